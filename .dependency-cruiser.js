@@ -1,0 +1,212 @@
+// Who may import whom: ARCHITECTURE.md's section of that name, rule for rule. `npm run lint:imports` checks it.
+
+import { Visitor } from "@swc/core/Visitor.js";
+
+// swc parses `using` and `await using`, but its visitor, with which dependency-cruiser reads a file, does not know them.
+const { visitStatement, visitPattern } = Visitor.prototype;
+Object.assign(Visitor.prototype, {
+  visitStatement(statement) {
+    return statement.type === "UsingDeclaration" ? this.visitUsing(statement) : visitStatement.call(this, statement);
+  },
+  visitPattern(pattern) {
+    return pattern.type === "UsingDeclaration" ? this.visitUsing(pattern) : visitPattern.call(this, pattern);
+  },
+  visitUsing(declaration) {
+    this.visitVariableDeclarators(declaration.decls);
+    return declaration;
+  },
+});
+
+const tests = "\\.test\\.ts$";
+const testCode = "(\\.test\\.ts$|/(testing|fuzz|conformance)/|-suite\\.ts$)";
+
+/** A module of this repository, not of npm and not of Node. */
+const ours = "^(bench|examples|gateway|gen|services|tools|web-client)/";
+
+/** Inside a service, no file of `folder` may import what stands above it. */
+function below(folder, above) {
+  return {
+    name: `${folder}-imports-downwards`,
+    comment: "Inside a service: main → service → routes → rpc | consumers | workers → saga | store | domain.",
+    severity: "error",
+    from: { path: `^services/(?!runtime/)([^/]+)/${folder}/`, pathNot: tests },
+    to: { path: `^services/$1/(${above.join("|")})` },
+  };
+}
+
+/** @type {import("dependency-cruiser").IConfiguration} */
+export default {
+  forbidden: [
+    {
+      name: "gen-imports-bufbuild-only",
+      comment: "Generated code stands alone, so that anything may import it and a client can ship it.",
+      severity: "error",
+      from: { path: "^gen/" },
+      to: { pathNot: "^gen/|node_modules/@bufbuild/" },
+    },
+    {
+      name: "gateway-knows-no-docket",
+      comment: "The gateway is usable for any gRPC API: npm and Google's own annotations, nothing of Docket.",
+      severity: "error",
+      from: { path: "^gateway/" },
+      to: { path: ours, pathNot: "^(gateway|gen/google)/" },
+    },
+    {
+      name: "runtime-knows-no-domain",
+      comment:
+        "The runtime is the leaf that every service shares: it knows the access option, but no order or payment.",
+      severity: "error",
+      // A test may borrow a real message.
+      from: { path: "^services/runtime/", pathNot: tests },
+      to: { path: ours, pathNot: "^services/runtime/|^gen/(?!docket/)|^gen/docket/options/" },
+    },
+    {
+      name: "services-do-not-import-each-other",
+      comment: "Services speak by RPC or by event, so that each can be a process of its own with its own database.",
+      severity: "error",
+      from: { path: "^services/(?!standalone/|runtime/)([^/]+)/" },
+      to: { path: ours, pathNot: "^(services/($1|runtime)|gen)/" },
+    },
+    {
+      name: "standalone-composes-services",
+      comment: "Standalone is a composition root: it takes each service whole, by its service.ts and its config.ts.",
+      severity: "error",
+      from: { path: "^services/standalone/", pathNot: testCode },
+      to: {
+        path: ours,
+        pathNot: "^(services/(standalone|runtime)|gateway|gen)/|^services/[^/]+/(service|config)\\.ts$",
+      },
+    },
+    {
+      name: "nothing-imports-standalone",
+      comment: "A composition root is the end of the line. Benchmarks may start it.",
+      severity: "error",
+      from: { pathNot: "^(services/standalone|bench)/" },
+      to: { path: "^services/standalone/" },
+    },
+    {
+      name: "nothing-imports-main",
+      comment: "main.ts starts a process when it is loaded.",
+      severity: "error",
+      from: {},
+      to: { path: "^services/[^/]+/main\\.ts$" },
+    },
+    {
+      name: "service-is-imported-by-roots",
+      comment: "service.ts composes a service; only what starts one needs it.",
+      severity: "error",
+      from: { path: "^services/", pathNot: `^services/(standalone/|[^/]+/main\\.ts$)|${testCode}` },
+      to: { path: "^services/[^/]+/service\\.ts$", pathNot: "^services/runtime/" },
+    },
+    {
+      name: "routes-is-imported-by-service",
+      comment: "routes.ts is the table of RPCs; only service.ts mounts it.",
+      severity: "error",
+      from: { path: "^services/", pathNot: `^services/[^/]+/service\\.ts$|${testCode}` },
+      to: { path: "^services/[^/]+/routes\\.ts$" },
+    },
+    below("rpc", ["consumers/", "workers/"]),
+    below("consumers", ["rpc/", "workers/"]),
+    below("workers", ["rpc/", "consumers/"]),
+    {
+      name: "shared-files-import-downwards",
+      comment: "What stands at a service's root is shared by its rpc, consumers and workers, so it stands below them.",
+      severity: "error",
+      from: { path: "^services/(?!runtime/)([^/]+)/[^/]+$", pathNot: `/(service|routes)\\.ts$|${tests}` },
+      to: { path: "^services/$1/(rpc|consumers|workers)/" },
+    },
+    below("saga", ["rpc/", "consumers/", "workers/"]),
+    below("store", ["rpc/", "consumers/", "saga/", "workers/"]),
+    below("db", ["(?!(db|domain)/)"]),
+    {
+      name: "domain-is-pure",
+      comment: "Domain code is values and decisions: itself, the runtime's small values, hashes. No I/O of any kind.",
+      severity: "error",
+      from: { path: "^services/(?!runtime/|standalone/)([^/]+)/domain/", pathNot: tests },
+      to: {
+        pathNot:
+          "^services/$1/domain/|^services/runtime/(clock|ids|money|resource-name)\\.ts$|^gen/(docket/$1|google/type)/|^(node:)?crypto$",
+      },
+    },
+    {
+      name: "sql-stays-in-store-and-db",
+      comment:
+        "Every statement of a service is in store/, its tables in db/. Others may name the type of a transaction.",
+      severity: "error",
+      from: { path: "^(services/(?!runtime/)|gateway/)", pathNot: `^services/[^/]+/(store|db)/|${testCode}` },
+      to: { path: "(^|/)(kysely|mysql2)/|^(node:)?sqlite$", dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "drivers-stay-in-runtime-db",
+      comment: "Only the dialects know a driver; everything else speaks Kysely.",
+      severity: "error",
+      from: { pathNot: `^services/runtime/db/|^bench/|${testCode}` },
+      to: { path: "/mysql2/|^(node:)?sqlite$" },
+    },
+    {
+      name: "web-client-imports-gen-only",
+      comment: "What users install must not drag the server along.",
+      severity: "error",
+      from: { path: "^web-client/" },
+      to: { path: ours, pathNot: "^(web-client|gen)/" },
+    },
+    {
+      name: "examples-use-the-sdk",
+      comment: "An example does only what a user could do.",
+      severity: "error",
+      from: { path: "^examples/" },
+      to: { path: ours, pathNot: "^(examples|gen|web-client/sdk)/" },
+    },
+    {
+      name: "no-cycles",
+      comment: "Modules in a ring can only be understood, and loaded, all at once.",
+      severity: "error",
+      from: { pathNot: "^gen/" },
+      to: { circular: true },
+    },
+    {
+      name: "nothing-imports-a-test",
+      comment: "A test is loaded by the test runner alone.",
+      severity: "error",
+      from: {},
+      to: { path: tests },
+    },
+    {
+      name: "testing-code-is-for-tests",
+      comment: "Helpers of tests may start databases and freeze clocks; a product must not.",
+      severity: "error",
+      from: { pathNot: `${testCode}|^bench/` },
+      to: { path: testCode },
+    },
+    {
+      name: "no-dev-dependencies-in-the-product",
+      comment: "What runs must be in `dependencies`. The plugins of protoc run when code is generated.",
+      severity: "error",
+      from: { path: "^(services|gateway|web-client|gen)/", pathNot: `${testCode}|^gateway/protoc-gen-` },
+      to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "no-undeclared-packages",
+      comment: "A package that only happens to be installed is gone after the next update.",
+      severity: "error",
+      // The SDK is a package of its own, tested with the root's tools.
+      from: { pathNot: `^web-client/.*${tests}` },
+      to: { dependencyTypes: ["npm-no-pkg", "npm-unknown"] },
+    },
+    {
+      name: "everything-resolves",
+      comment: "An import that leads nowhere fails when it is first reached, which may be late.",
+      severity: "error",
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    // TypeScript 7 has no programming interface; swc reads the syntax, type-only imports included.
+    parser: "swc",
+    moduleSystems: ["es6"],
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "^web-client/[^/]+/dist/" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["types", "import", "node", "default"] },
+  },
+};

@@ -1,0 +1,60 @@
+# Every target sets up what it needs. npm puts Node 24, a development dependency, before the machine's own Node.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+# Without npm in between, which does not hand on the signal that asks it to end.
+run: node_modules/.package-lock.json ## Serve everything in one process, on embedded storage
+	@exec node_modules/.bin/node --disable-warning=ExperimentalWarning services/standalone/main.ts
+
+.PHONY: test
+test: setup ## Run every check and every test, to the end
+	@npm test --silent -- $(FLAGS)
+
+.PHONY: lint
+lint: node_modules/.package-lock.json ## Run the checks that run no test: style, types, contract, imports, ...
+	@npm run lint --silent
+
+.PHONY: format
+format: node_modules/.package-lock.json ## Rewrite the sources as Biome wants them
+	@npm run format --silent
+
+.PHONY: generate
+generate: node_modules/.package-lock.json ## Generate gen/ anew from proto/
+	@npm run generate --silent
+
+.PHONY: northwind
+northwind: node_modules/.package-lock.json ## Bring two years of orders through to delivery: make northwind DATA=folder
+	@npm run northwind --silent -- $(DATA)
+
+.PHONY: sold-out
+sold-out: node_modules/.package-lock.json ## Watch the stock of the same shop run out: make sold-out DATA=folder
+	@npm run sold-out --silent -- $(DATA)
+
+bench-%: node_modules/.package-lock.json ## Run the benchmark bench/%.ts
+	@npm exec --call 'node --disable-warning=ExperimentalWarning bench/$*.ts $(FLAGS)'
+
+.PHONY: fuzz-gateway
+fuzz-gateway: node_modules/.package-lock.json ## Compare the gateway's codecs and trie with others': make fuzz-gateway FLAGS="--seconds 600"
+	@npm exec --call 'node gateway/fuzz/main.ts $(FLAGS)'
+
+.PHONY: conformance
+conformance: node_modules/.package-lock.json ## Run the official Connect conformance suite against the gateway (needs Go)
+	@npm exec --call 'sh gateway/conformance/run.sh $(FLAGS)'
+
+.PHONY: setup
+setup: node_modules/.package-lock.json ## Install packages, and the servers that tests use where that is allowed
+	@sh tools/install-servers.sh
+
+.PHONY: clean
+clean: ## Remove what can be made again; the data of `make run` stays
+	rm -rf .cache coverage web-client/sdk/dist
+
+# npm writes this file last, so that it is older than package-lock.json only when an installation is out of date.
+node_modules/.package-lock.json: package-lock.json
+	npm ci --no-progress --loglevel=error

@@ -1,0 +1,138 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { parseArgs } from "node:util";
+
+/**
+ * Runs every check, or those whose names or group are given, each to its end whatever the others say, and closes with
+ * one line: how many passed and how many failed, a check or a test counting as one.
+ *
+ *     node tools/check.ts [lint | test | <name of a check> …] [--no-skips]
+ *
+ * With `--no-skips` a skipped test counts as failed, unless the machine lacks a server or a browser that tests use and
+ * it cannot be installed either.
+ */
+
+interface Check {
+  name: string;
+  group: "lint" | "test";
+  /** Run one after the other until one fails. */
+  commands: string[][];
+  /** Where jest writes its counts; other checks count as one. */
+  counts?: string;
+}
+
+interface Verdict {
+  name: string;
+  passed: number;
+  failed: number;
+  skipped: number;
+  seconds: number;
+}
+
+const lint = (name: string, ...commands: string[][]): Check => ({ name, group: "lint", commands });
+
+const jest = (suite: string): Check => {
+  const counts = `.cache/check/${suite}.json`;
+  const options = ["--selectProjects", suite, "--ci", "--json", `--outputFile=${counts}`];
+  return { name: suite, group: "test", counts, commands: [["jest", ...options]] };
+};
+
+const printProtovalidate = ["node", "tools/print-protovalidate.ts"];
+
+const checks: Check[] = [
+  lint("style", ["biome", "check", "--error-on-warnings", "."]),
+  lint("proto", printProtovalidate, ["buf", "lint"]),
+  lint("compatibility", printProtovalidate, ["node", "tools/check-breaking.ts"]),
+  lint("generated", printProtovalidate, ["node", "tools/generate.ts", "--check"]),
+  lint("access", ["node", "tools/check-scopes.ts"]),
+  lint("types", ["tsc", "--noEmit"]),
+  lint("imports", ["depcruise", "--config", ".dependency-cruiser.js", "."]),
+  lint("unused", ["knip"]),
+  jest("unit"),
+  jest("integration"),
+  jest("contract"),
+  jest("e2e"),
+];
+
+/** A check that hangs must not hang the others; none takes a tenth of this. */
+const checkTimeoutMs = 15 * 60_000;
+
+function run([command = "", ...args]: string[]): Promise<boolean> {
+  const child = spawn(command, args, { stdio: "inherit", timeout: checkTimeoutMs, killSignal: "SIGKILL" });
+  return new Promise((resolve) => {
+    child.on("error", (error) => {
+      console.error(error.message);
+      resolve(false);
+    });
+    child.on("exit", (code, signal) => {
+      if (signal) {
+        console.error(`${command} ended by ${signal}`);
+      }
+      resolve(code === 0);
+    });
+  });
+}
+
+async function runCheck(check: Check): Promise<Verdict> {
+  console.log(`\n── ${check.name} ──`);
+  const start = performance.now();
+  if (check.counts) {
+    await rm(check.counts, { force: true });
+  }
+  let ok = true;
+  for (const command of check.commands) {
+    ok &&= await run(command);
+  }
+  const seconds = (performance.now() - start) / 1000;
+  const counted = check.counts ? await readCounts(check.counts, ok) : { passed: +ok, failed: +!ok, skipped: 0 };
+  return { name: check.name, seconds, ...counted };
+}
+
+/** Jest's counts. A suite that could not run at all, and a run that failed or found nothing, are one failure each. */
+async function readCounts(file: string, ok: boolean): Promise<Pick<Verdict, "passed" | "failed" | "skipped">> {
+  const text = await readFile(file, "utf8").catch(() => "{}");
+  const counts: Partial<Record<string, number>> = JSON.parse(text);
+  const passed = counts["numPassedTests"] ?? 0;
+  const failed = (counts["numFailedTests"] ?? 0) + (counts["numRuntimeErrorTestSuites"] ?? 0);
+  const skipped = (counts["numPendingTests"] ?? 0) + (counts["numTodoTests"] ?? 0);
+  const silent = failed === 0 && (!ok || passed + skipped === 0);
+  return { passed, failed: failed + +silent, skipped };
+}
+
+/** Whether everything that tests use is on this machine or can be put on it. */
+function canRunEverything(): boolean {
+  const canInstall = process.getuid?.() === 0 && isInstalled("apt-get");
+  return canInstall || ["mariadbd", "chromium"].every(isInstalled);
+}
+
+function isInstalled(program: string): boolean {
+  const folders = [...(process.env["PATH"] ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
+  return folders.some((folder) => existsSync(`${folder}/${program}`));
+}
+
+const { values, positionals } = parseArgs({ options: { "no-skips": { type: "boolean" } }, allowPositionals: true });
+const chosen = checks.filter(({ name, group }) => {
+  return positionals.length === 0 || positionals.includes(name) || positionals.includes(group);
+});
+
+await mkdir(".cache/check", { recursive: true });
+// The two that Node 24 still calls experimental are the ones we chose: node:sqlite, and ES modules in jest.
+process.env["NODE_OPTIONS"] = "--experimental-vm-modules --disable-warning=ExperimentalWarning";
+const strict = values["no-skips"] && canRunEverything();
+const verdicts: Verdict[] = [];
+for (const check of chosen) {
+  const verdict = await runCheck(check);
+  verdicts.push(strict ? { ...verdict, failed: verdict.failed + verdict.skipped, skipped: 0 } : verdict);
+}
+
+console.log("\n── verdicts ──");
+for (const { name, passed, failed, skipped, seconds } of verdicts) {
+  const skips = skipped > 0 ? `, ${skipped} skipped` : "";
+  console.log(
+    `${failed === 0 ? "✓" : "✗"} ${name}: ${passed} passed, ${failed} failed${skips} (${seconds.toFixed(1)} s)`,
+  );
+}
+const sum = (key: "passed" | "failed") => verdicts.reduce((total, verdict) => total + verdict[key], 0);
+process.exitCode = sum("failed") > 0 || verdicts.length === 0 ? 1 : 0;
+console.log(`\n${sum("passed")} passed, ${sum("failed")} failed`);
