@@ -1,0 +1,83 @@
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { Registry } from "@bufbuild/protobuf";
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { compressMinBytes, encodeBody, negotiateEncoding } from "./content-encoding.ts";
+import { type ErrorFormat, errorBody, retryAfterSeconds } from "./error-body.ts";
+import { httpStatusOf } from "./errors.ts";
+import { copyMetadata } from "./headers.ts";
+import type { Request, Response } from "./http-io.ts";
+
+/** Writes a whole answer at once, compressed where the client takes it and it is worth it. */
+export async function writeWhole(
+  request: Request,
+  response: Response,
+  status: number,
+  headers: OutgoingHttpHeaders,
+  body: Buffer,
+): Promise<void> {
+  let bytes = body;
+  if (body.length >= compressMinBytes) {
+    addVary(headers, "Accept-Encoding");
+    const encoding = negotiateEncoding(request.headers["accept-encoding"] as string | undefined);
+    if (encoding !== "identity") {
+      bytes = await encodeBody(body, encoding);
+      headers["content-encoding"] = encoding;
+    }
+  }
+  headers["content-length"] = bytes.length;
+  writeHead(response, status, headers);
+  if (request.method === "HEAD") response.end();
+  else (response as ServerResponse).end(bytes);
+}
+
+/** Writes the head; headers set before (CORS) stay, and `Vary` is joined with theirs. */
+export function writeHead(response: Response, status: number, headers: OutgoingHttpHeaders): void {
+  if (response.headersSent) return;
+  const vary = (response as ServerResponse).getHeader("vary");
+  if (typeof vary === "string") addVary(headers, vary);
+  if ("stream" in response) delete headers["Connection"];
+  (response as ServerResponse).writeHead(status, headers);
+}
+
+/** What {@link writeError} needs to know of the server. */
+export interface ErrorOptions {
+  readonly format: ErrorFormat;
+  readonly domain: string;
+  readonly registry: Registry | undefined;
+}
+
+/** Writes an error as the whole answer. `status` overrides the one of the error's code. */
+export function writeError(
+  request: Request,
+  response: Response,
+  error: ConnectError,
+  options: ErrorOptions,
+  status = httpStatusOf(error),
+): void {
+  if (response.destroyed || response.headersSent) return;
+  const { contentType, json } = errorBody(error, { ...options, httpStatus: status });
+  const headers: OutgoingHttpHeaders = {};
+  copyMetadata(error.metadata, headers);
+  if (error.metadata.get("connection") === "close" && !("stream" in response)) headers["connection"] = "close";
+  if (status === 426) headers["upgrade"] = "websocket";
+  const retryAfter = retryAfterSeconds(error);
+  if (retryAfter !== undefined) headers["retry-after"] ??= String(retryAfter);
+  if (error.code === Code.Unauthenticated) headers["www-authenticate"] ??= "Bearer";
+  headers["content-type"] = contentType;
+  headers["x-content-type-options"] = "nosniff";
+  const body = Buffer.from(JSON.stringify(json));
+  headers["content-length"] = body.length;
+  writeHead(response, status, headers);
+  if (request.method === "HEAD") response.end();
+  else (response as ServerResponse).end(body);
+}
+
+function addVary(headers: OutgoingHttpHeaders, names: string): void {
+  const known = String(headers["vary"] ?? "")
+    .split(/,\s*/)
+    .filter((name) => name !== "");
+  for (const name of names.split(/,\s*/)) {
+    if (!known.some((each) => each.toLowerCase() === name.toLowerCase())) known.push(name);
+  }
+  headers["vary"] = known.join(", ");
+}

@@ -1,0 +1,114 @@
+import type { DescField, DescMessage, DescOneof } from "@bufbuild/protobuf";
+import { Edition, FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
+
+/**
+ * How the codecs here work: for each message type a function is written out as source and compiled once, which handles
+ * what ordinary data is like. Whatever else it meets (a `null`, an unknown field, a wrong type, a value out of range)
+ * makes it throw {@link bail}, and the library does the whole message over. So the library alone decides what is
+ * accepted, what it means and what an error says; the code here only has to be right about what it accepts.
+ */
+export const bail: unique symbol = Symbol("left to the library");
+
+/** The levels of messages in messages that the library allows. */
+export const recursionLimit = 100;
+
+/**
+ * True for messages whose fields the written functions know: proto3, and no name that means something on every object.
+ * proto2 (groups, extensions, defaults) and editions are left to the library.
+ */
+export function isCompilable(desc: DescMessage): boolean {
+  return (
+    desc.file.edition === Edition.EDITION_PROTO3 &&
+    desc.members.every((member) => isPlainName(member.localName)) &&
+    desc.fields.every((field) => isPlainName(field.jsonName) && isPlainName(field.name)) &&
+    desc.fields.length < 400
+  );
+}
+
+/** Integer-like names would change the order of a JSON object's keys, others are on `Object.prototype`. */
+function isPlainName(name: string): boolean {
+  return !(name in Object.prototype) && !/^\d/.test(name) && name !== "";
+}
+
+/** True for a field that is absent from the message while it is not set. */
+export function isAbsentWhenUnset(field: DescField): boolean {
+  return field.presence !== FeatureSet_FieldPresence.IMPLICIT;
+}
+
+/** True for the wrapper types of a singular field, which the library keeps as the bare value. */
+export function unwrapped(field: DescField): DescField | undefined {
+  if (field.fieldKind !== "message" || field.oneof !== undefined) return undefined;
+  const wrapper = /^google\.protobuf\.(Double|Float|U?Int(32|64)|Bool|String|Bytes)Value$/;
+  return wrapper.test(field.message.typeName) ? field.message.fields[0] : undefined;
+}
+
+/** True for a Struct that the library keeps as plain JSON. */
+export function isLocalStruct(field: DescField): boolean {
+  return field.message?.typeName === "google.protobuf.Struct" && field.parent.typeName !== "google.protobuf.Value";
+}
+
+/** The members of a message with the JavaScript expression of each one's value when nothing is set. */
+export function zeroOf(member: DescField | DescOneof, zeroScalar: (field: DescField) => string): string | undefined {
+  if (member.kind === "oneof") return "{ case: undefined }";
+  switch (member.fieldKind) {
+    case "list":
+      return "[]";
+    case "map":
+      return "{}";
+    case "message":
+      return undefined;
+    default:
+      return isAbsentWhenUnset(member) ? undefined : zeroScalar(member);
+  }
+}
+
+/** True where 64-bit values of the field are kept as text (`jstype = JS_STRING`). Never so in maps. */
+export function isLongText(field: DescField): boolean {
+  return (
+    (field.fieldKind === "scalar" || (field.fieldKind === "list" && field.listKind === "scalar")) && field.longAsString
+  );
+}
+
+/** A literal for generated source. */
+export function literal(value: string | number | undefined): string {
+  return value === undefined ? "undefined" : JSON.stringify(value);
+}
+
+/** A function that is compiled when it is first called; messages may hold each other. */
+export interface Lazy<F> {
+  call: F;
+}
+
+/**
+ * Keeps one compiled function for each message type.
+ *
+ * @param compile makes it; it may ask for others, itself included, by `of`.
+ */
+export function createCompiler<F>(
+  compile: (desc: DescMessage, of: (desc: DescMessage) => Lazy<F>) => F,
+): (desc: DescMessage) => Lazy<F> {
+  const known = new WeakMap<DescMessage, Lazy<F>>();
+  const of = (desc: DescMessage): Lazy<F> => {
+    const existing = known.get(desc);
+    if (existing !== undefined) return existing;
+    const lazy = {} as Lazy<F>;
+    known.set(desc, lazy);
+    // Compiled on the first call, so that a registry of thousands of types costs nothing.
+    const first = (...parameters: unknown[]): unknown => {
+      lazy.call = compile(desc, of);
+      return (lazy.call as (...all: unknown[]) => unknown)(...parameters);
+    };
+    lazy.call = first as F;
+    return lazy;
+  };
+  return of;
+}
+
+/** Compiles a function body with its parameters and the values it refers to by name. */
+export function compileFunction<F>(parameters: string, body: string, scope: Readonly<Record<string, unknown>>): F {
+  const names = Object.keys(scope);
+  const make = new Function(...names, `"use strict";\nreturn function (${parameters}) {\n${body}\n};`) as (
+    ...values: unknown[]
+  ) => F;
+  return make(...names.map((name) => scope[name]));
+}

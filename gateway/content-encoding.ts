@@ -1,0 +1,129 @@
+import type { Transform } from "node:stream";
+import { promisify } from "node:util";
+import {
+  brotliCompress,
+  brotliDecompress,
+  constants,
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  gunzip,
+  gzip,
+  inflate,
+} from "node:zlib";
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { gatewayError, invalidRequest } from "./errors.ts";
+
+const gunzipAsync = promisify(gunzip);
+const inflateAsync = promisify(inflate);
+const brotliDecompressAsync = promisify(brotliDecompress);
+const gzipAsync = promisify(gzip);
+const brotliCompressAsync = promisify(brotliCompress);
+
+/** What answers may be written in, the best first. */
+export type ContentEncoding = "br" | "gzip" | "identity";
+
+/** Answers below this are not worth the work. */
+export const compressMinBytes = 1024;
+
+/** The body would be larger than allowed: 413. */
+export function bodyTooLarge(maxBytes: number): ConnectError {
+  return gatewayError({
+    code: Code.ResourceExhausted,
+    reason: "REQUEST_TOO_LARGE",
+    message: `the request body is larger than ${maxBytes} bytes`,
+    httpStatus: 413,
+    headers: { Connection: "close" },
+    metadata: { limitBytes: String(maxBytes) },
+  });
+}
+
+function unsupported(encoding: string): ConnectError {
+  return gatewayError({
+    code: Code.Unimplemented,
+    reason: "UNSUPPORTED_CONTENT_ENCODING",
+    message: `content-encoding "${encoding.slice(0, 40)}" is not supported`,
+    httpStatus: 415,
+    headers: { "Accept-Encoding": "gzip, br, deflate" },
+  });
+}
+
+/**
+ * Undoes the Content-Encoding of a whole body. Stops as soon as the result would pass `maxBytes`, so a small body
+ * cannot become a large one.
+ *
+ * @throws ConnectError: 413 past the limit, 415 for an unknown encoding, 400 for bytes that are not of it.
+ */
+export async function decodeBody(body: Buffer, encoding: string | undefined, maxBytes: number): Promise<Buffer> {
+  const name = encoding?.trim().toLowerCase() ?? "";
+  if (name === "" || name === "identity") return body;
+  const options = { maxOutputLength: maxBytes };
+  try {
+    switch (name) {
+      case "gzip":
+      case "x-gzip":
+        return await gunzipAsync(body, options);
+      case "br":
+        return await brotliDecompressAsync(body, options);
+      case "deflate":
+        return await inflateAsync(body, options);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw bodyTooLarge(maxBytes);
+    throw invalidRequest([{ field: "", description: `the body is not valid ${name}` }], "MALFORMED_ENCODING");
+  }
+  throw unsupported(name);
+}
+
+/** The stream that undoes a Content-Encoding; undefined for identity. @throws ConnectError 415. */
+export function createDecoder(encoding: string | undefined): Transform | undefined {
+  const name = encoding?.trim().toLowerCase() ?? "";
+  switch (name) {
+    case "":
+    case "identity":
+      return undefined;
+    case "gzip":
+    case "x-gzip":
+      return createGunzip();
+    case "br":
+      return createBrotliDecompress();
+    case "deflate":
+      return createInflate();
+    default:
+      throw unsupported(name);
+  }
+}
+
+/** The best encoding that an `Accept-Encoding` header allows, `br` before `gzip` where they weigh the same. */
+export function negotiateEncoding(accept: string | undefined): ContentEncoding {
+  if (accept === undefined || accept === "") return "identity";
+  const weights = new Map<string, number>();
+  for (const part of accept.split(",")) {
+    const [name = "", ...parameters] = part.split(";");
+    const quality = parameters.map((each) => /^\s*q\s*=\s*([\d.]+)\s*$/i.exec(each)?.[1]).find((each) => each);
+    weights.set(name.trim().toLowerCase(), quality === undefined ? 1 : Number(quality));
+  }
+  const weightOf = (name: string): number => weights.get(name) ?? weights.get("*") ?? 0;
+  const br = weightOf("br");
+  const gz = weightOf("gzip");
+  const identity = weights.get("identity") ?? 0;
+  const best = Math.max(br, gz);
+  if (best <= 0 || best < identity) return "identity";
+  return br >= gz ? "br" : "gzip";
+}
+
+/** Compresses a whole answer. */
+export function encodeBody(body: Buffer, encoding: ContentEncoding): Promise<Buffer> | Buffer {
+  switch (encoding) {
+    case "br":
+      return brotliCompressAsync(body, {
+        params: { [constants.BROTLI_PARAM_QUALITY]: 4, [constants.BROTLI_PARAM_SIZE_HINT]: body.length },
+      });
+    case "gzip":
+      return gzipAsync(body, { level: 6 });
+    case "identity":
+      return body;
+    default:
+      return encoding satisfies never;
+  }
+}

@@ -1,0 +1,83 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { createCors } from "./cors.ts";
+import { createDocs } from "./docs.ts";
+import type { Request, Response } from "./http-io.ts";
+import { createRestHandler } from "./rest-handler.ts";
+import type { HttpOptions } from "./rest-options.ts";
+import { createRpcHandler } from "./rpc-handler.ts";
+import type { UpgradeHandler } from "./websocket.ts";
+
+/** A request listener for node:http, node:https and node:http2. */
+export interface HttpHandler {
+  (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): void;
+  /** For `server.on("upgrade", handler.upgrade)`: streams over WebSockets. */
+  readonly upgrade: UpgradeHandler;
+}
+
+/**
+ * Everything that HTTP port serves, over one set of implementations and one list of interceptors: REST by the
+ * `google.api.http` annotations, Connect and gRPC-Web (and gRPC over HTTP/2) at `/package.Service/Method`, CORS, the
+ * OpenAPI documents and their page. What nothing matches is 404 as google.rpc.Status.
+ *
+ * @throws RouteError on annotations that cannot be served or that contradict each other.
+ */
+export function createHttpHandler(options: HttpOptions): HttpHandler {
+  const { cors: corsOptions } = options;
+  const origins = corsOptions === undefined || corsOptions.origins === "*" ? [] : corsOptions.origins;
+  const rest = createRestHandler({
+    allowsOrigin: (origin, host) => origins.includes(origin) || (URL.canParse(origin) && new URL(origin).host === host),
+    ...options,
+  });
+  const cors = options.cors && createCors(options.cors);
+  const docs = options.openapi && createDocs(options.openapi);
+  const rpc = createRpcHandler(options);
+
+  const listener = (request: Request, response: Response): void => {
+    const url = request.url ?? "/";
+    const question = url.indexOf("?");
+    const path = question === -1 ? url : url.slice(0, question);
+    if (cors !== undefined && request.headers.origin !== undefined) {
+      if (request.method === "OPTIONS" && request.headers["access-control-request-method"] !== undefined) {
+        (response as ServerResponse).writeHead(204, cors.preflight(request.headers)).end();
+        return;
+      }
+      setHeaders(response, cors.headersFor(request.headers));
+    }
+    const serveRpc = rpc(path);
+    if (serveRpc !== undefined) {
+      serveRpc(request, response);
+      return;
+    }
+    if (isRpc(request)) {
+      // Their clients make an error of the status; a body of ours they would not understand.
+      response.statusCode = 404;
+      response.end();
+      return;
+    }
+    const documented = docs?.(request, response, path);
+    if (documented !== undefined) {
+      documented.catch((error: unknown) => {
+        options.onError?.(error, request);
+        response.destroy();
+      });
+      return;
+    }
+    void rest.handle(request, response);
+  };
+  return Object.assign(listener, { upgrade: rest.upgrade });
+}
+
+/** True for what only a client of Connect, gRPC-Web or gRPC sends. */
+function isRpc({ headers }: Request): boolean {
+  return (
+    headers["connect-protocol-version"] !== undefined ||
+    /^application\/(grpc|connect\+|proto\b)/.test(headers["content-type"] ?? "")
+  );
+}
+
+function setHeaders(response: Response, headers: ReturnType<ReturnType<typeof createCors>["headersFor"]>): void {
+  for (const [name, value] of Object.entries(headers ?? {})) {
+    if (value !== undefined) (response as ServerResponse).setHeader(name, value);
+  }
+}

@@ -1,0 +1,62 @@
+import {
+  type DescField,
+  type DescMessage,
+  type JsonObject,
+  type JsonValue,
+  type Message,
+  type Registry,
+  toJson,
+} from "@bufbuild/protobuf";
+import { createJsonReader } from "./codec/json-reader.ts";
+import { createJsonWriter } from "./codec/json-writer.ts";
+
+/** How JSON is read and written. */
+export interface JsonOptions {
+  /** Types of Any and extensions. */
+  readonly registry?: Registry | undefined;
+  /** Drop fields that the message does not have (default: refuse). */
+  readonly ignoreUnknownFields?: boolean;
+  /** Write fields that hold their default (default: true; REST clients expect fields to be there). */
+  readonly emitDefaults?: boolean;
+  /** Write `line_items` in place of `lineItems`. */
+  readonly protoNames?: boolean;
+  /** Write enum values as numbers. */
+  readonly enumNumbers?: boolean;
+}
+
+/** Reads and writes messages as proto3 JSON. */
+export interface JsonCodec {
+  readonly registry: Registry | undefined;
+  /** @throws Error on what the proto3 JSON mapping does not allow. */
+  read(desc: DescMessage, json: JsonValue): Message;
+  /** The JSON text of a message. */
+  write(desc: DescMessage, message: Message): string;
+  /** The JSON text of one field of a message; `null` where a message field is not set. */
+  writeField(desc: DescMessage, message: Message, field: DescField): string;
+}
+
+/** Makes a codec. */
+export function createJsonCodec(options: JsonOptions = {}): JsonCodec {
+  const { registry } = options;
+  const readOptions = {
+    ignoreUnknownFields: options.ignoreUnknownFields ?? false,
+    ...(registry === undefined ? {} : { registry }),
+  };
+  const writeOptions = {
+    alwaysEmitImplicit: options.emitDefaults ?? true,
+    useProtoFieldName: options.protoNames ?? false,
+    enumAsInteger: options.enumNumbers ?? false,
+    ...(registry === undefined ? {} : { registry }),
+  };
+  const reader = createJsonReader(readOptions);
+  const writer = createJsonWriter(writeOptions);
+  return {
+    registry,
+    read: (desc, json) => reader(desc)(json),
+    write: (desc, message) => writer(desc)(message),
+    writeField(desc, message, field) {
+      const json = toJson(desc, message, { ...writeOptions, alwaysEmitImplicit: true }) as JsonObject;
+      return JSON.stringify(json[options.protoNames === true ? field.name : field.jsonName] ?? null);
+    },
+  };
+}

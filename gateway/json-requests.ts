@@ -1,0 +1,82 @@
+import { StringDecoder } from "node:string_decoder";
+import type { Message } from "@bufbuild/protobuf";
+import { bodyTooLarge } from "./content-encoding.ts";
+import { invalidRequest } from "./errors.ts";
+import type { PreparedRoute } from "./rest-call.ts";
+
+/**
+ * A body of JSON values as a stream of request messages, each as soon as it is there: one after another (NDJSON, or
+ * just concatenated), or the elements of one array.
+ *
+ * @param maxBytes of one message.
+ * @throws ConnectError: 400 for what is not such a body or not such a message, 413 for a message that is too large.
+ */
+export async function* jsonRequests(
+  route: PreparedRoute,
+  input: { readonly segments: readonly string[]; readonly rawQuery: string },
+  chunks: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): AsyncGenerator<Message> {
+  for await (const text of jsonValues(chunks, maxBytes)) {
+    yield route.binding.bind({ ...input, body: { kind: "json", text } });
+  }
+}
+
+const whitespace = /\s/;
+
+/** Cuts a text into the JSON values that it holds, without reading them: only strings and brackets are looked at. */
+export async function* jsonValues(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<string> {
+  const decoder = new StringDecoder("utf8");
+  let text = "";
+  let at = 0;
+  let start = -1;
+  let depth = 0;
+  let inString = false;
+  let inArray = false;
+  let seen = 0;
+
+  function* scan(): Generator<string> {
+    for (; at < text.length; at += 1) {
+      const character = text.charAt(at);
+      if (inString) {
+        if (character === "\\") at += 1;
+        else if (character === '"') inString = false;
+        continue;
+      }
+      if (start === -1) {
+        if (whitespace.test(character)) continue;
+        if (seen === 0 && !inArray && character === "[") {
+          inArray = true;
+          continue;
+        }
+        if (inArray && (character === "," || character === "]")) continue;
+        start = at;
+      }
+      if (character === '"') inString = true;
+      else if (character === "{" || character === "[") depth += 1;
+      else if (character === "}" || character === "]") {
+        depth -= 1;
+        if (depth > 0) continue;
+        if (depth < 0) throw malformed();
+        seen += 1;
+        yield text.slice(start, at + 1);
+        text = text.slice(at + 1);
+        at = -1;
+        start = -1;
+      } else if (depth === 0) throw malformed();
+    }
+  }
+
+  for await (const chunk of chunks) {
+    text += decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    yield* scan();
+    if (text.length - Math.max(start, 0) > maxBytes) throw bodyTooLarge(maxBytes);
+  }
+  text += decoder.end();
+  yield* scan();
+  if (start !== -1 || inString) throw malformed();
+}
+
+function malformed(): Error {
+  return invalidRequest([{ field: "", description: "the body is not a stream of JSON objects" }], "MALFORMED_JSON");
+}

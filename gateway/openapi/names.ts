@@ -1,0 +1,134 @@
+import { type DescEnum, type DescFile, type DescMessage, getOption, hasOption } from "@bufbuild/protobuf";
+import { nestedTypes } from "@bufbuild/protobuf/reflect";
+import { resource, resource_definition } from "../../gen/google/api/resource_pb.js";
+import type { PathVariable, Route } from "../routes.ts";
+
+/** A parameter of an OpenAPI path: its name and the variable of the template it is a part of. */
+export interface PathParameter {
+  readonly name: string;
+  readonly variable: PathVariable;
+  /** The variable's whole text with this and its other parameters in it: `orders/{order}`. */
+  readonly pattern: string;
+  /** It stands for several segments (`**`). */
+  readonly open: boolean;
+}
+
+/** A template as an OpenAPI path. */
+export interface OpenApiPath {
+  readonly path: string;
+  readonly parameters: readonly PathParameter[];
+}
+
+/** All `google.api.resource` patterns of the files, each split at its slashes. */
+export function resourcePatterns(files: Iterable<DescFile>): string[][] {
+  const patterns: string[][] = [];
+  for (const file of files) {
+    if (hasOption(file, resource_definition)) {
+      for (const definition of getOption(file, resource_definition)) patterns.push(...split(definition.pattern));
+    }
+    for (const type of nestedTypes(file)) {
+      if (type.kind === "message" && hasOption(type, resource))
+        patterns.push(...split(getOption(type, resource).pattern));
+    }
+  }
+  return patterns;
+}
+
+function split(patterns: readonly string[]): string[][] {
+  return patterns.map((pattern) => pattern.split("/"));
+}
+
+/**
+ * Writes a template as an OpenAPI path, which knows only whole-segment parameters: `/v1/{name=orders/*}:cancel` →
+ * `/v1/orders/{order}:cancel`, the names taken from the resource patterns, else from the literal before.
+ */
+export function openApiPath(route: Route, patterns: readonly string[][]): OpenApiPath {
+  const parameters: PathParameter[] = [];
+  const texts: string[] = [];
+  const { segments, verb } = route.template;
+  const used = new Set<string>();
+  for (const [index, segment] of segments.entries()) {
+    if (segment.kind === "literal") {
+      texts.push(encodeURIComponent(segment.text));
+      continue;
+    }
+    const variable = route.variables.find((each) => each.start <= index && (each.end === -1 || index < each.end));
+    if (variable === undefined) {
+      texts.push(unique("segment", used));
+      continue;
+    }
+    const whole =
+      variable.end === variable.start + 1 || (variable.end === -1 && variable.start === segments.length - 1);
+    const name = unique(whole ? variable.path.name : nameOf(route, variable, index, patterns), used);
+    texts.push(`{${name}}`);
+    parameters.push({ name, variable, pattern: "", open: segment.kind === "**" });
+  }
+  const path = `/${texts.join("/")}${verb === "" ? "" : `:${verb}`}`;
+  return {
+    path,
+    parameters: parameters.map((parameter) => {
+      const { start, end } = parameter.variable;
+      return { ...parameter, pattern: texts.slice(start, end === -1 ? undefined : end).join("/") };
+    }),
+  };
+}
+
+function nameOf(route: Route, variable: PathVariable, index: number, patterns: readonly string[][]): string {
+  const { segments } = route.template;
+  const end = variable.end === -1 ? segments.length : variable.end;
+  const pattern = patterns.find(
+    (each) =>
+      each.length === end - variable.start &&
+      each.every((text, at) => {
+        const segment = segments[variable.start + at];
+        return segment?.kind === "literal" ? segment.text === text : text.startsWith("{");
+      }),
+  );
+  const named = pattern?.[index - variable.start]?.slice(1, -1);
+  if (named !== undefined) return named;
+  const before = segments[index - 1];
+  return before?.kind === "literal" ? singular(before.text) : variable.path.name;
+}
+
+function singular(plural: string): string {
+  if (plural.endsWith("ies")) return `${plural.slice(0, -3)}y`;
+  if (/(s|x|ch|sh)es$/.test(plural)) return plural.slice(0, -2);
+  return plural.endsWith("s") ? plural.slice(0, -1) : `${plural}_id`;
+}
+
+function unique(name: string, used: Set<string>): string {
+  let candidate = name;
+  for (let at = 2; used.has(candidate); at += 1) candidate = `${name}_${at}`;
+  used.add(candidate);
+  return candidate;
+}
+
+/** Names for `components.schemas`: short where that is unambiguous among all types, else with the package in front. */
+export function createTypeNames(files: Iterable<DescFile>): (type: DescMessage | DescEnum) => string {
+  const byShort = new Map<string, Set<string>>();
+  for (const file of files) {
+    for (const type of nestedTypes(file)) {
+      if (type.kind !== "message" && type.kind !== "enum") continue;
+      const short = shortName(type);
+      let types = byShort.get(short);
+      if (types === undefined) {
+        types = new Set();
+        byShort.set(short, types);
+      }
+      types.add(type.typeName);
+    }
+  }
+  return (type) => {
+    const short = shortName(type);
+    if ((byShort.get(short)?.size ?? 0) < 2) return short;
+    return type.typeName
+      .split(".")
+      .map((part) => part.charAt(0).toUpperCase() + part.slice(1))
+      .join("");
+  };
+}
+
+function shortName(type: DescMessage | DescEnum): string {
+  const prefix = type.file.proto.package === "" ? "" : `${type.file.proto.package}.`;
+  return type.typeName.slice(prefix.length).replaceAll(".", "");
+}

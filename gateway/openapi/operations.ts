@@ -1,0 +1,267 @@
+import { type DescField, type DescMethod, type JsonObject, type JsonValue, ScalarType } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { FieldBehavior } from "../../gen/google/api/field_behavior_pb.js";
+import { HttpBodySchema } from "../../gen/google/api/httpbody_pb.js";
+import { hasJsonForm } from "../field-path.ts";
+import { etagPathOf } from "../preconditions.ts";
+import { resumeField } from "../resume.ts";
+import type { Route } from "../routes.ts";
+import { createsResource } from "../success.ts";
+import { exampleOf } from "./examples.ts";
+import type { OpenApiPath, PathParameter } from "./names.ts";
+import type { Access } from "./options.ts";
+import { behaviorsOf, commentOf, isRequired, type Schemas } from "./schemas.ts";
+
+/** What an operation is made of. */
+export interface OperationInput {
+  readonly route: Route;
+  readonly path: OpenApiPath;
+  readonly operationId: string;
+  readonly tag: string;
+  readonly access: Access | undefined;
+  readonly schemas: Schemas;
+  /** Names of the security schemes, any of which will do. */
+  readonly securitySchemes: readonly string[];
+}
+
+/** The OpenAPI operation of one binding of a method. */
+export function operationOf(input: OperationInput): JsonObject {
+  const { route, access } = input;
+  const { method } = route;
+  const comment = commentOf(method);
+  const [summary = ""] = comment.split(/(?<=[.:])\s|\n\n/, 1);
+  const operation: JsonObject = {
+    operationId: input.operationId,
+    tags: [input.tag],
+    summary: (summary || method.name).replaceAll("\n", " ").replace(/[.:]$/, ""),
+  };
+  const notes = streamNote(method);
+  const description = [comment, notes].filter((text) => text !== "").join("\n\n");
+  if (description !== "") operation["description"] = description;
+  if (method.deprecated) operation["deprecated"] = true;
+  const parameters = [...pathParameters(input), ...queryParameters(input), ...headerParameters(route)];
+  if (parameters.length > 0) operation["parameters"] = parameters;
+  const body = requestBody(input);
+  if (body !== undefined) operation["requestBody"] = body;
+  operation["responses"] = responses(input);
+  if (access !== undefined) {
+    operation["security"] = access.open
+      ? []
+      : input.securitySchemes.flatMap((scheme) =>
+          access.scopes.length === 0 ? [{ [scheme]: [] }] : access.scopes.map((scope) => ({ [scheme]: [scope] })),
+        );
+  }
+  return operation;
+}
+
+function streamNote(method: DescMethod): string {
+  switch (method.methodKind) {
+    case "server_streaming":
+      return method.output.typeName === HttpBodySchema.typeName
+        ? "The answer is streamed."
+        : 'Streams its answer: `Accept: text/event-stream` for server-sent events, `application/x-ndjson` (the default) for one JSON object a line, `application/json` for one array. An error in mid-stream is the last element, `{"error": Status}`.';
+    case "client_streaming":
+      return "The request body is streamed.";
+    case "bidi_streaming":
+      return "Both ways at once over a WebSocket: one JSON object a message.";
+    default:
+      return "";
+  }
+}
+
+function pathParameters({ path, schemas }: OperationInput): JsonObject[] {
+  return path.parameters.map((parameter) => ({
+    name: parameter.name,
+    in: "path",
+    required: true,
+    ...described(pathDescription(parameter)),
+    schema:
+      isWhole(parameter) && !parameter.open
+        ? plain(schemas.field(parameter.variable.path.leaf))
+        : segmentSchema(parameter),
+  }));
+}
+
+function isWhole({ pattern, name }: PathParameter): boolean {
+  return pattern === `{${name}}`;
+}
+
+function pathDescription(parameter: PathParameter): string {
+  const comment = commentOf(parameter.variable.path.leaf);
+  if (isWhole(parameter)) return parameter.open ? `${comment} May hold slashes.`.trim() : comment;
+  return `The part \`{${parameter.name}}\` of \`${parameter.variable.path.name}\`, which is \`${parameter.pattern}\`.`;
+}
+
+function segmentSchema(parameter: PathParameter): JsonObject {
+  return parameter.open ? { type: "string" } : { type: "string", minLength: 1, pattern: "^[^/]+$" };
+}
+
+/** Parameters are described on their own; a schema's description and modifiers would only repeat it. */
+function plain(schema: JsonObject): JsonObject {
+  const { description: _, readOnly: __, writeOnly: ___, ...rest } = schema;
+  return rest;
+}
+
+function described(description: string): JsonObject {
+  return description === "" ? {} : { description };
+}
+
+function queryParameters({ route, schemas }: OperationInput): JsonObject[] {
+  if (route.body === "all" || route.method.methodKind === "client_streaming") return [];
+  const bound = new Set(route.variables.map((variable) => variable.path.name));
+  if (typeof route.body === "object") bound.add(route.body.name);
+  const parameters: JsonObject[] = [];
+  const visit = (fields: readonly DescField[], names: readonly string[], jsonNames: readonly string[]): void => {
+    for (const field of fields) {
+      const path = [...names, field.name];
+      const name = [...jsonNames, field.jsonName].join(".");
+      if (bound.has(path.join(".")) || behaviorsOf(field).includes(FieldBehavior.OUTPUT_ONLY)) continue;
+      const plainMessage = field.message !== undefined && !hasJsonForm(field.message);
+      if (plainMessage) {
+        if (field.fieldKind === "message" && path.length < 4)
+          visit(field.message.fields, path, [...jsonNames, field.jsonName]);
+        continue;
+      }
+      if (field.message?.typeName === "google.protobuf.Any") continue;
+      parameters.push({
+        name,
+        in: "query",
+        ...described(commentOf(field)),
+        ...(isRequired(field) && names.length === 0 ? { required: true } : {}),
+        ...(field.fieldKind === "map" ? { style: "deepObject", explode: true } : {}),
+        ...querySchema(plain(schemas.field(field)), field),
+      });
+    }
+  };
+  visit(route.method.input.fields, [], []);
+  return parameters;
+}
+
+/** Struct and Value are JSON text in a query. */
+function querySchema(schema: JsonObject, field: DescField): JsonObject {
+  const text = /^google\.protobuf\.(Struct|Value|ListValue)$/.test(field.message?.typeName ?? "");
+  return text ? { content: { "application/json": { schema } } } : { schema };
+}
+
+function headerParameters(route: Route): JsonObject[] {
+  const headers: JsonObject[] = [];
+  const header = (name: string, description: string): void => {
+    headers.push({ name, in: "header", description, schema: { type: "string" } });
+  };
+  const { method, httpMethod } = route;
+  const field = (name: string): boolean =>
+    method.input.fields.some((each) => each.name === name && each.scalar === ScalarType.STRING);
+  if (field("request_id")) header("Idempotency-Key", "Makes the request safe to repeat; the same as `requestId`.");
+  if (etagPathOf(route) !== undefined && httpMethod !== "GET") {
+    header("If-Match", "Refuse with 412 where the resource has changed since it had this entity tag.");
+  }
+  if (httpMethod === "GET" && method.methodKind === "unary" && hasEtag(method)) {
+    header("If-None-Match", "Answer 304 where the resource still has this entity tag.");
+  }
+  if (method.methodKind === "server_streaming" && field(resumeField)) {
+    header("Last-Event-ID", "The id of the last event that was seen; what a browser's EventSource sends.");
+  }
+  return headers;
+}
+
+function hasEtag(method: DescMethod): boolean {
+  return method.output.fields.some((field) => field.name === "etag" && field.scalar === ScalarType.STRING);
+}
+
+function requestBody({ route, schemas }: OperationInput): JsonObject | undefined {
+  const { body, method } = route;
+  if (body === "none" || method.methodKind === "bidi_streaming") return undefined;
+  const mode = route.httpMethod === "PATCH" ? "patch" : "full";
+  const message = body === "all" ? method.input : body.message;
+  if (message?.typeName === HttpBodySchema.typeName) {
+    return { required: true, content: { "*/*": { schema: { type: "string", format: "binary" } } } };
+  }
+  if (body !== "all") {
+    const schema =
+      body.fieldKind === "message" && message !== undefined
+        ? schemas.reference(message, mode)
+        : plain(schemas.field(body));
+    const comment = commentOf(body);
+    return {
+      ...described(comment),
+      required: true,
+      content: { "application/json": { schema, ...example(body, mode) } },
+    };
+  }
+  const omit = route.variables.filter((variable) => variable.path.fields.length === 1).map((each) => each.path.name);
+  const schema = schemas.reference(method.input, mode, omit);
+  if (method.methodKind === "client_streaming") {
+    return {
+      required: true,
+      content: { "application/x-ndjson": { schema }, "application/json": { schema: { type: "array", items: schema } } },
+    };
+  }
+  return {
+    required: method.input.fields.some((field) => !omit.includes(field.name) && isRequired(field)),
+    content: { "application/json": { schema, example: exampleOf(method.input, omit) } },
+  };
+}
+
+function example(field: DescField, mode: "full" | "patch"): JsonObject {
+  if (field.fieldKind !== "message" || hasJsonForm(field.message) || mode === "patch") return {};
+  return { example: exampleOf(field.message) };
+}
+
+function responses(input: OperationInput): JsonObject {
+  const { route, access } = input;
+  const error = (name: string): JsonObject => ({ $ref: `#/components/responses/${name}` });
+  const answers: JsonObject = { [createsResource(route) ? "201" : "200"]: success(input) };
+  if (route.httpMethod === "GET" && hasEtag(route.method) && route.method.methodKind === "unary") {
+    answers["304"] = { description: "Not changed since the entity tag of `If-None-Match`." };
+  }
+  answers["400"] = error("BadRequest");
+  if (access !== undefined && !access.open) {
+    answers["401"] = error("Unauthenticated");
+    answers["403"] = error("PermissionDenied");
+  }
+  if (route.variables.length > 0) answers["404"] = error("NotFound");
+  if (!isSafe(route)) answers["409"] = error("Conflict");
+  if (!isSafe(route) && etagPathOf(route) !== undefined) answers["412"] = error("PreconditionFailed");
+  answers["429"] = error("TooManyRequests");
+  answers["default"] = error("Error");
+  return answers;
+}
+
+function isSafe(route: Route): boolean {
+  return route.httpMethod === "GET" || route.method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+}
+
+function success({ route, schemas }: OperationInput): JsonObject {
+  const { method, responseBody } = route;
+  const message = responseBody?.fieldKind === "message" ? responseBody.message : method.output;
+  const headers: JsonObject = {};
+  if (createsResource(route)) {
+    headers["Location"] = {
+      description: "Where the new resource is.",
+      schema: { type: "string", format: "uri-reference" },
+    };
+  }
+  if (responseBody === undefined && hasEtag(method)) {
+    headers["ETag"] = { description: "The entity tag of the resource.", schema: { type: "string" } };
+  }
+  const schema: JsonObject =
+    responseBody === undefined || responseBody.fieldKind === "message"
+      ? schemas.reference(message)
+      : plain(schemas.field(responseBody));
+  return {
+    description: createsResource(route) ? "Created." : "OK.",
+    ...(Object.keys(headers).length > 0 ? { headers } : {}),
+    content: content(method, message.typeName === HttpBodySchema.typeName, schema),
+  };
+}
+
+function content(method: DescMethod, raw: boolean, schema: JsonObject): JsonObject {
+  if (raw) return { "*/*": { schema: { type: "string", format: "binary" } } };
+  if (method.methodKind !== "server_streaming") return { "application/json": { schema } };
+  const element: JsonValue = { anyOf: [schema, { $ref: "#/components/schemas/StreamError" }] };
+  return {
+    "application/x-ndjson": { schema: element },
+    "text/event-stream": { schema: { type: "string", description: "Events whose `data` is one message as JSON." } },
+    "application/json": { schema: { type: "array", items: element } },
+  };
+}

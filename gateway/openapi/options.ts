@@ -1,0 +1,83 @@
+import { type DescMethod, type FileRegistry, getOption, hasOption, type Message } from "@bufbuild/protobuf";
+import type { GenExtension } from "@bufbuild/protobuf/codegenv2";
+import type { MethodOptions } from "@bufbuild/protobuf/wkt";
+
+/** What the plugin is told by `opt:` lines. */
+export interface OpenApiOptions {
+  readonly title: string;
+  readonly version: string;
+  readonly description: string;
+  readonly server: string;
+  readonly license: string;
+  /** The method option, a message, that says who may call; by its full name. */
+  readonly accessOption: string | undefined;
+  /** The field of it with the scopes, any of which is enough. */
+  readonly scopesField: string;
+  /** The bool field of it that lets everybody in. */
+  readonly openField: string;
+  /** A header that carries a key, beside `Authorization: Bearer`. */
+  readonly apiKeyHeader: string | undefined;
+}
+
+const known = {
+  title: "title",
+  version: "version",
+  description: "description",
+  server: "server",
+  license: "license",
+  access_option: "accessOption",
+  scopes_field: "scopesField",
+  open_field: "openField",
+  api_key_header: "apiKeyHeader",
+} as const;
+
+/** Reads the plugin's parameter: `key=value` with commas between; a backslash before a comma keeps it. */
+export function parseOptions(parameter: string): OpenApiOptions {
+  const options: Record<string, string> = {};
+  for (const part of parameter.split(/(?<!\\),/)) {
+    if (part === "") continue;
+    const [key = "", ...rest] = part.split("=");
+    if (!Object.hasOwn(known, key)) throw new Error(`unknown option "${key}"`);
+    options[known[key as keyof typeof known]] = rest.join("=").replaceAll("\\,", ",");
+  }
+  return {
+    title: "API",
+    version: "1.0.0",
+    description: "",
+    server: "/",
+    license: "",
+    accessOption: undefined,
+    scopesField: "scopes",
+    openField: "open",
+    apiKeyHeader: undefined,
+    ...options,
+  };
+}
+
+/** Who may call a method: anybody, or holders of any of the scopes. */
+export type Access = { readonly open: true } | { readonly open: false; readonly scopes: readonly string[] };
+
+/** Reads the access of methods from the option that the parameter names; undefined where there is none. */
+export function createAccessReader(
+  options: OpenApiOptions,
+  registry: FileRegistry,
+): (method: DescMethod) => Access | undefined {
+  if (options.accessOption === undefined) return () => undefined;
+  const extension = registry.getExtension(options.accessOption);
+  if (extension === undefined) throw new Error(`access_option "${options.accessOption}" is not an extension`);
+  // The extension is only known at run time: that it extends MethodOptions is checked here, for the type to be true.
+  if (extension.extendee.typeName !== "google.protobuf.MethodOptions" || extension.message === undefined) {
+    throw new Error(`access_option "${options.accessOption}" is not a message that is a method option`);
+  }
+  const option = extension as unknown as GenExtension<MethodOptions, Message>;
+  const fieldName = (name: string): string | undefined =>
+    extension.message?.fields.find((field) => field.name === name)?.localName;
+  const scopes = fieldName(options.scopesField);
+  const open = fieldName(options.openField);
+  return (method) => {
+    if (!hasOption(method, option)) return undefined;
+    const access = getOption(method, option) as unknown as Record<string, unknown>;
+    if (open !== undefined && access[open] === true) return { open: true };
+    return { open: false, scopes: scopes === undefined ? [] : ((access[scopes] as string[] | undefined) ?? []) };
+  };
+}

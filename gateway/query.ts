@@ -1,0 +1,121 @@
+import type { DescField, DescMessage, JsonValue, Message } from "@bufbuild/protobuf";
+import type { Violation } from "./errors.ts";
+import { containerOf, type FieldPath, hasJsonForm, isFieldPath, resolveFieldPath, setFromJson } from "./field-path.ts";
+import { parseText } from "./text-value.ts";
+import { decodeQuery } from "./unescape.ts";
+
+/** What a route lets the query set. */
+export interface QueryRules {
+  readonly root: DescMessage;
+  /** Paths (proto names) that the URL's path or the body sets: neither they nor what is below them. */
+  readonly bound: readonly string[];
+  /** Drop parameters that name no field, in place of a violation. */
+  readonly ignoreUnknown: boolean;
+}
+
+/**
+ * Sets the fields of a raw query string (without `?`) on the message.
+ *
+ * Names in proto or JSON form, mixed along a path; repeated fields by repeating the parameter, maps as `field[key]`.
+ *
+ * @returns every parameter that is wrong; what was right is set all the same.
+ */
+export function bindQuery(target: Message, rawQuery: string, rules: QueryRules): Violation[] {
+  const violations: Violation[] = [];
+  if (rawQuery === "") return violations;
+  const seen = new Set<string>();
+  for (const pair of rawQuery.split("&")) {
+    if (pair === "") continue;
+    const equals = pair.indexOf("=");
+    const rawName = equals === -1 ? pair : pair.slice(0, equals);
+    let name = rawName;
+    let text: string;
+    try {
+      name = decodeQuery(rawName);
+      text = decodeQuery(equals === -1 ? "" : pair.slice(equals + 1));
+    } catch {
+      violations.push({ field: name, description: "malformed percent-encoding" });
+      continue;
+    }
+    const violation = bindParameter(target, name, text, rules, seen);
+    if (violation !== undefined) violations.push(violation);
+  }
+  return violations;
+}
+
+function bindParameter(
+  target: Message,
+  name: string,
+  text: string,
+  rules: QueryRules,
+  seen: Set<string>,
+): Violation | undefined {
+  const { names, key } = splitName(name);
+  const path = resolveFieldPath(rules.root, names);
+  if (!isFieldPath(path)) {
+    return rules.ignoreUnknown
+      ? undefined
+      : { field: name, description: `unknown query parameter: ${path.description}` };
+  }
+  const { leaf } = path;
+  const fail = (description: string): Violation => ({ field: path.name, description });
+  const binder = rules.bound.find((bound) => path.name === bound || path.name.startsWith(`${bound}.`));
+  if (binder !== undefined) return fail("is set by the path or by the body, not by the query");
+  if (key !== undefined && leaf.fieldKind !== "map") return fail("is not a map");
+
+  const json = parameterValue(path, key, text);
+  if ("description" in json) return fail(json.description);
+
+  const once = leaf.fieldKind === "map" ? `${path.name}[${key}]` : path.name;
+  if (leaf.fieldKind !== "list" && seen.has(once)) return fail("is given more than once");
+  seen.add(once);
+
+  const found = containerOf(target, path);
+  if ("oneof" in found) return fail(`the oneof "${found.oneof}" is already set by "${found.held}"`);
+  try {
+    setFromJson(found.container, leaf, json.json);
+  } catch (error) {
+    return fail(`${JSON.stringify(text.slice(0, 40))} is not valid: ${reason(error)}`);
+  }
+  return undefined;
+}
+
+/** `labels[a.b]` → names `labels`, key `a.b`; `a.b` → names `a`, `b`. */
+function splitName(name: string): { names: string[]; key: string | undefined } {
+  const open = name.indexOf("[");
+  if (open === -1 || !name.endsWith("]")) return { names: name.split("."), key: undefined };
+  return { names: name.slice(0, open).split("."), key: name.slice(open + 1, -1) };
+}
+
+function parameterValue(
+  path: FieldPath,
+  key: string | undefined,
+  text: string,
+): { json: JsonValue } | { description: string } {
+  const { leaf } = path;
+  switch (leaf.fieldKind) {
+    case "list": {
+      if (isMessageOfFields(leaf)) return { description: "is a repeated message and cannot be set by the query" };
+      const item = parseText(leaf, text);
+      return "json" in item ? { json: [item.json] } : item;
+    }
+    case "map": {
+      if (key === undefined) return { description: `is a map: set it as ${path.name}[key]=value` };
+      if (isMessageOfFields(leaf)) return { description: "is a map of messages and cannot be set by the query" };
+      const value = parseText(leaf, text);
+      return "json" in value ? { json: { [key]: value.json } } : value;
+    }
+    default:
+      return parseText(leaf, text);
+  }
+}
+
+function isMessageOfFields(field: DescField): boolean {
+  return field.message !== undefined && !hasJsonForm(field.message);
+}
+
+/** The innermost reason of a JSON error of the library, without the names of its types. */
+function reason(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replace(/^cannot decode .*? from JSON:? ?/, "");
+}

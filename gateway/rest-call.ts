@@ -1,0 +1,73 @@
+import type { DescField, Message } from "@bufbuild/protobuf";
+import type { MethodImplSpec } from "@connectrpc/connect";
+import { type HttpBody, HttpBodySchema } from "../gen/google/api/httpbody_pb.js";
+import { type Binding, createBinding } from "./binding.ts";
+import { type Call, openCall } from "./call.ts";
+import { timeoutOf } from "./deadline.ts";
+import type { FieldPath, Fields } from "./field-path.ts";
+import type { Request, Response } from "./http-io.ts";
+import type { JsonCodec } from "./json-codec.ts";
+import { etagPathOf } from "./preconditions.ts";
+import type { RestOptions } from "./rest-options.ts";
+import { createResume, type Resume } from "./resume.ts";
+import type { Route } from "./routes.ts";
+
+/** A route with everything that can be prepared once. */
+export interface PreparedRoute extends Route {
+  readonly spec: MethodImplSpec;
+  readonly binding: Binding;
+  readonly etagPath: FieldPath | undefined;
+  readonly resume: Resume;
+  /** The answer is the bytes of a google.api.HttpBody: the response itself or its `response_body` field. */
+  readonly rawResponse: boolean;
+}
+
+/** Prepares a route for its implementation. */
+export function prepareRoute(route: Route, spec: MethodImplSpec, codec: JsonCodec, lenient: boolean): PreparedRoute {
+  const { input, output } = route.method;
+  return {
+    ...route,
+    spec,
+    binding: createBinding(route, codec, { lenient }),
+    etagPath: etagPathOf(route),
+    resume: createResume(input, output),
+    rawResponse: (route.responseBody?.message ?? output).typeName === HttpBodySchema.typeName,
+  };
+}
+
+/**
+ * Opens the context of a call: its deadline from the headers, its signal from the client's connection, its metadata
+ * through the allow-list.
+ *
+ * @throws ConnectError INVALID_ARGUMENT on a timeout header that cannot be read.
+ */
+export function openRestCall(
+  request: Request,
+  response: Response,
+  route: PreparedRoute,
+  filterHeaders: (headers: Request["headers"]) => Headers,
+  options: RestOptions,
+): Call {
+  let timeoutMs = timeoutOf(request.headers);
+  const { maxTimeoutMs } = options;
+  if (maxTimeoutMs !== undefined && timeoutMs !== undefined) timeoutMs = Math.min(timeoutMs, maxTimeoutMs);
+  return openCall(route.spec, {
+    protocolName: "rest",
+    requestMethod: request.method ?? "",
+    url: request.url ?? "",
+    response,
+    requestHeader: () => filterHeaders(request.headers),
+    timeoutMs,
+    shutdownSignal: options.shutdownSignal,
+    contextValues: options.contextValues?.(request),
+  });
+}
+
+/** The HttpBody of an answer: the message itself, or its `response_body` field. */
+export function httpBodyOf(message: Message, field: DescField | undefined): HttpBody | undefined {
+  if (field === undefined) return message as HttpBody;
+  const fields = message as unknown as Fields;
+  if (field.oneof === undefined) return fields[field.localName] as HttpBody | undefined;
+  const held = fields[field.oneof.localName] as { case: string | undefined; value?: HttpBody };
+  return held.case === field.localName ? held.value : undefined;
+}

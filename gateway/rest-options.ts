@@ -1,0 +1,49 @@
+import type { Registry } from "@bufbuild/protobuf";
+import type { ContextValues, Interceptor, ServiceImplSpec } from "@connectrpc/connect";
+import type { CorsOptions } from "./cors.ts";
+import type { ErrorFormat } from "./error-body.ts";
+import type { Request } from "./http-io.ts";
+import type { JsonOptions } from "./json-codec.ts";
+import type { SuccessRule } from "./success.ts";
+
+/** What REST needs; everything but `specs` has a default. */
+export interface RestOptions {
+  /** The implementations. Methods without a `google.api.http` annotation are not on REST. */
+  readonly specs: readonly ServiceImplSpec[];
+  /** Run once for every call, the first outermost: the same list as on the other wires. */
+  readonly interceptors?: readonly Interceptor[];
+  /** Types of Any details and extensions, beside those of google.rpc. */
+  readonly registry?: Registry;
+  readonly json?: Omit<JsonOptions, "registry">;
+  /** Unknown query parameters and JSON fields are dropped in place of 400. */
+  readonly lenient?: boolean;
+  readonly errorFormat?: ErrorFormat;
+  /** `ErrorInfo.domain` of the gateway's own errors. */
+  readonly errorDomain?: string;
+  /** Largest request body, compressed and not, in bytes (default 4 MiB). Streams are limited by message. */
+  readonly maxBodyBytes?: number;
+  /** Longest time that a client may ask for, in milliseconds; a longer one is cut to it. */
+  readonly maxTimeoutMs?: number;
+  /** Request headers that become metadata, in place of the default list; `x-shop-*` takes all that begin so. */
+  readonly requestHeaders?: readonly string[];
+  /** Status and Location of a unary call that went well. */
+  readonly success?: SuccessRule;
+  /** How often an idle stream shows that it lives, in milliseconds (default 15 s). */
+  readonly heartbeatMs?: number;
+  /** Values for interceptors and implementations, made for each request. */
+  readonly contextValues?: (request: Request) => ContextValues;
+  /** Aborts every call when the server stops. */
+  readonly shutdownSignal?: AbortSignal;
+  /** Which pages may open WebSockets (default: those of our own host, and those that CORS allows). */
+  readonly allowsOrigin?: (origin: string, host: string | undefined) => boolean;
+  /** Told of errors that are INTERNAL or were not ConnectErrors, for the log. */
+  readonly onError?: (error: unknown, request: Request) => void;
+}
+
+/** What the whole HTTP port needs. */
+export interface HttpOptions extends RestOptions {
+  /** The OpenAPI documents, served as `/openapi.json` and `/openapi.yaml` with `/docs` over them. */
+  readonly openapi?: { readonly json: string; readonly yaml: string; readonly title?: string };
+  /** No CORS headers where it is missing. */
+  readonly cors?: CorsOptions;
+}

@@ -1,0 +1,116 @@
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { Message } from "@bufbuild/protobuf";
+import { type ErrorOptions, writeHead } from "./answer.ts";
+import type { Call } from "./call.ts";
+import { errorBody } from "./error-body.ts";
+import { toConnectError } from "./errors.ts";
+import { copyMetadata } from "./headers.ts";
+import { type Request, type Response, writeChunk } from "./http-io.ts";
+import type { JsonCodec } from "./json-codec.ts";
+import { httpBodyOf, type PreparedRoute } from "./rest-call.ts";
+import { createStreamWriter, negotiateStreamFormat } from "./stream-format.ts";
+
+/** What writing a stream needs beside the call. */
+export interface StreamOptions {
+  readonly codec: JsonCodec;
+  readonly heartbeatMs: number;
+  readonly errors: ErrorOptions;
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Writes the messages of a call as SSE, NDJSON or a JSON array, whichever `Accept` asks for, no faster than the client
+ * reads.
+ *
+ * An error before the first message is thrown, so that it can be answered with its status; a later one becomes the
+ * last element. The head goes out with the first message or the first heartbeat.
+ */
+export async function writeStream(
+  request: Request,
+  response: Response,
+  route: PreparedRoute,
+  messages: AsyncIterator<Message>,
+  context: Call,
+  options: StreamOptions,
+): Promise<void> {
+  const format = negotiateStreamFormat(request.headers.accept);
+  const writer = createStreamWriter(format);
+  const { output } = route.method;
+  const open = (): void => {
+    if (response.headersSent) return;
+    const headers: OutgoingHttpHeaders = { "x-content-type-options": "nosniff", "x-accel-buffering": "no" };
+    copyMetadata(context.touchedHeader(), headers);
+    headers["content-type"] = writer.contentType;
+    headers["cache-control"] ??= "no-cache";
+    writeHead(response, 200, headers);
+    if (writer.open !== "") (response as ServerResponse).write(writer.open);
+    else (response as ServerResponse).flushHeaders();
+  };
+  // A heartbeat that comes while the client does not read would only pile up.
+  const heartbeat = setInterval(() => {
+    open();
+    if (!(response as ServerResponse).writableNeedDrain) (response as ServerResponse).write(writer.heartbeat);
+  }, options.heartbeatMs);
+  try {
+    for (;;) {
+      const next = await messages.next();
+      if (next.done === true) break;
+      open();
+      const json =
+        route.responseBody === undefined
+          ? options.codec.write(output, next.value)
+          : options.codec.writeField(output, next.value, route.responseBody);
+      await writeChunk(response, writer.message(json, route.resume.idOf(next.value)));
+    }
+    open();
+    (response as ServerResponse).end(writer.end());
+  } catch (thrown) {
+    const error = toConnectError(thrown, context.signal);
+    if (!response.headersSent) throw error;
+    options.onError(thrown);
+    if (!response.destroyed) {
+      const status = JSON.stringify(errorBody(error, { ...options.errors, format: "status" }).json);
+      (response as ServerResponse).end(writer.error(status) + writer.close());
+    }
+  } finally {
+    clearInterval(heartbeat);
+    await messages.return?.();
+  }
+}
+
+/**
+ * Writes a stream of HttpBody messages as one body, in constant memory. The first message gives the content type.
+ *
+ * An error before the first message is thrown; a later one cuts the connection, which is the only way to tell a client
+ * of raw bytes that they are not all there.
+ */
+export async function writeRawStream(
+  response: Response,
+  route: PreparedRoute,
+  messages: AsyncIterator<Message>,
+  context: Call,
+  options: StreamOptions,
+): Promise<void> {
+  try {
+    for (;;) {
+      const next = await messages.next();
+      const body = next.done === true ? undefined : httpBodyOf(next.value, route.responseBody);
+      if (!response.headersSent) {
+        const headers: OutgoingHttpHeaders = { "x-content-type-options": "nosniff" };
+        copyMetadata(context.touchedHeader(), headers);
+        headers["content-type"] = body?.contentType || "application/octet-stream";
+        writeHead(response, 200, headers);
+      }
+      if (next.done === true) break;
+      if (body !== undefined && body.data.length > 0) await writeChunk(response, body.data);
+    }
+    response.end();
+  } catch (thrown) {
+    const error = toConnectError(thrown, context.signal);
+    if (!response.headersSent) throw error;
+    options.onError(thrown);
+    response.destroy();
+  } finally {
+    await messages.return?.();
+  }
+}

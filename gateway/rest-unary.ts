@@ -1,0 +1,49 @@
+import type { OutgoingHttpHeaders } from "node:http";
+import type { Message } from "@bufbuild/protobuf";
+import { writeHead, writeWhole } from "./answer.ts";
+import type { Call } from "./call.ts";
+import { copyMetadata } from "./headers.ts";
+import type { Request, Response } from "./http-io.ts";
+import type { JsonCodec } from "./json-codec.ts";
+import { etagOf, noneMatch } from "./preconditions.ts";
+import { httpBodyOf, type PreparedRoute } from "./rest-call.ts";
+import type { SuccessRule } from "./success.ts";
+
+/** Writes the one message that a call answered: as JSON, as the bytes of an HttpBody, or as 304. */
+export async function writeMessage(
+  request: Request,
+  response: Response,
+  route: PreparedRoute,
+  message: Message,
+  context: Call,
+  codec: JsonCodec,
+  success: SuccessRule,
+): Promise<void> {
+  const headers: OutgoingHttpHeaders = { "x-content-type-options": "nosniff" };
+  copyMetadata(context.touchedHeader(), headers);
+  copyMetadata(context.touchedTrailer(), headers, "grpc-trailer-");
+  if (route.rawResponse) {
+    const body = httpBodyOf(message, route.responseBody);
+    headers["content-type"] = body?.contentType || "application/octet-stream";
+    const { status } = success(route, message);
+    await writeWhole(request, response, status, headers, Buffer.from(body?.data ?? new Uint8Array()));
+    return;
+  }
+  const etag = etagOf(message, route.method.output);
+  if (etag !== undefined) headers["etag"] ??= etag;
+  const noneMatchHeader = request.headers["if-none-match"];
+  const conditional = request.method === "GET" || request.method === "HEAD";
+  if (conditional && etag !== undefined && noneMatchHeader !== undefined && noneMatch(noneMatchHeader, etag)) {
+    writeHead(response, 304, headers);
+    response.end();
+    return;
+  }
+  const { status, location } = success(route, message);
+  if (location !== undefined) headers["location"] ??= location;
+  headers["content-type"] = "application/json";
+  const json =
+    route.responseBody === undefined
+      ? codec.write(route.method.output, message)
+      : codec.writeField(route.method.output, message, route.responseBody);
+  await writeWhole(request, response, status, headers, Buffer.from(json));
+}

@@ -1,0 +1,71 @@
+import type { DescService } from "@bufbuild/protobuf";
+import { Code, ConnectError, createConnectRouter, type ServiceImpl } from "@connectrpc/connect";
+import { createAsyncIterable, type UniversalHandler } from "@connectrpc/connect/protocol";
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
+import { discardRest, type Request, type Response, undecodedBody } from "./http-io.ts";
+import type { RestOptions } from "./rest-options.ts";
+import { createUnaryRpc, type UnaryRpc } from "./rpc-unary.ts";
+
+/** Serves a request of Connect, gRPC-Web or gRPC whose path is that of a method; undefined for any other path. */
+export type RpcHandler = (path: string) => ((request: Request, response: Response) => void) | undefined;
+
+/**
+ * Serves the implementations at `/package.Service/Method`: ordinary unary calls on a fast road, everything else
+ * (streams, GET, compressed requests, gRPC) by connect-node.
+ */
+export function createRpcHandler(options: RestOptions): RpcHandler {
+  const interceptors = [...(options.interceptors ?? [])];
+  const router = createConnectRouter({
+    interceptors,
+    acceptCompression: [compressionGzip, compressionBrotli],
+    readMaxBytes: options.maxBodyBytes ?? 4 * 1024 * 1024,
+    ...(options.registry === undefined ? {} : { jsonOptions: { registry: options.registry } }),
+    ...(options.maxTimeoutMs === undefined ? {} : { maxTimeoutMs: options.maxTimeoutMs }),
+    ...(options.shutdownSignal === undefined ? {} : { shutdownSignal: options.shutdownSignal }),
+  });
+  const served = new Map<string, (request: Request, response: Response) => void>();
+  for (const { service, methods } of options.specs) {
+    const implementation = Object.fromEntries(Object.entries(methods).map(([name, { impl }]) => [name, impl]));
+    router.service(service, implementation as unknown as Partial<ServiceImpl<DescService>>);
+  }
+  const fastRoads = new Map<string, UnaryRpc>();
+  for (const handler of router.handlers) {
+    const spec = options.specs.find(({ service }) => service.typeName === handler.service.typeName)?.methods[
+      handler.method.localName
+    ];
+    if (spec?.kind === "unary") {
+      const fallback = (request: Request, response: Response, body: Uint8Array): void =>
+        runHandler(handler, request, response, options, body);
+      fastRoads.set(handler.requestPath, createUnaryRpc(spec, interceptors, options, fallback));
+    }
+    const fast = fastRoads.get(handler.requestPath);
+    served.set(handler.requestPath, (request, response) => {
+      if (fast?.(request, response) !== true) runHandler(handler, request, response, options);
+    });
+  }
+  return (path) => served.get(path);
+}
+
+/** Lets connect-node serve a request. @param body where it was read already. */
+function runHandler(
+  handler: UniversalHandler,
+  request: Request,
+  response: Response,
+  options: RestOptions,
+  body?: Uint8Array,
+): void {
+  discardRest(request, response);
+  const contextValues = options.contextValues?.(request);
+  const universal = universalRequestFromNodeRequest(request, response, undefined, contextValues);
+  handler({ ...universal, body: body === undefined ? undecodedBody(request) : createAsyncIterable([body]) })
+    .then((answer) => universalResponseToNodeResponse(answer, response))
+    .catch((reason: unknown) => {
+      // The client is gone: there is nobody to tell.
+      if (ConnectError.from(reason).code !== Code.Aborted) options.onError?.(reason, request);
+    });
+}

@@ -1,0 +1,300 @@
+import { isUtf8 } from "node:buffer";
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { JsonReadOptions, JsonValue, JsonWriteOptions, Message, Registry } from "@bufbuild/protobuf";
+import { fromJsonString } from "@bufbuild/protobuf";
+import { Code, ConnectError, type Interceptor, type MethodImplSpec } from "@connectrpc/connect";
+import { type Compression, compressionNegotiate } from "@connectrpc/connect/protocol";
+import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
+import { setTrailerStatus, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { type Call, invokeUnary, openCall } from "./call.ts";
+import { binaryReader } from "./codec/binary-reader.ts";
+import { binaryWriter } from "./codec/binary-writer.ts";
+import { createJsonReader } from "./codec/json-reader.ts";
+import { createJsonWriter } from "./codec/json-writer.ts";
+import { untilAborted } from "./deadline.ts";
+import { countKeys, countKeysInText } from "./duplicate-keys.ts";
+import { isGatewayError } from "./errors.ts";
+import { type Request, type Response, readBody } from "./http-io.ts";
+import type { RestOptions } from "./rest-options.ts";
+
+/**
+ * Serves a unary call of Connect or gRPC-Web, or leaves it alone.
+ *
+ * @returns false where the request is anything but ordinary: then nothing of it has been touched.
+ */
+export type UnaryRpc = (request: Request, response: Response) => boolean;
+
+/** Hands a request whose body was read already to the handlers of connect-node. */
+export type Fallback = (request: Request, response: Response, body: Uint8Array) => void;
+
+interface Wire {
+  readonly protocol: "connect" | "grpc-web";
+  readonly binary: boolean;
+}
+
+const wires: Readonly<Record<string, Wire>> = {
+  "application/json": { protocol: "connect", binary: false },
+  "application/json; charset=utf-8": { protocol: "connect", binary: false },
+  "application/proto": { protocol: "connect", binary: true },
+  "application/grpc-web": { protocol: "grpc-web", binary: true },
+  "application/grpc-web+proto": { protocol: "grpc-web", binary: true },
+  "application/grpc-web+json": { protocol: "grpc-web", binary: false },
+};
+
+const compressions: Compression[] = [compressionGzip, compressionBrotli];
+const compressMinBytes = 1024;
+
+/**
+ * The fast road for a unary method: no streams, no iterators, compiled codecs, and nothing made that nobody asks for.
+ * Compressed requests, GET, and what is malformed are left to connect-node, so that its behavior is the only one.
+ */
+export function createUnaryRpc(
+  spec: MethodImplSpec & { kind: "unary" },
+  interceptors: readonly Interceptor[],
+  options: RestOptions,
+  fallback: Fallback,
+): UnaryRpc {
+  const { method } = spec;
+  const maxBytes = options.maxBodyBytes ?? 4 * 1024 * 1024;
+  const jsonOptions = jsonOptionsOf(options.registry);
+  const readBinary = binaryReader(method.input);
+  const writeBinary = binaryWriter(method.output);
+  const readJson = createJsonReader(jsonOptions)(method.input);
+  const writeJson = createJsonWriter({
+    alwaysEmitImplicit: false,
+    useProtoFieldName: false,
+    enumAsInteger: false,
+    ...(options.registry === undefined ? {} : { registry: options.registry }),
+  })(method.output);
+
+  const decode = (bytes: Uint8Array, binary: boolean): Message => {
+    if (binary) return readBinary(bytes);
+    if (!isUtf8(bytes)) throw new TypeError("not UTF-8");
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+    const json = JSON.parse(text) as JsonValue;
+    return countKeysInText(text) === countKeys(json) ? readJson(json) : fromJsonString(method.input, text, jsonOptions);
+  };
+  const encode = (message: Message, binary: boolean): Buffer => {
+    if (!binary) return Buffer.from(writeJson(message));
+    const bytes = writeBinary(message);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  };
+
+  return (request, response) => {
+    const { headers } = request;
+    const wire = wires[headers["content-type"] ?? ""];
+    if (wire === undefined || request.method !== "POST" || isUnusual(headers)) return false;
+    const timeout = wire.protocol === "connect" ? headers["connect-timeout-ms"] : headers["grpc-timeout"];
+    const timeoutMs = timeout === undefined ? undefined : timeoutOf(wire, String(timeout));
+    if (timeout !== undefined && (timeoutMs === undefined || timeoutMs > (options.maxTimeoutMs ?? Infinity)))
+      return false;
+    serve(request, response, wire, timeoutMs).catch((error: unknown) => {
+      options.onError?.(error, request);
+      response.destroy();
+    });
+    return true;
+  };
+
+  async function serve(request: Request, response: Response, wire: Wire, timeoutMs: number | undefined): Promise<void> {
+    const call = openCall(spec, {
+      protocolName: wire.protocol,
+      requestMethod: "POST",
+      url: absoluteUrl(request),
+      response,
+      requestHeader: () => headersOf(request),
+      timeoutMs,
+      shutdownSignal: options.shutdownSignal,
+      contextValues: options.contextValues?.(request),
+    });
+    try {
+      const body = await readBody(request, maxBytes + (wire.protocol === "connect" ? 0 : 5));
+      let input: Message;
+      try {
+        input = decode(wire.protocol === "connect" ? body : unwrap(body), wire.binary);
+      } catch {
+        call.abort();
+        fallback(request, response, body);
+        return;
+      }
+      const answer = invokeUnary(spec, call, input, interceptors);
+      const message = timeoutMs === undefined ? await answer : await untilAborted(answer, call.signal);
+      const bytes = encode(message, wire.binary);
+      if (wire.protocol === "connect") await answerConnect(request, response, call, wire, bytes);
+      else await answerGrpcWeb(request, response, call, wire, bytes);
+    } catch (thrown) {
+      const error = errorOf(thrown, call);
+      if (error.code === Code.Internal) options.onError?.(thrown, request);
+      if (response.headersSent || response.destroyed) return;
+      if (wire.protocol === "connect") refuseConnect(response, call, error, jsonOptions);
+      else refuseGrpcWeb(response, call, wire, error);
+    } finally {
+      call.abort();
+    }
+  }
+}
+
+function jsonOptionsOf(
+  registry: Registry | undefined,
+): Partial<JsonReadOptions & JsonWriteOptions> & { registry?: Registry } {
+  return { ignoreUnknownFields: true, ...(registry === undefined ? {} : { registry }) };
+}
+
+/** What connect-node should look at itself. */
+function isUnusual(headers: Request["headers"]): boolean {
+  const encoding = headers["content-encoding"] ?? headers["grpc-encoding"];
+  if (encoding !== undefined && encoding !== "identity") return true;
+  const version = headers["connect-protocol-version"];
+  return version !== undefined && version !== "1";
+}
+
+const units: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
+
+function timeoutOf(wire: Wire, value: string): number | undefined {
+  if (wire.protocol === "connect") return /^\d{1,10}$/.test(value) ? Number(value) : undefined;
+  const match = /^(\d{1,8})([HMSmun])$/.exec(value);
+  return match === null ? undefined : Number(match[1]) * (units[match[2] ?? ""] ?? 1);
+}
+
+function absoluteUrl(request: Request): string {
+  const encrypted = "encrypted" in request.socket && request.socket.encrypted === true;
+  const authority = ("authority" in request ? request.authority : request.headers.host) ?? "localhost";
+  return `${encrypted ? "https" : "http"}://${authority}${request.url ?? ""}`;
+}
+
+function headersOf(request: Request): Headers {
+  const headers = new Headers();
+  for (const name in request.headers) {
+    const value = request.headers[name];
+    if (value === undefined || name.startsWith(":")) continue;
+    if (typeof value === "string") headers.append(name, value);
+    else for (const each of value) headers.append(name, each);
+  }
+  return headers;
+}
+
+/** The one message of a gRPC-Web request. @throws on anything but a single plain envelope. */
+function unwrap(body: Buffer): Uint8Array {
+  if (body.length < 5 || body[0] !== 0 || body.readUInt32BE(1) !== body.length - 5)
+    throw new RangeError("not one message");
+  return body.subarray(5);
+}
+
+function errorOf(thrown: unknown, call: Call): ConnectError {
+  // The gateway's own errors have details that only REST promises.
+  if (thrown instanceof ConnectError)
+    return isGatewayError(thrown) ? new ConnectError(thrown.rawMessage, thrown.code) : thrown;
+  const reason = call.aborted();
+  if (reason instanceof ConnectError) return reason;
+  return new ConnectError("internal error", Code.Internal, undefined, undefined, thrown);
+}
+
+function setHeaders(headers: OutgoingHttpHeaders, from: Headers | undefined, prefix = ""): void {
+  from?.forEach((value, name) => {
+    if (name !== "set-cookie") headers[prefix + name] = value;
+  });
+  const cookies = from?.getSetCookie() ?? [];
+  if (cookies.length > 0) headers[`${prefix}set-cookie`] = cookies;
+}
+
+async function answerConnect(
+  request: Request,
+  response: Response,
+  call: Call,
+  wire: Wire,
+  bytes: Buffer,
+): Promise<void> {
+  const headers: OutgoingHttpHeaders = { "content-type": wire.binary ? "application/proto" : "application/json" };
+  setHeaders(headers, call.touchedHeader());
+  setHeaders(headers, call.touchedTrailer(), "trailer-");
+  let body: Uint8Array = bytes;
+  if (bytes.length >= compressMinBytes) {
+    const accepted = request.headers["accept-encoding"];
+    const compression = negotiate(accepted);
+    if (compression !== undefined) {
+      body = await compression.compress(bytes);
+      headers["content-encoding"] = compression.name;
+    }
+  }
+  headers["content-length"] = body.length;
+  (response as ServerResponse).writeHead(200, headers).end(body);
+}
+
+function refuseConnect(
+  response: Response,
+  call: Call,
+  error: ConnectError,
+  jsonOptions: Partial<JsonWriteOptions>,
+): void {
+  const headers: OutgoingHttpHeaders = { "content-type": "application/json" };
+  setHeaders(headers, call.touchedHeader());
+  setHeaders(headers, call.touchedTrailer(), "trailer-");
+  headers["content-type"] = "application/json";
+  if (!error.isWireError) setMetadata(headers, error);
+  const body = errorToJsonBytes(error, jsonOptions);
+  headers["content-length"] = body.length;
+  (response as ServerResponse).writeHead(codeToHttpStatus(error.code), headers).end(body);
+}
+
+/** Metadata of an error, without what belongs to the protocol. */
+function setMetadata(headers: OutgoingHttpHeaders, error: ConnectError): void {
+  error.metadata.forEach((value, name) => {
+    if (!/^(content-|connect-|grpc-|accept|connection$|trailer|transfer-encoding$|te$|host$)/.test(name))
+      headers[name] = value;
+  });
+}
+
+async function answerGrpcWeb(
+  request: Request,
+  response: Response,
+  call: Call,
+  wire: Wire,
+  bytes: Buffer,
+): Promise<void> {
+  const headers: OutgoingHttpHeaders = {
+    "content-type": wire.binary ? "application/grpc-web+proto" : "application/grpc-web+json",
+  };
+  setHeaders(headers, call.touchedHeader());
+  const compression = negotiate(request.headers["grpc-accept-encoding"]);
+  let data: Uint8Array = bytes;
+  let flags = 0;
+  if (compression !== undefined) headers["grpc-encoding"] = compression.name;
+  if (compression !== undefined && bytes.length >= compressMinBytes) {
+    data = await compression.compress(bytes);
+    flags = 1;
+  }
+  const trailer = new Headers(call.touchedTrailer());
+  trailer.set("grpc-status", "0");
+  const body = Buffer.concat([envelope(flags, data.length), data, trailerFrame(trailer)]);
+  headers["content-length"] = body.length;
+  (response as ServerResponse).writeHead(200, headers).end(body);
+}
+
+function refuseGrpcWeb(response: Response, call: Call, wire: Wire, error: ConnectError): void {
+  const headers: OutgoingHttpHeaders = {
+    "content-type": wire.binary ? "application/grpc-web+proto" : "application/grpc-web+json",
+  };
+  setHeaders(headers, call.touchedHeader());
+  const trailer = new Headers(call.touchedTrailer());
+  setTrailerStatus(trailer, error);
+  const body = trailerFrame(trailer);
+  headers["content-length"] = body.length;
+  (response as ServerResponse).writeHead(200, headers).end(body);
+}
+
+function negotiate(accepted: string | string[] | undefined): Compression | undefined {
+  if (accepted === undefined) return undefined;
+  return compressionNegotiate(compressions, null, String(accepted), "").response ?? undefined;
+}
+
+function trailerFrame(trailer: Headers): Buffer {
+  const data = trailerSerialize(trailer);
+  return Buffer.concat([envelope(0x80, data.length), data]);
+}
+
+function envelope(flags: number, length: number): Buffer {
+  const head = Buffer.allocUnsafe(5);
+  head[0] = flags;
+  head.writeUInt32BE(length, 1);
+  return head;
+}

@@ -1,0 +1,88 @@
+/** How a stream of messages is written on REST. */
+export type StreamFormat = "sse" | "ndjson" | "array";
+
+/** The texts around and between the messages of a stream. Every text is JSON without line breaks. */
+export interface StreamWriter {
+  readonly contentType: string;
+  /** Written before the first message, with the head. */
+  readonly open: string;
+  message(json: string, id: string | undefined): string;
+  /** The last element where the stream fails: google.rpc.Status under the key `error`. */
+  error(statusJson: string): string;
+  /** Written after the last message where the stream ends well; `close` after an error. */
+  end(): string;
+  close(): string;
+  /** Keeps idle connections open; empty where the format has nothing for it. */
+  readonly heartbeat: string;
+}
+
+/** Makes the writer of a format; a writer serves one stream. */
+export function createStreamWriter(format: StreamFormat): StreamWriter {
+  switch (format) {
+    case "sse":
+      return {
+        contentType: "text/event-stream",
+        open: "",
+        message: (json, id) => `${id === undefined ? "" : `id: ${id}\n`}data: ${json}\n\n`,
+        error: (statusJson) => `event: error\ndata: ${statusJson}\n\n`,
+        end: () => "event: end\ndata: {}\n\n",
+        close: () => "",
+        heartbeat: ": keep-alive\n\n",
+      };
+    case "ndjson":
+      return {
+        contentType: "application/x-ndjson",
+        open: "",
+        message: (json) => `${json}\n`,
+        error: (statusJson) => `{"error":${statusJson}}\n`,
+        end: () => "",
+        close: () => "",
+        heartbeat: "\n",
+      };
+    case "array": {
+      let separator = "";
+      const element = (json: string): string => {
+        const text = `${separator}${json}`;
+        separator = ",\n";
+        return text;
+      };
+      return {
+        contentType: "application/json",
+        open: "[",
+        message: (json) => element(json),
+        error: (statusJson) => element(`{"error":${statusJson}}`),
+        end: () => "]\n",
+        close: () => "]\n",
+        heartbeat: " ",
+      };
+    }
+    default:
+      return format satisfies never;
+  }
+}
+
+const mediaTypes: Readonly<Record<string, StreamFormat>> = {
+  "text/event-stream": "sse",
+  "application/x-ndjson": "ndjson",
+  "application/ndjson": "ndjson",
+  "application/jsonl": "ndjson",
+  "application/json": "array",
+};
+
+/** Chooses by `Accept`, the highest weight first; NDJSON where the header names none of ours. */
+export function negotiateStreamFormat(accept: string | undefined): StreamFormat {
+  let best: StreamFormat = "ndjson";
+  let bestQuality = 0;
+  for (const part of (accept ?? "").split(",")) {
+    const [type = "", ...parameters] = part.split(";");
+    const format = mediaTypes[type.trim().toLowerCase()];
+    if (format === undefined) continue;
+    const quality = parameters.map((each) => /^\s*q\s*=\s*([\d.]+)\s*$/i.exec(each)?.[1]).find((each) => each);
+    const weight = quality === undefined ? 1 : Number(quality);
+    if (weight > bestQuality) {
+      best = format;
+      bestQuality = weight;
+    }
+  }
+  return best;
+}

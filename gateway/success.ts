@@ -1,0 +1,42 @@
+import { type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
+import type { Fields } from "./field-path.ts";
+import type { Route } from "./routes.ts";
+
+/** How a call that went well is answered, beside its body. */
+export interface Success {
+  readonly status: number;
+  readonly location?: string;
+}
+
+/** Chooses the status of a unary answer by its route and message. Must not throw. */
+export type SuccessRule = (route: Route, message: Message) => Success;
+
+/**
+ * True for a POST on a collection (a last segment that is a literal, no verb) whose answer has a `name`: by Google's
+ * resource-oriented style it makes a resource.
+ */
+export function createsResource(route: Route): boolean {
+  const { template, method } = route;
+  const last = template.segments.at(-1);
+  if (route.httpMethod !== "POST" || template.verb !== "" || last?.kind !== "literal") return false;
+  return method.methodKind === "unary" && nameFieldOf(method.output) !== undefined;
+}
+
+/**
+ * The default: where {@link createsResource} and the answer has its name, 201 with the Location of the resource below
+ * the first segment of the template (`/v1/orders` → `/v1/{name}`). Everything else is 200.
+ */
+export const createdOnCollections: SuccessRule = (route, message) => {
+  if (!createsResource(route)) return { status: 200 };
+  const field = nameFieldOf(route.method.output);
+  const name = field && (message as unknown as Fields)[field.localName];
+  if (typeof name !== "string" || name === "") return { status: 200 };
+  const { segments } = route.template;
+  const first = segments[0];
+  const prefix = segments.length > 1 && first?.kind === "literal" ? `/${first.text}` : "";
+  return { status: 201, location: `${prefix}/${name.split("/").map(encodeURIComponent).join("/")}` };
+};
+
+function nameFieldOf(message: DescMessage): DescField | undefined {
+  return message.fields.find((field) => field.name === "name" && field.scalar === ScalarType.STRING && !field.oneof);
+}
