@@ -1,0 +1,95 @@
+import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
+import type { Interceptor } from "@connectrpc/connect";
+import { access as accessOption } from "../../../gen/docket/options/v1/options_pb.js";
+import { type Principal, principalKey } from "../context-values.ts";
+import { permissionDenied, unauthenticated } from "../errors.ts";
+import type { Authenticate, Credential } from "./authenticate.ts";
+
+/** Who may call a method, as its proto declares it. */
+export type Access =
+  | { readonly kind: "open" }
+  | { readonly kind: "internal" }
+  | { readonly kind: "scopes"; readonly anyOf: readonly string[] };
+
+/** The scope that stands for every other one. */
+export const adminScope = "admin";
+
+/** The declaration of `(docket.options.v1.access)`; undefined where it is missing or says nothing. */
+export function accessOf(method: DescMethod): Access | undefined {
+  if (!hasOption(method, accessOption)) {
+    return undefined;
+  }
+  const { open, internal, scopes } = getOption(method, accessOption);
+  if (internal) {
+    return { kind: "internal" };
+  }
+  if (scopes.length > 0) {
+    return { kind: "scopes", anyOf: scopes };
+  }
+  return open ? { kind: "open" } : undefined;
+}
+
+/**
+ * Lets a call through to its handler only for whom the method declares.
+ *
+ * Open methods are not authenticated at all. Otherwise the principal is the one in the context values (set by a caller
+ * in this process) or whoever the credential belongs to; none is UNAUTHENTICATED. Then our own services may do
+ * anything; a method that is internal, or that declares nothing, is for nobody else; and of the declared scopes any
+ * one suffices. A refusal is PERMISSION_DENIED and does not say what would have been needed.
+ */
+export function createAccessInterceptor(authenticate: Authenticate): Interceptor {
+  const known = new WeakMap<DescMethod, Access>();
+
+  const accessTo = (method: DescMethod): Access => {
+    let access = known.get(method);
+    if (access === undefined) {
+      access = accessOf(method) ?? { kind: "internal" };
+      known.set(method, access);
+    }
+    return access;
+  };
+
+  return (next) => async (request) => {
+    const access = accessTo(request.method);
+    if (access.kind === "open") {
+      return next(request);
+    }
+    let principal = request.contextValues.get(principalKey);
+    if (principal === undefined) {
+      const credential = credentialOf(request.header);
+      principal = credential && (await authenticate(credential, request.header, request.signal));
+      if (principal === undefined) {
+        throw unauthenticated();
+      }
+      request.contextValues.set(principalKey, principal);
+    }
+    if (!isAllowed(principal, access)) {
+      throw permissionDenied();
+    }
+    return next(request);
+  };
+}
+
+function isAllowed(principal: Principal, access: Access): boolean {
+  if (principal.kind === "service") {
+    return true;
+  }
+  return (
+    access.kind === "scopes" &&
+    (principal.scopes.has(adminScope) || access.anyOf.some((scope) => principal.scopes.has(scope)))
+  );
+}
+
+const schemes: Readonly<Record<string, Credential["scheme"]>> = { bearer: "bearer", service: "service" };
+
+/** `Authorization` before `X-Api-Key`; undefined where neither is there in a form that is known. */
+export function credentialOf(header: Headers): Credential | undefined {
+  const authorization = header.get("authorization");
+  if (authorization !== null) {
+    const [, scheme = "", token = ""] = /^([a-z]+) +([^\s,]+)$/i.exec(authorization) ?? [];
+    const known = schemes[scheme.toLowerCase()];
+    return known && { scheme: known, token };
+  }
+  const key = header.get("x-api-key")?.trim();
+  return key === undefined || key === "" ? undefined : { scheme: "api_key", token: key };
+}

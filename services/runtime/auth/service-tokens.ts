@@ -1,0 +1,92 @@
+import type { Interceptor } from "@connectrpc/connect";
+import { errors, jwtVerify, SignJWT } from "jose";
+import type { Clock } from "../clock.ts";
+import { principalKey } from "../context-values.ts";
+import type { VerifyToken } from "./authenticate.ts";
+
+/** How our own services prove themselves to each other when they are processes of their own. */
+export interface ServiceTokens {
+  /**
+   * For the client's transport: a call that is made as a service (see `createServiceClient`) carries a token that
+   * says which service and for which tenant. Other calls pass untouched.
+   */
+  readonly sign: Interceptor;
+  /** For the server's `createAuthenticate`. */
+  readonly verify: VerifyToken;
+}
+
+export interface ServiceTokenOptions {
+  /** Shared by all services of one installation, and known to nobody else. At least 32 bytes. */
+  readonly secret: string;
+  readonly clock: Clock;
+}
+
+const issuer = "docket";
+const audience = "docket-services";
+const lifetimeSeconds = 120;
+/** A token is used again until half of its life is over: signing one for every call would cost more than the call. */
+const reuseMs = (lifetimeSeconds * 1000) / 2;
+const maxCachedTokens = 10_000;
+
+/** @throws where the secret is too short to be one */
+export function createServiceTokens({ secret, clock }: ServiceTokenOptions): ServiceTokens {
+  const key = new TextEncoder().encode(secret);
+  if (key.length < 32) {
+    throw new Error("the secret of service tokens must have 32 bytes or more");
+  }
+  const cached = new Map<string, { token: string; signedAtMs: number }>();
+
+  const tokenFor = async (subject: string, tenant: string): Promise<string> => {
+    const id = JSON.stringify([subject, tenant]);
+    const nowMs = clock.now().getTime();
+    const known = cached.get(id);
+    if (known !== undefined && nowMs - known.signedAtMs < reuseMs) {
+      return known.token;
+    }
+    const issuedAt = Math.floor(nowMs / 1000);
+    const token = await new SignJWT({ tenant })
+      .setProtectedHeader({ alg: "HS256" })
+      .setIssuer(issuer)
+      .setAudience(audience)
+      .setSubject(subject)
+      .setIssuedAt(issuedAt)
+      .setExpirationTime(issuedAt + lifetimeSeconds)
+      .sign(key);
+    if (cached.size >= maxCachedTokens) {
+      cached.clear();
+    }
+    cached.set(id, { token, signedAtMs: nowMs });
+    return token;
+  };
+
+  return {
+    sign: (next) => async (request) => {
+      const principal = request.contextValues.get(principalKey);
+      if (principal?.kind === "service") {
+        request.header.set("authorization", `Service ${await tokenFor(principal.subject, principal.tenant)}`);
+      }
+      return next(request);
+    },
+    async verify(token) {
+      try {
+        const { payload } = await jwtVerify(token, key, {
+          issuer,
+          audience,
+          algorithms: ["HS256"],
+          requiredClaims: ["sub", "exp", "tenant"],
+          clockTolerance: 5,
+          currentDate: clock.now(),
+        });
+        const { sub: subject, tenant } = payload;
+        return subject !== undefined && typeof tenant === "string"
+          ? { kind: "service", tenant, subject, scopes: new Set() }
+          : undefined;
+      } catch (error) {
+        if (error instanceof errors.JOSEError) {
+          return undefined;
+        }
+        throw error;
+      }
+    },
+  };
+}

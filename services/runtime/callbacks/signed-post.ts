@@ -1,0 +1,50 @@
+import { Webhook } from "standardwebhooks";
+import type { CallbacksTable } from "./tables.ts";
+
+export interface SignedPostOptions {
+  readonly secret: string;
+  readonly baseUrl: () => string;
+  readonly timeoutMs: number;
+  readonly fetch?: typeof fetch;
+}
+
+/** Makes one request; resolves with what was wrong, or with undefined when a 2xx came. */
+export type SignedPost = (row: CallbacksTable, stop: AbortSignal) => Promise<string | undefined>;
+
+/**
+ * Posts signed as Standard Webhooks ask: the signature covers id, time and body, the time is that of this attempt.
+ * Redirects are not followed.
+ */
+export function createSignedPost({ secret, baseUrl, timeoutMs, fetch: send = fetch }: SignedPostOptions): SignedPost {
+  const webhook = new Webhook(secret);
+  return async (row, stop) => {
+    const now = new Date();
+    try {
+      const response = await send(new URL(row.url, baseUrl()), {
+        method: "POST",
+        redirect: "manual",
+        signal: AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]),
+        headers: {
+          "content-type": row.content_type,
+          "webhook-id": row.message_id,
+          "webhook-timestamp": Math.floor(now.getTime() / 1000).toString(),
+          "webhook-signature": webhook.sign(row.message_id, now, Buffer.from(row.body)),
+        },
+        body: Buffer.from(row.body),
+      });
+      // The answer is not kept, but a connection is only used again after it was read.
+      await response.arrayBuffer();
+      return response.ok ? undefined : `status ${response.status}`;
+    } catch (error) {
+      return describe(error);
+    }
+  };
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) {
+    return String(error);
+  }
+  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
+  return `${error.message}${cause}`.slice(0, 1000);
+}

@@ -1,0 +1,42 @@
+import { type QueryExecutorProvider, sql } from "kysely";
+import type { Clock } from "../clock.ts";
+import type { DialectName } from "./connect.ts";
+import { nowMs } from "./sql.ts";
+
+/** The database's time without asking it each time: what it last said, and how long ago by this process' monotonic clock. */
+export interface DatabaseClock {
+  /** Takes note of what the database just said. */
+  set(nowMs: number): void;
+  /** The time, or undefined when the last answer is too old to go by. */
+  peek(): number | undefined;
+  /** The time; asks the database when the last answer is too old. */
+  read(executor: QueryExecutorProvider): Promise<number>;
+}
+
+/** After this long the two clocks may have drifted apart by a millisecond. */
+const TRUSTED_MS = 10_000;
+
+export function createDatabaseClock(dialect: DialectName, clock: Clock): DatabaseClock {
+  let said: { readonly nowMs: number; readonly atMs: number } | undefined;
+  const peek = () => {
+    const elapsedMs = said === undefined ? Number.POSITIVE_INFINITY : clock.monotonicMs() - said.atMs;
+    return said === undefined || elapsedMs > TRUSTED_MS ? undefined : Math.floor(said.nowMs + elapsedMs);
+  };
+  const set = (now: number) => {
+    said = { nowMs: now, atMs: clock.monotonicMs() };
+  };
+  return {
+    set,
+    peek,
+    async read(executor) {
+      const known = peek();
+      if (known !== undefined) {
+        return known;
+      }
+      const { rows } = await sql<{ now: number }>`select ${nowMs(dialect)} as now`.execute(executor);
+      const now = Number(rows[0]?.now);
+      set(now);
+      return now;
+    },
+  };
+}

@@ -1,0 +1,83 @@
+/** What went wrong between us and the database, told alike for SQLite, MariaDB and MySQL. */
+
+/**
+ * - `unique`: a row with this key exists. The statement did nothing and the transaction goes on.
+ * - `conflict`: another transaction was in the way (deadlock, lock wait, busy); repeating the transaction helps.
+ * - `lost`: the database cannot be reached, or the connection broke before COMMIT was sent: nothing was changed.
+ * - `commit-unknown`: the connection broke between COMMIT and its answer; see {@link CommitUnknownError}.
+ */
+export type DatabaseErrorKind = "unique" | "conflict" | "lost" | "commit-unknown";
+
+/**
+ * The answer to COMMIT was lost: the transaction took place, or it did not. Whoever holds an idempotency key looks it
+ * up; nobody may simply repeat the transaction.
+ */
+export class CommitUnknownError extends Error {
+  override readonly name = "CommitUnknownError";
+
+  constructor(cause: unknown) {
+    super("the connection was lost before the database answered COMMIT", {
+      cause,
+    });
+  }
+}
+
+/** https://www.sqlite.org/rescode.html */
+const SQLITE_BUSY = 5;
+const SQLITE_LOCKED = 6;
+const SQLITE_CONSTRAINT_PRIMARYKEY = 1555;
+const SQLITE_CONSTRAINT_UNIQUE = 2067;
+
+/** https://mariadb.com/kb/en/mariadb-error-code-reference/ */
+const MYSQL_UNIQUE = new Set([1062, 1586]);
+const MYSQL_CONFLICT = new Set([1020, 1205, 1213]);
+/** Too many connections, server shutdown, connection killed, server gone, connection lost during the query. */
+const MYSQL_LOST = new Set([1040, 1053, 1927, 2006, 2013]);
+const SOCKET_LOST = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENOTFOUND",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EAI_AGAIN",
+  "PROTOCOL_CONNECTION_LOST",
+  "POOL_CLOSED",
+]);
+
+/** The kind of a database error, or undefined when the error is of no kind that a caller can do something about. */
+export function databaseErrorKind(error: unknown): DatabaseErrorKind | undefined {
+  if (error instanceof CommitUnknownError) {
+    return "commit-unknown";
+  }
+  if (!Error.isError(error)) {
+    return undefined;
+  }
+  const { code, errno, errcode, fatal } = error as Partial<Record<"code" | "errno" | "errcode" | "fatal", unknown>>;
+  if (code === "ERR_SQLITE_ERROR" && typeof errcode === "number") {
+    return sqliteKind(errcode);
+  }
+  if (typeof errno === "number" && MYSQL_UNIQUE.has(errno)) {
+    return "unique";
+  }
+  if (typeof errno === "number" && MYSQL_CONFLICT.has(errno)) {
+    return "conflict";
+  }
+  if (typeof errno === "number" && MYSQL_LOST.has(errno)) {
+    return "lost";
+  }
+  return (typeof code === "string" && SOCKET_LOST.has(code)) || fatal === true ? "lost" : undefined;
+}
+
+/** Whether the statement waited for a row lock until its time was over. The transaction goes on; only MariaDB and MySQL. */
+export function isLockTimeout(error: unknown): boolean {
+  return Error.isError(error) && "errno" in error && error.errno === 1205;
+}
+
+function sqliteKind(errcode: number): DatabaseErrorKind | undefined {
+  if (errcode === SQLITE_CONSTRAINT_PRIMARYKEY || errcode === SQLITE_CONSTRAINT_UNIQUE) {
+    return "unique";
+  }
+  const primary = errcode & 0xff;
+  return primary === SQLITE_BUSY || primary === SQLITE_LOCKED ? "conflict" : undefined;
+}

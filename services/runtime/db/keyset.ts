@@ -1,0 +1,32 @@
+import { type Expression, type RawBuilder, type SqlBool, sql } from "kysely";
+import type { PageKey } from "../page-token.ts";
+
+/** One expression that a list is sorted by. It must never be NULL: sort by `coalesce(x, '')` where it could be. */
+export interface SortKey {
+  sql: Expression<unknown>;
+  direction: "asc" | "desc";
+}
+
+/**
+ * Whether a row comes after the one with these values, as a condition of WHERE. The last sort key must be unique, so that
+ * equal rows before it are told apart. Written such that an index on the sort keys is entered at the place:
+ * `a >= ? and (a > ? or b > ?)`.
+ */
+export function afterRow(keys: readonly SortKey[], values: readonly PageKey[]): RawBuilder<SqlBool> {
+  const [key, ...otherKeys] = keys;
+  const [value, ...otherValues] = values;
+  if (!key || value === undefined) {
+    throw new RangeError("a page token needs a value for each sort key");
+  }
+  const beyond = sql<SqlBool>`${key.sql} ${sql.raw(key.direction === "asc" ? ">" : "<")} ${value}`;
+  if (otherKeys.length === 0) {
+    return beyond;
+  }
+  const notBefore = sql`${key.sql} ${sql.raw(key.direction === "asc" ? ">=" : "<=")} ${value}`;
+  return sql`(${notBefore} and (${beyond} or ${afterRow(otherKeys, otherValues)}))`;
+}
+
+/** The sort keys for ORDER BY. */
+export function orderByKeys(keys: readonly SortKey[]): RawBuilder<unknown> {
+  return sql.join(keys.map((key) => sql`${key.sql} ${sql.raw(key.direction)}`));
+}

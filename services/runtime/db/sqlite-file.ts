@@ -1,0 +1,155 @@
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { QueryResult } from "kysely";
+import { type OnStatement, toBindValue, toRowInteger } from "./statement.ts";
+
+/** One connection to a SQLite file. Calls are synchronous: nothing else of this process runs meanwhile. */
+export interface SqliteFile {
+  /** Whether a transaction is open; SQLite itself ends one on errors such as a full disk. */
+  readonly inTransaction: boolean;
+  query<R>(sql: string, parameters?: readonly unknown[]): QueryResult<R>;
+  /** Runs a statement that is our own book-keeping and not reported, such as a savepoint. */
+  control(sql: string): void;
+  /** The rows one by one, in constant memory. The connection holds its view of the data until the iterator ends. */
+  rows<R>(sql: string, parameters: readonly unknown[]): IterableIterator<R>;
+  close(): void;
+}
+
+/** How many prepared statements a connection keeps, the least recently used one leaving first. */
+const CACHED_STATEMENTS = 256;
+
+interface Prepared {
+  statement: StatementSync;
+  /** Whether it answers with rows. */
+  reads: boolean;
+  /** Whether running it again changes nothing. */
+  repeatable: boolean;
+}
+
+/** Opens a file, with its write-ahead log, or memory (`:memory:`). A file is created when missing unless `readOnly`. */
+export function openSqliteFile(
+  path: string,
+  options: { readOnly?: boolean; onStatement?: OnStatement | undefined },
+): SqliteFile {
+  const readOnly = options.readOnly ?? false;
+  const database = new DatabaseSync(path, {
+    readOnly,
+    timeout: readOnly ? 250 : 0,
+  });
+  const cache = new Map<string, Prepared>();
+  const { onStatement } = options;
+
+  const prepare = (sql: string): Prepared => {
+    const cached = cache.get(sql);
+    if (cached) {
+      cache.delete(sql);
+      cache.set(sql, cached);
+      return cached;
+    }
+    const statement = database.prepare(sql);
+    const reads = statement.columns().length > 0;
+    const repeatable = /^\s*(select|with)\b/i.test(sql) && reads;
+    if (reads && !repeatable) {
+      statement.setReadBigInts(true);
+    }
+    const prepared = { statement, reads, repeatable };
+    cache.set(sql, prepared);
+    if (cache.size > CACHED_STATEMENTS) {
+      const [oldest] = cache.keys();
+      cache.delete(oldest ?? "");
+    }
+    return prepared;
+  };
+
+  const run = <R>(sql: string, parameters: readonly unknown[]): QueryResult<R> => {
+    const { statement, reads, repeatable } = prepare(sql);
+    const bound = parameters.map(bind);
+    if (!reads) {
+      const { changes, lastInsertRowid } = statement.run(...bound);
+      return {
+        numAffectedRows: BigInt(changes),
+        insertId: BigInt(lastInsertRowid),
+        rows: [],
+      };
+    }
+    if (!repeatable) {
+      return { rows: statement.all(...bound).map(narrow) as R[] };
+    }
+    try {
+      return { rows: statement.all(...bound) as R[] };
+    } catch (error) {
+      if (!(Error.isError(error) && "code" in error && error.code === "ERR_OUT_OF_RANGE")) {
+        throw error;
+      }
+      statement.setReadBigInts(true);
+      try {
+        return { rows: statement.all(...bound).map(narrow) as R[] };
+      } finally {
+        statement.setReadBigInts(false);
+      }
+    }
+  };
+
+  return {
+    get inTransaction() {
+      return database.isTransaction;
+    },
+    query(sql, parameters = []) {
+      if (!onStatement) {
+        return run(sql, parameters);
+      }
+      const startedMs = performance.now();
+      try {
+        const result = run<never>(sql, parameters);
+        onStatement({
+          sql,
+          parameters,
+          durationMs: performance.now() - startedMs,
+        });
+        return result;
+      } catch (error) {
+        onStatement({
+          sql,
+          parameters,
+          durationMs: performance.now() - startedMs,
+          error,
+        });
+        throw error;
+      }
+    },
+    control(sql) {
+      prepare(sql).statement.run();
+    },
+    *rows<R>(sql: string, parameters: readonly unknown[]) {
+      const startedMs = performance.now();
+      const statement = database.prepare(sql);
+      statement.setReadBigInts(true);
+      for (const row of statement.iterate(...parameters.map(bind))) {
+        yield narrow(row) as R;
+      }
+      onStatement?.({
+        sql,
+        parameters,
+        durationMs: performance.now() - startedMs,
+      });
+    },
+    close() {
+      cache.clear();
+      database.close();
+    },
+  };
+}
+
+/** `node:sqlite` binds every number as a float, which shows in arithmetic and in text; integers go as integers here. */
+function bind(parameter: unknown) {
+  const value = toBindValue(parameter);
+  return Number.isSafeInteger(value) ? BigInt(value as number) : value;
+}
+
+function narrow<T extends Record<string, unknown>>(row: T): T {
+  for (const [column, value] of Object.entries(row)) {
+    if (typeof value === "bigint") {
+      Object.assign(row, { [column]: toRowInteger(value) });
+    }
+  }
+  return row;
+}

@@ -1,0 +1,187 @@
+import { create } from "@bufbuild/protobuf";
+import { DurationSchema } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  PreconditionFailureSchema,
+  QuotaFailureSchema,
+  ResourceInfoSchema,
+  RetryInfoSchema,
+} from "../../gen/google/rpc/error_details_pb.js";
+
+/**
+ * Errors as callers see them: a gRPC code, a sentence, and `google.rpc` details of which the first is always
+ * an `ErrorInfo` of the domain "docket". Its reason is what programs may branch on; messages may change.
+ * The same error reads the same on every wire.
+ */
+
+const DOMAIN = "docket";
+
+type Metadata = Readonly<Record<string, string>>;
+type Detail = NonNullable<ConstructorParameters<typeof ConnectError>[3]>[number];
+
+/** One field of a request that is not as it must be. `field` is a path such as `order.lines[2].quantity`. */
+export interface FieldViolation {
+  field: string;
+  description: string;
+}
+
+/** One condition that does not hold. `subject` is the name of the resource, `type` a word of the service's catalogue. */
+export interface PreconditionViolation {
+  type: string;
+  subject: string;
+  description: string;
+}
+
+/** One limit that is reached. */
+export interface QuotaViolation {
+  subject: string;
+  description: string;
+}
+
+/** How an error that may pass by itself tells when to try again. */
+export interface RetryOptions {
+  retryAfterMs?: number;
+  metadata?: Metadata;
+  /** For the log; it never leaves the process. */
+  cause?: unknown;
+}
+
+/** The request is wrong whatever the state of the system is. Lists every violation at once. */
+export function invalidArgument(violations: readonly FieldViolation[], reason = "INVALID_FIELD"): ConnectError {
+  const text = violations.map((it) => (it.field === "" ? it.description : `${it.field}: ${it.description}`)).join("; ");
+  return failure(Code.InvalidArgument, text || "invalid request", reason, {}, [
+    {
+      desc: BadRequestSchema,
+      value: create(BadRequestSchema, {
+        fieldViolations: violations.map((it) => ({ ...it })),
+      }),
+    },
+  ]);
+}
+
+/** There is no such resource, or the caller may not know that there is. `resourceName` is its full name, `orders/01h…`. */
+export function notFound(resourceType: string, resourceName: string): ConnectError {
+  return failure(Code.NotFound, `${resourceName} does not exist`, "RESOURCE_NOT_FOUND", {}, [
+    {
+      desc: ResourceInfoSchema,
+      value: create(ResourceInfoSchema, { resourceType, resourceName }),
+    },
+  ]);
+}
+
+/** The request is right but the state of the system does not allow it; repeating it changes nothing until the state does. */
+export function failedPrecondition(
+  reason: string,
+  message: string,
+  violations: readonly PreconditionViolation[],
+  metadata: Metadata = {},
+): ConnectError {
+  return failure(Code.FailedPrecondition, message, reason, metadata, [
+    {
+      desc: PreconditionFailureSchema,
+      value: create(PreconditionFailureSchema, {
+        violations: violations.map((it) => ({ ...it })),
+      }),
+    },
+  ]);
+}
+
+/** The request lost against another one: read again and repeat. With `retryAfterMs` it may be repeated as it is. */
+export function aborted(reason: string, message: string, options: RetryOptions = {}): ConnectError {
+  const details = retryInfo(options.retryAfterMs);
+  return failure(Code.Aborted, message, reason, options.metadata ?? {}, details, options.cause);
+}
+
+/** What should be created exists, or a key was used for something else. */
+export function alreadyExists(reason: string, message: string, metadata: Metadata = {}): ConnectError {
+  return failure(Code.AlreadyExists, message, reason, metadata, []);
+}
+
+/** A limit is reached. */
+export function resourceExhausted(
+  reason: string,
+  message: string,
+  violations: readonly QuotaViolation[] = [],
+  options: RetryOptions = {},
+): ConnectError {
+  const quota: Detail = {
+    desc: QuotaFailureSchema,
+    value: create(QuotaFailureSchema, {
+      violations: violations.map((it) => ({ ...it })),
+    }),
+  };
+  return failure(Code.ResourceExhausted, message, reason, options.metadata ?? {}, [
+    quota,
+    ...retryInfo(options.retryAfterMs),
+  ]);
+}
+
+/** Something that the request needs does not answer now; nothing was changed. */
+export function unavailable(reason: string, message: string, options: RetryOptions = {}): ConnectError {
+  const details = retryInfo(options.retryAfterMs ?? 1000);
+  return failure(Code.Unavailable, message, reason, options.metadata ?? {}, details, options.cause);
+}
+
+/** Nobody knows whether the request had its effect: it must not simply be repeated without an idempotency key. */
+export function outcomeUnknown(cause: unknown): ConnectError {
+  const message = "the outcome is unknown: look before you repeat the request, or repeat it with its request_id";
+  return failure(Code.Unknown, message, "OUTCOME_UNKNOWN", {}, [], cause);
+}
+
+/** The caller is known and may not do this. Says nothing of the resource, not even whether it exists. */
+export function permissionDenied(): ConnectError {
+  return failure(Code.PermissionDenied, "the credential does not allow this method", "PERMISSION_DENIED", {}, []);
+}
+
+/** There is no credential, or it is wrong, expired or revoked; which of these is not told. */
+export function unauthenticated(): ConnectError {
+  return failure(Code.Unauthenticated, "a valid credential is required", "UNAUTHENTICATED", {}, []);
+}
+
+/** The method is part of the contract and not built yet. `method` is its full name, `docket.order.v1.OrderService/GetOrder`. */
+export function unimplemented(method: string): ConnectError {
+  return failure(Code.Unimplemented, `${method} is not implemented`, "METHOD_NOT_IMPLEMENTED", { method }, []);
+}
+
+/** A bug of ours. Outward there is only the request id; the cause is for the log and never leaves the process. */
+export function internal(requestId: string, cause: unknown): ConnectError {
+  return failure(Code.Internal, "internal error", "INTERNAL", { request_id: requestId }, [], cause);
+}
+
+/** The reason of an error of ours, also of one that came over a wire; undefined where there is none. */
+export function reasonOf(error: unknown): string | undefined {
+  return error instanceof ConnectError ? error.findDetails(ErrorInfoSchema)[0]?.reason : undefined;
+}
+
+function retryInfo(retryAfterMs: number | undefined): Detail[] {
+  if (retryAfterMs === undefined) {
+    return [];
+  }
+  const wholeMs = Math.max(0, Math.ceil(retryAfterMs));
+  const retryDelay = create(DurationSchema, {
+    seconds: BigInt(Math.floor(wholeMs / 1000)),
+    nanos: (wholeMs % 1000) * 1_000_000,
+  });
+  return [{ desc: RetryInfoSchema, value: create(RetryInfoSchema, { retryDelay }) }];
+}
+
+function failure(
+  code: Code,
+  message: string,
+  reason: string,
+  metadata: Metadata,
+  details: Detail[],
+  cause?: unknown,
+): ConnectError {
+  const info: Detail = {
+    desc: ErrorInfoSchema,
+    value: create(ErrorInfoSchema, {
+      reason,
+      domain: DOMAIN,
+      metadata: { ...metadata },
+    }),
+  };
+  return new ConnectError(message, code, undefined, [info, ...details], cause);
+}

@@ -1,0 +1,206 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
+import type { Transaction } from "kysely";
+import { type Backoff, fullJitterMs } from "../backoff.ts";
+import type { BusEvent, EventBus } from "../bus/event-bus.ts";
+import { withTables } from "../db/any-transaction.ts";
+import type { Database } from "../db/connect.ts";
+import { databaseErrorKind } from "../db/errors.ts";
+import { insertIgnore, nowMs } from "../db/sql.ts";
+import type { Ids } from "../ids.ts";
+import type { Logger } from "../log.ts";
+import { periodically } from "../periodically.ts";
+import {
+  type DeadLetterRow,
+  insertDeadLetter,
+  markReplayed,
+  noteFailedReplay,
+  takeDeadLetter,
+} from "./dead-letter-rows.ts";
+import { pruneInbox } from "./prune.ts";
+import type { InboxTables } from "./tables.ts";
+
+/** What a consumer does with one type of event. Make it with {@link on}. */
+export interface MessageHandler<DB> {
+  readonly schema: DescMessage;
+  /** The effect, in the transaction that also remembers the message. Nothing but the database is awaited in it. */
+  handle(trx: Transaction<DB>, message: never, event: BusEvent): Promise<void>;
+  /** Whether there is an effect at all; a message of no concern is neither handled nor remembered. */
+  readonly concerns?: ((message: never) => boolean) | undefined;
+}
+
+/** Ties a handler to its message's type; with `concerns`, to those of its messages that have an effect. */
+export function on<Desc extends DescMessage, DB>(
+  schema: Desc,
+  handle: (trx: Transaction<DB>, message: MessageShape<Desc>, event: BusEvent) => Promise<void>,
+  concerns?: (message: MessageShape<Desc>) => boolean,
+): MessageHandler<DB> {
+  return { schema, handle, concerns };
+}
+
+export interface ConsumerOptions<DB extends InboxTables> {
+  readonly db: Database<DB>;
+  readonly bus: EventBus;
+  /** Unique in the whole system and never changed, for example `trips.visas`. At most 64 characters. */
+  readonly consumer: string;
+  readonly handlers: readonly MessageHandler<DB>[];
+  readonly log: Logger;
+  readonly ids: Ids;
+  /** A number in [0, 1), for the jitter of pauses; `Math.random` unless given. */
+  readonly random?: () => number;
+  /** After how many attempts a message becomes a dead letter. 8 unless given. */
+  readonly maxAttempts?: number;
+  /** The pauses between them. 50 ms up to 5 s unless given. */
+  readonly retry?: Backoff;
+  /** How long a message is remembered; it must be longer than the bus may repeat it. 30 days unless given. */
+  readonly retentionMs?: number;
+}
+
+/** One consumer. Disposing it ends the subscription. */
+export interface Consumer extends AsyncDisposable {
+  readonly name: string;
+  /**
+   * Handles a dead letter again: the effect, the inbox row and the letter's `replayed_at` in one transaction. A letter
+   * that was replayed before, or whose message was handled meanwhile, has no second effect.
+   *
+   * @returns false where there is no such letter of this consumer
+   * @throws what the handler throws; the letter then stays, with the error and one attempt more
+   */
+  replay(deadLetterId: string): Promise<boolean>;
+}
+
+const PRUNE_EVERY_MS = 10 * 60 * 1_000;
+const DAY_MS = 24 * 60 * 60 * 1_000;
+
+/**
+ * Subscribes a consumer, at once: make every consumer of a process before any relay starts.
+ *
+ * Each message has its effect once, however often it is delivered: the inbox row commits with the effect. A message
+ * whose handler throws is tried again after a growing pause, holding up only its own aggregate; after its last attempt,
+ * or at once where it cannot be decoded, it becomes a dead letter and the next one follows. A database that cannot be
+ * reached uses up no attempt: the bus delivers the message again.
+ *
+ * ```ts
+ * const visas = createConsumer({
+ *   db, bus, log, ids,
+ *   consumer: "trips.visas",
+ *   handlers: [on(VisaGrantedSchema, (trx, message) => visaGranted(context, trx, message))],
+ * });
+ * ```
+ */
+export function createConsumer<DB extends InboxTables>(options: ConsumerOptions<DB>): Consumer {
+  const { db, bus, consumer, log, ids, random = Math.random, maxAttempts = 8 } = options;
+  const { retry = { initialMs: 50, maxMs: 5_000 }, retentionMs = 30 * DAY_MS } = options;
+  const handlers = new Map(options.handlers.map((handler) => [handler.schema.typeName, handler]));
+  const leaving = new AbortController();
+
+  /** The effect, once: whoever inserts the inbox row has it. */
+  const handleOnce = async (trx: Transaction<DB>, handler: MessageHandler<DB>, message: object, event: BusEvent) => {
+    const inbox = withTables<InboxTables>(trx);
+    const row = { consumer, message_id: event.id, received_at: nowMs(db.dialect) };
+    if (await insertIgnore(inbox, "inbox_messages", row)) {
+      await handler.handle(trx, message as never, event);
+    }
+  };
+
+  const giveUp = async (event: BusEvent, error: unknown, attempts: number) => {
+    log.error({ err: error, consumer, event: event.id, type: event.type, attempts }, "message became a dead letter");
+    await db.transaction((trx) =>
+      insertDeadLetter(trx, db.dialect, { id: ids.next(), consumer, event, error, attempts }),
+    );
+  };
+
+  const receive = async (event: BusEvent): Promise<void> => {
+    const handler = handlers.get(event.type);
+    if (handler === undefined) {
+      return;
+    }
+    const message = decode(handler, event);
+    if (message instanceof Error) {
+      return giveUp(event, message, 1);
+    }
+    if (handler.concerns?.(message as never) === false) {
+      return;
+    }
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await db.transaction((trx) => handleOnce(trx, handler, message, event));
+      } catch (error) {
+        const kind = databaseErrorKind(error);
+        if (kind === "lost" || kind === "commit-unknown") {
+          throw error;
+        }
+        if (attempt >= maxAttempts) {
+          return giveUp(event, error, attempt);
+        }
+        log.warn({ err: error, consumer, event: event.id, type: event.type, attempt }, "message could not be handled");
+      }
+      await sleep(fullJitterMs(attempt, retry, random), undefined, { signal: leaving.signal });
+    }
+  };
+
+  const replayLetter = async (trx: Transaction<DB>, letter: DeadLetterRow) => {
+    const event = eventOf(letter);
+    const handler = handlers.get(event.type);
+    if (handler === undefined) {
+      throw new Error(`${consumer} does not handle ${event.type} any more`);
+    }
+    const message = decode(handler, event);
+    if (message instanceof Error) {
+      throw message;
+    }
+    await handleOnce(trx, handler, message, event);
+    await markReplayed(trx, db.dialect, letter.id);
+  };
+
+  const subscription = bus.subscribe(consumer, [...handlers.keys()], receive);
+  const pruning = periodically({
+    name: "inbox pruning",
+    log,
+    everyMs: PRUNE_EVERY_MS,
+    work: () => pruneInbox(db, retentionMs),
+  });
+  return {
+    name: consumer,
+    async replay(id) {
+      try {
+        return await db.transaction(async (trx) => {
+          const letter = await takeDeadLetter(trx, db.dialect, { id, consumer });
+          if (letter !== undefined && letter.replayed_at === null) {
+            await replayLetter(trx, letter);
+          }
+          return letter !== undefined;
+        });
+      } catch (error) {
+        await db.transaction((trx) => noteFailedReplay(trx, id, error));
+        throw error;
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      leaving.abort();
+      await Promise.all([subscription[Symbol.asyncDispose](), pruning[Symbol.asyncDispose]()]);
+    },
+  };
+}
+
+function decode(handler: { readonly schema: DescMessage }, event: BusEvent): object | Error {
+  try {
+    return fromBinary(handler.schema, event.data);
+  } catch (error) {
+    return new Error(`not a ${event.type}`, { cause: error });
+  }
+}
+
+function eventOf(letter: DeadLetterRow): BusEvent {
+  return {
+    id: letter.message_id,
+    type: letter.event_type,
+    source: letter.source,
+    aggregate: letter.aggregate,
+    sequence: letter.sequence,
+    tenant: letter.tenant_id,
+    time: new Date(letter.published_at),
+    data: letter.data,
+    extensions: letter.extensions === null ? {} : (JSON.parse(letter.extensions) as Record<string, string>),
+  };
+}

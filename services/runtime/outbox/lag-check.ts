@@ -1,0 +1,40 @@
+import { sql } from "kysely";
+import { tablesOf } from "../db/any-transaction.ts";
+import type { Database } from "../db/connect.ts";
+import { nowMs } from "../db/sql.ts";
+import type { Check } from "../serve/checks.ts";
+import type { OutboxTables } from "./tables.ts";
+
+/** How many unsent events are looked at; a longer backlog is told by its size. */
+const SAMPLE = 1_000;
+
+/**
+ * A check that warns when events wait to be sent: one for longer than `warnAfterMs`, 30 s unless given, or very many.
+ * It never makes a process unready: a bus that is away is no reason to refuse callers.
+ */
+export function outboxLagCheck<DB extends OutboxTables>(db: Database<DB>, warnAfterMs = 30_000): Check {
+  const tables = tablesOf<OutboxTables>(db.kysely);
+  return {
+    policy: "degraded",
+    async run() {
+      const waiting = tables
+        .selectFrom("outbox_messages")
+        .select("published_at")
+        .where("sent_at", "is", null)
+        .limit(SAMPLE);
+      const { count, oldest, now } = await tables
+        .selectFrom(waiting.as("waiting"))
+        .select((row) => [row.fn.countAll<number>().as("count"), row.fn.min("published_at").as("oldest")])
+        .select(sql<number>`${nowMs(db.dialect)}`.as("now"))
+        .executeTakeFirstOrThrow();
+      const lagMs = oldest === null ? 0 : now - oldest;
+      const late = lagMs > warnAfterMs || count >= SAMPLE;
+      return late
+        ? {
+            status: "warn",
+            error: `${count === SAMPLE ? "at least " : ""}${count} unsent events, the oldest of ${lagMs} ms ago`,
+          }
+        : { status: "pass" };
+    },
+  };
+}

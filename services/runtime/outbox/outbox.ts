@@ -1,0 +1,141 @@
+import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { sql } from "kysely";
+import type { Clock } from "../clock.ts";
+import { afterCommit } from "../db/after-commit.ts";
+import type { AnyTransaction } from "../db/any-transaction.ts";
+import { isUniqueViolation } from "../db/sql.ts";
+import type { Ids } from "../ids.ts";
+import { bucketOf } from "./tables.ts";
+
+/** An event about to be published. {@link outboxEvent} makes one from a message. */
+export interface OutboxEvent {
+  /** Unique among all events; made when absent. */
+  readonly id?: string;
+  readonly tenant: string;
+  /** What it is about, as a resource name, for example `trips/01h…`. */
+  readonly aggregate: string;
+  /** The full name of the Protobuf message in `data`. */
+  readonly type: string;
+  /** The message in the binary format. */
+  readonly data: Uint8Array;
+  /** CloudEvents extension attributes, such as `traceparent` or `causationid`: names are lower-case letters and digits. */
+  readonly extensions?: Readonly<Record<string, string>>;
+}
+
+/**
+ * An event with its payload encoded.
+ *
+ * ```ts
+ * outboxEvent(TripBookedSchema, create(TripBookedSchema, { trip }), { tenant, aggregate: trip.name })
+ * ```
+ */
+export function outboxEvent<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc>,
+  attributes: Omit<OutboxEvent, "type" | "data">,
+): OutboxEvent {
+  return { ...attributes, type: schema.typeName, data: toBinary(schema, message) };
+}
+
+/** Where a service publishes its events. */
+export interface Outbox {
+  /**
+   * Writes the events in the caller's transaction, with the next sequence numbers of their aggregates: they are
+   * published if and only if the transaction commits. One statement for any number of events. The relay of this
+   * process is woken after the commit.
+   *
+   * Sequences of an aggregate are unique and without a gap, also when transactions race for it.
+   *
+   * ```ts
+   * await db.transaction(async (trx) => {
+   *   await insertTrip(trx, trip);
+   *   await outbox.publish(trx, [tripBooked(trip)]);
+   * });
+   * ```
+   */
+  publish(trx: AnyTransaction, events: readonly OutboxEvent[]): Promise<void>;
+  /** Calls the listener after each commit of a transaction that published; the relay listens here. */
+  onCommitted(listener: () => void): void;
+}
+
+export interface OutboxOptions {
+  /** CloudEvents' `source` of every event, for example `docket/trips`. */
+  readonly source: string;
+  readonly ids: Ids;
+  readonly clock: Clock;
+}
+
+/** The outbox of one service. Its tables come from `migrations.ts`; what is in it `createOutboxRelay` sends. */
+export function createOutbox({ source, ids, clock }: OutboxOptions): Outbox {
+  const listeners: (() => void)[] = [];
+  const notify = () => {
+    for (const listener of listeners) {
+      listener();
+    }
+  };
+  return {
+    async publish(trx, events) {
+      if (events.length === 0) {
+        return;
+      }
+      const publishedAt = clock.now().getTime();
+      const seen = new Map<string, number>();
+      const rows = events.map((event) => {
+        const bucket = bucketOf(event.tenant, event.aggregate);
+        const key = `${event.tenant}\0${event.aggregate}`;
+        const nth = (seen.get(key) ?? 0) + 1;
+        seen.set(key, nth);
+        return { ...event, id: event.id ?? ids.next(), source, publishedAt, bucket, nth };
+      });
+      await insertNext(trx, rows);
+      afterCommit(trx, notify);
+    },
+    onCommitted(listener) {
+      listeners.push(listener);
+    },
+  };
+}
+
+interface NewRow extends Omit<OutboxEvent, "id"> {
+  readonly id: string;
+  readonly source: string;
+  readonly publishedAt: number;
+  readonly bucket: number;
+  /** 1, 2, 3, … within the aggregate among the new rows. */
+  readonly nth: number;
+}
+
+/** How often a sequence may be lost to another transaction before it is an error. Each loss is another one's commit. */
+const MAX_RACES = 100;
+
+/**
+ * Inserts the rows with the numbers that follow their aggregates' last. Where a transaction that is not committed yet has
+ * taken a number, the key makes this one wait for it, and then it takes the next: no lock is needed, and no number lost.
+ */
+async function insertNext(trx: AnyTransaction, rows: readonly NewRow[]): Promise<void> {
+  const values = rows.map(
+    (row) => sql`select ${row.tenant} as tenant_id, ${row.aggregate} as aggregate, ${row.nth} as nth, ${row.id} as id,
+      ${row.type} as type, ${row.source} as source, ${row.publishedAt} as published_at, ${row.data} as data,
+      ${row.extensions === undefined ? null : JSON.stringify(row.extensions)} as extensions, ${row.bucket} as bucket`,
+  );
+  const insert = sql`
+    insert into outbox_messages
+      (tenant_id, aggregate, sequence, id, type, source, published_at, data, extensions, bucket)
+    select tenant_id, aggregate,
+      nth + coalesce((
+        select max(sequence) from outbox_messages as published
+        where published.tenant_id = fresh.tenant_id and published.aggregate = fresh.aggregate
+      ), 0),
+      id, type, source, published_at, data, extensions, bucket
+    from (${sql.join(values, sql` union all `)}) as fresh`;
+  for (let race = 1; ; race++) {
+    try {
+      await insert.execute(trx);
+      return;
+    } catch (error) {
+      if (!isUniqueViolation(error) || race >= MAX_RACES) {
+        throw error;
+      }
+    }
+  }
+}

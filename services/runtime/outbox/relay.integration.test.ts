@@ -1,0 +1,262 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { StringValueSchema } from "@bufbuild/protobuf/wkt";
+import { expect, test } from "@jest/globals";
+import type { BusEvent, EventBus } from "../bus/event-bus.ts";
+import { createInProcessBus } from "../bus/in-process.ts";
+import { systemClock } from "../clock.ts";
+import { migrate } from "../db/migrate.ts";
+import { createIds } from "../ids.ts";
+import { createLogger } from "../log.ts";
+import { describeEachDatabase } from "../testing/databases.ts";
+import { until } from "../testing/until.ts";
+import { createBucketLeases } from "./buckets.ts";
+import { outboxLagCheck } from "./lag-check.ts";
+import { outboxMigrations } from "./migrations.ts";
+import { createOutbox, outboxEvent } from "./outbox.ts";
+import { createOutboxRelay, type OutboxRelayOptions } from "./relay.ts";
+import { BUCKETS, bucketOf, type OutboxTables } from "./tables.ts";
+import { createUnsent } from "./unsent.ts";
+
+const log = createLogger({ level: "silent", name: "test" });
+const ids = createIds(systemClock);
+const type = StringValueSchema.typeName;
+
+const event = (aggregate: string, value: string, tenant = "tenant-a") =>
+  outboxEvent(StringValueSchema, create(StringValueSchema, { value }), { tenant, aggregate });
+
+const textOf = ({ data }: BusEvent) => fromBinary(StringValueSchema, data).value;
+
+describeEachDatabase("the outbox relay", (open) => {
+  const opened = async () => {
+    const db = await open<OutboxTables>();
+    await migrate(db, outboxMigrations);
+    const outbox = createOutbox({ source: "docket/test", ids, clock: systemClock });
+    const bus = createInProcessBus({ log, redelivery: { initialMs: 1, maxMs: 2 } });
+    const seen: BusEvent[] = [];
+    const relayOn = (options: Partial<OutboxRelayOptions<OutboxTables>> = {}) =>
+      createOutboxRelay({ db, bus, outbox, log, pollMs: 10, retry: { initialMs: 1, maxMs: 5 }, ...options });
+    const publish = (...events: readonly ReturnType<typeof event>[]) =>
+      db.transaction((trx) => outbox.publish(trx, events));
+    const listen = () => bus.subscribe("test", [type], async (delivered) => void seen.push(delivered));
+    const unsent = async () => {
+      const rows = await db.kysely.selectFrom("outbox_messages").select("id").where("sent_at", "is", null).execute();
+      return rows.length;
+    };
+    return { db, outbox, bus, seen, relayOn, publish, listen, unsent };
+  };
+
+  test("sends what was committed with all its attributes, in order, and marks it", async () => {
+    const it = await opened();
+    it.listen();
+    await using relay = it.relayOn();
+    relay.start();
+    const first = { ...event("things/a", "one"), id: "event-1", extensions: { causationid: "cause" } };
+    await it.publish(first, event("things/a", "two"), event("things/b", "three"));
+    await until(async () => (await it.unsent()) === 0);
+    const ofA = it.seen.filter(({ aggregate }) => aggregate === "things/a");
+    expect(ofA.map((delivered) => [delivered.sequence, textOf(delivered)])).toEqual([
+      [1, "one"],
+      [2, "two"],
+    ]);
+    const { time, data, ...rest } = ofA[0] ?? {};
+    expect(rest).toEqual({
+      ...{ id: "event-1", type, source: "docket/test", aggregate: "things/a", sequence: 1, tenant: "tenant-a" },
+      extensions: { causationid: "cause" },
+    });
+    expect(Math.abs(Date.now() - (time?.getTime() ?? 0))).toBeLessThan(60_000);
+    expect(new Uint8Array(data ?? [])).toEqual(
+      toBinary(StringValueSchema, create(StringValueSchema, { value: "one" })),
+    );
+  });
+
+  test("sends at once after a commit, however seldom it looks", async () => {
+    const it = await opened();
+    it.listen();
+    await using relay = it.relayOn({ pollMs: 60_000 });
+    relay.start();
+    await it.publish(event("things/a", "one"));
+    await until(() => it.seen.length === 1);
+    await it.publish(event("things/a", "two"));
+    await until(() => it.seen.length === 2);
+  });
+
+  test("sends nothing of a transaction that rolled back, and everything that another process committed", async () => {
+    const it = await opened();
+    it.listen();
+    await using relay = it.relayOn();
+    relay.start();
+    const elsewhere = createOutbox({ source: "docket/other", ids, clock: systemClock });
+    await expect(
+      it.db.transaction(async (trx) => {
+        await it.outbox.publish(trx, [event("things/a", "never")]);
+        throw new Error("roll back");
+      }),
+    ).rejects.toThrow("roll back");
+    await it.db.transaction((trx) => elsewhere.publish(trx, [event("things/a", "polled")]));
+    await until(() => it.seen.length > 0);
+    expect(it.seen.map(textOf)).toEqual(["polled"]);
+  });
+
+  test("sends an event whose id is lower than that of one sent before", async () => {
+    const it = await opened();
+    it.listen();
+    await using relay = it.relayOn();
+    relay.start();
+    await it.publish({ ...event("things/z", "late id first"), id: "zzz" });
+    await until(() => it.seen.length === 1);
+    await it.publish({ ...event("things/a", "early id last"), id: "aaa" });
+    await until(() => it.seen.length === 2);
+  });
+
+  test("an aggregate waits at the event that the bus does not take, in order; others go on", async () => {
+    const it = await opened();
+    const taken: string[] = [];
+    let broken = true;
+    const bus: EventBus = {
+      async publish(events) {
+        for (const each of events) {
+          if (broken && textOf(each) === "a2") {
+            throw new Error("not now");
+          }
+          taken.push(textOf(each));
+        }
+      },
+      subscribe: it.bus.subscribe,
+      [Symbol.asyncDispose]: async () => {},
+    };
+    await using relay = it.relayOn({ bus });
+    relay.start();
+    await it.publish(event("things/a", "a1"));
+    await until(() => taken.includes("a1"));
+    await it.publish(event("things/a", "a2"), event("things/a", "a3"), event("things/b", "b1"));
+    await until(() => taken.includes("b1"));
+    await it.publish(event("things/a", "a4"), event("things/b", "b2"));
+    await until(() => taken.includes("b2"));
+    expect(taken.filter((value) => value.startsWith("a"))).toEqual(["a1"]);
+    broken = false;
+    await until(async () => (await it.unsent()) === 0);
+    expect(taken.filter((value) => value.startsWith("a"))).toEqual(["a1", "a2", "a3", "a4"]);
+  });
+
+  test("a long backlog of many aggregates is sent once each and in order, few at a time", async () => {
+    const it = await opened();
+    for (let round = 0; round < 12; round++) {
+      await it.publish(
+        ...Array.from({ length: 120 }, (_, nth) => event(`things/${nth % 40}`, `${round} ${nth}`, `tenant-${nth % 3}`)),
+      );
+    }
+    it.listen();
+    await using relay = it.relayOn({ concurrency: 7 });
+    relay.start();
+    await until(async () => (await it.unsent()) === 0);
+    expect(it.seen.length).toBe(1440);
+    const lanes = Map.groupBy(it.seen, ({ tenant, aggregate }) => `${tenant} ${aggregate}`);
+    expect(lanes.size).toBe(120);
+    for (const lane of lanes.values()) {
+      expect(lane.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 12 }, (_, at) => at + 1));
+    }
+  });
+
+  test("two relays on one database divide the aggregates and send nothing twice", async () => {
+    const it = await opened();
+    const sentBy: Record<string, string[]> = { one: [], two: [] };
+    const busOf = (name: string): EventBus => ({
+      publish: async (events) => void sentBy[name]?.push(...events.map(({ id }) => id)),
+      subscribe: it.bus.subscribe,
+      [Symbol.asyncDispose]: async () => {},
+    });
+    await using one = it.relayOn({ bus: busOf("one"), leaseMs: 600 });
+    await using two = it.relayOn({ bus: busOf("two"), leaseMs: 600 });
+    one.start();
+    two.start();
+    await until(async () => {
+      const rows = await it.db.kysely.selectFrom("outbox_buckets").select("owner").distinct().execute();
+      return rows.length === 2 && rows.every(({ owner }) => owner !== "");
+    });
+    for (let nth = 0; nth < 60; nth++) {
+      await it.publish(event(`things/${nth}`, "x"));
+    }
+    await until(async () => (await it.unsent()) === 0);
+    const all = [...(sentBy["one"] ?? []), ...(sentBy["two"] ?? [])];
+    expect(new Set(all).size).toBe(60);
+    expect(all.length).toBe(60);
+    expect(Math.min(sentBy["one"]?.length ?? 0, sentBy["two"]?.length ?? 0)).toBeGreaterThan(5);
+  });
+
+  test("takes over the share of a dead relay when its lease is over, and at once what a drained one gave back", async () => {
+    const it = await opened();
+    it.listen();
+    const dead = createBucketLeases(it.db, { owner: "dead", leaseMs: 400 });
+    expect((await dead.renew()).length).toBe(BUCKETS);
+    await using relay = it.relayOn({ leaseMs: 300 });
+    relay.start();
+    await it.publish(event("things/a", "one"));
+    await until(() => it.seen.length === 1);
+    await relay.drain();
+    const next = createBucketLeases(it.db, { owner: "next", leaseMs: 400 });
+    expect((await next.renew()).length).toBe(BUCKETS);
+  });
+
+  test("divides an odd number of buckets among three, and each bucket has one owner", async () => {
+    const it = await opened();
+    const relays = ["a", "b", "c"].map((owner) => createBucketLeases(it.db, { owner, leaseMs: 60_000 }));
+    for (let round = 0; round < 3; round++) {
+      for (const relay of relays) {
+        await relay.renew();
+      }
+    }
+    const shares = await Promise.all(relays.map((relay) => relay.renew()));
+    expect(shares.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: BUCKETS }, (_, bucket) => bucket));
+    expect(shares.map((share) => share.length).sort()).toEqual([10, 11, 11]);
+  });
+
+  test("the lag check warns of events that wait for long", async () => {
+    const it = await opened();
+    const check = outboxLagCheck(it.db, 1_000);
+    expect(await check.run(new AbortController().signal)).toEqual({ status: "pass" });
+    await it.publish(event("things/a", "one"));
+    expect(await check.run(new AbortController().signal)).toEqual({ status: "pass" });
+    await it.db.kysely
+      .updateTable("outbox_messages")
+      .set({ published_at: Date.now() - 5_000 })
+      .execute();
+    expect(await check.run(new AbortController().signal)).toMatchObject({ status: "warn" });
+  });
+
+  test("prunes sent rows after the retention, but not an aggregate's last, so that its numbers go on", async () => {
+    const it = await opened();
+    it.listen();
+    await it.publish(...["1", "2", "3"].map((value) => event("things/a", value)), event("things/b", "1"));
+    await using relay = it.relayOn();
+    relay.start();
+    await until(async () => (await it.unsent()) === 0);
+    await relay.drain();
+    await it.publish(event("things/b", "2"));
+    await it.db.kysely
+      .updateTable("outbox_messages")
+      .set({ sent_at: 1_000 })
+      .where("sent_at", "is not", null)
+      .execute();
+    const unsent = createUnsent(it.db);
+    expect(await unsent.prune(60_000)).toBe(false);
+    const rows = async () => {
+      const found = it.db.kysely.selectFrom("outbox_messages").select(["aggregate", "sequence", "sent_at", "data"]);
+      const all = await found.orderBy("aggregate").orderBy("sequence").execute();
+      return all.map(({ aggregate, sequence, sent_at, data }) => [aggregate, Number(sequence), sent_at, data.length]);
+    };
+    expect(await rows()).toEqual([
+      ["things/a", 3, 0, 0],
+      ["things/b", 1, 0, 0],
+      ["things/b", 2, null, 3],
+    ]);
+    await it.publish(event("things/a", "4"));
+    expect((await rows())[1]).toEqual(["things/a", 4, null, 3]);
+  });
+});
+
+test("aggregates spread over the buckets, and tenant and name are told apart", () => {
+  const buckets = Array.from({ length: 3_200 }, (_, nth) => bucketOf("tenant", `things/${nth}`));
+  const counts = Array.from({ length: BUCKETS }, (_, bucket) => buckets.filter((each) => each === bucket).length);
+  expect(Math.min(...counts)).toBeGreaterThan(50);
+  expect(bucketOf("a", "b")).not.toBe(bucketOf("ab", ""));
+});

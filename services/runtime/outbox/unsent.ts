@@ -1,0 +1,120 @@
+import { type Expression, type SqlBool, sql } from "kysely";
+import type { BusEvent } from "../bus/event-bus.ts";
+import { tablesOf } from "../db/any-transaction.ts";
+import type { Database } from "../db/connect.ts";
+import { nowMs } from "../db/sql.ts";
+import { BUCKETS, type OutboxTables } from "./tables.ts";
+
+/** An aggregate of a tenant. */
+export interface AggregateKey {
+  readonly tenant: string;
+  readonly aggregate: string;
+}
+
+/** Unsent events that follow one another in one aggregate, from its first unsent one on. */
+export interface Run extends AggregateKey {
+  readonly events: readonly BusEvent[];
+}
+
+export interface UnsentQuery {
+  readonly buckets: readonly number[];
+  readonly limit: number;
+  /** Aggregates of these names are left out. */
+  readonly without: readonly string[];
+  /** Where to begin, for going round all aggregates in turn. */
+  readonly after: AggregateKey | undefined;
+}
+
+/** The rows of the outbox as a relay reads and marks them. */
+export interface Unsent {
+  /**
+   * The unsent events of some aggregates, aggregate by aggregate, in order. An aggregate's rows become visible in the order of
+   * its sequence, as each number is taken only when the one before is committed.
+   */
+  find(query: UnsentQuery): Promise<readonly BusEvent[]>;
+  /** Marks events as sent. */
+  mark(runs: readonly Run[]): Promise<void>;
+  /** Deletes what was sent longer ago than `retentionMs`, a batch at the most; answers whether there may be more. */
+  prune(retentionMs: number): Promise<boolean>;
+}
+
+const PRUNE_BATCH = 500;
+
+export function createUnsent<DB extends OutboxTables>(db: Database<DB>): Unsent {
+  const tables = tablesOf<OutboxTables>(db.kysely);
+  const now = nowMs(db.dialect);
+
+  return {
+    async find({ buckets, limit, without, after }) {
+      const rows = await tables
+        .selectFrom("outbox_messages")
+        .selectAll()
+        .where("sent_at", "is", null)
+        .$if(buckets.length < BUCKETS, (query) => query.where("bucket", "in", buckets))
+        .$if(without.length > 0, (query) => query.where("aggregate", "not in", without))
+        .$if(after !== undefined, (query) => query.where(beyond(after)))
+        .orderBy("tenant_id")
+        .orderBy("aggregate")
+        .orderBy("sequence")
+        .limit(limit)
+        .execute();
+      return rows.map((row) => ({
+        id: row.id,
+        type: row.type,
+        source: row.source,
+        aggregate: row.aggregate,
+        sequence: Number(row.sequence),
+        tenant: row.tenant_id,
+        time: new Date(Number(row.published_at)),
+        data: row.data,
+        extensions: row.extensions === null ? {} : (JSON.parse(row.extensions) as Record<string, string>),
+      }));
+    },
+
+    async mark(runs) {
+      const sent = runs.map(({ tenant, aggregate, events }) => {
+        const [first, last] = [events[0]?.sequence ?? 0, events.at(-1)?.sequence ?? 0];
+        return sql`(tenant_id = ${tenant} and aggregate = ${aggregate} and sequence between ${first} and ${last})`;
+      });
+      await tables
+        .updateTable("outbox_messages")
+        .set({ sent_at: now })
+        .where(sql<SqlBool>`sent_at is null and (${sql.join(sent, sql` or `)})`)
+        .execute();
+    },
+
+    prune: (retentionMs) =>
+      db.transaction(async (trx) => {
+        const messages = tablesOf<OutboxTables>(trx);
+        const old = messages
+          .selectFrom("outbox_messages")
+          .select(["tenant_id", "aggregate", "sequence"])
+          .where((row) => row.between("sent_at", sql<number>`1`, row(now, "-", retentionMs)))
+          .orderBy("sent_at")
+          .limit(PRUNE_BATCH);
+        const rows = await old.execute();
+        const ascending = rows.toSorted((a, b) => a.sequence - b.sequence);
+        const newest = new Map(ascending.map((row) => [`${row.tenant_id}\0${row.aggregate}`, row]));
+        if (newest.size > 0) {
+          const each = (compare: string) =>
+            sql<SqlBool>`(${sql.join(
+              [...newest.values()].map(
+                (row) => sql`(tenant_id = ${row.tenant_id} and aggregate = ${row.aggregate}
+                  and sequence ${sql.raw(compare)} ${row.sequence})`,
+              ),
+              sql` or `,
+            )})`;
+          await messages.deleteFrom("outbox_messages").where(each("<")).execute();
+          const emptied = { sent_at: 0, data: new Uint8Array(), extensions: null };
+          await messages.updateTable("outbox_messages").set(emptied).where(each("=")).execute();
+        }
+        return rows.length === PRUNE_BATCH;
+      }),
+  };
+}
+
+/** The aggregates after this one, in the order of the index. */
+function beyond(after: AggregateKey | undefined): Expression<SqlBool> {
+  const { tenant = "", aggregate = "" } = after ?? {};
+  return sql<SqlBool>`tenant_id >= ${tenant} and (tenant_id > ${tenant} or aggregate > ${aggregate})`;
+}

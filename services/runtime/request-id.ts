@@ -1,0 +1,35 @@
+import type { HandlerContext } from "@connectrpc/connect";
+import { invalidArgument } from "./errors.ts";
+
+const HEADER = "Idempotency-Key";
+const FIELD = "request_id";
+const MAX_LENGTH = 128;
+
+/**
+ * The caller's idempotency key: the request's field `request_id` (AIP-155) or the header `Idempotency-Key`, whose value may
+ * stand in double quotes (draft-ietf-httpapi-idempotency-key-header). Undefined where there is neither.
+ *
+ * @throws ConnectError INVALID_ARGUMENT when both are given and differ, or when it is not 1 to 128 printable ASCII characters.
+ */
+export function requestIdOf(
+  request: { readonly requestId: string },
+  context: Pick<HandlerContext, "requestHeader">,
+): string | undefined {
+  const header = unquoted(context.requestHeader.get(HEADER) ?? "");
+  const { requestId } = request;
+  if (requestId !== "" && header !== "" && requestId !== header) {
+    throw invalidArgument([{ field: FIELD, description: `differs from the header ${HEADER}` }]);
+  }
+  const key = requestId || header;
+  if (key === "") {
+    return undefined;
+  }
+  if (key.length > MAX_LENGTH || !/^[!-~]([ -~]*[!-~])?$/.test(key)) {
+    throw invalidArgument([{ field: FIELD, description: `must be 1 to ${MAX_LENGTH} printable ASCII characters` }]);
+  }
+  return key;
+}
+
+function unquoted(text: string): string {
+  return /^"(.*)"$/.exec(text.trim())?.[1] ?? text.trim();
+}

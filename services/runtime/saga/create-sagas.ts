@@ -1,0 +1,164 @@
+import { type Selectable, type SqlBool, sql } from "kysely";
+import { afterCommit } from "../db/after-commit.ts";
+import { type AnyTransaction, tablesOf, withTables } from "../db/any-transaction.ts";
+import type { Database } from "../db/connect.ts";
+import type { DatabaseClock } from "../db/database-clock.ts";
+import { forUpdate, nowMs } from "../db/sql.ts";
+import { decodeRecord, encodeRecord } from "./codec.ts";
+import {
+  type Command,
+  compensateCommand,
+  pauseCommand,
+  resumeCommand,
+  retryCommand,
+  signalCommand,
+} from "./commands.ts";
+import type { Definitions } from "./definitions.ts";
+import { begin } from "./moves.ts";
+import { currentStep, dueAtOf, type SagaRecord } from "./record.ts";
+import type { CommandResult, Sagas } from "./sagas.ts";
+import { claimedOf } from "./sql-store.ts";
+import type { ClaimedSaga } from "./store.ts";
+import type { SagasTable, SagaTables } from "./tables.ts";
+import { viewOf } from "./view.ts";
+
+/** The runner of the same process, which takes up at once what a transaction makes due. */
+export interface LocalRunner {
+  readonly owner: string;
+  readonly leaseMs: number;
+  /** Whether it has room for one saga more. */
+  accepts(): boolean;
+  /** Works on a saga that was written as claimed by it. */
+  take(saga: ClaimedSaga): void;
+  /** Looks for due sagas. */
+  nudge(): void;
+}
+
+export interface SagasOptions<DB extends SagaTables> {
+  readonly db: Database<DB>;
+  readonly definitions: Definitions<DB>;
+  readonly databaseClock: DatabaseClock;
+  readonly runner: LocalRunner;
+}
+
+/** The commands and queries of one database's sagas. */
+export function createSagas<DB extends SagaTables>(options: SagasOptions<DB>): Sagas<DB> {
+  const { db, definitions, databaseClock, runner } = options;
+  const { dialect } = db;
+  const tables = tablesOf<SagaTables>(db.kysely);
+  const leaseEnd = sql<number>`${nowMs(dialect)} + ${runner.leaseMs}`;
+
+  /** The columns that say when and by whom a saga with this record is run next. */
+  const placing = (record: SagaRecord, now: number, epoch: number) => {
+    const dueAt = dueAtOf(record);
+    const taken = dueAt !== null && dueAt <= now && runner.accepts();
+    const columns = taken
+      ? { owner: runner.owner, epoch: epoch + 1, due_at: leaseEnd }
+      : { owner: null, epoch, due_at: dueAt };
+    return { taken, columns };
+  };
+
+  const afterwards = (trx: AnyTransaction, taken: boolean, row: Selectable<SagasTable>) => {
+    afterCommit(trx, taken ? () => runner.take(claimedOf(row, row.epoch)) : runner.nudge);
+  };
+
+  const apply = async (
+    trx: AnyTransaction,
+    id: string,
+    commandFor: (row: Selectable<SagasTable>) => Command,
+  ): Promise<CommandResult> => {
+    const sagas = withTables<SagaTables>(trx);
+    const found = sagas.selectFrom("sagas").selectAll().select(nowMs(dialect).as("now")).where("id", "=", id);
+    const locked = await forUpdate(dialect, found).executeTakeFirst();
+    if (locked === undefined) {
+      return { ok: false, reason: "NOT_FOUND" };
+    }
+    const { now, ...row } = locked;
+    const definition = definitions.find(row);
+    const stored = decodeRecord(row);
+    const transition = commandFor(row)(stored, now, row.owner !== null || definition === undefined);
+    if (transition === undefined) {
+      return { ok: false, reason: "WRONG_STATUS", status: stored.status };
+    }
+    const { record, hooks } = transition;
+    if (record === stored) {
+      return { ok: true };
+    }
+    const place =
+      definition === undefined ? { taken: false, columns: { due_at: now } } : placing(record, now, row.epoch);
+    const { taken, columns } = row.owner === null ? place : { taken: false, columns: {} };
+    const revision = row.revision + 1;
+    const written = { status: record.status, step: currentStep(record).name, data: encodeRecord(record), revision };
+    await sagas
+      .updateTable("sagas")
+      .set({ ...written, ...columns, updated_at: nowMs(dialect) })
+      .where("id", "=", id)
+      .execute();
+    const saga = claimedOf({ ...row, ...written }, row.epoch);
+    for (const hook of hooks) {
+      await definition?.[hook]?.(withTables<DB>(trx), viewOf(saga, record, now));
+    }
+    afterwards(trx, taken, { ...row, ...written, epoch: row.epoch + 1 });
+    return { ok: true };
+  };
+
+  return {
+    async start(trx, { definition, id, tenant, aggregate, state }) {
+      const { name, version } = definition;
+      if (definitions.find({ definition: name, version }) === undefined) {
+        throw new RangeError(`the runner does not know the saga ${name} version ${version}`);
+      }
+      const now = await databaseClock.read(trx);
+      const record = begin(definition, state, now);
+      const { taken, columns } = placing(record, now, 0);
+      const row = {
+        ...{ id, tenant_id: tenant, aggregate, definition: name, version },
+        ...{ status: record.status, step: currentStep(record).name, data: encodeRecord(record) },
+        ...{ revision: 0, takeovers: 0, created_at: now, updated_at: now },
+      };
+      await withTables<SagaTables>(trx)
+        .insertInto("sagas")
+        .values({ ...row, ...columns })
+        .execute();
+      afterwards(trx, taken, { ...row, owner: runner.owner, epoch: columns.epoch, due_at: now });
+    },
+
+    async signal(trx, sagaId, name, payload, id = name) {
+      const result = await apply(trx, sagaId, () => signalCommand(name, id, payload));
+      return result.ok;
+    },
+
+    compensate: (trx, sagaId, reason, message = reason) => apply(trx, sagaId, () => compensateCommand(reason, message)),
+
+    retry: (trx, sagaId, { fromStep } = {}) =>
+      apply(trx, sagaId, (row) => {
+        const definition = definitions.find(row);
+        if (definition === undefined) {
+          throw new RangeError(`this process does not know the saga ${row.definition} version ${row.version}`);
+        }
+        return retryCommand(definition, fromStep);
+      }),
+
+    pause: (trx, sagaId) => apply(trx, sagaId, () => pauseCommand),
+
+    resume: (trx, sagaId) => apply(trx, sagaId, () => resumeCommand),
+
+    async get(sagaId) {
+      const row = await tables.selectFrom("sagas").selectAll().where("id", "=", sagaId).executeTakeFirst();
+      return row && viewOf(claimedOf(row, row.epoch), decodeRecord(row), row.updated_at);
+    },
+
+    async list({ tenant, limit, beforeId, where }) {
+      const rows = await tables
+        .selectFrom("sagas")
+        .selectAll()
+        .where("tenant_id", "=", tenant)
+        .$if(beforeId !== undefined, (query) => query.where("id", "<", beforeId ?? ""))
+        .$if(where !== undefined, (query) => query.where(where ?? sql<SqlBool>`1 = 1`))
+        .orderBy("id", "desc")
+        .limit(limit)
+        .execute();
+      return rows.map((row) => viewOf(claimedOf(row, row.epoch), decodeRecord(row), row.updated_at));
+    },
+  };
+}

@@ -1,0 +1,27 @@
+import { sql } from "kysely";
+import { tablesOf } from "../db/any-transaction.ts";
+import type { Database } from "../db/connect.ts";
+import { nowMs } from "../db/sql.ts";
+import type { Check } from "../serve/checks.ts";
+import type { SagaTables } from "./tables.ts";
+
+/**
+ * A check that warns when a saga has been due for longer than `warnAfterMs`, 30 s unless given, and nobody works on it:
+ * the runners are too few, or none knows its definition. It never makes a process unready.
+ */
+export function sagaLagCheck<DB extends SagaTables>(db: Database<DB>, warnAfterMs = 30_000): Check {
+  const tables = tablesOf<SagaTables>(db.kysely);
+  return {
+    policy: "degraded",
+    async run() {
+      const { due, now } = await tables
+        .selectFrom("sagas")
+        .select((row) => [row.fn.min("due_at").as("due"), sql<number>`${nowMs(db.dialect)}`.as("now")])
+        .executeTakeFirstOrThrow();
+      const lagMs = due === null ? 0 : now - due;
+      return lagMs > warnAfterMs
+        ? { status: "warn", error: `a saga has been due for ${lagMs} ms` }
+        : { status: "pass" };
+    },
+  };
+}

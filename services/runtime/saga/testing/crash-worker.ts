@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { systemClock } from "../../clock.ts";
+import { openDatabase } from "../../db/connect.ts";
+import { insertIgnore } from "../../db/sql.ts";
+import { createIds } from "../../ids.ts";
+import { createOutbox } from "../../outbox/outbox.ts";
+import { crashingSaga } from "./crashing-saga.ts";
+import { type LedgerTables, runnerOn } from "./ledger.ts";
+
+/**
+ * A process that runs sagas until it is killed: `node crash-worker.ts <database url> <lease ms> <concurrency>`. It tells
+ * its parent through the channel of `fork` when it runs. At any message it stops in the middle of its next step, with the
+ * effect done and not written down, as with SIGSTOP; it says so just before.
+ */
+const [url = "", leaseMs = "0", concurrency = "0"] = process.argv.slice(2);
+const db = await openDatabase<LedgerTables>({ url });
+const outbox = createOutbox({ source: "docket/test", ids: createIds(systemClock), clock: systemClock });
+
+let stopping = false;
+process.on("message", () => {
+  stopping = true;
+});
+
+/** The world outside: it does what a key asks for once, slowly, and sometimes its answer is lost. */
+const effect = async (key: string) => {
+  await sleep(Math.random() * 15);
+  await db.transaction((trx) => insertIgnore(trx, "effects", { effect_key: key, times: 1 }));
+  await sleep(Math.random() * 15);
+  if (stopping) {
+    stopping = false;
+    await new Promise((sent) => process.send?.("stopping", sent));
+    process.kill(process.pid, "SIGSTOP");
+  }
+  if (Math.random() < 0.1) {
+    throw new Error("the answer was lost");
+  }
+};
+
+const definition = crashingSaga(effect);
+const runner = runnerOn(db, [definition], {
+  outbox,
+  leaseMs: Number(leaseMs),
+  pollMs: 50,
+  concurrency: Number(concurrency),
+});
+runner.start();
+process.send?.("running");
+setInterval(() => {}, 60_000);

@@ -1,0 +1,85 @@
+import { systemClock } from "../../clock.ts";
+import { createIds } from "../../ids.ts";
+import type { OpenTestDatabase } from "../../testing/databases.ts";
+import { until } from "../../testing/until.ts";
+import { done, refused, type SagaDefinition, type SagaStep } from "../definition.ts";
+import type { SagaRunnerOptions } from "../runner.ts";
+import type { Saga, SagaStatus } from "../saga.ts";
+import { type LedgerTables, note, openLedger, runnerOn } from "./ledger.ts";
+
+/** The state of the sagas that tests run. */
+export interface TestState {
+  readonly trail: readonly string[];
+  readonly amount: bigint;
+}
+
+export type TestStep = SagaStep<TestState, LedgerTables>;
+export type TestSaga = SagaDefinition<TestState, LedgerTables>;
+
+const retry = { maxAttempts: 3, initialMs: 1, maxMs: 5 };
+
+/** A step that writes its key into the ledger with its checkpoint, and so does its compensation. */
+export const step = (name: string, overrides: Partial<TestStep> = {}): TestStep => ({
+  name,
+  retry,
+  compensationRetry: retry,
+  invoke: async ({ state, idempotencyKey }) =>
+    done({ state: { ...state, trail: [...state.trail, name] }, checkpoint: (trx) => note(trx, idempotencyKey) }),
+  compensate: async ({ idempotencyKey }) => done({ checkpoint: (trx) => note(trx, idempotencyKey) }),
+  ...overrides,
+});
+
+/** A saga that writes its turns into the ledger. */
+export const saga = (steps: readonly TestStep[], overrides: Partial<TestSaga> = {}): TestSaga => ({
+  name: "test",
+  version: 1,
+  steps,
+  onSucceeded: (trx, { id }) => note(trx, `${id} succeeded`),
+  onCompensating: (trx, { id, failure }) => note(trx, `${id} compensating: ${failure?.reason}`),
+  onCompensated: (trx, { id, failure }) => note(trx, `${id} compensated: ${failure?.reason}`),
+  onNeedsAttention: (trx, { id, attention }) => note(trx, `${id} needs attention: ${attention?.reason}`),
+  onRetried: (trx, { id }) => note(trx, `${id} retried`),
+  ...overrides,
+});
+
+/** A step's part that refuses. */
+export const refuse = (reason: string): Pick<TestStep, "invoke"> => ({
+  invoke: async () => refused(reason, { message: "no" }),
+});
+
+const ids = createIds(systemClock);
+
+/** Opens a ledger with a runner of this saga, started. Disposing it stops the runner. */
+export const runSaga =
+  (open: OpenTestDatabase) =>
+  async (definition: TestSaga, options: Partial<SagaRunnerOptions<LedgerTables>> = {}) => {
+    const db = await openLedger(open);
+    const runner = runnerOn(db, [definition], options);
+    runner.start();
+    const { sagas } = runner;
+    return {
+      db,
+      sagas,
+      runner,
+      async start(id = ids.next()): Promise<string> {
+        const state = { trail: [], amount: 12_345_678_901_234_567_890n };
+        await db.transaction((trx) =>
+          sagas.start(trx, { definition, id, tenant: "tenant-a", aggregate: `things/${id}`, state }),
+        );
+        return id;
+      },
+      /** Waits until the saga stands there. */
+      async reaches(id: string, status: SagaStatus): Promise<Saga> {
+        let found: Saga | undefined;
+        await until(async () => {
+          found = await sagas.get(id);
+          return found?.status === status;
+        });
+        if (found === undefined) {
+          throw new Error(`no saga ${id}`);
+        }
+        return found;
+      },
+      [Symbol.asyncDispose]: () => runner[Symbol.asyncDispose](),
+    };
+  };

@@ -1,0 +1,72 @@
+import { systemClock } from "../../clock.ts";
+import { type AnyTransaction, withTables } from "../../db/any-transaction.ts";
+import { int, notNull, text } from "../../db/columns.ts";
+import type { Database } from "../../db/connect.ts";
+import { type Migration, migrate } from "../../db/migrate.ts";
+import { createIds } from "../../ids.ts";
+import { createLogger } from "../../log.ts";
+import { outboxMigrations } from "../../outbox/migrations.ts";
+import type { OutboxTables } from "../../outbox/tables.ts";
+import type { OpenTestDatabase, TestDatabase } from "../../testing/databases.ts";
+import type { SagaDefinition } from "../definition.ts";
+import { sagaMigrations } from "../migrations.ts";
+import { createSagaRunner, type SagaRunner, type SagaRunnerOptions } from "../runner.ts";
+import type { SagaTables } from "../tables.ts";
+
+/** A database for tests of sagas: what was done is counted in it. */
+export interface LedgerTables extends SagaTables, OutboxTables {
+  notes: { id: string; text: string; worker: string };
+  effects: { effect_key: string; times: number };
+}
+
+const ledger: Migration = {
+  async up({ schema }) {
+    await schema
+      .createTable("notes")
+      .ifNotExists()
+      .addColumn("id", text(26), (column) => column.primaryKey())
+      .addColumn("text", text(255), notNull)
+      .addColumn("worker", text(64), notNull)
+      .execute();
+    await schema
+      .createTable("effects")
+      .ifNotExists()
+      .addColumn("effect_key", text(128), (column) => column.primaryKey())
+      .addColumn("times", int, notNull)
+      .execute();
+  },
+};
+
+const ids = createIds(systemClock);
+
+export const ledgerMigrations = { ...sagaMigrations, ...outboxMigrations, ledger } satisfies Record<string, Migration>;
+
+/** An empty ledger. */
+export async function openLedger(open: OpenTestDatabase): Promise<TestDatabase<LedgerTables>> {
+  const db = await open<LedgerTables>();
+  await migrate(db, ledgerMigrations);
+  return db;
+}
+
+/** Writes one line, in the caller's transaction. */
+export async function note(trx: AnyTransaction, line: string, worker = ""): Promise<void> {
+  await withTables<LedgerTables>(trx).insertInto("notes").values({ id: ids.next(), text: line, worker }).execute();
+}
+
+/** All lines in the order of their writing. */
+export async function notes(db: Database<LedgerTables>): Promise<string[]> {
+  const rows = await db.kysely.selectFrom("notes").select("text").orderBy("id").execute();
+  return rows.map((row) => row.text);
+}
+
+/** Says nothing. */
+export const testLog = createLogger({ level: "silent", name: "test" });
+
+/** A runner as tests want it: quiet, and quick to look. */
+export function runnerOn(
+  db: Database<LedgerTables>,
+  definitions: readonly SagaDefinition<unknown, LedgerTables>[],
+  options: Partial<SagaRunnerOptions<LedgerTables>> = {},
+): SagaRunner<LedgerTables> {
+  return createSagaRunner({ db, definitions, log: testLog, pollMs: 20, leaseMs: 30_000, ...options });
+}

@@ -1,0 +1,321 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Clock } from "../../clock.ts";
+import { createLogger } from "../../log.ts";
+import { compensateCommand, pauseCommand, resumeCommand, retryCommand, signalCommand } from "../commands.ts";
+import { createCommitter } from "../committer.ts";
+import { done, later, refused, type SagaDefinition, type SagaStep } from "../definition.ts";
+import { createDefinitions } from "../definitions.ts";
+import { begin } from "../moves.ts";
+import { dueAtOf } from "../record.ts";
+import { createWorker, type Worker } from "../worker.ts";
+import { command, createSimulatedDatabase, createSimulatedStore, writeLine } from "./simulated-store.ts";
+
+/** How one attempt at a step goes. */
+export type Attempt = "done" | "refuse" | "throw before" | "throw after" | "later" | "bad write";
+
+/** One step of the saga of a simulation. What is not in the lists goes well. */
+export interface PlannedStep {
+  readonly undoable: boolean;
+  readonly waits: boolean;
+  readonly attention: boolean;
+  readonly forward: readonly Attempt[];
+  readonly backward: readonly Attempt[];
+}
+
+/** One event of a simulation. `pick` chooses among what there is at that moment. */
+export type Happening =
+  | { readonly kind: "go" | "crash" | "break"; readonly pick: number }
+  | { readonly kind: "claim"; readonly pick: number }
+  | { readonly kind: "tick"; readonly ms: number }
+  | { readonly kind: "signal" | "compensate" | "pause" | "resume" | "retry"; readonly pick: number };
+
+export interface Plan {
+  readonly sagas: number;
+  readonly deadlineMs: number | undefined;
+  readonly steps: readonly PlannedStep[];
+  readonly happenings: readonly Happening[];
+}
+
+/** What the world outside, which the steps call, knows of an idempotency key. */
+export interface Effect {
+  applied: boolean;
+  undone: boolean;
+}
+
+/** How a simulation ended. */
+export interface Ending {
+  readonly statuses: ReadonlyMap<string, { readonly status: string; readonly round: number }>;
+  readonly effects: ReadonlyMap<string, Effect>;
+  /** What transactions wrote, by saga, in the order of their commits. */
+  readonly lines: ReadonlyMap<string, readonly string[]>;
+}
+
+interface Gate {
+  readonly runner: Runner;
+  /** A call to the world outside goes on its way also when who made it is dead. */
+  readonly outside: boolean;
+  readonly open: () => void;
+  readonly fail: (error: Error) => void;
+}
+
+interface Runner {
+  alive: boolean;
+  readonly worker: Worker;
+  readonly shutdown: AbortController;
+  claim(limit: number): void;
+}
+
+const log = createLogger({ level: "silent", name: "simulation" });
+const LEASE_MS = 1_000;
+const RUNNERS = 3;
+
+/**
+ * Runs a plan: workers of `worker.ts` on a simulated database and clock, stopping before and after every call and
+ * statement until the plan lets them go on, crash, or lose the answer. Afterwards all goes well until all is at rest.
+ */
+export async function simulate(plan: Plan): Promise<Ending> {
+  const database = createSimulatedDatabase();
+  const effects = new Map<string, Effect>();
+  const gates: Gate[] = [];
+  const runners: Runner[] = [];
+  const attempts = new Map<string, number>();
+  let faulty = true;
+
+  const definition = planned(plan, {
+    gate: () => currentGate(),
+    next: (script, key) => {
+      const nth = attempts.get(key) ?? 0;
+      attempts.set(key, nth + 1);
+      return (faulty ? script[nth] : undefined) ?? "done";
+    },
+    effectOf: (key) => {
+      const effect = effects.get(key) ?? { applied: false, undone: false };
+      effects.set(key, effect);
+      return effect;
+    },
+    line: (trx, saga, text) => writeLine(database, trx, saga, text),
+  });
+
+  /** Steps do not know their runner: whichever resumed last is the one that runs. */
+  let resumed: Runner | undefined;
+  const gateOf = (runner: Runner | undefined, outside: boolean) =>
+    new Promise<void>((open, fail) => {
+      if (runner?.alive) {
+        gates.push({ runner, outside, open, fail });
+      }
+    });
+  const currentGate = () => gateOf(resumed, true);
+
+  const createRunner = (): Runner => {
+    const shutdown = new AbortController();
+    const clock: Clock = { now: () => new Date(database.nowMs), monotonicMs: () => database.nowMs };
+    const gate = () => gateOf(runner, false);
+    const owner = `runner-${runners.length}`;
+    const store = createSimulatedStore({ database, owner, leaseMs: LEASE_MS, gate });
+    const worker = createWorker<unknown>({
+      definitions: createDefinitions([definition]),
+      commit: createCommitter(store, { parallel: 2, batch: 8 }),
+      clock,
+      databaseClock: { peek: () => database.nowMs },
+      random: () => 0.5,
+      log,
+      shutdown: shutdown.signal,
+      draining: () => false,
+    });
+    const runner: Runner = {
+      ...{ alive: true, worker, shutdown },
+      claim(limit) {
+        const claimed = store.claim(limit).then((sagas) => Promise.all(sagas.map(worker.run)));
+        claimed.catch(() => {});
+      },
+    };
+    runners.push(runner);
+    return runner;
+  };
+
+  const calm = async () => {
+    for (let turn = 0; turn < 4; turn++) {
+      await nextTurn();
+    }
+  };
+  const release = async (gate: Gate | undefined, how: "open" | "fail") => {
+    if (gate !== undefined) {
+      gates.splice(gates.indexOf(gate), 1);
+      resumed = gate.runner;
+      how === "open" ? gate.open() : gate.fail(Object.assign(new Error("connection lost"), { code: "ECONNRESET" }));
+      await calm();
+    }
+  };
+  const crash = (runner: Runner) => {
+    runner.alive = false;
+    const left = gates.filter((gate) => gate.runner !== runner || gate.outside);
+    gates.splice(0, gates.length, ...left);
+  };
+  const idOf = (pick: number) => `s${pick % plan.sagas}`;
+  const tell = (pick: number, run: Parameters<typeof command>[2]) => {
+    const id = idOf(pick);
+    command(database, id, run, (hook) => database.lines.push([id, hook]));
+  };
+
+  for (let nth = 0; nth < plan.sagas; nth++) {
+    const record = begin(definition, { undone: 0 }, database.nowMs);
+    const identity = { id: idOf(nth), tenant: "t", aggregate: "a", definition: "simulated", version: 1, createdAt: 0 };
+    const row = { identity, record, owner: undefined, epoch: 0, revision: 0, takeovers: 0, dueAt: dueAtOf(record) };
+    database.rows.set(identity.id, row);
+  }
+
+  const act = async (happening: Happening): Promise<void> => {
+    switch (happening.kind) {
+      case "tick":
+        database.nowMs += happening.ms;
+        return;
+      case "claim": {
+        const alive = runners.filter((runner) => runner.alive);
+        const runner = alive.length < RUNNERS ? createRunner() : alive[happening.pick % alive.length];
+        runner?.claim(1 + (happening.pick % 3));
+        return calm();
+      }
+      case "crash":
+        crash(gates[happening.pick % gates.length]?.runner ?? createRunner());
+        return;
+      case "go":
+      case "break":
+        return release(gates[happening.pick % gates.length], happening.kind === "go" ? "open" : "fail");
+      case "signal":
+        return tell(happening.pick, signalCommand("paid", `e${happening.pick % 2}`, null));
+      case "compensate":
+        return tell(happening.pick, compensateCommand("CANCELLED", "by the plan"));
+      case "pause":
+        return tell(happening.pick, pauseCommand);
+      case "resume":
+        return tell(happening.pick, resumeCommand);
+      case "retry":
+        return tell(happening.pick, retryCommand(definition));
+      default:
+        return happening satisfies never;
+    }
+  };
+
+  for (const happening of plan.happenings) {
+    await act(happening);
+  }
+  faulty = false;
+  const ended = () =>
+    [...database.rows.values()].every(({ record }) => record.status === "SUCCEEDED" || record.status === "COMPENSATED");
+  for (let round = 0; round < 500 && !(ended() && gates.length === 0); round++) {
+    for (let nth = 0; nth < plan.sagas; nth++) {
+      tell(nth, resumeCommand);
+      tell(nth, signalCommand("paid", "at last", null));
+      if (database.rows.get(idOf(nth))?.record.status === "NEEDS_ATTENTION") {
+        tell(nth, retryCommand(definition));
+      }
+    }
+    createRunner().claim(8);
+    while (gates.length > 0) {
+      await release(gates[0], "open");
+    }
+    database.nowMs += LEASE_MS + 60_000;
+  }
+  for (const runner of runners) {
+    runner.alive = false;
+    runner.shutdown.abort();
+  }
+  const statuses = [...database.rows].map(
+    ([
+      id,
+      {
+        record: { status, round },
+      },
+    ]) => [id, { status, round }] as const,
+  );
+  const lines = Map.groupBy(database.lines, ([id]) => id);
+  return {
+    statuses: new Map(statuses),
+    effects,
+    lines: new Map([...lines].map(([id, of]) => [id, of.map(([, text]) => text)])),
+  };
+}
+
+interface Outside {
+  gate(): Promise<void>;
+  next(script: readonly Attempt[], key: string): Attempt;
+  effectOf(key: string): Effect;
+  line(trx: object, saga: string, text: string): void;
+}
+
+/** The plan's saga: its steps call a world outside that knows idempotency keys, and write a line with each checkpoint. */
+function planned({ steps, deadlineMs }: Plan, outside: Outside): SagaDefinition<unknown, unknown> {
+  const hook =
+    (name: string) =>
+    async (trx: object, { id }: { readonly id: string }) =>
+      outside.line(trx, id, name);
+  return {
+    name: "simulated",
+    version: 1,
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    steps: steps.map((plan, at) => plannedStep(plan, at, outside)),
+    onSucceeded: hook("onSucceeded"),
+    onCompensating: hook("onCompensating"),
+    onCompensated: hook("onCompensated"),
+    onNeedsAttention: hook("onNeedsAttention"),
+    onRetried: hook("onRetried"),
+  };
+}
+
+function plannedStep(plan: PlannedStep, at: number, outside: Outside): SagaStep<unknown, unknown> {
+  return {
+    name: `step-${at}`,
+    retry: { maxAttempts: 3, initialMs: 10, maxMs: 100 },
+    compensationRetry: { maxAttempts: 3, initialMs: 10, maxMs: 100 },
+    whenExhausted: plan.attention ? "needs-attention" : "compensate",
+    ...(plan.waits ? { waitFor: { signals: ["paid"], deadline: () => ({ afterMs: 700 }) } } : {}),
+    async invoke({ sagaId, idempotencyKey }) {
+      const attempt = outside.next(plan.forward, idempotencyKey);
+      await outside.gate();
+      const effect = outside.effectOf(idempotencyKey);
+      if (attempt === "throw before") {
+        throw new Error("unavailable");
+      }
+      if (attempt === "later" && !effect.applied) {
+        return later(50);
+      }
+      const refuses = attempt === "refuse" && !effect.applied;
+      // The callee's part of the contract: what was undone stays so, whatever arrives late. A refusal is not remembered.
+      effect.applied ||= !refuses && !effect.undone;
+      await outside.gate();
+      if (refuses) {
+        return refused("NO");
+      }
+      if (attempt === "throw after") {
+        throw new Error("reply lost");
+      }
+      return done({
+        checkpoint: async (trx) => {
+          outside.line(trx, sagaId, `do ${at}`);
+          if (attempt === "bad write") {
+            throw new Error("stale version");
+          }
+        },
+      });
+    },
+    ...(plan.undoable
+      ? {
+          async compensate({ sagaId, idempotencyKey }) {
+            const attempt = outside.next(plan.backward, idempotencyKey);
+            await outside.gate();
+            if (attempt === "throw before") {
+              throw new Error("unavailable");
+            }
+            outside.effectOf(idempotencyKey.replace(/\/undo$/, "")).undone = true;
+            await outside.gate();
+            if (attempt === "throw after") {
+              throw new Error("reply lost");
+            }
+            return attempt === "later"
+              ? later(50)
+              : done({ checkpoint: async (trx) => outside.line(trx, sagaId, `undo ${at}`) });
+          },
+        }
+      : {}),
+  };
+}

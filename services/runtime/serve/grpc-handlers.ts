@@ -1,0 +1,243 @@
+import { type DescMessage, fromBinary, type Message, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { ConnectError, type Interceptor, type MethodImplSpec, type StreamResponse } from "@connectrpc/connect";
+import type {
+  handleBidiStreamingCall,
+  handleClientStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  ServerDuplexStream,
+  ServerReadableStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+  UntypedHandleCall,
+} from "@grpc/grpc-js";
+import { invalidArgument, resourceExhausted } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { callerLeft, untilAborted } from "./abort.ts";
+import { beginCall, type Call } from "./call.ts";
+import { toOutward, withErrorInfo } from "./error-mapping.ts";
+import { headersOf, metadataOf } from "./grpc-metadata.ts";
+import { statusOf } from "./grpc-status.ts";
+import type { InFlight } from "./in-flight.ts";
+import { createMethodInvoker, type MethodInvoker } from "./invoke.ts";
+
+export interface GrpcHandlerOptions {
+  readonly interceptors: readonly Interceptor[];
+  readonly log: Logger;
+  /** Where calls are entered while they last. */
+  readonly inFlight: InFlight;
+  /** A request message of more bytes is RESOURCE_EXHAUSTED. */
+  readonly maxRequestBytes: number;
+}
+
+type ServerSurfaceCall = Pick<ServerUnaryCall<Buffer, Buffer>, "getDeadline" | "metadata"> & {
+  on(event: "cancelled", listener: () => void): unknown;
+};
+
+/** What a handler is made of: the method, its invoker, and the limits. */
+interface Served extends GrpcHandlerOptions {
+  readonly spec: MethodImplSpec;
+  readonly invoker: MethodInvoker;
+}
+
+/** The grpc-js handler of one method. Requests and responses are its raw bytes: messages are read and written here. */
+export function createGrpcHandler(spec: MethodImplSpec, options: GrpcHandlerOptions): UntypedHandleCall {
+  const served = { ...options, spec, invoker: createMethodInvoker(spec, options.interceptors) };
+  switch (spec.kind) {
+    case "unary":
+      return unary(served);
+    case "client_streaming":
+      return clientStreaming(served);
+    case "server_streaming":
+      return serverStreaming(served);
+    case "bidi_streaming":
+      return bidiStreaming(served);
+    default:
+      return spec satisfies never;
+  }
+}
+
+function unary(served: Served): handleUnaryCall<Buffer, Buffer> {
+  const { input, output } = served.spec.method;
+  return async (wire, respond) => {
+    const call = accept(wire, served);
+    try {
+      const request = decode(input, wire.request, served);
+      const { message, header, trailer } = await served.invoker.unary(request, call);
+      const bytes = encode(output, message);
+      wire.sendMetadata(metadataOf(header));
+      respond(null, bytes, metadataOf(trailer));
+    } catch (error) {
+      respond(refusal(error, call, served));
+    } finally {
+      finish(call, served);
+    }
+  };
+}
+
+function clientStreaming(served: Served): handleClientStreamingCall<Buffer, Buffer> {
+  return async (wire, respond) => {
+    const call = accept(wire, served);
+    try {
+      const response = await served.invoker.stream(requests(wire, call, served), call);
+      const bytes = encode(served.spec.method.output, await only(response));
+      wire.sendMetadata(metadataOf(response.header));
+      respond(null, bytes, metadataOf(response.trailer));
+    } catch (error) {
+      respond(refusal(error, call, served));
+    } finally {
+      finish(call, served);
+    }
+  };
+}
+
+function serverStreaming(served: Served): handleServerStreamingCall<Buffer, Buffer> {
+  return (wire) => {
+    const call = accept(wire, served);
+    return answer(wire, call, served, async function* () {
+      yield decode(served.spec.method.input, wire.request, served);
+    });
+  };
+}
+
+function bidiStreaming(served: Served): handleBidiStreamingCall<Buffer, Buffer> {
+  return (wire) => {
+    const call = accept(wire, served);
+    return answer(wire, call, served, () => requests(wire, call, served));
+  };
+}
+
+/** Begins the call that grpc-js hands over. The `cancelled` event also comes after each answer, when it means nothing. */
+function accept(wire: ServerSurfaceCall, { spec, inFlight }: Served): Call {
+  const deadline = wire.getDeadline();
+  const at = deadline instanceof Date ? deadline.getTime() : deadline;
+  // A millisecond early: at the deadline itself grpc-js gives a status of its own, which has no details.
+  const timeoutMs = at === Number.POSITIVE_INFINITY ? undefined : at - Date.now() - 1;
+  const call = beginCall({ wire: "grpc", header: headersOf(wire.metadata), timeoutMs });
+  wire.on("cancelled", () => {
+    if (!call.signal.aborted) {
+      call.abort(callerLeft());
+    }
+  });
+  inFlight.enter(call, spec.kind === "unary" || spec.kind === "client_streaming" ? "exchange" : "stream");
+  return call;
+}
+
+function finish(call: Call, { inFlight }: Served): void {
+  call.finish();
+  inFlight.leave(call);
+}
+
+/** Writes all answers, never more than `maxUnsentBytes` ahead of what the caller reads, and the status after them. */
+async function answer(
+  wire: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
+  call: Call,
+  served: Served,
+  messages: () => AsyncIterable<Message>,
+): Promise<void> {
+  try {
+    const response = await served.invoker.stream(messages(), call);
+    const write = createWriter(wire, call.signal);
+    let begun = false;
+    for await (const message of response.message) {
+      const bytes = encode(served.spec.method.output, message);
+      if (!begun) {
+        begun = true;
+        wire.sendMetadata(metadataOf(response.header));
+      }
+      await write(bytes);
+    }
+    // A handler that ends its stream because the call is over has not answered it.
+    call.signal.throwIfAborted();
+    if (!begun) {
+      wire.sendMetadata(metadataOf(response.header));
+    }
+    wire.end(metadataOf(response.trailer));
+  } catch (error) {
+    wire.emit("error", refusal(error, call, served));
+  } finally {
+    finish(call, served);
+  }
+}
+
+const maxUnsentBytes = 64 * 1024;
+
+/** Writes a message; resolves when there is room for more, rejects when the call is over before that. */
+function createWriter(
+  wire: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
+  signal: AbortSignal,
+): (bytes: Buffer) => Promise<void> {
+  let unsent = 0;
+  let roomAgain: (() => void) | undefined;
+  return async (bytes) => {
+    unsent += bytes.length;
+    wire.write(bytes, () => {
+      unsent -= bytes.length;
+      if (unsent < maxUnsentBytes) {
+        roomAgain?.();
+      }
+    });
+    if (unsent >= maxUnsentBytes) {
+      await untilAborted(
+        new Promise<void>((resolve) => {
+          roomAgain = resolve;
+        }),
+        signal,
+      );
+    }
+  };
+}
+
+async function* requests(
+  wire: ServerReadableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
+  call: Call,
+  served: Served,
+): AsyncGenerator<Message> {
+  try {
+    // Leaving the loop early must not destroy the stream: the answer is still to be written to it.
+    for await (const bytes of wire.iterator({ destroyOnReturn: false })) {
+      yield decode(served.spec.method.input, bytes, served);
+    }
+  } catch (error) {
+    throw call.signal.aborted ? call.signal.reason : error;
+  }
+}
+
+async function only(response: StreamResponse): Promise<Message> {
+  let message: Message | undefined;
+  for await (message of response.message);
+  if (message === undefined) {
+    throw new Error(`${response.method.name} answered without a message`);
+  }
+  return message;
+}
+
+function decode(schema: DescMessage, bytes: Buffer, { maxRequestBytes }: Served): Message {
+  if (bytes.length > maxRequestBytes) {
+    const description = `a request message may have ${maxRequestBytes} bytes at most; this one has ${bytes.length}`;
+    throw resourceExhausted("MESSAGE_TOO_LARGE", description, [{ subject: "request", description }]);
+  }
+  try {
+    return fromBinary(schema, bytes);
+  } catch (error) {
+    const description = `not a valid ${schema.typeName}: ${error instanceof Error ? error.message : error}`;
+    throw invalidArgument([{ field: "", description }], "MALFORMED_MESSAGE");
+  }
+}
+
+function encode<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Buffer {
+  const bytes = toBinary(schema, message);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** The status to end the call with. What the interceptors have not mapped is a bug of this wire, and is logged here. */
+function refusal(error: unknown, call: Call, { log, spec }: Served) {
+  if (error instanceof ConnectError) {
+    return statusOf(withErrorInfo(error));
+  }
+  const outward = toOutward(error, { signal: call.signal, contextValues: call.values });
+  if (outward.cause === error) {
+    log.error({ err: error, rpc: `${spec.method.parent.typeName}/${spec.method.name}` }, "rpc failed on the wire");
+  }
+  return statusOf(outward);
+}

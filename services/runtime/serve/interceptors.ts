@@ -1,0 +1,41 @@
+import type { Interceptor } from "@connectrpc/connect";
+import { createAccessInterceptor } from "../auth/access.ts";
+import type { Authenticate } from "../auth/authenticate.ts";
+import type { Clock } from "../clock.ts";
+import { createIds } from "../ids.ts";
+import type { Logger } from "../log.ts";
+import type { RpcMetrics } from "../telemetry/rpc-metrics.ts";
+import { createRpcTelemetryInterceptor } from "../telemetry/rpc-telemetry.ts";
+import { deadlineInterceptor } from "./deadline.ts";
+import { errorMappingInterceptor } from "./error-mapping.ts";
+import { createRequestIdInterceptor } from "./request-id.ts";
+import { createValidationInterceptor } from "./validation.ts";
+
+export interface InterceptorOptions {
+  readonly authenticate: Authenticate;
+  readonly log: Logger;
+  readonly metrics: RpcMetrics;
+  readonly clock: Clock;
+}
+
+/**
+ * What happens around every RPC, on every wire, once and in this order (the first is the outermost):
+ *
+ * 1. request id: taken from `x-request-id` where it is well formed, else made; in context, answer and log;
+ * 2. telemetry: one log line and the RPC metrics, with the code that the caller really got;
+ * 3. errors: whatever is thrown becomes a ConnectError that gives nothing away and carries an ErrorInfo;
+ * 4. deadline: the caller is answered when its deadline passes or it leaves, also if the handler sleeps on;
+ * 5. auth: credential → principal, and the method's declared access;
+ * 6. validation: the rules of the proto, on each message, all violations at once.
+ */
+export function createInterceptors(options: InterceptorOptions): Interceptor[] {
+  const { authenticate, log, metrics, clock } = options;
+  return [
+    createRequestIdInterceptor(createIds(clock)),
+    createRpcTelemetryInterceptor({ log, metrics }),
+    errorMappingInterceptor,
+    deadlineInterceptor,
+    createAccessInterceptor(authenticate),
+    createValidationInterceptor(),
+  ];
+}

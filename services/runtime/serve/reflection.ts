@@ -1,0 +1,143 @@
+import { type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
+import { nestedTypes } from "@bufbuild/protobuf/reflect";
+import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { Code, createServiceImplSpec, type ServiceImplSpec } from "@connectrpc/connect";
+import { type ServerReflectionRequest, ServerReflection as V1 } from "../../../gen/grpc/reflection/v1/reflection_pb.js";
+import {
+  ServerReflection as V1Alpha,
+  type ServerReflectionRequest as V1AlphaRequest,
+} from "../../../gen/grpc/reflection/v1alpha/reflection_pb.js";
+
+/** The questions and answers of both versions, which differ in nothing but their names. */
+type Question = ServerReflectionRequest["messageRequest"] | V1AlphaRequest["messageRequest"];
+type Answer =
+  | { case: "listServicesResponse"; value: { service: { name: string }[] } }
+  | { case: "fileDescriptorResponse"; value: { fileDescriptorProto: Uint8Array[] } }
+  | { case: "allExtensionNumbersResponse"; value: { baseTypeName: string; extensionNumber: number[] } }
+  | { case: "errorResponse"; value: { errorCode: number; errorMessage: string } };
+
+/**
+ * `grpc.reflection.v1.ServerReflection` and its v1alpha, which is the same under another name, over the descriptors
+ * of these services and of everything that they import, options included.
+ */
+export function createReflectionServices(services: readonly DescService[]): ServiceImplSpec[] {
+  const index = indexOf(services);
+  return [
+    createServiceImplSpec<typeof V1>(V1, {
+      async *serverReflectionInfo(requests) {
+        for await (const originalRequest of requests) {
+          const messageResponse = answer(index, originalRequest.messageRequest);
+          yield { validHost: originalRequest.host, originalRequest, messageResponse };
+        }
+      },
+    }),
+    createServiceImplSpec<typeof V1Alpha>(V1Alpha, {
+      async *serverReflectionInfo(requests) {
+        for await (const originalRequest of requests) {
+          const messageResponse = answer(index, originalRequest.messageRequest);
+          yield { validHost: originalRequest.host, originalRequest, messageResponse };
+        }
+      },
+    }),
+  ];
+}
+
+interface Index {
+  readonly services: readonly string[];
+  readonly files: ReadonlyMap<string, DescFile>;
+  /** The file of each message, enum, extension, service and method, by its full name. */
+  readonly symbols: ReadonlyMap<string, DescFile>;
+  /** By extended message and field number. */
+  readonly extensions: ReadonlyMap<string, ReadonlyMap<number, DescFile>>;
+}
+
+function indexOf(services: readonly DescService[]): Index {
+  const files = new Map<string, DescFile>();
+  const symbols = new Map<string, DescFile>();
+  const extensions = new Map<string, Map<number, DescFile>>();
+
+  const visit = (file: DescFile) => {
+    if (files.has(file.proto.name)) {
+      return;
+    }
+    files.set(file.proto.name, file);
+    file.dependencies.forEach(visit);
+    for (const type of nestedTypes(file)) {
+      symbols.set(type.typeName, file);
+      if (type.kind === "service") {
+        for (const method of type.methods) {
+          symbols.set(`${type.typeName}.${method.name}`, file);
+        }
+      }
+      if (type.kind === "extension") {
+        const numbers = extensions.get(type.extendee.typeName) ?? new Map<number, DescFile>();
+        extensions.set(type.extendee.typeName, numbers.set(type.number, file));
+      }
+    }
+  };
+  for (const { file } of services) {
+    visit(file);
+  }
+  return { services: services.map(({ typeName }) => typeName), files, symbols, extensions };
+}
+
+function answer(index: Index, request: Question): Answer {
+  switch (request.case) {
+    case "listServices":
+      return {
+        case: "listServicesResponse",
+        value: { service: index.services.map((name) => ({ name })) },
+      };
+    case "fileByFilename":
+      return fileAnswer(index.files.get(request.value), request.value);
+    case "fileContainingSymbol":
+      return fileAnswer(fileOfSymbol(index, request.value), request.value);
+    case "fileContainingExtension": {
+      const { containingType, extensionNumber } = request.value;
+      const file = index.extensions.get(containingType)?.get(extensionNumber);
+      return fileAnswer(file, `extension ${extensionNumber} of ${containingType}`);
+    }
+    case "allExtensionNumbersOfType": {
+      const numbers = index.extensions.get(request.value);
+      if (numbers === undefined && !index.symbols.has(request.value)) {
+        return refusal(Code.NotFound, `${request.value} is not known here`);
+      }
+      return {
+        case: "allExtensionNumbersResponse",
+        value: { baseTypeName: request.value, extensionNumber: [...(numbers?.keys() ?? [])] },
+      };
+    }
+    case undefined:
+      return refusal(Code.InvalidArgument, "the request asks for nothing");
+    default:
+      return request satisfies never;
+  }
+}
+
+/** Fields and enum values have no entry of their own: they are where their message or enum is. */
+function fileOfSymbol({ symbols }: Index, symbol: string): DescFile | undefined {
+  return symbols.get(symbol) ?? symbols.get(symbol.slice(0, Math.max(0, symbol.lastIndexOf("."))));
+}
+
+/** The file and everything that it imports, so that a client need not ask again. */
+function fileAnswer(file: DescFile | undefined, wanted: string): Answer {
+  if (file === undefined) {
+    return refusal(Code.NotFound, `${wanted} is not known here`);
+  }
+  const all = new Set<DescFile>();
+  const add = (one: DescFile) => {
+    if (!all.has(one)) {
+      all.add(one);
+      one.dependencies.forEach(add);
+    }
+  };
+  add(file);
+  return {
+    case: "fileDescriptorResponse",
+    value: { fileDescriptorProto: [...all].map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto)) },
+  };
+}
+
+function refusal(errorCode: Code, errorMessage: string): Answer {
+  return { case: "errorResponse", value: { errorCode, errorMessage } };
+}

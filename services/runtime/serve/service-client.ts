@@ -1,0 +1,116 @@
+import type { DescService } from "@bufbuild/protobuf";
+import {
+  type Client,
+  type ContextValues,
+  createClient,
+  createContextValues,
+  type HandlerContext,
+  type Transport,
+} from "@connectrpc/connect";
+import { inheritValues, type Principal, principalKey, requestIdKey, traceparentKey } from "../context-values.ts";
+
+/** What `for` needs of the RPC that is being served; a `HandlerContext` is one. */
+export type ParentCall = Pick<HandlerContext, "signal" | "timeoutMs" | "values">;
+
+/** A client of one of our own services, used by another: every call names the tenant that it is made for. */
+export interface ServiceClient<Desc extends DescService> {
+  /**
+   * A client that calls as this service on behalf of `tenant`.
+   *
+   * With `parent`, the call also ends when the parent call ends, keeps to what is left of its deadline, and carries
+   * its request id and trace. Leave it out in background work.
+   */
+  for(tenant: string, parent?: ParentCall): Client<Desc>;
+}
+
+export interface ServiceClientOptions {
+  /** The name of the calling service; the `subject` of its principal. */
+  readonly subject: string;
+  /** The timeout of a unary call that gives none of its own, in milliseconds. Default 10,000. A call's 0 means none. */
+  readonly timeoutMs?: number;
+}
+
+/** A typed client of `service` over `transport`, local or remote. */
+export function createServiceClient<Desc extends DescService>(
+  service: Desc,
+  transport: Transport,
+  options: ServiceClientOptions,
+): ServiceClient<Desc> {
+  return {
+    for(tenant, parent) {
+      const principal: Principal = {
+        kind: "service",
+        tenant,
+        subject: options.subject,
+        scopes: noScopes,
+      };
+      return createClient(service, actingAs(principal, transport, options.timeoutMs ?? 10_000, parent));
+    },
+  };
+}
+
+const noScopes: ReadonlySet<string> = new Set();
+
+function actingAs(
+  principal: Principal,
+  transport: Transport,
+  defaultTimeoutMs: number,
+  parent: ParentCall | undefined,
+): Transport {
+  const valuesOf = (own: ContextValues | undefined) => {
+    const values = own === undefined ? createContextValues() : inheritValues(own);
+    return values.set(principalKey, principal);
+  };
+  return {
+    unary: (method, signal, timeoutMs, header, input, values) =>
+      transport.unary(
+        method,
+        eitherSignal(signal, parent?.signal),
+        within(timeoutMs ?? defaultTimeoutMs, parent?.timeoutMs()),
+        continued(header, parent),
+        input,
+        valuesOf(values),
+      ),
+    stream: (method, signal, timeoutMs, header, input, values) =>
+      transport.stream(
+        method,
+        eitherSignal(signal, parent?.signal),
+        within(timeoutMs, parent?.timeoutMs()),
+        continued(header, parent),
+        input,
+        valuesOf(values),
+      ),
+  };
+}
+
+function eitherSignal(a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSignal | undefined {
+  return a !== undefined && b !== undefined ? AbortSignal.any([a, b]) : (a ?? b);
+}
+
+/**
+ * The call's own timeout, within what is left of its parent's. Of a parent whose time is over a millisecond is left,
+ * as zero or less means no timeout at all.
+ */
+function within(own: number | undefined, parentLeft: number | undefined): number | undefined {
+  if (parentLeft === undefined) {
+    return own;
+  }
+  const left = Math.max(1, parentLeft);
+  return own !== undefined && own > 0 ? Math.min(own, left) : left;
+}
+
+/** The call's own headers, and the parent's request id and trace where they do not say otherwise. */
+function continued(own: HeadersInit | undefined, parent: ParentCall | undefined): Headers {
+  const header = new Headers(own);
+  if (parent !== undefined) {
+    setMissing(header, "x-request-id", parent.values.get(requestIdKey));
+    setMissing(header, "traceparent", parent.values.get(traceparentKey));
+  }
+  return header;
+}
+
+function setMissing(header: Headers, name: string, value: string | undefined): void {
+  if (value !== undefined && value !== "" && !header.has(name)) {
+    header.set(name, value);
+  }
+}

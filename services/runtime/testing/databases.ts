@@ -1,0 +1,104 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe } from "@jest/globals";
+import { sql } from "kysely";
+import { systemClock } from "../clock.ts";
+import { type Database, type DialectName, type OpenOptions, openDatabase } from "../db/connect.ts";
+import { createIds } from "../ids.ts";
+
+/** An empty database of a test's own. Disposing it closes and removes it; what a test leaves open is disposed after it. */
+export interface TestDatabase<DB> extends Database<DB> {
+  /** Where it is, for opening it once more by `openDatabase` or in another process. */
+  readonly url: string;
+}
+
+export type OpenTestDatabase = <DB>(options?: Omit<OpenOptions, "url">) => Promise<TestDatabase<DB>>;
+
+const ids = createIds(systemClock);
+
+/**
+ * Describes a suite once per database: on SQLite in a temporary file, and on MariaDB (or MySQL) at
+ * `DOCKET_TEST_MYSQL_URL` in a schema of its own, where the suite is reported as skipped when there is no such server.
+ *
+ * ```ts
+ * describeEachDatabase("the order store", (open) => {
+ *   test("finds what was inserted", async () => {
+ *     await using db = await open<OrderDatabase>();
+ *     await migrate(db, migrations);
+ * ```
+ */
+export function describeEachDatabase(
+  name: string,
+  suite: (open: OpenTestDatabase, dialect: DialectName) => void,
+): void {
+  describeSqlite(name, (open) => suite(open, "sqlite"));
+  describeMariadb(name, (open) => suite(open, "mysql"));
+}
+
+/** For what only SQLite has; see {@link describeEachDatabase}. */
+export function describeSqlite(name: string, suite: (open: OpenTestDatabase) => void): void {
+  describe(`${name} on SQLite`, () => suite(opener(createSqlite)));
+}
+
+/** For what only a database server has; see {@link describeEachDatabase}. */
+export function describeMariadb(name: string, suite: (open: OpenTestDatabase) => void): void {
+  const server = process.env["DOCKET_TEST_MYSQL_URL"];
+  const describeOrSkip = server ? describe : describe.skip;
+  describeOrSkip(`${name} on MariaDB`, () => suite(opener(() => createSchema(server ?? ""))));
+}
+
+interface Place {
+  url: string;
+  remove(): Promise<void>;
+}
+
+function opener(createPlace: () => Promise<Place>): OpenTestDatabase {
+  const opened: AsyncDisposable[] = [];
+  afterEach(async () => {
+    for (const database of opened.splice(0)) {
+      await database[Symbol.asyncDispose]();
+    }
+  });
+  return async <DB>(options: Omit<OpenOptions, "url"> = {}) => {
+    const place = await createPlace();
+    const database = await openDatabase<DB>({ ...options, url: place.url });
+    let disposed: Promise<void> | undefined;
+    const dispose = async () => {
+      await database[Symbol.asyncDispose]();
+      await place.remove();
+    };
+    const testDatabase: TestDatabase<DB> = {
+      ...database,
+      url: place.url,
+      [Symbol.asyncDispose]: () => {
+        disposed ??= dispose();
+        return disposed;
+      },
+    };
+    opened.push(testDatabase);
+    return testDatabase;
+  };
+}
+
+async function createSqlite(): Promise<Place> {
+  const folder = await mkdtemp(join(tmpdir(), "docket-test-"));
+  return {
+    url: `sqlite:${join(folder, "test.sqlite")}`,
+    remove: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+async function createSchema(server: string): Promise<Place> {
+  const url = new URL(server);
+  const schema = `docket_test_${ids.next()}`;
+  url.pathname = `/${schema}`;
+  return {
+    url: url.href,
+    async remove() {
+      url.pathname = "/information_schema";
+      await using database = await openDatabase<unknown>({ url: url.href, maxConnections: 1 });
+      await sql`drop database if exists ${sql.id(schema)}`.execute(database.kysely);
+    },
+  };
+}

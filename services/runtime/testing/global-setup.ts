@@ -1,0 +1,18 @@
+import { INSTALL_HINT, startMariadb } from "./mariadb.ts";
+
+/**
+ * Runs once per jest run, before the first suite that may use a database: suites find MariaDB through
+ * `DOCKET_TEST_MYSQL_URL`, which is either set already or names a private server started here. The server ends by
+ * itself with the run.
+ */
+export default async function globalSetup(): Promise<void> {
+  if (process.env["DOCKET_TEST_MYSQL_URL"]) {
+    return;
+  }
+  const server = await startMariadb();
+  if (server) {
+    process.env["DOCKET_TEST_MYSQL_URL"] = server.url;
+  } else {
+    process.stderr.write(`${INSTALL_HINT}\n`);
+  }
+}

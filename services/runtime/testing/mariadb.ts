@@ -1,0 +1,173 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { accessSync, constants, openSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { createConnection } from "mysql2/promise";
+
+/** A private MariaDB server in a temporary folder: no network but the loopback, no password. */
+export interface MariadbServer extends AsyncDisposable {
+  /** `mysql://root@127.0.0.1:port/`, to which a schema's name is added. */
+  readonly url: string;
+  readonly pid: number;
+  /** Kills the server as a crash would. Its folder stays. */
+  kill(): Promise<void>;
+  /** Starts the server again on the same folder and port. */
+  restart(): Promise<void>;
+}
+
+/** What to say where {@link startMariadb} found no server. */
+export const INSTALL_HINT =
+  "MariaDB is not installed, so suites that need it are skipped: install it (Debian: apt-get install mariadb-server) or set DOCKET_TEST_MYSQL_URL";
+
+/** Administrators' folders are missing in many a PATH. */
+const EXTRA_FOLDERS = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/opt/homebrew/bin", "/usr/local/bin"];
+const START_TIMEOUT_MS = 30_000;
+
+const SETTINGS = [
+  "--no-defaults",
+  "--bind-address=127.0.0.1",
+  "--skip-name-resolve",
+  "--skip-log-bin",
+  "--performance-schema=OFF",
+  "--max-connections=600",
+  "--innodb-buffer-pool-size=64M",
+];
+
+/** A commit survives the server's death, not the machine's. */
+const QUICK = [
+  "--innodb-flush-log-at-trx-commit=2",
+  "--innodb-flush-method=nosync",
+  "--innodb-doublewrite=OFF",
+  "--sync-frm=OFF",
+];
+
+export interface MariadbOptions {
+  /** Flushes every commit to the disk, as a server does by default: slower, and what a benchmark is to measure. */
+  readonly durable?: boolean;
+}
+
+/**
+ * Starts a server, or returns undefined where MariaDB is not installed. The server and its folder are gone a second after
+ * this process ends, however it ends.
+ */
+export async function startMariadb({ durable = false }: MariadbOptions = {}): Promise<MariadbServer | undefined> {
+  const program = findProgram("mariadbd");
+  const installer = findProgram("mariadb-install-db");
+  if (!program || !installer) {
+    return undefined;
+  }
+  const folder = await mkdtemp(join(tmpdir(), "docket-mariadb-"));
+  const asRoot = process.getuid?.() === 0 ? ["--user=root"] : [];
+  const data = join(folder, "data");
+  await promisify(execFile)(installer, [
+    "--no-defaults",
+    `--datadir=${data}`,
+    // Two installations at once in one folder for temporary files get in each other's way.
+    `--tmpdir=${folder}`,
+    "--auth-root-authentication-method=normal",
+    "--skip-test-db",
+    "--skip-name-resolve",
+    ...asRoot,
+  ]);
+  const port = await freePort();
+  const run = async () => {
+    const log = openSync(join(folder, "server.log"), "a");
+    const options = [`--datadir=${data}`, `--tmpdir=${folder}`, `--socket=${join(folder, "s")}`, `--port=${port}`];
+    const child = spawn(program, [...SETTINGS, ...(durable ? [] : QUICK), ...options, ...asRoot], {
+      stdio: ["ignore", log, log],
+      detached: true,
+    });
+    child.unref();
+    watch(child, folder);
+    await untilReady(child, port, folder);
+    return child;
+  };
+
+  let child = await run();
+  const kill = async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.ref();
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }
+  };
+  return {
+    url: `mysql://root@127.0.0.1:${port}/`,
+    get pid() {
+      return child.pid ?? 0;
+    },
+    kill,
+    async restart() {
+      await kill();
+      child = await run();
+    },
+    async [Symbol.asyncDispose]() {
+      await kill();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The full path of a program, or undefined where there is none. */
+export function findProgram(name: string): string | undefined {
+  const folders = [...(process.env["PATH"] ?? "").split(delimiter), ...EXTRA_FOLDERS];
+  return folders
+    .map((folder) => join(folder, name))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** A port of the loopback that nobody listened on a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") {
+    throw new Error("the server has no port");
+  }
+  return address.port;
+}
+
+/** Leaves a shell behind that ends the server with this process, also when this one is killed. */
+function watch(server: ChildProcess, folder: string): void {
+  const script = `
+    while kill -0 "$1" 2>/dev/null && kill -0 "$2" 2>/dev/null; do sleep 1; done
+    kill -0 "$1" 2>/dev/null && exit
+    kill -9 "$2" 2>/dev/null
+    sleep 0.2
+    rm -rf "$3"`;
+  spawn("sh", ["-c", script, "sh", String(process.pid), String(server.pid), folder], {
+    stdio: "ignore",
+    detached: true,
+  }).unref();
+}
+
+async function untilReady(server: ChildProcess, port: number, folder: string): Promise<void> {
+  const deadlineMs = performance.now() + START_TIMEOUT_MS;
+  for (;;) {
+    try {
+      const connection = await createConnection({ host: "127.0.0.1", port, user: "root" });
+      await connection.end();
+      return;
+    } catch (error) {
+      if (server.exitCode !== null || performance.now() > deadlineMs) {
+        const log = await readFile(join(folder, "server.log"), "utf8");
+        throw new Error(`mariadbd did not start:\n${log.slice(-2000)}`, { cause: error });
+      }
+    }
+    await sleep(50);
+  }
+}
