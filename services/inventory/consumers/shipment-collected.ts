@@ -1,0 +1,73 @@
+import type { Transaction } from "kysely";
+import {
+  type ShipmentCollected,
+  ShipmentCollectedSchema,
+} from "../../../gen/docket/logistics/v1/logistics_events_pb.js";
+import type { BusEvent } from "../../runtime/bus/event-bus.ts";
+import { type MessageHandler, on } from "../../runtime/inbox/consumer.ts";
+import type { InventoryContext } from "../context.ts";
+import type { InventoryDatabase } from "../db/schema.ts";
+import { allocate } from "../domain/consumption.ts";
+import { type SkuQuantity, sumPerSku, transition } from "../domain/reservation.ts";
+import type { StockMove } from "../domain/stock-move.ts";
+import { stockChanged } from "../events.ts";
+import { moveStock } from "../store/ledger.ts";
+import { addConsumed, lockCommittedOfOrder, setReservationState } from "../store/reservations.ts";
+
+/**
+ * A shipment's goods have left the warehouse: they are taken out of the stock and out of the order's reservation, which is
+ * CONSUMED when nothing of it is left.
+ *
+ * Goods that left without being reserved (the order was cancelled at the same moment) are taken from the free stock.
+ * Where there is not enough of it the books and the warehouse contradict each other: the event fails, and ends as a dead
+ * letter for a person to look at.
+ */
+export function onShipmentCollected(inventory: InventoryContext): MessageHandler<InventoryDatabase> {
+  return on(ShipmentCollectedSchema, (trx: Transaction<InventoryDatabase>, message, event) =>
+    consume(inventory, trx, message, event),
+  );
+}
+
+async function consume(
+  { db, outbox, clock }: InventoryContext,
+  trx: Transaction<InventoryDatabase>,
+  { shipment }: ShipmentCollected,
+  { tenant }: BusEvent,
+): Promise<void> {
+  const order = shipment?.name.split("/shipments/")[0] ?? "";
+  const shipped = (shipment?.lines ?? []).map(({ sku, quantity }) => ({ sku, quantity: BigInt(quantity) }));
+  const reservations = await lockCommittedOfOrder(trx, db.dialect, tenant, order);
+  const { from, unreserved } = allocate(reservations, shipped);
+  const nowMs = clock.now().getTime();
+
+  for (const { id, units, empties } of from) {
+    await addConsumed(trx, { tenant, id }, units);
+    const next = transition("COMMITTED", "consume");
+    if (empties && next !== "refused" && next !== "stays") {
+      await setReservationState(trx, { tenant, id }, next, nowMs);
+    }
+  }
+  const reserved = from.flatMap(({ units }) => units);
+  const cause = {
+    type: "CONSUMPTION",
+    ...(from[0] && { reservation: from[0].id }),
+    reason: shipment?.name ?? "",
+    actor: "service:logistics",
+  } as const;
+  const moved = await moveStock(trx, tenant, toMoves(reserved, unreserved), cause, nowMs);
+  if ("short" in moved) {
+    const skus = moved.short.map(({ sku, wanted, available }) => `${sku} (${wanted}, available ${available})`);
+    throw new Error(`${shipment?.name} took goods that the stock does not have: ${skus.join(", ")}`);
+  }
+  await outbox.publish(trx, moved.items.map(stockChanged));
+}
+
+/** One move per SKU: all of it leaves the warehouse, and what was reserved is reserved no longer. */
+function toMoves(reserved: readonly SkuQuantity[], unreserved: readonly SkuQuantity[]): StockMove[] {
+  const reservedBySku = new Map(sumPerSku(reserved).map(({ sku, quantity }) => [sku, quantity]));
+  return sumPerSku([...reserved, ...unreserved]).map(({ sku, quantity }) => ({
+    sku,
+    onHandDelta: -quantity,
+    reservedDelta: -(reservedBySku.get(sku) ?? 0n),
+  }));
+}

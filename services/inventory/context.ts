@@ -1,0 +1,13 @@
+import type { Clock } from "../runtime/clock.ts";
+import type { Database } from "../runtime/db/connect.ts";
+import type { Logger } from "../runtime/log.ts";
+import type { Outbox } from "../runtime/outbox/outbox.ts";
+import type { InventoryDatabase } from "./db/schema.ts";
+
+/** What every RPC and consumer of the inventory service works with. */
+export interface InventoryContext {
+  readonly db: Database<InventoryDatabase>;
+  readonly outbox: Outbox;
+  readonly clock: Clock;
+  readonly log: Logger;
+}

@@ -1,0 +1,45 @@
+import type { Amount } from "../../runtime/money.ts";
+
+/** An item as it is stored. Times are epoch milliseconds. */
+export interface StoredItem {
+  readonly tenant: string;
+  readonly sku: string;
+  readonly title: string;
+  /** At most one per currency, ascending by currency. */
+  readonly prices: readonly Amount[];
+  readonly discontinued: boolean;
+  readonly stock: Stock;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly version: number;
+}
+
+/** How much there is: always `0 ≤ reserved ≤ onHand`. */
+export interface Stock {
+  readonly onHand: bigint;
+  readonly reserved: bigint;
+}
+
+/** What of an item may be changed by its owner. */
+export interface ItemContent {
+  readonly title: string;
+  readonly prices: readonly Amount[];
+  readonly discontinued: boolean;
+}
+
+/** Units that can be sold. */
+export function available({ onHand, reserved }: Stock): bigint {
+  return onHand - reserved;
+}
+
+/** Whether two contents are the same, the prices in any order. */
+export function sameContent(a: ItemContent, b: ItemContent): boolean {
+  return (
+    a.title === b.title &&
+    a.discontinued === b.discontinued &&
+    a.prices.length === b.prices.length &&
+    a.prices.every(({ currency, minor }) =>
+      b.prices.some((other) => other.currency === currency && other.minor === minor),
+    )
+  );
+}

@@ -1,0 +1,97 @@
+/**
+ * A reservation: units held for one order.
+ *
+ * ```
+ *   ReserveStock
+ *        │
+ *        ▼        commit                  consume (the last unit)
+ *      HELD ─────────────────▶ COMMITTED ─────────────────▶ CONSUMED
+ *      │  │                        │
+ *      │  └──── release ───┐       │ release
+ *      │ expire            ▼       ▼
+ *      ▼                  RELEASED ◀─── release of what was never reserved
+ *   EXPIRED
+ * ```
+ *
+ * CONSUMED, RELEASED and EXPIRED are final. Release and expiry give back what has not left the warehouse.
+ */
+
+export const reservationStates = ["HELD", "COMMITTED", "CONSUMED", "RELEASED", "EXPIRED"] as const;
+export type ReservationState = (typeof reservationStates)[number];
+
+export const reservationActions = ["reserve", "commit", "consume", "release", "expire"] as const;
+export type ReservationAction = (typeof reservationActions)[number];
+
+/**
+ * - a state: the reservation moves there;
+ * - `stays`: the action is done already, or has nothing left to do;
+ * - `refused`: the state does not allow it.
+ */
+type Outcome = ReservationState | "stays" | "refused";
+
+const transitions = {
+  HELD: { reserve: "stays", commit: "COMMITTED", consume: "refused", release: "RELEASED", expire: "EXPIRED" },
+  COMMITTED: { reserve: "stays", commit: "stays", consume: "CONSUMED", release: "RELEASED", expire: "refused" },
+  CONSUMED: { reserve: "stays", commit: "stays", consume: "refused", release: "stays", expire: "refused" },
+  RELEASED: { reserve: "refused", commit: "refused", consume: "refused", release: "stays", expire: "refused" },
+  EXPIRED: { reserve: "refused", commit: "refused", consume: "refused", release: "stays", expire: "stays" },
+} satisfies Record<ReservationState, Record<ReservationAction, Outcome>>;
+
+/** What an action does to a reservation in this state. `consume` stands for the consumption of its last unit. */
+export function transition(state: ReservationState, action: ReservationAction): Outcome {
+  return transitions[state][action];
+}
+
+/** So many units of one SKU, and how many of them have left the warehouse. */
+export interface ReservedLine {
+  readonly sku: string;
+  readonly quantity: bigint;
+  readonly consumed: bigint;
+}
+
+/** A reservation as it is stored. Times are epoch milliseconds. */
+export interface StoredReservation {
+  readonly tenant: string;
+  readonly id: string;
+  /** The order's resource name; empty where it was released before it was reserved. */
+  readonly order: string;
+  readonly state: ReservationState;
+  readonly lines: readonly ReservedLine[];
+  /** By the database's clock; undefined unless HELD or EXPIRED. */
+  readonly expiresAt: number | undefined;
+  /** Whether it is HELD and its time is over by the database's clock. */
+  readonly overdue: boolean;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** Units of one SKU. */
+export interface SkuQuantity {
+  readonly sku: string;
+  readonly quantity: bigint;
+}
+
+/** One entry per SKU, in ascending order of the SKU: the order in which rows are locked. */
+export function sumPerSku(lines: readonly SkuQuantity[]): SkuQuantity[] {
+  const sums = new Map<string, bigint>();
+  for (const { sku, quantity } of lines) {
+    sums.set(sku, (sums.get(sku) ?? 0n) + quantity);
+  }
+  return [...sums].map(([sku, quantity]) => ({ sku, quantity })).sort((a, b) => (a.sku < b.sku ? -1 : 1));
+}
+
+/** What of a reservation is still in the warehouse, by SKU in ascending order. */
+export function unitsLeft(lines: readonly ReservedLine[]): SkuQuantity[] {
+  return sumPerSku(lines.map(({ sku, quantity, consumed }) => ({ sku, quantity: quantity - consumed }))).filter(
+    ({ quantity }) => quantity > 0n,
+  );
+}
+
+/** Whether a reservation holds exactly these sums. */
+export function holdsExactly(lines: readonly ReservedLine[], wanted: readonly SkuQuantity[]): boolean {
+  const held = sumPerSku(lines);
+  return (
+    held.length === wanted.length &&
+    held.every(({ sku, quantity }, i) => sku === wanted[i]?.sku && quantity === wanted[i]?.quantity)
+  );
+}

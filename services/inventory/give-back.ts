@@ -1,0 +1,56 @@
+import type { Transaction } from "kysely";
+import type { InventoryContext } from "./context.ts";
+import type { InventoryDatabase } from "./db/schema.ts";
+import { type StoredReservation, unitsLeft } from "./domain/reservation.ts";
+import { reservationExpired, stockChanged } from "./events.ts";
+import { moveStock } from "./store/ledger.ts";
+import { setReservationState } from "./store/reservations.ts";
+
+/** Who gives back what nobody has asked for. */
+const ownActor = "service:inventory";
+
+/**
+ * Gives back what of a reservation has not left the warehouse, and moves it to its final state. The transaction has the
+ * reservation locked, HELD or COMMITTED.
+ */
+export async function giveBack(
+  { outbox, clock }: Pick<InventoryContext, "outbox" | "clock">,
+  trx: Transaction<InventoryDatabase>,
+  reservation: StoredReservation,
+  state: "RELEASED" | "EXPIRED",
+  actor: string,
+): Promise<StoredReservation> {
+  const nowMs = clock.now().getTime();
+  const moves = unitsLeft(reservation.lines).map(({ sku, quantity }) => ({
+    sku,
+    onHandDelta: 0n,
+    reservedDelta: -quantity,
+  }));
+  const cause = { type: "RELEASE", reservation: reservation.id, actor } as const;
+  const moved = await moveStock(trx, reservation.tenant, moves, cause, nowMs);
+  if ("short" in moved) {
+    throw new Error(`reservation ${reservation.id} holds more than the stock has reserved`);
+  }
+  await setReservationState(trx, reservation, state, nowMs);
+  const after: StoredReservation = {
+    ...reservation,
+    state,
+    expiresAt: state === "EXPIRED" ? reservation.expiresAt : undefined,
+    overdue: false,
+    updatedAt: nowMs,
+  };
+  await outbox.publish(trx, [
+    ...moved.items.map(stockChanged),
+    ...(state === "EXPIRED" ? [reservationExpired(after)] : []),
+  ]);
+  return after;
+}
+
+/** Expires a reservation that the transaction has locked and found overdue. */
+export function expire(
+  context: Pick<InventoryContext, "outbox" | "clock">,
+  trx: Transaction<InventoryDatabase>,
+  reservation: StoredReservation,
+): Promise<StoredReservation> {
+  return giveBack(context, trx, reservation, "EXPIRED", ownActor);
+}

@@ -1,0 +1,34 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
+import { principalOf } from "../../runtime/context-values.ts";
+import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/page-token.ts";
+import type { InventoryContext } from "../context.ts";
+import { itemNotFound } from "../errors.ts";
+import { skuOf, toMovementMessage } from "../messages.ts";
+import { findItem } from "../store/items.ts";
+import { listMovements } from "../store/ledger.ts";
+
+const DEFAULT_PAGE_SIZE = 100;
+
+/** The ledger of an item, the newest entry first. */
+export function listStockMovements({
+  db,
+}: InventoryContext): ServiceImpl<typeof InventoryService>["listStockMovements"] {
+  return async ({ parent, pageSize, pageToken }, context) => {
+    const { tenant } = principalOf(context);
+    const sku = skuOf(parent);
+    const query = ["ListStockMovements", tenant, parent];
+    const limit = pageSizeOf(pageSize || DEFAULT_PAGE_SIZE);
+    const after = decodePageToken(pageToken, query, ["integer"]);
+    if ((await findItem(db.kysely, tenant, sku)) === undefined) {
+      throw itemNotFound(sku);
+    }
+    const page = { before: after && Number(after[0]), limit: limit + 1 };
+    const found = await listMovements(db.kysely, tenant, sku, page);
+    const { rows, nextPageToken } = pageOf(found, limit, query, ({ sequence }) => [sequence]);
+    return {
+      movements: rows.map(toMovementMessage),
+      nextPageToken,
+    };
+  };
+}

@@ -1,0 +1,51 @@
+import { createConsumer } from "../runtime/inbox/consumer.ts";
+import type { Service } from "../runtime/service.ts";
+import { createServiceBase, type ServiceDeps } from "../runtime/service-base.ts";
+import type { InventoryConfig } from "./config.ts";
+import { onShipmentCollected } from "./consumers/shipment-collected.ts";
+import type { InventoryContext } from "./context.ts";
+import { migrations } from "./db/migrations.ts";
+import type { InventoryDatabase } from "./db/schema.ts";
+import { routes } from "./routes.ts";
+import { createExpirySweep } from "./workers/expire-reservations.ts";
+import { startHousekeeping } from "./workers/housekeeping.ts";
+
+/**
+ * Makes the inventory service: items, their stock with its ledger, and reservations. Its schema is brought up to date
+ * first, and its consumer is subscribed.
+ */
+export async function createInventoryService(config: InventoryConfig, deps: ServiceDeps = {}): Promise<Service> {
+  const { databaseUrl } = config;
+  const base = await createServiceBase<InventoryDatabase>({ name: "inventory", databaseUrl, migrations }, deps);
+  const { db, bus, outbox, relay, clock, ids, random, log } = base;
+  const inventory: InventoryContext = { db, outbox, clock, log };
+  const sweep = createExpirySweep(inventory, { pollMs: config.expiryPollMs });
+  const housekeeping = startHousekeeping(inventory);
+  const consumer = createConsumer<InventoryDatabase>({
+    db,
+    bus,
+    consumer: "inventory.shipments",
+    handlers: [onShipmentCollected(inventory)],
+    log,
+    ids,
+    random,
+  });
+
+  return {
+    name: "inventory",
+    specs: routes(inventory),
+    checks: base.checks,
+    async start() {
+      relay.start();
+      sweep.start();
+    },
+    async drain() {
+      await Promise.all([sweep.drain(), relay.drain()]);
+    },
+    async [Symbol.asyncDispose]() {
+      for (const part of [housekeeping, sweep, consumer, relay, db]) {
+        await part[Symbol.asyncDispose]();
+      }
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import type { Client } from "@connectrpc/connect";
+import { Registry } from "prom-client";
+import { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
+import { createInProcessBus } from "../../runtime/bus/in-process.ts";
+import { systemClock } from "../../runtime/clock.ts";
+import { createLogger } from "../../runtime/log.ts";
+import { createInterceptors } from "../../runtime/serve/interceptors.ts";
+import { createLocalTransport } from "../../runtime/serve/local-transport.ts";
+import { createServiceClient } from "../../runtime/serve/service-client.ts";
+import { createRpcMetrics } from "../../runtime/telemetry/rpc-metrics.ts";
+import type { OpenTestDatabase } from "../../runtime/testing/databases.ts";
+import type { InventoryDatabase } from "../db/schema.ts";
+import { createInventoryService } from "../service.ts";
+
+export const tenant = "tenant-a";
+
+/** The real service on an empty database, called as another service would call it. */
+export async function startInventory(open: OpenTestDatabase, options: { expiryPollMs?: number } = {}) {
+  const db = await open<InventoryDatabase>();
+  const log = createLogger({ level: "silent", name: "test" });
+  const bus = createInProcessBus({ log, redelivery: { initialMs: 1, maxMs: 20 } });
+  const service = await createInventoryService(
+    { databaseUrl: db.url, expiryPollMs: options.expiryPollMs ?? 20 },
+    { bus, log },
+  );
+  const interceptors = createInterceptors({
+    authenticate: async () => undefined,
+    log,
+    metrics: createRpcMetrics(new Registry()),
+    clock: systemClock,
+  });
+  const { transport, mount } = createLocalTransport({ interceptors });
+  mount(service.specs);
+  const clients = createServiceClient(InventoryService, transport, { subject: "test" });
+  return {
+    db,
+    bus,
+    service,
+    clientOf: (name: string): Client<typeof InventoryService> => clients.for(name),
+    inventory: clients.for(tenant),
+    async [Symbol.asyncDispose]() {
+      await service.drain();
+      await service[Symbol.asyncDispose]();
+      await bus[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The length of a reservation that no test outlives. */
+export const longTtl = { seconds: 3600n };

@@ -1,0 +1,180 @@
+import { fullJitterMs } from "../runtime/backoff.ts";
+import { afterCommit } from "../runtime/db/after-commit.ts";
+import type { Claimed } from "../runtime/db/claim-due.ts";
+import type { BookingAnswer, CancelAnswer, Carrier } from "./carriers/carrier.ts";
+import type { LogisticsContext } from "./context.ts";
+import type { StoredShipment } from "./domain/shipment.ts";
+import { isOpen } from "./domain/shipment-state.ts";
+import type { CarrierUpdate } from "./domain/tracking.ts";
+import { shipmentCreated } from "./events.ts";
+import { shipmentName } from "./messages.ts";
+import { wakeCallbacks } from "./store/carrier-callbacks.ts";
+import { findShipmentById, lockShipment, scheduleShipment, updateShipment } from "./store/shipments.ts";
+import { changeProgress, takeOver } from "./take-over.ts";
+
+/**
+ * Does what is to be done with a shipment's carrier: books it, cancels it, or asks where it is. The claim was committed
+ * before, so that a process that dies here leaves the work to the next one, which repeats it with the same reference; an
+ * answer that comes after the claim's lease changes nothing.
+ *
+ * A carrier that does not answer is asked again after a growing pause; the promise resolves all the same.
+ */
+export async function attend(logistics: LogisticsContext, claim: Claimed, stop: AbortSignal): Promise<void> {
+  const { db, carriers, timing, log } = logistics;
+  const shipment = await findShipmentById(db.kysely, claim.id);
+  if (shipment === undefined || shipment.attempt !== claim.attempt) {
+    return;
+  }
+  const signal = AbortSignal.any([stop, AbortSignal.timeout(timing.carrierTimeoutMs)]);
+  try {
+    const carrier = carriers.get(shipment.carrier);
+    if (carrier === undefined) {
+      throw new Error(`${shipment.carrier} is no carrier here`);
+    }
+    await askCarrier(logistics, carrier, shipment, signal);
+  } catch (error) {
+    log.warn({ err: error, shipment: shipmentName(shipment) }, "the carrier could not be asked");
+    await postpone(logistics, shipment);
+  }
+}
+
+async function askCarrier(
+  logistics: LogisticsContext,
+  carrier: Carrier,
+  shipment: StoredShipment,
+  signal: AbortSignal,
+): Promise<void> {
+  const { reference, trackingNumber } = consignmentOf(shipment);
+  if (shipment.cancelRequested) {
+    const answer: CancelAnswer = neverSent(shipment)
+      ? { kind: "cancelled" }
+      : await carrier.cancel({ reference, trackingNumber }, signal);
+    await recordCancellation(logistics, shipment, answer);
+  } else if (shipment.booking === "PENDING") {
+    const { carrierService: service, destination, lines } = shipment;
+    const answer = await carrier.book({ reference, service, destination, lines }, signal);
+    await recordBooking(logistics, shipment, answer);
+  } else {
+    const updates = await carrier.track({ reference, trackingNumber }, signal);
+    await recordNews(logistics, shipment, updates);
+  }
+}
+
+/** How the carrier knows a shipment. */
+export function consignmentOf(shipment: StoredShipment) {
+  return { reference: shipmentName(shipment), trackingNumber: shipment.trackingNumber };
+}
+
+/** No claim before this one, so no booking was ever sent. */
+function neverSent(shipment: StoredShipment): boolean {
+  return shipment.booking === "PENDING" && shipment.attempt === 1;
+}
+
+async function recordBooking(
+  logistics: LogisticsContext,
+  claimed: StoredShipment,
+  answer: BookingAnswer,
+): Promise<void> {
+  const { db, outbox, clock, timing, nudgeShipments, nudgeCallbacks } = logistics;
+  await db.transaction(async (trx) => {
+    const shipment = await lockShipment(trx, db.dialect, claimed.id);
+    if (shipment?.attempt !== claimed.attempt || shipment.booking !== "PENDING") {
+      return;
+    }
+    if (answer.kind === "refused") {
+      await decideCancelled(logistics, trx, shipment, "booking_refused", answer.reason);
+      return;
+    }
+    const { trackingNumber, trackingUrl } = answer;
+    const dueInMs = shipment.cancelRequested ? 0 : timing.pollAfterMs;
+    const change = { booking: "BOOKED", trackingNumber, trackingUrl, failures: 0, dueInMs } as const;
+    const booked = await updateShipment(trx, db.dialect, shipment, change, clock.now().getTime());
+    await wakeCallbacks(trx, db, shipment.carrier, trackingNumber);
+    await outbox.publish(trx, [shipmentCreated(booked)]);
+  });
+  nudgeShipments();
+  nudgeCallbacks();
+}
+
+async function recordCancellation(
+  logistics: LogisticsContext,
+  claimed: StoredShipment,
+  answer: CancelAnswer,
+): Promise<void> {
+  const { db, clock, timing, log, nudgeShipments } = logistics;
+  await db.transaction(async (trx) => {
+    const shipment = await lockShipment(trx, db.dialect, claimed.id);
+    if (shipment?.attempt !== claimed.attempt || !shipment.cancelRequested) {
+      return;
+    }
+    if (answer.kind === "cancelled" && !shipment.progress.collected) {
+      await decideCancelled(logistics, trx, shipment, "cancelled", "cancelled before it was collected");
+      return;
+    }
+    if (answer.kind === "cancelled") {
+      log.error({ shipment: shipmentName(shipment) }, "the carrier has cancelled what it has collected");
+    }
+    // The answer to its booking was dropped when the cancellation took the claim over: it is asked for again.
+    const dueInMs =
+      shipment.booking === "PENDING" ? 0 : isOpen(shipment.progress.told.state) ? timing.pollAfterMs : null;
+    const change = { cancelRequested: false, failures: 0, dueInMs };
+    await updateShipment(trx, db.dialect, shipment, change, clock.now().getTime());
+    afterCommit(trx, nudgeShipments);
+  });
+}
+
+/** Cancels for good a shipment that the transaction has locked; no word of the carrier changes that. */
+async function decideCancelled(
+  logistics: LogisticsContext,
+  trx: Parameters<typeof changeProgress>[1],
+  shipment: StoredShipment,
+  status: string,
+  message: string,
+): Promise<void> {
+  const occurredAt = logistics.clock.now().getTime();
+  const eventId = `docket:${status}`;
+  const event = { eventId, status, state: "CANCELLED", message, location: "", occurredAt } as const;
+  const told = { state: "CANCELLED", at: occurredAt, eventId } as const;
+  const booking = shipment.booking === "PENDING" ? "REFUSED" : shipment.booking;
+  const change = { booking, cancelRequested: false, failures: 0, dueInMs: null } as const;
+  await changeProgress(logistics, trx, shipment, { ...shipment.progress, told, decided: true }, [event], change);
+}
+
+/** Takes over what the carrier answered, and notices when there has been no news for too long. */
+export async function recordNews(
+  logistics: LogisticsContext,
+  claimed: StoredShipment,
+  updates: readonly CarrierUpdate[],
+): Promise<StoredShipment | undefined> {
+  const { db, clock, timing } = logistics;
+  return db.transaction(async (trx) => {
+    const shipment = await lockShipment(trx, db.dialect, claimed.id);
+    if (shipment === undefined || shipment.cancelRequested) {
+      return shipment;
+    }
+    const after = await takeOver(logistics, trx, shipment, updates);
+    if (after !== shipment || !isOpen(shipment.progress.told.state)) {
+      return after;
+    }
+    const nowMs = clock.now().getTime();
+    const lastNewsAt = shipment.events.at(-1)?.occurredAt ?? shipment.createdAt;
+    if (nowMs - lastNewsAt > timing.expireAfterMs) {
+      const message = "nothing was heard of it for too long";
+      const what = { status: "expired", state: "EXPIRED", message, location: "" } as const;
+      return takeOver(logistics, trx, shipment, [{ ...what, eventId: `docket:expired:${nowMs}`, occurredAt: nowMs }]);
+    }
+    await scheduleShipment(trx, db.dialect, shipment, { failures: 0, dueInMs: timing.pollAfterMs });
+    return after;
+  });
+}
+
+async function postpone({ db, timing, random }: LogisticsContext, claimed: StoredShipment): Promise<void> {
+  await db.transaction(async (trx) => {
+    const shipment = await lockShipment(trx, db.dialect, claimed.id);
+    if (shipment?.attempt === claimed.attempt) {
+      const failures = shipment.failures + 1;
+      const dueInMs = fullJitterMs(failures, timing.retry, random);
+      await scheduleShipment(trx, db.dialect, shipment, { failures, dueInMs });
+    }
+  });
+}

@@ -1,0 +1,147 @@
+import { expect, test } from "@jest/globals";
+import { Webhook } from "standardwebhooks";
+import { Shipment_State as State } from "../../gen/docket/logistics/v1/logistics_pb.js";
+import { describeEachDatabase } from "../runtime/testing/databases.ts";
+import { until } from "../runtime/testing/until.ts";
+import { type Logistics, sandboxSecret, startLogistics } from "./testing/logistics.ts";
+
+const webhook = new Webhook(sandboxSecret);
+const sandbox = "http://docket.test/v1/webhooks/carriers/sandbox";
+
+const event = (trackingNumber: string, status: string, second: number) => ({
+  id: `${trackingNumber}-${status}-${second}`,
+  tracking_number: trackingNumber,
+  status,
+  message: "",
+  location: "",
+  occurred_at: new Date(Date.UTC(2026, 0, 1, 0, 0, second)).toISOString(),
+});
+
+function post(body: string, { id = "evt", at = new Date(), signature = webhook.sign(id, at, body) } = {}): RequestInit {
+  const headers = {
+    authorization: "Bearer not-ours",
+    "webhook-id": id,
+    "webhook-timestamp": `${Math.floor(at.getTime() / 1000)}`,
+    "webhook-signature": signature,
+  };
+  return { method: "POST", body: Buffer.from(body), headers };
+}
+
+/** A shipment that only moves when something is told. */
+async function bookedShipment(it: Logistics, order = "o1") {
+  it.addOrder(order);
+  const created = await it.logistics.createShipment({
+    parent: `orders/${order}`,
+    shipment: { carrierService: "stay" },
+  });
+  await it.service.start();
+  await until(async () => (await it.logistics.getShipment({ name: created.name })).trackingNumber !== "");
+  return it.logistics.getShipment({ name: created.name });
+}
+
+const told = (it: Logistics, trackingNumber: string, status: string, second: number) => {
+  const body = event(trackingNumber, status, second);
+  return it.receive(sandbox, post(JSON.stringify(body), { id: body.id }));
+};
+
+const kept = (it: Logistics) =>
+  it.db.kysely.selectFrom("carrier_callbacks").select(["state", "headers", "error"]).orderBy("id").execute();
+
+describeEachDatabase("callbacks of carriers", (open) => {
+  test("a signed callback moves its shipment and is answered as the carrier expects", async () => {
+    await using it = await startLogistics(open);
+    const { name, trackingNumber } = await bookedShipment(it);
+    const answer = await told(it, trackingNumber, "in_transit", 1);
+    expect([answer.status, answer.headers.get("content-type"), await answer.text()]).toEqual([
+      200,
+      "application/json",
+      '{"received":true}',
+    ]);
+    expect((await it.logistics.getShipment({ name })).state).toBe(State.IN_TRANSIT);
+    const [callback] = await kept(it);
+    expect(callback?.state).toBe("PROCESSED");
+    expect(callback?.headers).not.toContain("not-ours");
+  });
+
+  const another = new Webhook(Buffer.alloc(32, 1).toString("base64"));
+  test.each([
+    ["signed with another secret", (body: string) => ({ signature: another.sign("evt", new Date(), body) })],
+    ["without a signature", () => ({ signature: "" })],
+    ["signed an hour ago", () => ({ at: new Date(Date.now() - 3_600_000) })],
+    ["signed for another message", (body: string) => ({ signature: webhook.sign("other", new Date(), body) })],
+  ])("a callback %s is refused, kept, and never looked at", async (_, how) => {
+    await using it = await startLogistics(open);
+    const { name, trackingNumber } = await bookedShipment(it);
+    const body = JSON.stringify(event(trackingNumber, "delivered", 1));
+    const answer = await it.receive(sandbox, post(body, how(body)));
+    expect(answer.status).toBe(401);
+    expect((await it.logistics.getShipment({ name })).state).toBe(State.PENDING);
+    expect((await kept(it)).map(({ state }) => state)).toEqual(["REJECTED"]);
+  });
+
+  test("a body that was changed on its way is refused", async () => {
+    await using it = await startLogistics(open);
+    const { name, trackingNumber } = await bookedShipment(it);
+    const signed = JSON.stringify(event(trackingNumber, "in_transit", 1));
+    const request = post(signed);
+    const changed = { ...request, body: Buffer.from(signed.replace("in_transit", "delivered")) };
+    expect((await it.receive(sandbox, changed)).status).toBe(401);
+    expect((await it.logistics.getShipment({ name })).state).toBe(State.PENDING);
+  });
+
+  test("callbacks that come twice, at once and out of order end in the same state", async () => {
+    await using it = await startLogistics(open);
+    const { name, trackingNumber } = await bookedShipment(it);
+    const stages = ["delivered", "out_for_delivery", "in_transit", "info_received"];
+    const all = [...stages, ...stages, ...stages].map((status) =>
+      told(it, trackingNumber, status, 4 - stages.indexOf(status)),
+    );
+    expect((await Promise.all(all)).map(({ status }) => status)).toEqual(all.map(() => 200));
+    const shipment = await it.logistics.getShipment({ name });
+    expect(shipment.state).toBe(State.DELIVERED);
+    expect(shipment.trackingEvents.map(({ carrierStatus }) => carrierStatus)).toEqual(stages.toReversed());
+    const published = await it.published("o1");
+    expect(published.filter((type) => type === "Collected")).toHaveLength(1);
+    expect(published.filter((type) => type === "Delivered")).toHaveLength(1);
+    const states = (await kept(it)).map(({ state }) => state);
+    expect(states.filter((state) => state === "PROCESSED")).toHaveLength(4);
+    expect(states.filter((state) => state === "DUPLICATE")).toHaveLength(8);
+  });
+
+  test("nothing that comes late moves a shipment back from DELIVERED", async () => {
+    await using it = await startLogistics(open);
+    const { name, trackingNumber } = await bookedShipment(it);
+    await told(it, trackingNumber, "delivered", 5);
+    for (const status of ["info_received", "in_transit", "attempt_failed", "lost", "returning"]) {
+      await told(it, trackingNumber, status, 50);
+      expect((await it.logistics.getShipment({ name })).state).toBe(State.DELIVERED);
+    }
+  });
+
+  test("a callback whose shipment is not known yet is kept and processed when it appears", async () => {
+    await using it = await startLogistics(open);
+    expect((await told(it, "SBX-EARLY", "in_transit", 1)).status).toBe(200);
+    expect((await kept(it)).map(({ state }) => state)).toEqual(["VERIFIED"]);
+    const { name } = await bookedShipment(it);
+    await it.db.kysely.updateTable("shipments").set({ tracking_number: "SBX-EARLY" }).execute();
+    await until(async () => (await it.logistics.getShipment({ name })).state === State.IN_TRANSIT);
+    expect((await kept(it)).map(({ state }) => state)).toEqual(["PROCESSED"]);
+  });
+
+  test("a signed callback that makes no sense is answered 200 and kept for a person to look at", async () => {
+    await using it = await startLogistics(open);
+    for (const [i, body] of ["{", "[]", "null", '{"id":"x"}', "\u0000"].entries()) {
+      expect((await it.receive(sandbox, post(body, { id: `evt_${i}` }))).status).toBe(200);
+    }
+    expect((await kept(it)).map(({ state }) => state)).toEqual(Array.from({ length: 5 }, () => "UNREADABLE"));
+  });
+
+  test("a word that we do not know is kept and moves nothing", async () => {
+    await using it = await startLogistics(open);
+    const { name, trackingNumber } = await bookedShipment(it);
+    expect((await told(it, trackingNumber, "teleported", 1)).status).toBe(200);
+    const shipment = await it.logistics.getShipment({ name });
+    expect(shipment.state).toBe(State.PENDING);
+    expect(shipment.trackingEvents).toMatchObject([{ state: State.STATE_UNSPECIFIED, carrierStatus: "teleported" }]);
+  });
+});

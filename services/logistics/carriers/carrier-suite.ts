@@ -1,0 +1,115 @@
+import { describe, expect, test } from "@jest/globals";
+import type { BookingRequest, Carrier, RawCallback } from "./carrier.ts";
+
+/** What a suite needs beside the carrier itself. */
+export interface CarrierUnderTest extends AsyncDisposable {
+  readonly carrier: Carrier;
+  /** A service whose shipments are not collected while a test runs. */
+  readonly restingService: string;
+  /** A service whose shipments are collected at once. */
+  readonly collectedService: string;
+  /** A service whose bookings are refused. */
+  readonly refusedService: string;
+  /** A callback that the carrier has signed, for a shipment with this number. */
+  signed(trackingNumber: string): RawCallback;
+}
+
+const never = new AbortController().signal;
+let made = 0;
+
+const request = (service: string): BookingRequest => ({
+  reference: `orders/o${++made}/shipments/1`,
+  service,
+  destination: {
+    recipient: "Ada",
+    addressLines: ["1 Main St"],
+    locality: "London",
+    administrativeArea: "",
+    postalCode: "E1",
+    regionCode: "GB",
+  },
+  lines: [{ lineItemId: "1", sku: "chai", quantity: 1 }],
+});
+
+/** What every implementation of {@link Carrier} must do. `open` makes one that knows of no shipment. */
+export function describeCarrier(name: string, open: () => Promise<CarrierUnderTest>): void {
+  describe(`carrier: ${name}`, () => {
+    test("books a shipment once per reference, however often and at once it is asked", async () => {
+      await using it = await open();
+      const booking = request(it.restingService);
+      const answers = await Promise.all([1, 2, 3].map(() => it.carrier.book(booking, never)));
+      expect(answers[0]).toMatchObject({ kind: "booked", trackingNumber: expect.stringMatching(/./) });
+      expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+      const other = await it.carrier.book(request(it.restingService), never);
+      expect(other).not.toEqual(answers[0]);
+    });
+
+    test("says why it refuses a booking", async () => {
+      await using it = await open();
+      const answer = await it.carrier.book(request(it.refusedService), never);
+      expect(answer).toMatchObject({ kind: "refused", reason: expect.stringMatching(/./) });
+    });
+
+    test("cancels what it has not collected, again and again", async () => {
+      await using it = await open();
+      const booking = request(it.restingService);
+      const booked = await it.carrier.book(booking, never);
+      const trackingNumber = booked.kind === "booked" ? booked.trackingNumber : undefined;
+      const consignment = { reference: booking.reference, trackingNumber };
+      expect(await it.carrier.cancel(consignment, never)).toEqual({ kind: "cancelled" });
+      expect(await it.carrier.cancel(consignment, never)).toEqual({ kind: "cancelled" });
+    });
+
+    test("refuses a booking that arrives after its cancellation", async () => {
+      await using it = await open();
+      const booking = request(it.restingService);
+      const consignment = { reference: booking.reference, trackingNumber: undefined };
+      expect(await it.carrier.cancel(consignment, never)).toEqual({ kind: "cancelled" });
+      expect(await it.carrier.book(booking, never)).toMatchObject({ kind: "refused" });
+    });
+
+    test("does not cancel what it has collected", async () => {
+      await using it = await open();
+      const booking = request(it.collectedService);
+      const booked = await it.carrier.book(booking, never);
+      const trackingNumber = booked.kind === "booked" ? booked.trackingNumber : undefined;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      const answer = await it.carrier.cancel({ reference: booking.reference, trackingNumber }, never);
+      expect(answer).toMatchObject({ kind: "too-late", reason: expect.stringMatching(/./) });
+    });
+
+    test("tells where a shipment is, with ids that stay the same", async () => {
+      await using it = await open();
+      const booking = request(it.collectedService);
+      const booked = await it.carrier.book(booking, never);
+      const trackingNumber = booked.kind === "booked" ? booked.trackingNumber : undefined;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      const first = await it.carrier.track({ reference: booking.reference, trackingNumber }, never);
+      const second = await it.carrier.track({ reference: booking.reference, trackingNumber }, never);
+      expect(first.length).toBeGreaterThan(0);
+      expect(second.map(({ eventId }) => eventId)).toEqual(expect.arrayContaining(first.map(({ eventId }) => eventId)));
+      expect(new Set(first.map(({ eventId }) => eventId)).size).toBe(first.length);
+    });
+
+    test("knows its own callbacks, and no byte of them may change", async () => {
+      await using it = await open();
+      const callback = it.signed("NUMBER-1");
+      const eventId = await it.carrier.verify(callback);
+      expect(eventId).toMatch(/./);
+      expect(await it.carrier.verify(callback)).toBe(eventId);
+      expect(it.carrier.read(callback.body)).toMatchObject({ trackingNumber: "NUMBER-1" });
+      for (const at of [0, Math.floor(callback.body.length / 2), callback.body.length - 1]) {
+        const body = callback.body.with(at, (callback.body[at] ?? 0) ^ 1);
+        expect(await it.carrier.verify({ ...callback, body })).toBeUndefined();
+      }
+      expect(await it.carrier.verify({ ...callback, headers: {} })).toBeUndefined();
+    });
+
+    test("throws on a body that it cannot read", async () => {
+      await using it = await open();
+      for (const text of ["", "{", "null", "[]", "{}", "\u0000"]) {
+        expect(() => it.carrier.read(new TextEncoder().encode(text))).toThrow();
+      }
+    });
+  });
+}

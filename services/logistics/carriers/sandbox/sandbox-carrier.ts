@@ -1,0 +1,183 @@
+import { Webhook, WebhookVerificationError } from "standardwebhooks";
+import type { Callback } from "../../../runtime/callbacks/callback.ts";
+import type { CallbackSender } from "../../../runtime/callbacks/callback-sender.ts";
+import type { Clock } from "../../../runtime/clock.ts";
+import type { Database } from "../../../runtime/db/connect.ts";
+import type { Ids } from "../../../runtime/ids.ts";
+import type { LogisticsDatabase } from "../../db/schema.ts";
+import {
+  cancelParcel,
+  countAsking,
+  findParcel,
+  insertParcel,
+  lockParcel,
+  type SandboxParcel,
+} from "../../store/sandbox-parcels.ts";
+import type { BookingAnswer, Carrier } from "../carrier.ts";
+import { isCollected, scriptOf, serviceNames, words } from "./script.ts";
+import { readEvent, type SandboxEvent, toUpdate } from "./wire.ts";
+
+export interface SandboxCarrierOptions {
+  /** The sandbox keeps its own books in the service's database, as it stands for somebody else's computer. */
+  readonly db: Database<LogisticsDatabase>;
+  /** Sends its callbacks, with the same secret as below. */
+  readonly callbacks: CallbackSender;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** Of Standard Webhooks, `whsec_…`. */
+  readonly secret: string;
+  /** How long a parcel takes from one stage to the next. */
+  readonly stepMs: number;
+}
+
+const WEBHOOK = "/v1/webhooks/carriers/sandbox";
+
+/**
+ * A carrier that carries nothing: it books, follows its script (see `script.ts`) and calls back, signed, like a carrier
+ * would. For the standalone shape and for tests. Bookings and callbacks that are due survive the process.
+ */
+export function createSandboxCarrier(options: SandboxCarrierOptions): Carrier {
+  const { db, callbacks, clock, ids, secret, stepMs } = options;
+  const webhook = new Webhook(secret);
+  const eventsOf = (parcel: SandboxParcel) => happenings(parcel, stepMs);
+
+  return {
+    name: "sandbox",
+
+    async book({ reference, service }) {
+      const script = scriptOf(service);
+      if (service === "refuse" || script === undefined) {
+        const why = service === "refuse" ? "asked for" : `no service ${JSON.stringify(service)}`;
+        return { kind: "refused", reason: `refused (${why}); there are ${serviceNames.join(", ")}` };
+      }
+      return db.transaction(async (trx) => {
+        const bookedAt = clock.now().getTime();
+        const parcel: SandboxParcel = {
+          reference,
+          tracking_number: `SBX${ids.next().toUpperCase()}`,
+          service,
+          booked_at: bookedAt,
+          cancelled_at: null,
+          asked: 0,
+        };
+        if (await insertParcel(trx, parcel)) {
+          await callbacks.schedule(trx, toCallbacks(parcel, stepMs));
+          return booked(parcel);
+        }
+        return booked((await lockParcel(trx, db.dialect, reference)) ?? parcel);
+      });
+    },
+
+    async cancel({ reference }) {
+      return db.transaction(async (trx) => {
+        const nowMs = clock.now().getTime();
+        const parcel = await lockParcel(trx, db.dialect, reference);
+        if (parcel === undefined) {
+          await insertParcel(trx, {
+            reference,
+            tracking_number: "",
+            service: "",
+            booked_at: nowMs,
+            cancelled_at: nowMs,
+            asked: 0,
+          });
+          return { kind: "cancelled" };
+        }
+        if (parcel.cancelled_at !== null) {
+          return { kind: "cancelled" };
+        }
+        if (happened(parcel, stepMs, nowMs).some(({ word }) => isCollected(word))) {
+          return { kind: "too-late", reason: "the sandbox has collected the parcel" };
+        }
+        await cancelParcel(trx, reference, nowMs);
+        await callbacks.cancel(
+          trx,
+          eventsOf(parcel).map(({ event }) => event.id),
+        );
+        return { kind: "cancelled" };
+      });
+    },
+
+    async track({ reference }) {
+      await countAsking(db.kysely, reference);
+      const parcel = await findParcel(db.kysely, reference);
+      if (parcel === undefined) {
+        return [];
+      }
+      return happened(parcel, stepMs, clock.now().getTime()).map(({ event }) => toUpdate(event));
+    },
+
+    async verify({ headers, body }) {
+      try {
+        webhook.verify(Buffer.from(body), headers, { jsonParse: false });
+        return headers["webhook-id"];
+      } catch (error) {
+        if (error instanceof WebhookVerificationError) {
+          return undefined;
+        }
+        throw error;
+      }
+    },
+
+    read: readEvent,
+    acknowledgement: { contentType: "application/json", body: '{"received":true}' },
+  };
+}
+
+function booked(parcel: SandboxParcel): BookingAnswer {
+  if (parcel.cancelled_at !== null) {
+    return { kind: "refused", reason: "the shipment was cancelled" };
+  }
+  const trackingNumber = parcel.tracking_number;
+  return { kind: "booked", trackingNumber, trackingUrl: `https://sandbox.invalid/track/${trackingNumber}` };
+}
+
+interface Happening {
+  readonly word: keyof typeof words;
+  readonly event: SandboxEvent;
+}
+
+/** Everything that a parcel will live through, in its order. */
+function happenings(parcel: SandboxParcel, stepMs: number): Happening[] {
+  const { stages = [], sent } = scriptOf(parcel.service) ?? {};
+  const pace = sent === "at once" || sent === "never" ? 1 : stepMs;
+  return stages.map((word, i) => ({
+    word,
+    event: {
+      id: `${parcel.tracking_number}-${i + 1}`,
+      tracking_number: parcel.tracking_number,
+      status: word,
+      message: words[word],
+      location: "Sandbox",
+      occurred_at: new Date(parcel.booked_at + (i + 1) * pace).toISOString(),
+    },
+  }));
+}
+
+/** What it has lived through by now; a parcel that stays moves one stage each time somebody asks. */
+function happened(parcel: SandboxParcel, stepMs: number, nowMs: number): Happening[] {
+  const all = happenings(parcel, stepMs);
+  if (scriptOf(parcel.service)?.sent === "never") {
+    return all.slice(0, parcel.asked);
+  }
+  const untilMs = parcel.cancelled_at ?? nowMs;
+  return all.filter(({ event }) => Date.parse(event.occurred_at) <= untilMs);
+}
+
+function toCallbacks(parcel: SandboxParcel, stepMs: number): Callback[] {
+  const { sent = "in order", repeat = 1 } = scriptOf(parcel.service) ?? {};
+  const all = happenings(parcel, stepMs);
+  if (sent === "never") {
+    return [];
+  }
+  const order = sent === "reversed" ? all.toReversed() : all;
+  return order.flatMap(({ event }, i) => {
+    const callback: Callback = {
+      messageId: event.id,
+      url: WEBHOOK,
+      body: JSON.stringify(event),
+      delayMs: sent === "at once" ? 0 : (i + 1) * stepMs,
+    };
+    return Array.from({ length: repeat }, () => callback);
+  });
+}

@@ -1,0 +1,50 @@
+import { sandboxStatuses, stateOf } from "../../domain/carrier-status.ts";
+import type { CarrierUpdate } from "../../domain/tracking.ts";
+import type { CarrierReport } from "../carrier.ts";
+
+/** One event as the sandbox writes it, in callbacks and when it is asked. */
+export interface SandboxEvent {
+  readonly id: string;
+  readonly tracking_number: string;
+  readonly status: string;
+  readonly message: string;
+  readonly location: string;
+  /** ISO 8601 UTC. */
+  readonly occurred_at: string;
+}
+
+/** The event as the domain has it. */
+export function toUpdate(event: SandboxEvent): CarrierUpdate {
+  return {
+    eventId: event.id,
+    status: event.status,
+    state: stateOf(sandboxStatuses, event.status),
+    message: event.message,
+    location: event.location,
+    occurredAt: Date.parse(event.occurred_at),
+  };
+}
+
+/** Reads the body of a callback. Throws a TypeError where it is none of the sandbox's. */
+export function readEvent(body: Uint8Array): CarrierReport {
+  const event: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+  if (!isEvent(event)) {
+    throw new TypeError("the body is no event of the sandbox");
+  }
+  return { trackingNumber: event.tracking_number, updates: [toUpdate(event)] };
+}
+
+const texts = ["id", "tracking_number", "status", "message", "location", "occurred_at"] as const;
+
+function isEvent(value: unknown): value is SandboxEvent {
+  if (typeof value !== "object" || value === null) {
+    return false;
+  }
+  const event = value as Partial<Record<string, unknown>>;
+  return (
+    texts.every((key) => typeof event[key] === "string") &&
+    `${event["id"]}`.length <= 128 &&
+    `${event["status"]}`.length <= 64 &&
+    !Number.isNaN(Date.parse(`${event["occurred_at"]}`))
+  );
+}

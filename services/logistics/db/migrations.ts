@@ -1,0 +1,147 @@
+import { callbackMigrations } from "../../runtime/callbacks/migrations.ts";
+import { bytes, epochMs, flag, id, int, json, longText, notNull, tenantId, text } from "../../runtime/db/columns.ts";
+import { idempotencyMigrations } from "../../runtime/db/idempotency.ts";
+import { ensure, type Migration } from "../../runtime/db/migrate.ts";
+import { outboxMigrations } from "../../runtime/outbox/migrations.ts";
+
+const orderId = text(64);
+const carrier = text(32);
+const trackingNumber = text(128);
+const eventId = text(128);
+
+const shipments: Migration = {
+  async up({ schema }) {
+    await schema
+      .createTable("order_shipping")
+      .ifNotExists()
+      .addColumn("tenant_id", tenantId, notNull)
+      .addColumn("order_id", orderId, notNull)
+      .addColumn("closed_at", epochMs)
+      .addPrimaryKeyConstraint("order_shipping_pk", ["tenant_id", "order_id"])
+      .execute();
+    await schema
+      .createTable("shipments")
+      .ifNotExists()
+      .addColumn("tenant_id", tenantId, notNull)
+      .addColumn("id", id, notNull)
+      .addColumn("order_id", orderId, notNull)
+      .addColumn("number", text(64), notNull)
+      .addColumn("carrier", carrier, notNull)
+      .addColumn("carrier_service", text(64), notNull)
+      .addColumn("booking", text(16), notNull)
+      .addColumn("tracking_number", trackingNumber)
+      .addColumn("tracking_url", longText)
+      .addColumn("destination", json, notNull)
+      .addColumn("labels", json, notNull)
+      .addColumn("state", text(16), notNull)
+      .addColumn("state_at", epochMs, notNull)
+      .addColumn("state_event_id", eventId, notNull)
+      .addColumn("collected", flag, notNull)
+      .addColumn("delivered_at", epochMs)
+      .addColumn("cancelled_at", epochMs)
+      .addColumn("cancel_requested", flag, notNull)
+      .addColumn("due_at", epochMs)
+      .addColumn("attempt", int, notNull)
+      .addColumn("failures", int, notNull)
+      .addColumn("created_at", epochMs, notNull)
+      .addColumn("updated_at", epochMs, notNull)
+      .addColumn("version", int, notNull)
+      .addPrimaryKeyConstraint("shipments_pk", ["tenant_id", "order_id", "number"])
+      .addUniqueConstraint("shipments_id", ["id"])
+      .execute();
+    const index = (name: string, columns: string[]) =>
+      ensure(schema.createIndex(`shipments_${name}`).on("shipments").columns(columns));
+    await index("created_at", ["tenant_id", "created_at", "id"]);
+    await index("state", ["tenant_id", "state", "created_at", "id"]);
+    await index("tracking_number", ["carrier", "tracking_number"]);
+    await index("due_at", ["due_at"]);
+  },
+};
+
+const shipmentLines: Migration = {
+  async up({ schema }) {
+    await schema
+      .createTable("shipment_lines")
+      .ifNotExists()
+      .addColumn("tenant_id", tenantId, notNull)
+      .addColumn("shipment_id", id, notNull)
+      .addColumn("line_item_id", text(16), notNull)
+      .addColumn("sku", text(63), notNull)
+      .addColumn("quantity", int, notNull)
+      .addPrimaryKeyConstraint("shipment_lines_pk", ["tenant_id", "shipment_id", "line_item_id"])
+      .execute();
+  },
+};
+
+const trackingEvents: Migration = {
+  async up({ schema }) {
+    await schema
+      .createTable("tracking_events")
+      .ifNotExists()
+      .addColumn("tenant_id", tenantId, notNull)
+      .addColumn("shipment_id", id, notNull)
+      .addColumn("event_id", eventId, notNull)
+      .addColumn("state", text(16))
+      .addColumn("carrier_status", text(64), notNull)
+      .addColumn("message", longText, notNull)
+      .addColumn("location", longText, notNull)
+      .addColumn("occurred_at", epochMs, notNull)
+      .addColumn("received_at", epochMs, notNull)
+      .addPrimaryKeyConstraint("tracking_events_pk", ["tenant_id", "shipment_id", "event_id"])
+      .execute();
+  },
+};
+
+const carrierCallbacks: Migration = {
+  async up({ schema }) {
+    await schema
+      .createTable("carrier_callbacks")
+      .ifNotExists()
+      .addColumn("id", id, (column) => column.primaryKey())
+      .addColumn("carrier", carrier, notNull)
+      .addColumn("event_id", eventId)
+      .addColumn("tenant_id", tenantId)
+      .addColumn("tracking_number", trackingNumber)
+      .addColumn("state", text(16), notNull)
+      .addColumn("headers", json, notNull)
+      .addColumn("body", bytes, notNull)
+      .addColumn("error", longText)
+      .addColumn("due_at", epochMs)
+      .addColumn("attempt", int, notNull)
+      .addColumn("received_at", epochMs, notNull)
+      .addColumn("processed_at", epochMs)
+      .addUniqueConstraint("carrier_callbacks_event", ["carrier", "event_id"])
+      .execute();
+    const index = (name: string, columns: string[]) =>
+      ensure(schema.createIndex(`carrier_callbacks_${name}`).on("carrier_callbacks").columns(columns));
+    await index("due_at", ["due_at"]);
+    await index("tracking_number", ["carrier", "tracking_number"]);
+    await index("received_at", ["received_at"]);
+  },
+};
+
+const sandboxParcels: Migration = {
+  async up({ schema }) {
+    await schema
+      .createTable("sandbox_parcels")
+      .ifNotExists()
+      .addColumn("reference", text(160), (column) => column.primaryKey())
+      .addColumn("tracking_number", trackingNumber, notNull)
+      .addColumn("service", text(64), notNull)
+      .addColumn("booked_at", epochMs, notNull)
+      .addColumn("cancelled_at", epochMs)
+      .addColumn("asked", int, notNull)
+      .execute();
+  },
+};
+
+export const migrations = {
+  ...idempotencyMigrations,
+  ...outboxMigrations,
+  ...callbackMigrations,
+  "logistics-001-shipments": shipments,
+  "logistics-002-shipment-lines": shipmentLines,
+  "logistics-003-tracking-events": trackingEvents,
+  "logistics-004-carrier-callbacks": carrierCallbacks,
+  "logistics-005-sandbox-parcels": sandboxParcels,
+} satisfies Record<string, Migration>;

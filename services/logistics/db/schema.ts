@@ -1,0 +1,128 @@
+import type { CallbackTables } from "../../runtime/callbacks/tables.ts";
+import type { IdempotencyTables } from "../../runtime/db/idempotency.ts";
+import type { OutboxTables } from "../../runtime/outbox/tables.ts";
+import type { Booking } from "../domain/shipment.ts";
+import type { ShipmentState } from "../domain/shipment-state.ts";
+
+/** One row per order: its lock decides what of the order may still be shipped. Times are epoch milliseconds. */
+export interface OrderShippingTable {
+  tenant_id: string;
+  order_id: string;
+  /** Set when the order was cancelled: nothing of it is shipped any more. */
+  closed_at: number | null;
+}
+
+export interface ShipmentsTable {
+  tenant_id: string;
+  /** A ULID; what the shipment's other rows refer to. */
+  id: string;
+  order_id: string;
+  /** The last part of the resource name. */
+  number: string;
+  carrier: string;
+  carrier_service: string;
+  booking: Booking;
+  tracking_number: string | null;
+  tracking_url: string | null;
+  /** JSON of `Destination`. */
+  destination: string;
+  /** A JSON object of texts. */
+  labels: string;
+  /** The greatest state that was told, with the time and the id of the event that told it. */
+  state: ShipmentState;
+  state_at: number;
+  state_event_id: string;
+  collected: number;
+  delivered_at: number | null;
+  /** Set when we have cancelled it: then the state is fixed. */
+  cancelled_at: number | null;
+  cancel_requested: number;
+  /** When there is something to do with the carrier, by the database's clock; see `claimDue`. */
+  due_at: number | null;
+  attempt: number;
+  /** How often in a row the carrier could not be asked. */
+  failures: number;
+  created_at: number;
+  updated_at: number;
+  version: number;
+}
+
+export interface ShipmentLinesTable {
+  tenant_id: string;
+  shipment_id: string;
+  line_item_id: string;
+  sku: string;
+  quantity: number;
+}
+
+export interface TrackingEventsTable {
+  tenant_id: string;
+  shipment_id: string;
+  /** The carrier's own id. */
+  event_id: string;
+  state: ShipmentState | null;
+  carrier_status: string;
+  message: string;
+  location: string;
+  occurred_at: number;
+  received_at: number;
+}
+
+/**
+ * What came from carriers, as it came. A callback whose shipment is not known belongs to no tenant yet.
+ *
+ * - RECEIVED: stored, not verified (the process died, or it is being verified);
+ * - REJECTED: not the carrier's; kept for a while, never looked at;
+ * - DUPLICATE: its event id came before;
+ * - VERIFIED: to be processed, at `due_at`;
+ * - UNMATCHED: its shipment did not appear in time; it is processed should it still appear;
+ * - UNREADABLE: the carrier's, but not in the form that we know;
+ * - PROCESSED.
+ */
+export type CallbackState =
+  | "RECEIVED"
+  | "REJECTED"
+  | "DUPLICATE"
+  | "VERIFIED"
+  | "UNMATCHED"
+  | "UNREADABLE"
+  | "PROCESSED";
+
+export interface CarrierCallbacksTable {
+  id: string;
+  carrier: string;
+  /** The carrier's id of the callback, unique within the carrier; null unless it was verified. */
+  event_id: string | null;
+  tenant_id: string | null;
+  tracking_number: string | null;
+  state: CallbackState;
+  /** A JSON object; names in lower case, credentials left out. */
+  headers: string;
+  body: Uint8Array;
+  error: string | null;
+  due_at: number | null;
+  attempt: number;
+  received_at: number;
+  processed_at: number | null;
+}
+
+/** The sandbox carrier's own books: they stand for a computer of somebody else. */
+export interface SandboxParcelsTable {
+  reference: string;
+  tracking_number: string;
+  service: string;
+  booked_at: number;
+  cancelled_at: number | null;
+  /** How often it was asked where the parcel is; moves those that only move when asked. */
+  asked: number;
+}
+
+/** Everything in the logistics service's database. */
+export interface LogisticsDatabase extends CallbackTables, IdempotencyTables, OutboxTables {
+  order_shipping: OrderShippingTable;
+  shipments: ShipmentsTable;
+  shipment_lines: ShipmentLinesTable;
+  tracking_events: TrackingEventsTable;
+  carrier_callbacks: CarrierCallbacksTable;
+  sandbox_parcels: SandboxParcelsTable;
+}

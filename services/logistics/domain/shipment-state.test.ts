@@ -1,0 +1,27 @@
+import { expect, test } from "@jest/globals";
+import { compareTold, isOpen, meansCollected, rankOf, shipmentStates } from "./shipment-state.ts";
+
+test("every state has its rank, tells whether the carrier has the goods, and whether more is to come", () => {
+  expect(shipmentStates.map((state) => `${rankOf(state)} ${state} ${meansCollected(state)} ${isOpen(state)}`)).toEqual([
+    "0 PENDING false true",
+    "1 INFO_RECEIVED false true",
+    "2 CANCELLED false false",
+    "3 EXPIRED false false",
+    "3 EXCEPTION false true",
+    "3 IN_TRANSIT true true",
+    "3 ATTEMPT_FAILED true true",
+    "3 PICKUP_READY true true",
+    "3 OUT_FOR_DELIVERY true true",
+    "4 RETURNING true true",
+    "5 DELIVERED true false",
+    "6 RETURNED true false",
+  ]);
+});
+
+test("of two states of one rank the later one is greater, by the carrier's time", () => {
+  const failed = { state: "ATTEMPT_FAILED", at: 2000, eventId: "b" } as const;
+  const out = { state: "OUT_FOR_DELIVERY", at: 3000, eventId: "a" } as const;
+  expect(compareTold(failed, out)).toBeLessThan(0);
+  expect(compareTold(out, failed)).toBeGreaterThan(0);
+  expect(compareTold(out, out)).toBe(0);
+});

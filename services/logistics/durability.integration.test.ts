@@ -1,0 +1,114 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "@jest/globals";
+import { Shipment_State as State } from "../../gen/docket/logistics/v1/logistics_pb.js";
+import { describeEachDatabase } from "../runtime/testing/databases.ts";
+import { until } from "../runtime/testing/until.ts";
+import { type Logistics, startLogistics } from "./testing/logistics.ts";
+import { createScriptedCarrier, update } from "./testing/scripted-carrier.ts";
+
+const booked = (it: Logistics, name: string) =>
+  until(async () => (await it.logistics.getShipment({ name })).trackingNumber !== "");
+
+describeEachDatabase("shipments survive", (open) => {
+  const started = async (options: Parameters<typeof startLogistics>[1] = {}) => {
+    const carrier = createScriptedCarrier();
+    const it = await startLogistics(open, { ...options, carriers: [carrier] });
+    it.addOrder("o1");
+    const create = () =>
+      it.logistics.createShipment({ parent: "orders/o1", shipmentId: "1", shipment: { carrier: "scripted" } });
+    return { it, carrier, create };
+  };
+
+  test("a process that ends between the commit and the booking: another one books", async () => {
+    const { it, carrier, create } = await started();
+    await using _ = it;
+    const { name } = await create();
+    await using another = await it.startAnother();
+    await another.start();
+    await booked(it, name);
+    expect(carrier.booked).toHaveLength(1);
+    await another.drain();
+  });
+
+  test("a process that is killed while it books: another one repeats it with the same key", async () => {
+    const { it, carrier, create } = await started({ carrierTimeoutMs: 250 });
+    await using _ = it;
+    const { name } = await create();
+    const folder = await mkdtemp(join(tmpdir(), "docket-killed-"));
+    try {
+      const file = join(folder, "booked");
+      const script = join(import.meta.dirname, "testing/killed-while-booking.ts");
+      const child = spawn(process.execPath, [script, it.db.url, file], { stdio: "ignore" });
+      expect(await once(child, "exit")).toEqual([null, "SIGKILL"]);
+      expect(await readFile(file, "utf8")).toBe(`${name}\n`);
+      await it.service.start();
+      await booked(it, name);
+      expect(carrier.booked.map(({ reference }) => reference)).toEqual([name]);
+      expect(await it.published("o1")).toEqual(["Created"]);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }, 30_000);
+
+  test("answers that are lost on their way: the shipment is booked once", async () => {
+    const { it, carrier, create } = await started();
+    await using _ = it;
+    let lost = 2;
+    carrier.beforeAnswer = async () => {
+      lost -= 1;
+      if (lost >= 0) {
+        throw new Error("the connection was reset");
+      }
+    };
+    const { name } = await create();
+    await it.service.start();
+    await booked(it, name);
+    expect(carrier.booked).toHaveLength(1);
+    expect(await it.published("o1")).toEqual(["Created"]);
+  });
+
+  test("a carrier that hangs: who comes after its lease books, and the late answer changes nothing", async () => {
+    const { it, carrier, create } = await started({ carrierTimeoutMs: 150 });
+    await using _ = it;
+    const hanging = Promise.withResolvers<void>();
+    let calls = 0;
+    carrier.beforeAnswer = async () => {
+      calls += 1;
+      await (calls === 1 ? hanging.promise : undefined);
+    };
+    const { name } = await create();
+    await it.service.start();
+    await booked(it, name);
+    expect(calls).toBe(2);
+    hanging.resolve();
+    await it.service.drain();
+    expect(await it.published("o1")).toEqual(["Created"]);
+    expect(carrier.booked).toHaveLength(1);
+  });
+
+  test("silence: the carrier is asked, and what it tells is taken over", async () => {
+    const { it, carrier, create } = await started({ trackAfterMs: 30 });
+    await using _ = it;
+    const { name } = await create();
+    await it.service.start();
+    await booked(it, name);
+    carrier.updates = [update("IN_TRANSIT", 1), update("DELIVERED", 2)];
+    await until(async () => (await it.logistics.getShipment({ name })).state === State.DELIVERED);
+    expect(await it.published("o1")).toEqual(["Created", "Collected", "StateChanged", "Delivered"]);
+  });
+
+  test("silence for too long: the shipment is EXPIRED, until something is heard of it", async () => {
+    const { it, carrier, create } = await started({ trackAfterMs: 30, expireAfterMs: 100 });
+    await using _ = it;
+    const { name } = await create();
+    await it.service.start();
+    await until(async () => (await it.logistics.getShipment({ name })).state === State.EXPIRED);
+    carrier.updates = [{ ...update("OUT_FOR_DELIVERY", 1), occurredAt: Date.now() + 1000 }];
+    expect((await it.logistics.syncShipment({ name })).state).toBe(State.OUT_FOR_DELIVERY);
+    expect(carrier.booked).toHaveLength(1);
+  });
+});

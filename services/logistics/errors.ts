@@ -1,0 +1,99 @@
+import type { ConnectError } from "@connectrpc/connect";
+import {
+  alreadyExists,
+  failedPrecondition,
+  invalidArgument,
+  notFound,
+  type PreconditionViolation,
+  unavailable,
+} from "../runtime/errors.ts";
+import type { Excess } from "./domain/lines-to-ship.ts";
+import type { StoredShipment } from "./domain/shipment.ts";
+import { orderName, shipmentName } from "./messages.ts";
+
+/** The reasons with which the logistics service refuses. Programs may branch on them. */
+
+export function shipmentNotFound(name: string): ConnectError {
+  return notFound("docket.dev/Shipment", name);
+}
+
+/** The name was used for another shipment. */
+export function shipmentExists(name: string): ConnectError {
+  return alreadyExists("SHIPMENT_EXISTS", `${name} exists and is another shipment`, { shipment: name });
+}
+
+export function orderNotShippable(orderId: string, state: string): ConnectError {
+  const description = `the order is ${state}; it must be CONFIRMED or FULFILLING`;
+  return refusal("ORDER_NOT_SHIPPABLE", orderName(orderId), "ORDER_STATE", description, { state });
+}
+
+/** The order's shipments were cancelled for good. */
+export function orderClosed(orderId: string): ConnectError {
+  return refusal("ORDER_CLOSED", orderName(orderId), "ORDER_STATE", "the order is cancelled; nothing more is shipped");
+}
+
+export function nothingToShip(orderId: string): ConnectError {
+  return refusal("NOTHING_TO_SHIP", orderName(orderId), "QUANTITY", "everything is in shipments already");
+}
+
+/** One violation per line. */
+export function tooMany(orderId: string, excesses: readonly Excess[]): ConnectError {
+  const violations: PreconditionViolation[] = excesses.map(({ lineItemId, wanted, left }) => ({
+    type: "QUANTITY",
+    subject: `${orderName(orderId)}#${lineItemId}`,
+    description: `line ${lineItemId}: wanted ${wanted}, left to ship ${left}`,
+  }));
+  const [first] = excesses;
+  const metadata = first && {
+    line_item_id: first.lineItemId,
+    sku: first.sku,
+    wanted: `${first.wanted}`,
+    left: `${first.left}`,
+  };
+  const message = `more than is left to ship: ${violations.map(({ description }) => description).join("; ")}`;
+  return failedPrecondition("QUANTITY_EXCEEDED", message, violations, metadata);
+}
+
+export function unknownLines(lineItemIds: readonly string[]): ConnectError {
+  const unknown = lineItemIds.map((id) => ({
+    field: "shipment.lines.line_item_id",
+    description: `the order has no line ${JSON.stringify(id)}`,
+  }));
+  return invalidArgument(unknown);
+}
+
+export function unknownCarrier(carrier: string, known: readonly string[]): ConnectError {
+  const description = `${JSON.stringify(carrier)} is no carrier here; there are ${known.join(", ")}`;
+  return invalidArgument([{ field: "shipment.carrier", description }]);
+}
+
+/** The carrier has the goods, so nothing can be cancelled any more. */
+export function shipmentUnderWay(shipments: readonly StoredShipment[]): ConnectError {
+  const violations = shipments.map((shipment) => ({
+    type: "SHIPMENT_STATE",
+    subject: shipmentName(shipment),
+    description: `the shipment is ${shipment.progress.told.state}; it can be cancelled until the carrier collects it`,
+  }));
+  const [first] = shipments;
+  const metadata = first && { shipment: shipmentName(first), state: first.progress.told.state };
+  const message = violations.map(({ subject, description }) => `${subject}: ${description}`).join("; ");
+  return failedPrecondition("SHIPMENT_UNDER_WAY", message, violations, metadata);
+}
+
+/** The carrier does not answer. What was asked for is remembered and will be done; the caller may ask again. */
+export function carrierUnavailable(carrier: string, cause?: unknown): ConnectError {
+  return unavailable("CARRIER_UNAVAILABLE", `the carrier ${carrier} does not answer now`, {
+    metadata: { carrier },
+    cause,
+  });
+}
+
+function refusal(
+  reason: string,
+  subject: string,
+  type: string,
+  description: string,
+  metadata: Record<string, string> = {},
+): ConnectError {
+  return failedPrecondition(reason, `${subject}: ${description}`, [{ type, subject, description }], metadata);
+}

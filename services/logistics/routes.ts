@@ -1,0 +1,23 @@
+import { createServiceImplSpec, type ServiceImpl, type ServiceImplSpec } from "@connectrpc/connect";
+import { LogisticsService } from "../../gen/docket/logistics/v1/logistics_service_pb.js";
+import type { LogisticsContext } from "./context.ts";
+import { cancelOrderShipments } from "./rpc/cancel-order-shipments.ts";
+import { cancelShipment } from "./rpc/cancel-shipment.ts";
+import { createShipment } from "./rpc/create-shipment.ts";
+import { getShipment } from "./rpc/get-shipment.ts";
+import { listShipments } from "./rpc/list-shipments.ts";
+import { receiveCarrierCallback } from "./rpc/receive-carrier-callback.ts";
+import { syncShipment } from "./rpc/sync-shipment.ts";
+
+/** Every RPC of the logistics service. */
+export const routes = (ctx: LogisticsContext): ServiceImplSpec[] => [
+  createServiceImplSpec<typeof LogisticsService>(LogisticsService, {
+    createShipment: createShipment(ctx),
+    getShipment: getShipment(ctx),
+    listShipments: listShipments(ctx),
+    cancelShipment: cancelShipment(ctx),
+    cancelOrderShipments: cancelOrderShipments(ctx),
+    syncShipment: syncShipment(ctx),
+    receiveCarrierCallback: receiveCarrierCallback(ctx),
+  } satisfies ServiceImpl<typeof LogisticsService>),
+];

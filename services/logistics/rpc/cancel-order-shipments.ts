@@ -1,0 +1,75 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
+import { principalOf } from "../../runtime/context-values.ts";
+import type { LogisticsContext } from "../context.ts";
+import { cancellation, isUnderWay, type StoredShipment } from "../domain/shipment.ts";
+import { shipmentUnderWay } from "../errors.ts";
+import { orderIdOf, toShipmentMessage } from "../messages.ts";
+import { lockOrder, type OrderKey, setOrderClosed } from "../store/order-shipping.ts";
+import { lockShipment, shipmentsOfOrder } from "../store/shipments.ts";
+import { requestCancellation } from "./request-cancellation.ts";
+import { untilCancellationSettled } from "./until-settled.ts";
+
+/**
+ * Cancels what of an order was not collected, and closes the order: also one of which nothing was ever shipped, so that a
+ * CreateShipment that comes late is refused. Where a carrier has collected a shipment, also at the last moment, the
+ * request fails and the order stays open. May be repeated.
+ */
+export function cancelOrderShipments(
+  logistics: LogisticsContext,
+): ServiceImpl<typeof LogisticsService>["cancelOrderShipments"] {
+  return async ({ parent }, context) => {
+    const key = { tenant: principalOf(context).tenant, orderId: orderIdOf(parent) };
+    const asked = await closeOrder(logistics, key);
+    const settled: StoredShipment[] = [];
+    for (const { id } of asked) {
+      settled.push(await untilCancellationSettled(logistics, id, context.signal));
+    }
+    const kept = settled.filter((shipment) => cancellation(shipment) !== "cancelled" && isKept(shipment));
+    if (kept.length > 0) {
+      await reopenOrder(logistics, key);
+      throw shipmentUnderWay(kept);
+    }
+    return { shipments: settled.filter((it) => cancellation(it) === "cancelled").map(toShipmentMessage) };
+  };
+}
+
+/** Closes the order and asks for the cancellation of its shipments; those are returned, with those cancelled before. */
+function closeOrder(logistics: LogisticsContext, key: OrderKey): Promise<StoredShipment[]> {
+  const { db, clock } = logistics;
+  return db.transaction(async (trx) => {
+    const { closed } = await lockOrder(trx, db.dialect, key);
+    const shipments: StoredShipment[] = [];
+    for (const { id } of await shipmentsOfOrder(trx, key)) {
+      const shipment = await lockShipment(trx, db.dialect, id);
+      if (shipment) {
+        shipments.push(shipment);
+      }
+    }
+    const underWay = shipments.filter(isUnderWay);
+    if (underWay.length > 0) {
+      throw shipmentUnderWay(underWay);
+    }
+    if (!closed) {
+      await setOrderClosed(trx, key, clock.now().getTime());
+    }
+    for (const shipment of shipments) {
+      if (cancellation(shipment) === "possible") {
+        await requestCancellation(logistics, trx, shipment);
+      }
+    }
+    return shipments;
+  });
+}
+
+/** The shipment was not cancelled although it was asked for: its carrier has it. What came back is no obstacle. */
+function isKept(shipment: StoredShipment): boolean {
+  return !shipment.progress.collected || isUnderWay(shipment);
+}
+
+async function reopenOrder({ db }: LogisticsContext, key: OrderKey): Promise<void> {
+  await db.transaction(async (trx) => {
+    await lockOrder(trx, db.dialect, key);
+    await setOrderClosed(trx, key, undefined);
+  });
+}

@@ -1,0 +1,66 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
+import { principalOf } from "../../runtime/context-values.ts";
+import { type IdempotentCall, idempotent } from "../../runtime/db/idempotency.ts";
+import { requestIdOf } from "../../runtime/request-id.ts";
+import type { LogisticsContext } from "../context.ts";
+import { cancellation } from "../domain/shipment.ts";
+import { shipmentNotFound, shipmentUnderWay } from "../errors.ts";
+import { shipmentKeyOf, toShipmentMessage } from "../messages.ts";
+import { findShipment, lockShipment } from "../store/shipments.ts";
+import { requestCancellation } from "./request-cancellation.ts";
+import { untilCancellationSettled } from "./until-settled.ts";
+
+type Call = IdempotentCall<
+  typeof LogisticsService.method.cancelShipment.input,
+  typeof LogisticsService.method.cancelShipment.output
+>;
+
+/**
+ * Cancels a shipment that was not collected. The wish is committed first, then the carrier is asked, then its answer is
+ * committed: a process that dies in between leaves a wish that another one carries out.
+ */
+export function cancelShipment(logistics: LogisticsContext): ServiceImpl<typeof LogisticsService>["cancelShipment"] {
+  const { db, clock } = logistics;
+  const method = LogisticsService.method.cancelShipment;
+  return async (request, context) => {
+    const { tenant } = principalOf(context);
+    const call: Call = { tenant, method, requestId: requestIdOf(request, context), request, clock };
+    const answered = await answerUnder(logistics, call);
+    if (answered) {
+      return answered;
+    }
+    const found = await findShipment(db.kysely, shipmentKeyOf(tenant, request.name));
+    if (found === undefined) {
+      throw shipmentNotFound(request.name);
+    }
+    await db.transaction(async (trx) => {
+      const shipment = await lockShipment(trx, db.dialect, found.id);
+      if (shipment && cancellation(shipment) === "possible") {
+        await requestCancellation(logistics, trx, shipment);
+      }
+    });
+    await untilCancellationSettled(logistics, found.id, context.signal);
+
+    return idempotent(db, call, async (trx) => {
+      const shipment = await lockShipment(trx, db.dialect, found.id);
+      if (shipment === undefined || cancellation(shipment) !== "cancelled") {
+        throw shipmentUnderWay([shipment ?? found]);
+      }
+      return toShipmentMessage(shipment);
+    });
+  };
+}
+
+/** What was answered under the request's key before; a key of another request is refused before anything is done. */
+async function answerUnder({ db }: LogisticsContext, call: Call) {
+  const nothingYet = new Error("nothing was answered under this key");
+  try {
+    return await idempotent(db, call, () => Promise.reject(nothingYet));
+  } catch (error) {
+    if (error === nothingYet) {
+      return undefined;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,20 @@
+import type { Transaction } from "kysely";
+import type { LogisticsContext } from "../context.ts";
+import type { LogisticsDatabase } from "../db/schema.ts";
+import type { StoredShipment } from "../domain/shipment.ts";
+import { updateShipment } from "../store/shipments.ts";
+
+/**
+ * Asks for the cancellation of a shipment that the transaction has locked, once. Work on it that is under way loses its
+ * claim: a booking whose answer is then dropped is cancelled by its reference, whether it has arrived or not.
+ */
+export async function requestCancellation(
+  { db, clock }: LogisticsContext,
+  trx: Transaction<LogisticsDatabase>,
+  shipment: StoredShipment,
+): Promise<void> {
+  if (!shipment.cancelRequested) {
+    const change = { cancelRequested: true, dueInMs: 0 } as const;
+    await updateShipment(trx, db.dialect, shipment, change, clock.now().getTime());
+  }
+}

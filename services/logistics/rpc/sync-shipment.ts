@@ -1,0 +1,35 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
+import { principalOf } from "../../runtime/context-values.ts";
+import { consignmentOf, recordNews } from "../attend.ts";
+import type { LogisticsContext } from "../context.ts";
+import type { CarrierUpdate } from "../domain/tracking.ts";
+import { carrierUnavailable, shipmentNotFound } from "../errors.ts";
+import { shipmentKeyOf, toShipmentMessage } from "../messages.ts";
+import { findShipment } from "../store/shipments.ts";
+
+/** Asks the carrier now. A shipment that is not booked yet, or that was cancelled, is answered as it is. */
+export function syncShipment(logistics: LogisticsContext): ServiceImpl<typeof LogisticsService>["syncShipment"] {
+  const { db, carriers, timing } = logistics;
+  return async ({ name }, context) => {
+    const shipment = await findShipment(db.kysely, shipmentKeyOf(principalOf(context).tenant, name));
+    if (shipment === undefined) {
+      throw shipmentNotFound(name);
+    }
+    if (shipment.booking !== "BOOKED" || shipment.progress.decided) {
+      return toShipmentMessage(shipment);
+    }
+    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(timing.carrierTimeoutMs)]);
+    let updates: readonly CarrierUpdate[];
+    try {
+      const carrier = carriers.get(shipment.carrier);
+      if (carrier === undefined) {
+        throw new Error(`${shipment.carrier} is no carrier here`);
+      }
+      updates = await carrier.track(consignmentOf(shipment), signal);
+    } catch (error) {
+      throw carrierUnavailable(shipment.carrier, error);
+    }
+    return toShipmentMessage((await recordNews(logistics, shipment, updates)) ?? shipment);
+  };
+}

@@ -1,0 +1,42 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { attend } from "../attend.ts";
+import type { LogisticsContext } from "../context.ts";
+import type { StoredShipment } from "../domain/shipment.ts";
+import { carrierUnavailable } from "../errors.ts";
+import { claimShipment } from "../store/claims.ts";
+import { findShipmentById } from "../store/shipments.ts";
+
+const PAUSE_MS = 25;
+
+/**
+ * Waits until the carrier has answered to the cancellation that was asked for, doing the work itself where nobody else is
+ * at it. Whatever happens to this process, the cancellation goes on.
+ *
+ * @throws ConnectError UNAVAILABLE when the carrier has not answered in time
+ */
+export async function untilCancellationSettled(
+  logistics: LogisticsContext,
+  id: string,
+  signal: AbortSignal,
+): Promise<StoredShipment> {
+  const { db, clock, timing } = logistics;
+  const giveUpAt = clock.monotonicMs() + timing.cancelWaitMs;
+  for (;;) {
+    const shipment = await findShipmentById(db.kysely, id);
+    if (shipment === undefined) {
+      throw new Error(`shipment ${id} has gone`);
+    }
+    if (!shipment.cancelRequested) {
+      return shipment;
+    }
+    if (clock.monotonicMs() > giveUpAt) {
+      throw carrierUnavailable(shipment.carrier);
+    }
+    const claim = await claimShipment(db, id, 2 * timing.carrierTimeoutMs);
+    if (claim === undefined) {
+      await sleep(PAUSE_MS, undefined, { signal });
+    } else {
+      await attend(logistics, claim, new AbortController().signal);
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import { sql } from "kysely";
+import { type Claimed, claimDue } from "../../runtime/db/claim-due.ts";
+import type { Database } from "../../runtime/db/connect.ts";
+import { nowMs } from "../../runtime/db/sql.ts";
+import type { LogisticsDatabase } from "../db/schema.ts";
+
+type Db = Database<LogisticsDatabase>;
+type Work = "shipments" | "carrier_callbacks";
+
+/** Claims due rows of a table that is work; see `claimDue`. */
+export function claimWork(
+  db: Db,
+  table: Work,
+  options: { limit: number; leaseMs: number },
+): Promise<readonly Claimed[]> {
+  return claimDue(db as unknown as Parameters<typeof claimDue<Work>>[0], table, options);
+}
+
+/** Claims one shipment if there is something to do with it and nobody else has it. */
+export function claimShipment(db: Db, id: string, leaseMs: number): Promise<Claimed | undefined> {
+  const now = nowMs(db.dialect);
+  return db.transaction(async (trx) => {
+    const { numUpdatedRows } = await trx
+      .updateTable("shipments")
+      .set({ due_at: sql<number>`${now} + ${leaseMs}`, attempt: sql<number>`attempt + 1` })
+      .where("id", "=", id)
+      .where("due_at", "<=", now)
+      .executeTakeFirst();
+    if (numUpdatedRows !== 1n) {
+      return undefined;
+    }
+    return trx.selectFrom("shipments").select(["id", "attempt"]).where("id", "=", id).executeTakeFirst();
+  });
+}

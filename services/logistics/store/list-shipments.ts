@@ -1,0 +1,73 @@
+import { type Kysely, sql } from "kysely";
+import type { DialectName } from "../../runtime/db/connect.ts";
+import { compileFilter, type SqlFilterField } from "../../runtime/db/filter-sql.ts";
+import { afterRow, orderByKeys, type SortKey } from "../../runtime/db/keyset.ts";
+import { jsonText } from "../../runtime/db/sql.ts";
+import type { PageKey } from "../../runtime/page-token.ts";
+import type { LogisticsDatabase } from "../db/schema.ts";
+import type { StoredShipment } from "../domain/shipment.ts";
+import { shipmentStates } from "../domain/shipment-state.ts";
+import { toShipments } from "./shipment-rows.ts";
+
+const filterFields = (dialect: DialectName) =>
+  ({
+    state: {
+      type: "enum",
+      values: Object.fromEntries(shipmentStates.map((state) => [state, state])),
+      sql: sql.ref("state"),
+    },
+    carrier: { type: "string", sql: sql.ref("carrier") },
+    tracking_number: { type: "string", sql: sql.ref("tracking_number") },
+    create_time: { type: "timestamp", sql: sql.ref("created_at") },
+    labels: { type: "map", sql: (key) => jsonText(dialect, sql.ref("labels"), key) },
+  }) satisfies Record<string, SqlFilterField>;
+
+const keys: readonly SortKey[] = [
+  { sql: sql.ref("created_at"), direction: "desc" },
+  { sql: sql.ref("id"), direction: "desc" },
+];
+
+/** A shipment's place in the list. */
+export function shipmentPageKeys({ createdAt, id }: StoredShipment): PageKey[] {
+  return [createdAt, id];
+}
+
+export interface ShipmentPage {
+  /** Undefined for the shipments of all orders. */
+  readonly orderId: string | undefined;
+  readonly filter: string;
+  /** The place of the last shipment of the page before. */
+  readonly after: readonly PageKey[] | undefined;
+  readonly limit: number;
+}
+
+/** Shipments of one order or of all, the newest first, after a place. Throws INVALID_ARGUMENT for a wrong filter. */
+export async function listShipmentsAfter(
+  db: Kysely<LogisticsDatabase>,
+  dialect: DialectName,
+  tenant: string,
+  page: ShipmentPage,
+): Promise<StoredShipment[]> {
+  return toShipments(db, await shipmentsAfterQuery(db, dialect, tenant, page).execute());
+}
+
+/** Its query, for looking at its plan. */
+export function shipmentsAfterQuery(
+  db: Kysely<LogisticsDatabase>,
+  dialect: DialectName,
+  tenant: string,
+  page: ShipmentPage,
+) {
+  const where = compileFilter(page.filter, filterFields(dialect), dialect);
+  let query = db.selectFrom("shipments").selectAll().where("tenant_id", "=", tenant);
+  if (page.orderId !== undefined) {
+    query = query.where("order_id", "=", page.orderId);
+  }
+  if (where) {
+    query = query.where(where);
+  }
+  if (page.after) {
+    query = query.where(afterRow(keys, page.after));
+  }
+  return query.orderBy(orderByKeys(keys)).limit(page.limit);
+}

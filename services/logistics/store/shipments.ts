@@ -1,0 +1,231 @@
+import { type Kysely, sql, type Transaction } from "kysely";
+import type { DialectName } from "../../runtime/db/connect.ts";
+import { forUpdate, nowMs } from "../../runtime/db/sql.ts";
+import type { LogisticsDatabase } from "../db/schema.ts";
+import type { WantedLine } from "../domain/lines-to-ship.ts";
+import type { Booking, Destination, ShippedLine, StoredShipment } from "../domain/shipment.ts";
+import { beginning, type Progress } from "../domain/tracking.ts";
+import type { OrderKey } from "./order-shipping.ts";
+import { byLineItem, toShipments } from "./shipment-rows.ts";
+
+type Db = Kysely<LogisticsDatabase>;
+type Trx = Transaction<LogisticsDatabase>;
+
+/** Which shipment, by its name. */
+export interface ShipmentKey extends OrderKey {
+  readonly number: string;
+}
+
+export interface NewShipment extends ShipmentKey {
+  readonly id: string;
+  readonly carrier: string;
+  readonly carrierService: string;
+  readonly lines: readonly ShippedLine[];
+  readonly destination: Destination;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly createdAt: number;
+}
+
+/**
+ * Writes a shipment that is to be booked at once; answers it as it is stored. The transaction has the order's lock, and
+ * its name is free.
+ */
+export async function insertShipment(trx: Trx, dialect: DialectName, it: NewShipment): Promise<StoredShipment> {
+  const { told } = beginning;
+  await trx
+    .insertInto("shipments")
+    .values({
+      tenant_id: it.tenant,
+      id: it.id,
+      order_id: it.orderId,
+      number: it.number,
+      carrier: it.carrier,
+      carrier_service: it.carrierService,
+      booking: "PENDING",
+      tracking_number: null,
+      tracking_url: null,
+      destination: JSON.stringify(it.destination),
+      labels: JSON.stringify(it.labels),
+      state: told.state,
+      state_at: told.at,
+      state_event_id: told.eventId,
+      collected: 0,
+      delivered_at: null,
+      cancelled_at: null,
+      cancel_requested: 0,
+      due_at: nowMs(dialect),
+      attempt: 0,
+      failures: 0,
+      created_at: it.createdAt,
+      updated_at: it.createdAt,
+      version: 1,
+    })
+    .execute();
+  const lines = it.lines.map(({ lineItemId, sku, quantity }) => ({
+    tenant_id: it.tenant,
+    shipment_id: it.id,
+    line_item_id: lineItemId,
+    sku,
+    quantity,
+  }));
+  await trx.insertInto("shipment_lines").values(lines).execute();
+  return {
+    ...it,
+    lines: it.lines.toSorted(byLineItem),
+    booking: "PENDING",
+    trackingNumber: undefined,
+    trackingUrl: undefined,
+    progress: beginning,
+    cancelRequested: false,
+    events: [],
+    attempt: 0,
+    failures: 0,
+    updatedAt: it.createdAt,
+    version: 1,
+  };
+}
+
+export async function findShipment(
+  db: Db,
+  { tenant, orderId, number }: ShipmentKey,
+): Promise<StoredShipment | undefined> {
+  const rows = await db
+    .selectFrom("shipments")
+    .selectAll()
+    .where("tenant_id", "=", tenant)
+    .where("order_id", "=", orderId)
+    .where("number", "=", number)
+    .execute();
+  const [shipment] = await toShipments(db, rows);
+  return shipment;
+}
+
+export async function findShipmentById(db: Db, id: string): Promise<StoredShipment | undefined> {
+  const [shipment] = await toShipments(db, await db.selectFrom("shipments").selectAll().where("id", "=", id).execute());
+  return shipment;
+}
+
+/** The shipment, locked until the transaction ends. */
+export async function lockShipment(trx: Trx, dialect: DialectName, id: string): Promise<StoredShipment | undefined> {
+  const query = forUpdate(dialect, trx.selectFrom("shipments").selectAll().where("id", "=", id));
+  const [shipment] = await toShipments(trx, await query.execute());
+  return shipment;
+}
+
+/** The id of the shipment that a carrier follows under this number; the newest, where a carrier uses numbers again. */
+export async function findIdByTrackingNumber(
+  db: Db,
+  carrier: string,
+  trackingNumber: string,
+): Promise<string | undefined> {
+  const row = await db
+    .selectFrom("shipments")
+    .select("id")
+    .where("carrier", "=", carrier)
+    .where("tracking_number", "=", trackingNumber)
+    .orderBy("id", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  return row?.id;
+}
+
+/** All shipments of an order, the oldest first. Stable in a transaction that has the order's lock. */
+export async function shipmentsOfOrder(db: Db, { tenant, orderId }: OrderKey): Promise<StoredShipment[]> {
+  const rows = await db
+    .selectFrom("shipments")
+    .selectAll()
+    .where("tenant_id", "=", tenant)
+    .where("order_id", "=", orderId)
+    .orderBy("id")
+    .execute();
+  return toShipments(db, rows);
+}
+
+/** What of an order is in shipments that were not cancelled, summed per line. */
+export async function shippedOfOrder(trx: Trx, { tenant, orderId }: OrderKey): Promise<WantedLine[]> {
+  const rows = await trx
+    .selectFrom("shipments as s")
+    .innerJoin("shipment_lines as l", (join) =>
+      join.onRef("l.tenant_id", "=", "s.tenant_id").onRef("l.shipment_id", "=", "s.id"),
+    )
+    .select(["l.line_item_id as lineItemId", "l.quantity as quantity"])
+    .where("s.tenant_id", "=", tenant)
+    .where("s.order_id", "=", orderId)
+    .where("s.state", "!=", "CANCELLED")
+    .execute();
+  return rows;
+}
+
+/** What changes about a shipment that the transaction has locked. */
+export interface ShipmentChange {
+  readonly progress?: Progress;
+  readonly booking?: Booking;
+  readonly trackingNumber?: string;
+  readonly trackingUrl?: string;
+  readonly cancelRequested?: boolean;
+  readonly failures?: number;
+  /** When to look at it next, from now by the database's clock; null for never, absent for as it was. */
+  readonly dueInMs?: number | null;
+}
+
+/** Writes the change, with a new version; answers the shipment as it is then. */
+export async function updateShipment(
+  trx: Trx,
+  dialect: DialectName,
+  shipment: StoredShipment,
+  change: ShipmentChange,
+  updatedAt: number,
+): Promise<StoredShipment> {
+  const { progress, booking, trackingNumber, trackingUrl, cancelRequested, failures, dueInMs } = change;
+  await trx
+    .updateTable("shipments")
+    .set({
+      ...(progress && {
+        state: progress.told.state,
+        state_at: progress.told.at,
+        state_event_id: progress.told.eventId,
+        collected: progress.collected ? 1 : 0,
+        delivered_at: progress.deliveredAt ?? null,
+        ...(progress.decided && !shipment.progress.decided && { cancelled_at: updatedAt }),
+      }),
+      ...(booking !== undefined && { booking }),
+      ...(trackingNumber !== undefined && { tracking_number: trackingNumber }),
+      ...(trackingUrl !== undefined && { tracking_url: trackingUrl }),
+      ...(cancelRequested !== undefined && { cancel_requested: cancelRequested ? 1 : 0 }),
+      ...(failures !== undefined && { failures }),
+      ...(dueInMs !== undefined && { due_at: dueIn(dialect, dueInMs) }),
+      updated_at: updatedAt,
+      version: shipment.version + 1,
+    })
+    .where("id", "=", shipment.id)
+    .execute();
+  return {
+    ...shipment,
+    progress: progress ?? shipment.progress,
+    booking: booking ?? shipment.booking,
+    trackingNumber: trackingNumber ?? shipment.trackingNumber,
+    trackingUrl: trackingUrl ?? shipment.trackingUrl,
+    cancelRequested: cancelRequested ?? shipment.cancelRequested,
+    failures: failures ?? shipment.failures,
+    updatedAt,
+    version: shipment.version + 1,
+  };
+}
+
+/** Says when to look at a shipment that the transaction has locked, from now; nothing that anybody sees changes. */
+export async function scheduleShipment(
+  trx: Trx,
+  dialect: DialectName,
+  { id }: StoredShipment,
+  { failures, dueInMs }: { failures: number; dueInMs: number | null },
+): Promise<void> {
+  await trx
+    .updateTable("shipments")
+    .set({ failures, due_at: dueIn(dialect, dueInMs) })
+    .where("id", "=", id)
+    .execute();
+}
+
+function dueIn(dialect: DialectName, dueInMs: number | null) {
+  return dueInMs === null ? null : sql<number>`${nowMs(dialect)} + ${Math.round(dueInMs)}`;
+}

@@ -1,0 +1,35 @@
+/**
+ * A process of the logistics service that is killed in the middle of its first booking: the carrier has heard it (the
+ * reference stands in a file), and nobody has noted the answer. Arguments: the database's URL, the file.
+ */
+import { appendFileSync } from "node:fs";
+import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { createLogger } from "../../runtime/log.ts";
+import { createLocalTransport } from "../../runtime/serve/local-transport.ts";
+import { createServiceClient } from "../../runtime/serve/service-client.ts";
+import { logisticsDefaults } from "../config.ts";
+import { createLogisticsService } from "../service.ts";
+import { createScriptedCarrier } from "./scripted-carrier.ts";
+
+const [databaseUrl = "", file = ""] = process.argv.slice(2);
+const carrier = createScriptedCarrier();
+carrier.beforeAnswer = async () => {
+  appendFileSync(file, `${carrier.booked[0]?.reference}\n`);
+  process.kill(process.pid, "SIGKILL");
+};
+const { transport } = createLocalTransport({ interceptors: [] });
+const service = await createLogisticsService(
+  {
+    ...logisticsDefaults,
+    databaseUrl,
+    publicUrl: () => "http://docket.test",
+    sandboxSecret: `whsec_${Buffer.alloc(32, 7).toString("base64")}`,
+    carrierTimeoutMs: 250,
+  },
+  {
+    clients: { order: createServiceClient(OrderService, transport, { subject: "logistics" }) },
+    carriers: [carrier],
+    log: createLogger({ level: "silent", name: "test" }),
+  },
+);
+await service.start();

@@ -1,0 +1,137 @@
+import { create } from "@bufbuild/protobuf";
+import { type Client, Code, ConnectError, createClient, createServiceImplSpec } from "@connectrpc/connect";
+import { Registry } from "prom-client";
+import { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
+import { type Order, OrderSchema, Order_State as OrderState } from "../../../gen/docket/order/v1/order_pb.js";
+import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { createInProcessBus } from "../../runtime/bus/in-process.ts";
+import { systemClock } from "../../runtime/clock.ts";
+import { notFound } from "../../runtime/errors.ts";
+import { createLogger } from "../../runtime/log.ts";
+import { createInterceptors } from "../../runtime/serve/interceptors.ts";
+import { createLocalTransport } from "../../runtime/serve/local-transport.ts";
+import { createServiceClient } from "../../runtime/serve/service-client.ts";
+import { createRpcMetrics } from "../../runtime/telemetry/rpc-metrics.ts";
+import type { OpenTestDatabase } from "../../runtime/testing/databases.ts";
+import type { Carrier } from "../carriers/carrier.ts";
+import { logisticsDefaults } from "../config.ts";
+import type { LogisticsDatabase } from "../db/schema.ts";
+import { createLogisticsService } from "../service.ts";
+
+export const tenant = "tenant-a";
+export const sandboxSecret = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
+
+export interface LogisticsOptions {
+  readonly stepMs?: number;
+  readonly carriers?: readonly Carrier[];
+  readonly trackAfterMs?: number;
+  readonly expireAfterMs?: number;
+  readonly carrierTimeoutMs?: number;
+}
+
+/** An order as the order service would answer it: two lines, CONFIRMED. */
+export function confirmedOrder(id: string, changes: Partial<Pick<Order, "state" | "carrier">> = {}): Order {
+  return create(OrderSchema, {
+    name: `orders/${id}`,
+    state: OrderState.CONFIRMED,
+    lineItems: [
+      { id: "1", sku: "chai", quantity: 5 },
+      { id: "2", sku: "chang", quantity: 2 },
+    ],
+    shippingAddress: { recipient: "Ada", addressLines: ["1 Main St"], locality: "London", regionCode: "GB" },
+    ...changes,
+  });
+}
+
+/** The real service on an empty database; orders are a map, and the sandbox's callbacks come in as they would by HTTP. */
+export async function startLogistics(open: OpenTestDatabase, options: LogisticsOptions = {}) {
+  const db = await open<LogisticsDatabase>();
+  const orders = new Map<string, Order>();
+  const log = createLogger({ level: "silent", name: "test" });
+  const bus = createInProcessBus({ log });
+  const interceptors = createInterceptors({
+    authenticate: async () => undefined,
+    log,
+    metrics: createRpcMetrics(new Registry()),
+    clock: systemClock,
+  });
+  const { transport, mount } = createLocalTransport({ interceptors });
+  mount([
+    createServiceImplSpec<typeof OrderService>(OrderService, {
+      async getOrder({ name }) {
+        const order = orders.get(name);
+        if (order === undefined) {
+          throw notFound("docket.dev/Order", name);
+        }
+        return order;
+      },
+    }),
+  ]);
+  const anybody = createClient(LogisticsService, transport);
+  const receive: typeof fetch = async (input, init) => {
+    const carrier = new URL(`${input}`).pathname.split("/").at(-1) ?? "";
+    const data = new Uint8Array(init?.body as Buffer);
+    try {
+      const headers = init?.headers ?? {};
+      const answer = await anybody.receiveCarrierCallback({ carrier, body: { data } }, { headers });
+      return new Response(Buffer.from(answer.data), { headers: { "content-type": answer.contentType } });
+    } catch (error) {
+      return new Response("", { status: ConnectError.from(error).code === Code.Unauthenticated ? 401 : 500 });
+    }
+  };
+  const start = () =>
+    createLogisticsService(
+      {
+        ...logisticsDefaults,
+        databaseUrl: db.url,
+        publicUrl: () => "http://docket.test",
+        sandboxSecret,
+        sandboxStepMs: options.stepMs ?? 20,
+        workPollMs: 20,
+        trackAfterMs: options.trackAfterMs ?? logisticsDefaults.trackAfterMs,
+        expireAfterMs: options.expireAfterMs ?? logisticsDefaults.expireAfterMs,
+        carrierTimeoutMs: options.carrierTimeoutMs ?? 2000,
+      },
+      {
+        clients: { order: createServiceClient(OrderService, transport, { subject: "logistics" }) },
+        bus,
+        log,
+        fetch: receive,
+        ...(options.carriers && { carriers: options.carriers }),
+      },
+    );
+  const service = await start();
+  mount(service.specs);
+  const clients = createServiceClient(LogisticsService, transport, { subject: "test" });
+  return {
+    db,
+    bus,
+    orders,
+    service,
+    /** Another process on the same database, not started. */
+    startAnother: start,
+    receive,
+    logistics: clients.for(tenant) as Client<typeof LogisticsService>,
+    clientOf: (name: string): Client<typeof LogisticsService> => clients.for(name),
+    addOrder(id: string, changes: Partial<Pick<Order, "state" | "carrier">> = {}) {
+      orders.set(`orders/${id}`, confirmedOrder(id, changes));
+    },
+    /** The events of an order, by their short names, in their order. */
+    async published(id: string): Promise<string[]> {
+      const rows = await db.kysely
+        .selectFrom("outbox_messages")
+        .select("type")
+        .where("aggregate", "=", `orders/${id}`)
+        .orderBy("sequence")
+        .execute();
+      return rows.map(({ type }) => type.slice("docket.logistics.v1.Shipment".length));
+    },
+    async [Symbol.asyncDispose]() {
+      await service.drain();
+      await service[Symbol.asyncDispose]();
+      await bus[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export type Logistics = Awaited<ReturnType<typeof startLogistics>>;

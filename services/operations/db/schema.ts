@@ -1,0 +1,20 @@
+/** An API key; the key itself is not stored. */
+export interface ApiKeysTable {
+  id: string;
+  tenant_id: string;
+  display_name: string;
+  /** SHA-256 of the key, hex. */
+  key_hash: string;
+  key_prefix: string;
+  /** Separated by spaces. */
+  scopes: string;
+  expires_at: number | null;
+  revoked_at: number | null;
+  /** To the minute. */
+  last_used_at: number | null;
+  created_at: number;
+}
+
+export interface OperationsDatabase {
+  api_keys: ApiKeysTable;
+}

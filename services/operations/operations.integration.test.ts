@@ -1,0 +1,153 @@
+import { type Client, createClient, createContextValues } from "@connectrpc/connect";
+import { describe, expect, test } from "@jest/globals";
+import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
+import { WebhookService } from "../../gen/docket/operations/v1/webhook_service_pb.js";
+import { type Principal, principalKey } from "../runtime/context-values.ts";
+import { createLocalTransport } from "../runtime/serve/local-transport.ts";
+import { describeEachDatabase, type OpenTestDatabase } from "../runtime/testing/databases.ts";
+import { createOperationsService } from "./service.ts";
+
+const adminKey = "dk_test-admin-key";
+
+/** The service on an empty database, and clients that call as anybody. */
+async function start(open: OpenTestDatabase, now = () => new Date()) {
+  const { url } = await open();
+  const config = { databaseUrl: url, adminKey, adminTenant: "default" };
+  const clock = { now, monotonicMs: () => performance.now() };
+  const service = await createOperationsService(config, { clock });
+  const { transport, mount } = createLocalTransport({ interceptors: [] });
+  mount(service.specs);
+  const as = (principal: Partial<Principal>): Client<typeof ApiKeyService> => {
+    const caller = {
+      kind: "api_key" as const,
+      tenant: "default",
+      subject: "test",
+      scopes: new Set(["admin"]),
+      ...principal,
+    };
+    const client = createClient(ApiKeyService, {
+      ...transport,
+      unary: (method, signal, timeoutMs, header, input) =>
+        transport.unary(method, signal, timeoutMs, header, input, createContextValues().set(principalKey, caller)),
+    });
+    return client;
+  };
+  const usable = async (key: string) => (await as({}).authenticateApiKey({ key })).apiKey !== undefined;
+  return { config, service, transport, as, usable, [Symbol.asyncDispose]: () => service[Symbol.asyncDispose]() };
+}
+
+describeEachDatabase("the operations service", (open) => {
+  test("makes a key that works, and never shows it again", async () => {
+    await using running = await start(open);
+    const keys = running.as({});
+    const made = await keys.createApiKey({ apiKey: { displayName: "Shop", scopes: ["orders.write", "orders.read"] } });
+    expect(made.key).toMatch(/^dk_/);
+
+    const { apiKey } = await keys.authenticateApiKey({ key: made.key });
+    expect(apiKey).toMatchObject({
+      name: made.name,
+      tenant: "default",
+      scopes: ["orders.read", "orders.write"],
+      key: "",
+    });
+    const listed = await keys.listApiKeys({});
+    expect(listed.apiKeys.map(({ name, key }) => [name, key])).toContainEqual([made.name, ""]);
+  });
+
+  test("refuses a revoked key at once, and revoking it again changes nothing", async () => {
+    await using running = await start(open);
+    const keys = running.as({});
+    const { name, key } = await keys.createApiKey({ apiKey: { displayName: "Shop", scopes: ["orders.read"] } });
+    expect(await running.usable(key)).toBe(true);
+
+    const revoked = await keys.revokeApiKey({ name });
+    expect(await running.usable(key)).toBe(false);
+    expect((await keys.revokeApiKey({ name })).revokeTime).toEqual(revoked.revokeTime);
+  });
+
+  test("refuses a key whose time is over", async () => {
+    let nowMs = Date.parse("2026-01-01T00:00:00Z");
+    await using running = await start(open, () => new Date(nowMs));
+    const expireTime = { seconds: BigInt(nowMs / 1000 + 60), nanos: 0 };
+    const made = await running
+      .as({})
+      .createApiKey({ apiKey: { displayName: "x", scopes: ["orders.read"], expireTime } });
+    expect(await running.usable(made.key)).toBe(true);
+    nowMs += 60_000;
+    expect(await running.usable(made.key)).toBe(false);
+  });
+
+  test("knows no key that nobody made", async () => {
+    await using running = await start(open);
+    expect(await running.usable("dk_guessed")).toBe(false);
+  });
+
+  test("accepts the configured admin key, and only the latest one", async () => {
+    await using running = await start(open);
+    expect(await running.usable(adminKey)).toBe(true);
+    const again = await createOperationsService({ ...running.config, adminKey: "dk_another" });
+    await again[Symbol.asyncDispose]();
+    expect(await running.usable(adminKey)).toBe(false);
+    expect(await running.usable("dk_another")).toBe(true);
+  });
+
+  describe("hands on no more than the caller has", () => {
+    const clerk = { scopes: new Set(["operations.write", "orders.read"]) };
+
+    test.each([
+      ["another scope", { scopes: ["orders.write"] }],
+      ["the scope admin", { scopes: ["admin"] }],
+      ["another tenant", { scopes: ["orders.read"], tenant: "other" }],
+    ])("%s", async (_what, wanted) => {
+      await using running = await start(open);
+      await expect(running.as(clerk).createApiKey({ apiKey: { displayName: "x", ...wanted } })).rejects.toThrow(
+        "permission_denied",
+      );
+    });
+
+    test("but that it does", async () => {
+      await using running = await start(open);
+      const made = await running.as(clerk).createApiKey({ apiKey: { displayName: "x", scopes: ["orders.read"] } });
+      expect(made.tenant).toBe("default");
+    });
+  });
+
+  test("names every scope that does not exist", async () => {
+    await using running = await start(open);
+    const wrong = running.as({}).createApiKey({ apiKey: { displayName: "x", scopes: ["orders.fly", "orders.swim"] } });
+    await expect(wrong).rejects.toThrow(/orders\.fly.*orders\.swim/);
+  });
+
+  test("keeps a tenant's keys from other tenants", async () => {
+    await using running = await start(open);
+    const made = await running.as({}).createApiKey({ apiKey: { displayName: "x", scopes: ["orders.read"] } });
+    const stranger = running.as({ tenant: "other" });
+    await expect(stranger.revokeApiKey({ name: made.name })).rejects.toThrow("does not exist");
+    expect((await stranger.listApiKeys({})).apiKeys).toEqual([]);
+    expect(await running.usable(made.key)).toBe(true);
+  });
+
+  test("lists keys page by page, each once", async () => {
+    await using running = await start(open);
+    const keys = running.as({ tenant: "paged" });
+    const made: string[] = [];
+    for (let i = 0; i < 5; i += 1) {
+      made.unshift((await keys.createApiKey({ apiKey: { displayName: `key ${i}`, scopes: ["orders.read"] } })).name);
+    }
+    const listed: string[] = [];
+    let pageToken = "";
+    do {
+      const page = await keys.listApiKeys({ pageSize: 2, pageToken });
+      listed.push(...page.apiKeys.map(({ name }) => name));
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+    expect(listed).toEqual(made);
+    await expect(running.as({ tenant: "other" }).listApiKeys({ pageToken: "AAAA" })).rejects.toThrow("page_token");
+  });
+
+  test("says plainly what is not built yet", async () => {
+    await using running = await start(open);
+    const webhooks = createClient(WebhookService, running.transport);
+    await expect(webhooks.listWebhookEndpoints({})).rejects.toThrow("ListWebhookEndpoints is not implemented");
+  });
+});

@@ -1,0 +1,36 @@
+import { createServiceImplSpec, type ServiceImpl, type ServiceImplSpec } from "@connectrpc/connect";
+import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
+import { DeadLetterService } from "../../gen/docket/operations/v1/dead_letter_service_pb.js";
+import { WebhookService } from "../../gen/docket/operations/v1/webhook_service_pb.js";
+import type { OperationsContext } from "./context.ts";
+import { authenticateApiKey } from "./rpc/authenticate-api-key.ts";
+import { createApiKey } from "./rpc/create-api-key.ts";
+import { listApiKeys } from "./rpc/list-api-keys.ts";
+import { notYet } from "./rpc/not-yet.ts";
+import { revokeApiKey } from "./rpc/revoke-api-key.ts";
+
+/** Every RPC of the operations service and the file that implements it. */
+export const routes = (ctx: OperationsContext): ServiceImplSpec[] => [
+  createServiceImplSpec<typeof ApiKeyService>(ApiKeyService, {
+    createApiKey: createApiKey(ctx),
+    listApiKeys: listApiKeys(ctx),
+    revokeApiKey: revokeApiKey(ctx),
+    authenticateApiKey: authenticateApiKey(ctx),
+  } satisfies ServiceImpl<typeof ApiKeyService>),
+
+  createServiceImplSpec<typeof DeadLetterService>(DeadLetterService, {
+    listDeadLetters: notYet,
+    getDeadLetter: notYet,
+    replayDeadLetter: notYet,
+  } satisfies ServiceImpl<typeof DeadLetterService>),
+
+  createServiceImplSpec<typeof WebhookService>(WebhookService, {
+    createWebhookEndpoint: notYet,
+    getWebhookEndpoint: notYet,
+    updateWebhookEndpoint: notYet,
+    deleteWebhookEndpoint: notYet,
+    listWebhookEndpoints: notYet,
+    listDeliveries: notYet,
+    redeliverEvents: notYet,
+  } satisfies ServiceImpl<typeof WebhookService>),
+];

@@ -1,0 +1,59 @@
+import { systemClock } from "../runtime/clock.ts";
+import { openDatabase } from "../runtime/db/connect.ts";
+import { migrate } from "../runtime/db/migrate.ts";
+import { ping } from "../runtime/db/ping.ts";
+import { createIds } from "../runtime/ids.ts";
+import type { Service } from "../runtime/service.ts";
+import type { ServiceDeps } from "../runtime/service-base.ts";
+import type { OperationsConfig } from "./config.ts";
+import type { OperationsContext } from "./context.ts";
+import { migrations } from "./db/migrations.ts";
+import type { OperationsDatabase } from "./db/schema.ts";
+import { hashKey, prefixOf } from "./domain/api-key.ts";
+import { routes } from "./routes.ts";
+import { replaceApiKey } from "./store/api-keys.ts";
+
+/**
+ * Makes the operations service: API keys. The methods of webhooks and dead letters are there and answer UNIMPLEMENTED. Its
+ * schema is brought up to date first.
+ */
+export async function createOperationsService(
+  config: OperationsConfig,
+  deps: Pick<ServiceDeps, "clock" | "ids" | "onStatement"> = {},
+): Promise<Service> {
+  const { clock = systemClock, ids = createIds(clock) } = deps;
+  const db = await openDatabase<OperationsDatabase>({
+    url: config.databaseUrl,
+    onStatement: deps.onStatement,
+  });
+  await migrate(db, migrations);
+  const ctx: OperationsContext = { db, clock, ids };
+  await installAdminKey(ctx, config);
+  return {
+    name: "operations",
+    specs: routes(ctx),
+    checks: { "operations-database": { run: () => ping(db.kysely) } },
+    start: async () => {},
+    drain: async () => {},
+    [Symbol.asyncDispose]: () => db[Symbol.asyncDispose](),
+  };
+}
+
+/** The admin key is the configured one and no other: a new one takes the place of the old one. */
+async function installAdminKey({ db, clock }: OperationsContext, config: OperationsConfig): Promise<void> {
+  if (config.adminKey === undefined) {
+    return;
+  }
+  await replaceApiKey(db, {
+    id: "admin",
+    tenant_id: config.adminTenant,
+    display_name: "Administrator (from the configuration)",
+    key_hash: hashKey(config.adminKey),
+    key_prefix: prefixOf(config.adminKey),
+    scopes: "admin",
+    expires_at: null,
+    revoked_at: null,
+    last_used_at: null,
+    created_at: clock.now().getTime(),
+  });
+}

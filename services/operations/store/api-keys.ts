@@ -1,0 +1,60 @@
+import type { Insertable, Selectable } from "kysely";
+import type { Database } from "../../runtime/db/connect.ts";
+import type { ApiKeysTable, OperationsDatabase } from "../db/schema.ts";
+
+export type ApiKeyRow = Selectable<ApiKeysTable>;
+
+type Db = Database<OperationsDatabase>;
+
+export async function insertApiKey({ kysely }: Db, row: Insertable<ApiKeysTable>): Promise<void> {
+  await kysely.insertInto("api_keys").values(row).execute();
+}
+
+export function findApiKeyByHash({ kysely }: Db, keyHash: string): Promise<ApiKeyRow | undefined> {
+  return kysely.selectFrom("api_keys").selectAll().where("key_hash", "=", keyHash).executeTakeFirst();
+}
+
+export function findApiKey({ kysely }: Db, tenant: string, id: string): Promise<ApiKeyRow | undefined> {
+  return kysely
+    .selectFrom("api_keys")
+    .selectAll()
+    .where("tenant_id", "=", tenant)
+    .where("id", "=", id)
+    .executeTakeFirst();
+}
+
+/** A page of a tenant's keys, the newest first, beginning after the key `after`. */
+export function listApiKeys(
+  { kysely }: Db,
+  tenant: string,
+  page: { after: string | undefined; limit: number },
+): Promise<ApiKeyRow[]> {
+  let query = kysely.selectFrom("api_keys").selectAll().where("tenant_id", "=", tenant);
+  if (page.after !== undefined) {
+    query = query.where("id", "<", page.after);
+  }
+  return query.orderBy("id", "desc").limit(page.limit).execute();
+}
+
+/** Sets the time of revocation unless one is set. */
+export async function revokeApiKey({ kysely }: Db, tenant: string, id: string, nowMs: number): Promise<void> {
+  await kysely
+    .updateTable("api_keys")
+    .set({ revoked_at: nowMs })
+    .where("tenant_id", "=", tenant)
+    .where("id", "=", id)
+    .where("revoked_at", "is", null)
+    .execute();
+}
+
+export async function touchApiKey({ kysely }: Db, id: string, minuteMs: number): Promise<void> {
+  await kysely.updateTable("api_keys").set({ last_used_at: minuteMs }).where("id", "=", id).execute();
+}
+
+/** Makes `row` the key with its id, whatever was there before. */
+export async function replaceApiKey(db: Db, row: Insertable<ApiKeysTable>): Promise<void> {
+  await db.transaction(async (trx) => {
+    await trx.deleteFrom("api_keys").where("id", "=", row.id).execute();
+    await trx.insertInto("api_keys").values(row).execute();
+  });
+}

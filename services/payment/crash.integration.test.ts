@@ -1,0 +1,55 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "@jest/globals";
+import { describeEachDatabase } from "../runtime/testing/databases.ts";
+import { until } from "../runtime/testing/until.ts";
+import { startPayments } from "./testing/running-payments.ts";
+
+const program = fileURLToPath(new URL("testing/doomed-payments.ts", import.meta.url));
+
+/** Runs the program until it is killed in the middle; resolves with the payments that it acknowledged. */
+async function runAndKill(url: string, prefix: string, forMs: number): Promise<string[]> {
+  const child = spawn(process.execPath, [program, url, prefix], { stdio: ["ignore", "pipe", "ignore"] });
+  let output = "";
+  child.stdout.on("data", (chunk) => {
+    output += chunk;
+  });
+  const exited = once(child, "exit");
+  await until(() => output.includes("\n") || child.exitCode !== null, 60_000);
+  await sleep(forMs);
+  child.kill("SIGKILL");
+  await exited;
+  return output.split("\n").slice(0, -1);
+}
+
+describeEachDatabase("payments of a process that is killed", (open) => {
+  test("are all taken once, or given back once, by the process that comes after it", async () => {
+    const { url } = await open();
+    const acknowledged: string[] = [];
+    for (const [i, forMs] of [40, 300].entries()) {
+      acknowledged.push(...(await runAndKill(url, `run${i}`, forMs)));
+    }
+    expect(acknowledged.length).toBeGreaterThan(0);
+
+    await using it = await startPayments(url, { providerTimeoutMs: 300, reconcileAfterMs: 500 });
+    const payments = () => it.db.kysely.selectFrom("payments").selectAll().execute();
+    await until(async () => {
+      const all = await payments();
+      return all.every((row) => row.captured === row.amount && (row.settling === 0 || row.refunded === row.amount));
+    }, 60_000);
+
+    const known = new Set((await payments()).map((row) => `orders/${row.order_id}/payments/${row.payment_id}`));
+    expect(acknowledged.filter((name) => !known.has(name))).toEqual([]);
+    const opened = await it.db.kysely.selectFrom("sandbox_payments").select("payment").execute();
+    expect(opened.map((row) => row.payment).sort()).toEqual([...known].sort());
+    const taken = await it.db.kysely
+      .selectFrom("sandbox_steps")
+      .select("reference")
+      .where("kind", "=", "captured")
+      .execute();
+    expect(new Set(taken.map((row) => row.reference)).size).toBe(taken.length);
+    await it.audit();
+  }, 180_000);
+});

@@ -1,0 +1,152 @@
+import type { CallbackTables } from "../../runtime/callbacks/tables.ts";
+import type { DueColumns } from "../../runtime/db/claim-due.ts";
+import type { Integer64 } from "../../runtime/db/columns.ts";
+import type { OutboxTables } from "../../runtime/outbox/tables.ts";
+import type { OperationKind, OperationState } from "../domain/operation.ts";
+import type { MovementKind } from "../domain/payment.ts";
+import type { PaymentState } from "../domain/payment-state.ts";
+import type { RefundState } from "../domain/refund-state.ts";
+
+/** A payment. `id` is its uid; `due_at` is when to ask the provider next how it stands. */
+export interface PaymentsTable extends DueColumns {
+  tenant_id: string;
+  order_id: string;
+  payment_id: string;
+  provider: string;
+  provider_reference: string | null;
+  /** Empty for what was settled before it was opened. */
+  currency: string;
+  amount: Integer64;
+  authorized: Integer64;
+  captured: Integer64;
+  refunded: Integer64;
+  action_required: number;
+  failed: number;
+  expired: number;
+  voided: number;
+  /** Follows from the facts above; stored for filters. */
+  state: PaymentState;
+  capture_automatically: number;
+  settling: number;
+  settle_reason: string;
+  client_secret: string;
+  redirect_url: string;
+  failure_message: string;
+  created_at: number;
+  updated_at: number;
+  expires_at: number;
+  version: number;
+}
+
+export interface RefundsTable {
+  tenant_id: string;
+  payment_uid: string;
+  id: string;
+  provider_reference: string | null;
+  amount: Integer64;
+  state: RefundState;
+  settlement: number;
+  reason: string;
+  failure_message: string;
+  created_at: number;
+}
+
+/** The money ledger. Entries are only ever added. */
+export interface PaymentMovementsTable {
+  tenant_id: string;
+  payment_uid: string;
+  id: string;
+  kind: MovementKind;
+  amount: Integer64;
+  currency: string;
+  /** Where it was heard: `callback 01h…`, `operation 01h…`, `poll`. */
+  cause: string;
+  created_at: number;
+}
+
+/** What is to be done at the provider, and the caller's key with its answer where a caller asked for it. */
+export interface PaymentOperationsTable extends DueColumns {
+  tenant_id: string;
+  payment_uid: string;
+  kind: OperationKind;
+  provider_key: string;
+  state: OperationState;
+  amount: Integer64;
+  refund_id: string | null;
+  payment_token: string;
+  message: string;
+  /** `CapturePayment/` and the caller's request id; null without one. */
+  request_key: string | null;
+  request_hash: string;
+  /** The answer in the binary format, committed with the effect. */
+  response: Uint8Array | null;
+  created_at: number;
+}
+
+export interface PaymentCallbacksTable extends DueColumns {
+  /** Of the payment; of the default tenant as long as the payment is not known. */
+  tenant_id: string;
+  provider: string;
+  event_id: string;
+  event_type: string;
+  state: CallbackState;
+  /** The payment's resource name; empty as long as it is not known. */
+  payment: string;
+  body: Uint8Array;
+  receive_count: number;
+  failure_message: string;
+  /** By the database's clock, as is `processed_at`. */
+  created_at: number;
+  processed_at: number | null;
+}
+
+export type CallbackState = "RECEIVED" | "PROCESSED" | "IGNORED" | "FAILED";
+
+/** What the sandbox, which stands for somebody else's system, knows of a payment. */
+export interface SandboxPaymentsTable {
+  reference: string;
+  open_key: string;
+  tenant: string;
+  payment: string;
+  currency: string;
+  amount: Integer64;
+  token: string;
+  capture_automatically: number;
+  client_secret: string;
+  expires_at: number;
+}
+
+/** What happens to a payment of the sandbox at a time, told by its callbacks and seen by whoever asks after that time. */
+export interface SandboxStepsTable {
+  reference: string;
+  number: number;
+  effective_at: number;
+  kind: SandboxStepKind;
+  amount: Integer64;
+  /** Of a refund. */
+  refund_id: string;
+  refund_reference: string;
+  message: string;
+  /** The key of the request that made it; null where the sandbox did by itself. */
+  request_key: string | null;
+}
+
+export type SandboxStepKind =
+  | "action_required"
+  | "authorized"
+  | "captured"
+  | "failed"
+  | "voided"
+  | "refund_pending"
+  | "refund_succeeded"
+  | "refund_failed";
+
+export interface PaymentDatabase extends OutboxTables, CallbackTables {
+  payments: PaymentsTable;
+  refunds: RefundsTable;
+  payment_movements: PaymentMovementsTable;
+  payment_operations: PaymentOperationsTable;
+  payment_callbacks: PaymentCallbacksTable;
+  sandbox_payments: SandboxPaymentsTable;
+  sandbox_steps: SandboxStepsTable;
+}

@@ -1,0 +1,193 @@
+import { expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { somePayment, someRefund, someReport } from "../testing/payment-values.ts";
+import { expire, type Merged, mergeReport, refuse, settle, then, withRefunds } from "./merge-report.ts";
+import { MOVEMENT_KINDS, type Movement, type Payment, paymentState, type Refund, sumOf } from "./payment.ts";
+import type { ProviderReport } from "./provider-report.ts";
+import { REFUND_STATES } from "./refund-state.ts";
+
+function merged(payment: Payment, refunds: readonly Refund[], report: ProviderReport): Merged {
+  const result = mergeReport(payment, refunds, report, 9);
+  if (result.kind !== "merged") {
+    throw new Error(result.problem);
+  }
+  return result;
+}
+
+test("a capture brings its authorization with it and is told as one change", () => {
+  const result = merged(somePayment(), [], someReport({ captured: 10_000n }));
+  expect(result.payment).toMatchObject({ authorized: 10_000n, captured: 10_000n });
+  expect(result.movements).toEqual([
+    { kind: "AUTHORIZATION", amount: 10_000n },
+    { kind: "CAPTURE", amount: 10_000n },
+  ]);
+  expect(result.changes).toEqual([{ kind: "captured" }]);
+});
+
+test("an older report changes nothing", () => {
+  const { payment } = merged(somePayment(), [], someReport({ authorized: 10_000n, captured: 4_000n }));
+  const again = merged(payment, [], someReport({ authorized: 10_000n, captured: 2_500n }));
+  expect(again).toMatchObject({ changed: false, movements: [], changes: [] });
+  expect(again.payment).toEqual(payment);
+});
+
+test("a further part of a capture is told and booked by its difference", () => {
+  const first = merged(somePayment(), [], someReport({ authorized: 10_000n, captured: 4_000n }));
+  const second = merged(first.payment, [], someReport({ authorized: 10_000n, captured: 7_000n }));
+  expect(second.movements).toEqual([{ kind: "CAPTURE", amount: 3_000n }]);
+  expect(second.changes).toEqual([{ kind: "captured" }]);
+});
+
+test.each([
+  ["another amount", { amount: { currency: "EUR", minor: 9_999n } }, "the amount is 9999, expected 10000 minor units"],
+  ["another currency", { amount: { currency: "USD", minor: 10_000n } }, "the currency is USD, expected EUR"],
+  ["another payment", { reference: "other" }, "the provider's id is other, expected ref"],
+  ["more than was asked for", { captured: 10_001n }, "captured 10001 of 10000 minor units"],
+  ["less than nothing", { authorized: -1n }, "authorized -1 of 10000 minor units"],
+])("a report of %s is refused", (_, report, problem) => {
+  expect(mergeReport(somePayment(), [], someReport(report), 9)).toEqual({ kind: "mismatch", problem });
+});
+
+test("a refund that is heard of before its capture has to wait", () => {
+  const refunds = [{ reference: "r", amount: { currency: "EUR", minor: 500n }, state: "SUCCEEDED" as const }];
+  expect(mergeReport(somePayment(), [], someReport({ refunds }), 9)).toMatchObject({ kind: "early" });
+});
+
+test("a refund that was made at the provider is adopted", () => {
+  const report = someReport({
+    captured: 10_000n,
+    refunds: [{ reference: "r7", amount: { currency: "EUR", minor: 500n }, state: "SUCCEEDED" }],
+  });
+  const result = merged(somePayment(), [], report);
+  expect(result.refunds).toMatchObject([{ id: "x-r7", amount: 500n, state: "SUCCEEDED" }]);
+  expect(result.payment.refunded).toBe(500n);
+  expect(result.changes.map(({ kind }) => kind)).toEqual(["captured", "refunded"]);
+});
+
+test("a refund of another amount than ours is refused", () => {
+  const payment = somePayment({ authorized: 10_000n, captured: 10_000n });
+  const report = someReport({
+    captured: 10_000n,
+    refunds: [{ id: "1", reference: "r", amount: { currency: "EUR", minor: 999n }, state: "PENDING" }],
+  });
+  expect(mergeReport(payment, [someRefund()], report, 9)).toMatchObject({ kind: "mismatch" });
+});
+
+test("a report about a refund alone needs no totals, and its currency is checked", () => {
+  const payment = somePayment({ authorized: 10_000n, captured: 10_000n });
+  const heard = (currency: string): ProviderReport => {
+    const { amount: _, ...report } = someReport();
+    return {
+      ...report,
+      refunds: [{ id: "1", reference: "r", amount: { currency, minor: 1_000n }, state: "SUCCEEDED" }],
+    };
+  };
+  expect(merged(payment, [someRefund()], heard("EUR")).payment.refunded).toBe(1_000n);
+  expect(mergeReport(payment, [someRefund()], heard("USD"), 9)).toMatchObject({ kind: "mismatch" });
+});
+
+test("a refund that the bank sends back takes its money out of the refunded sum again", () => {
+  const payment = somePayment({ authorized: 10_000n, captured: 10_000n });
+  const heard = (state: "SUCCEEDED" | "FAILED") =>
+    someReport({
+      captured: 10_000n,
+      refunds: [{ id: "1", reference: "r", amount: { currency: "EUR", minor: 1_000n }, state }],
+    });
+  const done = merged(payment, [someRefund()], heard("SUCCEEDED"));
+  expect(done.changes).toMatchObject([{ kind: "refunded", refund: { id: "1" } }]);
+  const back = merged(done.payment, done.refunds, heard("FAILED"));
+  expect(back.payment.refunded).toBe(0n);
+  expect(back.movements).toEqual([{ kind: "REFUND", amount: -1_000n }]);
+  expect(back.changes).toMatchObject([{ kind: "refund-failed", refund: { state: "FAILED" } }]);
+});
+
+test("an authorization that is heard of after the void is booked but told to nobody", () => {
+  const payment = somePayment({ voided: true });
+  const result = merged(payment, [], someReport({ authorized: 10_000n }));
+  expect(paymentState(result.payment)).toBe("VOIDED");
+  expect(result.changes).toEqual([]);
+  expect(result.movements).toEqual([{ kind: "AUTHORIZATION", amount: 10_000n }]);
+});
+
+test("an expired payment that is paid after all is told as paid", () => {
+  const { payment } = expire(somePayment(), []);
+  expect(paymentState(payment)).toBe("EXPIRED");
+  const late = merged(payment, [], someReport({ captured: 10_000n }));
+  expect(paymentState(late.payment)).toBe("CAPTURED");
+  expect(late.changes).toEqual([{ kind: "captured" }]);
+});
+
+test("expiry, refusal and settlement are told once", () => {
+  const expired = expire(somePayment(), []);
+  expect(expired.changes).toEqual([{ kind: "expired" }]);
+  expect(expire(expired.payment, []).changed).toBe(false);
+  const refused = refuse(somePayment(), [], "no");
+  expect(refused).toMatchObject({ changes: [{ kind: "failed" }], payment: { failureMessage: "no" } });
+  const settled = settle(somePayment(), [], "cancelled");
+  expect(settled).toMatchObject({ changed: true, changes: [], payment: { settleReason: "cancelled" } });
+  expect(settle(settled.payment, [], "again").changed).toBe(false);
+});
+
+test("two changes in a row are the sum of both", () => {
+  const first = merged(somePayment(), [], someReport({ captured: 10_000n }));
+  const both = then(first, withRefunds(first.payment, first.refunds, [someRefund()]));
+  expect(both).toMatchObject({ changed: true, changes: [{ kind: "captured" }], refunds: [{ id: "1" }] });
+  expect(both.movements).toHaveLength(2);
+});
+
+/** Reports as a provider makes them while a payment goes on: sums never fall, and captures are authorized. */
+const history = fc
+  .array(
+    fc.record({
+      authorized: fc.bigInt(0n, 10_000n),
+      captured: fc.bigInt(0n, 10_000n),
+      failed: fc.boolean(),
+      voided: fc.boolean(),
+      actionRequired: fc.boolean(),
+      refund: fc.option(fc.record({ nth: fc.nat(2), state: fc.constantFrom(...REFUND_STATES) })),
+    }),
+    { minLength: 1, maxLength: 6 },
+  )
+  .map((steps) =>
+    steps.map(({ refund, ...step }) =>
+      someReport({
+        ...step,
+        captured: refund ? 10_000n : step.captured,
+        refunds: refund
+          ? [{ reference: `r${refund.nth}`, amount: { currency: "EUR", minor: 1_000n }, state: refund.state }]
+          : [],
+      }),
+    ),
+  );
+
+test("repeated and reordered reports end in the same payment, with the same sums in the ledger", () => {
+  const shuffled = history.chain((reports) =>
+    fc.tuple(
+      fc.constant(reports),
+      fc.shuffledSubarray([...reports, ...reports, ...reports], {
+        minLength: 3 * reports.length,
+        maxLength: 3 * reports.length,
+      }),
+    ),
+  );
+  fc.assert(
+    fc.property(shuffled, ([reports, others]) => {
+      const run = (all: readonly ProviderReport[]) => {
+        let payment = somePayment();
+        let refunds: readonly Refund[] = [];
+        const movements: Movement[] = [];
+        for (const report of all) {
+          const result = merged(payment, refunds, report);
+          payment = result.payment;
+          refunds = result.refunds;
+          movements.push(...result.movements);
+        }
+        const booked = MOVEMENT_KINDS.map((kind) => sumOf(movements.filter((it) => it.kind === kind)));
+        expect(booked).toEqual([payment.authorized, payment.captured, payment.refunded]);
+        return { payment, refunds: [...refunds].sort((a, b) => (a.id < b.id ? -1 : 1)) };
+      };
+      expect(run(others)).toEqual(run(reports));
+    }),
+    { numRuns: 300 },
+  );
+});

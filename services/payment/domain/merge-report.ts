@@ -1,0 +1,228 @@
+import { type Movement, type MovementKind, type Payment, paymentState, type Refund, sumOf } from "./payment.ts";
+import type { ProviderReport, RefundReport } from "./provider-report.ts";
+import { mergeRefundState } from "./refund-state.ts";
+
+/** Something that others are told of. */
+export type PaymentChange =
+  | { readonly kind: "authorized" | "captured" | "failed" | "voided" | "expired" }
+  | { readonly kind: "refunded" | "refund-failed"; readonly refund: Refund };
+
+/** A payment after a change, and what that means for the books. Its version and time are left to who writes it. */
+export interface Merged {
+  readonly kind: "merged";
+  readonly payment: Payment;
+  /** Every refund of the payment, the oldest first. */
+  readonly refunds: readonly Refund[];
+  readonly movements: readonly Movement[];
+  readonly changes: readonly PaymentChange[];
+  /** Whether anything is to be written. */
+  readonly changed: boolean;
+}
+
+export type MergeResult =
+  | Merged
+  /** The report cannot be about this payment, or its money is not what was asked for: a person must look. */
+  | { readonly kind: "mismatch"; readonly problem: string }
+  /** The report supposes something that has not been heard yet, and will make sense after it. */
+  | { readonly kind: "early"; readonly problem: string };
+
+/**
+ * Adds what a provider says to what is known. Merging the same reports in any order and any number of times gives the
+ * same payment, save for what the refusals keep out; of several messages the one heard first stays.
+ */
+export function mergeReport(
+  payment: Payment,
+  refunds: readonly Refund[],
+  report: ProviderReport,
+  nowMs: number,
+): MergeResult {
+  const problem = mismatchOf(payment, report);
+  if (problem !== undefined) {
+    return { kind: "mismatch", problem };
+  }
+  const merged = mergeRefunds(refunds, report.refunds, nowMs);
+  if (typeof merged === "string") {
+    return { kind: "mismatch", problem: merged };
+  }
+  const captured = max(payment.captured, report.captured);
+  const refunded = sumOf(merged.filter((refund) => refund.state === "SUCCEEDED"));
+  if (refunded > captured) {
+    return { kind: "early", problem: `refunded ${refunded} of ${captured} captured minor units` };
+  }
+  const next: Payment = {
+    ...payment,
+    reference: report.reference,
+    authorized: max(payment.authorized, max(report.authorized, report.captured)),
+    captured,
+    refunded,
+    actionRequired: payment.actionRequired || report.actionRequired,
+    failed: payment.failed || report.failed,
+    voided: payment.voided || report.voided,
+    failureMessage: first(payment.failureMessage, report.failureMessage),
+    clientSecret: first(payment.clientSecret, report.clientSecret),
+    redirectUrl: first(payment.redirectUrl, report.redirectUrl),
+  };
+  return compare(payment, refunds, next, merged);
+}
+
+/** A payment that was not paid in time. */
+export function expire(payment: Payment, refunds: readonly Refund[]): Merged {
+  return compare(payment, refunds, { ...payment, expired: true }, refunds);
+}
+
+/** A payment that the provider would not even open. */
+export function refuse(payment: Payment, refunds: readonly Refund[], message: string): Merged {
+  const failureMessage = first(payment.failureMessage, message);
+  return compare(payment, refunds, { ...payment, failed: true, failureMessage }, refunds);
+}
+
+/** A payment of which whatever it holds, and whatever still comes, is given back. */
+export function settle(payment: Payment, refunds: readonly Refund[], reason: string): Merged {
+  const settleReason = payment.settling ? payment.settleReason : reason;
+  return compare(payment, refunds, { ...payment, settling: true, settleReason }, refunds);
+}
+
+/** A payment with refunds that are new or differ from those that it has. */
+export function withRefunds(payment: Payment, refunds: readonly Refund[], changed: readonly Refund[]): Merged {
+  const kept = refunds.map((refund) => changed.find(({ id }) => id === refund.id) ?? refund);
+  const added = changed.filter(({ id }) => !refunds.some((refund) => refund.id === id));
+  return compare(payment, refunds, payment, [...kept, ...added]);
+}
+
+function compare(
+  before: Payment,
+  refundsBefore: readonly Refund[],
+  after: Payment,
+  refundsAfter: readonly Refund[],
+): Merged {
+  const touchedRefunds = refundsAfter.filter((refund) => !refundsBefore.includes(refund));
+  const changed = touchedRefunds.length > 0 || differ(before, after);
+  return {
+    kind: "merged",
+    payment: after,
+    refunds: refundsAfter,
+    movements: movementsBetween(before, after),
+    changes: changesBetween(before, refundsBefore, after, touchedRefunds),
+    changed,
+  };
+}
+
+/** One change after the other, as one. */
+export function then(first: Merged, second: Merged): Merged {
+  return {
+    ...second,
+    movements: [...first.movements, ...second.movements],
+    changes: [...first.changes, ...second.changes],
+    changed: first.changed || second.changed,
+  };
+}
+
+function mismatchOf(payment: Payment, report: ProviderReport): string | undefined {
+  if (payment.reference !== undefined && payment.reference !== report.reference) {
+    return `the provider's id is ${report.reference}, expected ${payment.reference}`;
+  }
+  for (const { amount } of [report, ...report.refunds]) {
+    if (amount !== undefined && amount.currency !== payment.currency) {
+      return `the currency is ${amount.currency}, expected ${payment.currency}`;
+    }
+  }
+  if (report.amount !== undefined && report.amount.minor !== payment.amount) {
+    return `the amount is ${report.amount.minor}, expected ${payment.amount} minor units`;
+  }
+  for (const sum of ["authorized", "captured"] as const) {
+    if (report[sum] < 0n || report[sum] > payment.amount) {
+      return `${sum} ${report[sum]} of ${payment.amount} minor units`;
+    }
+  }
+  return undefined;
+}
+
+function mergeRefunds(
+  refunds: readonly Refund[],
+  reports: readonly RefundReport[],
+  nowMs: number,
+): readonly Refund[] | string {
+  const merged = [...refunds];
+  for (const report of reports) {
+    const index = merged.findIndex((refund) => refund.id === report.id || refund.reference === report.reference);
+    const known = merged[index];
+    if (known === undefined) {
+      merged.push(foreignRefund(report, nowMs));
+    } else if (known.amount !== report.amount.minor) {
+      return `refund ${known.id} is ${report.amount.minor}, expected ${known.amount} minor units`;
+    } else {
+      const next: Refund = {
+        ...known,
+        reference: report.reference,
+        state: mergeRefundState(known.state, report.state),
+        failureMessage: first(known.failureMessage, report.failureMessage),
+      };
+      merged[index] = differ(known, next) ? next : known;
+    }
+  }
+  return merged;
+}
+
+/** A refund that somebody made at the provider. */
+function foreignRefund(report: RefundReport, nowMs: number): Refund {
+  return {
+    id: `x-${report.reference}`,
+    reference: report.reference,
+    amount: report.amount.minor,
+    state: report.state,
+    settlement: false,
+    reason: "made at the provider",
+    failureMessage: report.failureMessage ?? "",
+    createdAt: nowMs,
+  };
+}
+
+function movementsBetween(before: Payment, after: Payment): readonly Movement[] {
+  const grown: readonly (readonly [MovementKind, bigint])[] = [
+    ["AUTHORIZATION", after.authorized - before.authorized],
+    ["CAPTURE", after.captured - before.captured],
+    ["REFUND", after.refunded - before.refunded],
+  ];
+  return grown.filter(([, amount]) => amount !== 0n).map(([kind, amount]) => ({ kind, amount }));
+}
+
+/** An authorization that was captured in the same breath is told as the capture alone. */
+function changesBetween(
+  before: Payment,
+  refundsBefore: readonly Refund[],
+  after: Payment,
+  touchedRefunds: readonly Refund[],
+): readonly PaymentChange[] {
+  const changes: PaymentChange[] = [];
+  const state = paymentState(after);
+  if (after.captured > before.captured) {
+    changes.push({ kind: "captured" });
+  } else if (after.authorized > before.authorized && state !== "VOIDED") {
+    changes.push({ kind: "authorized" });
+  }
+  if (state !== paymentState(before)) {
+    const kind = { FAILED: "failed", VOIDED: "voided", EXPIRED: "expired" } as const;
+    if (state === "FAILED" || state === "VOIDED" || state === "EXPIRED") {
+      changes.push({ kind: kind[state] });
+    }
+  }
+  for (const refund of touchedRefunds) {
+    const old = refundsBefore.find(({ id }) => id === refund.id)?.state;
+    if (refund.state !== old && refund.state !== "PENDING") {
+      changes.push({ kind: refund.state === "SUCCEEDED" ? "refunded" : "refund-failed", refund });
+    }
+  }
+  return changes;
+}
+
+function differ<T extends object>(a: T, b: T): boolean {
+  return (Object.keys(b) as (keyof T)[]).some((key) => a[key] !== b[key]);
+}
+
+function first(known: string, heard: string | undefined): string {
+  return known === "" ? (heard ?? "") : known;
+}
+
+function max(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}

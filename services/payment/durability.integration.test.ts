@@ -1,0 +1,112 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { expect, test } from "@jest/globals";
+import { Payment_State } from "../../gen/docket/payment/v1/payment_pb.js";
+import { describeEachDatabase } from "../runtime/testing/databases.ts";
+import { until } from "../runtime/testing/until.ts";
+import { cents, eur, type RunningPayments, startPayments } from "./testing/running-payments.ts";
+import { createUnreliableProvider, type Mishap } from "./testing/unreliable-provider.ts";
+
+describeEachDatabase("operations at a provider that fails", (open) => {
+  const name = "orders/o1/payments/1";
+  const isIn = (it: RunningPayments, state: Payment_State) => async () => (await it.get(name)).state === state;
+  const start = async () => {
+    const { url } = await open();
+    const unreliable = createUnreliableProvider();
+    const more = { providerTimeoutMs: 150, retryMaxMs: 50 };
+    const run = () => startPayments(url, more, { providers: [unreliable.provider] });
+    return { ...unreliable, run };
+  };
+  const manual = { provider: "unreliable", captureAutomatically: false };
+
+  test.each<Mishap>(["lost request", "lost answer", "silence"])(
+    "an opening with a %s is repeated under its key",
+    async (mishap) => {
+      const { run, mishaps, calls, payments } = await start();
+      await using it = await run();
+      mishaps.push(mishap, mishap);
+      const error = await it.open(name, "tok", manual).catch((reason: unknown) => ConnectError.from(reason));
+      expect(error).toMatchObject({ code: Code.Unavailable });
+      await until(isIn(it, Payment_State.AUTHORIZED));
+      expect(calls).toEqual(Array(3).fill("t1/orders/o1/payments/1/open/1"));
+      expect(payments.size).toBe(1);
+      expect((await it.open(name, "tok", manual)).state).toBe(Payment_State.AUTHORIZED);
+      expect(calls).toHaveLength(3);
+      await it.audit();
+    },
+  );
+
+  test("an opening whose process died between its commit and the call is taken over", async () => {
+    const { run, mishaps, payments } = await start();
+    const dead = await run();
+    mishaps.push("lost request");
+    await dead.open(name, "tok", manual).catch(() => {});
+    await dead[Symbol.asyncDispose]();
+    payments.clear();
+    await using it = await run();
+    await until(isIn(it, Payment_State.AUTHORIZED));
+    expect(payments.size).toBe(1);
+  });
+
+  test("a capture whose answer was lost happened once, and its caller hears so", async () => {
+    const { run, mishaps, payments, calls } = await start();
+    await using it = await run();
+    await it.open(name, "tok", manual);
+    mishaps.push("lost answer");
+    const capture = { name, amount: eur(4_000), requestId: "k1" };
+    await expect(it.payments.capturePayment(capture)).rejects.toThrow("does not answer");
+    const answer = await it.payments.capturePayment(capture);
+    expect(cents(answer.capturedAmount)).toBe(4_000);
+    expect((await it.payments.capturePayment(capture)).etag).toBe(answer.etag);
+    expect([...payments.values()].map((payment) => payment.captured)).toEqual([4_000n]);
+    expect(new Set(calls).size).toBe(2);
+    await it.audit();
+  });
+
+  test("a refund whose answer was lost happened once, without its caller's help", async () => {
+    const { run, mishaps, payments } = await start();
+    await using it = await run();
+    await it.open(name, "tok", { ...manual, captureAutomatically: true });
+    mishaps.push("lost answer", "lost request", "silence");
+    await expect(it.payments.refundPayment({ name, amount: eur(4_000) })).rejects.toThrow("does not answer");
+    await expect(it.payments.refundPayment({ name, amount: eur(7_000) })).rejects.toThrow("6000 are left");
+    await until(async () => cents((await it.get(name)).refundedAmount) === 4_000);
+    expect([...payments.values()][0]?.refunds).toHaveLength(1);
+    await it.audit();
+  });
+
+  test("while a capture's outcome is not known nothing else begins, and a settlement waits for it", async () => {
+    const { run, mishaps } = await start();
+    await using it = await run();
+    await it.open(name, "tok", manual);
+    mishaps.push("lost answer", "lost answer");
+    await expect(it.payments.capturePayment({ name })).rejects.toThrow("does not answer");
+    await expect(it.payments.voidPayment({ name })).rejects.toThrow(/another operation|CAPTURED/);
+    await it.payments.settlePayment({ name }).catch(() => {});
+    await until(async () => cents((await it.get(name)).refundedAmount) === 10_000);
+    await it.audit();
+  });
+
+  test("a settlement of an opening whose outcome is not known voids it as soon as it is", async () => {
+    const { run, mishaps } = await start();
+    await using it = await run();
+    mishaps.push("lost answer", "lost request");
+    await it.open(name, "tok", manual).catch(() => {});
+    await expect(it.payments.settlePayment({ name })).rejects.toThrow("does not answer");
+    await until(isIn(it, Payment_State.VOIDED));
+    await it.payments.settlePayment({ name });
+    await it.audit();
+  });
+
+  test("what a service settled before it died is given back by the next one", async () => {
+    const { run, mishaps } = await start();
+    const dead = await run();
+    await dead.open(name, "tok", { ...manual, captureAutomatically: true });
+    mishaps.push("lost answer");
+    await expect(dead.payments.settlePayment({ name })).rejects.toThrow("does not answer");
+    await dead[Symbol.asyncDispose]();
+    await using it = await run();
+    await until(async () => cents((await it.get(name)).refundedAmount) === 10_000);
+    expect((await it.get(name)).refunds).toHaveLength(1);
+    await it.audit();
+  });
+});

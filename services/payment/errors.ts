@@ -1,0 +1,109 @@
+import type { ConnectError } from "@connectrpc/connect";
+import {
+  aborted,
+  alreadyExists,
+  failedPrecondition,
+  invalidArgument,
+  notFound,
+  unavailable,
+} from "../runtime/errors.ts";
+import { type Payment, paymentName, paymentState } from "./domain/payment.ts";
+import { allowedActions, type PaymentAction } from "./domain/payment-state.ts";
+
+/** The reasons with which the payment service refuses. Programs may branch on them. */
+
+export function paymentNotFound(name: string): ConnectError {
+  return notFound("docket.dev/Payment", name);
+}
+
+export function callbackNotFound(name: string): ConnectError {
+  return notFound("docket.dev/PaymentCallback", name);
+}
+
+/** Does not repeat the client secret. */
+export function sandboxPaymentNotFound(): ConnectError {
+  return notFound("docket.dev/SandboxPayment", "the sandbox's payment");
+}
+
+export function unknownProvider(provider: string, known: Iterable<string>): ConnectError {
+  const description = `there is no provider ${provider}; there are: ${[...known].join(", ")}`;
+  return invalidArgument([{ field: "provider", description }], "UNKNOWN_PROVIDER");
+}
+
+/** The name was used to open something else. */
+export function paymentDiffers(payment: Payment): ConnectError {
+  const name = paymentName(payment);
+  return alreadyExists("PAYMENT_EXISTS", `${name} was opened with another amount or provider`, { payment: name });
+}
+
+/** The name was given up before it was used. */
+export function paymentGivenUp(payment: Payment): ConnectError {
+  return refused("PAYMENT_VOIDED", payment, "the payment was given up before it was opened");
+}
+
+/** The state does not allow it. */
+export function illegalState(payment: Payment, action: PaymentAction): ConnectError {
+  const state = paymentState(payment);
+  const allowed = allowedActions(state).join(", ") || "nothing";
+  return refused(`PAYMENT_NOT_${PAST[action]}`, payment, `the payment is ${state}; that allows ${allowed}`, {
+    state,
+    allowed,
+  });
+}
+
+/** Everything it holds is on its way back. */
+export function settling(payment: Payment): ConnectError {
+  return refused("PAYMENT_SETTLING", payment, "whatever the payment holds is being given back");
+}
+
+/** More than there is. */
+export function tooMuch(
+  reason: "CAPTURE_EXCEEDS_AUTHORIZED" | "REFUND_EXCEEDS_CAPTURED",
+  payment: Payment,
+  { wanted, available }: { wanted: bigint; available: bigint },
+): ConnectError {
+  const text = `${wanted} minor units were asked for, ${available} are left`;
+  return refused(reason, payment, text, { wanted: `${wanted}`, available: `${available}` });
+}
+
+/** The provider said no, in its words. */
+export function providerRefused(payment: Payment, message: string): ConnectError {
+  return refused("PROVIDER_REFUSED", payment, `${payment.provider} refused: ${message}`, {
+    provider: payment.provider,
+  });
+}
+
+/** Money that should go back did not: a person must look. */
+export function refundFailed(payment: Payment, left: bigint): ConnectError {
+  return refused("REFUND_FAILED", payment, `${left} minor units could not be refunded`, { left: `${left}` });
+}
+
+/** Another operation must end first; the request may be repeated as it is. */
+export function operationRunning(payment: Payment): ConnectError {
+  return aborted("OPERATION_IN_PROGRESS", `another operation of ${paymentName(payment)} is running`, {
+    retryAfterMs: 500,
+  });
+}
+
+/** The outcome at the provider is not known yet. It is found out in any case; repeating the request waits for it. */
+export function providerUnavailable(payment: Payment, cause: unknown): ConnectError {
+  return unavailable("PROVIDER_UNAVAILABLE", `${payment.provider} does not answer; it will be asked again`, {
+    cause,
+    metadata: { provider: payment.provider },
+  });
+}
+
+const PAST = { capture: "CAPTURABLE", void: "VOIDABLE", refund: "REFUNDABLE" } as const satisfies Record<
+  PaymentAction,
+  string
+>;
+
+function refused(
+  reason: string,
+  payment: Payment,
+  description: string,
+  metadata: Readonly<Record<string, string>> = {},
+): ConnectError {
+  const subject = paymentName(payment);
+  return failedPrecondition(reason, `${subject}: ${description}`, [{ type: reason, subject, description }], metadata);
+}

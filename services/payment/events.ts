@@ -1,0 +1,42 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  PaymentAuthorizedSchema,
+  PaymentCapturedSchema,
+  PaymentExpiredSchema,
+  PaymentFailedSchema,
+  PaymentRefundedSchema,
+  PaymentVoidedSchema,
+  RefundFailedSchema,
+} from "../../gen/docket/payment/v1/payment_events_pb.js";
+import { type OutboxEvent, outboxEvent } from "../runtime/outbox/outbox.ts";
+import type { PaymentChange } from "./domain/merge-report.ts";
+import type { Payment, Refund } from "./domain/payment.ts";
+import { toPaymentMessage, toRefundMessage } from "./messages.ts";
+
+/** What others are told of a change. Each event carries the whole payment as it is after the change; the aggregate is its order. */
+export function paymentEvent(change: PaymentChange, payment: Payment, refunds: readonly Refund[]): OutboxEvent {
+  const of = { tenant: payment.tenant, aggregate: `orders/${payment.orderId}` };
+  const snapshot = { payment: toPaymentMessage(payment, refunds) };
+  switch (change.kind) {
+    case "authorized":
+      return outboxEvent(PaymentAuthorizedSchema, create(PaymentAuthorizedSchema, snapshot), of);
+    case "captured":
+      return outboxEvent(PaymentCapturedSchema, create(PaymentCapturedSchema, snapshot), of);
+    case "failed":
+      return outboxEvent(PaymentFailedSchema, create(PaymentFailedSchema, snapshot), of);
+    case "voided":
+      return outboxEvent(PaymentVoidedSchema, create(PaymentVoidedSchema, snapshot), of);
+    case "expired":
+      return outboxEvent(PaymentExpiredSchema, create(PaymentExpiredSchema, snapshot), of);
+    case "refunded": {
+      const refund = toRefundMessage(change.refund, payment.currency);
+      return outboxEvent(PaymentRefundedSchema, create(PaymentRefundedSchema, { ...snapshot, refund }), of);
+    }
+    case "refund-failed": {
+      const refund = toRefundMessage(change.refund, payment.currency);
+      return outboxEvent(RefundFailedSchema, create(RefundFailedSchema, { ...snapshot, refund }), of);
+    }
+    default:
+      return change satisfies never;
+  }
+}

@@ -1,0 +1,69 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  type Payment as PaymentMessage,
+  PaymentSchema,
+  Payment_State as PaymentStateNumber,
+  type Refund as RefundMessage,
+  RefundSchema,
+  Refund_State as RefundStateNumber,
+} from "../../gen/docket/payment/v1/payment_pb.js";
+import { etagOf } from "../runtime/etag.ts";
+import { toMoney } from "../runtime/money.ts";
+import { parseName } from "../runtime/resource-name.ts";
+import { type Payment, paymentName, paymentState, type Refund } from "./domain/payment.ts";
+import type { PaymentKey } from "./store/payments.ts";
+
+/** A payment as the contract shows it. */
+export function toPaymentMessage(payment: Payment, refunds: readonly Refund[]): PaymentMessage {
+  const { currency } = payment;
+  const state = paymentState(payment);
+  return create(PaymentSchema, {
+    name: paymentName(payment),
+    state: PaymentStateNumber[state],
+    ...(currency !== "" && {
+      amount: toMoney({ currency, minor: payment.amount }),
+      authorizedAmount: toMoney({ currency, minor: payment.authorized }),
+      capturedAmount: toMoney({ currency, minor: payment.captured }),
+      refundedAmount: toMoney({ currency, minor: payment.refunded }),
+      expireTime: timestampFromMs(payment.expiresAt),
+    }),
+    provider: payment.provider,
+    providerReference: payment.reference ?? "",
+    ...(state === "REQUIRES_ACTION" && { clientSecret: payment.clientSecret, redirectUrl: payment.redirectUrl }),
+    failureMessage: payment.failureMessage,
+    refunds: refunds.map((refund) => toRefundMessage(refund, currency)),
+    captureAutomatically: payment.captureAutomatically,
+    createTime: timestampFromMs(payment.createdAt),
+    updateTime: timestampFromMs(payment.updatedAt),
+    etag: etagOf(payment.version),
+    settling: payment.settling,
+  });
+}
+
+/** A refund as the contract shows it. */
+export function toRefundMessage(refund: Refund, currency: string): RefundMessage {
+  return create(RefundSchema, {
+    id: refund.id,
+    amount: toMoney({ currency, minor: refund.amount }),
+    state: RefundStateNumber[refund.state],
+    reason: refund.reason,
+    failureMessage: refund.failureMessage,
+    createTime: timestampFromMs(refund.createdAt),
+  });
+}
+
+/** What a payment's name says; undefined when it is none. */
+export function parsePaymentName(tenant: string, name: string): PaymentKey | undefined {
+  const parts = parseName("orders/{order}/payments/{payment}", name);
+  return parts && { tenant, orderId: parts.order, paymentId: parts.payment };
+}
+
+/** The key of a payment's name that the contract's rules have checked. */
+export function paymentKeyOf(tenant: string, name: string): PaymentKey {
+  const key = parsePaymentName(tenant, name);
+  if (key === undefined) {
+    throw new RangeError(`${name} is no payment's name`);
+  }
+  return key;
+}

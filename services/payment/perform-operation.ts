@@ -1,0 +1,157 @@
+import { toBinary } from "@bufbuild/protobuf";
+import type { Transaction } from "kysely";
+import { PaymentSchema } from "../../gen/docket/payment/v1/payment_pb.js";
+import { fullJitterMs } from "../runtime/backoff.ts";
+import type { PaymentContext } from "./context.ts";
+import type { PaymentDatabase } from "./db/schema.ts";
+import { type Merged, mergeReport, refuse, then, withRefunds } from "./domain/merge-report.ts";
+import type { Operation } from "./domain/operation.ts";
+import { type Payment, paymentName } from "./domain/payment.ts";
+import { providerUnavailable } from "./errors.ts";
+import { toPaymentMessage } from "./messages.ts";
+import type { PaymentProvider, ProviderAnswer } from "./providers/payment-provider.ts";
+import { loadFile, type PaymentFile, recordChange } from "./record-change.ts";
+import { finishOperation, postponeOperation } from "./store/operations.ts";
+import { lockPaymentByUid } from "./store/payments.ts";
+
+/**
+ * Carries an operation out: asks the provider outside of any transaction, then writes its answer in one. Any number of
+ * processes may do so at once or one after another, as the provider removes duplicates by the key and only the first
+ * answer is written.
+ *
+ * @returns the payment as the answer left it
+ * @throws ConnectError UNAVAILABLE when the outcome is not known; the operation is then due again after a pause
+ */
+export async function performOperation(
+  context: PaymentContext,
+  { payment, refunds }: PaymentFile,
+  operation: Operation,
+): Promise<PaymentFile> {
+  const { db, log, random, timing } = context;
+  let answer: ProviderAnswer;
+  try {
+    const provider = providerOf(context, payment);
+    answer = await ask(provider, { payment, refunds }, operation, AbortSignal.timeout(timing.providerTimeoutMs));
+  } catch (error) {
+    const pauseMs = fullJitterMs(operation.attempt, timing.retry, random);
+    const problem = error instanceof Error ? error.message : String(error);
+    await postponeOperation(db.kysely, db.dialect, operation, { pauseMs, problem });
+    log.warn({ err: error, operation: operation.key, attempt: operation.attempt }, "the provider did not answer");
+    throw providerUnavailable(payment, error);
+  }
+  return db.transaction((trx) => checkpoint(context, trx, operation, answer));
+}
+
+/** The provider that a payment was opened with. */
+export function providerOf({ providers }: PaymentContext, payment: Payment): PaymentProvider {
+  const provider = providers.get(payment.provider);
+  if (provider === undefined) {
+    throw new Error(`the provider ${payment.provider} is not configured`);
+  }
+  return provider;
+}
+
+async function checkpoint(
+  context: PaymentContext,
+  trx: Transaction<PaymentDatabase>,
+  performed: Operation,
+  answer: ProviderAnswer,
+): Promise<PaymentFile> {
+  const { id } = performed;
+  const file = await lockFile(context, trx, performed);
+  const operation = file.operations.find((it) => it.id === id);
+  if (operation?.state !== "PENDING") {
+    return file;
+  }
+  const { merged, problem } = apply(context, file, operation, answer);
+  const ended: Operation = {
+    ...operation,
+    state: problem === undefined ? "DONE" : "REFUSED",
+    message: problem ?? "",
+  };
+  const operations = file.operations.map((it) => (it.id === id ? ended : it));
+  const next = await recordChange(context, trx, { ...file, operations }, merged, `operation ${id}`);
+  await finishOperation(trx, ended, toBinary(PaymentSchema, toPaymentMessage(next.payment, next.refunds)));
+  return next;
+}
+
+async function lockFile(
+  { db }: PaymentContext,
+  trx: Transaction<PaymentDatabase>,
+  { id, paymentUid }: Operation,
+): Promise<PaymentFile> {
+  const payment = await lockPaymentByUid(trx, db.dialect, paymentUid);
+  if (payment === undefined) {
+    throw new Error(`operation ${id} is of no payment`);
+  }
+  return loadFile(trx, payment);
+}
+
+/** What an answer means for the payment, and why the operation is refused where it is. */
+function apply(
+  { clock, log }: PaymentContext,
+  { payment, refunds }: PaymentFile,
+  operation: Operation,
+  answer: ProviderAnswer,
+): { merged: Merged; problem: string | undefined } {
+  const nowMs = clock.now().getTime();
+  const unchanged = withRefunds(payment, refunds, []);
+  const result = answer.report ? mergeReport(payment, refunds, answer.report, nowMs) : unchanged;
+  if (result.kind !== "merged") {
+    log.error({ operation: operation.key, problem: result.problem }, "the provider's answer does not fit the payment");
+  }
+  const merged = result.kind === "merged" ? result : unchanged;
+  if (answer.kind === "done") {
+    return { merged, problem: result.kind === "merged" ? undefined : result.problem };
+  }
+  const { message } = answer;
+  if (operation.kind === "OPEN") {
+    return { merged: then(merged, refuse(merged.payment, merged.refunds, message)), problem: message };
+  }
+  const refund = merged.refunds.find(({ id }) => operation.kind === "REFUND" && id === operation.refundId);
+  if (refund?.state === "PENDING") {
+    const failed = { ...refund, state: "FAILED" as const, failureMessage: message };
+    return { merged: then(merged, withRefunds(merged.payment, merged.refunds, [failed])), problem: message };
+  }
+  return { merged, problem: message };
+}
+
+async function ask(
+  provider: PaymentProvider,
+  { payment, refunds }: Pick<PaymentFile, "payment" | "refunds">,
+  operation: Operation,
+  signal: AbortSignal,
+): Promise<ProviderAnswer> {
+  const { key } = operation;
+  const amount = { currency: payment.currency, minor: operation.amount };
+  if (operation.kind === "OPEN") {
+    return provider.open(
+      {
+        key,
+        amount,
+        payment: { tenant: payment.tenant, name: paymentName(payment) },
+        paymentToken: operation.paymentToken,
+        captureAutomatically: payment.captureAutomatically,
+        expireTime: new Date(payment.expiresAt),
+      },
+      signal,
+    );
+  }
+  const { reference } = payment;
+  if (reference === undefined) {
+    throw new Error(`${paymentName(payment)} has no reference yet`);
+  }
+  switch (operation.kind) {
+    case "CAPTURE":
+      return provider.capture({ key, reference, amount }, signal);
+    case "VOID":
+      return provider.void({ key, reference }, signal);
+    case "REFUND": {
+      const { refundId = "" } = operation;
+      const reason = refunds.find(({ id }) => id === refundId)?.reason ?? "";
+      return provider.refund({ key, reference, amount, refundId, reason }, signal);
+    }
+    default:
+      return operation.kind satisfies never;
+  }
+}

@@ -1,0 +1,172 @@
+import { describe, expect, test } from "@jest/globals";
+import type { ProviderReport } from "../domain/provider-report.ts";
+import type { PaymentProvider, ProviderAnswer } from "./payment-provider.ts";
+
+/** A provider under test, with what the suite cannot do through the port. */
+export interface ProviderUnderTest extends AsyncDisposable {
+  readonly provider: PaymentProvider;
+  /** A payment token that authorizes, and captures where that is to happen automatically. */
+  readonly goodToken: string;
+  /** A payment token that is declined. */
+  readonly badToken: string;
+  /** A callback as the provider itself would send it, about the payment as it stands. */
+  callback(reference: string): Promise<{ header: Headers; body: Uint8Array }>;
+}
+
+const amount = { currency: "EUR", minor: 10_000n };
+const signal = AbortSignal.timeout(60_000);
+
+/** What every payment provider must do; see `PaymentProvider`. */
+export function describePaymentProvider(name: string, create: () => Promise<ProviderUnderTest>): void {
+  describe(name, () => {
+    let nth = 0;
+    const opening = (paymentToken: string, captureAutomatically = false) => {
+      const payment = { tenant: "t1", name: `orders/o${++nth}/payments/1` };
+      const expireTime = new Date(Date.now() + 3_600_000);
+      return { key: `${payment.name}/open`, payment, amount, paymentToken, captureAutomatically, expireTime };
+    };
+    const openAndWait = async ({ provider, goodToken }: ProviderUnderTest, captureAutomatically = false) => {
+      const opened = done(await provider.open(opening(goodToken, captureAutomatically), signal));
+      const isPaid = (it: ProviderReport) => (captureAutomatically ? it.captured : it.authorized) === amount.minor;
+      return standsAs(provider, opened.reference, isPaid);
+    };
+
+    test("opens a payment once under a key, and keeps our name with it", async () => {
+      await using under = await create();
+      const { provider, goodToken } = under;
+      const request = opening(goodToken);
+      const [a, b] = await Promise.all([provider.open(request, signal), provider.open(request, signal)]);
+      const again = done(await provider.open(request, signal));
+      expect(new Set([done(a).reference, done(b).reference, again.reference]).size).toBe(1);
+      expect(again).toMatchObject({ amount, payment: request.payment, captured: 0n, failed: false });
+    });
+
+    test("tells of a declined payment as failed, and why", async () => {
+      await using under = await create();
+      const opened = done(await under.provider.open(opening(under.badToken), signal));
+      const failed = await standsAs(under.provider, opened.reference, (it) => it.failed);
+      expect(failed.failureMessage).not.toBe("");
+      expect(failed.authorized).toBe(0n);
+    });
+
+    test("captures automatically where it was asked to", async () => {
+      await using under = await create();
+      expect(await openAndWait(under, true)).toMatchObject({ authorized: 10_000n, captured: 10_000n });
+    });
+
+    test("captures once under a key, in parts, and no more than was authorized", async () => {
+      await using under = await create();
+      const { reference } = await openAndWait(under);
+      const capture = { key: `${reference}/c1`, reference, amount: { ...amount, minor: 4_000n } };
+      const twice = await Promise.all([
+        under.provider.capture(capture, signal),
+        under.provider.capture(capture, signal),
+      ]);
+      expect(twice.map((answer) => done(answer).captured)).toEqual([4_000n, 4_000n]);
+      const tooMuch = { key: `${reference}/c2`, reference, amount: { ...amount, minor: 6_001n } };
+      expect(await under.provider.capture(tooMuch, signal)).toMatchObject({ kind: "refused" });
+      const rest = { key: `${reference}/c3`, reference, amount: { ...amount, minor: 6_000n } };
+      expect(done(await under.provider.capture(rest, signal)).captured).toBe(10_000n);
+    });
+
+    test("voids what is not captured, repeatedly, and captures nothing after it", async () => {
+      await using under = await create();
+      const { reference } = await openAndWait(under);
+      expect(done(await under.provider.void({ key: `${reference}/v1`, reference }, signal)).voided).toBe(true);
+      expect(done(await under.provider.void({ key: `${reference}/v1`, reference }, signal)).voided).toBe(true);
+      const capture = { key: `${reference}/c1`, reference, amount };
+      expect(await under.provider.capture(capture, signal)).toMatchObject({ kind: "refused" });
+    });
+
+    test("refuses to void what is captured, and says how it stands", async () => {
+      await using under = await create();
+      const { reference } = await openAndWait(under, true);
+      const answer = await under.provider.void({ key: `${reference}/v1`, reference }, signal);
+      expect(answer).toMatchObject({ kind: "refused", report: { captured: 10_000n, voided: false } });
+    });
+
+    test("refunds once under a key, tells our id of the refund, and never more than was captured", async () => {
+      await using under = await create();
+      const { reference } = await openAndWait(under, true);
+      const refund = {
+        key: `${reference}/r1`,
+        reference,
+        amount: { ...amount, minor: 3_000n },
+        refundId: "1",
+        reason: "",
+      };
+      const answers = await Promise.all([under.provider.refund(refund, signal), under.provider.refund(refund, signal)]);
+      expect(new Set(answers.map((answer) => done(answer).refunds[0]?.reference)).size).toBe(1);
+      const after = await standsAs(under.provider, reference, (it) => it.refunds[0]?.state !== "PENDING");
+      expect(after.refunds).toMatchObject([{ id: "1", amount: { ...amount, minor: 3_000n }, state: "SUCCEEDED" }]);
+      const tooMuch = { ...refund, key: `${reference}/r2`, refundId: "2", amount: { ...amount, minor: 7_001n } };
+      expect(await under.provider.refund(tooMuch, signal)).toMatchObject({ kind: "refused" });
+    });
+
+    test("refuses what is asked of a payment that it does not know", async () => {
+      await using under = await create();
+      expect(await under.provider.fetch("nothing", signal)).toBeUndefined();
+      expect(await under.provider.void({ key: "v", reference: "nothing" }, signal)).toMatchObject({ kind: "refused" });
+    });
+
+    test("proves its own callbacks, and reads from them how the payment stands", async () => {
+      await using under = await create();
+      const { reference } = await openAndWait(under, true);
+      const callback = await under.callback(reference);
+      const verified = await under.provider.verify(callback);
+      expect(verified?.eventId).toBeTruthy();
+      expect(await under.provider.verify(callback)).toEqual(verified);
+      expect(under.provider.read(callback.body)).toMatchObject([{ reference, amount, captured: 10_000n }]);
+    });
+
+    test("does not believe a callback of which a byte was changed, or whose headers are gone", async () => {
+      await using under = await create();
+      const { reference } = await openAndWait(under, true);
+      const { header, body } = await under.callback(reference);
+      const changed = Buffer.from(body);
+      changed[changed.length - 2] = (changed[changed.length - 2] ?? 0) ^ 1;
+      expect(await under.provider.verify({ header, body: changed })).toBeUndefined();
+      expect(await under.provider.verify({ header, body: new Uint8Array() })).toBeUndefined();
+      expect(await under.provider.verify({ header: new Headers(), body })).toBeUndefined();
+    });
+
+    test("throws at a body that it cannot read, and never tells of a payment then", async () => {
+      await using under = await create();
+      for (const body of ["", "{", "[]", '{"payment":{}}', '{"payment":{"reference":1}}']) {
+        const read = () => under.provider.read(Buffer.from(body));
+        expect(isEmptyOrThrows(read)).toBe(true);
+      }
+    });
+  });
+}
+
+/** The report, as soon as it stands like that. */
+async function standsAs(
+  provider: PaymentProvider,
+  reference: string,
+  condition: (report: ProviderReport) => boolean,
+): Promise<ProviderReport> {
+  for (let i = 0; i < 500; i++) {
+    const report = await provider.fetch(reference, signal);
+    if (report !== undefined && condition(report)) {
+      return report;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`${reference} does not come to stand as it should`);
+}
+
+function done(answer: ProviderAnswer): ProviderReport {
+  if (answer.kind !== "done") {
+    throw new Error(`refused: ${answer.message}`);
+  }
+  return answer.report;
+}
+
+function isEmptyOrThrows(read: () => readonly unknown[]): boolean {
+  try {
+    return read().length === 0;
+  } catch {
+    return true;
+  }
+}

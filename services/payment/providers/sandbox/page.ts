@@ -1,0 +1,53 @@
+import { exponentOf } from "../../../runtime/money.ts";
+import type { SandboxPayment } from "../../store/sandbox.ts";
+
+/** The page on which a shopper of the sandbox pays or declines. It needs nothing from elsewhere. */
+export function sandboxPage(payment: SandboxPayment, isOpen: boolean): string {
+  const buttons = `<button type="button" data-decline="false">Pay</button>
+      <button type="button" data-decline="true">Decline</button>`;
+  return `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Sandbox payment</title>
+    <style>
+      body { font: 1rem/1.5 system-ui, sans-serif; max-width: 28rem; margin: 4rem auto; padding: 0 1rem; }
+      strong { font-size: 2rem; }
+      button { font: inherit; padding: 0.5rem 1.5rem; margin-right: 0.5rem; }
+    </style>
+  </head>
+  <body>
+    <main>
+      <h1>Sandbox payment</h1>
+      <p>No money moves here. This page stands for a payment provider's.</p>
+      <p><strong>${escapeHtml(amountOf(payment))}</strong><br>for ${escapeHtml(payment.payment)}</p>
+      <p id="actions">${isOpen ? buttons : "This payment is not open any more."}</p>
+    </main>
+    <script>
+      for (const button of document.querySelectorAll("button")) {
+        button.addEventListener("click", async () => {
+          const response = await fetch(location.pathname + ":complete", {
+            method: "POST",
+            headers: { "content-type": "application/json" },
+            body: JSON.stringify({ decline: button.dataset.decline === "true" }),
+          });
+          document.getElementById("actions").textContent = response.ok ? "Done. You can close this page." : "That did not work.";
+        });
+      }
+    </script>
+  </body>
+</html>
+`;
+}
+
+function amountOf({ amount, currency }: SandboxPayment): string {
+  const digits = exponentOf(currency) ?? 0;
+  const text = amount.toString().padStart(digits + 1, "0");
+  const whole = text.slice(0, text.length - digits);
+  return digits === 0 ? `${whole} ${currency}` : `${whole}.${text.slice(-digits)} ${currency}`;
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}

@@ -1,0 +1,68 @@
+import type { SandboxPayment, SandboxStep } from "../../store/sandbox.ts";
+import { type Behaviour, behaviourOf } from "./tokens.ts";
+
+/** When a step is told: how long from now each sending of its callback is. */
+export interface Telling {
+  readonly step: SandboxStep;
+  readonly delaysMs: readonly number[];
+}
+
+export interface ScriptTiming {
+  readonly nowMs: number;
+  /** The unit of the delays. */
+  readonly delayMs: number;
+  /** How long after its expiry a late payment is paid. */
+  readonly lateMs: number;
+}
+
+/** What is going to happen to a payment that was opened now. */
+export function scriptOf(
+  payment: SandboxPayment,
+  timing: ScriptTiming,
+): { steps: readonly SandboxStep[]; tellings: readonly Telling[] } {
+  const behaviour = behaviourOf(payment.token);
+  const wanted = behaviour.steps.filter((step) => step.kind !== "captured" || payment.captureAutomatically);
+  const steps = wanted.map(
+    ({ kind, delay = 0, late = false, half = false, message = "" }, number): SandboxStep => ({
+      ...blankStep,
+      number,
+      kind,
+      effectiveAt: late ? payment.expiresAt + timing.lateMs : timing.nowMs + delay * timing.delayMs,
+      amount: half ? halfOf(payment.amount) : payment.amount,
+      message,
+    }),
+  );
+  return { steps, tellings: tellingsOf(steps, behaviour, timing) };
+}
+
+/** Steps whose news the answer to the request is. */
+const QUIET: ReadonlySet<SandboxStep["kind"]> = new Set(["action_required", "refund_pending"]);
+
+/** What is told of steps: of those that come to pass at the same moment only the last, as it says it all. */
+export function tellingsOf(
+  steps: readonly SandboxStep[],
+  behaviour: Pick<Behaviour, "sends" | "backwards">,
+  timing: ScriptTiming,
+): readonly Telling[] {
+  const told = steps.filter((step, i) => !QUIET.has(step.kind) && steps[i + 1]?.effectiveAt !== step.effectiveAt);
+  const last = Math.max(...told.map((step) => step.effectiveAt));
+  return told.map((step) => {
+    const at = behaviour.backwards ? 2 * last - step.effectiveAt : step.effectiveAt;
+    const sends = behaviour.sends ?? [0];
+    return { step, delaysMs: sends.map((more) => Math.max(0, at - timing.nowMs) + more * timing.delayMs) };
+  });
+}
+
+/** A step with nothing in it. */
+export const blankStep = {
+  amount: 0n,
+  refundId: "",
+  refundReference: "",
+  message: "",
+  requestKey: null,
+} as const satisfies Partial<SandboxStep>;
+
+/** Half of a sum, rounded up. */
+export function halfOf(minor: bigint): bigint {
+  return (minor + 1n) / 2n;
+}

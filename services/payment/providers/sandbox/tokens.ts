@@ -1,0 +1,73 @@
+/**
+ * What the sandbox does with a payment, by its payment token: a list of what happens when. Delays count from the opening,
+ * in units of the configured delay; `late` counts from the payment's expiry.
+ */
+export interface ScriptStep {
+  readonly kind: "action_required" | "authorized" | "captured" | "failed";
+  readonly delay?: number;
+  readonly late?: boolean;
+  /** The part of the amount that is taken; all of it unless given. */
+  readonly half?: boolean;
+  readonly message?: string;
+}
+
+export interface Behaviour {
+  readonly steps: readonly ScriptStep[];
+  /** How each callback is sent: after how many further delays, one number for each time. Once at once unless given. */
+  readonly sends?: readonly number[];
+  /** In which order the callbacks of the steps are sent; in theirs unless given. */
+  readonly backwards?: boolean;
+  /** Whether a void comes too late. */
+  readonly unstoppable?: boolean;
+  readonly refundsFail?: boolean;
+  /** Captures take half of what is asked for. */
+  readonly capturesHalf?: boolean;
+}
+
+const paid: readonly ScriptStep[] = [
+  { kind: "authorized", delay: 1 },
+  { kind: "captured", delay: 1 },
+];
+
+/** `captured` is left out where the payment is not to be captured automatically. */
+const BEHAVIOURS = {
+  tok_success: { steps: paid },
+  tok_decline: { steps: [{ kind: "failed", message: "the card was declined" }] },
+  tok_timeout: { steps: [] },
+  tok_late_success: {
+    steps: [
+      { kind: "authorized", late: true },
+      { kind: "captured", late: true },
+    ],
+    unstoppable: true,
+  },
+  tok_duplicate: { steps: paid, sends: [0, 0, 0, 0, 2, 4] },
+  tok_reordered: {
+    steps: [
+      { kind: "authorized", delay: 1 },
+      { kind: "captured", delay: 2 },
+    ],
+    backwards: true,
+  },
+  tok_action: { steps: [{ kind: "action_required" }] },
+  tok_partial: {
+    steps: [
+      { kind: "authorized", delay: 1 },
+      { kind: "captured", delay: 1, half: true },
+    ],
+    capturesHalf: true,
+  },
+  tok_refund_fails: { steps: paid, refundsFail: true },
+} as const satisfies Record<string, Behaviour>;
+
+export const SANDBOX_TOKENS: readonly string[] = Object.keys(BEHAVIOURS);
+
+/** What the sandbox does with a token; without one the shopper must act, an unknown one is declined. */
+export function behaviourOf(token: string): Behaviour {
+  if (token === "") {
+    return BEHAVIOURS.tok_action;
+  }
+  const known = new Map<string, Behaviour>(Object.entries(BEHAVIOURS));
+  const message = `unknown payment token; the sandbox knows ${SANDBOX_TOKENS.join(", ")}`;
+  return known.get(token) ?? { steps: [{ kind: "failed", message }] };
+}

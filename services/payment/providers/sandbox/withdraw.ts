@@ -1,0 +1,29 @@
+import type { Transaction } from "kysely";
+import type { CallbackSender } from "../../../runtime/callbacks/callback-sender.ts";
+import type { PaymentDatabase } from "../../db/schema.ts";
+import { deleteSteps, type SandboxPayment, type SandboxStep } from "../../store/sandbox.ts";
+
+/** Takes back the money that has not come yet, with its callbacks. Returns the steps that are left. */
+export async function withdrawSteps(
+  trx: Transaction<PaymentDatabase>,
+  sender: CallbackSender,
+  payment: SandboxPayment,
+  steps: readonly SandboxStep[],
+  nowMs: number,
+): Promise<readonly SandboxStep[]> {
+  const isComing = (step: SandboxStep) => COMING.has(step.kind) && step.effectiveAt > nowMs;
+  const future = steps.filter(isComing);
+  await deleteSteps(trx, payment.reference, future);
+  await sender.cancel(
+    trx,
+    future.map((step) => eventIdOf(payment, step)),
+  );
+  return steps.filter((step) => !isComing(step));
+}
+
+const COMING: ReadonlySet<SandboxStep["kind"]> = new Set(["action_required", "authorized", "captured", "failed"]);
+
+/** The id of the event that tells of a step. */
+export function eventIdOf(payment: SandboxPayment, step: SandboxStep): string {
+  return `evt_${payment.reference}_${step.number}`;
+}

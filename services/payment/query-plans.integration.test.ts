@@ -1,0 +1,71 @@
+import { beforeEach, expect, test } from "@jest/globals";
+import { sql } from "kysely";
+import { claimDue } from "../runtime/db/claim-due.ts";
+import { migrate } from "../runtime/db/migrate.ts";
+import { describeEachDatabase, type TestDatabase } from "../runtime/testing/databases.ts";
+import { createStatementLog } from "../runtime/testing/statement-log.ts";
+import { migrations } from "./db/migrations.ts";
+import type { PaymentDatabase } from "./db/schema.ts";
+import { insertCallback } from "./store/callbacks.ts";
+import { selectCallbacks, selectPayments } from "./store/payment-lists.ts";
+import { insertPayment } from "./store/payments.ts";
+import { somePayment } from "./testing/payment-values.ts";
+
+describeEachDatabase("the statements of the payment service", (open, dialect) => {
+  const log = createStatementLog();
+  let db: TestDatabase<PaymentDatabase>;
+
+  beforeEach(async () => {
+    db = await open<PaymentDatabase>({ onStatement: log.onStatement });
+    await migrate(db, migrations);
+    await db.transaction(async (trx) => {
+      for (let i = 0; i < 300; i++) {
+        const uid = `01${String(i).padStart(24, "0")}`;
+        const payment = somePayment({ uid, orderId: `o${i % 50}`, paymentId: `${i}`, reference: `ref${i}` });
+        await insertPayment(trx, db.dialect, payment, 3_600_000);
+        const event = { provider: "sandbox", eventId: `e${i}`, eventType: "", body: Buffer.from("{}") };
+        await insertCallback(trx, db.dialect, { ...event, id: uid, tenant: "t1" }, 3_600_000);
+      }
+    });
+    if (dialect === "mysql") {
+      await sql`analyze table payments, payment_operations, payment_callbacks`.execute(db.kysely);
+    }
+    log.clear();
+  });
+
+  /** The plans of what was sent, one line each. */
+  const plans = async () => {
+    const lines: string[] = [];
+    for (const { sql: text, parameters } of log.statements.filter((it) => /^select/i.test(it.sql))) {
+      const explain = dialect === "sqlite" ? "explain query plan " : "explain ";
+      const parts = `${explain}${text}`.split("?").map((part) => sql.raw(part));
+      const query = parts.reduce((all, part, i) => sql`${all}${parameters[i - 1]}${part}`);
+      const { rows } = await sql<Record<string, unknown>>`${query}`.execute(db.kysely);
+      lines.push(
+        rows.map((row) => (dialect === "sqlite" ? row["detail"] : `${row["key"]} ${row["Extra"]}`)).join("; "),
+      );
+    }
+    return lines;
+  };
+
+  test("read a page of a list through an index, without sorting", async () => {
+    const page = { tenant: "t1", filter: "", before: "02", limit: 50 };
+    expect(await selectPayments(db, { ...page, orderId: undefined })).toHaveLength(50);
+    expect(await selectPayments(db, { ...page, orderId: "o7" })).toHaveLength(6);
+    await selectCallbacks(db, page);
+    for (const plan of await plans()) {
+      expect(plan).toMatch(/payments_id|payments_order|payment_callbacks_tenant/);
+      expect(plan).not.toMatch(/filesort|TEMP B-TREE|SCAN/);
+    }
+  });
+
+  test("look for due work through its index", async () => {
+    for (const table of ["payments", "payment_operations", "payment_callbacks"] as const) {
+      expect(await claimDue(db, table, { limit: 8, leaseMs: 1_000 })).toEqual([]);
+    }
+    for (const plan of await plans()) {
+      expect(plan).toMatch(/due_at/);
+      expect(plan).not.toMatch(/filesort|TEMP B-TREE|SCAN/);
+    }
+  });
+});

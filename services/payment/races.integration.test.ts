@@ -1,0 +1,265 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { expect, test } from "@jest/globals";
+import { Webhook } from "standardwebhooks";
+import { Payment_State, PaymentCallback_State, Refund_State } from "../../gen/docket/payment/v1/payment_pb.js";
+import { describeEachDatabase } from "../runtime/testing/databases.ts";
+import { until } from "../runtime/testing/until.ts";
+import { encodeEvent } from "./providers/sandbox/event.ts";
+import { someReport } from "./testing/payment-values.ts";
+import { cents, eur, type RunningPayments, startPayments } from "./testing/running-payments.ts";
+
+describeEachDatabase("money under races", (open) => {
+  const secret = `whsec_${Buffer.alloc(32, 1).toString("base64")}`;
+  const start = async (...more: Parameters<typeof startPayments> extends [string, ...infer Rest] ? Rest : never) =>
+    startPayments((await open()).url, { sandboxSecret: secret, ...more[0] }, more[1]);
+
+  const name = "orders/o1/payments/1";
+  const isIn = (it: RunningPayments, state: Payment_State) => async () => (await it.get(name)).state === state;
+
+  /** A signed callback, as a provider would send it. */
+  const send = (it: RunningPayments, id: string, body: string, signWith = secret) => {
+    const now = new Date();
+    const headers = {
+      "webhook-id": id,
+      "webhook-timestamp": `${Math.floor(now.getTime() / 1000)}`,
+      "webhook-signature": new Webhook(signWith).sign(id, now, body),
+    };
+    const data = Buffer.from(body);
+    return it.anybody.receivePaymentCallback({ provider: "sandbox", body: { contentType: "x", data } }, { headers });
+  };
+  const capturedBy = (reference: string, more: Parameters<typeof someReport>[0] = {}) =>
+    someReport({ reference, authorized: 10_000n, captured: 10_000n, ...more });
+
+  test("of a capture and a void at once exactly one happens, here and at the provider", async () => {
+    await using it = await start();
+    for (let i = 1; i <= 8; i++) {
+      const payment = `orders/o${i}/payments/1`;
+      await it.open(payment, "tok_success", { captureAutomatically: false });
+      await until(async () => (await it.get(payment)).state === Payment_State.AUTHORIZED);
+      const outcomes = await Promise.allSettled([
+        it.payments.capturePayment({ name: payment }),
+        it.payments.voidPayment({ name: payment }),
+      ]);
+      expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+      const { state, providerReference } = await it.get(payment);
+      const steps = await it.db.kysely
+        .selectFrom("sandbox_steps")
+        .select("kind")
+        .where("reference", "=", providerReference)
+        .where("kind", "in", ["captured", "voided"])
+        .execute();
+      expect(steps).toEqual([{ kind: state === Payment_State.VOIDED ? "voided" : "captured" }]);
+    }
+    await it.audit();
+  });
+
+  test("refunds at once never give back more than came", async () => {
+    await using it = await start();
+    await it.open(name, "tok_success");
+    await until(isIn(it, Payment_State.CAPTURED));
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 10 }, () => it.payments.refundPayment({ name, amount: eur(3_000) })),
+    );
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
+    await until(async () => cents((await it.get(name)).refundedAmount) === 9_000);
+    expect((await it.get(name)).refunds.every((refund) => refund.state === Refund_State.SUCCEEDED)).toBe(true);
+    await it.audit();
+  });
+
+  test("a refund and a settlement at once give everything back once", async () => {
+    await using it = await start();
+    await it.open(name, "tok_success");
+    await until(isIn(it, Payment_State.CAPTURED));
+    await Promise.allSettled([
+      it.payments.refundPayment({ name, amount: eur(4_000) }),
+      it.payments.settlePayment({ name }),
+      it.payments.refundPayment({ name, amount: eur(7_000) }),
+    ]);
+    await until(async () => cents((await it.get(name)).refundedAmount) === 10_000);
+    await it.audit();
+  });
+
+  test("a capture and a settlement at once leave nothing taken", async () => {
+    await using it = await start();
+    await it.open(name, "tok_success", { captureAutomatically: false });
+    await until(isIn(it, Payment_State.AUTHORIZED));
+    await Promise.allSettled([it.payments.capturePayment({ name }), it.payments.settlePayment({ name })]);
+    await until(async () => {
+      const payment = await it.get(name);
+      return payment.state === Payment_State.VOIDED || cents(payment.refundedAmount) === 10_000;
+    });
+    await it.audit();
+  });
+
+  test("an opening and a settlement at once leave nothing open", async () => {
+    await using it = await start({ sandboxDelayMs: 0 });
+    for (let i = 1; i <= 6; i++) {
+      const payment = `orders/o${i}/payments/1`;
+      await Promise.allSettled([it.open(payment, "tok_success"), it.payments.settlePayment({ name: payment })]);
+      await until(async () => {
+        const { state, capturedAmount, refundedAmount } = await it.get(payment);
+        const givenBack = cents(capturedAmount) > 0 && cents(refundedAmount) === cents(capturedAmount);
+        return state === Payment_State.VOIDED || givenBack;
+      });
+    }
+    await it.audit();
+  });
+
+  test("fifty repetitions of one callback at once have one effect and are counted", async () => {
+    await using it = await start();
+    const { providerReference } = await it.open(name, "tok_timeout");
+    const body = encodeEvent("e1", "payment.captured", capturedBy(providerReference));
+    const answers = await Promise.all(Array.from({ length: 50 }, () => send(it, "e1", body)));
+    expect(answers.every((answer) => Buffer.from(answer.data).toString() === "{}")).toBe(true);
+    await until(() => it.events.length > 0);
+    expect(it.events.map((event) => event.name)).toEqual(["PaymentCaptured"]);
+    const { paymentCallbacks } = await it.as({ kind: "service" }).listPaymentCallbacks({});
+    expect(paymentCallbacks).toMatchObject([
+      { receiveCount: 50, state: PaymentCallback_State.PROCESSED, payment: name },
+    ]);
+    const movements = await it.db.kysely.selectFrom("payment_movements").select("kind").execute();
+    expect(movements).toHaveLength(2);
+    await it.audit();
+  });
+
+  test("fifty events that say the same have one effect", async () => {
+    await using it = await start();
+    const { providerReference } = await it.open(name, "tok_timeout");
+    await Promise.all(
+      Array.from({ length: 50 }, (_, i) =>
+        send(it, `e${i}`, encodeEvent(`e${i}`, "payment.captured", capturedBy(providerReference))),
+      ),
+    );
+    await until(() => it.events.length > 0);
+    expect(it.events).toHaveLength(1);
+    const { paymentCallbacks } = await it.payments.listPaymentCallbacks({ filter: "state = IGNORED" });
+    expect(paymentCallbacks).toHaveLength(49);
+    await it.audit();
+  });
+
+  test("the sandbox's repeated and reordered callbacks end in the same payment", async () => {
+    await using it = await start();
+    for (const token of ["tok_duplicate", "tok_reordered"]) {
+      const payment = `orders/${token}/payments/1`;
+      await it.open(payment, token);
+      await until(async () => (await it.get(payment)).state === Payment_State.CAPTURED);
+    }
+    await until(async () => {
+      const rows = await it.db.kysely.selectFrom("callbacks").select("due_at").execute();
+      return rows.length === 8 && rows.every((row) => row.due_at === null);
+    });
+    await until(() => it.events.length === 2);
+    expect(it.events.map((event) => event.name)).toEqual(["PaymentCaptured", "PaymentCaptured"]);
+    const { paymentCallbacks } = await it.payments.listPaymentCallbacks({});
+    expect(paymentCallbacks.map((callback) => callback.receiveCount).sort()).toEqual([1, 1, 6]);
+    await it.audit();
+  });
+
+  test("a bad signature is refused and leaves nothing behind", async () => {
+    await using it = await start();
+    const { providerReference } = await it.open(name, "tok_timeout");
+    const body = encodeEvent("e1", "payment.captured", capturedBy(providerReference));
+    const other = `whsec_${Buffer.alloc(32, 2).toString("base64")}`;
+    const error = await send(it, "e1", body, other).catch((reason: unknown) => ConnectError.from(reason));
+    expect(error).toMatchObject({ code: Code.Unauthenticated });
+    await expect(it.anybody.receivePaymentCallback({ provider: "sandbox" })).rejects.toThrow("unauthenticated");
+    await expect(it.anybody.receivePaymentCallback({ provider: "nobody" })).rejects.toThrow("not_found");
+    expect(await it.db.kysely.selectFrom("payment_callbacks").selectAll().execute()).toEqual([]);
+    expect((await it.get(name)).state).toBe(Payment_State.CREATED);
+  });
+
+  test.each([
+    ["amount", { amount: { currency: "EUR", minor: 9_000n }, authorized: 0n, captured: 9_000n }, "the amount is 9000"],
+    ["currency", { amount: { currency: "USD", minor: 10_000n } }, "the currency is USD"],
+  ])("a callback with another %s is FAILED and changes nothing", async (_, more, problem) => {
+    await using it = await start();
+    const { providerReference } = await it.open(name, "tok_timeout");
+    await send(it, "e1", encodeEvent("e1", "payment.captured", capturedBy(providerReference, more)));
+    const { paymentCallbacks } = await it.payments.listPaymentCallbacks({});
+    expect(paymentCallbacks).toMatchObject([{ state: PaymentCallback_State.FAILED, payment: name }]);
+    expect(paymentCallbacks[0]?.failureMessage).toContain(problem);
+    expect(cents((await it.get(name)).capturedAmount)).toBe(0);
+  });
+
+  test("a signed body that cannot be read is kept and FAILED", async () => {
+    await using it = await start();
+    await send(it, "e1", '{"type":"payment.captured","payment":7}');
+    const all = await it.as({ kind: "service", tenant: "default" }).listPaymentCallbacks({});
+    expect(all.paymentCallbacks).toMatchObject([
+      { eventId: "e1", eventType: "payment.captured", state: PaymentCallback_State.FAILED },
+    ]);
+    await send(it, "e2", '{"type":"ping"}');
+    const ignored = await it
+      .as({ kind: "service", tenant: "default" })
+      .listPaymentCallbacks({ filter: "event_type = ping" });
+    expect(ignored.paymentCallbacks).toMatchObject([{ state: PaymentCallback_State.IGNORED }]);
+  });
+
+  test("a callback of an unknown payment is kept, and processed when the payment appears", async () => {
+    await using it = await start();
+    const report = capturedBy("sbx_later", { payment: { tenant: "t1", name } });
+    await send(it, "e1", encodeEvent("e1", "payment.captured", report));
+    const unknown = await it.as({ kind: "service", tenant: "default" }).listPaymentCallbacks({});
+    expect(unknown.paymentCallbacks).toMatchObject([{ state: PaymentCallback_State.RECEIVED }]);
+    await it.open(name, "tok_timeout");
+    await it.db.kysely.updateTable("payments").set({ provider_reference: "sbx_later" }).execute();
+    await until(isIn(it, Payment_State.CAPTURED));
+    const [callback] = (await it.payments.listPaymentCallbacks({})).paymentCallbacks;
+    expect(callback).toMatchObject({ state: PaymentCallback_State.PROCESSED, payment: name, failureMessage: "" });
+    await it.audit();
+  });
+
+  test("a callback whose payment never appears is FAILED in the end, and can be replayed", async () => {
+    await using it = await start({ callbackPatienceMs: 100 });
+    await send(it, "e1", encodeEvent("e1", "payment.captured", capturedBy("sbx_later")));
+    const operator = it.as({ kind: "service", tenant: "default" });
+    const first = async () => (await operator.listPaymentCallbacks({})).paymentCallbacks[0];
+    await until(async () => (await first())?.state === PaymentCallback_State.FAILED);
+    const callback = (await first())?.name ?? "";
+    await expect(operator.replayPaymentCallback({ name: callback })).rejects.toThrow(
+      "no payment is known by sbx_later",
+    );
+    await it.as({ kind: "service", tenant: "default" }).openPayment({
+      name,
+      amount: eur(10_000),
+      paymentToken: "tok_timeout",
+      captureAutomatically: true,
+    });
+    await it.db.kysely.updateTable("payments").set({ provider_reference: "sbx_later" }).execute();
+    const replayed = await operator.replayPaymentCallback({ name: callback });
+    expect(replayed).toMatchObject({ state: PaymentCallback_State.PROCESSED, payment: name });
+    expect((await operator.replayPaymentCallback({ name: callback })).state).toBe(PaymentCallback_State.PROCESSED);
+    expect((await operator.getPaymentCallback({ name: callback })).receiveCount).toBe(1);
+    await expect(it.payments.replayPaymentCallback({ name: callback })).rejects.toThrow("does not exist");
+    await it.audit();
+  });
+
+  test("a refund that is told of before its capture waits for it", async () => {
+    await using it = await start();
+    const { providerReference } = await it.open(name, "tok_timeout");
+    const refunds = [
+      { reference: "r1", amount: { currency: "EUR", minor: 2_000n }, state: "SUCCEEDED" as const, id: "x-r1" },
+    ];
+    const refund = someReport({ reference: providerReference, refunds });
+    await send(it, "e2", encodeEvent("e2", "refund.succeeded", refund));
+    expect((await it.get(name)).refunds).toEqual([]);
+    await send(it, "e1", encodeEvent("e1", "payment.captured", capturedBy(providerReference)));
+    await until(async () => cents((await it.get(name)).refundedAmount) === 2_000);
+    await it.audit();
+  });
+
+  test("callbacks against the caller's own steps end in balanced books", async () => {
+    await using it = await start({ sandboxDelayMs: 0 });
+    await Promise.all(
+      Array.from({ length: 12 }, async (_, i) => {
+        const payment = `orders/o${i}/payments/1`;
+        await it.open(payment, i % 2 === 0 ? "tok_duplicate" : "tok_reordered");
+        await until(async () => cents((await it.get(payment)).capturedAmount) === 10_000);
+        await it.payments.refundPayment({ name: payment, amount: eur(1_000 + i) });
+        await it.payments.settlePayment({ name: payment });
+        await until(async () => cents((await it.get(payment)).refundedAmount) === 10_000);
+      }),
+    );
+    await it.audit();
+  });
+});

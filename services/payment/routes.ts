@@ -1,0 +1,39 @@
+import { createServiceImplSpec, type ServiceImpl, type ServiceImplSpec } from "@connectrpc/connect";
+import { PaymentService } from "../../gen/docket/payment/v1/payment_service_pb.js";
+import { SandboxPaymentService } from "../../gen/docket/payment/v1/sandbox_payment_service_pb.js";
+import type { PaymentContext } from "./context.ts";
+import type { SandboxProvider } from "./providers/sandbox/sandbox-provider.ts";
+import { capturePayment } from "./rpc/capture-payment.ts";
+import { completeSandboxPayment } from "./rpc/complete-sandbox-payment.ts";
+import { getPayment } from "./rpc/get-payment.ts";
+import { getPaymentCallback } from "./rpc/get-payment-callback.ts";
+import { getSandboxPaymentPage } from "./rpc/get-sandbox-payment-page.ts";
+import { listPaymentCallbacks } from "./rpc/list-payment-callbacks.ts";
+import { listPayments } from "./rpc/list-payments.ts";
+import { openPayment } from "./rpc/open-payment.ts";
+import { receivePaymentCallback } from "./rpc/receive-payment-callback.ts";
+import { refundPayment } from "./rpc/refund-payment.ts";
+import { replayPaymentCallback } from "./rpc/replay-payment-callback.ts";
+import { settlePayment } from "./rpc/settle-payment.ts";
+import { voidPayment } from "./rpc/void-payment.ts";
+
+/** Every RPC of the payment service. */
+export const routes = (ctx: PaymentContext, sandbox: SandboxProvider): ServiceImplSpec[] => [
+  createServiceImplSpec<typeof PaymentService>(PaymentService, {
+    getPayment: getPayment(ctx),
+    listPayments: listPayments(ctx),
+    openPayment: openPayment(ctx),
+    settlePayment: settlePayment(ctx),
+    capturePayment: capturePayment(ctx),
+    voidPayment: voidPayment(ctx),
+    refundPayment: refundPayment(ctx),
+    receivePaymentCallback: receivePaymentCallback(ctx),
+    listPaymentCallbacks: listPaymentCallbacks(ctx),
+    getPaymentCallback: getPaymentCallback(ctx),
+    replayPaymentCallback: replayPaymentCallback(ctx),
+  } satisfies ServiceImpl<typeof PaymentService>),
+  createServiceImplSpec<typeof SandboxPaymentService>(SandboxPaymentService, {
+    getSandboxPaymentPage: getSandboxPaymentPage(sandbox),
+    completeSandboxPayment: completeSandboxPayment(sandbox),
+  } satisfies ServiceImpl<typeof SandboxPaymentService>),
+];

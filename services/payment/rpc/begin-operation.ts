@@ -1,0 +1,27 @@
+import type { Transaction } from "kysely";
+import type { PaymentContext } from "../context.ts";
+import type { PaymentDatabase } from "../db/schema.ts";
+import { type PlannedOperation, planOperation } from "../domain/operation.ts";
+import type { PaymentFile } from "../record-change.ts";
+import { type CallerKey, insertOperation } from "../store/operations.ts";
+import type { Begun } from "./keyed-request.ts";
+
+/**
+ * Writes an operation that this process carries out right after the commit. Its lease keeps the workers off meanwhile;
+ * should this process die, they take it over when it ends.
+ */
+export async function beginOperation(
+  { db, clock, ids, timing }: PaymentContext,
+  trx: Transaction<PaymentDatabase>,
+  file: PaymentFile,
+  plan: Omit<PlannedOperation, "id" | "attempt">,
+  caller?: CallerKey,
+): Promise<Begun> {
+  const operation = planOperation(file.payment, file.operations, { ...plan, id: ids.next(), attempt: 1 });
+  await insertOperation(trx, db.dialect, operation, {
+    delayMs: 2 * timing.providerTimeoutMs,
+    createdAt: clock.now().getTime(),
+    caller,
+  });
+  return { file: { ...file, operations: [...file.operations, operation] }, operation };
+}

@@ -1,0 +1,33 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  type PaymentCallback,
+  PaymentCallback_State,
+  PaymentCallbackSchema,
+} from "../../../gen/docket/payment/v1/payment_pb.js";
+import { formatName, parseName } from "../../runtime/resource-name.ts";
+import type { StoredCallback } from "../store/callbacks.ts";
+
+const PATTERN = "paymentCallbacks/{payment_callback}";
+
+/** A callback as the contract shows it. */
+export function toCallbackMessage(callback: StoredCallback): PaymentCallback {
+  return create(PaymentCallbackSchema, {
+    name: formatName(PATTERN, { payment_callback: callback.id }),
+    provider: callback.provider,
+    eventId: callback.eventId,
+    eventType: callback.eventType,
+    state: PaymentCallback_State[callback.state],
+    payment: callback.payment,
+    body: callback.body,
+    receiveCount: callback.receiveCount,
+    failureMessage: callback.failureMessage,
+    createTime: timestampFromMs(callback.createdAt),
+    ...(callback.processedAt !== undefined && { processTime: timestampFromMs(callback.processedAt) }),
+  });
+}
+
+/** The id in a callback's name, which the contract's rules have checked. */
+export function callbackIdOf(name: string): string {
+  return parseName(PATTERN, name)?.payment_callback ?? "";
+}

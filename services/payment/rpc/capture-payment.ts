@@ -1,0 +1,45 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import { PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
+import { principalOf } from "../../runtime/context-values.ts";
+import type { PaymentContext } from "../context.ts";
+import { pendingOf } from "../domain/operation.ts";
+import { capturable, paymentState, sumOf } from "../domain/payment.ts";
+import { allowedActions } from "../domain/payment-state.ts";
+import { illegalState, operationRunning, settling, tooMuch } from "../errors.ts";
+import type { PaymentFile } from "../record-change.ts";
+import { beginOperation } from "./begin-operation.ts";
+import { fulfil } from "./keyed-request.ts";
+import { parseAmount } from "./parse-amount.ts";
+
+/** Takes authorized money. What other captures have begun to take counts as taken. */
+export function capturePayment(payments: PaymentContext): ServiceImpl<typeof PaymentService>["capturePayment"] {
+  return (request, context) => {
+    const { tenant } = principalOf(context);
+    const { capturePayment: method } = PaymentService.method;
+    return fulfil(payments, { tenant, method, request, context }, (trx, file, caller) => {
+      const available = availableToCapture(file);
+      const wanted = parseAmount(request.amount, file.payment) ?? available;
+      if (wanted > available || wanted === 0n) {
+        throw pendingOf(file.operations, "CAPTURE")
+          ? operationRunning(file.payment)
+          : tooMuch("CAPTURE_EXCEEDS_AUTHORIZED", file.payment, { wanted, available });
+      }
+      return beginOperation(payments, trx, file, { kind: "CAPTURE", amount: wanted }, caller);
+    });
+  };
+}
+
+function availableToCapture({ payment, operations }: PaymentFile): bigint {
+  if (!allowedActions(paymentState(payment)).includes("capture")) {
+    throw illegalState(payment, "capture");
+  }
+  if (payment.settling) {
+    throw settling(payment);
+  }
+  if (pendingOf(operations, "VOID")) {
+    throw operationRunning(payment);
+  }
+  const running = operations.filter(({ kind, state }) => kind === "CAPTURE" && state === "PENDING");
+  const left = capturable(payment) - sumOf(running);
+  return left > 0n ? left : 0n;
+}

@@ -1,0 +1,95 @@
+import { type DescMethod, fromBinary, type MessageShape } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
+import type { Transaction } from "kysely";
+import { type Payment as PaymentMessage, PaymentSchema } from "../../../gen/docket/payment/v1/payment_pb.js";
+import { hashRequest } from "../../runtime/db/request-hash.ts";
+import { alreadyExists } from "../../runtime/errors.ts";
+import { requestIdOf } from "../../runtime/request-id.ts";
+import type { PaymentContext } from "../context.ts";
+import type { PaymentDatabase } from "../db/schema.ts";
+import type { Operation } from "../domain/operation.ts";
+import { type Payment, paymentName } from "../domain/payment.ts";
+import { paymentNotFound, providerRefused } from "../errors.ts";
+import { paymentKeyOf } from "../messages.ts";
+import { performOperation } from "../perform-operation.ts";
+import { loadFile, type PaymentFile } from "../record-change.ts";
+import { type CallerKey, findKeyedOperation, readOutcome } from "../store/operations.ts";
+import { lockPayment } from "../store/payments.ts";
+
+/** A caller's wish that an operation fulfils: capture, void or refund. */
+export interface KeyedRequest {
+  readonly tenant: string;
+  readonly method: DescMethod;
+  readonly request: MessageShape<DescMethod["input"]> & { readonly name: string; readonly requestId: string };
+  readonly context: HandlerContext;
+}
+
+/**
+ * Carries a caller's wish out, at most once under its key, in three steps: `begin` decides in a transaction, with the
+ * payment locked, and writes the operation under the caller's key; the provider is asked outside of it; its answer is
+ * committed together with the response. A repetition finds the operation: it is answered alike when it ended, and carried
+ * on with when it did not.
+ */
+export async function fulfil(
+  context: PaymentContext,
+  keyed: KeyedRequest,
+  begin: (trx: Transaction<PaymentDatabase>, file: PaymentFile, caller: CallerKey | undefined) => Promise<Begun>,
+): Promise<PaymentMessage> {
+  const { db } = context;
+  const caller = callerKeyOf(keyed);
+  const { file, operation } = await db.transaction(
+    async (trx): Promise<Begun> => {
+      const payment = await lockPayment(trx, db.dialect, paymentKeyOf(keyed.tenant, keyed.request.name));
+      if (payment === undefined) {
+        throw paymentNotFound(keyed.request.name);
+      }
+      const file = await loadFile(trx, payment);
+      const earlier = caller && (await findKeyedOperation(trx, keyed.tenant, caller.requestKey));
+      if (earlier === undefined) {
+        return begin(trx, file, caller);
+      }
+      if (earlier.requestHash !== caller?.requestHash) {
+        throw keyReused(keyed.request.requestId);
+      }
+      return { file, operation: earlier.operation };
+    },
+    { signal: keyed.context.signal },
+  );
+  if (operation.state === "PENDING") {
+    await performOperation(context, file, operation);
+  }
+  return readAnswer(context, file.payment, operation);
+}
+
+/** An operation that is written and not yet carried out. */
+export interface Begun {
+  readonly file: PaymentFile;
+  readonly operation: Operation;
+}
+
+/** What stands under the operation now that it has ended. */
+async function readAnswer({ db }: PaymentContext, payment: Payment, { id }: Operation): Promise<PaymentMessage> {
+  const { state, message, response } = await readOutcome(db.kysely, id);
+  if (state === "REFUSED") {
+    throw providerRefused(payment, message);
+  }
+  if (response === undefined) {
+    throw new Error(`operation ${id} of ${paymentName(payment)} ended without an answer`);
+  }
+  return fromBinary(PaymentSchema, response);
+}
+
+function callerKeyOf({ method, request, context }: KeyedRequest): CallerKey | undefined {
+  const requestId = requestIdOf(request, context);
+  return requestId === undefined
+    ? undefined
+    : { requestKey: `${method.name}/${requestId}`, requestHash: hashRequest(method.input, request) };
+}
+
+function keyReused(requestId: string) {
+  return alreadyExists(
+    "IDEMPOTENCY_KEY_REUSED",
+    "the key was used for another request; take a new one for this request",
+    { request_id: requestId },
+  );
+}

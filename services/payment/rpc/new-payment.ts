@@ -1,0 +1,47 @@
+import type { Amount } from "../../runtime/money.ts";
+import type { PaymentContext } from "../context.ts";
+import type { Payment } from "../domain/payment.ts";
+import type { PaymentKey } from "../store/payments.ts";
+
+/** What a caller opens a payment with, and what a repetition must repeat. */
+export interface PaymentTerms {
+  readonly amount: Amount;
+  readonly provider: string;
+  readonly captureAutomatically: boolean;
+}
+
+/** A payment of which nothing is known yet. */
+export function newPayment({ ids, clock }: PaymentContext, key: PaymentKey, terms: PaymentTerms): Payment {
+  const nowMs = clock.now().getTime();
+  return {
+    ...key,
+    uid: ids.next(),
+    provider: terms.provider,
+    reference: undefined,
+    currency: terms.amount.currency,
+    amount: terms.amount.minor,
+    authorized: 0n,
+    captured: 0n,
+    refunded: 0n,
+    actionRequired: false,
+    failed: false,
+    expired: false,
+    voided: false,
+    captureAutomatically: terms.captureAutomatically,
+    settling: false,
+    settleReason: "",
+    clientSecret: "",
+    redirectUrl: "",
+    failureMessage: "",
+    createdAt: nowMs,
+    updatedAt: nowMs,
+    expiresAt: nowMs,
+    version: 1,
+  };
+}
+
+/** What stands for a name that was given up before it was used. */
+export function tombstone(context: PaymentContext, key: PaymentKey, reason: string): Payment {
+  const terms = { amount: { currency: "", minor: 0n }, provider: "", captureAutomatically: false };
+  return { ...newPayment(context, key, terms), voided: true, settling: true, settleReason: reason };
+}

@@ -1,0 +1,19 @@
+import type { Money } from "../../../gen/google/type/money_pb.js";
+import { invalidArgument } from "../../runtime/errors.ts";
+import { parseMoney } from "../../runtime/money.ts";
+import type { Payment } from "../domain/payment.ts";
+
+/** The minor units of an amount of a payment; undefined where the request names none. */
+export function parseAmount(money: Money | undefined, { currency }: Payment): bigint | undefined {
+  if (money === undefined) {
+    return undefined;
+  }
+  const amount = parseMoney(money);
+  if (amount === undefined || amount.minor <= 0n) {
+    throw invalidArgument([{ field: "amount", description: "must be more than 0 in whole minor units of a currency" }]);
+  }
+  if (amount.currency !== currency) {
+    throw invalidArgument([{ field: "amount.currency_code", description: `must be ${currency}, as the payment is` }]);
+  }
+  return amount.minor;
+}

@@ -1,0 +1,82 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { Transaction } from "kysely";
+import type { PaymentService, SettlePaymentRequest } from "../../../gen/docket/payment/v1/payment_service_pb.js";
+import { principalOf } from "../../runtime/context-values.ts";
+import type { PaymentContext } from "../context.ts";
+import type { PaymentDatabase } from "../db/schema.ts";
+import { expire, settle } from "../domain/merge-report.ts";
+import { type Payment, paymentState, refundable } from "../domain/payment.ts";
+import { refundFailed } from "../errors.ts";
+import { paymentKeyOf, toPaymentMessage } from "../messages.ts";
+import { performOperation } from "../perform-operation.ts";
+import { loadFile, type PaymentFile, recordChange } from "../record-change.ts";
+import { insertTombstone, lockPayment, type PaymentKey } from "../store/payments.ts";
+import { tombstone } from "./new-payment.ts";
+
+/** An opening, a void and a refund may follow one another. */
+const MAX_OPERATIONS = 8;
+
+/**
+ * Gives a payment up whatever it holds. The wish is committed first: what is not done when this answers or fails is done
+ * by the workers, also for money that comes later.
+ */
+export function settlePayment(context: PaymentContext): ServiceImpl<typeof PaymentService>["settlePayment"] {
+  const { db, timing } = context;
+  const payments = { ...context, followUpDelayMs: 2 * timing.providerTimeoutMs };
+  return async (request, call) => {
+    const key = paymentKeyOf(principalOf(call).tenant, request.name);
+    let file = await db.transaction((trx) => giveUp(payments, trx, key, request), { signal: call.signal });
+    for (let i = 0; i < MAX_OPERATIONS; i++) {
+      const pending = file.operations.find(({ state }) => state === "PENDING");
+      if (pending === undefined) {
+        break;
+      }
+      file = await performOperation(payments, file, pending);
+    }
+    const { payment, refunds } = file;
+    const left = refundable(payment, refunds);
+    if (payment.settling && left > 0n) {
+      throw refundFailed(payment, left);
+    }
+    return toPaymentMessage(payment, refunds);
+  };
+}
+
+async function giveUp(
+  context: PaymentContext,
+  trx: Transaction<PaymentDatabase>,
+  key: PaymentKey,
+  { reason, keepLateMoney }: SettlePaymentRequest,
+): Promise<PaymentFile> {
+  const { dialect } = context.db;
+  const payment = await lockPayment(trx, dialect, key);
+  if (payment === undefined) {
+    return leaveTombstone(context, trx, key, reason);
+  }
+  const file = await loadFile(trx, payment);
+  const { refunds } = file;
+  if (!keepLateMoney || payment.authorized > 0n) {
+    return recordChange(context, trx, file, settle(payment, refunds, reason), "settlement");
+  }
+  return isOpen(payment) ? recordChange(context, trx, file, expire(payment, refunds), "settlement") : file;
+}
+
+async function leaveTombstone(
+  context: PaymentContext,
+  trx: Transaction<PaymentDatabase>,
+  key: PaymentKey,
+  reason: string,
+): Promise<PaymentFile> {
+  await insertTombstone(trx, tombstone(context, key, reason));
+  const payment = await lockPayment(trx, context.db.dialect, key);
+  if (payment === undefined) {
+    throw new Error("a payment has gone in the middle of a transaction");
+  }
+  const file = await loadFile(trx, payment);
+  return recordChange(context, trx, file, settle(payment, file.refunds, reason), "settlement");
+}
+
+function isOpen(payment: Payment): boolean {
+  const state = paymentState(payment);
+  return state === "CREATED" || state === "REQUIRES_ACTION";
+}

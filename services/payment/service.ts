@@ -1,0 +1,111 @@
+import { createHash } from "node:crypto";
+import type { Kysely } from "kysely";
+import { createCallbackSender } from "../runtime/callbacks/callback-sender.ts";
+import type { CheckResult } from "../runtime/serve/checks.ts";
+import type { Service } from "../runtime/service.ts";
+import { createServiceBase, type ServiceDeps } from "../runtime/service-base.ts";
+import { type PaymentConfig, paymentDefaults } from "./config.ts";
+import type { PaymentContext } from "./context.ts";
+import { migrations } from "./db/migrations.ts";
+import type { PaymentDatabase } from "./db/schema.ts";
+import type { PaymentProvider } from "./providers/payment-provider.ts";
+import { createSandboxProvider } from "./providers/sandbox/sandbox-provider.ts";
+import { routes } from "./routes.ts";
+import { findStuckOperation } from "./store/operations.ts";
+import { createPaymentWatch } from "./workers/look-after-payments.ts";
+import { createOperationWorker } from "./workers/perform-operations.ts";
+import { createCallbackWorker } from "./workers/process-callbacks.ts";
+
+/** What the payment service does not make itself. */
+export interface PaymentDeps extends ServiceDeps {
+  /** Besides the sandbox, or in its place. */
+  readonly providers?: readonly PaymentProvider[];
+  /** What the sandbox sends its callbacks with; `globalThis.fetch` unless given. */
+  readonly fetch?: typeof fetch;
+}
+
+/**
+ * Makes the payment service: payments with their refunds and their ledger, the callbacks of providers, and the sandbox.
+ * Its schema is brought up to date first.
+ */
+export async function createPaymentService(config: PaymentConfig, deps: PaymentDeps = {}): Promise<Service> {
+  const settings = { ...paymentDefaults, ...config };
+  const { databaseUrl } = settings;
+  const base = await createServiceBase<PaymentDatabase>({ name: "payment", databaseUrl, migrations }, deps);
+  const { db, outbox, relay, clock, ids, random, log } = base;
+
+  const secret = signingKeyOf(settings.sandboxSecret);
+  const publicUrl = () => settings.publicUrl;
+  const sender = createCallbackSender({
+    db,
+    ids,
+    log,
+    random,
+    secret,
+    baseUrl: publicUrl,
+    ...(deps.fetch && { fetch: deps.fetch }),
+  });
+  const { sandboxDelayMs: delayMs, sandboxLateMs: lateMs } = settings;
+  const sandbox = createSandboxProvider({ db, ids, sender, secret, publicUrl, delayMs, lateMs });
+
+  const providers = new Map([sandbox, ...(deps.providers ?? [])].map((provider) => [provider.name, provider]));
+  if (!providers.has(settings.defaultProvider)) {
+    throw new Error(`there is no payment provider ${settings.defaultProvider}; there are: ${[...providers.keys()]}`);
+  }
+  const payments: PaymentContext = {
+    db,
+    outbox,
+    clock,
+    ids,
+    random,
+    log,
+    providers,
+    defaultProvider: settings.defaultProvider,
+    timing: {
+      providerTimeoutMs: settings.providerTimeoutMs,
+      retry: { initialMs: Math.min(200, settings.retryMaxMs), maxMs: settings.retryMaxMs },
+      poll: { initialMs: settings.reconcileAfterMs, maxMs: 60 * settings.reconcileAfterMs },
+      callbackPatienceMs: settings.callbackPatienceMs,
+    },
+    followUpDelayMs: 0,
+    nudgeOperations: () => operations.nudge(),
+  };
+  const worker = { pollMs: settings.pollMs };
+  const operations = createOperationWorker(payments, worker);
+  const background = [createCallbackWorker(payments, worker), createPaymentWatch(payments, worker), operations, sender];
+
+  return {
+    name: "payment",
+    specs: routes(payments, sandbox),
+    checks: {
+      ...base.checks,
+      "payment-operations": { run: () => checkOperations(db.kysely), policy: "degraded" },
+    },
+    async start() {
+      relay.start();
+      for (const loop of background) {
+        loop.start();
+      }
+    },
+    async drain() {
+      await Promise.all(background.map((loop) => loop.drain()));
+      await relay.drain();
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(background.map((loop) => loop[Symbol.asyncDispose]()));
+      await relay[Symbol.asyncDispose]();
+      await db[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Warns of operations that a provider does not answer: they are tried for as long as it takes, and somebody should know. */
+async function checkOperations(kysely: Kysely<PaymentDatabase>): Promise<CheckResult> {
+  const stuck = await findStuckOperation(kysely);
+  return stuck === undefined ? { status: "pass" } : { status: "warn", error: `no answer yet to ${stuck}` };
+}
+
+/** A key as Standard Webhooks want it, of a text of any form. */
+function signingKeyOf(secret: string): string {
+  return secret.startsWith("whsec_") ? secret : `whsec_${createHash("sha256").update(secret).digest("base64")}`;
+}

@@ -1,0 +1,114 @@
+import { expect, test } from "@jest/globals";
+import { Payment_State, Refund_State } from "../../gen/docket/payment/v1/payment_pb.js";
+import { describeEachDatabase } from "../runtime/testing/databases.ts";
+import { until } from "../runtime/testing/until.ts";
+import { cents, eur, type RunningPayments, startPayments } from "./testing/running-payments.ts";
+
+describeEachDatabase("settling a payment", (open) => {
+  const start = async (...more: Parameters<typeof startPayments> extends [string, ...infer Rest] ? Rest : never) =>
+    startPayments((await open()).url, ...more);
+
+  const name = "orders/o1/payments/1";
+  const isIn = (it: RunningPayments, state: Payment_State) => async () => (await it.get(name)).state === state;
+  const isRefunded = (it: RunningPayments) => async () => cents((await it.get(name)).refundedAmount) === 10_000;
+
+  test("before it was opened leaves a tombstone that no opening gets past", async () => {
+    await using it = await start();
+    const settled = await it.payments.settlePayment({ name, reason: "cancelled" });
+    expect(settled).toMatchObject({ state: Payment_State.VOIDED, settling: true });
+    await it.payments.settlePayment({ name });
+    await expect(it.open(name, "tok_success")).rejects.toThrow("given up before it was opened");
+    expect(await it.db.kysely.selectFrom("sandbox_payments").selectAll().execute()).toEqual([]);
+    expect(await it.get(name)).toMatchObject({ state: Payment_State.VOIDED });
+  });
+
+  test("voids what is open", async () => {
+    await using it = await start();
+    await it.open(name, "");
+    expect((await it.payments.settlePayment({ name })).state).toBe(Payment_State.VOIDED);
+    await it.payments.settlePayment({ name });
+    await until(() => it.events.length > 0);
+    expect(it.events.map((event) => event.name)).toEqual(["PaymentVoided"]);
+  });
+
+  test("voids what is authorized", async () => {
+    await using it = await start();
+    await it.open(name, "tok_success", { captureAutomatically: false });
+    await until(isIn(it, Payment_State.AUTHORIZED));
+    expect((await it.payments.settlePayment({ name })).state).toBe(Payment_State.VOIDED);
+    await expect(it.payments.capturePayment({ name })).rejects.toThrow("VOIDED");
+    await it.audit();
+  });
+
+  test("refunds what is captured, once, with its reason", async () => {
+    await using it = await start();
+    await it.open(name, "tok_success");
+    await until(isIn(it, Payment_State.CAPTURED));
+    await Promise.all(Array.from({ length: 5 }, () => it.payments.settlePayment({ name, reason: "cancelled" })));
+    await until(isRefunded(it));
+    const { refunds } = await it.get(name);
+    expect(refunds).toMatchObject([{ state: Refund_State.SUCCEEDED, reason: "cancelled" }]);
+    await it.audit();
+  });
+
+  test("refunds what is left, and gives up what was authorized beyond it", async () => {
+    await using it = await start();
+    await it.open(name, "tok_success", { captureAutomatically: false });
+    await until(isIn(it, Payment_State.AUTHORIZED));
+    await it.payments.capturePayment({ name, amount: eur(6_000) });
+    await it.payments.refundPayment({ name, amount: eur(1_000) });
+    await it.payments.settlePayment({ name });
+    await until(async () => cents((await it.get(name)).refundedAmount) === 6_000);
+    expect((await it.get(name)).refunds.map((refund) => cents(refund.amount))).toEqual([1_000, 5_000]);
+    await expect(it.payments.capturePayment({ name, amount: eur(1) })).rejects.toThrow("being given back");
+    const steps = await it.db.kysely.selectFrom("sandbox_steps").select("kind").execute();
+    expect(steps.map(({ kind }) => kind)).toContain("voided");
+    await it.audit();
+  });
+
+  test("gives money back that comes after it", async () => {
+    await using it = await start({ sandboxLateMs: 50 });
+    await it.open(name, "tok_late_success", { ttl: { seconds: 2n } });
+    const settled = await it.payments.settlePayment({ name });
+    expect(settled).toMatchObject({ state: Payment_State.CREATED, settling: true });
+    await until(isRefunded(it));
+    await it.audit();
+  });
+
+  test("keeps money that comes after it where the caller wants to decide", async () => {
+    await using it = await start({ sandboxLateMs: 50 });
+    await it.open(name, "tok_late_success", { ttl: { seconds: 2n } });
+    const expired = await it.payments.settlePayment({ name, keepLateMoney: true });
+    expect(expired).toMatchObject({ state: Payment_State.EXPIRED, settling: false });
+    await until(isIn(it, Payment_State.CAPTURED));
+    expect((await it.get(name)).refunds).toEqual([]);
+    await it.payments.settlePayment({ name });
+    await until(isRefunded(it));
+    await it.audit();
+  });
+
+  test("keeps nothing that was there when it was asked for", async () => {
+    await using it = await start();
+    await it.open(name, "tok_success");
+    await until(isIn(it, Payment_State.CAPTURED));
+    await it.payments.settlePayment({ name, keepLateMoney: true });
+    await until(isRefunded(it));
+  });
+
+  test("answers that money could not be given back, until a person has seen to it", async () => {
+    await using it = await start({ sandboxDelayMs: 0 });
+    await it.open(name, "tok_refund_fails");
+    await until(isIn(it, Payment_State.CAPTURED));
+    await expect(it.payments.settlePayment({ name })).rejects.toThrow("10000 minor units could not be refunded");
+    await expect(it.payments.settlePayment({ name })).rejects.toThrow("10000 minor units could not be refunded");
+    expect((await it.get(name)).refunds).toHaveLength(1);
+    await until(() => it.events.some((event) => event.name === "RefundFailed"));
+    await it.audit();
+  });
+
+  test("leaves a declined payment as it is", async () => {
+    await using it = await start();
+    await it.open(name, "tok_decline");
+    expect((await it.payments.settlePayment({ name })).state).toBe(Payment_State.FAILED);
+  });
+});

@@ -1,0 +1,135 @@
+import { type Kysely, type Selectable, sql, type Transaction } from "kysely";
+import type { DialectName } from "../../runtime/db/connect.ts";
+import { forUpdate, insertIgnore, nowMs } from "../../runtime/db/sql.ts";
+import type { PaymentDatabase, SandboxPaymentsTable, SandboxStepKind } from "../db/schema.ts";
+
+type Trx = Transaction<PaymentDatabase>;
+
+/** A payment as the sandbox keeps it. */
+export interface SandboxPayment {
+  readonly reference: string;
+  readonly openKey: string;
+  readonly tenant: string;
+  readonly payment: string;
+  readonly currency: string;
+  readonly amount: bigint;
+  readonly token: string;
+  readonly captureAutomatically: boolean;
+  readonly clientSecret: string;
+  readonly expiresAt: number;
+}
+
+/** Something that happens to it, or is going to. */
+export interface SandboxStep {
+  readonly number: number;
+  readonly effectiveAt: number;
+  readonly kind: SandboxStepKind;
+  readonly amount: bigint;
+  readonly refundId: string;
+  readonly refundReference: string;
+  readonly message: string;
+  readonly requestKey: string | null;
+}
+
+/** The database's clock. */
+export async function databaseNow(kysely: Kysely<PaymentDatabase>, dialect: DialectName): Promise<number> {
+  const { rows } = await sql<{ now: number }>`select ${nowMs(dialect)} as now`.execute(kysely);
+  return rows[0]?.now ?? 0;
+}
+
+/** False when there is a payment of this key. */
+export function insertSandboxPayment(trx: Trx, payment: SandboxPayment): Promise<boolean> {
+  return insertIgnore(trx, "sandbox_payments", {
+    reference: payment.reference,
+    open_key: payment.openKey,
+    tenant: payment.tenant,
+    payment: payment.payment,
+    currency: payment.currency,
+    amount: payment.amount,
+    token: payment.token,
+    capture_automatically: Number(payment.captureAutomatically),
+    client_secret: payment.clientSecret,
+    expires_at: payment.expiresAt,
+  });
+}
+
+/** The payment under one of its unique columns, locked until the transaction ends. */
+export async function lockSandboxPayment(
+  trx: Trx,
+  dialect: DialectName,
+  column: "reference" | "open_key" | "client_secret",
+  value: string,
+): Promise<SandboxPayment | undefined> {
+  const query = trx.selectFrom("sandbox_payments").selectAll().where(column, "=", value);
+  const row = await forUpdate(dialect, query).executeTakeFirst();
+  return row && toSandboxPayment(row);
+}
+
+export async function findSandboxPayment(
+  kysely: Kysely<PaymentDatabase>,
+  column: "reference" | "client_secret",
+  value: string,
+): Promise<SandboxPayment | undefined> {
+  const row = await kysely.selectFrom("sandbox_payments").selectAll().where(column, "=", value).executeTakeFirst();
+  return row && toSandboxPayment(row);
+}
+
+/** What happened and what is going to, in the order in which it was decided. */
+export async function stepsOf(kysely: Kysely<PaymentDatabase>, reference: string): Promise<readonly SandboxStep[]> {
+  const rows = await kysely
+    .selectFrom("sandbox_steps")
+    .selectAll()
+    .where("reference", "=", reference)
+    .orderBy("number")
+    .execute();
+  return rows.map((row) => ({
+    number: row.number,
+    effectiveAt: row.effective_at,
+    kind: row.kind,
+    amount: BigInt(row.amount),
+    refundId: row.refund_id,
+    refundReference: row.refund_reference,
+    message: row.message,
+    requestKey: row.request_key,
+  }));
+}
+
+export async function insertSteps(trx: Trx, reference: string, steps: readonly SandboxStep[]): Promise<void> {
+  if (steps.length === 0) {
+    return;
+  }
+  const rows = steps.map((step) => ({
+    reference,
+    number: step.number,
+    effective_at: step.effectiveAt,
+    kind: step.kind,
+    amount: step.amount,
+    refund_id: step.refundId,
+    refund_reference: step.refundReference,
+    message: step.message,
+    request_key: step.requestKey,
+  }));
+  await trx.insertInto("sandbox_steps").values(rows).execute();
+}
+
+export async function deleteSteps(trx: Trx, reference: string, steps: readonly SandboxStep[]): Promise<void> {
+  if (steps.length > 0) {
+    const numbers = steps.map(({ number }) => number);
+    await trx.deleteFrom("sandbox_steps").where("reference", "=", reference).where("number", "in", numbers).execute();
+  }
+}
+
+function toSandboxPayment(row: Selectable<SandboxPaymentsTable>): SandboxPayment {
+  return {
+    reference: row.reference,
+    openKey: row.open_key,
+    tenant: row.tenant,
+    payment: row.payment,
+    currency: row.currency,
+    amount: BigInt(row.amount),
+    token: row.token,
+    captureAutomatically: row.capture_automatically === 1,
+    clientSecret: row.client_secret,
+    expiresAt: row.expires_at,
+  };
+}

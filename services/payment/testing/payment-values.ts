@@ -1,0 +1,81 @@
+import type { Operation } from "../domain/operation.ts";
+import type { Payment, Refund } from "../domain/payment.ts";
+import type { ProviderReport } from "../domain/provider-report.ts";
+
+/** Values for tests: 100.00 EUR, opened, nothing heard. */
+
+export function somePayment(more: Partial<Payment> = {}): Payment {
+  return {
+    tenant: "t1",
+    uid: "01",
+    orderId: "o1",
+    paymentId: "1",
+    provider: "sandbox",
+    reference: "ref",
+    currency: "EUR",
+    amount: 10_000n,
+    authorized: 0n,
+    captured: 0n,
+    refunded: 0n,
+    actionRequired: false,
+    failed: false,
+    expired: false,
+    voided: false,
+    captureAutomatically: true,
+    settling: false,
+    settleReason: "",
+    clientSecret: "",
+    redirectUrl: "",
+    failureMessage: "",
+    createdAt: 1,
+    updatedAt: 1,
+    expiresAt: 1_000,
+    version: 1,
+    ...more,
+  };
+}
+
+export function someRefund(more: Partial<Refund> = {}): Refund {
+  return {
+    id: "1",
+    reference: undefined,
+    amount: 1_000n,
+    state: "PENDING",
+    settlement: false,
+    reason: "",
+    failureMessage: "",
+    createdAt: 2,
+    ...more,
+  };
+}
+
+export function someReport(more: Partial<ProviderReport> = {}): ProviderReport {
+  return {
+    reference: "ref",
+    amount: { currency: "EUR", minor: 10_000n },
+    authorized: 0n,
+    captured: 0n,
+    actionRequired: false,
+    failed: false,
+    voided: false,
+    refunds: [],
+    ...more,
+  };
+}
+
+export function someOperation(more: Partial<Operation> = {}): Operation {
+  return {
+    id: "op",
+    tenant: "t1",
+    paymentUid: "01",
+    kind: "VOID",
+    key: "key",
+    state: "PENDING",
+    amount: 0n,
+    refundId: undefined,
+    paymentToken: "",
+    message: "",
+    attempt: 1,
+    ...more,
+  };
+}

@@ -1,0 +1,72 @@
+import { type Claimed, claimDue } from "../../runtime/db/claim-due.ts";
+import { createWorkLoop, type WorkLoop } from "../../runtime/work-loop.ts";
+import type { PaymentContext } from "../context.ts";
+import { mergeReport } from "../domain/merge-report.ts";
+import type { Payment } from "../domain/payment.ts";
+import type { ProviderReport } from "../domain/provider-report.ts";
+import { providerOf } from "../perform-operation.ts";
+import { loadFile, nextLook, recordChange } from "../record-change.ts";
+import { findPaymentByUid, lockPaymentByUid, postponeLook } from "../store/payments.ts";
+
+/**
+ * Looks after payments of which nothing is heard: asks the provider how they stand. When a payment's time is over is not
+ * decided here but by whoever opened it, with SettlePayment: there is one clock, and an order on hold can stop it.
+ */
+export function createPaymentWatch(payments: PaymentContext, options: { pollMs: number }): WorkLoop {
+  const { db, log, timing } = payments;
+  return createWorkLoop<Claimed>({
+    name: "payments unheard of",
+    log,
+    pollMs: options.pollMs,
+    concurrency: 8,
+    claim: (limit) => claimDue(db, "payments", { limit, leaseMs: 2 * timing.providerTimeoutMs }),
+    async work(claim) {
+      const payment = await findPaymentByUid(db.kysely, claim.id);
+      if (payment !== undefined) {
+        await lookAfter(payments, claim, payment, await askProvider(payments, payment));
+      }
+    },
+  });
+}
+
+/** How the provider sees the payment; undefined when it does not know it, does not answer, or was not asked for it yet. */
+async function askProvider(context: PaymentContext, payment: Payment): Promise<ProviderReport | undefined> {
+  const { log, timing } = context;
+  if (payment.reference === undefined) {
+    return undefined;
+  }
+  try {
+    const signal = AbortSignal.timeout(timing.providerTimeoutMs);
+    return await providerOf(context, payment).fetch(payment.reference, signal);
+  } catch (error) {
+    log.warn({ err: error, payment: payment.uid }, "the provider did not say how a payment stands");
+    return undefined;
+  }
+}
+
+async function lookAfter(
+  context: PaymentContext,
+  claim: Claimed,
+  { uid }: Payment,
+  report: ProviderReport | undefined,
+): Promise<void> {
+  const { db, clock, log } = context;
+  await db.transaction(async (trx) => {
+    const payment = await lockPaymentByUid(trx, db.dialect, uid);
+    if (payment === undefined) {
+      return;
+    }
+    let file = await loadFile(trx, payment);
+    if (report !== undefined) {
+      const merged = mergeReport(payment, file.refunds, report, clock.now().getTime());
+      if (merged.kind === "merged") {
+        file = await recordChange(context, trx, file, merged, "poll");
+      } else {
+        log.error({ payment: uid, problem: merged.problem }, "the provider's payment is not ours");
+      }
+    }
+    if (file.payment === payment) {
+      await postponeLook(trx, db.dialect, claim, nextLook(context, file, claim.attempt + 1));
+    }
+  });
+}

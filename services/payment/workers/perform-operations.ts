@@ -1,0 +1,28 @@
+import { type Claimed, claimDue } from "../../runtime/db/claim-due.ts";
+import { createWorkLoop, type WorkLoop } from "../../runtime/work-loop.ts";
+import type { PaymentContext } from "../context.ts";
+import { performOperation } from "../perform-operation.ts";
+import { findOperation } from "../store/operations.ts";
+import { findPaymentByUid } from "../store/payments.ts";
+import { refundsOf } from "../store/refunds.ts";
+
+/** Carries out operations that nobody carries out: follow-ups, and what a dead or disappointed process left. */
+export function createOperationWorker(payments: PaymentContext, options: { pollMs: number }): WorkLoop {
+  const { db, log, timing } = payments;
+  return createWorkLoop<Claimed>({
+    name: "payment operations",
+    log,
+    pollMs: options.pollMs,
+    concurrency: 8,
+    claim: (limit) => claimDue(db, "payment_operations", { limit, leaseMs: 2 * timing.providerTimeoutMs }),
+    async work({ id }) {
+      const operation = await findOperation(db.kysely, id);
+      const payment = operation && (await findPaymentByUid(db.kysely, operation.paymentUid));
+      if (operation?.state === "PENDING" && payment) {
+        const refunds = (await refundsOf(db.kysely, payment.tenant, [payment.uid])).get(payment.uid) ?? [];
+        // What fails is told by performOperation, and due again.
+        await performOperation(payments, { payment, refunds, operations: [operation] }, operation).catch(() => {});
+      }
+    },
+  });
+}
