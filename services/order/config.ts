@@ -1,0 +1,20 @@
+/** What the order service needs to know. */
+export interface OrderConfig {
+  /** See `OpenOptions.url`. */
+  readonly databaseUrl: string;
+  /** How long a shopper has to pay, in milliseconds. */
+  readonly paymentDeadlineMs: number;
+  /** How much longer than that stock is held. */
+  readonly reservationSlackMs: number;
+  /** How long changes are kept for watchers that come back. */
+  readonly feedRetentionMs: number;
+}
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+export const orderDefaults = {
+  paymentDeadlineMs: 30 * MINUTE_MS,
+  reservationSlackMs: 5 * MINUTE_MS,
+  feedRetentionMs: 7 * DAY_MS,
+} as const satisfies Omit<OrderConfig, "databaseUrl">;

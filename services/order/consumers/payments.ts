@@ -1,0 +1,168 @@
+import type { Transaction } from "kysely";
+import {
+  PaymentAuthorizedSchema,
+  PaymentCapturedSchema,
+  PaymentExpiredSchema,
+  PaymentFailedSchema,
+  PaymentRefundedSchema,
+  PaymentVoidedSchema,
+  RefundFailedSchema,
+} from "../../../gen/docket/payment/v1/payment_events_pb.js";
+import { type Payment, Payment_State, type Refund } from "../../../gen/docket/payment/v1/payment_pb.js";
+import type { BusEvent, EventBus } from "../../runtime/bus/event-bus.ts";
+import { type Consumer, createConsumer, on } from "../../runtime/inbox/consumer.ts";
+import { parseName } from "../../runtime/resource-name.ts";
+import type { OrderContext } from "../context.ts";
+import type { OrderDatabase } from "../db/schema.ts";
+import { amountText } from "../domain/amount-text.ts";
+import { advance, type Change, consequences, type Happening, note } from "../domain/changes.ts";
+import type { Order } from "../domain/order.ts";
+import { effectiveState } from "../domain/order-state.ts";
+import { type Funds, holdsMoney, paymentStateOf } from "../domain/payment-state.ts";
+import { takeLateMoney } from "../saga/late-money.ts";
+import { type PaymentSignal, paymentSignal } from "../saga/place-order.ts";
+import { minorOf } from "../saga/steps.ts";
+import { changeOrder } from "../store/orders.ts";
+import { rememberPayment } from "../store/projections.ts";
+
+/** What happened to a payment, as the order's timeline tells it. */
+interface Told {
+  readonly type: string;
+  readonly message: string;
+  readonly payment: Payment | undefined;
+  readonly refund?: Refund | undefined;
+  /** What it means for an order that waits for its money. */
+  readonly outcome: PaymentSignal["outcome"];
+  /** Whether it can bring money to an order that is over. */
+  readonly brings?: boolean;
+  /** Whether a person must look where the money was to go back. */
+  readonly alarms?: boolean;
+}
+
+/** Projects the payment service's events onto orders and wakes their sagas. */
+export function createPaymentConsumer(ctx: OrderContext, bus: EventBus): Consumer {
+  const { db, log, ids } = ctx;
+  const apply = (trx: Transaction<OrderDatabase>, event: BusEvent, told: Told) => paymentTold(ctx, trx, event, told);
+  return createConsumer({
+    db,
+    bus,
+    log,
+    ids,
+    consumer: "order.payments",
+    handlers: [
+      on(PaymentAuthorizedSchema, (trx, { payment }, event) =>
+        apply(trx, event, {
+          type: "PaymentAuthorized",
+          message: "The money is promised",
+          payment,
+          outcome: "changed",
+          brings: true,
+        }),
+      ),
+      on(PaymentCapturedSchema, (trx, { payment }, event) =>
+        apply(trx, event, {
+          type: "PaymentCaptured",
+          message: "Money was taken",
+          payment,
+          outcome: "changed",
+          brings: true,
+        }),
+      ),
+      on(PaymentFailedSchema, (trx, { payment }, event) =>
+        apply(trx, event, { type: "PaymentFailed", message: "The payment was refused", payment, outcome: "failed" }),
+      ),
+      on(PaymentVoidedSchema, (trx, { payment }, event) =>
+        apply(trx, event, { type: "PaymentVoided", message: "The payment was given up", payment, outcome: "failed" }),
+      ),
+      on(PaymentExpiredSchema, (trx, { payment }, event) =>
+        apply(trx, event, {
+          type: "PaymentExpired",
+          message: "The payment was not made in time",
+          payment,
+          outcome: "expired",
+        }),
+      ),
+      on(PaymentRefundedSchema, (trx, { payment, refund }, event) =>
+        apply(trx, event, { type: "PaymentRefunded", message: "Money went back", payment, refund, outcome: "changed" }),
+      ),
+      on(RefundFailedSchema, (trx, { payment, refund }, event) =>
+        apply(trx, event, {
+          type: "RefundFailed",
+          message: "The provider refused to give money back",
+          payment,
+          refund,
+          outcome: "changed",
+          alarms: true,
+        }),
+      ),
+    ],
+  });
+}
+
+async function paymentTold(
+  ctx: OrderContext,
+  trx: Transaction<OrderDatabase>,
+  event: BusEvent,
+  told: Told,
+): Promise<void> {
+  const { payment } = told;
+  const parts = parseName("orders/{order}/payments/{payment}", payment?.name ?? "");
+  if (payment === undefined || parts === undefined) {
+    throw new Error(`${event.type} ${event.id} names no payment of an order`);
+  }
+  const key = { tenant: event.tenant, id: parts.order };
+  const order = await changeOrder(trx, ctx, key, async (before) => {
+    const own = { id: parts.payment, sequence: event.sequence, ...fundsOf(payment) };
+    const funds = await rememberPayment(trx, ctx.db.dialect, key, own);
+    const changes = changesOf(before, funds, told);
+    const after = changes.at(-1)?.order ?? before;
+    const over = effectiveState(after) === "EXPIRED" || effectiveState(after) === "CANCELLED";
+    if (over && told.brings === true && holdsMoney(after) && after.lateSagaId === undefined) {
+      changes.push(await takeLateMoney(trx, ctx, after));
+    }
+    return changes;
+  });
+  if (order === undefined) {
+    throw new Error(`${payment.name} belongs to no order of ${event.tenant}`);
+  }
+  const state = effectiveState(order);
+  if (state === "PLACING" || state === "AWAITING_PAYMENT") {
+    const signal: PaymentSignal = { outcome: told.outcome, message: payment.failureMessage || told.message };
+    await ctx.sagas.signal(trx, order.sagaId, paymentSignal, signal, event.id);
+  }
+
+  function changesOf(before: Order, funds: Funds, { type, message, refund, alarms }: Told): Change[] {
+    const moment = { actor: "service:payment", at: ctx.clock.now().getTime() };
+    const amount = amountText(before.currency, minorOf(refund?.amount) || amountOf(payment as Payment, type));
+    const reason = refund?.failureMessage || payment?.failureMessage || "";
+    const happening: Happening = {
+      type,
+      message: reason === "" ? `${message}: ${amount}.` : `${message}: ${reason}.`,
+      metadata: { payment: payment?.name ?? "", amount, ...(reason !== "" && { reason }) },
+      patch: { ...funds, paymentState: paymentStateOf(before.total, funds) },
+    };
+    const goingBack = ["CANCELLING", "CANCELLED", "EXPIRED"].includes(effectiveState(before));
+    const first =
+      alarms && goingBack
+        ? advance(
+            before,
+            "FAIL",
+            { ...happening, patch: { ...happening.patch, attentionMessage: happening.message } },
+            moment,
+          )
+        : note(before, happening, moment);
+    return [first, ...consequences(first.order, moment)];
+  }
+}
+
+/** What the payment holds and has given back. */
+function fundsOf(payment: Payment): Funds {
+  const captured = minorOf(payment.capturedAmount);
+  const authorized = payment.state === Payment_State.AUTHORIZED ? minorOf(payment.authorizedAmount) - captured : 0n;
+  return { authorized, captured, refunded: minorOf(payment.refundedAmount) };
+}
+
+/** The amount that the event is about. */
+function amountOf(payment: Payment, type: string): bigint {
+  return minorOf(type === "PaymentCaptured" ? payment.capturedAmount : payment.amount);
+}

@@ -1,0 +1,105 @@
+import type { Transaction } from "kysely";
+import {
+  ShipmentCancelledSchema,
+  ShipmentCollectedSchema,
+  ShipmentCreatedSchema,
+  ShipmentDeliveredSchema,
+  ShipmentStateChangedSchema,
+} from "../../../gen/docket/logistics/v1/logistics_events_pb.js";
+import { type Shipment, Shipment_State } from "../../../gen/docket/logistics/v1/logistics_pb.js";
+import type { BusEvent, EventBus } from "../../runtime/bus/event-bus.ts";
+import { type Consumer, createConsumer, on } from "../../runtime/inbox/consumer.ts";
+import { parseName } from "../../runtime/resource-name.ts";
+import type { OrderContext } from "../context.ts";
+import type { OrderDatabase } from "../db/schema.ts";
+import { consequences, note } from "../domain/changes.ts";
+import { withParcels } from "../domain/parcels.ts";
+import { changeOrder } from "../store/orders.ts";
+import { rememberShipment } from "../store/projections.ts";
+
+/** What the timeline tells of a shipment. */
+interface Told {
+  readonly type: string;
+  readonly message: string;
+  readonly shipment: Shipment | undefined;
+}
+
+/** States that people want to see on the timeline, beside those that have events of their own. */
+const notable: Partial<Record<Shipment_State, string>> = {
+  [Shipment_State.PICKUP_READY]: "The shipment waits to be picked up.",
+  [Shipment_State.ATTEMPT_FAILED]: "Delivery was tried in vain.",
+  [Shipment_State.EXCEPTION]: "Something went wrong with the shipment.",
+  [Shipment_State.RETURNING]: "The shipment is on its way back.",
+  [Shipment_State.RETURNED]: "The shipment came back.",
+  [Shipment_State.EXPIRED]: "Nothing was heard of the shipment for too long.",
+};
+
+function notableOf(shipment: Shipment | undefined): string | undefined {
+  return shipment && notable[shipment.state];
+}
+
+/** Projects the logistics service's events onto orders. */
+export function createShipmentConsumer(ctx: OrderContext, bus: EventBus): Consumer {
+  const { db, log, ids } = ctx;
+  const apply = (trx: Transaction<OrderDatabase>, event: BusEvent, told: Told) => shipmentTold(ctx, trx, event, told);
+  return createConsumer({
+    db,
+    bus,
+    log,
+    ids,
+    consumer: "order.shipments",
+    handlers: [
+      on(ShipmentCreatedSchema, (trx, { shipment }, event) =>
+        apply(trx, event, { type: "ShipmentCreated", message: "A shipment was booked.", shipment }),
+      ),
+      on(ShipmentCollectedSchema, (trx, { shipment }, event) =>
+        apply(trx, event, { type: "ShipmentCollected", message: "The shipment is under way.", shipment }),
+      ),
+      on(
+        ShipmentStateChangedSchema,
+        (trx, { shipment }, event) =>
+          apply(trx, event, { type: "ShipmentStateChanged", message: notableOf(shipment) ?? "", shipment }),
+        // What changes quantities comes as an event of its own.
+        ({ shipment }) => shipment === undefined || notableOf(shipment) !== undefined,
+      ),
+      on(ShipmentDeliveredSchema, (trx, { shipment }, event) =>
+        apply(trx, event, { type: "ShipmentDelivered", message: "The shipment was delivered.", shipment }),
+      ),
+      on(ShipmentCancelledSchema, (trx, { shipment }, event) =>
+        apply(trx, event, { type: "ShipmentCancelled", message: "The shipment was cancelled.", shipment }),
+      ),
+    ],
+  });
+}
+
+async function shipmentTold(
+  ctx: OrderContext,
+  trx: Transaction<OrderDatabase>,
+  event: BusEvent,
+  { type, message, shipment }: Told,
+): Promise<void> {
+  const parts = parseName("orders/{order}/shipments/{shipment}", shipment?.name ?? "");
+  if (shipment === undefined || parts === undefined) {
+    throw new Error(`${event.type} ${event.id} names no shipment of an order`);
+  }
+  const key = { tenant: event.tenant, id: parts.order };
+  const order = await changeOrder(trx, ctx, key, async (before) => {
+    const parcels = await rememberShipment(trx, ctx.db.dialect, key, {
+      id: parts.shipment,
+      sequence: event.sequence,
+      cancelled: shipment.state === Shipment_State.CANCELLED,
+      delivered: shipment.state === Shipment_State.DELIVERED,
+      lines: shipment.lines.map(({ lineItemId, quantity }) => ({ lineId: lineItemId, quantity })),
+    });
+    const moment = { actor: "service:logistics", at: ctx.clock.now().getTime() };
+    const metadata = {
+      shipment: shipment.name,
+      ...(shipment.trackingNumber !== "" && { tracking_number: shipment.trackingNumber }),
+    };
+    const noted = note(before, { type, message, metadata, lines: withParcels(before.lines, parcels) }, moment);
+    return [noted, ...consequences(noted.order, moment)];
+  });
+  if (order === undefined) {
+    throw new Error(`${shipment.name} belongs to no order of ${event.tenant}`);
+  }
+}

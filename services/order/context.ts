@@ -1,0 +1,18 @@
+import type { SagaDefinition } from "../runtime/saga/definition.ts";
+import type { Sagas } from "../runtime/saga/sagas.ts";
+import type { OrderDatabase } from "./db/schema.ts";
+import type { OrderParts } from "./parts.ts";
+import type { LatePaymentState } from "./saga/late-payment.ts";
+import type { PlaceOrderState } from "./saga/place-order.ts";
+
+/** What every RPC of the order service works with. */
+export interface OrderContext extends OrderParts {
+  readonly sagas: Sagas<OrderDatabase>;
+  readonly definitions: OrderSagas;
+}
+
+/** The sagas of an order. */
+export interface OrderSagas {
+  readonly placeOrder: SagaDefinition<PlaceOrderState, OrderDatabase>;
+  readonly latePayment: SagaDefinition<LatePaymentState, OrderDatabase>;
+}

@@ -1,0 +1,133 @@
+import { expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { advance, command, consequences, note } from "./changes.ts";
+import { newOrder } from "./new-order.ts";
+import type { Order } from "./order.ts";
+import { orderStates, orderTriggers, type Standing, transition } from "./order-state.ts";
+
+const { order: fresh } = newOrder({
+  tenant: "t1",
+  id: "o1",
+  externalId: "",
+  currency: "EUR",
+  customer: { id: "c1", displayName: "", email: "", phone: "" },
+  shippingAddress: {
+    recipient: "Ada",
+    addressLines: ["1"],
+    locality: "London",
+    administrativeArea: "",
+    postalCode: "",
+    regionCode: "GB",
+  },
+  lines: [
+    {
+      id: "1",
+      sku: "TEA",
+      title: "Tea",
+      quantity: 2,
+      unitPrice: 450n,
+      discount: 0n,
+      discountRate: "",
+      total: 900n,
+      quantityShipped: 0,
+      quantityDelivered: 0,
+    },
+  ],
+  totals: { subtotal: 900n, discountTotal: 0n, shippingFee: 0n, total: 900n },
+  capture: "AUTOMATIC",
+  fulfillment: "AUTOMATIC",
+  paymentProvider: "",
+  carrier: "",
+  labels: {},
+  note: "",
+  paymentDeadlineAt: 2000,
+  at: 1000,
+  actor: "api_key:1",
+});
+
+const moment = { actor: "service:order", at: 1500 };
+const happening = { type: "SomethingHappened", message: "Something happened." };
+const withLine = (line: Partial<Order["lines"][number]>): Order["lines"] =>
+  fresh.lines.map((it) => ({ ...it, ...line }));
+
+test("a change is the next version, the next entry and one event", () => {
+  const { order, entry, fact } = note(fresh, happening, moment);
+  expect(order).toMatchObject({ version: 2, state: "PLACING", updatedAt: 1500 });
+  expect(entry).toMatchObject({ sequence: 2, state: "PLACING", actor: "service:order", createdAt: 1500 });
+  expect(fact).toBe("UPDATED");
+});
+
+test("a clock that goes back does not make an order older", () => {
+  expect(note(fresh, happening, { ...moment, at: 1 }).order.updatedAt).toBe(1000);
+});
+
+test("what the state does not allow is noted, or refused where somebody asked for it", () => {
+  expect(advance(fresh, "SHIP", happening, moment)).toMatchObject({ order: { state: "PLACING" }, fact: "UPDATED" });
+  expect(command(fresh, "RELEASE", happening, moment)).toEqual({
+    ok: false,
+    state: "PLACING",
+    allowed: ["AWAIT_PAYMENT", "CONFIRM", "HOLD", "CANCEL", "FAIL"],
+  });
+});
+
+test("the payment action stands exactly while the order awaits payment, the attention message while it needs some", () => {
+  const paymentAction = { payment: "orders/o1/payments/1", clientSecret: "s", redirectUrl: "" };
+  const awaiting = advance(fresh, "AWAIT_PAYMENT", { ...happening, patch: { paymentAction } }, moment).order;
+  expect(awaiting.paymentAction).toEqual(paymentAction);
+  const held = advance(awaiting, "HOLD", happening, moment).order;
+  expect(held.paymentAction).toEqual(paymentAction);
+  expect(advance(held, "CONFIRM", happening, moment).order).toMatchObject({
+    state: "ON_HOLD",
+    paymentAction: undefined,
+  });
+  const failed = advance(awaiting, "FAIL", { ...happening, patch: { attentionMessage: "look" } }, moment).order;
+  expect(failed.attentionMessage).toBe("look");
+  expect(advance(failed, "RELEASE", happening, moment).order.attentionMessage).toBe("");
+});
+
+test("any sequence of happenings leaves versions and entries without a gap", () => {
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...orderTriggers), { maxLength: 30 }), (triggers) => {
+      let order = fresh;
+      for (const [i, trigger] of triggers.entries()) {
+        const change = advance(order, trigger, happening, moment);
+        expect(change.entry.sequence).toBe(i + 2);
+        expect(change.order.version).toBe(i + 2);
+        expect(change.order.resume === undefined).toBe(!["ON_HOLD", "NEEDS_ATTENTION"].includes(change.order.state));
+        order = change.order;
+      }
+    }),
+  );
+});
+
+test("every standing has an answer to every trigger", () => {
+  const standings: Standing[] = orderStates.flatMap((state): Standing[] =>
+    state === "ON_HOLD" || state === "NEEDS_ATTENTION"
+      ? orderStates.map((resume) => ({ state, resume }))
+      : [{ state, resume: undefined }],
+  );
+  for (const standing of standings) {
+    for (const trigger of orderTriggers) {
+      expect(typeof transition(standing, trigger).ok).toBe("boolean");
+    }
+  }
+});
+
+const confirmed: Order = { ...fresh, state: "CONFIRMED", captured: 900n, paymentState: "PAID" };
+const statesOf = (order: Order) => consequences(order, moment).map(({ order: { state } }) => state);
+
+test("shipping, delivering and paying have their consequences by themselves", () => {
+  expect(statesOf(confirmed)).toEqual([]);
+  expect(statesOf({ ...confirmed, lines: withLine({ quantityShipped: 1 }) })).toEqual(["FULFILLING"]);
+  const delivered = withLine({ quantityShipped: 2, quantityDelivered: 2 });
+  expect(statesOf({ ...confirmed, lines: delivered })).toEqual(["FULFILLING", "COMPLETED"]);
+  expect(statesOf({ ...confirmed, captured: 0n, authorized: 900n, lines: delivered })).toEqual(["FULFILLING"]);
+  expect(statesOf({ ...confirmed, state: "FULFILLING" })).toEqual(["CONFIRMED"]);
+  expect(statesOf({ ...confirmed, refunded: 100n, lines: delivered })).toEqual(["FULFILLING", "COMPLETED"]);
+});
+
+test("a held order goes on behind the scenes", () => {
+  const held: Order = { ...confirmed, state: "ON_HOLD", resume: "CONFIRMED", lines: withLine({ quantityShipped: 2 }) };
+  const [change] = consequences(held, moment);
+  expect(change?.order).toMatchObject({ state: "ON_HOLD", resume: "FULFILLING" });
+});

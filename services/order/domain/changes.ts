@@ -1,0 +1,140 @@
+import type { Order, OrderProgress, TimelineEntry } from "./order.ts";
+import { effectiveState, type OrderTrigger, type Transition, transition } from "./order-state.ts";
+import { allDelivered, anyShipped } from "./parcels.ts";
+import { isSettled } from "./payment-state.ts";
+
+/** What is published with a change; each is an event of order_events.proto. */
+export type OrderFact =
+  | "PLACED"
+  | "AWAITING_PAYMENT"
+  | "CONFIRMED"
+  | "FULFILLING"
+  | "COMPLETED"
+  | "UPDATED"
+  | "HELD"
+  | "RELEASED"
+  | "CANCELLING"
+  | "CANCELLED"
+  | "EXPIRED"
+  | "NEEDS_ATTENTION";
+
+/** One step of an order from version to version: one timeline entry and one published event. */
+export interface Change {
+  /** The order afterwards. */
+  readonly order: Order;
+  readonly entry: TimelineEntry;
+  readonly fact: OrderFact;
+}
+
+/** Who does it, and when (epoch milliseconds). */
+export interface Moment {
+  readonly actor: string;
+  readonly at: number;
+}
+
+/** What happens to an order. */
+export interface Happening {
+  /** In the past tense: `StockReserved`. */
+  readonly type: string;
+  /** The same for people. */
+  readonly message: string;
+  /** SKUs, amounts, names. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** What of the order it changes besides its state. */
+  readonly patch?: Partial<Omit<OrderProgress, "state" | "resume" | "version" | "updatedAt">>;
+  /** The order's lines afterwards, where they change. */
+  readonly lines?: Order["lines"];
+}
+
+const factOf: Readonly<Record<OrderTrigger, OrderFact>> = {
+  AWAIT_PAYMENT: "AWAITING_PAYMENT",
+  CONFIRM: "CONFIRMED",
+  REOPEN: "CONFIRMED",
+  SHIP: "FULFILLING",
+  UNSHIP: "UPDATED",
+  COMPLETE: "COMPLETED",
+  HOLD: "HELD",
+  RELEASE: "RELEASED",
+  CANCEL: "CANCELLING",
+  END_CANCEL: "CANCELLED",
+  EXPIRE: "EXPIRED",
+  FAIL: "NEEDS_ATTENTION",
+};
+
+/** The first change of an order: it exists. */
+export function placed(order: Order, { actor }: Pick<Moment, "actor">): Change {
+  const entry: TimelineEntry = {
+    sequence: 1,
+    type: "OrderPlaced",
+    message: "The order was placed.",
+    state: order.state,
+    metadata: {},
+    actor,
+    createdAt: order.createdAt,
+  };
+  return { order, entry, fact: "PLACED" };
+}
+
+/** A change that leaves the state as it is. */
+export function note(order: Order, happening: Happening, moment: Moment): Change {
+  return change(order, order, "UPDATED", happening, moment);
+}
+
+/** A change that moves the state where the state allows it, and is only noted where it does not. */
+export function advance(order: Order, trigger: OrderTrigger, happening: Happening, moment: Moment): Change {
+  const moved = transition(order, trigger);
+  return moved.ok ? change(order, moved.to, factOf[trigger], happening, moment) : note(order, happening, moment);
+}
+
+export type Commanded = { readonly ok: true; readonly change: Change } | Extract<Transition, { ok: false }>;
+
+/** A change that somebody asks for: refused where the state does not allow it. */
+export function command(order: Order, trigger: OrderTrigger, happening: Happening, moment: Moment): Commanded {
+  const moved = transition(order, trigger);
+  return moved.ok ? { ok: true, change: change(order, moved.to, factOf[trigger], happening, moment) } : moved;
+}
+
+/** What follows by itself from what is shipped, delivered and paid: into FULFILLING, back, and to the end. */
+export function consequences(order: Order, moment: Moment): Change[] {
+  const changes: Change[] = [];
+  let current = order;
+  const follow = (trigger: OrderTrigger, happening: Happening) => {
+    const next = advance(current, trigger, happening, moment);
+    changes.push(next);
+    current = next.order;
+  };
+  if (effectiveState(current) === "CONFIRMED" && anyShipped(current.lines)) {
+    follow("SHIP", { type: "OrderFulfilling", message: "The first shipment exists." });
+  }
+  if (effectiveState(current) === "FULFILLING" && !anyShipped(current.lines)) {
+    follow("UNSHIP", { type: "OrderUnshipped", message: "No shipment is left." });
+  }
+  if (effectiveState(current) === "FULFILLING" && allDelivered(current.lines) && isSettled(current.total, current)) {
+    follow("COMPLETE", { type: "OrderCompleted", message: "All lines are delivered and paid." });
+  }
+  return changes;
+}
+
+function change(
+  order: Order,
+  to: Pick<Order, "state" | "resume">,
+  fact: OrderFact,
+  { type, message, metadata = {}, patch, lines }: Happening,
+  { actor, at }: Moment,
+): Change {
+  const version = order.version + 1;
+  const next: Order = {
+    ...order,
+    ...patch,
+    lines: lines ?? order.lines,
+    state: to.state,
+    resume: to.resume,
+    paymentAction: undefined,
+    ...(effectiveState(to) === "AWAITING_PAYMENT" && { paymentAction: patch?.paymentAction ?? order.paymentAction }),
+    attentionMessage: to.state === "NEEDS_ATTENTION" ? (patch?.attentionMessage ?? order.attentionMessage) : "",
+    version,
+    updatedAt: Math.max(at, order.updatedAt),
+  };
+  const entry = { sequence: version, type, message, state: to.state, metadata, actor, createdAt: at };
+  return { order: next, entry, fact };
+}

@@ -1,0 +1,39 @@
+import type { OrderLine } from "./order.ts";
+
+/** A shipment as the order sees it. */
+export interface Parcel {
+  readonly id: string;
+  readonly cancelled: boolean;
+  readonly delivered: boolean;
+  readonly lines: readonly { readonly lineId: string; readonly quantity: number }[];
+}
+
+/** The lines with their quantities shipped and delivered counted anew from all shipments of the order. */
+export function withParcels(lines: readonly OrderLine[], parcels: readonly Parcel[]): OrderLine[] {
+  const shipped = new Map<string, number>();
+  const delivered = new Map<string, number>();
+  const live = parcels.filter((parcel) => !parcel.cancelled);
+  for (const parcel of live) {
+    for (const { lineId, quantity } of parcel.lines) {
+      shipped.set(lineId, (shipped.get(lineId) ?? 0) + quantity);
+      if (parcel.delivered) {
+        delivered.set(lineId, (delivered.get(lineId) ?? 0) + quantity);
+      }
+    }
+  }
+  return lines.map((line) => ({
+    ...line,
+    quantityShipped: shipped.get(line.id) ?? 0,
+    quantityDelivered: delivered.get(line.id) ?? 0,
+  }));
+}
+
+/** Whether anything of the lines is in a shipment. */
+export function anyShipped(lines: readonly OrderLine[]): boolean {
+  return lines.some((line) => line.quantityShipped > 0);
+}
+
+/** Whether every unit of every line was delivered. */
+export function allDelivered(lines: readonly OrderLine[]): boolean {
+  return lines.every((line) => line.quantityDelivered >= line.quantity);
+}

@@ -1,0 +1,53 @@
+import { roundHalfUp } from "../../runtime/money.ts";
+import { parseDecimal } from "./decimal.ts";
+
+/** A line as it is priced, amounts in minor units. */
+export interface PricedLine {
+  readonly quantity: number;
+  readonly unitPrice: bigint;
+  readonly discount: bigint;
+}
+
+/** An order's sums in minor units. */
+export interface Totals {
+  /** Sum of `unitPrice × quantity`. */
+  readonly subtotal: bigint;
+  readonly discountTotal: bigint;
+  readonly shippingFee: bigint;
+  /** `subtotal − discountTotal + shippingFee`. */
+  readonly total: bigint;
+}
+
+/** The largest amount that a column and a `google.type.Money` of any currency can hold. */
+const MAX_MINOR = 2n ** 63n - 1n;
+
+/** `unitPrice × quantity`. */
+export function grossOf(line: Pick<PricedLine, "quantity" | "unitPrice">): bigint {
+  return line.unitPrice * BigInt(line.quantity);
+}
+
+/** `unitPrice × quantity − discount`. */
+export function lineTotal(line: PricedLine): bigint {
+  return grossOf(line) - line.discount;
+}
+
+/** `gross × rate`, half up to the minor unit. The rate is a decimal as `parseDecimal` takes it, else a RangeError. */
+export function discountAtRate(gross: bigint, rate: string): bigint {
+  const decimal = parseDecimal(rate);
+  if (decimal === undefined) {
+    throw new RangeError(`${rate} is not a decimal`);
+  }
+  return roundHalfUp(gross * decimal.numerator, decimal.denominator);
+}
+
+/** The sums, or undefined where one is too large to be stored. Lines are rounded before they are summed. */
+export function totalsOf(lines: readonly PricedLine[], shippingFee: bigint): Totals | undefined {
+  let subtotal = 0n;
+  let discountTotal = 0n;
+  for (const line of lines) {
+    subtotal += grossOf(line);
+    discountTotal += line.discount;
+  }
+  const total = subtotal - discountTotal + shippingFee;
+  return subtotal > MAX_MINOR || total > MAX_MINOR ? undefined : { subtotal, discountTotal, shippingFee, total };
+}

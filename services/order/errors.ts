@@ -1,0 +1,111 @@
+import type { ConnectError } from "@connectrpc/connect";
+import {
+  aborted,
+  alreadyExists,
+  type FieldViolation,
+  failedPrecondition,
+  invalidArgument,
+  notFound,
+} from "../runtime/errors.ts";
+import { type Order, orderName, type Shortage } from "./domain/order.ts";
+import { allowedTriggers, type OrderTrigger, type Standing } from "./domain/order-state.ts";
+import type { Violation } from "./domain/pricing.ts";
+
+/** The reasons with which the order service refuses. Programs may branch on them. */
+
+export function orderNotFound(name: string): ConnectError {
+  return notFound("docket.dev/Order", name);
+}
+
+/** No order of the tenant has the caller's own number. */
+export function externalIdNotFound(externalId: string): ConnectError {
+  return notFound("docket.dev/Order", `the order with external_id ${JSON.stringify(externalId)}`);
+}
+
+/** What is wrong with an order; `prefix` is where the order stands in the request: `order`, `requests[3].order`. */
+export function orderInvalid(violations: readonly Violation[], prefix: string): ConnectError {
+  return invalidArgument(under(prefix, violations));
+}
+
+/** Violations with paths that begin at the request instead of the order. */
+export function under(prefix: string, violations: readonly Violation[]): FieldViolation[] {
+  return violations.map(({ field, description }) => ({ field: `${prefix}.${field}`, description }));
+}
+
+/** The caller's own number belongs to another order. */
+export function externalIdTaken(existing: Order): ConnectError {
+  return alreadyExists(
+    "EXTERNAL_ID_TAKEN",
+    `${orderName(existing)} has the external_id ${JSON.stringify(existing.externalId)}`,
+    { order: orderName(existing), external_id: existing.externalId },
+  );
+}
+
+/** What people can do to an order, by the triggers behind it. */
+const methods: Partial<Record<OrderTrigger, string>> = {
+  HOLD: "HoldOrder",
+  RELEASE: "ReleaseOrder",
+  CANCEL: "CancelOrder",
+};
+
+/** The order's state does not allow what was asked. */
+export function wrongState(order: Standing & { readonly id: string }, wanted: string): ConnectError {
+  const allowed = allowedTriggers(order).flatMap((trigger) => methods[trigger] ?? []);
+  const description = `the order is ${order.state}; allowed: ${allowed.length > 0 ? allowed.join(", ") : "nothing"}`;
+  return failedPrecondition(
+    "ORDER_STATE",
+    `${wanted} is not possible: ${description}`,
+    [{ type: "ORDER_STATE", subject: orderName(order), description }],
+    { order: orderName(order), state: order.state, allowed: allowed.join(",") },
+  );
+}
+
+/** A shipment is with the carrier already. `reason` and text are the logistics service's own. */
+export function shipmentUnderWay(order: { readonly id: string }, message: string): ConnectError {
+  return failedPrecondition(
+    "SHIPMENT_UNDER_WAY",
+    `the order cannot be cancelled: ${message}`,
+    [{ type: "SHIPMENT_UNDER_WAY", subject: orderName(order), description: message }],
+    { order: orderName(order) },
+  );
+}
+
+/** The stock of a waiting caller's order could not be held. One violation per SKU; the metadata tell of the first. */
+export function outOfStock(order: Order): ConnectError {
+  const told = ({ wanted, available }: Shortage) => `wanted ${wanted}, available ${available}`;
+  const [first] = order.shortages;
+  return failedPrecondition(
+    "OUT_OF_STOCK",
+    `out of stock: ${order.shortages.map((it) => `${it.sku} (${told(it)})`).join(", ")}`,
+    order.shortages.map((it) => ({ type: "OUT_OF_STOCK", subject: `items/${it.sku}`, description: told(it) })),
+    { ...first, order: orderName(order) },
+  );
+}
+
+/** The feed is no longer kept from where the token stands. */
+export function resumeTokenExpired(): ConnectError {
+  return failedPrecondition(
+    "RESUME_TOKEN_EXPIRED",
+    "changes since this resume_token are no longer kept; list the orders and watch from now on",
+    [{ type: "RESUME_TOKEN_EXPIRED", subject: "resume_token", description: "too old" }],
+  );
+}
+
+/** The saga is worked on or stands where the command is not possible. */
+export function wrongSagaState(name: string, status: string): ConnectError {
+  const description = `the saga is ${status}`;
+  return failedPrecondition(
+    "SAGA_STATE",
+    `not possible: ${description}`,
+    [{ type: "SAGA_STATE", subject: name, description }],
+    { saga: name, state: status },
+  );
+}
+
+/** Another request changed the order between two steps of this one. */
+export function lostRace(order: { readonly id: string }): ConnectError {
+  return aborted("ORDER_CHANGED", `${orderName(order)} was changed at the same time; repeat the request`, {
+    retryAfterMs: 100,
+    metadata: { order: orderName(order) },
+  });
+}

@@ -1,0 +1,53 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  OrderAwaitingPaymentSchema,
+  OrderCancelledSchema,
+  OrderCancellingSchema,
+  OrderCompletedSchema,
+  OrderConfirmedSchema,
+  OrderExpiredSchema,
+  OrderFulfillingSchema,
+  OrderHeldSchema,
+  OrderNeedsAttentionSchema,
+  OrderPlacedSchema,
+  OrderReleasedSchema,
+  OrderUpdatedSchema,
+} from "../../gen/docket/order/v1/order_events_pb.js";
+import { type OutboxEvent, outboxEvent } from "../runtime/outbox/outbox.ts";
+import type { Change, OrderFact } from "./domain/changes.ts";
+import { orderName } from "./domain/order.ts";
+import { toOrderMessage } from "./messages.ts";
+
+const schemas = {
+  PLACED: OrderPlacedSchema,
+  AWAITING_PAYMENT: OrderAwaitingPaymentSchema,
+  CONFIRMED: OrderConfirmedSchema,
+  FULFILLING: OrderFulfillingSchema,
+  COMPLETED: OrderCompletedSchema,
+  UPDATED: OrderUpdatedSchema,
+  HELD: OrderHeldSchema,
+  RELEASED: OrderReleasedSchema,
+  CANCELLING: OrderCancellingSchema,
+  CANCELLED: OrderCancelledSchema,
+  EXPIRED: OrderExpiredSchema,
+  NEEDS_ATTENTION: OrderNeedsAttentionSchema,
+} as const satisfies Record<OrderFact, unknown>;
+
+/** The types of all events that the order service publishes. */
+export const orderEventTypes: readonly string[] = Object.values(schemas).map((schema) => schema.typeName);
+
+/** CloudEvents extension attribute with the sequence of the timeline entry that the event was published with. */
+export const timelineSequenceAttribute = "timelinesequence";
+
+/**
+ * The event of a change: the whole order after it. The aggregate is the order, and its sequence in the outbox is that
+ * of the timeline, as each change is one entry and one event.
+ */
+export function orderEvent({ order, entry, fact }: Change): OutboxEvent {
+  const schema = schemas[fact];
+  return outboxEvent(schema, create(schema, { order: toOrderMessage(order) }), {
+    tenant: order.tenant,
+    aggregate: orderName(order),
+    extensions: { [timelineSequenceAttribute]: String(entry.sequence) },
+  });
+}

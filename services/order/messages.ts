@@ -1,0 +1,85 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  AddressSchema,
+  Automation,
+  CancelReason,
+  CustomerSchema,
+  LineItemSchema,
+  Order_State,
+  type OrderEvent,
+  OrderEventSchema,
+  type Order as OrderMessage,
+  OrderSchema,
+  PaymentActionSchema,
+  PaymentState,
+} from "../../gen/docket/order/v1/order_pb.js";
+import type { Money } from "../../gen/google/type/money_pb.js";
+import { etagOf } from "../runtime/etag.ts";
+import { toMoney } from "../runtime/money.ts";
+import { type Order, type OrderLine, orderName, type TimelineEntry } from "./domain/order.ts";
+
+/** The order as the API and events show it. */
+export function toOrderMessage(order: Order): OrderMessage {
+  const money = (minor: bigint) => toMoney({ currency: order.currency, minor });
+  return create(OrderSchema, {
+    name: orderName(order),
+    externalId: order.externalId,
+    state: Order_State[order.state],
+    paymentState: PaymentState[order.paymentState],
+    customer: create(CustomerSchema, order.customer),
+    shippingAddress: create(AddressSchema, {
+      ...order.shippingAddress,
+      addressLines: [...order.shippingAddress.addressLines],
+    }),
+    lineItems: order.lines.map((line) => toLineMessage(line, money)),
+    currencyCode: order.currency,
+    shippingFee: money(order.shippingFee),
+    subtotal: money(order.subtotal),
+    discountTotal: money(order.discountTotal),
+    total: money(order.total),
+    capture: Automation[order.capture],
+    fulfillment: Automation[order.fulfillment],
+    paymentProvider: order.paymentProvider,
+    carrier: order.carrier,
+    labels: { ...order.labels },
+    note: order.note,
+    ...(order.paymentAction && { paymentAction: create(PaymentActionSchema, order.paymentAction) }),
+    cancelReason: order.cancelReason ? CancelReason[order.cancelReason] : CancelReason.CANCEL_REASON_UNSPECIFIED,
+    attentionMessage: order.attentionMessage,
+    heldState: order.state === "ON_HOLD" && order.resume ? Order_State[order.resume] : Order_State.STATE_UNSPECIFIED,
+    paymentDeadline: timestampFromMs(order.paymentDeadlineAt),
+    createTime: timestampFromMs(order.createdAt),
+    updateTime: timestampFromMs(order.updatedAt),
+    etag: etagOf(order.version),
+  });
+}
+
+function toLineMessage(line: OrderLine, money: (minor: bigint) => Money) {
+  return create(LineItemSchema, {
+    id: line.id,
+    sku: line.sku,
+    quantity: line.quantity,
+    title: line.title,
+    unitPrice: money(line.unitPrice),
+    discount: money(line.discount),
+    discountRate: line.discountRate,
+    total: money(line.total),
+    quantityShipped: line.quantityShipped,
+    quantityDelivered: line.quantityDelivered,
+  });
+}
+
+/** One timeline entry as the API shows it. */
+export function toEventMessage(orderId: string, entry: TimelineEntry): OrderEvent {
+  return create(OrderEventSchema, {
+    name: `${orderName(orderId)}/events/${entry.sequence}`,
+    sequence: BigInt(entry.sequence),
+    type: entry.type,
+    message: entry.message,
+    state: Order_State[entry.state],
+    metadata: { ...entry.metadata },
+    actor: entry.actor,
+    createTime: timestampFromMs(entry.createdAt),
+  });
+}

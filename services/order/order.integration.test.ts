@@ -1,0 +1,336 @@
+import { expect, test } from "@jest/globals";
+import { CancelReason, Order_State, PaymentState } from "../../gen/docket/order/v1/order_pb.js";
+import { describeEachDatabase } from "../runtime/testing/databases.ts";
+import { refusal } from "../runtime/testing/refusal.ts";
+import { until } from "../runtime/testing/until.ts";
+import { eur } from "./testing/fake-services.ts";
+import { type RunningOrders, startOrders } from "./testing/running-orders.ts";
+
+const wait = { seconds: 10n };
+
+const typesOf = async (world: RunningOrders, name: string) => (await world.timeline(name)).map(({ type }) => type);
+
+describeEachDatabase("the order service", (open) => {
+  const start = async (config: Parameters<typeof startOrders>[1] = {}) => {
+    const { url } = await open<unknown>();
+    return startOrders(url, config);
+  };
+
+  test("brings an order from placing to delivery", async () => {
+    await using world = await start();
+    const placed = await world.place({ externalId: "A-1" });
+    expect(placed).toMatchObject({
+      state: Order_State.PLACING,
+      paymentState: PaymentState.UNPAID,
+      total: eur(900),
+      subtotal: eur(900),
+      lineItems: [{ id: "1", sku: "TEA", title: "The TEA", unitPrice: eur(450), total: eur(900) }],
+    });
+    const { name } = placed;
+    const awaiting = await world.reaches(name, "AWAITING_PAYMENT");
+    expect(awaiting.paymentAction).toMatchObject({ payment: `${name}/payments/1`, clientSecret: "secret" });
+
+    await world.payment.capture(`${name}/payments/1`, 900);
+    const confirmed = await world.reaches(name, "CONFIRMED");
+    expect(confirmed.paymentState).toBe(PaymentState.PAID);
+    expect(confirmed.paymentAction).toBeUndefined();
+    await until(() => world.logistics.calls.length > 0);
+
+    await world.logistics.created("t1", `${name}/shipments/1`, { "1": 2 });
+    await world.reaches(name, "FULFILLING");
+    await world.logistics.delivered("t1", `${name}/shipments/1`);
+    const completed = await world.reaches(name, "COMPLETED");
+    expect(completed.lineItems[0]).toMatchObject({ quantityShipped: 2, quantityDelivered: 2 });
+    expect(await typesOf(world, name)).toEqual([
+      "OrderPlaced",
+      "StockReserved",
+      "PaymentOpened",
+      "PaymentCaptured",
+      "OrderConfirmed",
+      "ShipmentCreated",
+      "OrderFulfilling",
+      "ShipmentDelivered",
+      "OrderCompleted",
+    ]);
+    expect(await refusal(world.orders.cancelOrder({ name }))).toMatchObject({
+      code: "FailedPrecondition",
+      reason: "ORDER_STATE",
+      metadata: { state: "COMPLETED" },
+    });
+  });
+
+  test("answers a waiting caller whose stock is short with what was short, and keeps the order", async () => {
+    await using world = await start();
+    world.inventory.put("RARE", 100, 3);
+    const error = await refusal(world.place({ lineItems: [{ sku: "RARE", quantity: 5 }] }, { wait }));
+    expect(error).toMatchObject({
+      code: "FailedPrecondition",
+      reason: "OUT_OF_STOCK",
+      metadata: { sku: "RARE", wanted: "5", available: "3" },
+      violations: ["OUT_OF_STOCK items/RARE: wanted 5, available 3"],
+    });
+    const order = await world.orders.getOrder({ name: error.metadata["order"] ?? "" });
+    expect(order).toMatchObject({ state: Order_State.CANCELLED, cancelReason: CancelReason.OUT_OF_STOCK });
+  });
+
+  test("of twelve buyers for five items exactly five go on", async () => {
+    await using world = await start();
+    world.inventory.put("FEW", 100, 5);
+    const results = await Promise.allSettled(
+      Array.from({ length: 12 }, () => world.place({ lineItems: [{ sku: "FEW", quantity: 1 }] }, { wait })),
+    );
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(5);
+    expect(world.inventory.stock.get("FEW")).toBe(0n);
+  });
+
+  test("carries the same key out once, from many callers at once, and refuses it for another request", async () => {
+    await using world = await start();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => world.place({}, { requestId: "k1" })));
+    expect(new Set(answers.map(({ name }) => name)).size).toBe(1);
+    for (const answer of answers) {
+      expect(answer).toEqual(answers[0]);
+    }
+    expect((await world.orders.listOrders({})).orders).toHaveLength(1);
+    expect(await refusal(world.place({ note: "another" }, { requestId: "k1" }))).toMatchObject({
+      code: "AlreadyExists",
+      reason: "IDEMPOTENCY_KEY_REUSED",
+    });
+    world.inventory.put("TEA", 450, 1, { discontinued: true });
+    expect(await world.place({}, { requestId: "k1" })).toEqual(answers[0]);
+  });
+
+  test("names every line that it cannot sell, and the order that has the number already", async () => {
+    await using world = await start();
+    const lineItems = [
+      { sku: "TEA", quantity: 1 },
+      { sku: "NO-1", quantity: 1 },
+      { sku: "NO-2", quantity: 1 },
+    ];
+    expect(await refusal(world.place({ lineItems }))).toMatchObject({
+      code: "InvalidArgument",
+      violations: [
+        expect.stringMatching(/^order\.line_items\[1\]\.sku: /),
+        expect.stringMatching(/^order\.line_items\[2\]\.sku: /),
+      ],
+    });
+    const { name } = await world.place({ externalId: "A-1" });
+    expect(await refusal(world.place({ externalId: "A-1" }))).toMatchObject({
+      code: "AlreadyExists",
+      reason: "EXTERNAL_ID_TAKEN",
+      metadata: { order: name, external_id: "A-1" },
+    });
+    expect((await world.orders.lookupOrder({ externalId: "A-1" })).name).toBe(name);
+    expect(await refusal(world.orders.lookupOrder({ externalId: "A-2" }))).toMatchObject({ code: "NotFound" });
+  });
+
+  test("checks without creating", async () => {
+    await using world = await start();
+    const checked = await world.place({}, { validateOnly: true, requestId: "k1" });
+    expect(checked).toMatchObject({ name: "", total: eur(900) });
+    expect((await world.orders.listOrders({})).orders).toEqual([]);
+  });
+
+  test("lets nobody see another tenant's orders", async () => {
+    await using world = await start();
+    const { name } = await world.place({ externalId: "A-1" });
+    const notFound = { code: "NotFound", reason: "RESOURCE_NOT_FOUND" };
+    const { stranger } = world;
+    expect(await refusal(stranger.getOrder({ name }))).toMatchObject(notFound);
+    expect(await refusal(stranger.batchGetOrders({ names: [name] }))).toMatchObject(notFound);
+    expect(await refusal(stranger.lookupOrder({ externalId: "A-1" }))).toMatchObject(notFound);
+    expect(await refusal(stranger.cancelOrder({ name }))).toMatchObject(notFound);
+    expect(await refusal(stranger.holdOrder({ name }))).toMatchObject(notFound);
+    expect(await refusal(stranger.releaseOrder({ name }))).toMatchObject(notFound);
+    expect(await refusal(stranger.listOrderEvents({ parent: name }))).toMatchObject(notFound);
+    expect(await refusal(stranger.updateOrder({ order: { name, note: "x" } }))).toMatchObject(notFound);
+    expect((await stranger.listOrders({})).orders).toEqual([]);
+  });
+
+  test("expires an order that nobody pays, and gives its stock back", async () => {
+    await using world = await start({ paymentDeadlineMs: 300 });
+    const { name } = await world.place({}, { wait });
+    const expired = await world.reaches(name, "EXPIRED");
+    expect(expired.cancelReason).toBe(CancelReason.CANCEL_REASON_UNSPECIFIED);
+    expect(world.inventory.stock.get("TEA")).toBe(1_000_000n);
+    expect(world.payment.calls).toContain(`settle ${name}/payments/1 keeping late money`);
+  });
+
+  test("goes on with an expired order when the money comes late", async () => {
+    await using world = await start({ paymentDeadlineMs: 200 });
+    const { name } = await world.place({}, { wait });
+    await world.reaches(name, "EXPIRED");
+    await world.payment.capture(`${name}/payments/1`, 900);
+    const order = await world.reaches(name, "CONFIRMED");
+    expect(order.paymentState).toBe(PaymentState.PAID);
+    expect(world.inventory.holds.get(`reservations/${name.split("/")[1]}-2`)?.state).toBe("COMMITTED");
+    await world.orders.cancelOrder({ name });
+    await world.reaches(name, "CANCELLED");
+    expect(world.inventory.stock.get("TEA")).toBe(1_000_000n);
+    expect(world.payment.payments.get(`${name}/payments/1`)?.refundedAmount).toEqual(eur(900));
+  });
+
+  test("goes on with an order whose money comes while it expires", async () => {
+    await using world = await start({ paymentDeadlineMs: 200 });
+    world.payment.control.paysWhenSettled = true;
+    const { name } = await world.place({}, { wait });
+    expect((await world.reaches(name, "CONFIRMED")).paymentState).toBe(PaymentState.PAID);
+    expect(await typesOf(world, name)).toEqual(
+      expect.arrayContaining(["OrderExpired", "LatePaymentArrived", "OrderReopened"]),
+    );
+  });
+
+  test("gives late money back when the stock is gone", async () => {
+    await using world = await start({ paymentDeadlineMs: 200 });
+    const { name } = await world.place({}, { wait });
+    await world.reaches(name, "EXPIRED");
+    world.inventory.stock.set("TEA", 1n);
+    await world.payment.capture(`${name}/payments/1`, 900);
+    await until(async () => (await world.orders.getOrder({ name })).paymentState === PaymentState.REFUNDED);
+    await until(async () => (await typesOf(world, name)).includes("LatePaymentReturned"));
+    expect((await world.orders.getOrder({ name })).state).toBe(Order_State.EXPIRED);
+  });
+
+  test("cancels an order whose payment is refused", async () => {
+    await using world = await start();
+    const declined = await world.place({ paymentToken: "decline" }, { wait });
+    expect(declined).toMatchObject({ state: Order_State.CANCELLED, cancelReason: CancelReason.PAYMENT_FAILED });
+    const { name } = await world.place({}, { wait });
+    await world.payment.fail(`${name}/payments/1`);
+    expect((await world.reaches(name, "CANCELLED")).cancelReason).toBe(CancelReason.PAYMENT_FAILED);
+    expect(world.inventory.stock.get("TEA")).toBe(1_000_000n);
+  });
+
+  test("confirms an order to be captured by hand when its money is promised", async () => {
+    await using world = await start();
+    const { name } = await world.place({ capture: 2, fulfillment: 2 }, { wait });
+    await world.payment.authorize(`${name}/payments/1`, 900);
+    expect((await world.reaches(name, "CONFIRMED")).paymentState).toBe(PaymentState.AUTHORIZED);
+    await world.logistics.created("t1", `${name}/shipments/a`, { "1": 1 });
+    await world.logistics.delivered("t1", `${name}/shipments/a`);
+    await world.logistics.created("t1", `${name}/shipments/b`, { "1": 1 });
+    await world.logistics.delivered("t1", `${name}/shipments/b`);
+    await until(async () => (await world.orders.getOrder({ name })).lineItems[0]?.quantityDelivered === 2);
+    expect((await world.orders.getOrder({ name })).state).toBe(Order_State.FULFILLING);
+    await world.payment.capture(`${name}/payments/1`, 900);
+    await world.reaches(name, "COMPLETED");
+    expect(world.logistics.calls).toEqual([]);
+  });
+
+  test("confirms an order that costs nothing without a payment", async () => {
+    await using world = await start();
+    world.inventory.put("GIFT", 0);
+    const { name } = await world.place({ lineItems: [{ sku: "GIFT", quantity: 1 }] }, { wait });
+    expect((await world.reaches(name, "CONFIRMED")).paymentState).toBe(PaymentState.PAID);
+    expect(world.payment.calls).toEqual([]);
+    await world.logistics.created("t1", `${name}/shipments/1`, { "1": 1 });
+    await world.logistics.delivered("t1", `${name}/shipments/1`);
+    await world.reaches(name, "COMPLETED");
+  });
+
+  test("holds again what had expired before the money came", async () => {
+    await using world = await start();
+    const { name } = await world.place({}, { wait });
+    const id = name.split("/")[1];
+    world.inventory.expire(`reservations/${id}`);
+    await world.payment.capture(`${name}/payments/1`, 900);
+    await world.reaches(name, "CONFIRMED");
+    expect(world.inventory.holds.get(`reservations/${id}-2`)?.state).toBe("COMMITTED");
+  });
+
+  test("refunds an order whose stock went to others before the money came", async () => {
+    await using world = await start();
+    const { name } = await world.place({}, { wait });
+    world.inventory.expire(`reservations/${name.split("/")[1]}`);
+    world.inventory.stock.set("TEA", 0n);
+    await world.payment.capture(`${name}/payments/1`, 900);
+    expect((await world.reaches(name, "CANCELLED")).cancelReason).toBe(CancelReason.OUT_OF_STOCK);
+    await until(async () => (await world.orders.getOrder({ name })).paymentState === PaymentState.REFUNDED);
+  });
+
+  test("cancels while it places, awaits payment, is confirmed, on hold or being fulfilled", async () => {
+    await using world = await start();
+    const placing = await world.place();
+    await world.orders.cancelOrder({ name: placing.name, note: "changed my mind" });
+    const awaiting = await world.place({}, { wait });
+    await world.orders.cancelOrder({ name: awaiting.name });
+    const confirmed = await world.confirmed();
+    await world.orders.cancelOrder({ name: confirmed.name });
+    const held = await world.place({}, { wait });
+    await world.orders.holdOrder({ name: held.name });
+    await world.orders.cancelOrder({ name: held.name });
+    const fulfilling = await world.confirmed({ fulfillment: 2 });
+    await world.logistics.created("t1", `${fulfilling.name}/shipments/1`, { "1": 2 });
+    await world.reaches(fulfilling.name, "FULFILLING");
+    await world.orders.cancelOrder({ name: fulfilling.name, requestId: "c1" });
+    for (const { name } of [placing, awaiting, confirmed, held, fulfilling]) {
+      expect((await world.reaches(name, "CANCELLED")).cancelReason).toBe(CancelReason.REQUESTED);
+      await world.timeline(name);
+    }
+    expect(world.inventory.stock.get("TEA")).toBe(1_000_000n);
+    const repeated = await world.orders.cancelOrder({ name: fulfilling.name, requestId: "c1" });
+    expect(repeated.state).toBe(Order_State.CANCELLING);
+    expect(await refusal(world.orders.cancelOrder({ name: fulfilling.name }))).toMatchObject({ reason: "ORDER_STATE" });
+  });
+
+  test("does not cancel what is under way", async () => {
+    await using world = await start();
+    const { name } = await world.confirmed();
+    world.logistics.control.underWay = true;
+    expect(await refusal(world.orders.cancelOrder({ name }))).toMatchObject({
+      code: "FailedPrecondition",
+      reason: "SHIPMENT_UNDER_WAY",
+    });
+    expect((await world.orders.getOrder({ name })).state).toBe(Order_State.CONFIRMED);
+  });
+
+  test("gives all back when the shipment cannot be booked", async () => {
+    await using world = await start();
+    world.logistics.control.refuse = true;
+    const { name } = await world.place({}, { wait });
+    await world.payment.capture(`${name}/payments/1`, 900);
+    expect((await world.reaches(name, "CANCELLED")).cancelReason).toBe(CancelReason.SHIPMENT_FAILED);
+    await until(async () => (await world.orders.getOrder({ name })).paymentState === PaymentState.REFUNDED);
+    expect(world.inventory.stock.get("TEA")).toBe(1_000_000n);
+  });
+
+  test("keeps trying while another service is away", async () => {
+    await using world = await start();
+    world.inventory.control.away = 3;
+    const order = await world.place({}, { wait });
+    expect(order.state).toBe(Order_State.AWAITING_PAYMENT);
+  });
+
+  test("asks a person when money cannot be given back, and goes on when the person has looked", async () => {
+    await using world = await start();
+    const { name } = await world.confirmed({ fulfillment: 2 });
+    world.payment.control.refusesRefunds = true;
+    await world.orders.cancelOrder({ name });
+    const stuck = await world.reaches(name, "NEEDS_ATTENTION");
+    expect(stuck.attentionMessage).toMatch(/account is closed/);
+    expect(await refusal(world.orders.holdOrder({ name }))).toMatchObject({ reason: "ORDER_STATE" });
+    world.payment.control.refusesRefunds = false;
+    await until(async () => {
+      await world.orders.releaseOrder({ name }).catch(() => undefined);
+      return (await world.orders.getOrder({ name })).state === Order_State.CANCELLED;
+    });
+    await world.timeline(name);
+  });
+
+  test("does not let the deadline of a held order run, and takes its money meanwhile", async () => {
+    await using world = await start({ paymentDeadlineMs: 600 });
+    const [paid, unpaid] = await Promise.all([world.place({}, { wait }), world.place({}, { wait })]);
+    const before = await world.orders.holdOrder({ name: paid.name });
+    expect(before).toMatchObject({ state: Order_State.ON_HOLD, heldState: Order_State.AWAITING_PAYMENT });
+    await world.orders.holdOrder({ name: unpaid.name });
+    expect(await refusal(world.orders.holdOrder({ name: paid.name }))).toMatchObject({ reason: "ORDER_STATE" });
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    await world.payment.capture(`${paid.name}/payments/1`, 900);
+    await until(async () => (await world.orders.getOrder({ name: paid.name })).paymentState === PaymentState.PAID);
+    expect((await world.orders.getOrder({ name: unpaid.name })).state).toBe(Order_State.ON_HOLD);
+    await world.orders.releaseOrder({ name: paid.name });
+    await world.reaches(paid.name, "CONFIRMED");
+    const released = await world.orders.releaseOrder({ name: unpaid.name });
+    expect(released.state).toBe(Order_State.AWAITING_PAYMENT);
+    await world.reaches(unpaid.name, "EXPIRED");
+  });
+});

@@ -1,0 +1,55 @@
+import { createServiceImplSpec, type ServiceImpl, type ServiceImplSpec } from "@connectrpc/connect";
+import { SagaService } from "../../gen/docket/operations/v1/saga_service_pb.js";
+import { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
+import type { OrderContext } from "./context.ts";
+import { batchCreateOrders } from "./rpc/batch-create-orders.ts";
+import { batchGetOrders } from "./rpc/batch-get-orders.ts";
+import { cancelOrder } from "./rpc/cancel-order.ts";
+import { createOrder } from "./rpc/create-order.ts";
+import { exportOrders } from "./rpc/export-orders.ts";
+import { getOrder } from "./rpc/get-order.ts";
+import { getOrderStatistics } from "./rpc/get-order-statistics.ts";
+import { holdOrder } from "./rpc/hold-order.ts";
+import { importOrders } from "./rpc/import-orders.ts";
+import { listOrderEvents } from "./rpc/list-order-events.ts";
+import { listOrders } from "./rpc/list-orders.ts";
+import { lookupOrder } from "./rpc/lookup-order.ts";
+import { releaseOrder } from "./rpc/release-order.ts";
+import { compensateSaga } from "./rpc/sagas/compensate-saga.ts";
+import { getSaga } from "./rpc/sagas/get-saga.ts";
+import { listSagas } from "./rpc/sagas/list-sagas.ts";
+import { pauseSaga } from "./rpc/sagas/pause-saga.ts";
+import { resumeSaga } from "./rpc/sagas/resume-saga.ts";
+import { retrySaga } from "./rpc/sagas/retry-saga.ts";
+import { updateOrder } from "./rpc/update-order.ts";
+import { watchOrders } from "./rpc/watch-orders.ts";
+
+/** Every RPC of the order service and the file that implements it. */
+export const routes = (ctx: OrderContext): ServiceImplSpec[] => [
+  createServiceImplSpec<typeof OrderService>(OrderService, {
+    createOrder: createOrder(ctx),
+    batchCreateOrders: batchCreateOrders(ctx),
+    getOrder: getOrder(ctx),
+    batchGetOrders: batchGetOrders(ctx),
+    lookupOrder: lookupOrder(ctx),
+    listOrders: listOrders(ctx),
+    updateOrder: updateOrder(ctx),
+    cancelOrder: cancelOrder(ctx),
+    holdOrder: holdOrder(ctx),
+    releaseOrder: releaseOrder(ctx),
+    listOrderEvents: listOrderEvents(ctx),
+    watchOrders: watchOrders(ctx),
+    importOrders: importOrders(ctx),
+    exportOrders: exportOrders(ctx),
+    getOrderStatistics: getOrderStatistics(ctx),
+  } satisfies ServiceImpl<typeof OrderService>),
+
+  createServiceImplSpec<typeof SagaService>(SagaService, {
+    listSagas: listSagas(ctx),
+    getSaga: getSaga(ctx),
+    retrySaga: retrySaga(ctx),
+    compensateSaga: compensateSaga(ctx),
+    pauseSaga: pauseSaga(ctx),
+    resumeSaga: resumeSaga(ctx),
+  } satisfies ServiceImpl<typeof SagaService>),
+];

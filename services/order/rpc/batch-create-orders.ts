@@ -1,0 +1,74 @@
+import { create } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
+import {
+  BatchCreateOrdersResponseSchema,
+  type CreateOrderRequest,
+  OrderService,
+} from "../../../gen/docket/order/v1/order_service_pb.js";
+import { principalOf } from "../../runtime/context-values.ts";
+import { idempotent } from "../../runtime/db/idempotency.ts";
+import { type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
+import { requestIdOf } from "../../runtime/request-id.ts";
+import type { OrderContext } from "../context.ts";
+import { under } from "../errors.ts";
+import { toOrderMessage } from "../messages.ts";
+import { attempt } from "./attempt.ts";
+import { type OrderDraft, readDraft } from "./order-draft.ts";
+import { placeAll, toPlacement } from "./place-drafts.ts";
+import { priceDrafts } from "./price-drafts.ts";
+
+/** All orders in one transaction; whatever is wrong with any of them is told at once and nothing is created. */
+export function batchCreateOrders(ctx: OrderContext): ServiceImpl<typeof OrderService>["batchCreateOrders"] {
+  const method = OrderService.method.batchCreateOrders;
+  return async (request, context) => {
+    const principal = principalOf(context);
+    const drafts = readDrafts(request.requests);
+    const placements = await attempt(async () => {
+      const pricings = await priceDrafts(ctx, drafts, context);
+      const violations = pricings.flatMap((pricing, i) =>
+        pricing.ok ? [] : under(`requests[${i}].order`, pricing.violations),
+      );
+      if (violations.length > 0) {
+        throw invalidArgument(violations);
+      }
+      return pricings.flatMap((pricing, i) => {
+        const draft = drafts[i];
+        return pricing.ok && draft ? [toPlacement(ctx, principal, { ...pricing, draft })] : [];
+      });
+    });
+    const { tenant } = principal;
+    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock: ctx.clock };
+    return idempotent(ctx.db, call, async (trx) => {
+      await placeAll(trx, ctx, placements());
+      const orders = placements().map(({ change }) => toOrderMessage(change.order));
+      return create(BatchCreateOrdersResponseSchema, { orders });
+    });
+  };
+}
+
+function readDrafts(requests: readonly CreateOrderRequest[]): OrderDraft[] {
+  const violations: FieldViolation[] = [];
+  const seen = new Set<string>();
+  const drafts = requests.map((request, i) => {
+    const at = `requests[${i}]`;
+    const foreign = [
+      ...(request.requestId === "" ? [] : ["request_id"]),
+      ...(request.wait === undefined ? [] : ["wait"]),
+      ...(request.validateOnly ? ["validate_only"] : []),
+    ];
+    violations.push(...foreign.map((field) => ({ field: `${at}.${field}`, description: "must be empty in a batch" })));
+    const read = readDraft(request.order ?? create(OrderSchema));
+    violations.push(...under(`${at}.order`, read.violations));
+    const { externalId } = read.draft;
+    if (externalId !== "" && seen.has(externalId)) {
+      violations.push({ field: `${at}.order.external_id`, description: "stands in the batch before" });
+    }
+    seen.add(externalId);
+    return read.draft;
+  });
+  if (violations.length > 0) {
+    throw invalidArgument(violations);
+  }
+  return drafts;
+}

@@ -1,0 +1,162 @@
+import { create } from "@bufbuild/protobuf";
+import { pathToString } from "@bufbuild/protobuf/reflect";
+import { createValidator } from "@bufbuild/protovalidate";
+import type { HandlerContext } from "@connectrpc/connect";
+import { OrderSchema } from "../../../../gen/docket/order/v1/order_pb.js";
+import { type ImportFailure, ImportFailureSchema } from "../../../../gen/docket/order/v1/order_service_pb.js";
+import { principalOf } from "../../../runtime/context-values.ts";
+import { reasonOf } from "../../../runtime/errors.ts";
+import type { OrderContext } from "../../context.ts";
+import type { Violation } from "../../domain/pricing.ts";
+import { findOrdersByExternalId } from "../../store/orders.ts";
+import { type OrderDraft, readDraft } from "../order-draft.ts";
+import { placeAll, toPlacement } from "../place-drafts.ts";
+import { priceDrafts } from "../price-drafts.ts";
+import { type ImportRecord, isFailure } from "./import-record.ts";
+
+const MAX_FAILURES = 1000;
+const NOT_TOGETHER = "stands in the file before; rows of one order must follow each other";
+
+/** Takes orders of a file batch by batch, and counts. */
+export interface Importer {
+  take(records: readonly ImportRecord[]): Promise<void>;
+  result(): {
+    rowCount: bigint;
+    createdCount: bigint;
+    existingCount: bigint;
+    failedCount: bigint;
+    failures: ImportFailure[];
+  };
+}
+
+/** An order of the file that has passed so far. */
+interface Candidate {
+  readonly record: ImportRecord;
+  readonly draft: OrderDraft;
+}
+
+type Placeable = Candidate & { readonly placement: ReturnType<typeof toPlacement> };
+
+/** One import for the caller of this RPC. A batch is one call to the inventory service and one transaction. */
+export function createImporter(
+  ctx: OrderContext,
+  context: HandlerContext,
+  { validateOnly }: { readonly validateOnly: boolean },
+): Importer {
+  const principal = principalOf(context);
+  const { tenant } = principal;
+  const validator = createValidator();
+  const startedAt = ctx.clock.now().getTime();
+  const count = { rows: 0, created: 0, existing: 0, failed: 0 };
+  const failures: ImportFailure[] = [];
+
+  const fail = (record: ImportRecord, { field, description }: Violation) => {
+    count.failed += 1;
+    if (failures.length < MAX_FAILURES) {
+      const { lineNumber, field: column } = record.locate(field);
+      const { externalId } = record;
+      const at = { lineNumber: BigInt(lineNumber), field: column };
+      failures.push(create(ImportFailureSchema, { ...at, message: description, externalId }));
+    }
+  };
+
+  const read = (record: ImportRecord): Candidate[] => {
+    if (isFailure(record.order)) {
+      const { lineNumber, field, message } = record.order;
+      fail({ ...record, locate: () => ({ lineNumber, field }) }, { field, description: message });
+      return [];
+    }
+    const checked = validator.validate(OrderSchema, record.order);
+    const rule = checked.kind === "invalid" ? checked.violations[0] : undefined;
+    const { draft, violations } = readDraft(record.order);
+    const violation =
+      rule === undefined
+        ? violations[0]
+        : { field: pathToString(rule.field), description: rule.message || rule.ruleId };
+    if (violation !== undefined) {
+      fail(record, violation);
+      return [];
+    }
+    return [{ record, draft }];
+  };
+
+  /** Without those that exist, and those that this file brought before. */
+  const withoutKnown = async (candidates: readonly Candidate[]): Promise<Candidate[]> => {
+    const ids = [...new Set(candidates.flatMap(({ draft }) => draft.externalId || []))];
+    const stored = ids.length === 0 ? [] : await findOrdersByExternalId(ctx.db.kysely, tenant, ids);
+    const createdAt = new Map(stored.map((order) => [order.externalId, order.createdAt]));
+    const seen = new Set<string>();
+    return candidates.filter(({ record, draft: { externalId } }) => {
+      const since = createdAt.get(externalId);
+      if (externalId !== "" && (seen.has(externalId) || (since !== undefined && since >= startedAt))) {
+        fail(record, { field: "external_id", description: NOT_TOGETHER });
+        return false;
+      }
+      seen.add(externalId);
+      count.existing += since === undefined ? 0 : 1;
+      return since === undefined;
+    });
+  };
+
+  const price = async (candidates: readonly Candidate[]): Promise<Placeable[]> => {
+    const drafts = candidates.map(({ draft }) => draft);
+    const pricings = drafts.length === 0 ? [] : await priceDrafts(ctx, drafts, context);
+    return candidates.flatMap((candidate, i) => {
+      const pricing = pricings[i];
+      if (!pricing?.ok) {
+        fail(candidate.record, pricing?.violations[0] ?? { field: "", description: "could not be priced" });
+        return [];
+      }
+      const { draft } = candidate;
+      return [{ ...candidate, placement: toPlacement(ctx, principal, { ...pricing, draft }) }];
+    });
+  };
+
+  /** Where another caller took an external_id in the meantime, each order is placed by itself. */
+  const place = async (orders: readonly Placeable[]): Promise<void> => {
+    if (orders.length === 0) {
+      return;
+    }
+    try {
+      await ctx.db.transaction((trx) =>
+        placeAll(
+          trx,
+          ctx,
+          orders.map(({ placement }) => placement),
+        ),
+      );
+      count.created += orders.length;
+    } catch (error) {
+      if (reasonOf(error) !== "EXTERNAL_ID_TAKEN") {
+        throw error;
+      }
+      if (orders.length === 1) {
+        count.existing += 1;
+        return;
+      }
+      for (const order of orders) {
+        await place([order]);
+      }
+    }
+  };
+
+  return {
+    async take(records) {
+      context.signal.throwIfAborted();
+      count.rows += records.reduce((sum, { rows }) => sum + rows, 0);
+      const priced = await price(await withoutKnown(records.flatMap(read)));
+      if (validateOnly) {
+        count.created += priced.length;
+      } else {
+        await place(priced);
+      }
+    },
+    result: () => ({
+      rowCount: BigInt(count.rows),
+      createdCount: BigInt(count.created),
+      existingCount: BigInt(count.existing),
+      failedCount: BigInt(count.failed),
+      failures,
+    }),
+  };
+}

@@ -1,0 +1,61 @@
+import { create } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { type Order as OrderMessage, OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
+import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { principalOf } from "../../runtime/context-values.ts";
+import { idempotent } from "../../runtime/db/idempotency.ts";
+import { requestIdOf } from "../../runtime/request-id.ts";
+import type { OrderContext } from "../context.ts";
+import { externalIdTaken, orderInvalid } from "../errors.ts";
+import { toOrderMessage } from "../messages.ts";
+import { attempt } from "./attempt.ts";
+import { readDraft } from "./order-draft.ts";
+import { placeAll, takenExternalIds, toPlacement } from "./place-drafts.ts";
+import { priceDrafts } from "./price-drafts.ts";
+import { untilSettled } from "./until-settled.ts";
+
+/**
+ * Prices the order outside the transaction; then order, saga, event, key and response are committed together. A repeated
+ * request is answered from its key even when it could not be priced today.
+ */
+export function createOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["createOrder"] {
+  const method = OrderService.method.createOrder;
+  return async (request, context) => {
+    const principal = principalOf(context);
+    const { tenant } = principal;
+    const order = request.order ?? create(OrderSchema);
+    const { draft, violations } = readDraft(order);
+    if (violations.length > 0) {
+      throw orderInvalid(violations, "order");
+    }
+    const requestId = requestIdOf(request, context);
+    const placement = await attempt(async () => {
+      const [pricing] = await priceDrafts(ctx, [draft], context);
+      if (!pricing?.ok) {
+        throw orderInvalid(pricing?.violations ?? [], "order");
+      }
+      return toPlacement(ctx, principal, { ...pricing, draft });
+    });
+    if (request.validateOnly) {
+      return validated(ctx, placement().change.order);
+    }
+    const call = { tenant, method, requestId, request, clock: ctx.clock, signal: context.signal };
+    const answer = await idempotent(ctx.db, call, async (trx) => {
+      const { change, paymentToken } = placement();
+      await placeAll(trx, ctx, [{ change, paymentToken }]);
+      return toOrderMessage(change.order);
+    });
+    const waitMs = request.wait ? durationMs(request.wait) : 0;
+    return waitMs > 0 ? untilSettled(ctx, tenant, answer, waitMs, context.signal) : answer;
+  };
+}
+
+/** What would be created, without what only a stored order has. */
+async function validated(ctx: OrderContext, order: Parameters<typeof toOrderMessage>[0]): Promise<OrderMessage> {
+  const [taken] = await takenExternalIds(ctx.db.kysely, [order]);
+  if (taken !== undefined) {
+    throw externalIdTaken(taken);
+  }
+  return { ...toOrderMessage(order), name: "", etag: "" };
+}

@@ -1,0 +1,65 @@
+import { create, toJsonString } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { stringify } from "csv-stringify/sync";
+import { type Order as OrderMessage, OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
+import { ExportFormat, type OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { HttpBodySchema } from "../../../gen/google/api/httpbody_pb.js";
+import { principalOf } from "../../runtime/context-values.ts";
+import { compileFilter } from "../../runtime/db/filter-sql.ts";
+import type { PageKey } from "../../runtime/page-token.ts";
+import type { OrderContext } from "../context.ts";
+import type { Order } from "../domain/order.ts";
+import { toOrderMessage } from "../messages.ts";
+import { listOrders, orderSort } from "../store/list-orders.ts";
+import { orderFilterFields } from "../store/order-filter.ts";
+import { exportedColumns, toCsvRows } from "./bulk/csv-columns.ts";
+
+const BATCH = 200;
+
+/** How a form of file begins and goes on. */
+interface Format {
+  readonly contentType: string;
+  readonly head: string;
+  write(orders: readonly OrderMessage[]): string;
+}
+
+const csv: Format = {
+  contentType: "text/csv; charset=utf-8",
+  head: stringify([[...exportedColumns]]),
+  write: (orders) => stringify(orders.flatMap(toCsvRows)),
+};
+
+const ndjson: Format = {
+  contentType: "application/x-ndjson",
+  head: "",
+  write: (orders) => orders.map((order) => `${toJsonString(OrderSchema, order)}\n`).join(""),
+};
+
+/**
+ * The orders that were there when the export began, the oldest first. Reads the next batch when the one before was taken,
+ * so that a slow reader costs no memory.
+ */
+export function exportOrders({ db, clock }: OrderContext): ServiceImpl<typeof OrderService>["exportOrders"] {
+  const fields = orderFilterFields(db.dialect);
+  const sort = orderSort([{ field: "create_time", direction: "asc" }]);
+  return async function* write(request, context) {
+    const { tenant } = principalOf(context);
+    const format = request.format === ExportFormat.NDJSON ? ndjson : csv;
+    const where = compileFilter(request.filter, fields, db.dialect);
+    const createdUntil = clock.now().getTime();
+    const body = (text: string) =>
+      create(HttpBodySchema, { contentType: format.contentType, data: new TextEncoder().encode(text) });
+
+    yield body(format.head);
+    let after: PageKey[] | undefined;
+    for (let page: Order[] | undefined; page === undefined || page.length === BATCH; ) {
+      page = await listOrders(db.kysely, { tenant, where, createdUntil, sort, after, limit: BATCH });
+      const last = page.at(-1);
+      if (last === undefined) {
+        return;
+      }
+      yield body(format.write(page.map(toOrderMessage)));
+      after = sort.keysOf(last);
+    }
+  };
+}

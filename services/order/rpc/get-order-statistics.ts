@@ -1,0 +1,66 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { Order_State } from "../../../gen/docket/order/v1/order_pb.js";
+import { type OrderService, OrderStatisticsSchema } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { DateSchema } from "../../../gen/google/type/date_pb.js";
+import type { Money } from "../../../gen/google/type/money_pb.js";
+import { principalOf } from "../../runtime/context-values.ts";
+import { invalidArgument } from "../../runtime/errors.ts";
+import { toMoney } from "../../runtime/money.ts";
+import type { OrderContext } from "../context.ts";
+import { orderStates } from "../domain/order-state.ts";
+import { countOrders, type OrderCount } from "../store/statistics.ts";
+
+const MAX_DAYS = 400;
+const earning: ReadonlySet<string> = new Set(["CONFIRMED", "FULFILLING", "COMPLETED"]);
+
+/** One statement over the index of creation times. Of more than 400 days, the newest are answered. */
+export function getOrderStatistics({ db }: OrderContext): ServiceImpl<typeof OrderService>["getOrderStatistics"] {
+  return async ({ startTime, endTime }, context) => {
+    const from = startTime ? timestampMs(startTime) : 0;
+    const until = endTime ? timestampMs(endTime) : Number.MAX_SAFE_INTEGER;
+    if (from > until) {
+      throw invalidArgument([{ field: "end_time", description: "must not be before start_time" }]);
+    }
+    const { tenant } = principalOf(context);
+    const counts = await countOrders(db.kysely, db.dialect, { tenant, from, until });
+    const byState = Map.groupBy(counts, ({ state }) => state);
+    const byDay = Map.groupBy(counts, ({ day }) => day);
+    return create(OrderStatisticsSchema, {
+      states: orderStates.flatMap((state) => {
+        const of = byState.get(state);
+        return of ? [{ state: Order_State[state], orderCount: countOf(of), totals: totalsOf(of) }] : [];
+      }),
+      days: [...byDay].slice(-MAX_DAYS).map(([day, of]) => ({
+        date: dateOf(day),
+        orderCount: countOf(of),
+        revenue: totalsOf(of.filter(({ state }) => earning.has(state))),
+      })),
+      orderCount: countOf(counts),
+      revenue: totalsOf(counts.filter(({ state }) => earning.has(state))),
+    });
+  };
+}
+
+function countOf(counts: readonly OrderCount[]): bigint {
+  return BigInt(counts.reduce((sum, { count }) => sum + count, 0));
+}
+
+/** One amount per currency, in the order of their codes. */
+function totalsOf(counts: readonly OrderCount[]): Money[] {
+  const totals = new Map<string, bigint>();
+  for (const { currency, total } of counts) {
+    totals.set(currency, (totals.get(currency) ?? 0n) + total);
+  }
+  return [...totals].sort(([a], [b]) => (a < b ? -1 : 1)).map(([currency, minor]) => toMoney({ currency, minor }));
+}
+
+function dateOf(day: number) {
+  const date = new Date(day);
+  return create(DateSchema, {
+    year: date.getUTCFullYear(),
+    month: date.getUTCMonth() + 1,
+    day: date.getUTCDate(),
+  });
+}

@@ -1,0 +1,96 @@
+import {
+  type Address as AddressMessage,
+  Automation as AutomationMessage,
+  type Customer as CustomerMessage,
+  type Order as OrderMessage,
+} from "../../../gen/docket/order/v1/order_pb.js";
+import type { Money } from "../../../gen/google/type/money_pb.js";
+import { exponentOf, parseMoney } from "../../runtime/money.ts";
+import type { Address, Automation, Customer } from "../domain/order.ts";
+import type { Violation, WantedLine, WantedOrder } from "../domain/pricing.ts";
+
+/** An order as somebody asks for it. */
+export interface OrderDraft extends WantedOrder {
+  readonly externalId: string;
+  readonly customer: Customer;
+  readonly shippingAddress: Address;
+  readonly capture: Automation;
+  readonly fulfillment: Automation;
+  readonly paymentProvider: string;
+  readonly paymentToken: string;
+  readonly carrier: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly note: string;
+}
+
+/**
+ * Takes from the message what a caller may say, and leaves out what is output only. The message has passed the rules of
+ * the proto; what is wrong beyond them (amounts, currencies) comes back as violations with paths that begin at the order.
+ */
+export function readDraft(order: OrderMessage): { draft: OrderDraft; violations: Violation[] } {
+  const violations: Violation[] = [];
+  const currency = order.currencyCode;
+  if (exponentOf(currency) === undefined) {
+    violations.push({ field: "currency_code", description: `${currency} is no currency of ISO 4217` });
+  }
+  const amount = (money: Money | undefined, field: string): bigint | undefined => {
+    if (money === undefined || exponentOf(currency) === undefined) {
+      return undefined;
+    }
+    if (money.currencyCode !== currency) {
+      violations.push({ field: `${field}.currency_code`, description: `must be the order's, ${currency}` });
+      return undefined;
+    }
+    const parsed = parseMoney(money);
+    if (parsed === undefined) {
+      violations.push({ field, description: `is not an amount of ${currency}` });
+    }
+    return parsed?.minor;
+  };
+  const lines = order.lineItems.map(
+    (line, index): WantedLine => ({
+      sku: line.sku,
+      quantity: line.quantity,
+      unitPrice: amount(line.unitPrice, `line_items[${index}].unit_price`),
+      discount: amount(line.discount, `line_items[${index}].discount`),
+      discountRate: line.discountRate,
+    }),
+  );
+  const draft: OrderDraft = {
+    currency,
+    lines,
+    shippingFee: amount(order.shippingFee, "shipping_fee"),
+    externalId: order.externalId,
+    customer: toCustomer(order.customer),
+    shippingAddress: toAddress(order.shippingAddress),
+    capture: toAutomation(order.capture),
+    fulfillment: toAutomation(order.fulfillment),
+    paymentProvider: order.paymentProvider,
+    paymentToken: order.paymentToken,
+    carrier: order.carrier,
+    labels: { ...order.labels },
+    note: order.note,
+  };
+  return { draft, violations };
+}
+
+export function toCustomer(customer: CustomerMessage | undefined): Customer {
+  const { id = "", displayName = "", email = "", phone = "" } = customer ?? {};
+  return { id, displayName, email, phone };
+}
+
+export function toAddress(address: AddressMessage | undefined): Address {
+  return {
+    recipient: address?.recipient ?? "",
+    addressLines: [...(address?.addressLines ?? [])],
+    locality: address?.locality ?? "",
+    administrativeArea: address?.administrativeArea ?? "",
+    postalCode: address?.postalCode ?? "",
+    regionCode: address?.regionCode ?? "",
+  };
+}
+
+/** Numbers that this version does not know never come here: the rules of the proto refuse them. */
+function toAutomation(automation: AutomationMessage): Automation {
+  return automation === AutomationMessage.MANUAL ? "MANUAL" : "AUTOMATIC";
+}

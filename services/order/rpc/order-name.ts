@@ -1,0 +1,16 @@
+import { isId } from "../../runtime/ids.ts";
+import { parseName } from "../../runtime/resource-name.ts";
+import { orderNotFound } from "../errors.ts";
+
+/**
+ * The id in `orders/{order}`.
+ *
+ * @throws ConnectError NOT_FOUND for a name that no order can have
+ */
+export function orderIdOf(name: string): string {
+  const id = parseName("orders/{order}", name)?.order;
+  if (id === undefined || !isId(id)) {
+    throw orderNotFound(name);
+  }
+  return id;
+}

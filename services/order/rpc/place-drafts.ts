@@ -1,0 +1,70 @@
+import type { Transaction } from "kysely";
+import { actorOf, type Principal } from "../../runtime/context-values.ts";
+import { isUniqueViolation } from "../../runtime/db/sql.ts";
+import type { OrderContext } from "../context.ts";
+import type { OrderDatabase } from "../db/schema.ts";
+import type { Change } from "../domain/changes.ts";
+import { newOrder } from "../domain/new-order.ts";
+import type { Order } from "../domain/order.ts";
+import type { Pricing } from "../domain/pricing.ts";
+import { externalIdTaken } from "../errors.ts";
+import { type Placement, startOrders } from "../saga/start-order.ts";
+import { findOrdersByExternalId } from "../store/orders.ts";
+import type { OrderDraft } from "./order-draft.ts";
+
+/** A draft with its prices. */
+export type PricedDraft = Extract<Pricing, { ok: true }> & { readonly draft: OrderDraft };
+
+/** The order that the draft becomes, with a new id, at this moment. */
+export function toPlacement(
+  { ids, clock, config }: Pick<OrderContext, "ids" | "clock" | "config">,
+  principal: Principal,
+  { draft, lines, totals }: PricedDraft,
+): Placement {
+  const at = clock.now().getTime();
+  const change: Change = newOrder({
+    ...draft,
+    lines,
+    totals,
+    at,
+    id: ids.next(),
+    tenant: principal.tenant,
+    actor: actorOf(principal),
+    paymentDeadlineAt: at + config.paymentDeadlineMs,
+  });
+  return { change, paymentToken: draft.paymentToken };
+}
+
+/**
+ * Places the orders in the caller's transaction.
+ *
+ * @throws ConnectError ALREADY_EXISTS naming the order that has the external_id of one of these
+ */
+export async function placeAll(
+  trx: Transaction<OrderDatabase>,
+  ctx: OrderContext,
+  placements: readonly Placement[],
+): Promise<void> {
+  try {
+    await startOrders(trx, ctx, placements);
+  } catch (error) {
+    if (!isUniqueViolation(error)) {
+      throw error;
+    }
+    const [taken] = await takenExternalIds(
+      trx,
+      placements.map(({ change }) => change.order),
+    );
+    throw taken === undefined ? error : externalIdTaken(taken);
+  }
+}
+
+/** Stored orders of which one of these has the external_id. No statement where none has one. */
+export async function takenExternalIds(
+  db: Parameters<typeof findOrdersByExternalId>[0],
+  orders: readonly Pick<Order, "tenant" | "externalId">[],
+): Promise<Order[]> {
+  const externalIds = orders.flatMap(({ externalId }) => externalId || []);
+  const [first] = orders;
+  return first === undefined || externalIds.length === 0 ? [] : findOrdersByExternalId(db, first.tenant, externalIds);
+}

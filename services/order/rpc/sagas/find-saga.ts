@@ -1,0 +1,46 @@
+import type { HandlerContext } from "@connectrpc/connect";
+import type { Transaction } from "kysely";
+import type { Saga as SagaMessage } from "../../../../gen/docket/operations/v1/operations_pb.js";
+import { principalOf } from "../../../runtime/context-values.ts";
+import type { Saga } from "../../../runtime/saga/saga.ts";
+import type { CommandResult } from "../../../runtime/saga/sagas.ts";
+import type { OrderContext } from "../../context.ts";
+import type { OrderDatabase } from "../../db/schema.ts";
+import { wrongSagaState } from "../../errors.ts";
+import { sagaIdOf, sagaNotFound, toSagaMessage } from "./saga-message.ts";
+
+/**
+ * The caller's tenant's saga of this name.
+ *
+ * @throws ConnectError NOT_FOUND
+ */
+export async function findSaga(
+  { sagas }: Pick<OrderContext, "sagas">,
+  name: string,
+  context: Pick<HandlerContext, "values">,
+): Promise<Saga> {
+  const saga = await sagas.get(sagaIdOf(name));
+  if (saga === undefined || saga.tenant !== principalOf(context).tenant) {
+    throw sagaNotFound(name);
+  }
+  return saga;
+}
+
+/**
+ * Gives a saga of the caller's tenant a command, and answers the saga afterwards.
+ *
+ * @throws ConnectError NOT_FOUND, or FAILED_PRECONDITION where the saga stands somewhere else
+ */
+export async function commandSaga(
+  ctx: OrderContext,
+  name: string,
+  context: Pick<HandlerContext, "values">,
+  command: (trx: Transaction<OrderDatabase>, saga: Saga) => Promise<CommandResult>,
+): Promise<SagaMessage> {
+  const saga = await findSaga(ctx, name, context);
+  const result = await ctx.db.transaction((trx) => command(trx, saga));
+  if (!result.ok) {
+    throw result.reason === "NOT_FOUND" ? sagaNotFound(name) : wrongSagaState(name, result.status);
+  }
+  return toSagaMessage(await findSaga(ctx, name, context));
+}

@@ -1,0 +1,58 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  Saga_State,
+  type Saga as SagaMessage,
+  SagaSchema,
+  SagaStep_State,
+  SagaStepSchema,
+} from "../../../../gen/docket/operations/v1/operations_pb.js";
+import { notFound } from "../../../runtime/errors.ts";
+import { parseName } from "../../../runtime/resource-name.ts";
+import type { Saga } from "../../../runtime/saga/saga.ts";
+
+/** A saga as operators see it. Its state stays inside. */
+export function toSagaMessage(saga: Saga): SagaMessage {
+  return create(SagaSchema, {
+    name: sagaName(saga.id),
+    definition: saga.definition,
+    definitionVersion: saga.version,
+    aggregate: saga.aggregate,
+    state: Saga_State[saga.status],
+    steps: saga.steps.map((step) =>
+      create(SagaStepSchema, {
+        step: step.name,
+        state: SagaStep_State[step.status],
+        attemptCount: step.attempts,
+        lastError: step.errors.at(-1)?.message ?? "",
+        ...(step.beganAt !== undefined && { startTime: timestampFromMs(step.beganAt) }),
+        ...(step.endedAt !== undefined && { endTime: timestampFromMs(step.endedAt) }),
+      }),
+    ),
+    failureMessage: saga.failure ? `${saga.failure.reason} at ${saga.failure.step}: ${saga.failure.message}` : "",
+    ...(saga.dueAt !== undefined && { nextRunTime: timestampFromMs(saga.dueAt) }),
+    createTime: timestampFromMs(saga.createdAt),
+    updateTime: timestampFromMs(saga.updatedAt),
+  });
+}
+
+export function sagaName(id: string): string {
+  return `sagas/${id}`;
+}
+
+/**
+ * The id in `sagas/{saga}`.
+ *
+ * @throws ConnectError NOT_FOUND for another name
+ */
+export function sagaIdOf(name: string): string {
+  const id = parseName("sagas/{saga}", name)?.saga;
+  if (id === undefined) {
+    throw sagaNotFound(name);
+  }
+  return id;
+}
+
+export function sagaNotFound(name: string) {
+  return notFound("docket.dev/Saga", name);
+}

@@ -1,0 +1,149 @@
+import { create, type DescField, equals, getOption } from "@bufbuild/protobuf";
+import { pathToString, reflect } from "@bufbuild/protobuf/reflect";
+import type { FieldMask } from "@bufbuild/protobuf/wkt";
+import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
+import { createValidator } from "@bufbuild/protovalidate";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { type Order as OrderMessage, OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
+import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { FieldBehavior, field_behavior } from "../../../gen/google/api/field_behavior_pb.js";
+import { actorOf, principalOf } from "../../runtime/context-values.ts";
+import { idempotent } from "../../runtime/db/idempotency.ts";
+import { invalidArgument } from "../../runtime/errors.ts";
+import { checkEtag } from "../../runtime/etag.ts";
+import { applyPaths, updatePaths } from "../../runtime/field-mask.ts";
+import { requestIdOf } from "../../runtime/request-id.ts";
+import type { OrderContext } from "../context.ts";
+import { type Change, note } from "../domain/changes.ts";
+import type { Order } from "../domain/order.ts";
+import { effectiveState } from "../domain/order-state.ts";
+import { anyShipped } from "../domain/parcels.ts";
+import { orderNotFound, wrongState } from "../errors.ts";
+import { toOrderMessage } from "../messages.ts";
+import { changeOrder } from "../store/orders.ts";
+import { toAddress, toCustomer } from "./order-draft.ts";
+import { orderIdOf } from "./order-name.ts";
+
+/** May be changed at any time. */
+const free = ["labels", "note"];
+/** May be changed until the first shipment. */
+const untilShipped = [
+  "customer.id",
+  "customer.display_name",
+  "customer.email",
+  "customer.phone",
+  "shipping_address.recipient",
+  "shipping_address.address_lines",
+  "shipping_address.locality",
+  "shipping_address.administrative_area",
+  "shipping_address.postal_code",
+  "shipping_address.region_code",
+];
+const mutable = [...free, ...untilShipped];
+
+/**
+ * Changes what may still change. Whoever reads an order, edits it and sends all of it back is understood: what is output
+ * only is passed over, and what is immutable may stand there as it is stored. An update that changes nothing leaves the
+ * etag as it is.
+ */
+export function updateOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["updateOrder"] {
+  const method = OrderService.method.updateOrder;
+  const validator = createValidator();
+
+  const validate = (order: OrderMessage) => {
+    const result = validator.validate(OrderSchema, order);
+    if (result.kind === "error") {
+      throw result.error;
+    }
+    if (result.kind === "invalid") {
+      throw invalidArgument(
+        result.violations.map(({ field, message, ruleId }) => ({
+          field: `order.${pathToString(field)}`,
+          description: message || ruleId,
+        })),
+      );
+    }
+  };
+
+  return async (request, context) => {
+    const principal = principalOf(context);
+    const { tenant } = principal;
+    const wanted = request.order ?? create(OrderSchema);
+    const id = orderIdOf(wanted.name);
+    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock: ctx.clock };
+    return idempotent(ctx.db, call, async (trx) => {
+      const order = await changeOrder(trx, ctx, { tenant, id }, (before) => {
+        checkEtag(wanted.etag, before.version);
+        const stored = toOrderMessage(before);
+        const paths = pathsOf(stored, wanted, request.updateMask);
+        const updated = applyPaths(OrderSchema, stored, wanted, paths);
+        if (equals(OrderSchema, stored, updated)) {
+          return [];
+        }
+        if (paths.some((path) => !free.includes(path.split(".")[0] ?? "")) && !stillChangeable(before)) {
+          throw wrongState(before, "changing customer and shipping address");
+        }
+        validate(updated);
+        return [change(before, updated, paths, { actor: actorOf(principal), at: ctx.clock.now().getTime() })];
+      });
+      if (order === undefined) {
+        throw orderNotFound(wanted.name);
+      }
+      return toOrderMessage(order);
+    });
+  };
+}
+
+function change(
+  before: Order,
+  updated: OrderMessage,
+  paths: readonly string[],
+  moment: Parameters<typeof note>[2],
+): Change {
+  const patch = {
+    customer: toCustomer(updated.customer),
+    shippingAddress: toAddress(updated.shippingAddress),
+    labels: { ...updated.labels },
+    note: updated.note,
+  };
+  const fields = [...new Set(paths.map((path) => path.split(".")[0]))].join(",");
+  return note(before, { type: "OrderUpdated", message: "The order was changed.", metadata: { fields }, patch }, moment);
+}
+
+function stillChangeable(order: Order): boolean {
+  return ["PLACING", "AWAITING_PAYMENT", "CONFIRMED"].includes(effectiveState(order)) && !anyShipped(order.lines);
+}
+
+/** The paths to change, without what a whole order that was read and sent back holds besides. */
+function pathsOf(stored: OrderMessage, wanted: OrderMessage, mask: FieldMask | undefined): readonly string[] {
+  const given = mask?.paths ?? [];
+  if (given.length === 0) {
+    return updatePaths(OrderSchema, wanted, undefined, mutable);
+  }
+  const paths = given.filter((path) => !isPassedOver(path, stored, wanted));
+  return paths.length === 0 ? [] : updatePaths(OrderSchema, wanted, create(FieldMaskSchema, { paths }), mutable);
+}
+
+function isPassedOver(path: string, stored: OrderMessage, wanted: OrderMessage): boolean {
+  const field = OrderSchema.fields.find(({ name }) => name === path.split(".")[0]);
+  if (field === undefined) {
+    return false;
+  }
+  const behaves = (behavior: FieldBehavior) => getOption(field, field_behavior).includes(behavior);
+  if (field.name === "etag" || behaves(FieldBehavior.OUTPUT_ONLY) || behaves(FieldBehavior.IDENTIFIER)) {
+    return true;
+  }
+  return behaves(FieldBehavior.IMMUTABLE) && sameField(field, stored, wanted);
+}
+
+function sameField(field: DescField, stored: OrderMessage, wanted: OrderMessage): boolean {
+  const only = (order: OrderMessage) => {
+    const message = reflect(OrderSchema, create(OrderSchema));
+    const source = reflect(OrderSchema, order);
+    if (source.isSet(field)) {
+      message.set(field, source.get(field));
+    }
+    return message.message as OrderMessage;
+  };
+  return equals(OrderSchema, only(stored), only(wanted));
+}

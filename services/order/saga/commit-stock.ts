@@ -1,0 +1,79 @@
+import { done, later, type SagaStep, type StepContext } from "../../runtime/saga/definition.ts";
+import type { OrderDatabase } from "../db/schema.ts";
+import { advance, type Happening } from "../domain/changes.ts";
+import { reservationName } from "../domain/order.ts";
+import type { OrderTrigger } from "../domain/order-state.ts";
+import type { OrderParts } from "../parts.ts";
+import { changeOrder } from "../store/orders.ts";
+import { orRefusal } from "./refusal.ts";
+import { type OrderSagaState, ownMoment, patience, reserve } from "./steps.ts";
+
+export interface CommitStockOptions {
+  /** How long stock is held anew until it is committed, besides the slack that every reservation has. */
+  readonly holdMs: number;
+  /** How the order moves when its stock is committed. */
+  readonly trigger: OrderTrigger;
+  /** What its timeline says of that, in a saga with this id. */
+  readonly happening: (sagaId: string) => Happening;
+}
+
+/**
+ * Makes the saga's last reservation permanent and moves the order. Where the reservation's time was over, the stock is
+ * held anew under the next name and committed then; refused as OUT_OF_STOCK where that fails.
+ */
+export function commitStock<State extends OrderSagaState>(
+  parts: OrderParts,
+  { holdMs, trigger, happening }: CommitStockOptions,
+): SagaStep<State, OrderDatabase> {
+  return {
+    name: "commit-stock",
+    ...patience,
+    async invoke(context) {
+      const { state, tenant, sagaId } = context;
+      const { orderId, lastReservation } = state;
+      if (lastReservation > state.firstReservation) {
+        const refusal = await reserve(parts, context, parts.clock.now().getTime() + holdMs);
+        if (refusal !== undefined) {
+          return refusal;
+        }
+      }
+      if (!(await commitReservation(parts, context))) {
+        return later(0, { state: { ...state, lastReservation: lastReservation + 1 } });
+      }
+      const { patch, ...told } = happening(sagaId);
+      return done({
+        checkpoint: async (trx) => {
+          await changeOrder(trx, parts, { tenant, id: orderId }, (order) => [
+            advance(
+              order,
+              trigger,
+              {
+                ...told,
+                metadata: { reservation: reservationName(order.id, lastReservation) },
+                patch: { ...patch, reservationAttempt: lastReservation },
+              },
+              ownMoment(parts),
+            ),
+          ]);
+        },
+      });
+    },
+  };
+}
+
+/** Makes the last reservation permanent; false where it cannot be any more, as its time was over. */
+async function commitReservation(
+  parts: OrderParts,
+  { state, tenant, signal }: StepContext<OrderSagaState>,
+): Promise<boolean> {
+  const name = reservationName(state.orderId, state.lastReservation);
+  const committed = await orRefusal(parts.clients.inventory.for(tenant).commitReservation({ name }, { signal }));
+  if ("answer" in committed) {
+    return true;
+  }
+  const gone = ["RESERVATION_EXPIRED", "RESERVATION_RELEASED", "RESOURCE_NOT_FOUND"];
+  if (!gone.includes(committed.refusal.reason)) {
+    throw committed.refusal.error;
+  }
+  return false;
+}

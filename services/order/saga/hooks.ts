@@ -1,0 +1,119 @@
+import type { Transaction } from "kysely";
+import type { SagaDefinition } from "../../runtime/saga/definition.ts";
+import type { Saga } from "../../runtime/saga/saga.ts";
+import type { OrderDatabase } from "../db/schema.ts";
+import { advance, type Change, note } from "../domain/changes.ts";
+import type { CancelReason, Order } from "../domain/order.ts";
+import { effectiveState } from "../domain/order-state.ts";
+import type { OrderParts } from "../parts.ts";
+import { changeOrder } from "../store/orders.ts";
+import { takeLateMoney } from "./late-money.ts";
+import { type OrderSagaState, ownMoment } from "./steps.ts";
+
+type Hooks<State> = Pick<
+  SagaDefinition<State, OrderDatabase>,
+  "onCompensating" | "onCompensated" | "onNeedsAttention" | "onRetried"
+>;
+
+/** Why the order is cancelled, by why its saga turned round. Being too late is no reason to cancel: the order expires. */
+const cancelReasons: Readonly<Record<string, CancelReason | undefined>> = {
+  OUT_OF_STOCK: "OUT_OF_STOCK",
+  PAYMENT_FAILED: "PAYMENT_FAILED",
+  SHIPMENT_FAILED: "SHIPMENT_FAILED",
+};
+
+/** The order's side of its sagas' turns and ends. */
+export function orderSagaHooks<State extends OrderSagaState>(parts: OrderParts): Hooks<State> {
+  const change = async (
+    trx: Transaction<OrderDatabase>,
+    { tenant, state }: Saga<State>,
+    decide: (order: Order) => readonly Change[] | Promise<readonly Change[]>,
+  ) => void (await changeOrder(trx, parts, { tenant, id: state.orderId }, decide));
+
+  return {
+    onCompensating: (trx, saga) => change(trx, saga, (order) => turned(parts, order, saga)),
+    onCompensated: (trx, saga) =>
+      change(trx, saga, async (order) => {
+        const change = ended(parts, order, saga);
+        return cameAfterwards(change.order, saga) ? [change, await takeLateMoney(trx, parts, change.order)] : [change];
+      }),
+    onNeedsAttention: (trx, saga) =>
+      change(trx, saga, (order) => {
+        const { step = saga.step, message = "" } = saga.failure ?? {};
+        const attentionMessage = `${saga.definition} stopped at ${step}: ${message}`;
+        const happening = { type: "OrderNeedsAttention", message: attentionMessage, patch: { attentionMessage } };
+        return [advance(order, "FAIL", { ...happening, metadata: sagaFacts(saga) }, ownMoment(parts))];
+      }),
+    onRetried: (trx, saga) =>
+      change(trx, saga, (order) => [
+        order.state === "NEEDS_ATTENTION"
+          ? advance(
+              order,
+              "RELEASE",
+              { type: "OrderReleased", message: "Somebody let the order go on." },
+              ownMoment(parts),
+            )
+          : note(order, { type: "SagaRetried", message: "Somebody let the saga go on." }, ownMoment(parts)),
+      ]),
+  };
+}
+
+/** The saga turned round. Where somebody cancelled the order, the order knows already. */
+function turned(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Change[] {
+  const { reason = "", message = "" } = saga.failure ?? {};
+  const state = effectiveState(order);
+  if (state === "CANCELLING" || state === "EXPIRED" || state === "CANCELLED") {
+    return [];
+  }
+  if (reason === "EXPIRED") {
+    const happening = {
+      type: "PaymentTimedOut",
+      message: "The order was not paid in time.",
+      metadata: sagaFacts(saga),
+    };
+    return [note(order, happening, ownMoment(parts))];
+  }
+  const cancelReason = cancelReasons[reason] ?? "REQUESTED";
+  const shortages = reason === "OUT_OF_STOCK" ? (saga.state.shortages ?? []) : [];
+  const metadata = { ...sagaFacts(saga), reason: cancelReason, ...shortages[0] };
+  return [
+    advance(
+      order,
+      "CANCEL",
+      { type: "OrderCancelling", message: message || reason, metadata, patch: { cancelReason, shortages } },
+      ownMoment(parts),
+    ),
+  ];
+}
+
+/** All that the saga had done is undone. */
+function ended(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Change {
+  const moment = ownMoment(parts);
+  const reservationAttempt = Math.max(order.reservationAttempt, saga.state.lastReservation);
+  const patch = { lateSagaId: undefined, reservationAttempt };
+  switch (effectiveState(order)) {
+    case "CANCELLING":
+      return advance(
+        order,
+        "END_CANCEL",
+        { type: "OrderCancelled", message: "The order is cancelled.", patch },
+        moment,
+      );
+    case "CANCELLED":
+    case "EXPIRED": {
+      const message = "The money came too late and is given back.";
+      return note(order, { type: "LatePaymentReturned", message, metadata: sagaFacts(saga), patch }, moment);
+    }
+    default:
+      return advance(order, "EXPIRE", { type: "OrderExpired", message: "The order has expired.", patch }, moment);
+  }
+}
+
+/** Whether money came after the saga had settled the payment, while it was undoing the rest. */
+function cameAfterwards(order: Order, { state }: Saga<OrderSagaState>): boolean {
+  return order.captured > (state.settledCaptured ?? 0n) || order.authorized > order.captured;
+}
+
+function sagaFacts(saga: Saga<OrderSagaState>): Record<string, string> {
+  return { saga: `sagas/${saga.id}`, ...(saga.failure && { step: saga.failure.step }) };
+}

@@ -1,0 +1,22 @@
+import type { Transaction } from "kysely";
+import type { OrderDatabase } from "../db/schema.ts";
+import { type Change, note } from "../domain/changes.ts";
+import type { Order } from "../domain/order.ts";
+import type { OrderParts } from "../parts.ts";
+import { ownMoment } from "./steps.ts";
+
+/** Begins the `late-payment` saga of an order that is over, in the caller's transaction, and gives the order's change. */
+export async function takeLateMoney(trx: Transaction<OrderDatabase>, parts: OrderParts, order: Order): Promise<Change> {
+  const id = parts.ids.next();
+  await parts.startLatePayment(trx, id, order);
+  return note(
+    order,
+    {
+      type: "LatePaymentArrived",
+      message: "Money came when the order was over.",
+      metadata: { saga: `sagas/${id}` },
+      patch: { lateSagaId: id, reservationAttempt: order.reservationAttempt + 1 },
+    },
+    ownMoment(parts),
+  );
+}

@@ -1,0 +1,158 @@
+import { type Payment, Payment_State, Refund_State } from "../../../gen/docket/payment/v1/payment_pb.js";
+import { type CompensationContext, done, type SagaDefinition, type SagaStep } from "../../runtime/saga/definition.ts";
+import type { OrderDatabase } from "../db/schema.ts";
+import { note } from "../domain/changes.ts";
+import { type Order, paymentName } from "../domain/order.ts";
+import { effectiveState } from "../domain/order-state.ts";
+import { type Funds, holdsMoney, isFunded } from "../domain/payment-state.ts";
+import type { OrderParts } from "../parts.ts";
+import { changeOrder, findOrder } from "../store/orders.ts";
+import { commitStock } from "./commit-stock.ts";
+import { orderSagaHooks } from "./hooks.ts";
+import { orRefusal } from "./refusal.ts";
+import {
+  minorOf,
+  type OrderSagaState,
+  ownMoment,
+  patience,
+  releaseReservations,
+  reserve,
+  settlePayment,
+  shipStep,
+} from "./steps.ts";
+
+/** What the saga carries. */
+export interface LatePaymentState extends OrderSagaState {
+  /** Whether the order goes on; false where the money was given back, or was none after all. */
+  readonly goesOn: boolean;
+}
+
+type Step = SagaStep<LatePaymentState, OrderDatabase>;
+
+/** How long the stock of an order that goes on is held until it is committed. */
+const HOLD_MS = 60_000;
+
+/** The state with which the saga of money that came late begins. The order's `reservationAttempt` must move on with it. */
+export function latePaymentState(order: Order): LatePaymentState {
+  const attempt = order.reservationAttempt + 1;
+  return {
+    orderId: order.id,
+    items: order.lines.map(({ sku, quantity }) => ({ sku, quantity })),
+    fulfillment: order.fulfillment,
+    firstReservation: attempt,
+    lastReservation: attempt,
+    goesOn: false,
+  };
+}
+
+/**
+ * Takes care of money that came when the order was over. First it asks the payment service what is really there. Where
+ * the order may go on (it expired, its payment had failed, or the stock was short) and the money suffices, the stock is
+ * held and committed again and the order is CONFIRMED once more. In every other case the money goes back.
+ */
+export function latePayment(parts: OrderParts): SagaDefinition<LatePaymentState, OrderDatabase> {
+  const hooks = orderSagaHooks<LatePaymentState>(parts);
+  return {
+    name: "late-payment",
+    version: 1,
+    steps: [checkPayment(parts), ...[holdStock(parts), reopen(parts), shipStep<LatePaymentState>(parts)].map(skipping)],
+    ...hooks,
+    async onSucceeded(trx, { tenant, state }) {
+      await changeOrder(trx, parts, { tenant, id: state.orderId }, (order) => [
+        note(
+          order,
+          state.goesOn
+            ? { type: "LatePaymentAccepted", message: "The order goes on.", patch: { lateSagaId: undefined } }
+            : { type: "LatePaymentChecked", message: "No late money is kept.", patch: { lateSagaId: undefined } },
+          ownMoment(parts),
+        ),
+      ]);
+    },
+  };
+}
+
+function checkPayment(parts: OrderParts): Step {
+  return {
+    name: "check-payment",
+    ...patience,
+    async invoke(context) {
+      const { state, tenant, signal } = context;
+      const order = await findOrder(parts.db.kysely, tenant, state.orderId);
+      const read = await orRefusal(
+        parts.clients.payment.for(tenant).getPayment({ name: paymentName(state.orderId) }, { signal }),
+      );
+      if (order === undefined || "refusal" in read || read.answer.settling || !holdsMoney(fundsOf(read.answer))) {
+        return done({ state: { ...state, goesOn: false } });
+      }
+      if (canGoOn(order) && isFunded(order.total, fundsOf(read.answer), order.capture === "MANUAL")) {
+        return done({ state: { ...state, goesOn: true } });
+      }
+      return done({ state: { ...(await settlePayment(parts, context, false)), goesOn: false } });
+    },
+    async compensate(context) {
+      return done({ state: await settlePayment(parts, context, false) });
+    },
+  };
+}
+
+function holdStock(parts: OrderParts): Step {
+  return {
+    name: "hold-stock",
+    ...patience,
+    async invoke(context) {
+      return (await reserve(parts, context, parts.clock.now().getTime() + HOLD_MS)) ?? done();
+    },
+    async compensate(context) {
+      await releaseReservations(parts, context);
+      return done();
+    },
+  };
+}
+
+function reopen(parts: OrderParts): Step {
+  return commitStock(parts, {
+    holdMs: HOLD_MS,
+    trigger: "REOPEN",
+    happening: (sagaId) => ({
+      type: "OrderReopened",
+      message: "The money came late, and the stock could be committed again.",
+      patch: { sagaId, cancelReason: undefined, shortages: [] },
+    }),
+  });
+}
+
+/** The step, only where the order goes on. */
+function skipping(step: Step): Step {
+  const { invoke, compensate } = step;
+  return {
+    ...step,
+    invoke: async (context) => (context.state.goesOn ? invoke(context) : done()),
+    ...(compensate && {
+      compensate: async (context: CompensationContext<LatePaymentState>) =>
+        context.state.goesOn ? compensate(context) : done(),
+    }),
+  };
+}
+
+/** Orders that somebody gave up on purpose do not come back. */
+function canGoOn(order: Order): boolean {
+  const { cancelReason } = order;
+  const state = effectiveState(order);
+  return (
+    state === "EXPIRED" ||
+    (state === "CANCELLED" && (cancelReason === "PAYMENT_FAILED" || cancelReason === "OUT_OF_STOCK"))
+  );
+}
+
+/** What a payment holds that is not on its way back. */
+function fundsOf(payment: Payment): Funds {
+  const captured = minorOf(payment.capturedAmount);
+  const pending = payment.refunds
+    .filter((refund) => refund.state === Refund_State.PENDING)
+    .reduce((sum, refund) => sum + minorOf(refund.amount), 0n);
+  return {
+    authorized: payment.state === Payment_State.AUTHORIZED ? minorOf(payment.authorizedAmount) : 0n,
+    captured,
+    refunded: minorOf(payment.refundedAmount) + pending,
+  };
+}

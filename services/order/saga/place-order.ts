@@ -1,0 +1,229 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { Payment_State } from "../../../gen/docket/payment/v1/payment_pb.js";
+import { toMoney } from "../../runtime/money.ts";
+import {
+  done,
+  keepWaiting,
+  later,
+  refused,
+  type SagaDefinition,
+  type SagaStep,
+} from "../../runtime/saga/definition.ts";
+import type { OrderDatabase } from "../db/schema.ts";
+import { advance, note } from "../domain/changes.ts";
+import { type Automation, type Order, paymentName, reservationName } from "../domain/order.ts";
+import { isFunded } from "../domain/payment-state.ts";
+import type { OrderParts } from "../parts.ts";
+import { changeOrder, findOrder } from "../store/orders.ts";
+import { commitStock } from "./commit-stock.ts";
+import { orderSagaHooks } from "./hooks.ts";
+import { orRefusal } from "./refusal.ts";
+import {
+  mayComeBack,
+  type OrderSagaState,
+  ownMoment,
+  patience,
+  releaseReservations,
+  reserve,
+  settlePayment,
+  shipStep,
+} from "./steps.ts";
+
+/** What the saga carries. */
+export interface PlaceOrderState extends OrderSagaState {
+  readonly currency: string;
+  /** Minor units. */
+  readonly total: bigint;
+  readonly capture: Automation;
+  readonly paymentProvider: string;
+  /** A one-time secret of the payment provider's; gone once the payment is open. */
+  readonly paymentToken: string;
+  /** Epoch milliseconds. */
+  readonly paymentDeadlineAt: number;
+}
+
+/** The signal with which the payment consumer wakes the saga; its payload is a {@link PaymentSignal}. */
+export const paymentSignal = "payment";
+
+/** What became of the payment. `changed` asks the saga to look at the order's funds. */
+export interface PaymentSignal {
+  readonly outcome: "changed" | "failed" | "expired";
+  readonly message: string;
+}
+
+/** How often a saga looks at an order whose deadline moved because it was on hold. */
+const EXTENDED_POLL_MS = 1_000;
+
+type Step = SagaStep<PlaceOrderState, OrderDatabase>;
+
+/** The state with which the saga of a new order begins. */
+export function placeOrderState(order: Order, paymentToken: string): PlaceOrderState {
+  return {
+    orderId: order.id,
+    items: order.lines.map(({ sku, quantity }) => ({ sku, quantity })),
+    fulfillment: order.fulfillment,
+    firstReservation: 1,
+    lastReservation: 1,
+    currency: order.currency,
+    total: order.total,
+    capture: order.capture,
+    paymentProvider: order.paymentProvider,
+    paymentToken,
+    paymentDeadlineAt: order.paymentDeadlineAt,
+  };
+}
+
+/**
+ * Brings an order from PLACING to CONFIRMED and books its shipment:
+ *
+ * | step | refused | undone by |
+ * | --- | --- | --- |
+ * | hold-stock | OUT_OF_STOCK | releasing the reservations |
+ * | open-payment | PAYMENT_FAILED | voiding or refunding the payment |
+ * | await-payment | PAYMENT_FAILED, EXPIRED | |
+ * | commit-stock | OUT_OF_STOCK, when the hold had expired and the stock is gone | |
+ * | create-shipment | SHIPMENT_FAILED | cancelling the shipments |
+ *
+ * Orders that cost nothing skip both payment steps.
+ */
+export function placeOrder(parts: OrderParts): SagaDefinition<PlaceOrderState, OrderDatabase> {
+  return {
+    name: "place-order",
+    version: 1,
+    steps: [holdStock(parts), openPayment(parts), awaitPayment(parts), confirm(parts), shipStep(parts)],
+    ...orderSagaHooks<PlaceOrderState>(parts),
+  };
+}
+
+function holdStock(parts: OrderParts): Step {
+  return {
+    name: "hold-stock",
+    ...patience,
+    async invoke(context) {
+      const refusal = await reserve(parts, context, context.state.paymentDeadlineAt);
+      if (refusal !== undefined) {
+        return refusal;
+      }
+      const { state, tenant } = context;
+      return done({
+        checkpoint: async (trx) => {
+          await changeOrder(trx, parts, { tenant, id: state.orderId }, (order) => [
+            note(
+              order,
+              {
+                type: "StockReserved",
+                message: "The stock is held.",
+                metadata: { reservation: reservationName(order.id, state.lastReservation) },
+              },
+              ownMoment(parts),
+            ),
+          ]);
+        },
+      });
+    },
+    async compensate(context) {
+      await releaseReservations(parts, context);
+      return done();
+    },
+  };
+}
+
+function openPayment(parts: OrderParts): Step {
+  return {
+    name: "open-payment",
+    ...patience,
+    timeoutMs: 30_000,
+    async invoke({ state, tenant, signal }) {
+      if (state.total === 0n) {
+        return done();
+      }
+      const opened = await orRefusal(
+        parts.clients.payment.for(tenant).openPayment(
+          {
+            name: paymentName(state.orderId),
+            amount: toMoney({ currency: state.currency, minor: state.total }),
+            provider: state.paymentProvider,
+            paymentToken: state.paymentToken,
+            captureAutomatically: state.capture === "AUTOMATIC",
+            ttl: durationFromMs(Math.max(1_000, state.paymentDeadlineAt - parts.clock.now().getTime())),
+          },
+          { signal },
+        ),
+      );
+      if ("refusal" in opened) {
+        return refused("PAYMENT_FAILED", { message: opened.refusal.message });
+      }
+      const payment = opened.answer;
+      const spent = { ...state, paymentToken: "" };
+      if (payment.state === Payment_State.FAILED) {
+        return refused("PAYMENT_FAILED", { message: payment.failureMessage, state: spent });
+      }
+      const { name, clientSecret, redirectUrl } = payment;
+      return done({
+        state: spent,
+        checkpoint: async (trx) => {
+          await changeOrder(trx, parts, { tenant, id: state.orderId }, (order) => [
+            advance(
+              order,
+              "AWAIT_PAYMENT",
+              {
+                type: "PaymentOpened",
+                message: "The payment is open.",
+                metadata: { payment: name },
+                patch: { paymentAction: { payment: name, clientSecret, redirectUrl } },
+              },
+              ownMoment(parts),
+            ),
+          ]);
+        },
+      });
+    },
+    async compensate(context) {
+      if (context.state.total === 0n) {
+        return done();
+      }
+      return done({ state: await settlePayment(parts, context, await mayComeBack(parts, context)) });
+    },
+  };
+}
+
+function awaitPayment(parts: OrderParts): Step {
+  return {
+    name: "await-payment",
+    waitFor: {
+      signals: [paymentSignal],
+      // What costs nothing waits for nothing.
+      deadline: (state) => (state.total === 0n ? { afterMs: 0 } : { atMs: state.paymentDeadlineAt }),
+    },
+    ...patience,
+    async invoke({ state, tenant, wake }) {
+      const order = await findOrder(parts.db.kysely, tenant, state.orderId);
+      if (order === undefined || isFunded(order.total, order, order.capture === "MANUAL")) {
+        return done();
+      }
+      const told = wake?.kind === "signal" ? (wake.payload as PaymentSignal) : undefined;
+      if (told?.outcome === "failed") {
+        return refused("PAYMENT_FAILED", { message: told.message });
+      }
+      if (told?.outcome === "expired") {
+        return refused("EXPIRED", { message: told.message });
+      }
+      if (told?.outcome === "changed") {
+        return keepWaiting();
+      }
+      const leftMs = order.paymentDeadlineAt - parts.clock.now().getTime();
+      const wasExtended = order.paymentDeadlineAt > state.paymentDeadlineAt;
+      return wasExtended && leftMs > 0
+        ? later(Math.min(leftMs, EXTENDED_POLL_MS))
+        : refused("EXPIRED", { message: "not paid in time" });
+    },
+  };
+}
+
+function confirm(parts: OrderParts): Step {
+  return commitStock(parts, {
+    holdMs: 0,
+    trigger: "CONFIRM",
+    happening: () => ({ type: "OrderConfirmed", message: "The money is there and the stock is committed." }),
+  });
+}

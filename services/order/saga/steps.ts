@@ -1,0 +1,157 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import type { Payment } from "../../../gen/docket/payment/v1/payment_pb.js";
+import { parseMoney } from "../../runtime/money.ts";
+import {
+  type CompensationContext,
+  done,
+  later,
+  refused,
+  type SagaStep,
+  type StepContext,
+  type StepOutcome,
+} from "../../runtime/saga/definition.ts";
+import type { OrderDatabase } from "../db/schema.ts";
+import type { Moment } from "../domain/changes.ts";
+import {
+  type Automation,
+  firstShipmentId,
+  orderName,
+  paymentName,
+  reservationName,
+  type Shortage,
+} from "../domain/order.ts";
+import type { OrderParts } from "../parts.ts";
+import { findOrder } from "../store/orders.ts";
+import { orRefusal, shortagesOf } from "./refusal.ts";
+
+/** What both sagas of an order carry. */
+export interface OrderSagaState {
+  readonly orderId: string;
+  /** What to hold, as the lines name it. */
+  readonly items: readonly { readonly sku: string; readonly quantity: number }[];
+  readonly fulfillment: Automation;
+  /** The first and the last reservation that was, or is about to be, tried. */
+  readonly firstReservation: number;
+  readonly lastReservation: number;
+  /** Of what there was not enough. */
+  readonly shortages?: readonly Shortage[];
+  /** What had been captured, and is on its way back since the payment was settled, in minor units. */
+  readonly settledCaptured?: bigint;
+}
+
+/** How often to look whether a stopped order goes on. */
+const STOPPED_LOOK_MS = 1_000;
+
+type Outcome<State> = StepOutcome<State, OrderDatabase>;
+
+/** A person must look when a dependency stays away this long: 40 attempts are about a quarter of an hour. */
+export const patience = {
+  retry: { maxAttempts: 40, initialMs: 100, maxMs: 30_000 },
+  whenExhausted: "needs-attention",
+} as const;
+
+/** What the order service itself does now. */
+export function ownMoment({ clock }: Pick<OrderParts, "clock">): Moment {
+  return { actor: "service:order", at: clock.now().getTime() };
+}
+
+/** Holds the saga's items under its last reservation's name; refused as OUT_OF_STOCK with the SKUs in the state. */
+export async function reserve<State extends OrderSagaState>(
+  parts: OrderParts,
+  { state, tenant, signal }: StepContext<State>,
+  untilMs: number,
+): Promise<Outcome<State> | undefined> {
+  const ttlMs = Math.max(0, untilMs - parts.clock.now().getTime()) + parts.config.reservationSlackMs;
+  const reserved = await orRefusal(
+    parts.clients.inventory.for(tenant).reserveStock(
+      {
+        name: reservationName(state.orderId, state.lastReservation),
+        order: orderName(state.orderId),
+        items: state.items.map(({ sku, quantity }) => ({ sku, quantity: BigInt(quantity) })),
+        ttl: durationFromMs(ttlMs),
+      },
+      { signal },
+    ),
+  );
+  if ("answer" in reserved) {
+    return undefined;
+  }
+  const { refusal } = reserved;
+  if (refusal.reason !== "OUT_OF_STOCK") {
+    throw refusal.error;
+  }
+  return refused("OUT_OF_STOCK", {
+    message: refusal.message,
+    state: { ...state, shortages: shortagesOf(refusal.error) },
+  });
+}
+
+/** Gives every reservation back that this saga may have made, the last first. */
+export async function releaseReservations(
+  parts: OrderParts,
+  { state, tenant, signal }: CompensationContext<OrderSagaState>,
+): Promise<void> {
+  for (let attempt = state.lastReservation; attempt >= state.firstReservation; attempt--) {
+    const name = reservationName(state.orderId, attempt);
+    await parts.clients.inventory.for(tenant).releaseReservation({ name }, { signal });
+  }
+}
+
+/**
+ * Gives the money back. Where the buyer or the merchant did not ask for the cancellation, money that comes later is kept
+ * and told of, so that the order can still go on.
+ */
+export async function settlePayment<State extends OrderSagaState>(
+  parts: OrderParts,
+  { state, tenant, signal }: CompensationContext<State>,
+  keepLateMoney: boolean,
+): Promise<State> {
+  const payment = await parts.clients.payment
+    .for(tenant)
+    .settlePayment({ name: paymentName(state.orderId), reason: "order cancelled", keepLateMoney }, { signal });
+  return { ...state, settledCaptured: payment.settling ? minorOf(payment.capturedAmount) : 0n };
+}
+
+/** Whether the cancellation is nobody's wish, so that money that still comes may bring the order back. */
+export async function mayComeBack(
+  { db }: OrderParts,
+  { state, tenant }: CompensationContext<OrderSagaState>,
+): Promise<boolean> {
+  const order = await findOrder(db.kysely, tenant, state.orderId);
+  const reason = order?.cancelReason;
+  return reason !== "REQUESTED" && reason !== "SHIPMENT_FAILED";
+}
+
+/** Books the order's shipment unless that is somebody's own business; its compensation cancels all that was booked. */
+export function shipStep<State extends OrderSagaState>(parts: OrderParts): SagaStep<State, OrderDatabase> {
+  return {
+    name: "create-shipment",
+    ...patience,
+    timeoutMs: 30_000,
+    async invoke({ state, tenant, signal }) {
+      if (state.fulfillment === "MANUAL") {
+        return done();
+      }
+      const order = await findOrder(parts.db.kysely, tenant, state.orderId);
+      if (order?.state === "ON_HOLD" || order?.state === "NEEDS_ATTENTION") {
+        return later(STOPPED_LOOK_MS);
+      }
+      const parent = orderName(state.orderId);
+      const booked = await orRefusal(
+        parts.clients.logistics
+          .for(tenant)
+          .createShipment({ parent, shipment: {}, shipmentId: firstShipmentId }, { signal }),
+      );
+      return "answer" in booked ? done() : refused("SHIPMENT_FAILED", { message: booked.refusal.message });
+    },
+    async compensate({ state, tenant, signal }) {
+      await parts.clients.logistics.for(tenant).cancelOrderShipments({ parent: orderName(state.orderId) }, { signal });
+      return done();
+    },
+  };
+}
+
+/** Minor units of an amount of a payment; zero where there is none. */
+export function minorOf(money: Payment["amount"]): bigint {
+  return (money && parseMoney(money)?.minor) ?? 0n;
+}

@@ -1,0 +1,88 @@
+import type { SagaDefinition } from "../runtime/saga/definition.ts";
+import { sagaLagCheck } from "../runtime/saga/lag-check.ts";
+import { createSagaRunner } from "../runtime/saga/runner.ts";
+import type { Service } from "../runtime/service.ts";
+import { createServiceBase, type ServiceDeps } from "../runtime/service-base.ts";
+import type { OrderConfig } from "./config.ts";
+import { createFeedConsumer } from "./consumers/feed.ts";
+import { createPaymentConsumer } from "./consumers/payments.ts";
+import { createShipmentConsumer } from "./consumers/shipments.ts";
+import type { OrderContext, OrderSagas } from "./context.ts";
+import { migrations } from "./db/migrations.ts";
+import type { OrderDatabase } from "./db/schema.ts";
+import { orderName } from "./domain/order.ts";
+import type { OrderClients, OrderParts } from "./parts.ts";
+import { routes } from "./routes.ts";
+import { latePayment, latePaymentState } from "./saga/late-payment.ts";
+import { placeOrder } from "./saga/place-order.ts";
+import { createSignals } from "./signals.ts";
+import { startHousekeeping } from "./workers/housekeeping.ts";
+
+/** What the order service does not make itself. */
+export interface OrderDeps extends ServiceDeps {
+  readonly clients: OrderClients;
+}
+
+/** Makes the order service. Its schema is brought up to date first. */
+export async function createOrderService(config: OrderConfig, deps: OrderDeps): Promise<Service> {
+  const { databaseUrl } = config;
+  const base = await createServiceBase<OrderDatabase>({ name: "order", databaseUrl, migrations }, deps);
+  const { db, bus, outbox, relay, clock, ids, random, log } = base;
+  const draining = new AbortController();
+  const parts: OrderParts = {
+    config,
+    db,
+    clients: deps.clients,
+    clock,
+    ids,
+    log,
+    outbox,
+    changed: createSignals(),
+    startLatePayment: (trx, id, order) =>
+      runner.sagas.start(trx, {
+        definition: definitions.latePayment,
+        id,
+        tenant: order.tenant,
+        aggregate: orderName(order),
+        state: latePaymentState(order),
+      }),
+    draining: draining.signal,
+  };
+  const definitions: OrderSagas = { placeOrder: placeOrder(parts), latePayment: latePayment(parts) };
+  const runner = createSagaRunner({
+    db,
+    outbox,
+    log,
+    clock,
+    ids,
+    random,
+    definitions: Object.values(definitions) as SagaDefinition<unknown, OrderDatabase>[],
+  });
+  const ctx: OrderContext = { ...parts, sagas: runner.sagas, definitions };
+  const consumers = [createPaymentConsumer(ctx, bus), createShipmentConsumer(ctx, bus), createFeedConsumer(ctx, bus)];
+  const housekeeping = startHousekeeping(parts);
+
+  return {
+    name: "order",
+    specs: routes(ctx),
+    checks: {
+      ...base.checks,
+      "order-saga-lag": sagaLagCheck(db),
+    },
+    async start() {
+      relay.start();
+      runner.start();
+    },
+    async drain() {
+      draining.abort();
+      await runner.drain();
+      await relay.drain();
+    },
+    async [Symbol.asyncDispose]() {
+      draining.abort();
+      for (const part of [housekeeping, ...consumers, runner, relay, db]) {
+        await part[Symbol.asyncDispose]();
+      }
+    },
+  };
+}

@@ -1,0 +1,41 @@
+/**
+ * Wakes whoever waits for something of a name in this process, such as an order's id. Only a hint: other processes
+ * change the same rows, so a waiter looks by itself when its time is over.
+ */
+export interface Signals {
+  notify(name: string): void;
+  /** Resolves at the next `notify` of the name, after `ms`, or when the signal is aborted, whichever is first. */
+  wait(name: string, ms: number, signal: AbortSignal): Promise<void>;
+}
+
+export function createSignals(): Signals {
+  const waiters = new Map<string, Set<() => void>>();
+  return {
+    notify(name) {
+      for (const wake of waiters.get(name) ?? []) {
+        wake();
+      }
+    },
+    wait(name, ms, signal) {
+      return new Promise((resolve) => {
+        if (signal.aborted) {
+          resolve();
+          return;
+        }
+        const wake = () => {
+          clearTimeout(timer);
+          signal.removeEventListener("abort", wake);
+          const others = waiters.get(name);
+          others?.delete(wake);
+          if (others?.size === 0) {
+            waiters.delete(name);
+          }
+          resolve();
+        };
+        const timer = setTimeout(wake, ms);
+        signal.addEventListener("abort", wake);
+        waiters.set(name, (waiters.get(name) ?? new Set()).add(wake));
+      });
+    },
+  };
+}

@@ -1,0 +1,107 @@
+import type { Transaction } from "kysely";
+import type { DialectName } from "../../runtime/db/connect.ts";
+import { upsert } from "../../runtime/db/sql.ts";
+import type { OrderDatabase } from "../db/schema.ts";
+import type { Parcel } from "../domain/parcels.ts";
+import type { Funds } from "../domain/payment-state.ts";
+
+/** Which order, of whose. */
+export interface OrderKey {
+  readonly tenant: string;
+  readonly id: string;
+}
+
+/** What an event told of one payment. */
+export interface ToldPayment extends Funds {
+  readonly id: string;
+  /** Events of one order have ascending sequences. */
+  readonly sequence: number;
+}
+
+/**
+ * Remembers what an event told of a payment, unless a later one told already, and gives the sums over all payments of the
+ * order. The order must be locked. Two statements.
+ */
+export async function rememberPayment(
+  trx: Transaction<OrderDatabase>,
+  dialect: DialectName,
+  key: OrderKey,
+  told: ToldPayment,
+): Promise<Funds> {
+  const rows = await trx
+    .selectFrom("order_payments")
+    .selectAll()
+    .where("tenant_id", "=", key.tenant)
+    .where("order_id", "=", key.id)
+    .execute();
+  const known = rows.find((row) => row.payment_id === told.id);
+  const others = rows.filter((row) => row !== known);
+  if (known !== undefined && known.event_sequence >= told.sequence) {
+    return sum(rows);
+  }
+  const { authorized, captured, refunded } = told;
+  const row = { payment_id: told.id, event_sequence: told.sequence, authorized, captured, refunded };
+  const insert = trx.insertInto("order_payments").values({ tenant_id: key.tenant, order_id: key.id, ...row });
+  await upsert(dialect, insert, {
+    key: ["tenant_id", "order_id", "payment_id"],
+    update: ["event_sequence", "authorized", "captured", "refunded"],
+  }).execute();
+  return sum([...others, row]);
+}
+
+/** What an event told of one shipment. */
+export interface ToldShipment extends Parcel {
+  readonly sequence: number;
+}
+
+/**
+ * Remembers what an event told of a shipment, unless a later one told already, and gives all shipments of the order. The
+ * order must be locked. Two statements.
+ */
+export async function rememberShipment(
+  trx: Transaction<OrderDatabase>,
+  dialect: DialectName,
+  key: OrderKey,
+  told: ToldShipment,
+): Promise<Parcel[]> {
+  const rows = await trx
+    .selectFrom("order_shipments")
+    .selectAll()
+    .where("tenant_id", "=", key.tenant)
+    .where("order_id", "=", key.id)
+    .execute();
+  const parcels = rows.map(
+    (row): ToldShipment => ({
+      id: row.shipment_id,
+      sequence: row.event_sequence,
+      cancelled: row.cancelled === 1,
+      delivered: row.delivered === 1,
+      lines: JSON.parse(row.lines) as Parcel["lines"],
+    }),
+  );
+  const known = parcels.find((parcel) => parcel.id === told.id);
+  if (known !== undefined && known.sequence >= told.sequence) {
+    return parcels;
+  }
+  const insert = trx.insertInto("order_shipments").values({
+    tenant_id: key.tenant,
+    order_id: key.id,
+    shipment_id: told.id,
+    event_sequence: told.sequence,
+    cancelled: told.cancelled ? 1 : 0,
+    delivered: told.delivered ? 1 : 0,
+    lines: JSON.stringify(told.lines),
+  });
+  await upsert(dialect, insert, {
+    key: ["tenant_id", "order_id", "shipment_id"],
+    update: ["event_sequence", "cancelled", "delivered", "lines"],
+  }).execute();
+  return [...parcels.filter((parcel) => parcel !== known), told];
+}
+
+type Amounts = Readonly<Record<keyof Funds, number | bigint>>;
+
+function sum(rows: readonly Amounts[]): Funds {
+  const total = (field: keyof Funds) => rows.reduce((before, row) => before + BigInt(row[field]), 0n);
+  return { authorized: total("authorized"), captured: total("captured"), refunded: total("refunded") };
+}

@@ -1,0 +1,339 @@
+import { create, type DescMessage, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { createServiceImplSpec, type ServiceImpl } from "@connectrpc/connect";
+import {
+  type Item,
+  ItemSchema,
+  Reservation_State,
+  ReservationSchema,
+} from "../../../gen/docket/inventory/v1/inventory_pb.js";
+import {
+  BatchGetItemsResponseSchema,
+  InventoryService,
+} from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
+import {
+  ShipmentCancelledSchema,
+  ShipmentCreatedSchema,
+  ShipmentDeliveredSchema,
+} from "../../../gen/docket/logistics/v1/logistics_events_pb.js";
+import { type Shipment, Shipment_State, ShipmentSchema } from "../../../gen/docket/logistics/v1/logistics_pb.js";
+import {
+  CancelOrderShipmentsResponseSchema,
+  LogisticsService,
+} from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
+import {
+  PaymentAuthorizedSchema,
+  PaymentCapturedSchema,
+  PaymentFailedSchema,
+  PaymentRefundedSchema,
+  RefundFailedSchema,
+} from "../../../gen/docket/payment/v1/payment_events_pb.js";
+import { type Payment, Payment_State, PaymentSchema, RefundSchema } from "../../../gen/docket/payment/v1/payment_pb.js";
+import { PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
+import type { EventBus } from "../../runtime/bus/event-bus.ts";
+import { principalOf } from "../../runtime/context-values.ts";
+import { failedPrecondition, notFound, unavailable } from "../../runtime/errors.ts";
+import { toMoney } from "../../runtime/money.ts";
+
+/*
+ * What the order service sees of the other services, in memory, where these are not what is tested. Each keeps the
+ * promises that the order's sagas rest on: repeating changes nothing, undoing what never was is remembered.
+ */
+
+export const eur = (minor: number | bigint) => toMoney({ currency: "EUR", minor: BigInt(minor) });
+
+interface Hold {
+  readonly items: ReadonlyMap<string, bigint>;
+  state: "HELD" | "COMMITTED" | "RELEASED" | "EXPIRED";
+}
+
+export function fakeInventory() {
+  const items = new Map<string, Item>();
+  const stock = new Map<string, bigint>();
+  const holds = new Map<string, Hold>();
+  const calls: string[] = [];
+
+  /** How many calls more find nobody. */
+  const control = { away: 0 };
+
+  const put = (
+    sku: string,
+    cents: number,
+    onHand = 1_000_000,
+    more: Partial<Pick<Item, "discontinued" | "prices">> = {},
+  ) => {
+    items.set(
+      sku,
+      create(ItemSchema, { name: `items/${sku}`, sku, title: `The ${sku}`, prices: [eur(cents)], ...more }),
+    );
+    stock.set(sku, BigInt(onHand));
+  };
+  const giveBack = (hold: Hold) => {
+    for (const [sku, quantity] of hold.items) {
+      stock.set(sku, (stock.get(sku) ?? 0n) + quantity);
+    }
+  };
+  const answer = (name: string, hold: Hold) =>
+    create(ReservationSchema, { name, state: Reservation_State[hold.state] });
+
+  const impl: Partial<ServiceImpl<typeof InventoryService>> = {
+    batchGetItems({ skus }) {
+      return create(BatchGetItemsResponseSchema, { items: skus.flatMap((sku) => items.get(sku) ?? []) });
+    },
+    reserveStock({ name, items: wanted }) {
+      if (control.away > 0) {
+        control.away -= 1;
+        throw unavailable("AWAY", "the inventory is away");
+      }
+      calls.push(`reserve ${name}`);
+      const known = holds.get(name);
+      if (known !== undefined) {
+        if (known.state !== "HELD" && known.state !== "COMMITTED") {
+          throw failedPrecondition(`RESERVATION_${known.state}`, `${name} is ${known.state}`, []);
+        }
+        return answer(name, known);
+      }
+      const sums = new Map<string, bigint>();
+      for (const { sku, quantity } of wanted) {
+        sums.set(sku, (sums.get(sku) ?? 0n) + quantity);
+      }
+      const short = [...sums].filter(([sku, quantity]) => (stock.get(sku) ?? 0n) < quantity);
+      if (short.length > 0) {
+        throw failedPrecondition(
+          "OUT_OF_STOCK",
+          "out of stock",
+          short.map(([sku, quantity]) => ({
+            type: "OUT_OF_STOCK",
+            subject: `items/${sku}`,
+            description: `wanted ${quantity}, available ${stock.get(sku) ?? 0n}`,
+          })),
+        );
+      }
+      for (const [sku, quantity] of sums) {
+        stock.set(sku, (stock.get(sku) ?? 0n) - quantity);
+      }
+      const hold: Hold = { items: sums, state: "HELD" };
+      holds.set(name, hold);
+      return answer(name, hold);
+    },
+    commitReservation({ name }) {
+      calls.push(`commit ${name}`);
+      const hold = holds.get(name);
+      if (hold === undefined) {
+        throw notFound("docket.dev/Reservation", name);
+      }
+      if (hold.state !== "HELD" && hold.state !== "COMMITTED") {
+        throw failedPrecondition(`RESERVATION_${hold.state}`, `${name} is ${hold.state}`, []);
+      }
+      hold.state = "COMMITTED";
+      return answer(name, hold);
+    },
+    releaseReservation({ name }) {
+      calls.push(`release ${name}`);
+      const hold = holds.get(name) ?? { items: new Map(), state: "RELEASED" };
+      if (hold.state === "HELD" || hold.state === "COMMITTED") {
+        giveBack(hold);
+      }
+      hold.state = "RELEASED";
+      holds.set(name, hold);
+      return answer(name, hold);
+    },
+  };
+  return {
+    put,
+    control,
+    stock,
+    holds,
+    calls,
+    /** Lets a reservation run out. */
+    expire(name: string) {
+      const hold = holds.get(name);
+      if (hold?.state === "HELD") {
+        giveBack(hold);
+        hold.state = "EXPIRED";
+      }
+    },
+    spec: createServiceImplSpec(InventoryService, impl),
+  };
+}
+
+/** Publishes events of one service as its outbox would: one sequence for each aggregate. */
+function publisher(bus: EventBus, source: string) {
+  const sequences = new Map<string, number>();
+  let id = 0;
+  return async <Desc extends DescMessage>(
+    schema: Desc,
+    message: MessageShape<Desc>,
+    tenant: string,
+    aggregate: string,
+  ) => {
+    const sequence = (sequences.get(`${tenant} ${aggregate}`) ?? 0) + 1;
+    sequences.set(`${tenant} ${aggregate}`, sequence);
+    id += 1;
+    const data = toBinary(schema, message);
+    const attributes = { id: `${source}-${id}`, type: schema.typeName, source, aggregate, sequence, tenant };
+    const event = { ...attributes, time: new Date(), data, extensions: {} };
+    await bus.publish([event]);
+    return event;
+  };
+}
+
+export function fakePayment(bus: EventBus) {
+  const publish = publisher(bus, "docket/payment");
+  const payments = new Map<string, Payment & { tenant: string }>();
+  const calls: string[] = [];
+  const control = { paysWhenSettled: false, refusesRefunds: false };
+  const orderOf = (name: string) => name.split("/").slice(0, 2).join("/");
+  const tell = <Desc extends DescMessage>(schema: Desc, name: string) => {
+    const { tenant, ...payment } = payments.get(name) ?? { tenant: "", ...create(PaymentSchema, { name }) };
+    return publish(schema, create(schema, { payment } as unknown as MessageInitShape<Desc>), tenant, orderOf(name));
+  };
+  const change = (name: string, change: Partial<Payment>) => {
+    const payment = payments.get(name);
+    if (payment === undefined) {
+      throw new Error(`there is no ${name}`);
+    }
+    Object.assign(payment, change);
+    return payment;
+  };
+
+  const impl: Partial<ServiceImpl<typeof PaymentService>> = {
+    async openPayment({ name, amount, paymentToken, captureAutomatically }, context) {
+      calls.push(`open ${name}`);
+      const known = payments.get(name);
+      if (known !== undefined) {
+        if (known.settling) {
+          throw failedPrecondition("PAYMENT_SETTLED", `${name} is settled`, []);
+        }
+        return known;
+      }
+      const { tenant } = principalOf(context);
+      const state = paymentToken === "decline" ? Payment_State.FAILED : Payment_State.REQUIRES_ACTION;
+      const opened = create(PaymentSchema, {
+        name,
+        state,
+        captureAutomatically,
+        clientSecret: "secret",
+        failureMessage: state === Payment_State.FAILED ? "card declined" : "",
+        ...(amount && { amount }),
+      });
+      payments.set(name, { ...opened, tenant });
+      return opened;
+    },
+    getPayment({ name }) {
+      const payment = payments.get(name);
+      if (payment === undefined) {
+        throw notFound("docket.dev/Payment", name);
+      }
+      return payment;
+    },
+    async settlePayment({ name, keepLateMoney }, context) {
+      calls.push(`settle ${name}${keepLateMoney ? " keeping late money" : ""}`);
+      const { tenant } = principalOf(context);
+      const payment = payments.get(name) ?? { ...create(PaymentSchema, { name }), tenant };
+      payments.set(name, payment);
+      const captured = payment.capturedAmount;
+      if (keepLateMoney && control.paysWhenSettled && captured === undefined) {
+        Object.assign(payment, { state: Payment_State.CAPTURED, capturedAmount: payment.amount });
+        await tell(PaymentCapturedSchema, name);
+      } else if (captured !== undefined && control.refusesRefunds) {
+        const refund = create(RefundSchema, { id: "1", amount: captured, failureMessage: "the account is closed" });
+        const { tenant: _, ...snapshot } = { ...payment, settling: true };
+        await publish(
+          RefundFailedSchema,
+          create(RefundFailedSchema, { payment: snapshot, refund }),
+          tenant,
+          orderOf(name),
+        );
+        throw failedPrecondition("REFUND_FAILED", "the account is closed", []);
+      } else if (captured !== undefined && payment.refundedAmount === undefined) {
+        Object.assign(payment, { refundedAmount: captured, settling: true });
+        await tell(PaymentRefundedSchema, name);
+      } else if (captured === undefined) {
+        Object.assign(payment, { state: Payment_State.VOIDED, settling: !keepLateMoney });
+      }
+      return payment;
+    },
+  };
+  return {
+    payments,
+    calls,
+    /** `paysWhenSettled`: the money comes in the very moment in which the payment is given up, and is kept. */
+    control,
+    async authorize(name: string, cents: number) {
+      change(name, { state: Payment_State.AUTHORIZED, authorizedAmount: eur(cents) });
+      return tell(PaymentAuthorizedSchema, name);
+    },
+    async capture(name: string, cents: number) {
+      change(name, { state: Payment_State.CAPTURED, capturedAmount: eur(cents) });
+      return tell(PaymentCapturedSchema, name);
+    },
+    async fail(name: string) {
+      change(name, { state: Payment_State.FAILED, failureMessage: "card declined" });
+      return tell(PaymentFailedSchema, name);
+    },
+    spec: createServiceImplSpec(PaymentService, impl),
+  };
+}
+
+export function fakeLogistics(bus: EventBus) {
+  const publish = publisher(bus, "docket/logistics");
+  const shipments = new Map<string, Shipment>();
+  const closed = new Set<string>();
+  const calls: string[] = [];
+  const control = { underWay: false, refuse: false };
+  const parentOf = (name: string) => name.split("/").slice(0, 2).join("/");
+
+  const impl: Partial<ServiceImpl<typeof LogisticsService>> = {
+    async createShipment({ parent, shipmentId }) {
+      calls.push(`ship ${parent}`);
+      if (control.refuse || closed.has(parent)) {
+        throw failedPrecondition("CARRIER_REFUSED", "the carrier refused", []);
+      }
+      const name = `${parent}/shipments/${shipmentId}`;
+      const shipment = shipments.get(name) ?? create(ShipmentSchema, { name, state: Shipment_State.PENDING });
+      shipments.set(name, shipment);
+      return shipment;
+    },
+    async cancelOrderShipments({ parent }, context) {
+      calls.push(`cancel shipments ${parent}`);
+      if (control.underWay) {
+        throw failedPrecondition("SHIPMENT_UNDER_WAY", "a shipment is under way", []);
+      }
+      closed.add(parent);
+      const cancelled = [...shipments.values()].filter(({ name }) => parentOf(name) === parent);
+      for (const shipment of cancelled.filter(({ lines }) => lines.length > 0)) {
+        shipment.state = Shipment_State.CANCELLED;
+        await publish(
+          ShipmentCancelledSchema,
+          create(ShipmentCancelledSchema, { shipment }),
+          principalOf(context).tenant,
+          parent,
+        );
+      }
+      return create(CancelOrderShipmentsResponseSchema, { shipments: cancelled });
+    },
+  };
+  const tell = async (
+    schema: typeof ShipmentCreatedSchema | typeof ShipmentDeliveredSchema,
+    tenant: string,
+    shipment: Shipment,
+  ) => publish(schema, create(schema, { shipment }), tenant, parentOf(shipment.name));
+  return {
+    shipments,
+    calls,
+    control,
+    /** Tells that a shipment of these lines was booked. */
+    async created(tenant: string, name: string, lines: Record<string, number>) {
+      const shipmentLines = Object.entries(lines).map(([lineItemId, quantity]) => ({ lineItemId, quantity }));
+      const shipment = create(ShipmentSchema, { name, state: Shipment_State.PENDING, lines: shipmentLines });
+      shipments.set(name, shipment);
+      return tell(ShipmentCreatedSchema, tenant, shipment);
+    },
+    async delivered(tenant: string, name: string) {
+      const shipment = shipments.get(name) ?? create(ShipmentSchema, { name });
+      shipment.state = Shipment_State.DELIVERED;
+      return tell(ShipmentDeliveredSchema, tenant, shipment);
+    },
+    spec: createServiceImplSpec(LogisticsService, impl),
+  };
+}
