@@ -1,0 +1,36 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { createDocket, type Docket } from "../docket.ts";
+import { createOutput, type Output, type TextStreams } from "./output.ts";
+
+/** What every command works with. */
+export interface CliContext {
+  readonly docket: Docket;
+  readonly output: Output;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/** Where the program's surroundings come in, so that tests can hold them. */
+export interface Surroundings extends TextStreams {
+  readonly stdin: NodeJS.ReadableStream;
+  readonly signal: AbortSignal;
+}
+
+/** The context that the program's global options describe. */
+export function contextOf(command: Command, surroundings: Surroundings): CliContext {
+  const { url, key, json } = command.optsWithGlobals<{ url: string; key?: string; json?: boolean }>();
+  return {
+    docket: createDocket({ baseUrl: url, ...(key !== undefined && { apiKey: key }) }),
+    output: createOutput(surroundings, json ?? false),
+    signal: surroundings.signal,
+  };
+}
+
+/** Parses a positive whole number of the command line. */
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count < 1) {
+    throw new InvalidArgumentError("give a whole number from 1 on.");
+  }
+  return count;
+}

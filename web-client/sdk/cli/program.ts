@@ -1,0 +1,42 @@
+import { readFileSync } from "node:fs";
+import { Command, Option } from "commander";
+import type { Surroundings } from "./context.ts";
+import { addFileCommands } from "./files.ts";
+import { addItemCommands } from "./items.ts";
+import { addKeyCommands } from "./keys.ts";
+import { addOrderCommands } from "./orders.ts";
+
+/** The `docket` command. */
+export function createProgram(surroundings: Surroundings): Command {
+  const program = new Command("docket")
+    .description("Works with a Docket: orders, items, imports and exports, API keys.")
+    .version(version())
+    .addOption(new Option("--url <url>", "where Docket is").env("DOCKET_URL").default("http://127.0.0.1:8080"))
+    .addOption(new Option("--key <key>", "the API key to call with").env("DOCKET_API_KEY"))
+    .option("--json", "proto3 JSON in place of text, one object a line in lists")
+    .showHelpAfterError("(add --help for help)")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 not found, 5 not allowed, 6 not reachable or too slow.",
+    );
+  addOrderCommands(program, surroundings);
+  addItemCommands(program, surroundings);
+  addFileCommands(program, surroundings);
+  addKeyCommands(program, surroundings);
+  return program;
+}
+
+/** From the nearest package.json: the SDK's, as source and as it is published. */
+function version(): string {
+  for (const path of ["../package.json", "../../../../package.json"]) {
+    try {
+      const { name, version } = JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8"));
+      if (name === "@docket/sdk") {
+        return version;
+      }
+    } catch {
+      // Not there in this form of the package.
+    }
+  }
+  return "unknown";
+}

@@ -1,0 +1,92 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  type BadRequest_FieldViolation,
+  BadRequestSchema,
+  ErrorInfoSchema,
+  type PreconditionFailure_Violation,
+  PreconditionFailureSchema,
+  ResourceInfoSchema,
+  RetryInfoSchema,
+} from "../../gen/google/rpc/error_details_pb.js";
+
+/** gRPC's name of an error's kind, as REST answers it too. */
+export type ErrorCode =
+  | "CANCELLED"
+  | "UNKNOWN"
+  | "INVALID_ARGUMENT"
+  | "DEADLINE_EXCEEDED"
+  | "NOT_FOUND"
+  | "ALREADY_EXISTS"
+  | "PERMISSION_DENIED"
+  | "RESOURCE_EXHAUSTED"
+  | "FAILED_PRECONDITION"
+  | "ABORTED"
+  | "OUT_OF_RANGE"
+  | "UNIMPLEMENTED"
+  | "INTERNAL"
+  | "UNAVAILABLE"
+  | "DATA_LOSS"
+  | "UNAUTHENTICATED";
+
+const codes: Readonly<Record<Code, ErrorCode>> = {
+  [Code.Canceled]: "CANCELLED",
+  [Code.Unknown]: "UNKNOWN",
+  [Code.InvalidArgument]: "INVALID_ARGUMENT",
+  [Code.DeadlineExceeded]: "DEADLINE_EXCEEDED",
+  [Code.NotFound]: "NOT_FOUND",
+  [Code.AlreadyExists]: "ALREADY_EXISTS",
+  [Code.PermissionDenied]: "PERMISSION_DENIED",
+  [Code.ResourceExhausted]: "RESOURCE_EXHAUSTED",
+  [Code.FailedPrecondition]: "FAILED_PRECONDITION",
+  [Code.Aborted]: "ABORTED",
+  [Code.OutOfRange]: "OUT_OF_RANGE",
+  [Code.Unimplemented]: "UNIMPLEMENTED",
+  [Code.Internal]: "INTERNAL",
+  [Code.Unavailable]: "UNAVAILABLE",
+  [Code.DataLoss]: "DATA_LOSS",
+  [Code.Unauthenticated]: "UNAUTHENTICATED",
+};
+
+/** Every call that fails rejects with one of these. `message` is for people; decide by `code` and `reason`. */
+export class DocketError extends Error {
+  override readonly name = "DocketError";
+  readonly code: ErrorCode;
+  /** Why, in UPPER_SNAKE: `OUT_OF_STOCK`, `IDEMPOTENCY_KEY_REUSED`, …; empty where the server was not reached. */
+  readonly reason: string;
+  /** Facts about it, for example `sku`, `wanted` and `available` of `OUT_OF_STOCK`. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What is wrong with the request, field by field. */
+  readonly fieldViolations: readonly Pick<BadRequest_FieldViolation, "field" | "description">[];
+  /** Which conditions are not met. */
+  readonly preconditionViolations: readonly Pick<PreconditionFailure_Violation, "type" | "subject" | "description">[];
+  /** The full name of the resource that does not exist. */
+  readonly resourceName: string | undefined;
+  /** After how many milliseconds the same request may be sent again, where the server says so. */
+  readonly retryAfterMs: number | undefined;
+  /** Tell it to support: it finds the call in the server's log. */
+  readonly requestId: string | undefined;
+
+  constructor(error: ConnectError) {
+    super(error.rawMessage, { cause: error });
+    const info = error.findDetails(ErrorInfoSchema)[0];
+    const retry = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
+    this.code = isUnreached(error) ? "UNAVAILABLE" : (codes[error.code] ?? "UNKNOWN");
+    this.reason = info?.reason ?? "";
+    this.metadata = info?.metadata ?? {};
+    this.fieldViolations = error.findDetails(BadRequestSchema).flatMap((detail) => detail.fieldViolations);
+    this.preconditionViolations = error.findDetails(PreconditionFailureSchema).flatMap((detail) => detail.violations);
+    this.resourceName = error.findDetails(ResourceInfoSchema)[0]?.resourceName;
+    this.retryAfterMs = retry && Number(retry.seconds) * 1000 + retry.nanos / 1e6;
+    this.requestId = error.metadata.get("x-request-id") ?? info?.metadata["request_id"];
+  }
+}
+
+/** Whether nothing came back: `fetch` rejects with a TypeError when the network fails, which Connect calls UNKNOWN. */
+function isUnreached(error: ConnectError): boolean {
+  return error.code === Code.Unknown && error.cause instanceof TypeError;
+}
+
+/** Any error as a `DocketError`: one stays what it is, and what is no error of the API has the code UNKNOWN. */
+export function toDocketError(error: unknown): DocketError {
+  return error instanceof DocketError ? error : new DocketError(ConnectError.from(error));
+}

@@ -1,0 +1,49 @@
+import { fromJson, type JsonValue } from "@bufbuild/protobuf";
+import { type ImportOrdersResponse, ImportOrdersResponseSchema } from "../../gen/docket/order/v1/order_service_pb.js";
+import { toDocketError } from "./errors.ts";
+import { restError } from "./rest-error.ts";
+
+/** A file's bytes. Streams are sent as they come; browsers that cannot stream a request need a Blob or text. */
+export type ImportSource = string | Uint8Array<ArrayBuffer> | Blob | ReadableStream<Uint8Array>;
+
+/** How a file is imported. */
+export interface ImportOptions {
+  /** `text/csv` or `application/x-ndjson`. */
+  readonly contentType: "text/csv" | "application/x-ndjson";
+  /** Check every row and create nothing. */
+  readonly validateOnly?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** Where and with what to call. */
+export interface RestEndpoint {
+  readonly baseUrl: string;
+  readonly apiKey: string | undefined;
+  readonly fetch: typeof globalThis.fetch;
+}
+
+/** Sends a file to ImportOrders. It goes over REST, as browsers' Connect cannot stream requests. */
+export async function importOrders(
+  { baseUrl, apiKey, fetch }: RestEndpoint,
+  source: ImportSource,
+  { contentType, validateOnly, signal }: ImportOptions,
+): Promise<ImportOrdersResponse> {
+  const query = validateOnly === true ? "?validateOnly=true" : "";
+  const request: RequestInit & { duplex?: "half" } = {
+    method: "POST",
+    headers: { "content-type": contentType, ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }) },
+    body: source,
+    ...(source instanceof ReadableStream && { duplex: "half" }),
+    ...(signal && { signal }),
+  };
+  let response: Response;
+  try {
+    response = await fetch(`${baseUrl}/v1/orders:import${query}`, request);
+  } catch (error) {
+    throw toDocketError(error);
+  }
+  if (!response.ok) {
+    throw await restError(response);
+  }
+  return fromJson(ImportOrdersResponseSchema, (await response.json()) as JsonValue, { ignoreUnknownFields: true });
+}

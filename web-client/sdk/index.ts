@@ -1,0 +1,9 @@
+/** What users of the package import. The messages of the API are at `@docket/sdk/order`, `/inventory`, `/payment`, …. */
+export { createDocket, type Docket, type DocketOptions, type PlaceOrderOptions } from "./docket.ts";
+export { DocketError, type ErrorCode } from "./errors.ts";
+export type { ImportOptions, ImportSource } from "./import-orders.ts";
+export { formatMoney, money } from "./money.ts";
+export type { Paged } from "./pages.ts";
+export type { RetryOptions } from "./retry.ts";
+export type { WatchOptions } from "./watch-orders.ts";
+export { verifyWebhook, type WebhookEvent } from "./webhooks.ts";
