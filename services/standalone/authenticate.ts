@@ -1,0 +1,26 @@
+import type { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
+import { type Authenticate, createAuthenticate, type VerifyToken } from "../runtime/auth/authenticate.ts";
+import { createJwtVerifier } from "../runtime/auth/jwt.ts";
+import { rememberAccepted } from "../runtime/auth/remember.ts";
+import type { ServiceClient } from "../runtime/serve/service-client.ts";
+import type { StandaloneConfig } from "./config.ts";
+
+/** Who may call: holders of API keys, and of JWTs where an issuer is configured. */
+export function createAuthentication(
+  operations: ServiceClient<typeof ApiKeyService>,
+  config: StandaloneConfig,
+): Authenticate {
+  const apiKey = rememberAccepted(async (token, signal) => {
+    const { apiKey: found } = await operations.for("").authenticateApiKey({ key: token }, { signal });
+    return found && { kind: "api_key", tenant: found.tenant, subject: found.name, scopes: new Set(found.scopes) };
+  });
+  const jwt = jwtVerifier(config);
+  return createAuthenticate({ apiKey, ...(jwt && { jwt }) });
+}
+
+function jwtVerifier({ jwtIssuer, jwtAudience, jwtKeysUrl }: StandaloneConfig): VerifyToken | undefined {
+  if (jwtIssuer === undefined || jwtAudience === undefined || jwtKeysUrl === undefined) {
+    return undefined;
+  }
+  return createJwtVerifier({ keys: new URL(jwtKeysUrl), issuer: jwtIssuer, audience: jwtAudience });
+}

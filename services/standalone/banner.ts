@@ -1,0 +1,30 @@
+import { join } from "node:path";
+import type { StandaloneConfig } from "./config.ts";
+import type { Standalone } from "./standalone.ts";
+
+/** What a person who has just started Docket wants to know. The key itself is in it only when it is new. */
+export function banner(running: Standalone, config: StandaloneConfig): string {
+  const keyFile = join(config.dataDir, "admin-key");
+  const shown = config.adminKey === undefined ? `$(cat ${keyFile})` : "$DOCKET_ADMIN_KEY";
+  const storage = config.databaseUrl === undefined ? `SQLite in ${config.dataDir}` : new URL(config.databaseUrl).host;
+  const lines = [
+    "Docket is ready.",
+    "",
+    `  REST, Connect, gRPC-Web   ${running.httpUrl}`,
+    `  API documentation         ${running.httpUrl}/docs`,
+    `  gRPC                      ${running.grpcAddress}`,
+    `  probes and metrics        ${running.opsUrl}/ready`,
+    `  data                      ${storage}`,
+    "",
+  ];
+  if (running.adminKeyIsNew) {
+    lines.push(
+      `  admin key                 ${running.adminKey}`,
+      `                            shown this once, kept in ${keyFile}`,
+      "",
+    );
+  }
+  return [...lines, "Try it:", "", `  curl -H "Authorization: Bearer ${shown}" ${running.httpUrl}/v1/orders`, ""].join(
+    "\n",
+  );
+}

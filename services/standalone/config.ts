@@ -1,0 +1,72 @@
+import {
+  ConfigError,
+  type ConfigOf,
+  type Environment,
+  integer,
+  list,
+  milliseconds,
+  oneOf,
+  port,
+  readConfig,
+  secret,
+  text,
+  url,
+} from "../runtime/config.ts";
+
+/** Everything about a standalone Docket that its environment decides. */
+const settings = {
+  /** REST, Connect, gRPC-Web, the OpenAPI documents. 0 is any free port; so with the others. */
+  httpPort: port("DOCKET_HTTP_PORT", { fallback: 8080 }),
+  /** Native gRPC. */
+  grpcPort: port("DOCKET_GRPC_PORT", { fallback: 9090 }),
+  /** Probes and metrics. */
+  opsPort: port("DOCKET_OPS_PORT", { fallback: 8081 }),
+  /** The address that all ports are bound to; `0.0.0.0` for every one of the machine. */
+  host: text("DOCKET_HOST", { fallback: "127.0.0.1" }),
+  /** Databases and secrets. */
+  dataDir: text("DOCKET_DATA_DIR", { fallback: ".docket" }),
+  /** `mysql://user:password@host:port/prefix`: each service has a schema whose name begins with the prefix. Unset: SQLite in the data folder. */
+  databaseUrl: url("DOCKET_DATABASE_URL", ["mysql"], { fallback: undefined }),
+  /** Unset: made at the first start, shown once and kept in the data folder. */
+  adminKey: secret("DOCKET_ADMIN_KEY", { fallback: undefined }),
+  /** JWTs of this issuer are accepted beside API keys, when all three are set. */
+  jwtIssuer: text("DOCKET_JWT_ISSUER", { fallback: undefined }),
+  jwtAudience: text("DOCKET_JWT_AUDIENCE", { fallback: undefined }),
+  /** Where the issuer publishes its keys (a JWKS). */
+  jwtKeysUrl: url("DOCKET_JWT_KEYS_URL", ["https", "http"], { fallback: undefined }),
+  /** How others reach the HTTP port, for links and the sandbox's callbacks. Unset: the address that it is bound to. */
+  publicUrl: url("DOCKET_PUBLIC_URL", ["http", "https"], { fallback: undefined }),
+  /** Browsers' origins that may call, between commas; `*` for all. */
+  corsOrigins: list("DOCKET_CORS_ORIGINS", { fallback: ["*"] }),
+  /** How long a shopper has to pay. */
+  paymentDeadlineMs: milliseconds("DOCKET_PAYMENT_DEADLINE", { fallback: 30 * 60_000 }),
+  /** How long the sandbox takes from one step of a payment to the next. */
+  sandboxDelayMs: milliseconds("DOCKET_SANDBOX_DELAY", { fallback: 20 }),
+  /** How long after its expiry the sandbox pays what is to be paid late. */
+  sandboxLateMs: milliseconds("DOCKET_SANDBOX_LATE", { fallback: 1000 }),
+  /** How long a sandbox parcel takes from one stage to the next. */
+  sandboxStepMs: milliseconds("DOCKET_SANDBOX_CARRIER_STEP", { fallback: 1500 }),
+  logLevel: oneOf("DOCKET_LOG_LEVEL", ["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
+    fallback: "info",
+  }),
+  /** For how long requests are still served after SIGTERM, so that a load balancer can notice. */
+  drainWindowMs: milliseconds("DOCKET_DRAIN_WINDOW", { fallback: 0 }),
+  /** Calls and streams on the way out may take this long in all. */
+  drainBudgetMs: milliseconds("DOCKET_DRAIN_BUDGET", { fallback: 15_000 }),
+  /** The largest request that is read whole. */
+  maxBodyBytes: integer("DOCKET_MAX_BODY_BYTES", { fallback: 4 * 1024 * 1024, min: 1024 }),
+};
+
+export type StandaloneConfig = ConfigOf<typeof settings>;
+
+/** @throws ConfigError naming every variable that cannot be used */
+export function readStandaloneConfig(environment: Environment): StandaloneConfig {
+  const config = readConfig(environment, settings);
+  const jwt = [config.jwtIssuer, config.jwtAudience, config.jwtKeysUrl].filter((value) => value !== undefined);
+  if (jwt.length !== 0 && jwt.length !== 3) {
+    throw new ConfigError([
+      "DOCKET_JWT_ISSUER, DOCKET_JWT_AUDIENCE and DOCKET_JWT_KEYS_URL go together: set all or none",
+    ]);
+  }
+  return config;
+}

@@ -1,0 +1,38 @@
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { openDataFolder } from "./data-folder.ts";
+
+describe("the data folder", () => {
+  let root: string;
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), "docket-data-"));
+  });
+  afterEach(() => rm(root, { recursive: true, force: true }));
+
+  test("makes a secret once and keeps it", async () => {
+    const folder = await openDataFolder(join(root, "new", "folder"));
+    const first = await folder.secret("key");
+    expect(first.isNew).toBe(true);
+    expect(await (await openDataFolder(folder.path)).secret("key")).toEqual({ value: first.value, isNew: false });
+  });
+
+  test("gives one secret to all who ask at once", async () => {
+    const folder = await openDataFolder(root);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => folder.secret("key")));
+    expect(new Set(answers.map(({ value }) => value)).size).toBe(1);
+    expect(answers.filter(({ isNew }) => isNew)).toHaveLength(1);
+  });
+
+  test("lets nobody else read a secret", async () => {
+    const folder = await openDataFolder(root);
+    await folder.secret("key");
+    expect((await stat(folder.file("key"))).mode & 0o077).toBe(0);
+  });
+
+  test("says which path is in the way", async () => {
+    await writeFile(join(root, "file"), "");
+    await expect(openDataFolder(join(root, "file"))).rejects.toThrow(join(root, "file"));
+  });
+});

@@ -1,0 +1,69 @@
+import { randomBytes } from "node:crypto";
+import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+/** The folder in which a standalone Docket keeps its databases and secrets. */
+export interface DataFolder {
+  /** Absolute or relative to the working directory. */
+  readonly path: string;
+  /** The path of a file of the folder. */
+  file(name: string): string;
+  /**
+   * The secret with this name: what the file of that name holds, else what `make` answers, which is then kept. Two
+   * processes that ask at once get the same one.
+   */
+  secret(name: string, make?: () => string): Promise<{ value: string; isNew: boolean }>;
+}
+
+/** Opens the folder, which is created when missing. Only the owner may read what is in it. */
+export async function openDataFolder(path: string): Promise<DataFolder> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  const file = (name: string) => join(path, name);
+  return {
+    path,
+    file,
+    async secret(name, make = () => randomBytes(32).toString("base64")) {
+      const kept = await readSecret(file(name));
+      if (kept !== undefined) {
+        return { value: kept, isNew: false };
+      }
+      const value = make();
+      return (await writeNew(file(name), value))
+        ? { value, isNew: true }
+        : { value: (await readSecret(file(name))) ?? value, isNew: false };
+    },
+  };
+}
+
+async function readSecret(path: string): Promise<string | undefined> {
+  try {
+    const text = (await readFile(path, "utf8")).trim();
+    return text === "" ? undefined : text;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** Creates the file, whole or not at all; false when it exists. */
+async function writeNew(path: string, text: string): Promise<boolean> {
+  const draft = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`;
+  try {
+    await writeFile(draft, `${text}\n`, { mode: 0o600, flush: true });
+    await link(draft, path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, "EEXIST")) {
+      return false;
+    }
+    throw error;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException).code === code;
+}

@@ -1,0 +1,19 @@
+import { ConfigError, type Environment } from "../runtime/config.ts";
+import { stopOnSignal } from "../runtime/serve/stop-on-signal.ts";
+import { banner } from "./banner.ts";
+import { readStandaloneConfig } from "./config.ts";
+import { startStandalone } from "./standalone.ts";
+import { explainStartFailure } from "./start-failure.ts";
+
+/** Runs a standalone Docket until a signal ends it; what keeps it from starting is told in a line, and the exit code is 1. */
+export async function runStandalone(environment: Environment): Promise<void> {
+  try {
+    const config = readStandaloneConfig(environment);
+    const running = await startStandalone(config);
+    stopOnSignal(running.lifecycle);
+    process.stderr.write(banner(running, config));
+  } catch (error) {
+    process.stderr.write(`docket: ${error instanceof ConfigError ? error.message : explainStartFailure(error)}\n`);
+    process.exit(1);
+  }
+}

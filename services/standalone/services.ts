@@ -1,0 +1,85 @@
+import { InventoryService } from "../../gen/docket/inventory/v1/inventory_service_pb.js";
+import { LogisticsService } from "../../gen/docket/logistics/v1/logistics_service_pb.js";
+import { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
+import { PaymentService } from "../../gen/docket/payment/v1/payment_service_pb.js";
+import { inventoryDefaults } from "../inventory/config.ts";
+import { createInventoryService } from "../inventory/service.ts";
+import { logisticsDefaults } from "../logistics/config.ts";
+import { createLogisticsService } from "../logistics/service.ts";
+import { createOperationsService } from "../operations/service.ts";
+import { orderDefaults } from "../order/config.ts";
+import { createOrderService } from "../order/service.ts";
+import { createPaymentService } from "../payment/service.ts";
+import type { EventBus } from "../runtime/bus/event-bus.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { OnStatement } from "../runtime/db/statement.ts";
+import type { Logger } from "../runtime/log.ts";
+import type { LocalTransport } from "../runtime/serve/local-transport.ts";
+import { createServiceClient } from "../runtime/serve/service-client.ts";
+import type { Service } from "../runtime/service.ts";
+import type { StandaloneConfig } from "./config.ts";
+
+/** What the services share in one process, and what is known only once it runs. */
+export interface ServicesOptions {
+  readonly config: StandaloneConfig;
+  /** The database of a service. */
+  readonly databaseUrl: (service: string) => string;
+  readonly adminKey: string;
+  /** `whsec_…`: signs what the sandboxes send. */
+  readonly sandboxSecret: string;
+  readonly publicUrl: string;
+  readonly bus: EventBus;
+  readonly local: LocalTransport;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Told of every statement of every service. */
+  readonly onStatement?: OnStatement | undefined;
+}
+
+/** Makes every service and mounts it on the local transport, through which they call each other. */
+export async function createServices(options: ServicesOptions): Promise<readonly Service[]> {
+  const { config, databaseUrl, publicUrl, sandboxSecret, bus, local, clock, log } = options;
+  const clientsOf = (subject: string) => ({
+    inventory: createServiceClient(InventoryService, local.transport, { subject }),
+    logistics: createServiceClient(LogisticsService, local.transport, { subject }),
+    order: createServiceClient(OrderService, local.transport, { subject }),
+    payment: createServiceClient(PaymentService, local.transport, { subject }),
+  });
+  const statements = options.onStatement && { onStatement: options.onStatement };
+  const shared = { bus, clock, log, ...statements };
+  const services = await Promise.all([
+    createOperationsService(
+      { databaseUrl: databaseUrl("operations"), adminKey: options.adminKey, adminTenant: "default" },
+      { clock, ...statements },
+    ),
+    createInventoryService({ ...inventoryDefaults, databaseUrl: databaseUrl("inventory") }, shared),
+    createPaymentService(
+      {
+        databaseUrl: databaseUrl("payment"),
+        publicUrl,
+        sandboxSecret,
+        sandboxDelayMs: config.sandboxDelayMs,
+        sandboxLateMs: config.sandboxLateMs,
+      },
+      shared,
+    ),
+    createLogisticsService(
+      {
+        ...logisticsDefaults,
+        databaseUrl: databaseUrl("logistics"),
+        publicUrl: () => publicUrl,
+        sandboxSecret,
+        sandboxStepMs: config.sandboxStepMs,
+      },
+      { ...shared, clients: clientsOf("logistics") },
+    ),
+    createOrderService(
+      { ...orderDefaults, databaseUrl: databaseUrl("order"), paymentDeadlineMs: config.paymentDeadlineMs },
+      { ...shared, clients: clientsOf("order") },
+    ),
+  ]);
+  for (const service of services) {
+    local.mount(service.specs);
+  }
+  return services;
+}

@@ -1,0 +1,170 @@
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { collectDefaultMetrics, Registry } from "prom-client";
+import { defaultRequestHeaders } from "../../gateway/headers.ts";
+import { createHttpHandler } from "../../gateway/http-server.ts";
+import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
+import { createInProcessBus } from "../runtime/bus/in-process.ts";
+import { systemClock } from "../runtime/clock.ts";
+import type { OnStatement } from "../runtime/db/statement.ts";
+import { createLogger } from "../runtime/log.ts";
+import { createCheckRunner } from "../runtime/serve/check-runner.ts";
+import { createGrpcServer } from "../runtime/serve/grpc-server.ts";
+import { createInterceptors } from "../runtime/serve/interceptors.ts";
+import { createLifecycle, type Lifecycle } from "../runtime/serve/lifecycle.ts";
+import { createLocalTransport } from "../runtime/serve/local-transport.ts";
+import { createOperationsServer } from "../runtime/serve/operations-server.ts";
+import { createServiceClient } from "../runtime/serve/service-client.ts";
+import { createLeakCheck } from "../runtime/telemetry/leaks.ts";
+import { createRpcMetrics } from "../runtime/telemetry/rpc-metrics.ts";
+import { createAuthentication } from "./authenticate.ts";
+import type { StandaloneConfig } from "./config.ts";
+import { type DataFolder, openDataFolder } from "./data-folder.ts";
+import { databaseUrlOf } from "./database-urls.ts";
+import { listenHttp } from "./http-listener.ts";
+import { createServices } from "./services.ts";
+
+/** A running Docket, all of it in this process. Disposing it drains it. */
+export interface Standalone extends AsyncDisposable {
+  readonly httpUrl: string;
+  readonly grpcAddress: string;
+  readonly opsUrl: string;
+  readonly adminKey: string;
+  /** Whether the admin key was made by this start. */
+  readonly adminKeyIsNew: boolean;
+  readonly lifecycle: Lifecycle;
+}
+
+/** What a benchmark looks at. */
+export interface StandaloneObserver {
+  /** Told of every statement of every service. */
+  readonly onStatement?: OnStatement;
+}
+
+/** In which payment providers and carriers sign what they send. */
+const signatureHeaders = [
+  "webhook-*",
+  "stripe-signature",
+  "wechatpay-*",
+  "paypal-*",
+  "x-hmac-signature*",
+  "aftership-*",
+];
+
+/** Starts every service on the configured databases and serves them on every wire. Resolves when it is ready. */
+export async function startStandalone(
+  config: StandaloneConfig,
+  { onStatement }: StandaloneObserver = {},
+): Promise<Standalone> {
+  const clock = systemClock;
+  const log = createLogger({ level: config.logLevel, name: "docket" });
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const lifecycle = createLifecycle({ log, clock, windowMs: config.drainWindowMs, budgetMs: config.drainBudgetMs });
+  const folder = await openDataFolder(config.dataDir);
+  const { adminKey, adminKeyIsNew, sandboxSecret } = await readSecrets(folder, config);
+
+  // The port comes first: the sandbox's callbacks need to know it.
+  const http = await listenHttp(config.host, config.httpPort);
+  const httpUrl = `http://${config.host}:${http.port}`;
+
+  const interceptors = createInterceptors({
+    authenticate: (...credential) => authenticate(...credential),
+    metrics: createRpcMetrics(registry),
+    log,
+    clock,
+  });
+  const local = createLocalTransport({ interceptors });
+  const operations = createServiceClient(ApiKeyService, local.transport, { subject: "gateway" });
+  const authenticate = createAuthentication(operations, config);
+  const bus = createInProcessBus({ log });
+  const services = await createServices({
+    config,
+    databaseUrl: (service) => databaseUrlOf(service, folder, config.databaseUrl),
+    publicUrl: config.publicUrl ?? httpUrl,
+    adminKey,
+    sandboxSecret,
+    bus,
+    local,
+    clock,
+    log,
+    onStatement,
+  });
+  const specs = services.flatMap((service) => service.specs);
+
+  http.serve(
+    createHttpHandler({
+      specs,
+      interceptors,
+      errorDomain: "docket",
+      requestHeaders: [...defaultRequestHeaders, ...signatureHeaders],
+      maxBodyBytes: config.maxBodyBytes,
+      shutdownSignal: http.overdue,
+      cors: { origins: config.corsOrigins.includes("*") ? "*" : config.corsOrigins },
+      openapi: await readOpenapi(),
+      // A client that left is no fault of ours.
+      onError: (err, request) => log[request.destroyed ? "debug" : "error"]({ err }, "a request failed in the gateway"),
+    }),
+  );
+  const grpc = createGrpcServer({ specs, interceptors, log, maxRequestBytes: config.maxBodyBytes });
+  const grpcPort = await grpc.listen({ host: config.host, port: config.grpcPort });
+  const checks = createCheckRunner({ leaks: createLeakCheck({ registry }) });
+  const ops = createOperationsServer({ lifecycle, checks, registry, clock });
+  const opsPort = await ops.listen({ host: config.host, port: config.opsPort });
+
+  lifecycle.onState((state) => {
+    grpc.setServing(state === "ready");
+    if (state === "draining") {
+      http.askToLeave();
+    }
+  });
+  lifecycle.onDrain("close", "http", (budgetMs) => http.close(budgetMs));
+  lifecycle.onDrain("close", "grpc", (budgetMs) => grpc.close(budgetMs));
+  lifecycle.onDrain("release", "bus", async () => bus[Symbol.asyncDispose]());
+  lifecycle.onDrain("telemetry", "probes", async () => {
+    checks[Symbol.dispose]();
+    await ops[Symbol.asyncDispose]();
+  });
+  for (const service of services) {
+    checks.add(service.checks);
+    lifecycle.onDrain("pause", service.name, () => service.drain());
+    lifecycle.onDrain("release", service.name, async () => service[Symbol.asyncDispose]());
+    await service.start();
+  }
+  checks.start();
+  lifecycle.ready();
+
+  return {
+    httpUrl,
+    grpcAddress: `${config.host}:${grpcPort}`,
+    opsUrl: `http://${config.host}:${opsPort}`,
+    adminKey,
+    adminKeyIsNew,
+    lifecycle,
+    [Symbol.asyncDispose]: () => lifecycle.shutdown("disposed"),
+  };
+}
+
+async function readSecrets(folder: DataFolder, config: StandaloneConfig) {
+  const kept = config.adminKey === undefined ? await folder.secret("admin-key", newAdminKey) : undefined;
+  return {
+    adminKey: config.adminKey ?? kept?.value ?? "",
+    adminKeyIsNew: kept?.isNew ?? false,
+    sandboxSecret: (await folder.secret("sandbox-secret", newSigningSecret)).value,
+  };
+}
+
+function newAdminKey(): string {
+  return `dk_${randomBytes(32).toString("base64url")}`;
+}
+
+/** In the form of Standard Webhooks. */
+function newSigningSecret(): string {
+  return `whsec_${randomBytes(32).toString("base64")}`;
+}
+
+async function readOpenapi() {
+  const file = (name: string) => readFile(new URL(`../../gen/openapi/${name}`, import.meta.url), "utf8");
+  const [json, yaml] = await Promise.all([file("openapi.json"), file("openapi.yaml")]);
+  return { json, yaml, title: "Docket" };
+}

@@ -1,0 +1,26 @@
+/** Why Docket could not start, and what to do about it. What is not known here is told with its stack. */
+export function explainStartFailure(error: unknown): string {
+  const { code, port, address, path, message, stack } = error as Partial<Record<string, unknown>>;
+  switch (code) {
+    case "EADDRINUSE":
+      return `port ${port} of ${address} is in use: stop what listens there, or set DOCKET_HTTP_PORT, DOCKET_GRPC_PORT or DOCKET_OPS_PORT`;
+    case "EADDRNOTAVAIL":
+      return `the address ${address} is not one of this machine: set DOCKET_HOST`;
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return `${path ?? `port ${port}`} cannot be used (${message}): set DOCKET_DATA_DIR or the port to one that may be`;
+    case "ENOTDIR":
+    case "EEXIST":
+      return `${path} is no folder: set DOCKET_DATA_DIR`;
+    case "ECONNREFUSED":
+    case "ENOTFOUND":
+    case "ETIMEDOUT":
+      return `the database does not answer (${message}): check DOCKET_DATABASE_URL`;
+    case "ER_ACCESS_DENIED_ERROR":
+    case "ER_DBACCESS_DENIED_ERROR":
+      return `the database refuses the user (${message}): check DOCKET_DATABASE_URL and the user's rights to create schemas`;
+    default:
+      return String(stack ?? error);
+  }
+}

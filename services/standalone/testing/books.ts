@@ -1,0 +1,99 @@
+import { Shipment_State } from "../../../gen/docket/logistics/v1/logistics_pb.js";
+import { Automation, type Order, Order_State } from "../../../gen/docket/order/v1/order_pb.js";
+import { Payment_State, Refund_State } from "../../../gen/docket/payment/v1/payment_pb.js";
+import type { Docket } from "../../../web-client/sdk/docket.ts";
+import { auditSagas } from "./saga-books.ts";
+import { cents, reached } from "./shop.ts";
+import { auditStock } from "./stock-books.ts";
+
+const { CONFIRMED, FULFILLING, COMPLETED, CANCELLED, EXPIRED, NEEDS_ATTENTION } = Order_State;
+
+/** Orders that came to nothing: nothing is held for them and no money is kept. */
+const over: ReadonlySet<Order_State> = new Set([CANCELLED, EXPIRED]);
+/** Orders whose money is there, or promised where somebody captures by hand. */
+const funded: ReadonlySet<Order_State> = new Set([CONFIRMED, FULFILLING, COMPLETED]);
+
+/**
+ * Everything in a tenant's books that does not add up, one line each: stock, reservations, money, shipments, timelines
+ * and sagas. What is still on its way counts as well, so that an empty list also says that the tenant is at rest.
+ */
+export async function auditBooks(docket: Docket): Promise<string[]> {
+  const orders = await Array.fromAsync(docket.listOrders({ pageSize: 1000 }));
+  const perOrder = await Promise.all([auditMoney(docket, orders), auditShipments(docket, orders)]);
+  const rest = await Promise.all([auditStock(docket, orders), auditSagas(docket, orders)]);
+  const timelines = await Promise.all(orders.slice(0, 100).map((order) => auditTimeline(docket, order)));
+  return [...perOrder, ...rest, ...timelines].flat();
+}
+
+async function auditMoney(docket: Docket, orders: readonly Order[]): Promise<string[]> {
+  const payments = Map.groupBy(
+    await Array.fromAsync(docket.listPayments({ parent: "orders/-", pageSize: 1000 })),
+    ({ name }) => name.slice(0, name.indexOf("/payments/")),
+  );
+  return orders.flatMap((order) => {
+    const problems: string[] = [];
+    const own = payments.get(order.name) ?? [];
+    const sum = (field: "capturedAmount" | "refundedAmount") =>
+      own.reduce((total, payment) => total + cents(payment[field]), 0n);
+    const [captured, refunded] = [sum("capturedAmount"), sum("refundedAmount")];
+    for (const payment of own) {
+      const given = payment.refunds.filter(({ state }) => state === Refund_State.SUCCEEDED);
+      if (given.reduce((total, { amount }) => total + cents(amount), 0n) !== cents(payment.refundedAmount)) {
+        problems.push(`${payment.name}: its refunds are not what it refunded`);
+      }
+      if (payment.refunds.some(({ state }) => state === Refund_State.PENDING)) {
+        problems.push(`${payment.name}: a refund is pending`);
+      }
+      if (over.has(order.state) && payment.state === Payment_State.AUTHORIZED) {
+        problems.push(`${payment.name}: money is still promised for an order that is over`);
+      }
+    }
+    if (captured > cents(order.total)) {
+      problems.push(`${order.name}: ${captured} cents were taken for ${cents(order.total)}`);
+    }
+    if (over.has(order.state) && captured !== refunded) {
+      problems.push(`${order.name} is ${Order_State[order.state]}: ${captured} taken, ${refunded} given back`);
+    }
+    const settled = order.capture === Automation.MANUAL ? order.state === COMPLETED : funded.has(reached(order));
+    if (settled && captured !== cents(order.total)) {
+      problems.push(`${order.name} is ${Order_State[order.state]}: ${captured} of ${cents(order.total)} taken`);
+    }
+    return problems;
+  });
+}
+
+async function auditShipments(docket: Docket, orders: readonly Order[]): Promise<string[]> {
+  const shipments = await Array.fromAsync(docket.listShipments({ parent: "orders/-", pageSize: 1000 }));
+  const live = shipments.filter(({ state }) => state !== Shipment_State.CANCELLED);
+  const byOrder = Map.groupBy(live, ({ name }) => name.slice(0, name.indexOf("/shipments/")));
+  return orders.flatMap((order) => {
+    const own = byOrder.get(order.name) ?? [];
+    const units = (lineId: string, states?: readonly Shipment_State[]) =>
+      own
+        .filter(({ state }) => states?.includes(state) ?? true)
+        .flatMap(({ lines }) => lines)
+        .reduce((sum, line) => sum + (line.lineItemId === lineId ? line.quantity : 0), 0);
+    return order.lineItems.flatMap(({ id, quantity, quantityShipped, quantityDelivered }) => {
+      const [shipped, delivered] = [units(id), units(id, [Shipment_State.DELIVERED])];
+      return shipped === quantityShipped && delivered === quantityDelivered && shipped <= quantity
+        ? []
+        : [
+            `${order.name}#${id}: ${shipped}/${delivered} shipped/delivered, told ${quantityShipped}/${quantityDelivered}`,
+          ];
+    });
+  });
+}
+
+async function auditTimeline(docket: Docket, order: Order): Promise<string[]> {
+  const events = await Array.fromAsync(docket.listOrderEvents({ parent: order.name, pageSize: 1000 }));
+  const gap = events.findIndex(({ sequence }, i) => sequence !== BigInt(i + 1));
+  const problems =
+    gap < 0 ? [] : [`${order.name}: entry ${gap + 1} of its timeline has number ${events[gap]?.sequence}`];
+  if (events.at(-1)?.state !== order.state) {
+    problems.push(`${order.name}: its timeline does not end in ${Order_State[order.state]}`);
+  }
+  if (order.state === NEEDS_ATTENTION && order.attentionMessage === "") {
+    problems.push(`${order.name} needs attention and does not say why`);
+  }
+  return problems;
+}

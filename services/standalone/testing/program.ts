@@ -1,0 +1,75 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createDocket, type Docket } from "../../../web-client/sdk/docket.ts";
+import { testEnvironment } from "./start-docket.ts";
+
+/** The program, in a process of its own. */
+export interface Program extends AsyncDisposable {
+  readonly child: ChildProcess;
+  /** What it has written on standard error so far. */
+  readonly said: () => string;
+  readonly httpUrl: string;
+  /** With the admin key. */
+  readonly docket: Docket;
+  /** Ends it as a power failure would, and waits until it is gone. */
+  kill(): Promise<void>;
+  /** Ends it as an operator does; answers the exit code. */
+  stop(): Promise<number | null>;
+}
+
+const root = join(import.meta.dirname, "../../..");
+const main = join(root, "services/standalone/main.ts");
+
+/** Runs the program with that environment and resolves with its exit code and what it said, for starts that must fail. */
+export async function runToEnd(environment: Record<string, string>): Promise<{ code: number | null; said: string }> {
+  const { child, said } = launch(environment);
+  const [code] = await once(child, "exit");
+  return { code, said: said() };
+}
+
+/** Starts the program and resolves when it says that it is ready. */
+export async function startProgram(environment: Record<string, string>): Promise<Program> {
+  const { child, said } = launch(environment);
+  const exited = once(child, "exit");
+  while (!said().includes("Docket is ready.")) {
+    if (child.exitCode !== null) {
+      throw new Error(`the program ended with ${child.exitCode}:\n${said()}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  const httpUrl = /REST, Connect, gRPC-Web\s+(\S+)/.exec(said())?.[1] ?? "";
+  const key = (await readFile(join(environment["DOCKET_DATA_DIR"] ?? "", "admin-key"), "utf8")).trim();
+  const end = async (signal: "SIGKILL" | "SIGTERM") => {
+    child.kill(signal);
+    const [code] = await exited;
+    return code as number | null;
+  };
+  return {
+    child,
+    said,
+    httpUrl,
+    docket: createDocket({ baseUrl: httpUrl, apiKey: key, retry: { maxAttempts: 1 } }),
+    kill: async () => void (await end("SIGKILL")),
+    stop: () => end("SIGTERM"),
+    [Symbol.asyncDispose]: async () => void (child.exitCode ?? child.signalCode ?? (await end("SIGKILL"))),
+  };
+}
+
+function launch(environment: Record<string, string>) {
+  let text = "";
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main], {
+    cwd: root,
+    env: { PATH: process.env["PATH"], ...testEnvironment, ...environment },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  child.stderr.setEncoding("utf8").on("data", (piece: string) => {
+    text += piece;
+  });
+  // A test that ran out of time disposes nothing.
+  const killOrphan = () => child.kill("SIGKILL");
+  process.once("exit", killOrphan);
+  child.once("exit", () => process.off("exit", killOrphan));
+  return { child, said: () => text };
+}

@@ -1,0 +1,81 @@
+import { afterAll, afterEach, beforeAll, expect } from "@jest/globals";
+import type { Docket } from "../../../web-client/sdk/docket.ts";
+import { auditBooks } from "./books.ts";
+import { looseEnds } from "./loose-ends.ts";
+import { stockTea } from "./shop.ts";
+import { type Storage, startDocket, type TestDocket } from "./start-docket.ts";
+
+/** A tenant of its own with TEA in stock. */
+export interface Shop {
+  readonly docket: Docket;
+  readonly key: string;
+}
+
+/** One Docket for all tests of a suite. */
+export interface Shops {
+  /** Opens a shop with that many units of TEA. Its books are looked at when the test is over. */
+  open(units?: number): Promise<Shop>;
+  readonly docket: TestDocket;
+  readonly storage: Storage;
+}
+
+/** How long the books of a test may take to come to rest. */
+const REST_MS = 15_000;
+
+/** More do not help whoever reads them. */
+const MAX_PROBLEMS = 20;
+
+let opened = 0;
+
+/**
+ * Starts a Docket for the tests of the suite around it. After each test the books of its shops must come to rest and add
+ * up, every event must have been told, and no consumer may have given one up.
+ */
+export function openShops(createStorage: () => Promise<Storage>, environment: Record<string, string> = {}): Shops {
+  let storage: Storage;
+  let docket: TestDocket;
+  let shops: Shop[] = [];
+
+  beforeAll(async () => {
+    storage = await createStorage();
+    docket = await startDocket(environment, storage);
+  }, 60_000);
+  afterEach(async () => {
+    const audited = shops;
+    shops = [];
+    expect(await untilBalanced(audited, storage)).toEqual([]);
+  }, 2 * REST_MS);
+  afterAll(async () => {
+    await docket?.[Symbol.asyncDispose]();
+    await storage?.[Symbol.asyncDispose]();
+  }, 30_000);
+
+  return {
+    async open(units = 10) {
+      opened += 1;
+      const shop = await docket.tenant(`shop-${opened}`);
+      await stockTea(shop.docket, units);
+      shops.push(shop);
+      return shop;
+    },
+    get docket() {
+      return docket;
+    },
+    get storage() {
+      return storage;
+    },
+  };
+}
+
+/** What is wrong with the books; looked at again for a while, as what is on its way comes to rest. */
+async function untilBalanced(shops: readonly Shop[], storage: Storage): Promise<string[]> {
+  const giveUpAt = performance.now() + REST_MS;
+  for (;;) {
+    const audits = await Promise.all([...shops.map(({ docket }) => auditBooks(docket)), looseEnds(storage)]);
+    const problems = audits.flat();
+    if (problems.length === 0 || performance.now() > giveUpAt) {
+      return problems.slice(0, MAX_PROBLEMS);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}

@@ -1,0 +1,73 @@
+import type { Item, Reservation } from "../../../gen/docket/inventory/v1/inventory_pb.js";
+import { Reservation_State } from "../../../gen/docket/inventory/v1/inventory_pb.js";
+import { type Order, Order_State } from "../../../gen/docket/order/v1/order_pb.js";
+import type { Docket } from "../../../web-client/sdk/docket.ts";
+import { paged } from "../../../web-client/sdk/pages.ts";
+import { reached } from "./shop.ts";
+
+const { HELD, COMMITTED, CONSUMED } = Reservation_State;
+
+/** In which states an order's reservations may be once the order stands so. Other states: anything. */
+const expected: Partial<Record<Order_State, readonly Reservation_State[]>> = {
+  [Order_State.AWAITING_PAYMENT]: [HELD],
+  [Order_State.CONFIRMED]: [COMMITTED],
+  [Order_State.FULFILLING]: [COMMITTED, CONSUMED],
+  [Order_State.COMPLETED]: [CONSUMED],
+  [Order_State.CANCELLED]: [],
+  [Order_State.EXPIRED]: [],
+};
+
+/** Each item's ledger adds up to its stock, and what is reserved belongs to the reservations of orders that need it. */
+export async function auditStock(docket: Docket, orders: readonly Order[]): Promise<string[]> {
+  const items = await Array.fromAsync(docket.listItems({ pageSize: 1000 }));
+  const reservations = await Array.fromAsync(
+    paged(
+      (pageToken) => docket.items.listReservations({ pageSize: 1000, pageToken }),
+      (page) => page.reservations,
+    ),
+  );
+  const live = reservations.filter(({ state }) => [HELD, COMMITTED, CONSUMED].includes(state));
+  const byItem = await Promise.all(items.map((item) => auditItem(docket, item, live)));
+  const byOrder = Map.groupBy(live, ({ order }) => order);
+  return [...byItem.flat(), ...orders.flatMap((order) => auditOrder(order, byOrder.get(order.name) ?? []))];
+}
+
+async function auditItem(docket: Docket, item: Item, live: readonly Reservation[]): Promise<string[]> {
+  const movements = await Array.fromAsync(
+    paged(
+      (pageToken) => docket.items.listStockMovements({ parent: item.name, pageSize: 1000, pageToken }),
+      (page) => page.movements,
+    ),
+  );
+  const onHand = movements.reduce((sum, { onHandDelta }) => sum + onHandDelta, 0n);
+  const reserved = movements.reduce((sum, { reservedDelta }) => sum + reservedDelta, 0n);
+  const held = live
+    .flatMap(({ items }) => items)
+    .filter(({ sku }) => sku === item.sku)
+    .reduce((sum, { quantity, quantityConsumed }) => sum + quantity - quantityConsumed, 0n);
+  const rows = [
+    ["on hand", item.stockOnHand, onHand],
+    ["reserved", item.stockReserved, reserved],
+    ["reserved by reservations", item.stockReserved, held],
+    ["available", item.stockAvailable, item.stockOnHand - item.stockReserved],
+  ] as const;
+  const problems = rows
+    .filter(([, told, summed]) => told !== summed)
+    .map(([what, told, summed]) => `${item.sku}: ${what} ${told}, its ledger says ${summed}`);
+  return item.stockOnHand < 0n || item.stockReserved < 0n || item.stockAvailable < 0n
+    ? [...problems, `${item.sku} is oversold: ${item.stockOnHand} on hand, ${item.stockReserved} reserved`]
+    : problems;
+}
+
+function auditOrder(order: Order, live: readonly Reservation[]): string[] {
+  const states = expected[reached(order)];
+  if (states === undefined) {
+    return [];
+  }
+  const wanted = order.lineItems.reduce((sum, { quantity }) => sum + BigInt(quantity), 0n);
+  const units = live.flatMap(({ items }) => items).reduce((sum, { quantity }) => sum + quantity, 0n);
+  const names = live.map(({ name, state }) => `${name} ${Reservation_State[state]}`).join(", ") || "nothing";
+  return live.every(({ state }) => states.includes(state)) && units === (states.length === 0 ? 0n : wanted)
+    ? []
+    : [`${order.name} is ${Order_State[order.state]} and has reserved ${names} (${units} of ${wanted} units)`];
+}
