@@ -1,0 +1,118 @@
+import { Order_State } from "../../gen/docket/order/v1/order_pb.js";
+import type { Money } from "../../gen/google/type/money_pb.js";
+import type { Docket } from "../../web-client/sdk/docket.ts";
+
+/** What the orders of a Docket add up to. Amounts are in cents. */
+export interface Totals {
+  orders: number;
+  lines: number;
+  units: number;
+  goods: bigint;
+  afterDiscount: bigint;
+  freight: bigint;
+  completed: number;
+  confirmed: number;
+}
+
+/** Whether both say the same of everything. */
+export function same(a: Totals, b: Totals): boolean {
+  return (Object.keys(b) as (keyof Totals)[]).every((key) => a[key] === b[key]);
+}
+
+/** Sums over all orders, and where the books do not balance. */
+export interface Books {
+  readonly totals: Totals;
+  /** One line for each disagreement between ledgers and what they must add up to; none is what we want. */
+  readonly disagreements: readonly string[];
+}
+
+/** Reads every order, payment and stock movement, and adds them up. */
+export async function readBooks(docket: Docket): Promise<Books> {
+  const totals: Totals = {
+    orders: 0,
+    lines: 0,
+    units: 0,
+    goods: 0n,
+    afterDiscount: 0n,
+    freight: 0n,
+    completed: 0,
+    confirmed: 0,
+  };
+  const disagreements: string[] = [];
+  const paid = await paidByOrder(docket);
+  const reserved = new Map<string, bigint>();
+  const shipped = new Map<string, bigint>();
+
+  for await (const order of docket.listOrders({ pageSize: 500 })) {
+    totals.orders += 1;
+    totals.lines += order.lineItems.length;
+    totals.goods += cents(order.subtotal);
+    totals.afterDiscount += cents(order.subtotal) - cents(order.discountTotal);
+    totals.freight += cents(order.shippingFee);
+    totals.completed += order.state === Order_State.COMPLETED ? 1 : 0;
+    totals.confirmed += order.state === Order_State.CONFIRMED ? 1 : 0;
+    for (const { sku, quantity, quantityDelivered } of order.lineItems) {
+      totals.units += quantity;
+      add(shipped, sku, BigInt(quantityDelivered));
+      add(reserved, sku, BigInt(quantity - quantityDelivered));
+    }
+    const money = paid.get(order.name) ?? 0n;
+    if (money !== cents(order.total)) {
+      disagreements.push(`${order.externalId}: ${money} cents were taken for ${cents(order.total)}`);
+    }
+  }
+  disagreements.push(...(await checkStock(docket, reserved, shipped)));
+  return { totals, disagreements };
+}
+
+/** Captured less refunded, by order. */
+async function paidByOrder(docket: Docket): Promise<Map<string, bigint>> {
+  const paid = new Map<string, bigint>();
+  for await (const payment of docket.listPayments({ parent: "orders/-", pageSize: 500 })) {
+    const order = payment.name.slice(0, payment.name.indexOf("/payments/"));
+    add(paid, order, cents(payment.capturedAmount) - cents(payment.refundedAmount));
+  }
+  return paid;
+}
+
+/** The stock ledger of each item adds up to its stock, and what is reserved and gone is what the orders say. */
+async function checkStock(
+  docket: Docket,
+  reserved: ReadonlyMap<string, bigint>,
+  shipped: ReadonlyMap<string, bigint>,
+): Promise<string[]> {
+  const disagreements: string[] = [];
+  for await (const item of docket.listItems({ pageSize: 500 })) {
+    const sum = { onHand: 0n, reserved: 0n, gone: 0n };
+    let pageToken = "";
+    do {
+      const page = await docket.items.listStockMovements({ parent: item.name, pageSize: 1000, pageToken });
+      for (const { onHandDelta, reservedDelta } of page.movements) {
+        sum.onHand += onHandDelta;
+        sum.reserved += reservedDelta;
+        sum.gone -= onHandDelta < 0n ? onHandDelta : 0n;
+      }
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+    const expectations = [
+      ["on hand", sum.onHand, item.stockOnHand],
+      ["reserved", sum.reserved, item.stockReserved],
+      ["reserved by orders", reserved.get(item.sku) ?? 0n, item.stockReserved],
+      ["shipped", shipped.get(item.sku) ?? 0n, sum.gone],
+    ] as const;
+    for (const [what, expected, actual] of expectations) {
+      if (expected !== actual) {
+        disagreements.push(`${item.sku}: ${what} ${actual}, but the ledger says ${expected}`);
+      }
+    }
+  }
+  return disagreements;
+}
+
+function cents(amount: Money | undefined): bigint {
+  return amount === undefined ? 0n : amount.units * 100n + BigInt(amount.nanos / 10_000_000);
+}
+
+function add(sums: Map<string, bigint>, key: string, amount: bigint): void {
+  sums.set(key, (sums.get(key) ?? 0n) + amount);
+}
