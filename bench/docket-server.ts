@@ -1,0 +1,49 @@
+import type { Statement } from "../services/runtime/db/statement.ts";
+import { readStandaloneConfig } from "../services/standalone/config.ts";
+import { startStandalone } from "../services/standalone/standalone.ts";
+import { cpuMicros, serveParent } from "./child.ts";
+
+/**
+ * A whole Docket for a benchmark, in a process of its own, which counts its statements. With `BENCH_STATEMENTS` set it
+ * also keeps which they were.
+ */
+const kinds =
+  process.env["BENCH_STATEMENTS"] === undefined ? undefined : new Map<string, [count: number, ms: number]>();
+let statements = 0;
+let commits = 0;
+
+function note({ sql, durationMs }: Statement): void {
+  statements += 1;
+  commits += sql === "commit" ? 1 : 0;
+  if (kinds !== undefined) {
+    const kind = kindOf(sql);
+    const [count, ms] = kinds.get(kind) ?? [0, 0];
+    kinds.set(kind, [count + 1, ms + durationMs]);
+  }
+}
+
+/** The statement without what only says how many rows it is for. */
+function kindOf(sql: string): string {
+  return sql
+    .replace(/\s+/g, " ")
+    .replaceAll(/\((\s*\?\s*,?)+\)(, \((\s*\?\s*,?)+\))*/g, "(?)")
+    .replaceAll(/(when \? then \? ?)+/g, "when ? then ? ")
+    .replaceAll(/( or \([^()]*\))+/g, " or …")
+    .replaceAll(/( union all select( \?,?)+)+/g, " union all …")
+    .slice(0, 400);
+}
+
+const running = await startStandalone(readStandaloneConfig(process.env), { onStatement: note });
+const { httpUrl, grpcAddress, adminKey } = running;
+serveParent(
+  { httpUrl, grpcAddress, adminKey },
+  {
+    usage: () => ({ cpuMicros: cpuMicros(), statements, commits, rssBytes: process.memoryUsage.rss() }),
+    kinds: () => {
+      const all = Object.fromEntries(kinds ?? []);
+      kinds?.clear();
+      return all;
+    },
+  },
+  () => running[Symbol.asyncDispose](),
+);

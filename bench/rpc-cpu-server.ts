@@ -1,0 +1,81 @@
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { create, fromJsonString, toJsonString } from "@bufbuild/protobuf";
+import { createServiceImplSpec, type ServiceImpl } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { destination } from "pino";
+import { Registry } from "prom-client";
+import { createHttpHandler } from "../gateway/http-server.ts";
+import { OrderSchema } from "../gen/docket/order/v1/order_pb.js";
+import { OrderService } from "../gen/docket/order/v1/order_service_pb.js";
+import { systemClock } from "../services/runtime/clock.ts";
+import { createLogger } from "../services/runtime/log.ts";
+import { createGrpcServer } from "../services/runtime/serve/grpc-server.ts";
+import { createInterceptors } from "../services/runtime/serve/interceptors.ts";
+import { createRpcMetrics } from "../services/runtime/telemetry/rpc-metrics.ts";
+import { cpuMicros, serveParent } from "./child.ts";
+import { smallOrder } from "./order-echo.ts";
+
+/**
+ * One server of `rpc-cpu.ts`, in a process of its own. GetOrder answers a fixed order of about 500 bytes, CreateOrder gives
+ * back the order that it got; there is no database. The variants: `bare` is a hand-written node:http handler with
+ * @bufbuild/protobuf's JSON; `connect-node` its adapter alone; `wire` ours without interceptors; `full` ours as it is
+ * served: request id, a log line (to /dev/null), metrics, errors, deadline, an API key, scopes and validation.
+ */
+const [, , variant] = process.argv;
+const order = create(OrderSchema, smallOrder);
+const implementation: Pick<ServiceImpl<typeof OrderService>, "getOrder" | "createOrder"> = {
+  getOrder: () => order,
+  createOrder: (request) => request.order ?? order,
+};
+
+const bare: RequestListener = (request, response) => {
+  const answer = (message: typeof order) => {
+    const body = toJsonString(OrderSchema, message);
+    response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body) });
+    response.end(body);
+  };
+  if (request.method === "GET") {
+    answer(order);
+    return;
+  }
+  const chunks: Buffer[] = [];
+  request.on("data", (chunk: Buffer) => chunks.push(chunk));
+  request.on("end", () => answer(fromJsonString(OrderSchema, Buffer.concat(chunks).toString())));
+};
+
+function ours(full: boolean) {
+  const log = createLogger({
+    level: "info",
+    name: "bench",
+    destination: destination({ dest: "/dev/null", sync: false, minLength: 8192 }),
+  });
+  const scopes = new Set(["orders.read", "orders.write"]);
+  const principal = { kind: "api_key", tenant: "bench", subject: "bench", scopes } as const;
+  const interceptors = createInterceptors({
+    authenticate: async () => principal,
+    log,
+    metrics: createRpcMetrics(new Registry()),
+    clock: systemClock,
+  });
+  const specs = [
+    createServiceImplSpec<typeof OrderService>(OrderService, implementation as ServiceImpl<typeof OrderService>),
+  ];
+  return { specs, interceptors: full ? interceptors : [], log };
+}
+
+async function listen(): Promise<{ httpPort: number; grpcPort: number }> {
+  const served = variant === "wire" || variant === "full" ? ours(variant === "full") : undefined;
+  const handler =
+    served === undefined
+      ? variant === "bare"
+        ? bare
+        : connectNodeAdapter({ routes: (router) => router.service(OrderService, implementation) })
+      : createHttpHandler({ ...served, errorDomain: "docket" });
+  const server = createServer(handler as RequestListener);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const grpcPort = served === undefined ? 0 : await createGrpcServer(served).listen({ host: "127.0.0.1", port: 0 });
+  return { httpPort: (server.address() as AddressInfo).port, grpcPort };
+}
+
+serveParent(await listen(), { usage: () => ({ cpuMicros: cpuMicros() }) }, () => {});

@@ -1,0 +1,44 @@
+import type { HttpCall } from "./http-client.ts";
+import { drive } from "./load.ts";
+
+const items = 200;
+
+/** Puts the items on the shelves that {@link anOrder} asks for, more of each than any benchmark sells. */
+export async function openShop(call: HttpCall): Promise<void> {
+  await drive({ concurrency: 16, count: items }, (nth) =>
+    call(
+      "POST",
+      "/v1/items",
+      JSON.stringify({
+        sku: skuOf(nth),
+        title: `Item number ${nth}`,
+        prices: [{ currencyCode: "EUR", units: "4", nanos: 500_000_000 }],
+        stockOnHand: "100000000",
+      }),
+    ),
+  );
+}
+
+/** The nth order: two lines, of items that few orders of the same moment share, as in a shop with many. */
+export function anOrder(nth: number, own: object = {}) {
+  return {
+    currencyCode: "EUR",
+    customer: { id: `c${nth % 1000}`, displayName: "Vins et alcools Chevalier", email: "paul@vinet.example" },
+    shippingAddress: {
+      recipient: "Paul Henriot",
+      addressLines: ["59 rue de l'Abbaye"],
+      locality: "Reims",
+      postalCode: "51100",
+      regionCode: "FR",
+    },
+    lineItems: [
+      { sku: skuOf(nth * 2), quantity: 1 },
+      { sku: skuOf(nth * 2 + 1), quantity: 2 },
+    ],
+    ...own,
+  };
+}
+
+function skuOf(nth: number): string {
+  return `item-${nth % items}`;
+}

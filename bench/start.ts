@@ -1,0 +1,107 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { startDocket } from "./docket.ts";
+import { describeMachine, keepResult, option, printRatios, printRounds } from "./measure.ts";
+
+/**
+ * The standalone program on SQLite: from the start of its process until it says that it is ready, on an empty folder and
+ * on its own data, against a Node that does nothing; then its memory, its CPU and its statements while nobody asks for
+ * anything. `--rounds`, `--idle` seconds.
+ */
+const rounds = option("rounds", 7);
+const idleSeconds = option("idle", 5);
+const root = join(import.meta.dirname, "..");
+
+interface Started {
+  readonly readyMs: number;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+async function start(script: readonly string[], folder: string, sign: string): Promise<Started> {
+  const before = performance.now();
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...script], {
+    cwd: root,
+    env: {
+      PATH: process.env["PATH"],
+      DOCKET_HTTP_PORT: "0",
+      DOCKET_GRPC_PORT: "0",
+      DOCKET_OPS_PORT: "0",
+      DOCKET_DATA_DIR: folder,
+    },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let said = "";
+  for await (const piece of child.stderr.setEncoding("utf8").iterator({ destroyOnReturn: false })) {
+    said += piece;
+    if (said.includes(sign)) {
+      break;
+    }
+  }
+  if (!said.includes(sign)) {
+    throw new Error(`it ended before it was ready: ${said}`);
+  }
+  const readyMs = performance.now() - before;
+  child.stderr.resume();
+  return {
+    readyMs,
+    pid: child.pid ?? 0,
+    async stop() {
+      child.kill("SIGTERM");
+      await once(child, "exit");
+    },
+  };
+}
+
+/** Resident memory in MiB, by Linux' /proc. */
+async function rssMib(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
+}
+
+const machine = await describeMachine(["@grpc/grpc-js", "kysely"]);
+const readyMs: Record<string, number[]> = { node: [], empty: [], "with data": [] };
+const idleRssMib: Record<string, number[]> = { node: [], docket: [] };
+const main = ["services/standalone/main.ts"];
+const nothing = ["--eval", "process.stderr.write('ready'); setInterval(() => {}, 1000)"];
+for (let round = 0; round < rounds; round++) {
+  const folder = await mkdtemp(join(tmpdir(), "docket-bench-"));
+  const bare = await start(nothing, folder, "ready");
+  readyMs["node"]?.push(bare.readyMs);
+  const empty = await start(main, folder, "Docket is ready.");
+  readyMs["empty"]?.push(empty.readyMs);
+  await empty.stop();
+  const again = await start(main, folder, "Docket is ready.");
+  readyMs["with data"]?.push(again.readyMs);
+  await sleep(2000);
+  idleRssMib["node"]?.push(await rssMib(bare.pid));
+  idleRssMib["docket"]?.push(await rssMib(again.pid));
+  await again.stop();
+  await bare.stop();
+  await rm(folder, { recursive: true, force: true });
+}
+
+const idle: Record<string, number[]> = { "statements/s": [], "commits/s": [], "CPU ms/s": [] };
+await using docket = await startDocket("sqlite");
+await sleep(3000);
+for (let round = 0; round < 5; round++) {
+  const before = await docket.usage();
+  await sleep((idleSeconds * 1000) / 5);
+  const after = await docket.usage();
+  idle["statements/s"]?.push(((after.statements - before.statements) * 5) / idleSeconds);
+  idle["commits/s"]?.push(((after.commits - before.commits) * 5) / idleSeconds);
+  idle["CPU ms/s"]?.push(((after.cpuMicros - before.cpuMicros) / 1000) * (5 / idleSeconds));
+}
+printRounds(readyMs, "ms from start to ready");
+printRounds(idleRssMib, "MiB resident, idle");
+printRounds(idle, "while idle");
+printRatios(readyMs, [
+  ["empty", "node"],
+  ["with data", "node"],
+]);
+printRatios(idleRssMib, [["docket", "node"]]);
+await keepResult("start", { machine, readyMs, idleRssMib, idle });

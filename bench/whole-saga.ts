@@ -1,0 +1,121 @@
+import { Order_State } from "../gen/docket/order/v1/order_pb.js";
+import { createDocket } from "../web-client/sdk/docket.ts";
+import { type BenchDocket, type Storage, startDocket, storages, type Usage } from "./docket.ts";
+import { createHttpClient } from "./http-client.ts";
+import { drive } from "./load.ts";
+import { chosen, describeMachine, keepResult, option, percentile, printRatios, printRounds } from "./measure.ts";
+import { anOrder, openShop } from "./shop.ts";
+
+/**
+ * Whole orders per second: created over REST, stock held, paid at the sandbox, stock committed, shipped by the sandbox
+ * carrier, delivered, COMPLETED. An order is over when a watcher of changes is told so; then its worker places the next.
+ * A round is over after `--orders` or `--seconds`; `--rounds`, `--concurrency`; `--storages sqlite` for one alone. With `BENCH_STATEMENTS=1` it also says
+ * which statements an order consists of; with `BENCH_CPU_PROF=folder` each server leaves a profile there.
+ */
+const rounds = option("rounds", 5);
+const orders = option("orders", 600);
+const roundSeconds = option("seconds", 6);
+const concurrency = option("concurrency", 64);
+
+interface Contender {
+  readonly docket: BenchDocket;
+  /** Places the nth order and resolves when it is completed. */
+  placeWhole(nth: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function open(storage: Storage): Promise<Contender> {
+  const docket = await startDocket(storage, { DOCKET_SANDBOX_DELAY: "1ms", DOCKET_SANDBOX_CARRIER_STEP: "1ms" });
+  const http = createHttpClient(docket.httpUrl, docket.adminKey);
+  await openShop(http);
+  const waiting = new Map<string, () => void>();
+  const completed = new Set<string>();
+  const leaving = new AbortController();
+  const sdk = createDocket({ baseUrl: docket.httpUrl, apiKey: docket.adminKey });
+  const watching = (async () => {
+    const changes = sdk.watchOrders({ filter: "state = COMPLETED" }, { signal: leaving.signal });
+    for await (const { order } of changes) {
+      if (order?.state === Order_State.COMPLETED && !completed.has(order.name)) {
+        completed.add(order.name);
+        waiting.get(order.name)?.();
+      }
+    }
+  })();
+  return {
+    docket,
+    async placeWhole(nth) {
+      const answer = await http("POST", "/v1/orders", JSON.stringify(anOrder(nth, { paymentToken: "tok_success" })));
+      const { name } = JSON.parse(answer.toString()) as { name: string };
+      if (!completed.has(name)) {
+        await new Promise<void>((resolve) => waiting.set(name, resolve));
+        waiting.delete(name);
+      }
+    },
+    async close() {
+      leaving.abort();
+      await watching;
+      http[Symbol.dispose]();
+      await docket[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const machine = await describeMachine(["kysely", "mysql2", "@grpc/grpc-js"]);
+const names = chosen("storages", storages);
+const contenders = await Promise.all(names.map(async (name) => [name, await open(name)] as const));
+const empty = (): Record<string, number[]> => Object.fromEntries(names.map((name) => [name, []]));
+const measured = {
+  ordersPerSecond: empty(),
+  orders: empty(),
+  p50Ms: empty(),
+  p99Ms: empty(),
+  cpuMsPerOrder: empty(),
+  databaseCpuMsPerOrder: empty(),
+  statementsPerOrder: empty(),
+  commitsPerOrder: empty(),
+};
+const total = (name: string) => (measured.orders[name] ?? []).reduce((sum, placed) => sum + placed, 0);
+let nth = 0;
+for (const [, { placeWhole, docket }] of contenders) {
+  await drive({ concurrency, count: orders, seconds: roundSeconds }, () => placeWhole(nth++));
+  await docket.kinds();
+}
+for (let round = 0; round < rounds; round++) {
+  for (const [name, { docket, placeWhole }] of contenders) {
+    const before = await docket.usage();
+    const load = { concurrency, count: orders, seconds: roundSeconds };
+    const { seconds, latenciesMs } = await drive(load, () => placeWhole(nth++));
+    const placed = latenciesMs.length;
+    await docket.untilQuiet();
+    const after = await docket.usage();
+    const each = (field: keyof Usage) => (after[field] - before[field]) / placed;
+    measured.ordersPerSecond[name]?.push(placed / seconds);
+    measured.orders[name]?.push(placed);
+    measured.p50Ms[name]?.push(percentile(latenciesMs, 50));
+    measured.p99Ms[name]?.push(percentile(latenciesMs, 99));
+    measured.cpuMsPerOrder[name]?.push(each("cpuMicros") / 1000);
+    measured.databaseCpuMsPerOrder[name]?.push(each("databaseCpuMicros") / 1000);
+    measured.statementsPerOrder[name]?.push(each("statements"));
+    measured.commitsPerOrder[name]?.push(each("commits"));
+  }
+}
+console.log(`${orders} whole orders or ${roundSeconds} s a round, ${concurrency} at a time`);
+for (const [name, { docket }] of contenders) {
+  console.log(`${name}: ${docket.database}`);
+  for (const [kind, [count, ms]] of Object.entries(await docket.kinds()).sort(([, a], [, b]) => b[0] - a[0])) {
+    console.log(`${(count / total(name)).toFixed(2)}× ${(ms / total(name)).toFixed(2)} ms ${kind}`);
+  }
+}
+printRounds(measured.ordersPerSecond, "orders/s");
+printRounds(measured.p50Ms, "ms from create to completed, p50");
+printRounds(measured.p99Ms, "ms from create to completed, p99");
+printRounds(measured.cpuMsPerOrder, "ms of the server's CPU per order");
+printRounds(measured.databaseCpuMsPerOrder, "ms of the database server's CPU per order");
+printRounds(measured.statementsPerOrder, "statements per order");
+printRounds(measured.commitsPerOrder, "commits per order");
+printRatios(measured.ordersPerSecond, names.length > 1 ? [["sqlite", "mariadb"]] : []);
+const databases = Object.fromEntries(contenders.map(([name, { docket }]) => [name, docket.database]));
+await keepResult("whole-saga", { machine, databases, concurrency, ...measured });
+for (const [, { close }] of contenders) {
+  await close();
+}
