@@ -197,8 +197,8 @@ describeEachDatabase("money under races", (open) => {
 
   test("a callback of an unknown payment is kept, and processed when the payment appears", async () => {
     await using it = await start();
-    const report = capturedBy("sbx_later", { payment: { tenant: "t1", name } });
-    await send(it, "e1", encodeEvent("e1", "payment.captured", report));
+    // Told of by the provider's id alone: by its name it would be known from the moment it is opened, under another id.
+    await send(it, "e1", encodeEvent("e1", "payment.captured", capturedBy("sbx_later")));
     const unknown = await it.as({ kind: "service", tenant: "default" }).listPaymentCallbacks({});
     expect(unknown.paymentCallbacks).toMatchObject([{ state: PaymentCallback_State.RECEIVED }]);
     await it.open(name, "tok_timeout");
