@@ -1,8 +1,9 @@
 import { Order_State } from "../../gen/docket/order/v1/order_pb.js";
 import type { Money } from "../../gen/google/type/money_pb.js";
 import type { Docket } from "../../web-client/sdk/docket.ts";
+import { northwindOrders } from "./messages.ts";
 
-/** What the orders of a Docket add up to. Amounts are in cents. */
+/** What Northwind's orders add up to. Amounts are in cents. */
 export interface Totals {
   orders: number;
   lines: number;
@@ -19,15 +20,15 @@ export function same(a: Totals, b: Totals): boolean {
   return (Object.keys(b) as (keyof Totals)[]).every((key) => a[key] === b[key]);
 }
 
-/** Sums over all orders, and where the books do not balance. */
+/** Sums over Northwind's orders, and where the books do not balance. */
 export interface Books {
   readonly totals: Totals;
   /** One line for each disagreement between ledgers and what they must add up to; none is what we want. */
   readonly disagreements: readonly string[];
 }
 
-/** Reads every order, payment and stock movement, and adds them up. */
-export async function readBooks(docket: Docket): Promise<Books> {
+/** Reads every order of Northwind's, every payment, and every stock movement of the SKUs, and adds them up. */
+export async function readBooks(docket: Docket, skus: ReadonlySet<string>): Promise<Books> {
   const totals: Totals = {
     orders: 0,
     lines: 0,
@@ -43,7 +44,7 @@ export async function readBooks(docket: Docket): Promise<Books> {
   const reserved = new Map<string, bigint>();
   const shipped = new Map<string, bigint>();
 
-  for await (const order of docket.listOrders({ pageSize: 500 })) {
+  for await (const order of docket.listOrders({ filter: northwindOrders, pageSize: 500 })) {
     totals.orders += 1;
     totals.lines += order.lineItems.length;
     totals.goods += cents(order.subtotal);
@@ -61,7 +62,7 @@ export async function readBooks(docket: Docket): Promise<Books> {
       disagreements.push(`${order.externalId}: ${money} cents were taken for ${cents(order.total)}`);
     }
   }
-  disagreements.push(...(await checkStock(docket, reserved, shipped)));
+  disagreements.push(...(await checkStock(docket, skus, reserved, shipped)));
   return { totals, disagreements };
 }
 
@@ -78,11 +79,15 @@ async function paidByOrder(docket: Docket): Promise<Map<string, bigint>> {
 /** The stock ledger of each item adds up to its stock, and what is reserved and gone is what the orders say. */
 async function checkStock(
   docket: Docket,
+  skus: ReadonlySet<string>,
   reserved: ReadonlyMap<string, bigint>,
   shipped: ReadonlyMap<string, bigint>,
 ): Promise<string[]> {
   const disagreements: string[] = [];
   for await (const item of docket.listItems({ pageSize: 500 })) {
+    if (!skus.has(item.sku)) {
+      continue;
+    }
     const sum = { onHand: 0n, reserved: 0n, gone: 0n };
     let pageToken = "";
     do {

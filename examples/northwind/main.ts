@@ -6,13 +6,12 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { SingleBar } from "cli-progress";
-import { Order_State } from "../../gen/docket/order/v1/order_pb.js";
 import { createDocket, type Docket } from "../../web-client/sdk/docket.ts";
 import { inParallel } from "../in-parallel.ts";
 import { useDocket } from "../local-docket.ts";
 import { readBooks, same, type Totals } from "./books.ts";
 import { expectedTotals } from "./expected.ts";
-import { toItem, toOrder } from "./messages.ts";
+import { northwindOrders, skuOf, toItem, toOrder } from "./messages.ts";
 import { type OrderRecord, type Records, readRecords } from "./records.ts";
 
 const atOnce = 16;
@@ -31,12 +30,17 @@ console.log(`Docket at ${running.url}`);
 
 const items = await createItems(docket, records);
 const orders = await createOrders(docket, records);
-await settle(docket, "paid", (count) => count(Order_State.PLACING) + count(Order_State.AWAITING_PAYMENT));
+await settle("paid", () => countOrders(docket, "(state = PLACING OR state = AWAITING_PAYMENT)"));
 const shipments = await shipOrders(docket, records, orders);
-await settle(docket, "delivered", (count) => Math.max(0, expected.completed - count(Order_State.COMPLETED)));
+await settle("delivered", async () =>
+  Math.max(0, expected.completed - (await countOrders(docket, "state = COMPLETED"))),
+);
 console.log(`new: ${items} items, ${orders.created} orders, ${shipments} shipments`);
 
-const { totals, disagreements } = await readBooks(docket);
+const { totals, disagreements } = await readBooks(
+  docket,
+  new Set(records.products.map(({ ProductID }) => skuOf(ProductID))),
+);
 for (const line of disagreements) {
   console.error(`  ${line}`);
 }
@@ -63,7 +67,7 @@ async function createItems(docket: Docket, { products, lines }: Records): Promis
 /** Creates the orders that do not exist; answers the name of each by its number. */
 async function createOrders(docket: Docket, { orders, customers, lines }: Records) {
   const names = new Map<string, string>();
-  for await (const order of docket.listOrders({ pageSize: 500 })) {
+  for await (const order of docket.listOrders({ filter: northwindOrders, pageSize: 500 })) {
     names.set(order.externalId, order.name);
   }
   const missing = orders.filter((record) => !names.has(record.OrderID));
@@ -85,7 +89,7 @@ async function createOrders(docket: Docket, { orders, customers, lines }: Record
 /** Ships what Northwind shipped; answers how many shipments are new. */
 async function shipOrders(docket: Docket, { orders }: Records, { names }: { names: ReadonlyMap<string, string> }) {
   const resting = new Set<string>();
-  for await (const order of docket.listOrders({ filter: "state = CONFIRMED", pageSize: 500 })) {
+  for await (const order of docket.listOrders({ filter: `${northwindOrders} AND state = CONFIRMED`, pageSize: 500 })) {
     resting.add(order.name);
   }
   const shipped = orders.filter((record) => record.ShippedDate !== "" && resting.has(names.get(record.OrderID) ?? ""));
@@ -105,20 +109,17 @@ async function shipOrders(docket: Docket, { orders }: Records, { names }: { name
   return shipped.length;
 }
 
-/** Waits until nothing is left to wait for, by how many orders there are in each state. */
-async function settle(
-  docket: Docket,
-  what: string,
-  leftOf: (count: (state: Order_State) => number) => number,
-): Promise<void> {
+async function countOrders(docket: Docket, filter: string): Promise<number> {
+  const orders = docket.listOrders({ filter: `${northwindOrders} AND ${filter}`, pageSize: 500 });
+  return (await Array.fromAsync(orders)).length;
+}
+
+/** Waits until nothing is left to wait for. */
+async function settle(what: string, countLeft: () => Promise<number>): Promise<void> {
   const deadline = Date.now() + settleMs;
-  const unsettled = async () => {
-    const { states } = await docket.orders.getOrderStatistics({});
-    return leftOf((state) => Number(states.find((it) => it.state === state)?.orderCount ?? 0n));
-  };
-  const first = await unsettled();
+  const first = await countLeft();
   await withBar(what, first, async (progress) => {
-    for (let left = first; left > 0; left = await unsettled()) {
+    for (let left = first; left > 0; left = await countLeft()) {
       if (Date.now() > deadline) {
         throw new Error(`after ${settleMs / 1000} s there are still ${left} orders that are not ${what}`);
       }

@@ -6,6 +6,9 @@ import type { Customer, OrderLine, OrderRecord, Product } from "./records.ts";
 
 const currency = "USD";
 
+/** Which of a Docket's orders are Northwind's: whoever has others beside them sees them left alone. */
+export const northwindOrders = 'labels.source = "northwind"';
+
 /** CLDR region codes of the countries that Northwind ships to. */
 const regions: Readonly<Record<string, string>> = {
   Argentina: "AR",
@@ -81,6 +84,7 @@ export function toOrder(
     paymentToken: "tok_success",
     carrier: "sandbox",
     labels: {
+      source: "northwind",
       order_date: dateOf(record.OrderDate),
       required_date: dateOf(record.RequiredDate),
       ...(record.ShippedDate !== "" && { shipped_date: dateOf(record.ShippedDate) }),

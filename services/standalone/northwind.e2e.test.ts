@@ -3,7 +3,9 @@ import { appendFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
+import { createDocket } from "../../web-client/sdk/docket.ts";
 import { childEnvironment } from "./testing/child-environment.ts";
+import { stockTea, teaOrder } from "./testing/shop.ts";
 import { describeEachStorage, startDocket } from "./testing/start-docket.ts";
 
 const example = join(import.meta.dirname, "../../examples/northwind/main.ts");
@@ -60,6 +62,10 @@ describeEachStorage("the northwind example", (createStorage) => {
       });
     try {
       await writeRecords(folder);
+      // A shop with orders of its own, one of which nobody pays: they are not Northwind's business.
+      const shop = createDocket({ baseUrl: httpUrl, apiKey: adminKey });
+      await stockTea(shop, 3);
+      await shop.placeOrder({ ...teaOrder(), externalId: "own-1", paymentToken: "tok_action" });
       const first = await run();
       expect(first.text).toContain("new: 5 items, 12 orders, 9 shipments");
       expect(first.text).toContain("stock and money ledgers balance");
