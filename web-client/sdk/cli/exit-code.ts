@@ -1,4 +1,4 @@
-import { type DocketError, type ErrorCode, toDocketError } from "../errors.ts";
+import { DocketError, type ErrorCode } from "../errors.ts";
 
 /** How the program ends, so that scripts can tell failures apart. 2 is wrong usage, from the argument parser. */
 export const exitCodes = {
@@ -25,11 +25,12 @@ const byCode: Partial<Record<ErrorCode, number>> = {
   RESOURCE_EXHAUSTED: exitCodes.unavailable,
 };
 
-/** The exit code of an error and what to print of it. */
+/** The exit code of an error and what to print of it: of a call to Docket, or of this machine (a file that is not there). */
 export function explain(error: unknown): { exitCode: number; text: string } {
-  const failure = toDocketError(error);
-  const exitCode = byCode[failure.code] ?? exitCodes.failed;
-  return { exitCode, text: [headline(failure), ...details(failure)].join("\n") };
+  if (!(error instanceof DocketError)) {
+    return { exitCode: exitCodes.failed, text: error instanceof Error ? error.message : String(error) };
+  }
+  return { exitCode: byCode[error.code] ?? exitCodes.failed, text: [headline(error), ...details(error)].join("\n") };
 }
 
 function headline({ code, reason, message }: DocketError): string {

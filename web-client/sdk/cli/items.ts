@@ -49,13 +49,15 @@ export function addItemCommands(program: Command, surroundings: Surroundings): v
     .argument("<sku>")
     .requiredOption("-t, --title <title>", "what it is called on an order")
     .requiredOption("-p, --price <price...>", "one per currency, for example USD=12.50", collectPrice)
-    .option("-s, --stock <units>", "units on hand", parseUnits, 0n)
-    .action(async (sku: string, options: { title: string; price: Item["prices"]; stock: bigint }, command: Command) => {
-      const { docket, output } = contextOf(command, surroundings);
-      const { title, price, stock } = options;
-      const item = await docket.items.createItem({ item: { sku, title, prices: price, stockOnHand: stock } });
-      output.one(ItemSchema, item, itemText(item));
-    });
+    .option("-s, --stock <units>", "units on hand (default: 0)", parseUnits)
+    .action(
+      async (sku: string, options: { title: string; price: Item["prices"]; stock?: bigint }, command: Command) => {
+        const { docket, output } = contextOf(command, surroundings);
+        const { title, price, stock = 0n } = options;
+        const item = await docket.items.createItem({ item: { sku, title, prices: price, stockOnHand: stock } });
+        output.one(ItemSchema, item, itemText(item));
+      },
+    );
 
   items
     .command("adjust")
