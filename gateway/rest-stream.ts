@@ -7,7 +7,7 @@ import { toConnectError } from "./errors.ts";
 import { copyMetadata } from "./headers.ts";
 import { type Request, type Response, writeChunk } from "./http-io.ts";
 import type { JsonCodec } from "./json-codec.ts";
-import { httpBodyOf, type PreparedRoute } from "./rest-call.ts";
+import { contentTypeOf, httpBodyOf, type PreparedRoute } from "./rest-call.ts";
 import { createStreamWriter, negotiateStreamFormat } from "./stream-format.ts";
 
 /** What writing a stream needs beside the call. */
@@ -98,7 +98,7 @@ export async function writeRawStream(
       if (!response.headersSent) {
         const headers: OutgoingHttpHeaders = { "x-content-type-options": "nosniff" };
         copyMetadata(context.touchedHeader(), headers);
-        headers["content-type"] = body?.contentType || "application/octet-stream";
+        headers["content-type"] = contentTypeOf(body);
         writeHead(response, 200, headers);
       }
       if (next.done === true) break;

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
-import type { JsonReadOptions, JsonValue, JsonWriteOptions, Message, Registry } from "@bufbuild/protobuf";
+import type { DescMethod, JsonReadOptions, JsonValue, JsonWriteOptions, Message, Registry } from "@bufbuild/protobuf";
 import { fromJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor, type MethodImplSpec } from "@connectrpc/connect";
 import { type Compression, compressionNegotiate } from "@connectrpc/connect/protocol";
@@ -69,11 +69,18 @@ export function createUnaryRpc(
   })(method.output);
 
   const decode = (bytes: Uint8Array, binary: boolean): Message => {
-    if (binary) return readBinary(bytes);
-    if (!isUtf8(bytes)) throw new TypeError("not UTF-8");
+    if (binary) return decodeBinary(bytes);
+    if (!isUtf8(bytes)) throw malformed(method, "it is not UTF-8");
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
     const json = JSON.parse(text) as JsonValue;
     return countKeysInText(text) === countKeys(json) ? readJson(json) : fromJsonString(method.input, text, jsonOptions);
+  };
+  const decodeBinary = (bytes: Uint8Array): Message => {
+    try {
+      return readBinary(bytes);
+    } catch (error) {
+      throw malformed(method, error instanceof Error ? error.message : String(error));
+    }
   };
   const encode = (message: Message, binary: boolean): Buffer => {
     if (!binary) return Buffer.from(writeJson(message));
@@ -112,7 +119,8 @@ export function createUnaryRpc(
       let input: Message;
       try {
         input = decode(wire.protocol === "connect" ? body : unwrap(body), wire.binary);
-      } catch {
+      } catch (error) {
+        if (error instanceof ConnectError) throw error;
         call.abort();
         fallback(request, response, body);
         return;
@@ -132,6 +140,10 @@ export function createUnaryRpc(
       call.abort();
     }
   }
+}
+
+function malformed(method: DescMethod, reason: string): ConnectError {
+  return new ConnectError(`cannot decode ${method.input.typeName}: ${reason}`, Code.InvalidArgument);
 }
 
 function jsonOptionsOf(
