@@ -143,6 +143,11 @@ export function toConnectError(thrown: unknown, signal?: AbortSignal): ConnectEr
   return gatewayError({ code: Code.Internal, reason: "INTERNAL", message: "internal error", cause: thrown });
 }
 
+/** True for an error that the operator has to hear of: nobody meant to answer it. */
+export function isOurs(error: ConnectError): boolean {
+  return error.code === Code.Internal || error.code === Code.Unknown;
+}
+
 /** Why a signal aborted, as an error of the gateway. */
 export function abortReason(signal: AbortSignal): ConnectError {
   const cause: unknown = signal.reason;

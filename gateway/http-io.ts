@@ -83,9 +83,15 @@ export function discardRest(request: Request, response: Response): void {
 /**
  * The body as it comes, as it was sent. Who stops reading leaves the request alone: destroying it, as a stream's own
  * iterator does, would take the connection from under the answer.
+ *
+ * @throws ConnectError CANCELLED where the client goes.
  */
-export function undecodedBody(request: Request): AsyncIterable<Buffer> {
-  return (request as IncomingMessage).iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
+export async function* undecodedBody(request: Request): AsyncGenerator<Buffer> {
+  try {
+    yield* (request as IncomingMessage).iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
+  } catch {
+    throw clientGone();
+  }
 }
 
 /**

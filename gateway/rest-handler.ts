@@ -6,7 +6,7 @@ import { type ErrorOptions, writeError } from "./answer.ts";
 import type { RequestBody } from "./binding.ts";
 import { type Call, invokeUnary } from "./call.ts";
 import { untilAborted } from "./deadline.ts";
-import { gatewayError, httpStatusOf, invalidRequest, toConnectError } from "./errors.ts";
+import { gatewayError, httpStatusOf, invalidRequest, isOurs, toConnectError } from "./errors.ts";
 import { type FormPart, parseMultipart, parseUrlencoded } from "./form.ts";
 import { createHeaderFilter, defaultRequestHeaders } from "./headers.ts";
 import { discardRest, hasBody, type Request, type Response, readBody, streamBody } from "./http-io.ts";
@@ -72,7 +72,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
       await answer(request, response, route, { segments, rawQuery }, context);
     } catch (thrown) {
       const error = toConnectError(thrown, context?.signal);
-      if (error.code === Code.Internal || error.code === Code.Unknown) options.onError?.(thrown, request);
+      if (isOurs(error)) options.onError?.(thrown, request);
       writeError(request, response, error, errors, statusOf(error, request));
     } finally {
       context?.abort();

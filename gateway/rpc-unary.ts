@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
-import type { DescMethod, JsonReadOptions, JsonValue, JsonWriteOptions, Message, Registry } from "@bufbuild/protobuf";
+import type { JsonReadOptions, JsonValue, JsonWriteOptions, Message, Registry } from "@bufbuild/protobuf";
 import { fromJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor, type MethodImplSpec } from "@connectrpc/connect";
 import { type Compression, compressionNegotiate } from "@connectrpc/connect/protocol";
@@ -44,10 +44,12 @@ const wires: Readonly<Record<string, Wire>> = {
 
 const compressions: Compression[] = [compressionGzip, compressionBrotli];
 const compressMinBytes = 1024;
+/** How much is told of why a message cannot be read, in characters: the reason may repeat what was sent. */
+const maxReasonLength = 400;
 
 /**
  * The fast road for a unary method: no streams, no iterators, compiled codecs, and nothing made that nobody asks for.
- * Compressed requests, GET, and what is malformed are left to connect-node, so that its behavior is the only one.
+ * Compressed requests, GET, and anything but one whole message are left to connect-node.
  */
 export function createUnaryRpc(
   spec: MethodImplSpec & { kind: "unary" },
@@ -69,18 +71,19 @@ export function createUnaryRpc(
   })(method.output);
 
   const decode = (bytes: Uint8Array, binary: boolean): Message => {
-    if (binary) return decodeBinary(bytes);
-    if (!isUtf8(bytes)) throw malformed(method, "it is not UTF-8");
+    try {
+      return binary ? readBinary(bytes) : decodeJson(bytes);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      const message = `cannot decode ${method.input.typeName}: ${reason.slice(0, maxReasonLength).toWellFormed()}`;
+      throw new ConnectError(message, Code.InvalidArgument, undefined, undefined, error);
+    }
+  };
+  const decodeJson = (bytes: Uint8Array): Message => {
+    if (!isUtf8(bytes)) throw new TypeError("it is not UTF-8");
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
     const json = JSON.parse(text) as JsonValue;
     return countKeysInText(text) === countKeys(json) ? readJson(json) : fromJsonString(method.input, text, jsonOptions);
-  };
-  const decodeBinary = (bytes: Uint8Array): Message => {
-    try {
-      return readBinary(bytes);
-    } catch (error) {
-      throw malformed(method, error instanceof Error ? error.message : String(error));
-    }
   };
   const encode = (message: Message, binary: boolean): Buffer => {
     if (!binary) return Buffer.from(writeJson(message));
@@ -116,20 +119,18 @@ export function createUnaryRpc(
     });
     try {
       const body = await readBody(request, maxBytes + (wire.protocol === "connect" ? 0 : 5));
-      let input: Message;
-      try {
-        input = decode(wire.protocol === "connect" ? body : unwrap(body), wire.binary);
-      } catch (error) {
-        if (error instanceof ConnectError) throw error;
+      const bytes = wire.protocol === "connect" ? body : firstMessage(body);
+      const input = bytes && decode(bytes, wire.binary);
+      if (input === undefined || (wire.protocol === "grpc-web" && body.length > messageHead + (bytes?.length ?? 0))) {
         call.abort();
         fallback(request, response, body);
         return;
       }
       const answer = invokeUnary(spec, call, input, interceptors);
       const message = timeoutMs === undefined ? await answer : await untilAborted(answer, call.signal);
-      const bytes = encode(message, wire.binary);
-      if (wire.protocol === "connect") await answerConnect(request, response, call, wire, bytes);
-      else await answerGrpcWeb(request, response, call, wire, bytes);
+      const output = encode(message, wire.binary);
+      if (wire.protocol === "connect") await answerConnect(request, response, call, wire, output);
+      else await answerGrpcWeb(request, response, call, wire, output);
     } catch (thrown) {
       const error = errorOf(thrown, call);
       if (error.code === Code.Internal) options.onError?.(thrown, request);
@@ -140,10 +141,6 @@ export function createUnaryRpc(
       call.abort();
     }
   }
-}
-
-function malformed(method: DescMethod, reason: string): ConnectError {
-  return new ConnectError(`cannot decode ${method.input.typeName}: ${reason}`, Code.InvalidArgument);
 }
 
 function jsonOptionsOf(
@@ -185,11 +182,14 @@ function headersOf(request: Request): Headers {
   return headers;
 }
 
-/** The one message of a gRPC-Web request. @throws on anything but a single plain envelope. */
-function unwrap(body: Buffer): Uint8Array {
-  if (body.length < 5 || body[0] !== 0 || body.readUInt32BE(1) !== body.length - 5)
-    throw new RangeError("not one message");
-  return body.subarray(5);
+/** Bytes before each message of gRPC-Web: flags and its length. */
+const messageHead = 5;
+
+/** The first message of a gRPC-Web request; undefined where it is not there whole or is compressed. */
+function firstMessage(body: Buffer): Uint8Array | undefined {
+  if (body.length < messageHead || body[0] !== 0) return undefined;
+  const end = messageHead + body.readUInt32BE(1);
+  return end <= body.length ? body.subarray(messageHead, end) : undefined;
 }
 
 function errorOf(thrown: unknown, call: Call): ConnectError {

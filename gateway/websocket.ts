@@ -9,7 +9,7 @@ import { type ErrorOptions, writeError } from "./answer.ts";
 import { createBinding } from "./binding.ts";
 import type { Call } from "./call.ts";
 import { errorBody } from "./error-body.ts";
-import { codeName, gatewayError, toConnectError } from "./errors.ts";
+import { codeName, gatewayError, isOurs, toConnectError } from "./errors.ts";
 import { clientGone } from "./http-io.ts";
 import type { JsonCodec } from "./json-codec.ts";
 import type { PreparedRoute } from "./rest-call.ts";
@@ -126,7 +126,7 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
       if (isOurs(error)) options.onError(thrown, request);
       const { json } = errorBody(error, { ...options.errors, format: "status" });
       if (socket.readyState === socket.OPEN) socket.send(JSON.stringify({ error: json }));
-      socket.close(isOurs(error) ? 1011 : 1008, codeName(error.code));
+      socket.close(isServerFault(error) ? 1011 : 1008, codeName(error.code));
     } finally {
       call.abort();
     }
@@ -142,8 +142,8 @@ function malformedHandshake(message: string): ConnectError {
   });
 }
 
-function isOurs(error: ConnectError): boolean {
-  return error.code === Code.Internal || error.code === Code.Unknown || error.code === Code.DataLoss;
+function isServerFault(error: ConnectError): boolean {
+  return isOurs(error) || error.code === Code.DataLoss;
 }
 
 function send(socket: WebSocket, text: string): Promise<void> {
