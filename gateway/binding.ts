@@ -12,6 +12,7 @@ import { bindQuery, type QueryRules } from "./query.ts";
 import type { PathVariable, Route } from "./routes.ts";
 import { parseText } from "./text-value.ts";
 import { decodeSegment, decodeSegments } from "./unescape.ts";
+import { hasLoneSurrogate } from "./well-formed.ts";
 
 /** The body of a request as a route needs it: JSON text, bytes with their type, or nothing. */
 export type RequestBody =
@@ -66,6 +67,7 @@ export function createBinding(route: Route, codec: JsonCodec, options: { lenient
     const whole: JsonValue = bodyField === undefined ? json : { [bodyField.jsonName]: json };
     try {
       if (hasDuplicateKeys(body.text, json)) throw new Error("an object has a key twice");
+      if (hasLoneSurrogate(body.text, json)) throw new Error("a string holds half a surrogate pair");
       return { message: codec.read(input, whole), json };
     } catch (error) {
       const explained = explainJson(input, whole, { registry: codec.registry, ignoreUnknownFields: options.lenient });

@@ -38,6 +38,14 @@ export function bodyTooLarge(maxBytes: number): ConnectError {
   });
 }
 
+/** The bytes are not of the encoding that the request names: 400. */
+export function malformedEncoding(name: string): ConnectError {
+  return invalidRequest(
+    [{ field: "", description: `the body is not valid ${name.slice(0, 40)}` }],
+    "MALFORMED_ENCODING",
+  );
+}
+
 function unsupported(encoding: string): ConnectError {
   return gatewayError({
     code: Code.Unimplemented,
@@ -70,7 +78,7 @@ export async function decodeBody(body: Buffer, encoding: string | undefined, max
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw bodyTooLarge(maxBytes);
-    throw invalidRequest([{ field: "", description: `the body is not valid ${name}` }], "MALFORMED_ENCODING");
+    throw malformedEncoding(name);
   }
   throw unsupported(name);
 }

@@ -57,16 +57,28 @@ export function isGatewayError(error: ConnectError): boolean {
   return overrides.has(error);
 }
 
-/** The request does not fit its method: 400 with every violation. */
-export function invalidRequest(violations: readonly Violation[], reason = "INVALID_REQUEST"): ConnectError {
+/** How many violations are told at most: a body of nonsense must not be answered with more of it. */
+export const maxViolations = 100;
+/** How much is told of the names and values that a request brought, in characters. */
+const maxTextLength = 400;
+
+/** The request does not fit its method: 400 with every violation, up to {@link maxViolations}. */
+export function invalidRequest(all: readonly Violation[], reason = "INVALID_REQUEST"): ConnectError {
+  const violations = all
+    .slice(0, maxViolations)
+    .map(({ field, description }) => ({ field: shorten(field), description: shorten(description) }));
   const first = violations[0];
   const message = first === undefined ? "invalid request" : describeViolation(first);
   return gatewayError({
     code: Code.InvalidArgument,
     reason,
-    message: violations.length > 1 ? `${message} (and ${violations.length - 1} more)` : message,
+    message: all.length > 1 ? `${message} (and ${all.length - 1} more)` : message,
     violations,
   });
+}
+
+function shorten(text: string): string {
+  return text.length <= maxTextLength ? text : `${text.slice(0, maxTextLength).toWellFormed()}…`;
 }
 
 function describeViolation({ field, description }: Violation): string {
@@ -129,6 +141,11 @@ export function toConnectError(thrown: unknown, signal?: AbortSignal): ConnectEr
   if (thrown instanceof ConnectError) return thrown;
   if (signal?.aborted === true) return abortReason(signal);
   return gatewayError({ code: Code.Internal, reason: "INTERNAL", message: "internal error", cause: thrown });
+}
+
+/** True for an error that the operator has to hear of: nobody meant to answer it. */
+export function isOurs(error: ConnectError): boolean {
+  return error.code === Code.Internal || error.code === Code.Unknown;
 }
 
 /** Why a signal aborted, as an error of the gateway. */

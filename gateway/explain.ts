@@ -1,11 +1,9 @@
 import { type DescField, type DescMessage, fromJson, type JsonValue, type Registry } from "@bufbuild/protobuf";
-import type { Violation } from "./errors.ts";
+import { maxViolations, type Violation } from "./errors.ts";
 import { hasJsonForm } from "./field-path.ts";
 
 /** How far down to look: past the reader's own limit there is nothing more to tell. */
 const maxDepth = 100;
-/** How many violations to tell at most: a body of nonsense must not make an answer as large as itself. */
-const maxViolations = 100;
 
 /** What {@link explainJson} needs to know. */
 export interface ExplainOptions {
@@ -41,6 +39,7 @@ export function explainJson(desc: DescMessage, json: JsonValue, options: Explain
     const seen = new Map<DescField, string>();
     const oneofs = new Map<string, string>();
     for (const [key, inner] of Object.entries(value)) {
+      if (violations.length >= maxViolations) return;
       const field = message.fields.find((each) => each.jsonName === key || each.name === key);
       if (field === undefined) {
         const extension = key.startsWith("[") && options.registry?.getExtension(key.slice(1, -1)) !== undefined;
@@ -87,6 +86,7 @@ export function explainJson(desc: DescMessage, json: JsonValue, options: Explain
           return;
         }
         for (const [index, item] of value.entries()) {
+          if (violations.length >= maxViolations) return;
           const itemPath = `${path}[${index}]`;
           if (field.listKind === "message" && item !== null) explainMessage(field.message, item, itemPath, depth + 1);
           else attempt(itemPath, () => fromJson(message, { [key]: [item] }, readOptions(options)));
@@ -98,6 +98,7 @@ export function explainJson(desc: DescMessage, json: JsonValue, options: Explain
           return;
         }
         for (const [mapKey, item] of Object.entries(value)) {
+          if (violations.length >= maxViolations) return;
           const itemPath = `${path}[${JSON.stringify(mapKey)}]`;
           if (field.mapKind === "message" && item !== null) explainMessage(field.message, item, itemPath, depth + 1);
           else attempt(itemPath, () => fromJson(message, { [key]: { [mapKey]: item } }, readOptions(options)));

@@ -19,6 +19,9 @@ export interface FieldPath {
   readonly name: string;
 }
 
+/** Names that a path may have: as many as there are levels of messages in what the JSON reader takes. */
+export const maxPathLength = 100;
+
 /** A path that names no field. `at` counts how many names were right. */
 export interface UnknownField {
   readonly at: number;
@@ -30,6 +33,7 @@ export interface UnknownField {
  * message that JSON writes as an object.
  */
 export function resolveFieldPath(root: DescMessage, names: readonly string[]): FieldPath | UnknownField {
+  if (names.length > maxPathLength) return { at: 0, description: `a path has at most ${maxPathLength} names` };
   const fields: DescField[] = [];
   let message = root;
   for (const [at, name] of names.entries()) {

@@ -1,9 +1,11 @@
+import { isUtf8 } from "node:buffer";
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { create, type DescField, ScalarType } from "@bufbuild/protobuf";
 import { HttpBodySchema } from "../gen/google/api/httpbody_pb.js";
 import { invalidRequest, type Violation } from "./errors.ts";
 import { containerOf, type Fields, isFieldPath, resolveFieldPath } from "./field-path.ts";
 import { bindQuery } from "./query.ts";
+import { decodeQuery } from "./unescape.ts";
 
 /** One part of `multipart/form-data`. */
 export interface FormPart {
@@ -11,6 +13,31 @@ export interface FormPart {
   readonly fileName: string | undefined;
   readonly contentType: string | undefined;
   readonly data: Buffer;
+}
+
+/** Binding a field costs much more than its few bytes. */
+const maxParts = 10_000;
+
+/**
+ * Cuts an `application/x-www-form-urlencoded` body into its parts.
+ *
+ * @throws ConnectError INVALID_ARGUMENT on bytes that are not UTF-8, as they are or once decoded, and on too many parts.
+ */
+export function parseUrlencoded(body: Buffer): FormPart[] {
+  if (!isUtf8(body)) throw malformed("the body is not valid UTF-8");
+  const pairs = body.toString("utf8").split("&", maxParts + 2);
+  if (pairs.length > maxParts) throw tooManyParts();
+  return pairs.filter((pair) => pair !== "").map(partOfPair);
+}
+
+function partOfPair(pair: string): FormPart {
+  const [name = "", ...value] = pair.split("=");
+  try {
+    const data = Buffer.from(decodeQuery(value.join("=")));
+    return { name: decodeQuery(name), fileName: undefined, contentType: undefined, data };
+  } catch {
+    throw malformed(`malformed percent-encoding in "${pair.slice(0, 40)}"`);
+  }
 }
 
 /**
@@ -29,6 +56,7 @@ export function parseMultipart(body: Buffer, contentType: string): FormPart[] {
   while (at !== -1) {
     at += delimiter.length;
     if (whole.toString("latin1", at, at + 2) === "--") return parts;
+    if (parts.length === maxParts) throw tooManyParts();
     const head = whole.indexOf("\r\n\r\n", at);
     const end = whole.indexOf(delimiter, at);
     if (head === -1 || end === -1 || head > end) break;
@@ -73,7 +101,8 @@ export function bindForm(desc: DescMessage, parts: readonly FormPart[], lenient:
       else violations.push({ field: path.name, description: `the oneof "${found.oneof}" is already set` });
       continue;
     }
-    pairs.push(`${encodeURIComponent(part.name)}=${encodeURIComponent(part.data.toString("utf8"))}`);
+    if (!isUtf8(part.data)) violations.push({ field: part.name, description: "is not valid UTF-8" });
+    else pairs.push(`${encodeURIComponent(part.name)}=${encodeURIComponent(part.data.toString("utf8"))}`);
   }
   violations.push(...bindQuery(message, pairs.join("&"), { root: desc, bound: [], ignoreUnknown: lenient }));
   if (violations.length > 0) throw invalidRequest(violations);
@@ -91,6 +120,10 @@ function setBytes(container: Message, field: DescField, part: FormPart): void {
   const fields = container as unknown as Fields;
   if (field.oneof === undefined) fields[field.localName] = value;
   else fields[field.oneof.localName] = { case: field.localName, value };
+}
+
+function tooManyParts(): Error {
+  return malformed(`a form has at most ${maxParts} fields`);
 }
 
 function malformed(description: string): Error {

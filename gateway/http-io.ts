@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { bodyTooLarge, createDecoder, decodeBody } from "./content-encoding.ts";
+import { bodyTooLarge, createDecoder, decodeBody, malformedEncoding } from "./content-encoding.ts";
 
 /** A request of node:http or node:http2. */
 export type Request = IncomingMessage | Http2ServerRequest;
@@ -83,21 +83,40 @@ export function discardRest(request: Request, response: Response): void {
 /**
  * The body as it comes, as it was sent. Who stops reading leaves the request alone: destroying it, as a stream's own
  * iterator does, would take the connection from under the answer.
+ *
+ * @throws ConnectError CANCELLED where the client goes.
  */
-export function undecodedBody(request: Request): AsyncIterable<Buffer> {
-  return (request as IncomingMessage).iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
+export async function* undecodedBody(request: Request): AsyncGenerator<Buffer> {
+  try {
+    yield* (request as IncomingMessage).iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
+  } catch {
+    throw clientGone();
+  }
 }
 
-/** The body as it comes, its Content-Encoding undone, with backpressure. */
+/**
+ * The body as it comes, its Content-Encoding undone, with backpressure.
+ *
+ * @throws ConnectError: 415 for an unknown encoding, 400 (on the way) for bytes that are not of it.
+ */
 export function streamBody(request: Request): AsyncIterable<Buffer> {
-  const decoder = createDecoder(request.headers["content-encoding"]);
+  const encoding = request.headers["content-encoding"];
+  const decoder = createDecoder(encoding);
   if (decoder === undefined) return undecodedBody(request);
   const incoming = request as IncomingMessage;
   incoming.on("error", (error) => decoder.destroy(error));
   incoming.on("close", () => {
     if (!incoming.complete) decoder.destroy(clientGone());
   });
-  return incoming.pipe(decoder);
+  return decoded(incoming.pipe(decoder), encoding ?? "");
+}
+
+async function* decoded(chunks: AsyncIterable<Buffer>, encoding: string): AsyncGenerator<Buffer> {
+  try {
+    yield* chunks;
+  } catch (error) {
+    throw error instanceof ConnectError ? error : malformedEncoding(encoding);
+  }
 }
 
 /** Writes a chunk and waits until the client has taken enough of what was written. @throws where the client is gone. */

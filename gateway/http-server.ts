@@ -6,13 +6,18 @@ import type { Request, Response } from "./http-io.ts";
 import { createRestHandler } from "./rest-handler.ts";
 import type { HttpOptions } from "./rest-options.ts";
 import { createRpcHandler } from "./rpc-handler.ts";
-import type { UpgradeHandler } from "./websocket.ts";
+import { isWebSocketUpgrade, type UpgradeHandler } from "./websocket.ts";
 
 /** A request listener for node:http, node:https and node:http2. */
 export interface HttpHandler {
   (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): void;
   /** For `server.on("upgrade", handler.upgrade)`: streams over WebSockets. */
   readonly upgrade: UpgradeHandler;
+  /**
+   * For `createServer({ shouldUpgradeCallback: handler.shouldUpgrade })`: requests that offer another protocol, as Java's
+   * client does with `h2c`, are served as if they did not.
+   */
+  readonly shouldUpgrade: (request: IncomingMessage) => boolean;
 }
 
 /**
@@ -34,7 +39,8 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
   const rpc = createRpcHandler(options);
 
   const listener = (request: Request, response: Response): void => {
-    const url = request.url ?? "/";
+    request.url = originForm(request.url ?? "/");
+    const { url } = request;
     const question = url.indexOf("?");
     const path = question === -1 ? url : url.slice(0, question);
     if (cors !== undefined && request.headers.origin !== undefined) {
@@ -65,7 +71,16 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
     }
     void rest.handle(request, response);
   };
-  return Object.assign(listener, { upgrade: rest.upgrade });
+  return Object.assign(listener, { upgrade: rest.upgrade, shouldUpgrade: isWebSocketUpgrade });
+}
+
+/** `http://host/path?query`, which a server must take like any other (RFC 9112, section 3.2.2), as `/path?query`. */
+function originForm(target: string): string {
+  if (target.startsWith("/")) return target;
+  const absolute = /^https?:\/\/[^/?#]*(.*)$/i.exec(target);
+  if (absolute === null) return target;
+  const rest = absolute[1] ?? "";
+  return rest.startsWith("/") ? rest : `/${rest}`;
 }
 
 /** True for what only a client of Connect, gRPC-Web or gRPC sends. */

@@ -1,11 +1,10 @@
-import { StringDecoder } from "node:string_decoder";
 import type { Message } from "@bufbuild/protobuf";
 import { bodyTooLarge } from "./content-encoding.ts";
 import { invalidRequest } from "./errors.ts";
 import type { PreparedRoute } from "./rest-call.ts";
 
 /**
- * A body of JSON values as a stream of request messages, each as soon as it is there: one after another (NDJSON, or
+ * A body of JSON objects as a stream of request messages, each as soon as it is there: one after another (NDJSON, or
  * just concatenated), or the elements of one array.
  *
  * @param maxBytes of one message.
@@ -17,66 +16,93 @@ export async function* jsonRequests(
   chunks: AsyncIterable<Uint8Array>,
   maxBytes: number,
 ): AsyncGenerator<Message> {
-  for await (const text of jsonValues(chunks, maxBytes)) {
+  for await (const text of jsonObjects(chunks, maxBytes)) {
     yield route.binding.bind({ ...input, body: { kind: "json", text } });
   }
 }
 
-const whitespace = /\s/;
+type Place = "start" | "sequence" | "array" | "after comma" | "after element" | "end";
 
-/** Cuts a text into the JSON values that it holds, without reading them: only strings and brackets are looked at. */
-export async function* jsonValues(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<string> {
-  const decoder = new StringDecoder("utf8");
-  let text = "";
-  let at = 0;
-  let start = -1;
+/** What may come at each place outside of the objects, and where it leads. */
+const next: Readonly<Record<Place, Readonly<Record<string, Place>>>> = {
+  start: { "{": "sequence", "[": "array" },
+  sequence: { "{": "sequence" },
+  array: { "{": "after element", "]": "end" },
+  "after comma": { "{": "after element" },
+  "after element": { ",": "after comma", "]": "end" },
+  end: {},
+};
+
+/** Cuts a text into the JSON objects that it holds, without reading them: only strings and brackets are looked at. */
+export async function* jsonObjects(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  let place: Place = "start";
+  /** The beginning of an object whose end has not come yet. */
+  let pieces: string[] = [];
+  let size = 0;
   let depth = 0;
   let inString = false;
-  let inArray = false;
-  let seen = 0;
+  let isEscaped = false;
+  /** White space since the last message, of which there is no end in a small compressed body. */
+  let blank = 0;
 
-  function* scan(): Generator<string> {
-    for (; at < text.length; at += 1) {
+  const keep = (piece: string): void => {
+    pieces.push(piece);
+    size += Buffer.byteLength(piece);
+    if (size > maxBytes) throw bodyTooLarge(maxBytes);
+  };
+
+  function* scan(text: string): Generator<string> {
+    let start = 0;
+    for (let at = 0; at < text.length; at += 1) {
       const character = text.charAt(at);
-      if (inString) {
-        if (character === "\\") at += 1;
-        else if (character === '"') inString = false;
-        continue;
-      }
-      if (start === -1) {
-        if (whitespace.test(character)) continue;
-        if (seen === 0 && !inArray && character === "[") {
-          inArray = true;
+      if (depth === 0) {
+        if (character === " " || character === "\n" || character === "\r" || character === "\t") {
+          blank += 1;
+          if (blank > maxBytes) throw bodyTooLarge(maxBytes);
           continue;
         }
-        if (inArray && (character === "," || character === "]")) continue;
-        start = at;
-      }
-      if (character === '"') inString = true;
+        blank = 0;
+        const then = next[place][character];
+        if (then === undefined) throw malformed("the body is not a stream of JSON objects");
+        place = then;
+        if (character === "{") {
+          depth = 1;
+          start = at;
+        }
+      } else if (isEscaped) isEscaped = false;
+      else if (inString) {
+        if (character === "\\") isEscaped = true;
+        else if (character === '"') inString = false;
+      } else if (character === '"') inString = true;
       else if (character === "{" || character === "[") depth += 1;
       else if (character === "}" || character === "]") {
         depth -= 1;
         if (depth > 0) continue;
-        if (depth < 0) throw malformed();
-        seen += 1;
-        yield text.slice(start, at + 1);
-        text = text.slice(at + 1);
-        at = -1;
-        start = -1;
-      } else if (depth === 0) throw malformed();
+        keep(text.slice(start, at + 1));
+        yield pieces.join("");
+        pieces = [];
+        size = 0;
+      }
     }
+    if (depth > 0) keep(text.slice(start));
   }
 
-  for await (const chunk of chunks) {
-    text += decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
-    yield* scan();
-    if (text.length - Math.max(start, 0) > maxBytes) throw bodyTooLarge(maxBytes);
+  const decode = (chunk?: Uint8Array): string => {
+    try {
+      return decoder.decode(chunk, { stream: chunk !== undefined });
+    } catch {
+      throw malformed("the body is not valid UTF-8");
+    }
+  };
+
+  for await (const chunk of chunks) yield* scan(decode(chunk));
+  yield* scan(decode());
+  if (depth > 0 || (place !== "start" && place !== "sequence" && place !== "end")) {
+    throw malformed("the body ends within a message");
   }
-  text += decoder.end();
-  yield* scan();
-  if (start !== -1 || inString) throw malformed();
 }
 
-function malformed(): Error {
-  return invalidRequest([{ field: "", description: "the body is not a stream of JSON objects" }], "MALFORMED_JSON");
+function malformed(description: string): Error {
+  return invalidRequest([{ field: "", description }], "MALFORMED_JSON");
 }

@@ -48,13 +48,17 @@ export function applyIfMatch(message: Message, path: FieldPath | undefined, head
   if ("container" in found) (found.container as unknown as Fields)[path.leaf.localName] = etag;
 }
 
-/** The ETag header of an answer: its `etag` field in quotes; undefined where it has none or it is empty. */
+/**
+ * The ETag header of an answer: its `etag` field in quotes; undefined where it has none, it is empty, or no entity tag
+ * (RFC 9110, section 8.8.3) can hold it.
+ */
 export function etagOf(message: Message, desc: DescMessage): string | undefined {
   const field = etagFieldOf(desc);
   if (field === undefined) return undefined;
   const value = (message as unknown as Fields)[field.localName];
   if (typeof value !== "string" || value === "") return undefined;
-  return /^(W\/)?"[^"]*"$/.test(value) ? value : `"${value}"`;
+  const tag = /^(W\/)?".*"$/.test(value) ? value : `"${value}"`;
+  return /^(W\/)?"[\x21\x23-\x7e]*"$/.test(tag) ? tag : undefined;
 }
 
 /** True where an `If-None-Match` header names the etag, by the weak comparison of RFC 9110. */

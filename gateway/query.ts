@@ -1,6 +1,14 @@
 import type { DescField, DescMessage, JsonValue, Message } from "@bufbuild/protobuf";
-import type { Violation } from "./errors.ts";
-import { containerOf, type FieldPath, hasJsonForm, isFieldPath, resolveFieldPath, setFromJson } from "./field-path.ts";
+import { maxViolations, type Violation } from "./errors.ts";
+import {
+  containerOf,
+  type FieldPath,
+  hasJsonForm,
+  isFieldPath,
+  maxPathLength,
+  resolveFieldPath,
+  setFromJson,
+} from "./field-path.ts";
 import { parseText } from "./text-value.ts";
 import { decodeQuery } from "./unescape.ts";
 
@@ -18,7 +26,7 @@ export interface QueryRules {
  *
  * Names in proto or JSON form, mixed along a path; repeated fields by repeating the parameter, maps as `field[key]`.
  *
- * @returns every parameter that is wrong; what was right is set all the same.
+ * @returns the parameters that are wrong, up to {@link maxViolations}; what was right before them is set all the same.
  */
 export function bindQuery(target: Message, rawQuery: string, rules: QueryRules): Violation[] {
   const violations: Violation[] = [];
@@ -39,6 +47,7 @@ export function bindQuery(target: Message, rawQuery: string, rules: QueryRules):
     }
     const violation = bindParameter(target, name, text, rules, seen);
     if (violation !== undefined) violations.push(violation);
+    if (violations.length >= maxViolations) break;
   }
   return violations;
 }
@@ -53,7 +62,7 @@ function bindParameter(
   const { names, key } = splitName(name);
   const path = resolveFieldPath(rules.root, names);
   if (!isFieldPath(path)) {
-    return rules.ignoreUnknown
+    return rules.ignoreUnknown && names.length <= maxPathLength
       ? undefined
       : { field: name, description: `unknown query parameter: ${path.description}` };
   }

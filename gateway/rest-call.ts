@@ -63,6 +63,12 @@ export function openRestCall(
   });
 }
 
+/** The content type of an HttpBody; that of any bytes where it has none or one that no header can hold. */
+export function contentTypeOf(body: HttpBody | undefined): string {
+  const type = body?.contentType ?? "";
+  return /^[\x20-\x7e]+$/.test(type) ? type : "application/octet-stream";
+}
+
 /** The HttpBody of an answer: the message itself, or its `response_body` field. */
 export function httpBodyOf(message: Message, field: DescField | undefined): HttpBody | undefined {
   if (field === undefined) return message as HttpBody;

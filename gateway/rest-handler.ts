@@ -6,8 +6,8 @@ import { type ErrorOptions, writeError } from "./answer.ts";
 import type { RequestBody } from "./binding.ts";
 import { type Call, invokeUnary } from "./call.ts";
 import { untilAborted } from "./deadline.ts";
-import { gatewayError, httpStatusOf, invalidRequest, toConnectError } from "./errors.ts";
-import { type FormPart, parseMultipart } from "./form.ts";
+import { gatewayError, httpStatusOf, invalidRequest, isOurs, toConnectError } from "./errors.ts";
+import { type FormPart, parseMultipart, parseUrlencoded } from "./form.ts";
 import { createHeaderFilter, defaultRequestHeaders } from "./headers.ts";
 import { discardRest, hasBody, type Request, type Response, readBody, streamBody } from "./http-io.ts";
 import { createJsonCodec } from "./json-codec.ts";
@@ -72,7 +72,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
       await answer(request, response, route, { segments, rawQuery }, context);
     } catch (thrown) {
       const error = toConnectError(thrown, context?.signal);
-      if (error.code === Code.Internal || error.code === Code.Unknown) options.onError?.(thrown, request);
+      if (isOurs(error)) options.onError?.(thrown, request);
       writeError(request, response, error, errors, statusOf(error, request));
     } finally {
       context?.abort();
@@ -181,7 +181,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
     const contentType = request.headers["content-type"] ?? "";
     const bytes = hasBody(request) ? await readBody(request, maxBodyBytes) : noBytes;
     if (route.body === "none") {
-      if (bytes.length > 0 && !lenient && !/^\s*(\{\s*\})?\s*$/.test(bytes.toString("latin1"))) {
+      if (bytes.length > 0 && !lenient && !isEmptyBody(bytes)) {
         throw invalidRequest([{ field: "", description: "this method takes no body" }], "UNEXPECTED_BODY");
       }
       return { kind: "none" };
@@ -230,17 +230,18 @@ function methodNotAllowed(method: string, allowed: readonly string[]): ConnectEr
   });
 }
 
+/** Nothing, or an object of nothing, which some clients send with a GET. */
+function isEmptyBody(bytes: Buffer): boolean {
+  const text = bytes.toString("latin1").trim();
+  return text === "" || (text.startsWith("{") && text.endsWith("}") && text.slice(1, -1).trim() === "");
+}
+
 /** The parts of a form; undefined for any other body. */
 function formParts(contentType: string, bytes: Buffer): FormPart[] | undefined {
   if (/^multipart\/form-data\b/i.test(contentType)) return parseMultipart(bytes, contentType);
   const looksLikeJson = /^\s*[[{]/.test(bytes.toString("latin1", 0, 64));
   if (looksLikeJson || !/^application\/x-www-form-urlencoded\b/i.test(contentType)) return undefined;
-  return [...new URLSearchParams(bytes.toString("utf8"))].map(([name, value]) => ({
-    name,
-    fileName: undefined,
-    contentType: undefined,
-    data: Buffer.from(value),
-  }));
+  return parseUrlencoded(bytes);
 }
 
 /** `curl -d` sends JSON under the type of a form unless told otherwise; no form begins with a brace or a bracket. */

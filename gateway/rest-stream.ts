@@ -3,11 +3,11 @@ import type { Message } from "@bufbuild/protobuf";
 import { type ErrorOptions, writeHead } from "./answer.ts";
 import type { Call } from "./call.ts";
 import { errorBody } from "./error-body.ts";
-import { toConnectError } from "./errors.ts";
+import { isOurs, toConnectError } from "./errors.ts";
 import { copyMetadata } from "./headers.ts";
 import { type Request, type Response, writeChunk } from "./http-io.ts";
 import type { JsonCodec } from "./json-codec.ts";
-import { httpBodyOf, type PreparedRoute } from "./rest-call.ts";
+import { contentTypeOf, httpBodyOf, type PreparedRoute } from "./rest-call.ts";
 import { createStreamWriter, negotiateStreamFormat } from "./stream-format.ts";
 
 /** What writing a stream needs beside the call. */
@@ -15,6 +15,7 @@ export interface StreamOptions {
   readonly codec: JsonCodec;
   readonly heartbeatMs: number;
   readonly errors: ErrorOptions;
+  /** Told of errors that are not the client's doing. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -67,7 +68,7 @@ export async function writeStream(
   } catch (thrown) {
     const error = toConnectError(thrown, context.signal);
     if (!response.headersSent) throw error;
-    options.onError(thrown);
+    if (isOurs(error)) options.onError(thrown);
     if (!response.destroyed) {
       const status = JSON.stringify(errorBody(error, { ...options.errors, format: "status" }).json);
       (response as ServerResponse).end(writer.error(status) + writer.close());
@@ -98,7 +99,7 @@ export async function writeRawStream(
       if (!response.headersSent) {
         const headers: OutgoingHttpHeaders = { "x-content-type-options": "nosniff" };
         copyMetadata(context.touchedHeader(), headers);
-        headers["content-type"] = body?.contentType || "application/octet-stream";
+        headers["content-type"] = contentTypeOf(body);
         writeHead(response, 200, headers);
       }
       if (next.done === true) break;
@@ -108,7 +109,7 @@ export async function writeRawStream(
   } catch (thrown) {
     const error = toConnectError(thrown, context.signal);
     if (!response.headersSent) throw error;
-    options.onError(thrown);
+    if (isOurs(error)) options.onError(thrown);
     response.destroy();
   } finally {
     await messages.return?.();

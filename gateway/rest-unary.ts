@@ -6,7 +6,7 @@ import { copyMetadata } from "./headers.ts";
 import type { Request, Response } from "./http-io.ts";
 import type { JsonCodec } from "./json-codec.ts";
 import { etagOf, noneMatch } from "./preconditions.ts";
-import { httpBodyOf, type PreparedRoute } from "./rest-call.ts";
+import { contentTypeOf, httpBodyOf, type PreparedRoute } from "./rest-call.ts";
 import type { SuccessRule } from "./success.ts";
 
 /** Writes the one message that a call answered: as JSON, as the bytes of an HttpBody, or as 304. */
@@ -24,7 +24,7 @@ export async function writeMessage(
   copyMetadata(context.touchedTrailer(), headers, "grpc-trailer-");
   if (route.rawResponse) {
     const body = httpBodyOf(message, route.responseBody);
-    headers["content-type"] = body?.contentType || "application/octet-stream";
+    headers["content-type"] = contentTypeOf(body);
     const { status } = success(route, message);
     await writeWhole(request, response, status, headers, Buffer.from(body?.data ?? new Uint8Array()));
     return;

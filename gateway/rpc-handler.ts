@@ -1,6 +1,11 @@
 import type { DescService } from "@bufbuild/protobuf";
-import { Code, ConnectError, createConnectRouter, type ServiceImpl } from "@connectrpc/connect";
-import { createAsyncIterable, type UniversalHandler } from "@connectrpc/connect/protocol";
+import { Code, ConnectError, type ContextValues, createConnectRouter, type ServiceImpl } from "@connectrpc/connect";
+import {
+  type Compression,
+  createAsyncIterable,
+  type UniversalHandler,
+  type UniversalServerRequest,
+} from "@connectrpc/connect/protocol";
 import {
   compressionBrotli,
   compressionGzip,
@@ -22,7 +27,7 @@ export function createRpcHandler(options: RestOptions): RpcHandler {
   const interceptors = [...(options.interceptors ?? [])];
   const router = createConnectRouter({
     interceptors,
-    acceptCompression: [compressionGzip, compressionBrotli],
+    acceptCompression: [blamesClient(compressionGzip), blamesClient(compressionBrotli)],
     readMaxBytes: options.maxBodyBytes ?? 4 * 1024 * 1024,
     ...(options.registry === undefined ? {} : { jsonOptions: { registry: options.registry } }),
     ...(options.maxTimeoutMs === undefined ? {} : { maxTimeoutMs: options.maxTimeoutMs }),
@@ -51,6 +56,34 @@ export function createRpcHandler(options: RestOptions): RpcHandler {
   return (path) => served.get(path);
 }
 
+/** The compression, with bytes that are not of it as the fault of who sent them. */
+function blamesClient(compression: Compression): Compression {
+  return {
+    ...compression,
+    async decompress(bytes, readMaxBytes) {
+      try {
+        return await compression.decompress(bytes, readMaxBytes);
+      } catch (error) {
+        const { code, rawMessage } = ConnectError.from(error);
+        if (code === Code.ResourceExhausted) throw error;
+        throw new ConnectError(`${compression.name}: ${rawMessage}`, Code.InvalidArgument, undefined, undefined, error);
+      }
+    },
+  };
+}
+
+function universalRequestOf(
+  request: Request,
+  response: Response,
+  contextValues: ContextValues | undefined,
+): UniversalServerRequest | undefined {
+  try {
+    return universalRequestFromNodeRequest(request, response, undefined, contextValues);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Lets connect-node serve a request. @param body where it was read already. */
 function runHandler(
   handler: UniversalHandler,
@@ -61,7 +94,13 @@ function runHandler(
 ): void {
   discardRest(request, response);
   const contextValues = options.contextValues?.(request);
-  const universal = universalRequestFromNodeRequest(request, response, undefined, contextValues);
+  const universal = universalRequestOf(request, response, contextValues);
+  if (universal === undefined) {
+    // Without an authority, or with one that is none, there is no URL of the request: RFC 9112, section 3.2.
+    response.statusCode = 400;
+    response.end();
+    return;
+  }
   handler({ ...universal, body: body === undefined ? undecodedBody(request) : createAsyncIterable([body]) })
     .then((answer) => universalResponseToNodeResponse(answer, response))
     .catch((reason: unknown) => {

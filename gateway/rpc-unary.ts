@@ -44,10 +44,12 @@ const wires: Readonly<Record<string, Wire>> = {
 
 const compressions: Compression[] = [compressionGzip, compressionBrotli];
 const compressMinBytes = 1024;
+/** How much is told of why a message cannot be read, in characters: the reason may repeat what was sent. */
+const maxReasonLength = 400;
 
 /**
  * The fast road for a unary method: no streams, no iterators, compiled codecs, and nothing made that nobody asks for.
- * Compressed requests, GET, and what is malformed are left to connect-node, so that its behavior is the only one.
+ * Compressed requests, GET, and anything but one whole message are left to connect-node.
  */
 export function createUnaryRpc(
   spec: MethodImplSpec & { kind: "unary" },
@@ -69,8 +71,16 @@ export function createUnaryRpc(
   })(method.output);
 
   const decode = (bytes: Uint8Array, binary: boolean): Message => {
-    if (binary) return readBinary(bytes);
-    if (!isUtf8(bytes)) throw new TypeError("not UTF-8");
+    try {
+      return binary ? readBinary(bytes) : decodeJson(bytes);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      const message = `cannot decode ${method.input.typeName}: ${reason.slice(0, maxReasonLength).toWellFormed()}`;
+      throw new ConnectError(message, Code.InvalidArgument, undefined, undefined, error);
+    }
+  };
+  const decodeJson = (bytes: Uint8Array): Message => {
+    if (!isUtf8(bytes)) throw new TypeError("it is not UTF-8");
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
     const json = JSON.parse(text) as JsonValue;
     return countKeysInText(text) === countKeys(json) ? readJson(json) : fromJsonString(method.input, text, jsonOptions);
@@ -109,19 +119,18 @@ export function createUnaryRpc(
     });
     try {
       const body = await readBody(request, maxBytes + (wire.protocol === "connect" ? 0 : 5));
-      let input: Message;
-      try {
-        input = decode(wire.protocol === "connect" ? body : unwrap(body), wire.binary);
-      } catch {
+      const bytes = wire.protocol === "connect" ? body : firstMessage(body);
+      const input = bytes && decode(bytes, wire.binary);
+      if (input === undefined || (wire.protocol === "grpc-web" && body.length > messageHead + (bytes?.length ?? 0))) {
         call.abort();
         fallback(request, response, body);
         return;
       }
       const answer = invokeUnary(spec, call, input, interceptors);
       const message = timeoutMs === undefined ? await answer : await untilAborted(answer, call.signal);
-      const bytes = encode(message, wire.binary);
-      if (wire.protocol === "connect") await answerConnect(request, response, call, wire, bytes);
-      else await answerGrpcWeb(request, response, call, wire, bytes);
+      const output = encode(message, wire.binary);
+      if (wire.protocol === "connect") await answerConnect(request, response, call, wire, output);
+      else await answerGrpcWeb(request, response, call, wire, output);
     } catch (thrown) {
       const error = errorOf(thrown, call);
       if (error.code === Code.Internal) options.onError?.(thrown, request);
@@ -173,11 +182,14 @@ function headersOf(request: Request): Headers {
   return headers;
 }
 
-/** The one message of a gRPC-Web request. @throws on anything but a single plain envelope. */
-function unwrap(body: Buffer): Uint8Array {
-  if (body.length < 5 || body[0] !== 0 || body.readUInt32BE(1) !== body.length - 5)
-    throw new RangeError("not one message");
-  return body.subarray(5);
+/** Bytes before each message of gRPC-Web: flags and its length. */
+const messageHead = 5;
+
+/** The first message of a gRPC-Web request; undefined where it is not there whole or is compressed. */
+function firstMessage(body: Buffer): Uint8Array | undefined {
+  if (body.length < messageHead || body[0] !== 0) return undefined;
+  const end = messageHead + body.readUInt32BE(1);
+  return end <= body.length ? body.subarray(messageHead, end) : undefined;
 }
 
 function errorOf(thrown: unknown, call: Call): ConnectError {

@@ -1,4 +1,6 @@
 import { type DescEnum, type DescField, type DescMessage, type JsonValue, ScalarType } from "@bufbuild/protobuf";
+import { hasDuplicateKeys } from "./duplicate-keys.ts";
+import { hasLoneSurrogate } from "./well-formed.ts";
 
 /** A text that became JSON, or why it did not. */
 export type TextValue = { readonly json: JsonValue } | { readonly description: string };
@@ -85,11 +87,7 @@ function parseMessage(type: DescMessage, text: string): TextValue {
     case "google.protobuf.Struct":
     case "google.protobuf.Value":
     case "google.protobuf.ListValue":
-      try {
-        return { json: JSON.parse(text) as JsonValue };
-      } catch {
-        return { description: "expected JSON" };
-      }
+      return parseJson(text);
     case "google.protobuf.Any":
       return { description: "cannot be set from text" };
     default: {
@@ -97,6 +95,17 @@ function parseMessage(type: DescMessage, text: string): TextValue {
       if (value !== undefined) return parseScalar(value, text);
       return { description: `is a message (${type.typeName}): set its fields one by one` };
     }
+  }
+}
+
+function parseJson(text: string): TextValue {
+  try {
+    const json = JSON.parse(text) as JsonValue;
+    if (hasDuplicateKeys(text, json)) return { description: "an object has a key twice" };
+    if (hasLoneSurrogate(text, json)) return { description: "a string holds half a surrogate pair" };
+    return { json };
+  } catch {
+    return { description: "expected JSON" };
   }
 }
 

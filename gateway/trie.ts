@@ -59,12 +59,15 @@ export interface Trie<T> {
 /** Makes an empty {@link Trie}. */
 export function createTrie<T>(): Trie<T> {
   const root = createNode<T>();
-  let hasVerbs = false;
+  const verbs = new Set<string>();
+  /** How long the longest verb may be in a URL: a UTF-16 unit takes up to three escapes. */
+  let longestRawVerb = 0;
 
   return {
     insert(method, template, value) {
       const leaf = descend(root, template.segments);
-      if (template.verb !== "") hasVerbs = true;
+      if (template.verb !== "") verbs.add(template.verb);
+      longestRawVerb = Math.max(longestRawVerb, template.verb.length * 9);
       let methods = leaf.verbs.get(template.verb);
       if (methods === undefined) {
         methods = new Map();
@@ -85,10 +88,11 @@ export function createTrie<T>(): Trie<T> {
       const rawLast = segments[last] ?? "";
 
       // A verb is everything after a colon of the last segment; the longest that some route has is tried first.
-      if (hasVerbs) {
-        for (let colon = rawLast.indexOf(":"); colon !== -1; colon = rawLast.indexOf(":", colon + 1)) {
+      if (verbs.size > 0) {
+        const from = Math.max(0, rawLast.length - 1 - longestRawVerb);
+        for (let colon = rawLast.indexOf(":", from); colon !== -1; colon = rawLast.indexOf(":", colon + 1)) {
           const verb = decodeSegment(rawLast.slice(colon + 1));
-          if (verb === "") continue;
+          if (!verbs.has(verb)) continue;
           const rawHead = rawLast.slice(0, colon);
           const head = decodeSegment(rawHead);
           const entry = search(root, [...plain.slice(0, last), head], 0, verb, method, allowed);

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Message } from "@bufbuild/protobuf";
@@ -8,7 +9,8 @@ import { type ErrorOptions, writeError } from "./answer.ts";
 import { createBinding } from "./binding.ts";
 import type { Call } from "./call.ts";
 import { errorBody } from "./error-body.ts";
-import { codeName, gatewayError, toConnectError } from "./errors.ts";
+import { codeName, gatewayError, isOurs, toConnectError } from "./errors.ts";
+import { clientGone } from "./http-io.ts";
 import type { JsonCodec } from "./json-codec.ts";
 import type { PreparedRoute } from "./rest-call.ts";
 
@@ -30,23 +32,31 @@ export interface WebSocketOptions {
 /** Takes the `upgrade` event of a node:http server. */
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
+/** True for a request that asks for a WebSocket. Other upgrades (`h2c`) are an offer that a server may ignore. */
+export function isWebSocketUpgrade(request: IncomingMessage): boolean {
+  return request.headers.upgrade?.toLowerCase() === "websocket";
+}
+
 /**
  * Serves streaming methods over WebSockets, at the path of their GET rule: every text message of the client is a request
  * message as JSON, an empty one ends the requests; every answer is a text message. An error is a last message
- * `{"error": Status}`, then the socket is closed with 1008 or, where it is the server's fault, 1011.
+ * `{"error": Status}`, then the socket is closed with 1008 or, where it is the server's fault, 1011. Frames that are not
+ * of the protocol close it with the code that RFC 6455 has for them.
  */
 export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler {
   const server = new WebSocketServer({ noServer: true, maxPayload: options.maxMessageBytes, clientTracking: false });
+  server.on("wsClientError", (error, socket, request) => {
+    refuse(request, socket, malformedHandshake(error.message));
+  });
 
   return (request, socket, head) => {
+    // The HTTP server has taken its own listener away.
+    socket.on("error", () => socket.destroy());
     const response = new ServerResponse(request);
-    response.assignSocket(socket as never);
-    const refuse = (thrown: unknown): void => {
-      response.shouldKeepAlive = false;
-      response.once("finish", () => socket.end());
-      writeError(request, response, toConnectError(thrown), options.errors);
-    };
     try {
+      if (!isWebSocketUpgrade(request)) {
+        throw malformedHandshake("only upgrades to websocket are served; send the request without Upgrade");
+      }
       const { origin, host } = request.headers;
       if (origin !== undefined && !options.allowsOrigin(origin, host)) {
         throw gatewayError({
@@ -65,14 +75,22 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
         });
       }
       const call = options.open(request, response, route);
-      response.detachSocket(socket as never);
+      socket.once("close", () => call.abort(clientGone()));
       server.handleUpgrade(request, socket, head, (webSocket) => {
         void serve(webSocket, request, route, segments, rawQuery, call);
       });
     } catch (thrown) {
-      refuse(thrown);
+      refuse(request, socket, thrown);
     }
   };
+
+  function refuse(request: IncomingMessage, socket: Duplex, thrown: unknown): void {
+    const response = new ServerResponse(request);
+    response.assignSocket(socket as never);
+    response.shouldKeepAlive = false;
+    response.once("finish", () => socket.end());
+    writeError(request, response, toConnectError(thrown), options.errors);
+  }
 
   async function serve(
     socket: WebSocket,
@@ -86,14 +104,15 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
       lenient: options.lenient,
     });
     const heartbeat = setInterval(() => socket.ping(), options.heartbeatMs);
+    // What was wrong is in the code that the socket is closed with.
+    socket.once("error", () => call.abort(clientGone()));
     socket.once("close", () => {
       clearInterval(heartbeat);
-      call.abort(
-        gatewayError({ code: Code.Canceled, reason: "CANCELLED", message: "the client closed the connection" }),
-      );
+      call.abort(clientGone());
     });
+    const texts = receive(socket);
     const requests = async function* (): AsyncGenerator<Message> {
-      for await (const text of receive(socket)) {
+      for await (const text of texts) {
         yield binding.bind({ segments, rawQuery, body: { kind: "json", text } });
       }
     };
@@ -107,15 +126,24 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
       if (isOurs(error)) options.onError(thrown, request);
       const { json } = errorBody(error, { ...options.errors, format: "status" });
       if (socket.readyState === socket.OPEN) socket.send(JSON.stringify({ error: json }));
-      socket.close(isOurs(error) ? 1011 : 1008, codeName(error.code));
+      socket.close(isServerFault(error) ? 1011 : 1008, codeName(error.code));
     } finally {
       call.abort();
     }
   }
 }
 
-function isOurs(error: ConnectError): boolean {
-  return error.code === Code.Internal || error.code === Code.Unknown || error.code === Code.DataLoss;
+function malformedHandshake(message: string): ConnectError {
+  return gatewayError({
+    code: Code.InvalidArgument,
+    reason: "MALFORMED_HANDSHAKE",
+    message,
+    headers: { "Sec-WebSocket-Version": "13, 8" },
+  });
+}
+
+function isServerFault(error: ConnectError): boolean {
+  return isOurs(error) || error.code === Code.DataLoss;
 }
 
 function send(socket: WebSocket, text: string): Promise<void> {
@@ -124,33 +152,53 @@ function send(socket: WebSocket, text: string): Promise<void> {
   });
 }
 
-/** The text messages as they come, the socket paused while nobody takes them. Ends at an empty one and at the close. */
-async function* receive(socket: WebSocket): AsyncGenerator<string> {
+/** How much may wait for the implementation before the socket is paused. */
+const maxWaitingBytes = 64 * 1024;
+
+/**
+ * The text messages as they come, the socket paused while nobody takes them. Ends at an empty one and at the close.
+ * Listens at once: interceptors may take their time before anybody reads.
+ */
+function receive(socket: WebSocket): AsyncIterable<string> {
   const queue: string[] = [];
+  let waitingBytes = 0;
   let wake: (() => void) | undefined;
   let ended = false;
   const end = (): void => {
     ended = true;
     wake?.();
   };
-  socket.on("message", (data: Buffer) => {
-    const text = data.toString("utf8");
-    if (text === "") end();
-    else if (!ended) queue.push(text);
-    if (queue.length >= 16) socket.pause();
+  socket.on("message", (data: Buffer, isBinary: boolean) => {
+    if (isBinary && !isUtf8(data)) {
+      socket.close(1007, "not UTF-8");
+      end();
+      return;
+    }
+    if (data.length === 0) end();
+    else if (!ended) queue.push(data.toString("utf8"));
+    waitingBytes += data.length;
+    if (waitingBytes >= maxWaitingBytes) socket.pause();
     wake?.();
   });
+  socket.on("error", end);
   socket.on("close", end);
-  for (;;) {
-    const text = queue.shift();
-    if (text !== undefined) {
-      if (queue.length === 0 && socket.isPaused) socket.resume();
-      yield text;
-      continue;
+  return take();
+
+  async function* take(): AsyncGenerator<string> {
+    for (;;) {
+      const text = queue.shift();
+      if (text !== undefined) {
+        if (queue.length === 0) {
+          waitingBytes = 0;
+          socket.resume();
+        }
+        yield text;
+        continue;
+      }
+      if (ended) return;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
     }
-    if (ended) return;
-    await new Promise<void>((resolve) => {
-      wake = resolve;
-    });
   }
 }

@@ -1,9 +1,15 @@
 import { parseTemplate, type Segment, type Template } from "../template.ts";
-import { AmbiguousRouteError, createTrie } from "../trie.ts";
-import { createRandom, type Random } from "./random-message.ts";
+import { AmbiguousRouteError, anyMethod, createTrie } from "../trie.ts";
+import { createRandom, type Random } from "./random.ts";
+
+interface Rule {
+  readonly method: string;
+  readonly template: Template;
+}
 
 /**
- * Compares the trie with a matcher that just tries every rule, on `count` random sets of rules and URLs.
+ * Compares the trie with a matcher that just tries every rule, on `count` random sets of rules and URLs: which rule is
+ * found, the segments that variables are cut from, the methods of a 405, and which rules contradict each other.
  *
  * @returns how many pairs were compared. @throws Error at the first difference.
  */
@@ -12,77 +18,117 @@ export function fuzzMatcher(seed: number, count: number): number {
   let pairs = 0;
   while (pairs < count) {
     const trie = createTrie<string>();
-    const rules: { method: string; template: Template }[] = [];
+    const rules: Rule[] = [];
     for (let at = 0; at < 1 + random.below(8); at += 1) {
-      const method = random.pick(["GET", "POST"]);
-      const template = parseTemplate(randomTemplate(random));
-      try {
-        trie.insert(method, template, `${method} ${template.source}`);
-        rules.push({ method, template });
-      } catch (error) {
-        if (!(error instanceof AmbiguousRouteError)) throw error;
+      const rule = { method: random.pick(methods), template: parseTemplate(randomTemplate(random)) };
+      const isNew = !rules.some((other) => isAmbiguous(rule, other));
+      if (isNew !== inserts(trie, rule)) {
+        throw new Error(`seed ${seed}: ${nameOf(rule)} ${isNew ? "is no" : "is an"} ambiguity among ${list(rules)}`);
       }
+      if (isNew) rules.push(rule);
     }
     for (let at = 0; at < 20; at += 1) {
-      const method = random.pick(["GET", "POST", "DELETE"]);
+      const method = random.pick(requestMethods);
       const path = randomPath(random);
-      const found = trie.find(method, path);
-      const actual = found.kind === "match" ? found.value : found.kind;
+      const actual = found(trie, method, path);
       const expected = naive(rules, method, path);
       pairs += 1;
       if (actual !== expected) {
-        const all = rules.map((rule) => `${rule.method} ${rule.template.source}`).join(", ");
-        throw new Error(`seed ${seed}: ${method} ${path} among ${all}: ${actual}, but ${expected}`);
+        throw new Error(`seed ${seed}: ${method} ${path} among ${list(rules)}: ${actual}, but ${expected}`);
       }
     }
   }
   return pairs;
 }
 
+const methods = ["GET", "GET", "POST", anyMethod] as const;
+const requestMethods = ["GET", "GET", "POST", "DELETE", "HEAD"] as const;
+
+const nameOf = ({ method, template }: Rule): string => `${method} ${template.source}`;
+const list = (rules: readonly Rule[]): string => rules.map(nameOf).join(", ");
+
+type StringTrie = ReturnType<typeof createTrie<string>>;
+
+function inserts(trie: StringTrie, rule: Rule): boolean {
+  try {
+    trie.insert(rule.method, rule.template, nameOf(rule));
+    return true;
+  } catch (error) {
+    if (error instanceof AmbiguousRouteError) return false;
+    throw error;
+  }
+}
+
+function isAmbiguous(left: Rule, right: Rule): boolean {
+  const shape = ({ method, template }: Rule): string => JSON.stringify([method, template.segments, template.verb]);
+  return shape(left) === shape(right);
+}
+
+function found(trie: StringTrie, method: string, path: string): string {
+  try {
+    const answer = trie.find(method, path);
+    if (answer.kind === "match") return `${answer.value} with ${answer.segments.join("/")}`;
+    return answer.kind === "method" ? `only ${answer.allowed.join(", ")}` : "none";
+  } catch (error) {
+    if (error instanceof URIError) return "malformed";
+    throw error;
+  }
+}
+
 function randomTemplate(random: Random): string {
-  const length = 1 + random.below(3);
+  const length = 1 + random.below(4);
   const segments = Array.from({ length }, (_, at) => {
-    const kind = random.below(at === length - 1 ? 5 : 4);
-    if (kind === 4) return "**";
+    const kind = random.below(at === length - 1 ? 7 : 5);
+    const name = String.fromCharCode(97 + at);
+    if (kind === 6) return "**";
+    if (kind === 5) return `{${name}=${random.pick(["**", "a/**", "*/b/**"])}}`;
+    if (kind === 4) return random.pick([`{${name}}`, `{${name}=a/*}`, `{${name}=*/*}`]);
     if (kind === 3) return "*";
-    return random.pick(["a", "b", "c"]);
+    return random.pick(["a", "b", "a%20b"]);
   });
-  return `/${segments.join("/")}${random.pick(["", "", ":v", ":w", ":v:w"])}`;
+  return `/${segments.join("/")}${random.pick(["", "", "", ":v", ":w", ":v:w", ":%76"])}`;
 }
 
 function randomPath(random: Random): string {
-  const segments = Array.from({ length: random.below(5) }, () => random.pick(["a", "b", "c", "d", "a", "", "a%20b"]));
-  return `/${segments.join("/")}${random.pick(["", "", "", ":v", ":w", ":v:w", ":x", ":"])}`;
+  const texts = ["a", "b", "a", "b", "c", "", "a%20b", "%61", "a%2Fb", "%", "a%2", "%ff", "a:b", "__proto__"] as const;
+  const segments = Array.from({ length: random.below(6) }, () => random.pick(texts));
+  if (random.chance(0.7)) for (const [at, text] of segments.entries()) segments[at] = /^$|%/.test(text) ? "a" : text;
+  return `/${segments.join("/")}${random.pick(["", "", "", ":v", ":w", ":v:w", ":x", ":", "%3Av", ":%76", ":v:"])}`;
 }
 
 /** How literal a match is, segment by segment: 2 literal, 1 `*`, 0 `**`; the end of a template is a literal end. */
 type Rank = number[];
 
-function naive(rules: readonly { method: string; template: Template }[], method: string, path: string): string {
+function naive(rules: readonly Rule[], method: string, path: string): string {
   const raw = path === "/" ? [] : path.slice(1).split("/");
   const last = raw.at(-1) ?? "";
   const splits: { segments: string[]; verb: string }[] = [];
   for (const [at, character] of [...last].entries()) {
-    if (character === ":" && at < last.length - 1)
+    if (character === ":" && at < last.length - 1) {
       splits.push({ segments: [...raw.slice(0, -1), last.slice(0, at)], verb: last.slice(at + 1) });
+    }
   }
   splits.push({ segments: raw, verb: "" });
-  let wrongMethod = false;
-  for (const { segments, verb } of splits) {
-    let best: { rank: Rank; rule: string } | undefined;
-    for (const { method: allowed, template } of rules) {
-      if (template.verb !== verb) continue;
-      const rank = rankOf(template.segments, segments.map(decodeURIComponent));
-      if (rank === undefined) continue;
-      if (allowed !== method) {
-        wrongMethod = true;
-        continue;
+  const allowed = new Set<string>();
+  try {
+    raw.map(decodeURIComponent);
+    for (const { segments, verb } of splits) {
+      let best: { rank: Rank; rule: Rule } | undefined;
+      for (const rule of rules) {
+        if (rule.template.verb !== decodeURIComponent(verb)) continue;
+        const rank = rankOf(rule.template.segments, segments.map(decodeURIComponent));
+        if (rank === undefined) continue;
+        const suits = [anyMethod, ...(method === "HEAD" ? ["GET"] : []), method].indexOf(rule.method);
+        if (suits === -1) allowed.add(rule.method);
+        else if (best === undefined || isHigher([...rank, suits], best.rank)) best = { rank: [...rank, suits], rule };
       }
-      if (best === undefined || isHigher(rank, best.rank)) best = { rank, rule: `${allowed} ${template.source}` };
+      if (best !== undefined) return `${nameOf(best.rule)} with ${segments.join("/")}`;
     }
-    if (best !== undefined) return best.rule;
+  } catch {
+    return "malformed";
   }
-  return wrongMethod ? "method" : "none";
+  if (allowed.has("GET")) allowed.add("HEAD");
+  return allowed.size === 0 ? "none" : `only ${[...allowed].sort().join(", ")}`;
 }
 
 function rankOf(template: readonly Segment[], path: readonly string[]): Rank | undefined {

@@ -1,171 +1,82 @@
-import { create, type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescField,
+  type DescMessage,
+  type JsonObject,
+  type JsonValue,
+  type Message,
+  type Registry,
+  ScalarType,
+  toBinary,
+} from "@bufbuild/protobuf";
+import type { Random } from "./random.ts";
+import { randomScalar } from "./random-scalar.ts";
 
-/** Random numbers from a seed, so that a failure can be made again. */
-export interface Random {
-  /** An integer from 0 up to, without, `limit`. */
-  below(limit: number): number;
-  chance(probability: number): boolean;
-  pick<T>(items: readonly [T, ...T[]]): T;
-  pick<T>(items: readonly T[]): T | undefined;
+/** Of what random messages are made. */
+export interface MessageRules {
+  readonly random: Random;
+  /** Where false, some values are not of their fields' types. */
+  readonly valid: boolean;
+  /** Types of what is in an Any. */
+  readonly registry: Registry;
 }
 
-/** xorshift32. */
-export function createRandom(seed: number): Random {
-  let state = seed >>> 0 || 1;
-  const next = (): number => {
-    state ^= state << 13;
-    state >>>= 0;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state;
-  };
-  const below = (limit: number): number => next() % limit;
-  return {
-    below,
-    chance: (probability) => next() / 2 ** 32 < probability,
-    pick: <T>(items: readonly T[]) => items[below(items.length)] as T,
-  };
-}
-
-const texts = [
-  "",
-  "a",
-  "hello world",
-  "ä",
-  "📚 books",
-  "\u0000",
-  'quote " and \\ back',
-  "line\nbreak",
-  "\u2028",
-  "x".repeat(33),
-  "ü".repeat(40),
-  "y".repeat(200),
-  "__proto__",
-  "\ufeffbom",
-  "\ufffd",
-] as const;
-
-/** A random value of a scalar type; now and then one that is not of it, where `valid` is false. */
-export function randomScalar(random: Random, type: ScalarType, valid: boolean): unknown {
-  if (!valid && random.chance(0.05)) {
-    return random.pick([
-      undefined,
-      null,
-      1.5,
-      -1,
-      2 ** 40,
-      "x",
-      "\ud800",
-      2n ** 70n,
-      -1n,
-      Number.NaN,
-      true,
-      {},
-      [],
-      "7",
-    ]);
-  }
-  const bits = (): bigint =>
-    (BigInt(random.below(2 ** 31)) << 33n) ^ BigInt(random.below(2 ** 32)) ^ (BigInt(random.below(2)) << 63n);
-  switch (type) {
-    case ScalarType.STRING:
-      return random.pick(texts);
-    case ScalarType.BOOL:
-      return random.chance(0.5);
-    case ScalarType.BYTES:
-      return Uint8Array.from({ length: random.pick([0, 1, 2, 3, 10, 200]) }, () => random.below(256));
-    case ScalarType.DOUBLE:
-      return random.pick([0, -0, 1.5, 1e300, -1e-300, Number.NaN, Infinity, -Infinity, random.below(1000), 0.1]);
-    case ScalarType.FLOAT:
-      return random.pick([0, -0, 1.5, 3e38, Math.fround(0.1), Number.NaN, Infinity, -Infinity, 0.1]);
-    case ScalarType.INT32:
-    case ScalarType.SINT32:
-    case ScalarType.SFIXED32:
-      return random.pick([0, 1, -1, 127, 128, 2147483647, -2147483648, random.below(2 ** 31)]);
-    case ScalarType.UINT32:
-    case ScalarType.FIXED32:
-      return random.pick([0, 1, 127, 128, 16384, 2097152, 268435456, 4294967295, random.below(2 ** 32)]);
-    case ScalarType.INT64:
-    case ScalarType.SINT64:
-    case ScalarType.SFIXED64:
-      return random.pick([
-        0n,
-        1n,
-        -1n,
-        127n,
-        4294967295n,
-        4294967296n,
-        2n ** 63n - 1n,
-        -(2n ** 63n),
-        BigInt.asIntN(64, bits()),
-      ]);
-    case ScalarType.UINT64:
-    case ScalarType.FIXED64:
-      return random.pick([
-        0n,
-        1n,
-        127n,
-        4294967295n,
-        4294967296n,
-        2n ** 63n,
-        2n ** 64n - 1n,
-        BigInt.asUintN(64, bits()),
-      ]);
-    default:
-      return type satisfies never;
-  }
-}
-
-/** A random message. Where `valid` is false, some values are not of their fields' types. */
-export function randomMessage(random: Random, desc: DescMessage, valid: boolean, depth = 0): Message {
+/** A random message; the well-known types mostly hold what they may hold, fields that nobody knows are there too. */
+export function randomMessage(rules: MessageRules, desc: DescMessage, depth = 0): Message {
+  const { random } = rules;
+  const known = random.chance(0.85) ? wellKnown(rules, desc, depth) : undefined;
+  if (known !== undefined) return create(desc, known as never);
   const message = create(desc);
   const target = message as unknown as Record<string, unknown>;
-  const density = depth === 0 ? random.pick([0.05, 0.2, 0.6]) : 0.3 / depth;
+  // Small messages are quick, and many of them meet more than a few large ones.
+  const share = Math.min(1, 12 / desc.members.length);
+  const density = depth === 0 ? random.pick([0.05, share, share, 0.4]) : share / (depth + 1);
   for (const member of desc.members) {
     if (member.kind === "oneof") {
       if (!random.chance(density * 1.5)) continue;
       const field = random.pick(member.fields);
       if (field === undefined) continue;
-      const value = randomValue(random, field, valid, depth);
+      const value = randomValue(rules, field, depth);
       if (value !== undefined) target[member.localName] = { case: field.localName, value };
       continue;
     }
     if (!random.chance(density)) continue;
-    const value = randomField(random, member, valid, depth);
+    const value = randomField(rules, member, depth);
     if (value !== undefined) target[member.localName] = value;
   }
-  if (!valid && random.chance(0.02)) {
-    message.$unknown = [{ no: 9999, wireType: 0, data: new Uint8Array([5]) }];
-  }
+  if (random.chance(0.03)) message.$unknown = [{ no: 9999, wireType: 0, data: new Uint8Array([5]) }];
   return message;
 }
 
-function randomField(random: Random, field: DescField, valid: boolean, depth: number): unknown {
+function randomField(rules: MessageRules, field: DescField, depth: number): unknown {
+  const { random } = rules;
   const count = random.pick([0, 1, 1, 2, 5]);
   switch (field.fieldKind) {
     case "list": {
-      const items = Array.from({ length: count }, () => randomValue(random, field, valid, depth));
+      const items = Array.from({ length: count }, () => randomValue(rules, field, depth));
       return items.filter((item) => item !== undefined);
     }
     case "map": {
       const record: Record<string, unknown> = {};
       for (let at = 0; at < count; at += 1) {
+        const value = randomValue(rules, field, depth);
+        if (value === undefined) continue;
         const key = String(randomScalar(random, field.mapKey, true));
-        const value = randomValue(random, field, valid, depth);
-        if (value !== undefined && key !== "__proto__") record[key] = value;
+        // As an own key also where the name means something on every object.
+        Object.defineProperty(record, key, { value, enumerable: true, configurable: true, writable: true });
       }
       return record;
     }
     default:
-      return randomValue(random, field, valid, depth);
+      return randomValue(rules, field, depth);
   }
 }
 
-function randomValue(random: Random, field: DescField, valid: boolean, depth: number): unknown {
+function randomValue(rules: MessageRules, field: DescField, depth: number): unknown {
+  const { random, valid } = rules;
   if (field.enum !== undefined) {
     const known = random.pick(field.enum.values)?.number ?? 0;
-    return random.chance(0.1) ? random.pick([99, -5, 2147483647]) : known;
+    return random.chance(0.1) ? random.pick([99, -5, 2147483647, -2147483648]) : known;
   }
   if (field.message === undefined) {
     const value = randomScalar(random, field.scalar ?? ScalarType.STRING, valid);
@@ -176,26 +87,91 @@ function randomValue(random: Random, field: DescField, valid: boolean, depth: nu
   }
   if (depth > 4) return undefined;
   const { typeName } = field.message;
-  const isField = field.parent.typeName !== "google.protobuf.Value";
-  if (typeName === "google.protobuf.Struct" && isField) {
-    return random.pick([{}, { a: 1 }, { a: { b: [1, null, true, "x"] } }, { "": "" }]);
+  // The library keeps a Struct as plain JSON, and a wrapper of a singular field as its value.
+  if (typeName === "google.protobuf.Struct" && field.parent.typeName !== "google.protobuf.Value") {
+    return randomObject(random, 0);
   }
   if (/^google\.protobuf\.\w+Value$/.test(typeName) && field.fieldKind === "message" && field.oneof === undefined) {
     const [inner] = field.message.fields;
     if (inner?.scalar !== undefined && inner.name === "value") return randomScalar(random, inner.scalar, valid);
   }
-  if (typeName === "google.protobuf.Timestamp" && random.chance(0.9)) {
-    const seconds = random.pick([0n, 1n, 1_600_000_000n, 253_402_300_799n, -62_135_596_800n, -1n, 1_582_934_400n]);
-    return create(field.message, { seconds, nanos: random.pick([0, 1, 500_000_000, 999_999_999, 123_000]) } as never);
+  return randomMessage(rules, field.message, depth + 1);
+}
+
+const day = 86_400n;
+const fractions = [0, 0, 1, 500_000_000, 999_999_999, 123_000, 1_000_000, 120_000_000] as const;
+
+/** The members of a message of a well-known type, most of them such as the type allows; undefined for other types. */
+function wellKnown({ random, valid, registry }: MessageRules, desc: DescMessage, depth: number): object | undefined {
+  switch (desc.typeName) {
+    case "google.protobuf.Timestamp":
+      return {
+        seconds: random.pick([
+          ...[0n, 1n, -1n, 1_600_000_000n, 253_402_300_799n, 253_402_300_800n, -62_135_596_800n, -62_135_596_801n],
+          ...[1_582_934_400n, 68_212_800n * 25n, BigInt(random.below(40_000)) * day - 1n],
+        ]),
+        nanos: random.pick([...fractions, ...(random.chance(0.1) ? [-1, 1_000_000_000] : [])]),
+      };
+    case "google.protobuf.Duration": {
+      const sign = random.pick([1, -1]);
+      return {
+        seconds:
+          BigInt(sign) * random.pick([0n, 1n, 3600n, 999_999_999n, 1_000_000_000n, 315_576_000_000n, 315_576_000_001n]),
+        nanos: random.chance(0.9) ? sign * random.pick(fractions) : random.pick([5, -5, 1_000_000_000]),
+      };
+    }
+    case "google.protobuf.FieldMask":
+      return { paths: random.pick([[], ["a"], ["a_b.c"], ["a_b", "c.d_e"], ["aB"], [""], ["a__b"], ["a_1"], ["a,b"]]) };
+    case "google.protobuf.Any": {
+      if (depth > 2) return {};
+      const inner = random.pick(
+        ["Timestamp", "Duration", "Struct", "Value", "Int64Value", "Empty", "Any", "FieldMask", "Missing"].map((name) =>
+          registry.getMessage(`google.protobuf.${name}`),
+        ),
+      );
+      if (inner === undefined)
+        return { typeUrl: random.pick(["", "a/b.C", "type.googleapis.com/"]), value: new Uint8Array(3) };
+      const prefix = random.pick(["type.googleapis.com/", "type.googleapis.com/", "/", "x.example/y/", ""]);
+      const message = randomMessage({ random, valid: true, registry }, inner, depth + 1);
+      return { typeUrl: prefix + inner.typeName, value: bytesOf(inner, message), ...(valid ? {} : { typeUrl: "x" }) };
+    }
+    default:
+      return undefined;
   }
-  if (typeName === "google.protobuf.Duration" && random.chance(0.9)) {
-    return create(field.message, {
-      seconds: random.pick([0n, 1n, 3600n, -5n]),
-      nanos: random.pick([0, 1, 500_000_000]),
-    } as never);
+}
+
+function bytesOf(desc: DescMessage, message: Message): Uint8Array {
+  try {
+    return toBinary(desc, message);
+  } catch {
+    return new Uint8Array([1, 2, 3]);
   }
-  if (typeName === "google.protobuf.FieldMask") {
-    return create(field.message, { paths: random.pick([[], ["a"], ["a_b.c"], ["aB"]]) } as never);
+}
+
+const keys = ["a", "", "b c", "__proto__", "toString", "ü", "0", "10"] as const;
+
+function randomObject(random: Random, depth: number): JsonObject {
+  const entries = Array.from({ length: random.below(4) }, (): [string, JsonValue] => [
+    random.pick(keys),
+    randomJson(random, depth + 1),
+  ]);
+  return Object.fromEntries(entries);
+}
+
+/** A random JSON value. */
+function randomJson(random: Random, depth: number): JsonValue {
+  switch (random.below(depth > 3 ? 4 : 6)) {
+    case 0:
+      return null;
+    case 1:
+      return random.chance(0.5);
+    case 2:
+      return random.pick([0, -0, 1, -1.5, 1e300, 2 ** 53, random.below(100)]);
+    case 3:
+      return random.pick(["", "x", 'q"\\', "ä\u2028", "NaN"]);
+    case 4:
+      return Array.from({ length: random.below(3) }, () => randomJson(random, depth + 1));
+    default:
+      return randomObject(random, depth);
   }
-  return randomMessage(random, field.message, valid, depth + 1);
 }

@@ -8,6 +8,7 @@ import { createHttpHandler, type HttpHandler } from "../http-server.ts";
 import { createDocumentBuilder } from "../openapi/document.ts";
 import { parseOptions } from "../openapi/options.ts";
 import { routesOf } from "../routes.ts";
+import { isWebSocketUpgrade } from "../websocket.ts";
 import type { Config } from "./config.ts";
 import { openUpstream, type Upstream } from "./upstream.ts";
 
@@ -34,7 +35,9 @@ export async function serve(config: Config, log: (line: string) => void): Promis
     }
   };
   if (config.watch) watchFile(config.descriptorSet, { interval: 500 }, reload);
-  const server = createServer((request, response) => handler(request, response));
+  const server = createServer({ shouldUpgradeCallback: isWebSocketUpgrade }, (request, response) =>
+    handler(request, response),
+  );
   server.on("upgrade", (request, socket, head) => handler.upgrade(request, socket, head));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

@@ -202,7 +202,7 @@ export async function startTestServer(options: Partial<HttpOptions> = {}): Promi
     registry: testRegistry,
     ...options,
   });
-  const server = createServer(handler);
+  const server = createServer({ shouldUpgradeCallback: handler.shouldUpgrade }, handler);
   server.on("upgrade", handler.upgrade);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { isWebSocketUpgrade } from "../../gateway/websocket.ts";
 
 /** What answers requests, and requests to change the protocol. */
 export type HttpHandler = RequestListener & {
@@ -33,7 +34,12 @@ export async function listenHttp(host: string, port: number): Promise<HttpListen
     response.end(JSON.stringify({ code: 14, message: "Docket is starting", details: [] }));
   };
   const server = createServer(
-    { headersTimeout: headersTimeoutMs, requestTimeout: 0, noDelay: true },
+    {
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: 0,
+      noDelay: true,
+      shouldUpgradeCallback: isWebSocketUpgrade,
+    },
     (request, response) => {
       if (leaving) {
         response.setHeader("connection", "close");
