@@ -23,6 +23,8 @@ export async function* jsonRequests(
 }
 
 const whitespace = /\s/;
+const literalStart = /[-0-9tfn]/;
+const literalEnd = /[\s,\]}]/;
 
 /** Cuts a text into the JSON values that it holds, without reading them: only strings and brackets are looked at. */
 export async function* jsonValues(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<string> {
@@ -32,15 +34,34 @@ export async function* jsonValues(chunks: AsyncIterable<Uint8Array>, maxBytes: n
   let start = -1;
   let depth = 0;
   let inString = false;
+  let inLiteral = false;
   let inArray = false;
   let seen = 0;
+
+  function take(end: number): string {
+    const value = text.slice(start, end);
+    text = text.slice(end);
+    at = -1;
+    start = -1;
+    seen += 1;
+    return value;
+  }
 
   function* scan(): Generator<string> {
     for (; at < text.length; at += 1) {
       const character = text.charAt(at);
       if (inString) {
         if (character === "\\") at += 1;
-        else if (character === '"') inString = false;
+        else if (character === '"') {
+          inString = false;
+          if (depth === 0) yield take(at + 1);
+        }
+        continue;
+      }
+      if (inLiteral) {
+        if (!literalEnd.test(character)) continue;
+        inLiteral = false;
+        yield take(at);
         continue;
       }
       if (start === -1) {
@@ -56,14 +77,12 @@ export async function* jsonValues(chunks: AsyncIterable<Uint8Array>, maxBytes: n
       else if (character === "{" || character === "[") depth += 1;
       else if (character === "}" || character === "]") {
         depth -= 1;
-        if (depth > 0) continue;
         if (depth < 0) throw malformed();
-        seen += 1;
-        yield text.slice(start, at + 1);
-        text = text.slice(at + 1);
-        at = -1;
-        start = -1;
-      } else if (depth === 0) throw malformed();
+        if (depth === 0) yield take(at + 1);
+      } else if (depth === 0) {
+        if (!literalStart.test(character)) throw malformed();
+        inLiteral = true;
+      }
     }
   }
 
@@ -74,9 +93,10 @@ export async function* jsonValues(chunks: AsyncIterable<Uint8Array>, maxBytes: n
   }
   text += decoder.end();
   yield* scan();
+  if (inLiteral) yield take(text.length);
   if (start !== -1 || inString) throw malformed();
 }
 
 function malformed(): Error {
-  return invalidRequest([{ field: "", description: "the body is not a stream of JSON objects" }], "MALFORMED_JSON");
+  return invalidRequest([{ field: "", description: "the body is not a stream of JSON values" }], "MALFORMED_JSON");
 }

@@ -31,8 +31,8 @@ export interface WebSocketOptions {
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 /**
- * Serves streaming methods over WebSockets, at the path of their GET rule: every text message of the client is a request
- * message as JSON, an empty one ends the requests; every answer is a text message. An error is a last message
+ * Serves streaming methods over WebSockets, at the path of their GET or POST rule: every text message of the client is
+ * a request message as JSON, an empty one ends the requests; every answer is a text message. An error is a last message
  * `{"error": Status}`, then the socket is closed with 1008 or, where it is the server's fault, 1011.
  */
 export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler {
