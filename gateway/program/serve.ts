@@ -1,4 +1,4 @@
-import type { FileRegistry } from "@bufbuild/protobuf";
+import type { FileRegistry, JsonObject } from "@bufbuild/protobuf";
 import { stringify } from "yaml";
 import { createHttpHandler, type HttpHandler } from "../http-server.ts";
 import { createDocumentBuilder } from "../openapi/document.ts";
@@ -99,9 +99,21 @@ function load(config: Config, pool: Pool, shutdownSignal: AbortSignal, log: (lin
   });
 }
 
-function documentsOf(registry: FileRegistry): { json: string; yaml: string } {
-  const services = [...registry].filter((type) => type.kind === "service");
-  const served = services.filter((service) => service.methods.some((method) => routesOf(method).length > 0));
-  const document = createDocumentBuilder(registry, parseOptions("")).build(served);
-  return { json: JSON.stringify(document), yaml: stringify(document, { aliasDuplicateObjects: false }) };
+/** Made when somebody asks for them: for a large API that takes longer than everything else of a reload. */
+function documentsOf(registry: FileRegistry): { readonly json: string; readonly yaml: string } {
+  let document: JsonObject | undefined;
+  const make = (): JsonObject => {
+    const services = [...registry].filter((type) => type.kind === "service");
+    const served = services.filter((service) => service.methods.some((method) => routesOf(method).length > 0));
+    document ??= createDocumentBuilder(registry, parseOptions("")).build(served);
+    return document;
+  };
+  return {
+    get json() {
+      return JSON.stringify(make());
+    },
+    get yaml() {
+      return stringify(make(), { aliasDuplicateObjects: false });
+    },
+  };
 }

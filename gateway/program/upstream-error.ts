@@ -6,7 +6,15 @@ import { gatewayError, invalidRequest } from "../errors.ts";
 
 /** grpc-js reports these itself, with addresses in them, when no server has spoken. */
 const connectionTrouble =
-  /No connection established|Name resolution|ECONN|ENOTFOUND|EHOSTUNREACH|ETIMEDOUT|Connection dropped|Failed to connect|GOAWAY|Channel|TLS|certificate/i;
+  /No connection established|Name resolution|ECONN|ENOTFOUND|EHOSTUNREACH|ETIMEDOUT|EPIPE|Connection dropped|Write (error|failed)|Received HTTP status|socket hang up|Failed to connect|GOAWAY|Channel|TLS|certificate/i;
+
+/** As grpc-js says of a call that the server cut short; one that we cancel is answered by the reason for that. */
+const cutShort = "Call cancelled";
+
+function isTrouble({ code, details }: ServiceError): boolean {
+  if (code === status.CANCELLED) return details === cutShort;
+  return code === status.UNAVAILABLE && connectionTrouble.test(details);
+}
 
 /**
  * What the upstream answered, as the error to answer: its code, message, details and metadata. Of trouble on the way
@@ -18,7 +26,7 @@ export function upstreamError(thrown: unknown): ConnectError {
     return gatewayError({ code: Code.Internal, reason: "INTERNAL", message: "internal error", cause: thrown });
   }
   const fromServer = thrown.metadata?.get("grpc-status-details-bin")[0];
-  if (fromServer === undefined && thrown.code === status.UNAVAILABLE && connectionTrouble.test(thrown.details)) {
+  if (fromServer === undefined && isTrouble(thrown)) {
     return gatewayError({
       code: Code.Unavailable,
       reason: "UPSTREAM_UNAVAILABLE",
