@@ -26,9 +26,10 @@ export interface Program extends AsyncDisposable {
 /** Serves by the configuration. @throws ProgramError where a file is wrong, and where a port cannot be had. */
 export async function serve(config: Config, log: (line: string) => void): Promise<Program> {
   const shutdown = new AbortController();
+  const onTrouble = seldom((reason) => log(`the upstream cannot be reached: ${reason}`));
   await using opened = new AsyncDisposableStack();
   const pool = opened.use(openPool(config.upstreams, config.pool));
-  let handler = load(config, pool, shutdown.signal, log);
+  let handler = load(config, pool, shutdown.signal, log, onTrouble);
   await pool.opened;
 
   const { host, port, opsPort } = config;
@@ -50,7 +51,7 @@ export async function serve(config: Config, log: (line: string) => void): Promis
   const reload = (): void => {
     try {
       const renewed = config.certificate && readCertificate(config.certificate);
-      handler = load(config, pool, shutdown.signal, log);
+      handler = load(config, pool, shutdown.signal, log, onTrouble);
       if (renewed !== undefined) listener.renew(renewed);
       log(`reloaded ${files.join(", ")}`);
       operations?.reloaded(true);
@@ -79,7 +80,26 @@ function filesOf({ descriptorSets, optionsFile, certificate }: Config): string[]
   ];
 }
 
-function load(config: Config, pool: Pool, shutdownSignal: AbortSignal, log: (line: string) => void): HttpHandler {
+/** Passes on what differs from what came before, and every ten seconds what does not. */
+function seldom(report: (reason: string) => void): (reason: string) => void {
+  let last = "";
+  let at = 0;
+  return (reason) => {
+    const now = performance.now();
+    if (reason === last && now - at < 10_000) return;
+    last = reason;
+    at = now;
+    report(reason);
+  };
+}
+
+function load(
+  config: Config,
+  pool: Pool,
+  shutdownSignal: AbortSignal,
+  log: (line: string) => void,
+  onTrouble: (reason: string) => void,
+): HttpHandler {
   const { skipInvalidRules = false, ...options } =
     config.optionsFile === undefined ? {} : readOptionsFile(config.optionsFile);
   const { registry, skipped } = readApi(config.descriptorSets, {
@@ -89,7 +109,7 @@ function load(config: Config, pool: Pool, shutdownSignal: AbortSignal, log: (lin
   const services = [...registry].filter((type) => type.kind === "service");
   return createHttpHandler({
     ...options,
-    specs: services.map((service) => forwardTo(pool, service)),
+    specs: services.map((service) => forwardTo(pool, service, onTrouble)),
     registry,
     openapi: documentsOf(registry),
     shutdownSignal,

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import {
-  type Code,
+  Code,
+  type ConnectError,
   createServiceImplSpec,
   type HandlerContext,
   type ServiceImpl,
@@ -19,9 +20,24 @@ import { binaryWriter } from "../codec/binary-writer.ts";
 import type { Pool } from "./pool.ts";
 import { headersOf, unsendable, upstreamError } from "./upstream-error.ts";
 
-/** Implementations that hand every call of the service on to the upstream. */
-export function forwardTo(pool: Pool, service: DescService): ServiceImplSpec {
-  const implementation = Object.fromEntries(service.methods.map((method) => [method.localName, forward(method, pool)]));
+/**
+ * Implementations that hand every call of the service on to the upstream.
+ *
+ * @param onTrouble told why the upstream could not be reached, which clients are not.
+ */
+export function forwardTo(
+  pool: Pool,
+  service: DescService,
+  onTrouble: (reason: string) => void = () => undefined,
+): ServiceImplSpec {
+  const fail = (thrown: unknown): ConnectError => {
+    const error = upstreamError(thrown);
+    if (error.code === Code.Unavailable && error.cause instanceof Error) onTrouble(error.cause.message);
+    return error;
+  };
+  const implementation = Object.fromEntries(
+    service.methods.map((method) => [method.localName, forward(method, pool, fail)]),
+  );
   return createServiceImplSpec(service, implementation as unknown as Partial<ServiceImpl<DescService>>);
 }
 
@@ -29,7 +45,11 @@ const asIs = (bytes: Buffer): Buffer => bytes;
 
 type Stream = ClientReadableStream<Message> | ClientDuplexStream<Buffer, Message>;
 
-function forward(method: DescMethod, pool: Pool): (request: never, context: HandlerContext) => unknown {
+function forward(
+  method: DescMethod,
+  pool: Pool,
+  fail: (thrown: unknown) => ConnectError,
+): (request: never, context: HandlerContext) => unknown {
   const path = `/${method.parent.typeName}/${method.name}`;
   const write = binaryWriter(method.input);
   const read = binaryReader(method.output);
@@ -56,8 +76,7 @@ function forward(method: DescMethod, pool: Pool): (request: never, context: Hand
               serialize(request),
               metadataOf(context),
               optionsOf(context),
-              (error, answer) =>
-                error === null && answer !== undefined ? resolve(answer) : reject(upstreamError(error)),
+              (error, answer) => (error === null && answer !== undefined ? resolve(answer) : reject(fail(error))),
             );
           follow(call, context);
         });
@@ -67,7 +86,7 @@ function forward(method: DescMethod, pool: Pool): (request: never, context: Hand
           .pick()
           .makeServerStreamRequest(path, asIs, read, serialize(request), metadataOf(context), optionsOf(context));
         follow(call, context);
-        return messagesOf(call);
+        return messagesOf(call, fail);
       };
     case "client_streaming":
       return (requests: AsyncIterable<Message>, context) =>
@@ -75,7 +94,7 @@ function forward(method: DescMethod, pool: Pool): (request: never, context: Hand
           const call = pool
             .pick()
             .makeClientStreamRequest(path, asIs, read, metadataOf(context), optionsOf(context), (error, answer) =>
-              error === null && answer !== undefined ? resolve(answer) : reject(upstreamError(error)),
+              error === null && answer !== undefined ? resolve(answer) : reject(fail(error)),
             );
           follow(call, context);
           send(call, requests, serialize).catch((error: unknown) => {
@@ -90,16 +109,16 @@ function forward(method: DescMethod, pool: Pool): (request: never, context: Hand
         send(call, requests, serialize).catch((error: unknown) => {
           call.destroy(error instanceof Error ? error : new Error(String(error)));
         });
-        return messagesOf(call);
+        return messagesOf(call, fail);
       };
   }
 }
 
-async function* messagesOf(call: Stream): AsyncGenerator<Message> {
+async function* messagesOf(call: Stream, fail: (thrown: unknown) => ConnectError): AsyncGenerator<Message> {
   try {
     for await (const message of call) yield message as Message;
   } catch (error) {
-    throw upstreamError(error);
+    throw fail(error);
   } finally {
     call.cancel();
   }
