@@ -46,17 +46,22 @@ export interface ErrorOptions {
   readonly registry: Registry | undefined;
 }
 
-/** Writes an error as the whole answer. `status` overrides the one of the error's code. */
+/**
+ * Writes an error as the whole answer. `status` overrides the one of the error's code; `sent` are the headers that the
+ * implementation set before it failed.
+ */
 export function writeError(
   request: Request,
   response: Response,
   error: ConnectError,
   options: ErrorOptions,
   status = httpStatusOf(error),
+  sent?: Headers,
 ): void {
   if (response.destroyed || response.headersSent) return;
   const { contentType, json } = errorBody(error, { ...options, httpStatus: status });
   const headers: OutgoingHttpHeaders = {};
+  copyMetadata(sent, headers);
   copyMetadata(error.metadata, headers);
   if (error.metadata.get("connection") === "close" && !("stream" in response)) headers["connection"] = "close";
   if (status === 426) headers["upgrade"] = "websocket";

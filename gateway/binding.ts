@@ -46,6 +46,7 @@ export function createBinding(route: Route, codec: JsonCodec, options: { lenient
   const rules: QueryRules = {
     root: input,
     bound: [...route.variables.map((variable) => variable.path.name), ...(bodyField ? [bodyField.name] : [])],
+    resource: bodyField?.message,
     ignoreUnknown: options.lenient,
   };
 

@@ -39,14 +39,16 @@ const policy = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** Serves the documents and a browsable page over them, from files of the npm package swagger-ui-dist. */
+/**
+ * Serves the documents and a browsable page over them, from files of the npm package swagger-ui-dist. They are not read
+ * before somebody asks for them, so that they may be made then.
+ */
 export function createDocs(openapi: { json: string; yaml: string; title?: string }): DocsHandler {
-  const title = escapeHtml(openapi.title ?? titleOf(openapi.json));
-  const page = `<!doctype html>
+  const page = (): string => `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
+<title>${escapeHtml(openapi.title ?? titleOf(openapi.json))}</title>
 <link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
 <link rel="stylesheet" href="/docs/swagger-ui.css">
 <div id="docs"></div>
@@ -54,22 +56,30 @@ export function createDocs(openapi: { json: string; yaml: string; title?: string
 <script src="/docs/start.js"></script>
 </html>
 `;
-  const fixed = new Map<string, { type: string; body: Buffer }>([
-    ["/openapi.json", { type: "application/json", body: Buffer.from(openapi.json) }],
-    ["/openapi.yaml", { type: "application/yaml", body: Buffer.from(openapi.yaml) }],
-    ["/docs", { type: "text/html; charset=utf-8", body: Buffer.from(page) }],
-    ["/docs/start.js", { type: "text/javascript; charset=utf-8", body: Buffer.from(start) }],
+  const fixed = new Map<string, { type: string; text: () => string }>([
+    ["/openapi.json", { type: "application/json", text: () => openapi.json }],
+    ["/openapi.yaml", { type: "application/yaml", text: () => openapi.yaml }],
+    ["/docs", { type: "text/html; charset=utf-8", text: page }],
+    ["/docs/start.js", { type: "text/javascript; charset=utf-8", text: () => start }],
   ]);
 
   return (request, response, path) => {
     if (request.method !== "GET" && request.method !== "HEAD") return undefined;
     const known = fixed.get(path);
-    if (known !== undefined) return serve(request, response, known.type, known.body);
+    if (known !== undefined) return serveText(request, response, known);
     if (path === "/docs/") return redirect(response);
     const name = path.startsWith("/docs/") ? path.slice("/docs/".length) : "";
     const type = Object.hasOwn(assets, name) ? assets[name] : undefined;
     return type === undefined ? undefined : serveAsset(request, response, name, type);
   };
+}
+
+async function serveText(
+  request: Request,
+  response: Response,
+  { type, text }: { type: string; text: () => string },
+): Promise<void> {
+  await serve(request, response, type, Buffer.from(text()));
 }
 
 async function serveAsset(request: Request, response: Response, name: string, type: string): Promise<void> {

@@ -4,7 +4,7 @@ import { invalidRequest } from "./errors.ts";
 import type { PreparedRoute } from "./rest-call.ts";
 
 /**
- * A body of JSON objects as a stream of request messages, each as soon as it is there: one after another (NDJSON, or
+ * A body of JSON values as a stream of request messages, each as soon as it is there: one after another (NDJSON, or
  * just concatenated), or the elements of one array.
  *
  * @param maxBytes of one message.
@@ -16,33 +16,42 @@ export async function* jsonRequests(
   chunks: AsyncIterable<Uint8Array>,
   maxBytes: number,
 ): AsyncGenerator<Message> {
-  for await (const text of jsonObjects(chunks, maxBytes)) {
+  for await (const text of jsonValues(chunks, maxBytes)) {
     yield route.binding.bind({ ...input, body: { kind: "json", text } });
   }
 }
 
 type Place = "start" | "sequence" | "array" | "after comma" | "after element" | "end";
+type Token = "value" | "[" | "]" | ",";
 
-/** What may come at each place outside of the objects, and where it leads. */
-const next: Readonly<Record<Place, Readonly<Record<string, Place>>>> = {
-  start: { "{": "sequence", "[": "array" },
-  sequence: { "{": "sequence" },
-  array: { "{": "after element", "]": "end" },
-  "after comma": { "{": "after element" },
+/** What may come at each place between the values, and where it leads. */
+const next: Readonly<Record<Place, Partial<Record<Token, Place>>>> = {
+  start: { value: "sequence", "[": "array" },
+  sequence: { value: "sequence" },
+  array: { value: "after element", "]": "end" },
+  "after comma": { value: "after element" },
   "after element": { ",": "after comma", "]": "end" },
   end: {},
 };
 
-/** Cuts a text into the JSON objects that it holds, without reading them: only strings and brackets are looked at. */
-export async function* jsonObjects(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<string> {
+const valueStart = /[-{["0-9tfn]/;
+const literalEnd = /[\s,\]}]/;
+
+/**
+ * Cuts a text into the JSON values that it holds, without reading them: only strings, brackets and the ends of numbers
+ * and words are looked at.
+ */
+export async function* jsonValues(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  let place: Place = "start";
-  /** The beginning of an object whose end has not come yet. */
+  let place = "start" as Place;
+  /** The beginning of a value whose end has not come yet. */
   let pieces: string[] = [];
   let size = 0;
   let depth = 0;
   let inString = false;
   let isEscaped = false;
+  /** In a number, `true`, `false` or `null` that is a message. */
+  let inLiteral = false;
   /** White space since the last message, of which there is no end in a small compressed body. */
   let blank = 0;
 
@@ -52,40 +61,59 @@ export async function* jsonObjects(chunks: AsyncIterable<Uint8Array>, maxBytes: 
     if (size > maxBytes) throw bodyTooLarge(maxBytes);
   };
 
+  const take = (piece: string): string => {
+    keep(piece);
+    const value = pieces.join("");
+    pieces = [];
+    size = 0;
+    return value;
+  };
+
+  const tokenOf = (character: string): Token | undefined => {
+    if (character === "," || character === "]" || (character === "[" && place === "start")) return character;
+    return valueStart.test(character) ? "value" : undefined;
+  };
+
   function* scan(text: string): Generator<string> {
     let start = 0;
     for (let at = 0; at < text.length; at += 1) {
       const character = text.charAt(at);
-      if (depth === 0) {
-        if (character === " " || character === "\n" || character === "\r" || character === "\t") {
-          blank += 1;
-          if (blank > maxBytes) throw bodyTooLarge(maxBytes);
-          continue;
-        }
-        blank = 0;
-        const then = next[place][character];
-        if (then === undefined) throw malformed("the body is not a stream of JSON objects");
-        place = then;
-        if (character === "{") {
-          depth = 1;
-          start = at;
-        }
-      } else if (isEscaped) isEscaped = false;
+      if (inLiteral) {
+        if (!literalEnd.test(character)) continue;
+        inLiteral = false;
+        yield take(text.slice(start, at));
+      }
+      if (isEscaped) isEscaped = false;
       else if (inString) {
         if (character === "\\") isEscaped = true;
-        else if (character === '"') inString = false;
-      } else if (character === '"') inString = true;
-      else if (character === "{" || character === "[") depth += 1;
-      else if (character === "}" || character === "]") {
-        depth -= 1;
-        if (depth > 0) continue;
-        keep(text.slice(start, at + 1));
-        yield pieces.join("");
-        pieces = [];
-        size = 0;
+        else if (character === '"') {
+          inString = false;
+          if (depth === 0) yield take(text.slice(start, at + 1));
+        }
+      } else if (depth > 0) {
+        if (character === '"') inString = true;
+        else if (character === "{" || character === "[") depth += 1;
+        else if (character === "}" || character === "]") {
+          depth -= 1;
+          if (depth === 0) yield take(text.slice(start, at + 1));
+        }
+      } else if (character === " " || character === "\n" || character === "\r" || character === "\t") {
+        blank += 1;
+        if (blank > maxBytes) throw bodyTooLarge(maxBytes);
+      } else {
+        blank = 0;
+        const token = tokenOf(character);
+        const then = token && next[place][token];
+        if (then === undefined) throw malformed("the body is not a stream of JSON values");
+        place = then;
+        if (token !== "value") continue;
+        start = at;
+        if (character === '"') inString = true;
+        else if (character === "{" || character === "[") depth = 1;
+        else inLiteral = true;
       }
     }
-    if (depth > 0) keep(text.slice(start));
+    if (depth > 0 || inString || inLiteral) keep(text.slice(start));
   }
 
   const decode = (chunk?: Uint8Array): string => {
@@ -98,7 +126,8 @@ export async function* jsonObjects(chunks: AsyncIterable<Uint8Array>, maxBytes: 
 
   for await (const chunk of chunks) yield* scan(decode(chunk));
   yield* scan(decode());
-  if (depth > 0 || (place !== "start" && place !== "sequence" && place !== "end")) {
+  if (inLiteral) yield take("");
+  if (depth > 0 || inString || place === "array" || place === "after comma" || place === "after element") {
     throw malformed("the body ends within a message");
   }
 }

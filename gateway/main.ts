@@ -1,3 +1,4 @@
+import { showTarget } from "./program/addresses.ts";
 import { readConfig, UsageError, usage } from "./program/config.ts";
 import { serve } from "./program/serve.ts";
 
@@ -8,7 +9,9 @@ try {
     process.stdout.write(usage);
   } else {
     const program = await serve(config, (line) => process.stderr.write(`${line}\n`));
-    process.stdout.write(`serving ${config.descriptorSet} on ${program.url} for ${config.upstreams.join(", ")}\n`);
+    const upstreams = config.upstreams.map(showTarget).join(", ");
+    process.stdout.write(`serving ${config.descriptorSets.join(", ")} on ${program.url} for ${upstreams}\n`);
+    if (program.opsUrl !== undefined) process.stdout.write(`operations on ${program.opsUrl}\n`);
     process.on("SIGHUP", () => program.reload());
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
       process.once(signal, () => void program[Symbol.asyncDispose]().then(() => process.exit(0)));
@@ -16,6 +19,6 @@ try {
   }
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(error instanceof UsageError ? `${message}\n\n${usage}` : `${message}\n`);
+  process.stderr.write(`${message}\n${error instanceof UsageError ? "--help shows all options\n" : ""}`);
   process.exitCode = error instanceof UsageError ? 2 : 1;
 }

@@ -1,5 +1,5 @@
 import type { DescField, DescMessage, JsonValue } from "@bufbuild/protobuf";
-import { hasJsonForm } from "./field-path.ts";
+import { hasJsonForm, isFieldPath, resolveFieldPath } from "./field-path.ts";
 
 /** The one FieldMask field of a request, where it has exactly one. */
 export function maskFieldOf(request: DescMessage): DescField | undefined {
@@ -7,6 +7,25 @@ export function maskFieldOf(request: DescMessage): DescField | undefined {
     (field) => field.fieldKind === "message" && field.message.typeName === "google.protobuf.FieldMask",
   );
   return masks.length === 1 ? masks[0] : undefined;
+}
+
+/**
+ * The paths of a mask that is written as text, between commas, in proto names. JSON names become proto names where
+ * `resource`, the message that the mask is about, has such a field, or where they are plain lowerCamelCase; names that
+ * JSON has no form for, such as `STATUS` or `en_GB`, stay as they are.
+ */
+export function parseMask(text: string, resource: DescMessage | undefined): string[] {
+  const paths = text.split(",").filter((path) => path !== "");
+  return paths.map((path) => {
+    const found = resource && resolveFieldPath(resource, path.split("."));
+    if (found !== undefined && isFieldPath(found)) return found.name;
+    return path
+      .split(".")
+      .map((name) =>
+        /^[a-z][A-Za-z0-9]*$/.test(name) ? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) : name,
+      )
+      .join(".");
+  });
 }
 
 /**

@@ -1,14 +1,17 @@
-import type { DescField, DescMessage, JsonValue, Message } from "@bufbuild/protobuf";
+import { create, type DescField, type DescMessage, type JsonValue, type Message } from "@bufbuild/protobuf";
+import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import { maxViolations, type Violation } from "./errors.ts";
 import {
   containerOf,
   type FieldPath,
+  type Fields,
   hasJsonForm,
   isFieldPath,
   maxPathLength,
   resolveFieldPath,
   setFromJson,
 } from "./field-path.ts";
+import { parseMask } from "./patch-mask.ts";
 import { parseText } from "./text-value.ts";
 import { decodeQuery } from "./unescape.ts";
 
@@ -17,6 +20,8 @@ export interface QueryRules {
   readonly root: DescMessage;
   /** Paths (proto names) that the URL's path or the body sets: neither they nor what is below them. */
   readonly bound: readonly string[];
+  /** The message that a FieldMask of the request is about, where it is known: the type of the body. */
+  readonly resource?: DescMessage | undefined;
   /** Drop parameters that name no field, in place of a violation. */
   readonly ignoreUnknown: boolean;
 }
@@ -81,6 +86,11 @@ function bindParameter(
 
   const found = containerOf(target, path);
   if ("oneof" in found) return fail(`the oneof "${found.oneof}" is already set by "${found.held}"`);
+  if (isMask(leaf)) {
+    const mask = create(FieldMaskSchema, { paths: parseMask(text, rules.resource) });
+    (found.container as unknown as Fields)[leaf.localName] = mask;
+    return undefined;
+  }
   try {
     setFromJson(found.container, leaf, json.json);
   } catch (error) {
@@ -117,6 +127,13 @@ function parameterValue(
     default:
       return parseText(leaf, text);
   }
+}
+
+/** JSON knows only lowerCamelCase in masks; the query takes every name that a field can have. */
+function isMask(field: DescField): boolean {
+  return (
+    field.fieldKind === "message" && field.oneof === undefined && field.message.typeName === FieldMaskSchema.typeName
+  );
 }
 
 function isMessageOfFields(field: DescField): boolean {

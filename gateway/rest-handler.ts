@@ -73,7 +73,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
     } catch (thrown) {
       const error = toConnectError(thrown, context?.signal);
       if (isOurs(error)) options.onError?.(thrown, request);
-      writeError(request, response, error, errors, statusOf(error, request));
+      writeError(request, response, error, errors, statusOf(error, request), context?.touchedHeader());
     } finally {
       context?.abort();
     }
@@ -84,7 +84,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
     errors,
     interceptors,
     lenient,
-    match,
+    match: matchStream,
     maxMessageBytes: maxBodyBytes,
     heartbeatMs: options.heartbeatMs ?? 15_000,
     allowsOrigin: options.allowsOrigin ?? isSameHost,
@@ -94,13 +94,29 @@ export function createRestHandler(options: RestOptions): RestHandler {
 
   return { handle, upgrade };
 
-  function match(request: Request): { route: PreparedRoute; segments: readonly string[]; rawQuery: string } {
+  /** A WebSocket begins as a GET, and also leads to the stream that a POST at the path is. */
+  function matchStream(request: Request): ReturnType<typeof match> {
+    for (const method of ["GET", "POST"]) {
+      try {
+        const found = match(request, method);
+        if (found.route.spec.kind !== "unary") return found;
+      } catch {
+        // What is wrong is told below, if nothing else is found.
+      }
+    }
+    return match(request);
+  }
+
+  function match(
+    request: Request,
+    method = request.method ?? "",
+  ): { route: PreparedRoute; segments: readonly string[]; rawQuery: string } {
     const url = request.url ?? "/";
     const question = url.indexOf("?");
     const path = question === -1 ? url : url.slice(0, question);
     let found: ReturnType<typeof router.find>;
     try {
-      found = router.find(request.method ?? "", path);
+      found = router.find(method, path);
     } catch {
       throw invalidRequest([{ field: "", description: "the path is not valid percent-encoding" }], "MALFORMED_PATH");
     }
@@ -112,7 +128,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
           rawQuery: question === -1 ? "" : url.slice(question + 1),
         };
       case "method":
-        throw methodNotAllowed(request.method ?? "", found.allowed);
+        throw methodNotAllowed(method, found.allowed);
       case "none":
         throw gatewayError({
           code: Code.NotFound,
@@ -156,12 +172,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
       return;
     }
     if (spec.kind === "client_streaming") {
-      const contentType = request.headers["content-type"] ?? "application/octet-stream";
-      discardRest(request, response);
-      const messages = route.binding.rawBody
-        ? rawRequests(route, input, contentType, streamBody(request))
-        : jsonRequests(route, input, streamBody(request), maxBodyBytes);
-      const answers = invoke(messages)[Symbol.asyncIterator]();
+      const answers = invoke(requestStream(request, response, route, input))[Symbol.asyncIterator]();
       const first = await untilAborted(answers.next(), context.signal);
       if (first.done === true) throw new Error(`${route.method.name} answered nothing`);
       // The trailers are there only once the iterator has ended.
@@ -169,12 +180,30 @@ export function createRestHandler(options: RestOptions): RestHandler {
       await writeMessage(request, response, route, first.value, context, codec, success);
       return;
     }
-    throw gatewayError({
-      code: Code.Unimplemented,
-      reason: "UPGRADE_REQUIRED",
-      message: `${route.method.name} streams both ways: connect by WebSocket`,
-      httpStatus: 426,
-    });
+    if (route.httpMethod === "GET") {
+      throw gatewayError({
+        code: Code.Unimplemented,
+        reason: "UPGRADE_REQUIRED",
+        message: `${route.method.name} streams both ways: connect by WebSocket`,
+        httpStatus: 426,
+      });
+    }
+    const messages = abortable(invoke(requestStream(request, response, route, input)), context.signal);
+    if (route.rawResponse) await writeRawStream(response, route, messages, context, streamOptions(request));
+    else await writeStream(request, response, route, messages, context, streamOptions(request));
+  }
+
+  function requestStream(
+    request: Request,
+    response: Response,
+    route: PreparedRoute,
+    input: { segments: readonly string[]; rawQuery: string },
+  ): AsyncIterable<Message> {
+    discardRest(request, response);
+    const contentType = request.headers["content-type"] ?? "application/octet-stream";
+    return route.binding.rawBody
+      ? rawRequests(route, input, contentType, streamBody(request))
+      : jsonRequests(route, input, streamBody(request), maxBodyBytes);
   }
 
   async function readRequestBody(request: Request, route: PreparedRoute): Promise<RequestBody> {

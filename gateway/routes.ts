@@ -70,7 +70,8 @@ export function createRouter<T extends Route>(routes: Iterable<T>): Trie<T> {
   return trie;
 }
 
-function compileRule(method: DescMethod, rule: HttpRule): Route {
+/** The route of one rule alone, its additional bindings left aside. @throws RouteError where the rule is not right. */
+export function compileRule(method: DescMethod, rule: HttpRule): Route {
   const { httpMethod, path } = patternOf(method, rule);
   let template: Template;
   try {

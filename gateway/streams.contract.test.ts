@@ -40,7 +40,9 @@ describe("streams from the client", () => {
       ['{"name":"a"} x', "MALFORMED_JSON"],
       ['{"name":"a"', "MALFORMED_JSON"],
       ['{"nope":1}', "unknown field"],
-      ['"text"', "MALFORMED_JSON"],
+      ['"text"', "expected an object"],
+      ["text", "MALFORMED_JSON"],
+      ["}", "MALFORMED_JSON"],
     ])("should refuse %s", async (body, reason) => {
       const { status, json } = await post("/v1/books:import", "application/json", body);
       expect(status).toBe(400);

@@ -38,8 +38,8 @@ export function isWebSocketUpgrade(request: IncomingMessage): boolean {
 }
 
 /**
- * Serves streaming methods over WebSockets, at the path of their GET rule: every text message of the client is a request
- * message as JSON, an empty one ends the requests; every answer is a text message. An error is a last message
+ * Serves streaming methods over WebSockets, at the path of their GET or POST rule: every text message of the client is
+ * a request message as JSON, an empty one ends the requests; every answer is a text message. An error is a last message
  * `{"error": Status}`, then the socket is closed with 1008 or, where it is the server's fault, 1011. Frames that are not
  * of the protocol close it with the code that RFC 6455 has for them.
  */

@@ -35,7 +35,7 @@ export function operationOf(input: OperationInput): JsonObject {
     tags: [input.tag],
     summary: (summary || method.name).replaceAll("\n", " ").replace(/[.:]$/, ""),
   };
-  const notes = streamNote(method);
+  const notes = streamNote(route);
   const description = [comment, notes].filter((text) => text !== "").join("\n\n");
   if (description !== "") operation["description"] = description;
   if (method.deprecated) operation["deprecated"] = true;
@@ -54,7 +54,7 @@ export function operationOf(input: OperationInput): JsonObject {
   return operation;
 }
 
-function streamNote(method: DescMethod): string {
+function streamNote({ method, httpMethod }: Route): string {
   switch (method.methodKind) {
     case "server_streaming":
       return method.output.typeName === HttpBodySchema.typeName
@@ -63,7 +63,9 @@ function streamNote(method: DescMethod): string {
     case "client_streaming":
       return "The request body is streamed.";
     case "bidi_streaming":
-      return "Both ways at once over a WebSocket: one JSON object a message.";
+      return httpMethod === "GET"
+        ? "Both ways at once over a WebSocket: one JSON object a message."
+        : "Both ways at once: requests as JSON one after another, answers as `Accept` chooses. Also over a WebSocket at this path: one JSON object a message.";
     default:
       return "";
   }
@@ -170,7 +172,7 @@ function hasEtag(method: DescMethod): boolean {
 
 function requestBody({ route, schemas }: OperationInput): JsonObject | undefined {
   const { body, method } = route;
-  if (body === "none" || method.methodKind === "bidi_streaming") return undefined;
+  if (body === "none") return undefined;
   const mode = route.httpMethod === "PATCH" ? "patch" : "full";
   const message = body === "all" ? method.input : body.message;
   if (message?.typeName === HttpBodySchema.typeName) {
@@ -190,7 +192,7 @@ function requestBody({ route, schemas }: OperationInput): JsonObject | undefined
   }
   const omit = route.variables.filter((variable) => variable.path.fields.length === 1).map((each) => each.path.name);
   const schema = schemas.reference(method.input, mode, omit);
-  if (method.methodKind === "client_streaming") {
+  if (method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming") {
     return {
       required: true,
       content: { "application/x-ndjson": { schema }, "application/json": { schema: { type: "array", items: schema } } },
@@ -257,7 +259,8 @@ function success({ route, schemas }: OperationInput): JsonObject {
 
 function content(method: DescMethod, raw: boolean, schema: JsonObject): JsonObject {
   if (raw) return { "*/*": { schema: { type: "string", format: "binary" } } };
-  if (method.methodKind !== "server_streaming") return { "application/json": { schema } };
+  const isStream = method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming";
+  if (!isStream) return { "application/json": { schema } };
   const element: JsonValue = { anyOf: [schema, { $ref: "#/components/schemas/StreamError" }] };
   return {
     "application/x-ndjson": { schema: element },

@@ -1,21 +1,29 @@
-import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
-import type { HttpOptions } from "../rest-options.ts";
+import { parseTargets, type Target } from "./addresses.ts";
+import { type CertificateFiles, readCertificate, readUpstreamCredentials } from "./certificates.ts";
+import type { PoolOptions } from "./pool.ts";
+import { ProgramError } from "./program-error.ts";
 
-/** What the program was told. */
+/** What the program was told on the command line. */
 export interface Config {
-  readonly descriptorSet: string;
-  readonly upstreams: readonly string[];
+  readonly descriptorSets: readonly string[];
+  readonly upstreams: readonly Target[];
+  readonly pool: Pick<PoolOptions, "credentials" | "healthCheck" | "serverName">;
   readonly host: string;
   readonly port: number;
-  readonly credentials: ChannelCredentials;
+  /** No operations port where it is missing. */
+  readonly opsPort: number | undefined;
+  /** TLS on the port that is served. */
+  readonly certificate: CertificateFiles | undefined;
+  readonly optionsFile: string | undefined;
+  readonly skipInvalidRules: boolean;
   readonly watch: boolean;
-  readonly options: Omit<HttpOptions, "specs" | "openapi" | "registry">;
 }
 
-/** Wrong arguments; the message is for the terminal. */
-export class UsageError extends Error {}
+/** Wrong arguments, all that are wrong. */
+export class UsageError extends ProgramError {
+  override readonly name = "UsageError";
+}
 
 /** The text of `--help`. */
 export const usage = `Usage: node gateway/main.ts --descriptor-set FILE --upstream HOST:PORT [options]
@@ -23,108 +31,124 @@ export const usage = `Usage: node gateway/main.ts --descriptor-set FILE --upstre
 Serves the google.api.http annotations of a descriptor set as REST, and its methods as Connect and gRPC-Web, in front
 of a gRPC server in any language.
 
-  --descriptor-set FILE  what \`buf build -o FILE\` or \`protoc --include_imports --descriptor_set_out=FILE\` wrote
-  --upstream ADDRESS     host:port, dns:host:port or unix:path; give it again for more, calls go to them in turn
-  --host HOST            address to listen on (default 0.0.0.0)
-  --port PORT            port to listen on (default 8080; 0 takes a free one)
-  --tls                  reach the upstream by TLS, trusting the system's roots
-  --ca FILE              PEM roots to trust in place of the system's (implies --tls)
-  --cert FILE --key FILE client certificate for the upstream (implies --tls)
-  --config FILE          JSON with any of: ${"lenient, errorFormat, errorDomain, maxBodyBytes,"}
-                         maxTimeoutMs, requestHeaders, heartbeatMs, cors, json
-  --no-watch             do not serve anew when the descriptor set changes
-  --help                 show this
+  --descriptor-set FILE   what \`buf build -o FILE\` or \`protoc --include_imports --descriptor_set_out=FILE\` wrote;
+                          give it again for more
+  --upstream ADDRESS      host:port or unix:path; give it again, or put commas between, for more. Calls go in turn to
+                          every address that a name has, those left out that cannot be reached or do not serve
+  --config FILE           JSON or YAML with any of: lenient, errorFormat, errorDomain, maxBodyBytes, maxTimeoutMs,
+                          requestHeaders, heartbeatMs, cors, json, skipInvalidRules
+  --skip-invalid-rules    leave out HTTP rules that cannot be served; without it they are an error
+  --no-watch              do not serve anew when a file changes; SIGHUP still does
+  --help                  show this
+
+What is served:
+  --host HOST             address to listen on (default 0.0.0.0)
+  --port PORT             port to listen on (default 8080; 0 takes a free one)
+  --tls-cert FILE         PEM certificate chain: the port speaks TLS, HTTP/2 and HTTP/1.1
+  --tls-key FILE          its PEM key
+  --ops-port PORT         a port for /live, /ready and /metrics
+
+How the upstream is reached:
+  --upstream-tls          by TLS, trusting the system's roots
+  --upstream-ca FILE      by TLS, trusting these PEM roots in place of the system's
+  --upstream-cert FILE    by TLS, showing this PEM client certificate
+  --upstream-key FILE     its PEM key
+  --upstream-name NAME    the name in the upstream's certificate, where it is not the host's
+  --no-health-check       do not ask grpc.health.v1.Health, which takes addresses out that do not serve
 `;
 
-const optionNames = new Set([
-  "lenient",
-  "errorFormat",
-  "errorDomain",
-  "maxBodyBytes",
-  "maxTimeoutMs",
-  "requestHeaders",
-  "heartbeatMs",
-  "cors",
-  "json",
-]);
+const flags = {
+  "descriptor-set": { type: "string", multiple: true },
+  upstream: { type: "string", multiple: true },
+  config: { type: "string" },
+  "skip-invalid-rules": { type: "boolean" },
+  "no-watch": { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+  host: { type: "string" },
+  port: { type: "string" },
+  "tls-cert": { type: "string" },
+  "tls-key": { type: "string" },
+  "ops-port": { type: "string" },
+  "upstream-tls": { type: "boolean" },
+  "upstream-ca": { type: "string" },
+  "upstream-cert": { type: "string" },
+  "upstream-key": { type: "string" },
+  "upstream-name": { type: "string" },
+  "no-health-check": { type: "boolean" },
+} as const;
 
-/** Reads the arguments. @returns undefined where they ask for help. @throws UsageError where they are wrong. */
+/** Reads the arguments. @returns undefined where they ask for help. @throws UsageError with everything that is wrong. */
 export function readConfig(args: readonly string[]): Config | undefined {
-  const { values } = parse(args);
+  const values = parse(args);
   if (values.help === true) return undefined;
-  const descriptorSet = values["descriptor-set"];
-  if (descriptorSet === undefined) throw new UsageError("--descriptor-set is missing");
-  const upstreams = (values.upstream ?? []).flatMap((each) => each.split(",")).filter((each) => each !== "");
-  if (upstreams.length === 0) throw new UsageError("--upstream is missing");
-  const port = Number(values.port ?? 8080);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new UsageError(`--port ${values.port} is not a port`);
+  const wrong: string[] = [];
+  const attempt = <T>(read: () => T): T | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof ProgramError)) throw error;
+      wrong.push(error.message);
+      return undefined;
+    }
+  };
+
+  const descriptorSets = values["descriptor-set"] ?? [];
+  if (descriptorSets.length === 0) {
+    wrong.push("--descriptor-set is missing: the file that `buf build -o api.binpb` writes");
+  }
+  const given = (values.upstream ?? []).filter((each) => each.trim() !== "");
+  if (given.length === 0) wrong.push("--upstream is missing: the gRPC server's host:port");
+  const upstreams = given.flatMap((each) => attempt(() => parseTargets(each)) ?? []);
+  const port = attempt(() => portOf("--port", values.port ?? "8080"));
+  const opsText = values["ops-port"];
+  const opsPort = opsText === undefined ? undefined : attempt(() => portOf("--ops-port", opsText));
+  if (opsPort !== undefined && opsPort !== 0 && opsPort === port) wrong.push("--ops-port and --port are the same");
+  const certificate = attempt(() => pair(values, "tls-cert", "tls-key"));
+  if (certificate !== undefined) attempt(() => readCertificate(certificate));
+  const client = attempt(() => pair(values, "upstream-cert", "upstream-key"));
+  const credentials = attempt(() =>
+    readUpstreamCredentials({ tls: values["upstream-tls"] === true, ca: values["upstream-ca"], client }),
+  );
+  if (values["upstream-name"] !== undefined && credentials?._isSecure() === false) {
+    wrong.push("--upstream-name is the name in a certificate: it needs --upstream-tls or --upstream-ca");
+  }
+  if (wrong.length > 0 || port === undefined || credentials === undefined) throw new UsageError(wrong.join("\n"));
   return {
-    descriptorSet,
+    descriptorSets,
     upstreams,
+    pool: { credentials, healthCheck: values["no-health-check"] !== true, serverName: values["upstream-name"] },
     host: values.host ?? "0.0.0.0",
     port,
-    credentials: credentialsOf(values),
+    opsPort,
+    certificate,
+    optionsFile: values.config,
+    skipInvalidRules: values["skip-invalid-rules"] === true,
     watch: values["no-watch"] !== true,
-    options: values.config === undefined ? {} : readOptions(values.config),
   };
 }
 
 function parse(args: readonly string[]) {
   try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        "descriptor-set": { type: "string" },
-        upstream: { type: "string", multiple: true },
-        host: { type: "string" },
-        port: { type: "string" },
-        tls: { type: "boolean" },
-        ca: { type: "string" },
-        cert: { type: "string" },
-        key: { type: "string" },
-        config: { type: "string" },
-        "no-watch": { type: "boolean" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
+    return parseArgs({ args: [...args], options: flags }).values;
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }
 
-function credentialsOf(values: {
-  tls?: boolean | undefined;
-  ca?: string | undefined;
-  cert?: string | undefined;
-  key?: string | undefined;
-}): ChannelCredentials {
-  const { tls, ca, cert, key } = values;
-  if ((cert === undefined) !== (key === undefined)) throw new UsageError("--cert and --key go together");
-  if (tls !== true && ca === undefined && cert === undefined) return credentials.createInsecure();
-  const read = (path: string | undefined): Buffer | null => (path === undefined ? null : readFile(path));
-  return credentials.createSsl(read(ca), read(key), read(cert));
+function portOf(flag: string, text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(port <= 65_535)) throw new ProgramError(`${flag} ${text}: it is not a port; ports are 0 to 65535`);
+  return port;
 }
 
-function readOptions(path: string): Config["options"] {
-  let options: unknown;
-  try {
-    options = JSON.parse(readFile(path).toString("utf8"));
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new UsageError(`${path} is not JSON`);
-  }
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new UsageError(`${path} is not a JSON object`);
-  }
-  const unknown = Object.keys(options).filter((name) => !optionNames.has(name));
-  if (unknown.length > 0) throw new UsageError(`${path}: unknown option ${unknown.join(", ")}`);
-  return options;
-}
-
-function readFile(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch {
-    throw new UsageError(`${path} cannot be read`);
-  }
+function pair(
+  values: Readonly<Partial<Record<string, unknown>>>,
+  cert: keyof typeof flags,
+  key: keyof typeof flags,
+): CertificateFiles | undefined {
+  const { [cert]: certFile, [key]: keyFile } = values;
+  if (certFile === undefined && keyFile === undefined) return undefined;
+  if (typeof certFile !== "string") throw new ProgramError(`--${key} goes with --${cert}, which is missing`);
+  if (typeof keyFile !== "string") throw new ProgramError(`--${cert} goes with --${key}, which is missing`);
+  return { certFlag: `--${cert}`, certFile, keyFlag: `--${key}`, keyFile };
 }

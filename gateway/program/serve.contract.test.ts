@@ -1,47 +1,24 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type GrpcUpstream, startGrpcUpstream } from "../testing/grpc-upstream.ts";
 import { rawRequest } from "../testing/raw-request.ts";
+import { startProgram, testDescriptorSet } from "../testing/start-program.ts";
 import { echoMethods, libraryMethods, testSpec } from "../testing/test-api.ts";
-import { readConfig, UsageError } from "./config.ts";
-import { type Program, serve } from "./serve.ts";
+import type { Program } from "./serve.ts";
 
-const descriptorSet = fileURLToPath(new URL("../testdata/api.binpb", import.meta.url));
 const json = { "content-type": "application/json" };
 
 describe("the program in front of a gRPC server", () => {
   let upstream: GrpcUpstream;
   let program: Program;
-  const lines: string[] = [];
-  const folder = mkdtempSync(join(tmpdir(), "gateway-"));
-  const watched = join(folder, "api.binpb");
 
   beforeAll(async () => {
-    copyFileSync(descriptorSet, watched);
     upstream = await startGrpcUpstream([testSpec("Library", libraryMethods()), testSpec("Echo", echoMethods())]);
-    const config = readConfig([
-      "--descriptor-set",
-      watched,
-      "--upstream",
-      upstream.address,
-      "--port",
-      "0",
-      "--host",
-      "127.0.0.1",
-    ]);
-    if (config === undefined) throw new Error("help");
-    program = await serve(config, (line) => lines.push(line));
+    program = await startProgram(["--descriptor-set", testDescriptorSet, "--upstream", upstream.address]);
   });
   afterAll(async () => {
     await program[Symbol.asyncDispose]();
     await upstream[Symbol.asyncDispose]();
-    rmSync(folder, { recursive: true });
   });
 
   const send = async (path: string, init: Parameters<typeof rawRequest>[2] = {}) => {
@@ -102,73 +79,16 @@ describe("the program in front of a gRPC server", () => {
     expect(Object.keys((JSON.parse(answer.text) as { paths: object }).paths)).toContain("/v1/books:watch");
   });
 
-  test("should serve a changed descriptor set anew and keep the old one where the new is broken", async () => {
-    writeFileSync(watched, "broken");
-    program.reload();
-    expect((await send("/v1/books/b")).status).toBe(200);
-    expect(lines.at(-1)).toContain("is not served");
-    copyFileSync(descriptorSet, watched);
-    program.reload();
-    expect(lines.at(-1)).toContain("reloaded");
-    expect((await send("/v1/books/b")).status).toBe(200);
-  });
-
-  test("should say nothing of where the upstream is when it is down, and use those that are up", async () => {
-    const config = (upstreams: string[]) =>
-      readConfig([
-        "--descriptor-set",
-        descriptorSet,
-        ...upstreams.flatMap((each) => ["--upstream", each]),
-        "--port=0",
-        "--host=127.0.0.1",
-        "--no-watch",
-      ]);
-    const down = config(["127.0.0.1:1"]);
-    const mixed = config(["127.0.0.1:1", upstream.address]);
-    if (down === undefined || mixed === undefined) throw new Error("help");
-    {
-      await using program = await serve(down, () => undefined);
-      const answer = await rawRequest(program.url, "/v1/books/b");
-      expect(answer.status).toBe(503);
-      expect(answer.body.toString()).toContain("UPSTREAM_UNAVAILABLE");
-      expect(answer.body.toString()).not.toContain("127.0.0.1");
+  test("should say to the log and not to clients where the upstream is when it is down", async () => {
+    const log: string[] = [];
+    const flags = ["--descriptor-set", testDescriptorSet, "--upstream", "127.0.0.1:1", "--no-watch"];
+    await using program = await startProgram(flags, (line) => log.push(line));
+    const answers = await Promise.all([1, 2, 3].map(() => rawRequest(program.url, "/v1/books/b")));
+    for (const { status, body } of answers) {
+      expect(status).toBe(503);
+      expect(body.toString()).toContain("UPSTREAM_UNAVAILABLE");
+      expect(body.toString()).not.toContain("127.0.0.1");
     }
-    await using program = await serve(mixed, () => undefined);
-    await rawRequest(program.url, "/v1/books/b");
-    await sleep(50);
-    const statuses = await Promise.all(
-      [1, 2, 3, 4].map(async () => (await rawRequest(program.url, "/v1/books/b")).status),
-    );
-    expect(statuses).toEqual([200, 200, 200, 200]);
-  });
-
-  test.each([
-    [[], "--descriptor-set is missing"],
-    [["--descriptor-set", "x"], "--upstream is missing"],
-    [["--descriptor-set", "x", "--upstream", "y", "--port", "z"], "is not a port"],
-    [["--wrong"], "Unknown option"],
-    [["--descriptor-set", "x", "--upstream", "y", "--config", "/nope.json"], "cannot be read"],
-  ])("should refuse the arguments %j: %s", (args, message) => {
-    expect(() => readConfig(args)).toThrow(UsageError);
-    expect(() => readConfig(args)).toThrow(message);
-  });
-
-  test("should run as a program and stop when told", async () => {
-    const main = fileURLToPath(new URL("../main.ts", import.meta.url));
-    const child = spawn(process.execPath, [
-      "--no-warnings",
-      main,
-      "--descriptor-set",
-      descriptorSet,
-      "--upstream",
-      upstream.address,
-      "--port=0",
-      "--host=127.0.0.1",
-    ]);
-    const [line] = (await once(child.stdout, "data")) as [Buffer];
-    const url = /http:\S+/.exec(line.toString())?.[0] ?? "";
-    expect((await rawRequest(url, "/v1/books/b")).status).toBe(200);
-    child.kill("SIGTERM");
-    expect(await once(child, "exit")).toEqual([0, null]);
+    expect(log).toEqual([expect.stringMatching(/^the upstream cannot be reached: .*ECONNREFUSED 127\.0\.0\.1:1/)]);
   });
 });

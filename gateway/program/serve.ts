@@ -1,89 +1,142 @@
-import { readFileSync, unwatchFile, watchFile } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { createFileRegistry, type FileRegistry, fromBinary } from "@bufbuild/protobuf";
-import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import type { FileRegistry, JsonObject } from "@bufbuild/protobuf";
 import { stringify } from "yaml";
 import { createHttpHandler, type HttpHandler } from "../http-server.ts";
 import { createDocumentBuilder } from "../openapi/document.ts";
 import { parseOptions } from "../openapi/options.ts";
 import { routesOf } from "../routes.ts";
-import { isWebSocketUpgrade } from "../websocket.ts";
+import { readCertificate } from "./certificates.ts";
 import type { Config } from "./config.ts";
-import { openUpstream, type Upstream } from "./upstream.ts";
+import { readApi } from "./descriptor-set.ts";
+import { type Listener, listen } from "./listener.ts";
+import { type Operations, openOperations } from "./operations.ts";
+import { readOptionsFile } from "./options-file.ts";
+import { openPool, type Pool } from "./pool.ts";
+import { forwardTo } from "./upstream.ts";
+import { watchFiles } from "./watch.ts";
 
 /** The running program. Disposing stops it: no new connections, calls that run may end, for ten seconds. */
 export interface Program extends AsyncDisposable {
   readonly url: string;
-  /** Reads the descriptor set anew. Where it is wrong, the one before goes on being served. */
+  /** Of the operations port, where there is one. */
+  readonly opsUrl: string | undefined;
+  /** Reads every file anew. Where one is wrong, what was served goes on being served. Calls that run are not touched. */
   reload(): void;
 }
 
-const graceMs = 10_000;
-
-/** Serves by the configuration. @throws where the descriptor set cannot be read or its annotations are wrong. */
+/** Serves by the configuration. @throws ProgramError where a file is wrong, and where a port cannot be had. */
 export async function serve(config: Config, log: (line: string) => void): Promise<Program> {
-  const upstream = openUpstream(config.upstreams, config.credentials);
   const shutdown = new AbortController();
-  let handler = load(config, upstream, shutdown.signal, log);
+  const onTrouble = seldom((reason) => log(`the upstream cannot be reached: ${reason}`));
+  await using opened = new AsyncDisposableStack();
+  const pool = opened.use(openPool(config.upstreams, config.pool));
+  let handler = load(config, pool, shutdown.signal, log, onTrouble);
+  await pool.opened;
+
+  const { host, port, opsPort } = config;
+  let operations: Operations | undefined;
+  if (opsPort !== undefined) operations = opened.use(await openOperations(pool, { host, port: opsPort }));
+  const front: HttpHandler = Object.assign(
+    (...[request, response]: Parameters<HttpHandler>) => {
+      operations?.count(request, response);
+      handler(request, response);
+    },
+    {
+      upgrade: (...args: Parameters<HttpHandler["upgrade"]>) => handler.upgrade(...args),
+      shouldUpgrade: handler.shouldUpgrade,
+    },
+  );
+  const certificate = config.certificate && readCertificate(config.certificate);
+  const listener: Listener = opened.use(
+    await listen({ host, port, certificate, handler: front, onCut: () => shutdown.abort() }),
+  );
+
+  const files = filesOf(config);
   const reload = (): void => {
     try {
-      handler = load(config, upstream, shutdown.signal, log);
-      log(`reloaded ${config.descriptorSet}`);
+      const renewed = config.certificate && readCertificate(config.certificate);
+      handler = load(config, pool, shutdown.signal, log, onTrouble);
+      if (renewed !== undefined) listener.renew(renewed);
+      log(`reloaded ${files.join(", ")}`);
+      operations?.reloaded(true);
     } catch (error) {
-      log(`${config.descriptorSet} is not served: ${error instanceof Error ? error.message : String(error)}`);
+      log(`what was served before goes on being served: ${error instanceof Error ? error.message : String(error)}`);
+      operations?.reloaded(false);
     }
   };
-  if (config.watch) watchFile(config.descriptorSet, { interval: 500 }, reload);
-  const server = createServer({ shouldUpgradeCallback: isWebSocketUpgrade }, (request, response) =>
-    handler(request, response),
-  );
-  server.on("upgrade", (request, socket, head) => handler.upgrade(request, socket, head));
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(config.port, config.host, resolve);
-  });
-  const { address, port } = server.address() as AddressInfo;
+  if (config.watch) opened.use(watchFiles(files, reload));
+  opened.defer(() => operations?.drain());
+
+  const resources = opened.move();
   return {
-    url: `http://${address.includes(":") ? `[${address}]` : address}:${port}`,
+    url: listener.url,
+    opsUrl: operations?.url,
     reload,
-    async [Symbol.asyncDispose]() {
-      unwatchFile(config.descriptorSet, reload);
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeIdleConnections();
-      const timer = setTimeout(() => {
-        shutdown.abort();
-        server.closeAllConnections();
-      }, graceMs);
-      await closed;
-      clearTimeout(timer);
-      upstream[Symbol.dispose]();
-    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+function filesOf({ descriptorSets, optionsFile, certificate }: Config): string[] {
+  return [
+    ...descriptorSets,
+    ...(optionsFile === undefined ? [] : [optionsFile]),
+    ...(certificate === undefined ? [] : [certificate.certFile, certificate.keyFile]),
+  ];
+}
+
+/** Passes on what differs from what came before, and every ten seconds what does not. */
+function seldom(report: (reason: string) => void): (reason: string) => void {
+  let last = "";
+  let at = 0;
+  return (reason) => {
+    const now = performance.now();
+    if (reason === last && now - at < 10_000) return;
+    last = reason;
+    at = now;
+    report(reason);
   };
 }
 
 function load(
   config: Config,
-  upstream: Upstream,
+  pool: Pool,
   shutdownSignal: AbortSignal,
   log: (line: string) => void,
+  onTrouble: (reason: string) => void,
 ): HttpHandler {
-  const set = fromBinary(FileDescriptorSetSchema, readFileSync(config.descriptorSet));
-  const registry = createFileRegistry(set);
+  const { skipInvalidRules = false, ...options } =
+    config.optionsFile === undefined ? {} : readOptionsFile(config.optionsFile);
+  const { registry, skipped } = readApi(config.descriptorSets, {
+    skipInvalidRules: skipInvalidRules || config.skipInvalidRules,
+  });
+  for (const { message } of skipped) log(`left out: ${message}`);
   const services = [...registry].filter((type) => type.kind === "service");
   return createHttpHandler({
-    ...config.options,
-    specs: services.map((service) => upstream.specOf(service)),
+    ...options,
+    specs: services.map((service) => forwardTo(pool, service, onTrouble)),
     registry,
     openapi: documentsOf(registry),
     shutdownSignal,
-    onError: (error) => log(`error: ${error instanceof Error ? error.message : String(error)}`),
+    onError: (error, { method, url }) => {
+      log(`${method} ${url?.split("?", 1)[0]}: ${error instanceof Error ? error.message : String(error)}`);
+    },
   });
 }
 
-function documentsOf(registry: FileRegistry): { json: string; yaml: string } {
-  const services = [...registry].filter((type) => type.kind === "service");
-  const served = services.filter((service) => service.methods.some((method) => routesOf(method).length > 0));
-  const document = createDocumentBuilder(registry, parseOptions("")).build(served);
-  return { json: JSON.stringify(document), yaml: stringify(document, { aliasDuplicateObjects: false }) };
+/** Made when somebody asks for them: for a large API that takes longer than everything else of a reload. */
+function documentsOf(registry: FileRegistry): { readonly json: string; readonly yaml: string } {
+  let document: JsonObject | undefined;
+  const make = (): JsonObject => {
+    const services = [...registry].filter((type) => type.kind === "service");
+    const served = services.filter((service) => service.methods.some((method) => routesOf(method).length > 0));
+    document ??= createDocumentBuilder(registry, parseOptions("")).build(served);
+    return document;
+  };
+  return {
+    get json() {
+      return JSON.stringify(make());
+    },
+    get yaml() {
+      return stringify(make(), { aliasDuplicateObjects: false });
+    },
+  };
 }

@@ -2,22 +2,31 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.js";
-import { gatewayError } from "../errors.ts";
+import { gatewayError, invalidRequest } from "../errors.ts";
 
 /** grpc-js reports these itself, with addresses in them, when no server has spoken. */
 const connectionTrouble =
-  /No connection established|Name resolution|ECONN|ENOTFOUND|EHOSTUNREACH|ETIMEDOUT|Connection dropped|Failed to connect|GOAWAY|Channel|TLS|certificate/i;
+  /No connection established|Name resolution|ECONN|ENOTFOUND|EHOSTUNREACH|ETIMEDOUT|EPIPE|Connection dropped|Write (error|failed)|Received HTTP status|socket hang up|Failed to connect|GOAWAY|Channel|TLS|certificate/i;
+
+/** As grpc-js says of a call that the server cut short; one that we cancel is answered by the reason for that. */
+const cutShort = "Call cancelled";
+
+function isTrouble({ code, details }: ServiceError): boolean {
+  if (code === status.CANCELLED) return details === cutShort;
+  return code === status.UNAVAILABLE && connectionTrouble.test(details);
+}
 
 /**
  * What the upstream answered, as the error to answer: its code, message, details and metadata. Of trouble on the way
- * to the upstream nothing is told but that it is there.
+ * to the upstream nothing is told but that it is there. What is a ConnectError already stays as it is.
  */
 export function upstreamError(thrown: unknown): ConnectError {
+  if (thrown instanceof ConnectError) return thrown;
   if (!isServiceError(thrown)) {
     return gatewayError({ code: Code.Internal, reason: "INTERNAL", message: "internal error", cause: thrown });
   }
   const fromServer = thrown.metadata?.get("grpc-status-details-bin")[0];
-  if (fromServer === undefined && thrown.code === status.UNAVAILABLE && connectionTrouble.test(thrown.details)) {
+  if (fromServer === undefined && isTrouble(thrown)) {
     return gatewayError({
       code: Code.Unavailable,
       reason: "UPSTREAM_UNAVAILABLE",
@@ -37,6 +46,17 @@ export function upstreamError(thrown: unknown): ConnectError {
     }
   }
   return error;
+}
+
+/** A request that has no binary form, such as one of proto2 without a required field. */
+export function unsendable(thrown: unknown): ConnectError {
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const match = /^cannot encode field (.+?) to binary: (.+)$/.exec(message);
+  return invalidRequest([
+    match === null
+      ? { field: "", description: "the request has no binary form" }
+      : { field: match[1] ?? "", description: match[2] ?? "" },
+  ]);
 }
 
 function isServiceError(thrown: unknown): thrown is ServiceError {

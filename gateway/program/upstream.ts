@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import {
-  type Code,
+  Code,
+  type ConnectError,
   createServiceImplSpec,
   type HandlerContext,
   type ServiceImpl,
@@ -9,146 +10,128 @@ import {
 } from "@connectrpc/connect";
 import {
   type CallOptions,
-  type ChannelCredentials,
-  type ChannelOptions,
-  Client,
   type ClientDuplexStream,
   type ClientReadableStream,
   type ClientWritableStream,
-  connectivityState,
   Metadata,
 } from "@grpc/grpc-js";
 import { binaryReader } from "../codec/binary-reader.ts";
 import { binaryWriter } from "../codec/binary-writer.ts";
-import { headersOf, upstreamError } from "./upstream-error.ts";
+import type { Pool } from "./pool.ts";
+import { headersOf, unsendable, upstreamError } from "./upstream-error.ts";
 
-/** Where the gRPC servers are. Calls go to them in turn, those that cannot be reached left out. */
-export interface Upstream extends Disposable {
-  /** Implementations that hand every call on to the upstream. */
-  specOf(service: DescService): ServiceImplSpec;
+/**
+ * Implementations that hand every call of the service on to the upstream.
+ *
+ * @param onTrouble told why the upstream could not be reached, which clients are not.
+ */
+export function forwardTo(
+  pool: Pool,
+  service: DescService,
+  onTrouble: (reason: string) => void = () => undefined,
+): ServiceImplSpec {
+  const fail = (thrown: unknown): ConnectError => {
+    const error = upstreamError(thrown);
+    if (error.code === Code.Unavailable && error.cause instanceof Error) onTrouble(error.cause.message);
+    return error;
+  };
+  const implementation = Object.fromEntries(
+    service.methods.map((method) => [method.localName, forward(method, pool, fail)]),
+  );
+  return createServiceImplSpec(service, implementation as unknown as Partial<ServiceImpl<DescService>>);
 }
 
-const channelOptions: ChannelOptions = {
-  "grpc.service_config": JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
-  "grpc.keepalive_time_ms": 30_000,
-  "grpc.keepalive_timeout_ms": 10_000,
-  "grpc.max_receive_message_length": -1,
-  "grpc.max_send_message_length": -1,
-  "grpc-node.max_session_memory": Number.MAX_SAFE_INTEGER,
-};
+const asIs = (bytes: Buffer): Buffer => bytes;
 
-/** Opens channels to all addresses: `host:port`, or any name grpc-js knows, such as `dns:host:port` or `unix:path`. */
-export function openUpstream(addresses: readonly string[], credentials: ChannelCredentials): Upstream {
-  const clients = addresses.map((address) => new Client(address, credentials, channelOptions));
-  let turn = 0;
+type Stream = ClientReadableStream<Message> | ClientDuplexStream<Buffer, Message>;
 
-  /** The next one that is not known to be down; the next one at all where every one is. */
-  const pick = (): Client => {
-    for (let tried = 0; tried < clients.length; tried += 1) {
-      const client = clients[turn % clients.length] as Client;
-      turn += 1;
-      if (client.getChannel().getConnectivityState(true) !== connectivityState.TRANSIENT_FAILURE) return client;
-    }
-    return clients[turn % clients.length] as Client;
-  };
-
-  return {
-    specOf(service) {
-      const implementation = Object.fromEntries(
-        service.methods.map((method) => [method.localName, forward(method, pick)]),
-      );
-      return createServiceImplSpec(service, implementation as unknown as Partial<ServiceImpl<DescService>>);
-    },
-    [Symbol.dispose]() {
-      for (const client of clients) client.close();
-    },
-  };
-}
-
-type Stream = ClientReadableStream<Message> | ClientDuplexStream<Message, Message>;
-
-function forward(method: DescMethod, pick: () => Client): (request: never, context: HandlerContext) => unknown {
+function forward(
+  method: DescMethod,
+  pool: Pool,
+  fail: (thrown: unknown) => ConnectError,
+): (request: never, context: HandlerContext) => unknown {
   const path = `/${method.parent.typeName}/${method.name}`;
   const write = binaryWriter(method.input);
   const read = binaryReader(method.output);
+  /** Before the call, so that a message that cannot be sent is the client's error. */
   const serialize = (message: Message): Buffer => {
-    const bytes = write(message);
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    try {
+      const bytes = write(message);
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    } catch (error) {
+      throw unsendable(error);
+    }
   };
 
   switch (method.methodKind) {
     case "unary":
       return (request: Message, context) =>
         new Promise((resolve, reject) => {
-          const call = pick().makeUnaryRequest(
-            path,
-            serialize,
-            read,
-            request,
-            metadataOf(context),
-            optionsOf(context),
-            (error, answer) =>
-              error === null && answer !== undefined ? resolve(answer) : reject(upstreamError(error)),
-          );
+          const call = pool
+            .pick()
+            .makeUnaryRequest(
+              path,
+              asIs,
+              read,
+              serialize(request),
+              metadataOf(context),
+              optionsOf(context),
+              (error, answer) => (error === null && answer !== undefined ? resolve(answer) : reject(fail(error))),
+            );
           follow(call, context);
         });
     case "server_streaming":
       return (request: Message, context) => {
-        const call = pick().makeServerStreamRequest(
-          path,
-          serialize,
-          read,
-          request,
-          metadataOf(context),
-          optionsOf(context),
-        );
+        const call = pool
+          .pick()
+          .makeServerStreamRequest(path, asIs, read, serialize(request), metadataOf(context), optionsOf(context));
         follow(call, context);
-        return messagesOf(call);
+        return messagesOf(call, fail);
       };
     case "client_streaming":
       return (requests: AsyncIterable<Message>, context) =>
         new Promise((resolve, reject) => {
-          const call = pick().makeClientStreamRequest(
-            path,
-            serialize,
-            read,
-            metadataOf(context),
-            optionsOf(context),
-            (error, answer) =>
-              error === null && answer !== undefined ? resolve(answer) : reject(upstreamError(error)),
-          );
+          const call = pool
+            .pick()
+            .makeClientStreamRequest(path, asIs, read, metadataOf(context), optionsOf(context), (error, answer) =>
+              error === null && answer !== undefined ? resolve(answer) : reject(fail(error)),
+            );
           follow(call, context);
-          send(call, requests).catch((error: unknown) => {
+          send(call, requests, serialize).catch((error: unknown) => {
             call.cancel();
             reject(error);
           });
         });
     case "bidi_streaming":
       return (requests: AsyncIterable<Message>, context) => {
-        const call = pick().makeBidiStreamRequest(path, serialize, read, metadataOf(context), optionsOf(context));
+        const call = pool.pick().makeBidiStreamRequest(path, asIs, read, metadataOf(context), optionsOf(context));
         follow(call, context);
-        send(call, requests).catch((error: unknown) => {
+        send(call, requests, serialize).catch((error: unknown) => {
           call.destroy(error instanceof Error ? error : new Error(String(error)));
         });
-        return messagesOf(call);
+        return messagesOf(call, fail);
       };
   }
 }
 
-async function* messagesOf(call: Stream): AsyncGenerator<Message> {
+async function* messagesOf(call: Stream, fail: (thrown: unknown) => ConnectError): AsyncGenerator<Message> {
   try {
     for await (const message of call) yield message as Message;
   } catch (error) {
-    throw upstreamError(error);
+    throw fail(error);
   } finally {
     call.cancel();
   }
 }
 
-async function send(call: ClientWritableStream<Message>, requests: AsyncIterable<Message>): Promise<void> {
+async function send(
+  call: ClientWritableStream<Buffer>,
+  requests: AsyncIterable<Message>,
+  serialize: (message: Message) => Buffer,
+): Promise<void> {
   for await (const request of requests) {
     if (call.destroyed || call.writableEnded) return;
-    if (!call.write(request)) await Promise.race([once(call, "drain"), once(call, "close")]);
+    if (!call.write(serialize(request))) await Promise.race([once(call, "drain"), once(call, "close")]);
   }
   call.end();
 }

@@ -18,15 +18,30 @@ export interface GrpcUpstream extends AsyncDisposable {
   readonly address: string;
   /** Metadata of the last call. */
   lastMetadata(): Metadata | undefined;
-  /** How many calls were cancelled. */
+  /** How many calls there were, and how many of them were cancelled. */
+  calls(): number;
   cancelled(): number;
 }
 
-/** Starts it on a free port. */
-export async function startGrpcUpstream(specs: readonly ServiceImplSpec[]): Promise<GrpcUpstream> {
+export interface GrpcUpstreamOptions {
+  readonly host?: string;
+  /** A free one where it is missing. */
+  readonly port?: number;
+  readonly credentials?: ServerCredentials;
+  /** Adds other services before the server starts. */
+  readonly extend?: (server: Server) => void;
+}
+
+/** Starts it. */
+export async function startGrpcUpstream(
+  specs: readonly ServiceImplSpec[],
+  { host = "127.0.0.1", port: wanted = 0, credentials, extend }: GrpcUpstreamOptions = {},
+): Promise<GrpcUpstream> {
   const server = new Server({ "grpc.max_receive_message_length": -1 });
   let last: Metadata | undefined;
+  let calls = 0;
   let cancelled = 0;
+  extend?.(server);
   for (const { service, methods } of specs) {
     const implementation: UntypedServiceImplementation = {};
     const definition = Object.fromEntries(
@@ -34,6 +49,7 @@ export async function startGrpcUpstream(specs: readonly ServiceImplSpec[]): Prom
         const { method } = spec;
         const serveCall = (call: AnyCall, done: sendUnaryData<Message>): void => {
           last = call.metadata;
+          calls += 1;
           void handle(spec, call, done, () => {
             cancelled += 1;
           });
@@ -56,13 +72,14 @@ export async function startGrpcUpstream(specs: readonly ServiceImplSpec[]): Prom
     server.addService(definition, implementation);
   }
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+    server.bindAsync(`${host}:${wanted}`, credentials ?? ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),
     );
   });
   return {
-    address: `127.0.0.1:${port}`,
+    address: `${host}:${port}`,
     lastMetadata: () => last,
+    calls: () => calls,
     cancelled: () => cancelled,
     [Symbol.asyncDispose]: async () => server.forceShutdown(),
   };

@@ -1,0 +1,17 @@
+// Command loopback-gateway is grpc-gateway's example gateway at an address of the caller's choice, where its own command
+// has one that is fixed and open to all. It is built inside a copy of the module: see build.sh.
+package main
+
+import (
+	"context"
+	"log"
+	"os"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/examples/internal/gateway"
+)
+
+func main() {
+	listen, upstream := os.Args[1], os.Args[2]
+	options := gateway.Options{Addr: listen, GRPCServer: gateway.Endpoint{Network: "tcp", Addr: upstream}}
+	log.Fatal(gateway.Run(context.Background(), options))
+}

@@ -1,0 +1,126 @@
+import { BinaryReader } from "@bufbuild/protobuf/wire";
+import { type Client, connectivityState, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+
+/**
+ * What a server says of itself: `pending` until it has spoken since it was connected. One without
+ * `grpc.health.v1.Health` is `serving`.
+ */
+export type Health = "pending" | "serving" | "not-serving";
+
+/** A server whose health is watched. Disposing ends that. */
+export interface HealthWatch extends Disposable {
+  readonly health: Health;
+}
+
+const retryMs = 1000;
+const pollMs = 5000;
+
+/** Of `grpc.health.v1.HealthCheckResponse.ServingStatus`. */
+const serving = 1;
+const serviceUnknown = 3;
+
+const service = "/grpc.health.v1.Health";
+const asIs = (bytes: Buffer): Buffer => bytes;
+/** HealthCheckRequest for the server as a whole: its one field, the service's name, is empty. */
+const wholeServer = Buffer.alloc(0);
+
+/**
+ * Watches the health of the server behind a client, from connection to connection: by Watch, where the server has only
+ * Check by asking every five seconds. Whatever else it answers means that it does not tell, and counts as serving until
+ * the connection ends.
+ */
+export function watchHealth(client: Client): HealthWatch {
+  let health: Health = "pending";
+  let disposed = false;
+  let timer: NodeJS.Timeout | undefined;
+  let cancel: (() => void) | undefined;
+
+  const later = (deed: () => void, ms: number): void => {
+    if (disposed) return;
+    timer = setTimeout(deed, ms).unref();
+  };
+
+  const watch = (): void => {
+    const metadata = new Metadata({ waitForReady: true });
+    const call = client.makeServerStreamRequest(`${service}/Watch`, asIs, healthOf, wholeServer, metadata);
+    cancel = () => call.cancel();
+    call.on("data", (answer: Health) => {
+      health = answer;
+    });
+    call.on("error", (error: ServiceError) => {
+      if (disposed) return;
+      if (isLost(error.code)) reconnect();
+      else if (error.code === status.UNIMPLEMENTED) check();
+      else untilDisconnected();
+    });
+    call.on("end", () => undefined);
+    call.on("status", ({ code }) => {
+      if (code === status.OK) reconnect();
+    });
+  };
+
+  const check = (): void => {
+    const deadline = Date.now() + pollMs;
+    const call = client.makeUnaryRequest(
+      `${service}/Check`,
+      asIs,
+      healthOf,
+      wholeServer,
+      new Metadata(),
+      { deadline },
+      (error, answer) => {
+        if (disposed) return;
+        if (error === null) {
+          health = answer ?? "pending";
+          later(check, pollMs);
+        } else if (isLost(error.code)) reconnect();
+        else untilDisconnected();
+      },
+    );
+    cancel = () => call.cancel();
+  };
+
+  const reconnect = (): void => {
+    health = "pending";
+    later(watch, retryMs);
+  };
+
+  const untilDisconnected = (): void => {
+    health = "serving";
+    const channel = client.getChannel();
+    const wait = (): void => {
+      if (disposed) return;
+      if (channel.getConnectivityState(false) !== connectivityState.READY) reconnect();
+      else channel.watchConnectivityState(connectivityState.READY, Number.POSITIVE_INFINITY, wait);
+    };
+    wait();
+  };
+
+  watch();
+  return {
+    get health() {
+      return health;
+    },
+    [Symbol.dispose]() {
+      disposed = true;
+      clearTimeout(timer);
+      cancel?.();
+    },
+  };
+}
+
+function isLost(code: status): boolean {
+  return code === status.UNAVAILABLE || code === status.CANCELLED || code === status.DEADLINE_EXCEEDED;
+}
+
+/** Reads HealthCheckResponse: field 1 is the status. A server that does not know the empty name does not tell. */
+function healthOf(bytes: Buffer): Health {
+  const reader = new BinaryReader(bytes);
+  let told = 0;
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (field === 1) told = reader.int32();
+    else reader.skip(wireType, field);
+  }
+  return told === serving || told === serviceUnknown ? "serving" : "not-serving";
+}
