@@ -29,16 +29,22 @@ export interface ListenerOptions {
 
 const graceMs = 10_000;
 
+const timeouts = {
+  headersTimeout: 60_000,
+  // A request may be a stream that goes on for hours.
+  requestTimeout: 0,
+  // Longer than load balancers keep idle connections, which would otherwise send requests into closing ones.
+  keepAliveTimeout: 75_000,
+};
+
 /** Listens. @throws where the port is taken or may not be had. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const { handler, certificate, host, port: wanted } = options;
   const sessions = new Set<Http2Session>();
   const sockets = new Set<Socket>();
-  const plain =
-    certificate === undefined
-      ? createServer({ shouldUpgradeCallback: handler.shouldUpgrade }, handler as RequestListener)
-      : undefined;
-  const secure = certificate && createSecureServer({ ...certificate, allowHTTP1: true }, handler);
+  const plainOptions = { ...timeouts, shouldUpgradeCallback: handler.shouldUpgrade };
+  const plain = certificate === undefined ? createServer(plainOptions, handler as RequestListener) : undefined;
+  const secure = certificate && createSecureServer({ ...certificate, ...timeouts, allowHTTP1: true }, handler);
   const server = secure ?? plain ?? createServer();
   secure?.on("session", (session) => {
     sessions.add(session);

@@ -84,8 +84,12 @@ describe("connections to the upstream", () => {
       return addresses;
     };
     {
-      await using gateway = await servePool(`orders.internal:${port}`, { resolve, resolveEveryMs: 20 });
+      const troubles: string[] = [];
+      const onTrouble = (reason: string): void => void troubles.push(reason);
+      await using gateway = await servePool(`orders.internal:${port}`, { resolve, resolveEveryMs: 20, onTrouble });
       expect(await statusesOf(gateway.url, 1)).toEqual([503]);
+      expect(gateway.pool.states()).toEqual([{ address: `orders.internal:${port}`, state: "unreachable" }]);
+      expect(troubles[0]).toBe("ENOTFOUND");
       addresses = ["127.0.0.1"];
       await until(() => isReady(gateway.pool, 1));
       addresses = ["127.0.0.2"];

@@ -2,10 +2,10 @@ import { isIP } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { type ChannelCredentials, type ChannelOptions, Client, connectivityState } from "@grpc/grpc-js";
 import { gatewayError } from "../errors.ts";
-import { type Resolve, resolveHost, showAddress, type Target } from "./addresses.ts";
+import { type Resolve, resolveHost, showAddress, showTarget, type Target } from "./addresses.ts";
 import { type HealthWatch, watchHealth } from "./health.ts";
 
-/** One address as operators see it. */
+/** One address as operators see it, or a name that has none so far. */
 export interface AddressState {
   readonly address: string;
   readonly state: "ready" | "connecting" | "not-serving" | "unreachable";
@@ -31,6 +31,8 @@ export interface PoolOptions {
   /** The name that a server's certificate has to have, and that calls are sent to, in place of the host's. */
   readonly serverName?: string | undefined;
   readonly resolve?: Resolve;
+  /** Told why a name could not be looked up, each time. */
+  readonly onTrouble?: (reason: string) => void;
   /** How often a host's addresses are looked up anew, in milliseconds. */
   readonly resolveEveryMs?: number;
 }
@@ -63,6 +65,7 @@ export function openPool(targets: readonly Target[], options: PoolOptions): Pool
   let disposed = false;
   const timers = new Set<NodeJS.Timeout>();
   const lookups: Promise<void>[] = [];
+  const unresolved = new Set<Target>();
 
   const open = (address: string, name: string | undefined): Endpoint => {
     const known = serverName ?? name;
@@ -87,10 +90,12 @@ export function openPool(targets: readonly Target[], options: PoolOptions): Pool
       let addresses: readonly string[] = [];
       try {
         addresses = (await resolve(target.host)).map((ip) => showAddress(ip, target.port));
-      } catch {
+      } catch (error) {
         // What was known of the host stays, and it is asked again.
+        options.onTrouble?.(error instanceof Error ? error.message : String(error));
       }
       if (disposed) return;
+      if (addresses.length > 0) unresolved.delete(target);
       if (addresses.length > 0) {
         const gone = mine.filter(({ address }) => !addresses.includes(address));
         const kept = mine.filter(({ address }) => addresses.includes(address));
@@ -110,6 +115,7 @@ export function openPool(targets: readonly Target[], options: PoolOptions): Pool
       ).unref();
       timers.add(timer);
     };
+    unresolved.add(target);
     lookups.push(update());
   };
 
@@ -140,7 +146,10 @@ export function openPool(targets: readonly Target[], options: PoolOptions): Pool
           endpoints.length === 0 ? "the upstream cannot be reached" : "the upstream does not serve at the moment",
       });
     },
-    states: () => endpoints.map((endpoint) => ({ address: endpoint.address, state: stateOf(endpoint) })),
+    states: () => [
+      ...endpoints.map((endpoint) => ({ address: endpoint.address, state: stateOf(endpoint) })),
+      ...[...unresolved].map((target) => ({ address: showTarget(target), state: "unreachable" as const })),
+    ],
     [Symbol.dispose]() {
       disposed = true;
       for (const timer of timers) clearTimeout(timer);

@@ -28,7 +28,7 @@ export async function serve(config: Config, log: (line: string) => void): Promis
   const shutdown = new AbortController();
   const onTrouble = seldom((reason) => log(`the upstream cannot be reached: ${reason}`));
   await using opened = new AsyncDisposableStack();
-  const pool = opened.use(openPool(config.upstreams, config.pool));
+  const pool = opened.use(openPool(config.upstreams, { ...config.pool, onTrouble }));
   let handler = load(config, pool, shutdown.signal, log, onTrouble);
   await pool.opened;
 

@@ -2,13 +2,13 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.js";
-import { gatewayError, invalidRequest } from "../errors.ts";
+import { abortReason, gatewayError, invalidRequest } from "../errors.ts";
 
 /** grpc-js reports these itself, with addresses in them, when no server has spoken. */
 const connectionTrouble =
   /No connection established|Name resolution|ECONN|ENOTFOUND|EHOSTUNREACH|ETIMEDOUT|EPIPE|Connection dropped|Write (error|failed)|Received HTTP status|socket hang up|Failed to connect|GOAWAY|Channel|TLS|certificate/i;
 
-/** As grpc-js says of a call that the server cut short; one that we cancel is answered by the reason for that. */
+/** As grpc-js says of a call that was cut short. */
 const cutShort = "Call cancelled";
 
 function isTrouble({ code, details }: ServiceError): boolean {
@@ -18,13 +18,15 @@ function isTrouble({ code, details }: ServiceError): boolean {
 
 /**
  * What the upstream answered, as the error to answer: its code, message, details and metadata. Of trouble on the way
- * to the upstream nothing is told but that it is there. What is a ConnectError already stays as it is.
+ * to the upstream nothing is told but that it is there. What is a ConnectError already stays as it is, and a call that
+ * was cancelled because `signal` aborted has the signal's reason.
  */
-export function upstreamError(thrown: unknown): ConnectError {
+export function upstreamError(thrown: unknown, signal: AbortSignal): ConnectError {
   if (thrown instanceof ConnectError) return thrown;
   if (!isServiceError(thrown)) {
     return gatewayError({ code: Code.Internal, reason: "INTERNAL", message: "internal error", cause: thrown });
   }
+  if (signal.aborted && thrown.code === status.CANCELLED) return abortReason(signal);
   const fromServer = thrown.metadata?.get("grpc-status-details-bin")[0];
   if (fromServer === undefined && isTrouble(thrown)) {
     return gatewayError({

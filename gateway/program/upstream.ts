@@ -30,8 +30,8 @@ export function forwardTo(
   service: DescService,
   onTrouble: (reason: string) => void = () => undefined,
 ): ServiceImplSpec {
-  const fail = (thrown: unknown): ConnectError => {
-    const error = upstreamError(thrown);
+  const fail: Fail = (thrown, { signal }) => {
+    const error = upstreamError(thrown, signal);
     if (error.code === Code.Unavailable && error.cause instanceof Error) onTrouble(error.cause.message);
     return error;
   };
@@ -41,15 +41,14 @@ export function forwardTo(
   return createServiceImplSpec(service, implementation as unknown as Partial<ServiceImpl<DescService>>);
 }
 
+/** What to answer where a call has failed. */
+type Fail = (thrown: unknown, context: HandlerContext) => ConnectError;
+
 const asIs = (bytes: Buffer): Buffer => bytes;
 
 type Stream = ClientReadableStream<Message> | ClientDuplexStream<Buffer, Message>;
 
-function forward(
-  method: DescMethod,
-  pool: Pool,
-  fail: (thrown: unknown) => ConnectError,
-): (request: never, context: HandlerContext) => unknown {
+function forward(method: DescMethod, pool: Pool, fail: Fail): (request: never, context: HandlerContext) => unknown {
   const path = `/${method.parent.typeName}/${method.name}`;
   const write = binaryWriter(method.input);
   const read = binaryReader(method.output);
@@ -76,7 +75,8 @@ function forward(
               serialize(request),
               metadataOf(context),
               optionsOf(context),
-              (error, answer) => (error === null && answer !== undefined ? resolve(answer) : reject(fail(error))),
+              (error, answer) =>
+                error === null && answer !== undefined ? resolve(answer) : reject(fail(error, context)),
             );
           follow(call, context);
         });
@@ -86,7 +86,7 @@ function forward(
           .pick()
           .makeServerStreamRequest(path, asIs, read, serialize(request), metadataOf(context), optionsOf(context));
         follow(call, context);
-        return messagesOf(call, fail);
+        return messagesOf(call, context, fail);
       };
     case "client_streaming":
       return (requests: AsyncIterable<Message>, context) =>
@@ -94,7 +94,7 @@ function forward(
           const call = pool
             .pick()
             .makeClientStreamRequest(path, asIs, read, metadataOf(context), optionsOf(context), (error, answer) =>
-              error === null && answer !== undefined ? resolve(answer) : reject(fail(error)),
+              error === null && answer !== undefined ? resolve(answer) : reject(fail(error, context)),
             );
           follow(call, context);
           send(call, requests, serialize).catch((error: unknown) => {
@@ -109,16 +109,16 @@ function forward(
         send(call, requests, serialize).catch((error: unknown) => {
           call.destroy(error instanceof Error ? error : new Error(String(error)));
         });
-        return messagesOf(call, fail);
+        return messagesOf(call, context, fail);
       };
   }
 }
 
-async function* messagesOf(call: Stream, fail: (thrown: unknown) => ConnectError): AsyncGenerator<Message> {
+async function* messagesOf(call: Stream, context: HandlerContext, fail: Fail): AsyncGenerator<Message> {
   try {
     for await (const message of call) yield message as Message;
   } catch (error) {
-    throw fail(error);
+    throw fail(error, context);
   } finally {
     call.cancel();
   }

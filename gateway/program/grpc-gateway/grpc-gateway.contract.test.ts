@@ -94,6 +94,15 @@ describeWithGo(`in front of grpc-gateway's example server, beside its own gatewa
     }
   });
 
+  test("should end a call at its deadline, whoever notices first", async () => {
+    const answer = await send(program.url, {
+      method: "GET",
+      path: "/v2/example/timeout",
+      headers: { "grpc-timeout": "10m" },
+    });
+    expect(answer).toMatchObject({ status: 504, json: { code: 4 } });
+  });
+
   test("should carry headers and trailers of the upstream under their own names", async () => {
     const path = "/v1/example/echo_body";
     const init = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
