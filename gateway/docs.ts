@@ -5,18 +5,42 @@ import { dirname, join } from "node:path";
 import { writeWhole } from "./answer.ts";
 import type { Request, Response } from "./http-io.ts";
 
-/** Answers `/openapi.json`, `/openapi.yaml`, `/docs` and what the page needs; undefined for any other path. */
+/** Answers `/openapi.json`, `/openapi/{service}.json`, the same in YAML, `/docs` and what the page needs; undefined for any other path. */
 export type DocsHandler = (request: Request, response: Response, path: string) => Promise<void> | undefined;
 
 const assets: Readonly<Record<string, string>> = {
   "swagger-ui.css": "text/css; charset=utf-8",
   "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+  "swagger-ui-standalone-preset.js": "text/javascript; charset=utf-8",
   "favicon-32x32.png": "image/png",
 };
 
-const start = `window.addEventListener("load", () => {
+/** An API's documents. The texts are served as they are. */
+export interface OpenApiDocuments {
+  /** One over all services. */
+  readonly json: string;
+  readonly yaml: string;
+  /** Of the page; that of the document where it is missing. */
+  readonly title?: string;
+  /** One for each service, by its full name. */
+  readonly services?: Readonly<Record<string, { readonly json: string; readonly yaml: string }>>;
+}
+
+/** With several documents the page has a bar to choose from. */
+function startScript(title: string, services: readonly string[]): string {
+  const urls = [
+    { url: "/openapi.json", name: title },
+    ...services.map((name) => ({ url: `/openapi/${name}.json`, name })),
+  ];
+  const which =
+    services.length < 2
+      ? 'url: "/openapi.json",'
+      : `urls: ${JSON.stringify(urls)},
+    presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
+    layout: "StandaloneLayout",`;
+  return `window.addEventListener("load", () => {
   SwaggerUIBundle({
-    url: "/openapi.json",
+    ${which}
     dom_id: "#docs",
     deepLinking: true,
     displayRequestDuration: true,
@@ -26,6 +50,7 @@ const start = `window.addEventListener("load", () => {
   });
 });
 `;
+}
 
 /** Everything comes from us; styles inline because the viewer sets them, pictures inline because its style sheet has some. */
 const policy = [
@@ -40,25 +65,33 @@ const policy = [
 ].join("; ");
 
 /** Serves the documents and a browsable page over them, from files of the npm package swagger-ui-dist. */
-export function createDocs(openapi: { json: string; yaml: string; title?: string }): DocsHandler {
-  const title = escapeHtml(openapi.title ?? titleOf(openapi.json));
+export function createDocs(openapi: OpenApiDocuments): DocsHandler {
+  const title = openapi.title ?? titleOf(openapi.json);
+  const services = Object.entries(openapi.services ?? {});
   const page = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
+<title>${escapeHtml(title)}</title>
 <link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
 <link rel="stylesheet" href="/docs/swagger-ui.css">
 <div id="docs"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/swagger-ui-standalone-preset.js"></script>
 <script src="/docs/start.js"></script>
 </html>
 `;
+  const names = services.map(([name]) => name);
+  const start = startScript(title, names);
   const fixed = new Map<string, { type: string; body: Buffer }>([
     ["/openapi.json", { type: "application/json", body: Buffer.from(openapi.json) }],
     ["/openapi.yaml", { type: "application/yaml", body: Buffer.from(openapi.yaml) }],
     ["/docs", { type: "text/html; charset=utf-8", body: Buffer.from(page) }],
     ["/docs/start.js", { type: "text/javascript; charset=utf-8", body: Buffer.from(start) }],
+    ...services.flatMap(([name, { json, yaml }]): [string, { type: string; body: Buffer }][] => [
+      [`/openapi/${name}.json`, { type: "application/json", body: Buffer.from(json) }],
+      [`/openapi/${name}.yaml`, { type: "application/yaml", body: Buffer.from(yaml) }],
+    ]),
   ]);
 
   return (request, response, path) => {

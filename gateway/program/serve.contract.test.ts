@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { type AnswerChecker, createAnswerChecker } from "../testing/answer-checker.ts";
 import { type GrpcUpstream, startGrpcUpstream } from "../testing/grpc-upstream.ts";
 import { rawRequest } from "../testing/raw-request.ts";
 import { echoMethods, libraryMethods, testSpec } from "../testing/test-api.ts";
@@ -18,6 +20,7 @@ const json = { "content-type": "application/json" };
 describe("the program in front of a gRPC server", () => {
   let upstream: GrpcUpstream;
   let program: Program;
+  let checker: AnswerChecker;
   const lines: string[] = [];
   const folder = mkdtempSync(join(tmpdir(), "gateway-"));
   const watched = join(folder, "api.binpb");
@@ -37,6 +40,8 @@ describe("the program in front of a gRPC server", () => {
     ]);
     if (config === undefined) throw new Error("help");
     program = await serve(config, (line) => lines.push(line));
+    const document = await rawRequest(program.url, "/openapi.json");
+    checker = createAnswerChecker(JSON.parse(document.body.toString()) as JsonObject);
   });
   afterAll(async () => {
     await program[Symbol.asyncDispose]();
@@ -44,8 +49,11 @@ describe("the program in front of a gRPC server", () => {
     rmSync(folder, { recursive: true });
   });
 
+  /** Every answer is compared with the document that the program made of the descriptor set. */
   const send = async (path: string, init: Parameters<typeof rawRequest>[2] = {}) => {
     const answer = await rawRequest(program.url, path, init);
+    const headers = Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, String(value)]));
+    expect(checker.check({ ...answer, method: init.method ?? "GET", path, headers })).toEqual([]);
     return { ...answer, text: answer.body.toString() };
   };
 
@@ -100,6 +108,9 @@ describe("the program in front of a gRPC server", () => {
   test("should serve OpenAPI of the descriptor set", async () => {
     const answer = await send("/openapi.json");
     expect(Object.keys((JSON.parse(answer.text) as { paths: object }).paths)).toContain("/v1/books:watch");
+    const ofOne = JSON.parse((await send("/openapi/gateway.test.v1.Echo.json")).text) as { paths: object };
+    expect(Object.keys(ofOne.paths)).toContain("/echo");
+    expect(Object.keys(ofOne.paths)).not.toContain("/v1/books:watch");
   });
 
   test("should serve a changed descriptor set anew and keep the old one where the new is broken", async () => {

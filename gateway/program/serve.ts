@@ -1,9 +1,10 @@
 import { readFileSync, unwatchFile, watchFile } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createFileRegistry, type FileRegistry, fromBinary } from "@bufbuild/protobuf";
+import { createFileRegistry, type FileRegistry, fromBinary, type JsonObject } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { stringify } from "yaml";
+import type { OpenApiDocuments } from "../docs.ts";
 import { createHttpHandler, type HttpHandler } from "../http-server.ts";
 import { createDocumentBuilder } from "../openapi/document.ts";
 import { parseOptions } from "../openapi/options.ts";
@@ -72,15 +73,23 @@ function load(
     ...config.options,
     specs: services.map((service) => upstream.specOf(service)),
     registry,
-    openapi: documentsOf(registry),
+    openapi: documentsOf(registry, config.options),
     shutdownSignal,
     onError: (error) => log(`error: ${error instanceof Error ? error.message : String(error)}`),
   });
 }
 
-function documentsOf(registry: FileRegistry): { json: string; yaml: string } {
+function documentsOf(registry: FileRegistry, { errorFormat = "status", json }: Config["options"]): OpenApiDocuments {
   const services = [...registry].filter((type) => type.kind === "service");
   const served = services.filter((service) => service.methods.some((method) => routesOf(method).length > 0));
-  const document = createDocumentBuilder(registry, parseOptions("")).build(served);
-  return { json: JSON.stringify(document), yaml: stringify(document, { aliasDuplicateObjects: false }) };
+  const options = parseOptions(`error_format=${errorFormat},proto_names=${json?.protoNames ?? false}`);
+  const builder = createDocumentBuilder(registry, options);
+  const texts = (document: JsonObject): { json: string; yaml: string } => ({
+    json: JSON.stringify(document),
+    yaml: stringify(document, { aliasDuplicateObjects: false }),
+  });
+  return {
+    ...texts(builder.build(served)),
+    services: Object.fromEntries(served.map((service) => [service.typeName, texts(builder.build([service]))])),
+  };
 }
