@@ -5,18 +5,42 @@ import { dirname, join } from "node:path";
 import { writeWhole } from "./answer.ts";
 import type { Request, Response } from "./http-io.ts";
 
-/** Answers `/openapi.json`, `/openapi.yaml`, `/docs` and what the page needs; undefined for any other path. */
+/** Answers `/openapi.json`, `/openapi/{service}.json`, the same in YAML, `/docs` and what the page needs; undefined for any other path. */
 export type DocsHandler = (request: Request, response: Response, path: string) => Promise<void> | undefined;
 
 const assets: Readonly<Record<string, string>> = {
   "swagger-ui.css": "text/css; charset=utf-8",
   "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+  "swagger-ui-standalone-preset.js": "text/javascript; charset=utf-8",
   "favicon-32x32.png": "image/png",
 };
 
-const start = `window.addEventListener("load", () => {
+/** An API's documents. The texts are served as they are. */
+export interface OpenApiDocuments {
+  /** One over all services. */
+  readonly json: string;
+  readonly yaml: string;
+  /** Of the page; that of the document where it is missing. */
+  readonly title?: string;
+  /** One for each service, by its full name. */
+  readonly services?: Readonly<Record<string, { readonly json: string; readonly yaml: string }>>;
+}
+
+/** With several documents the page has a bar to choose from. */
+function startScript(title: string, services: readonly string[]): string {
+  const urls = [
+    { url: "/openapi.json", name: title },
+    ...services.map((name) => ({ url: `/openapi/${name}.json`, name })),
+  ];
+  const which =
+    services.length < 2
+      ? 'url: "/openapi.json",'
+      : `urls: ${JSON.stringify(urls)},
+    presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
+    layout: "StandaloneLayout",`;
+  return `window.addEventListener("load", () => {
   SwaggerUIBundle({
-    url: "/openapi.json",
+    ${which}
     dom_id: "#docs",
     deepLinking: true,
     displayRequestDuration: true,
@@ -26,6 +50,7 @@ const start = `window.addEventListener("load", () => {
   });
 });
 `;
+}
 
 /** Everything comes from us; styles inline because the viewer sets them, pictures inline because its style sheet has some. */
 const policy = [
@@ -40,27 +65,41 @@ const policy = [
 ].join("; ");
 
 /**
- * Serves the documents and a browsable page over them, from files of the npm package swagger-ui-dist. They are not read
- * before somebody asks for them, so that they may be made then.
+ * Serves the documents and a browsable page over them, from files of the npm package swagger-ui-dist. The documents are
+ * not read before somebody asks for them, so that they may be made then.
  */
-export function createDocs(openapi: { json: string; yaml: string; title?: string }): DocsHandler {
+export function createDocs(openapi: OpenApiDocuments): DocsHandler {
+  const services = Object.entries(openapi.services ?? {});
+  const title = (): string => openapi.title ?? titleOf(openapi.json);
   const page = (): string => `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(openapi.title ?? titleOf(openapi.json))}</title>
+<title>${escapeHtml(title())}</title>
 <link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
 <link rel="stylesheet" href="/docs/swagger-ui.css">
 <div id="docs"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/swagger-ui-standalone-preset.js"></script>
 <script src="/docs/start.js"></script>
 </html>
 `;
+  const start = (): string =>
+    startScript(
+      title(),
+      services.map(([name]) => name),
+    );
+  const documents = [
+    ["/openapi", openapi] as const,
+    ...services.map(([name, texts]) => [`/openapi/${name}`, texts] as const),
+  ];
   const fixed = new Map<string, { type: string; text: () => string }>([
-    ["/openapi.json", { type: "application/json", text: () => openapi.json }],
-    ["/openapi.yaml", { type: "application/yaml", text: () => openapi.yaml }],
     ["/docs", { type: "text/html; charset=utf-8", text: page }],
-    ["/docs/start.js", { type: "text/javascript; charset=utf-8", text: () => start }],
+    ["/docs/start.js", { type: "text/javascript; charset=utf-8", text: start }],
+    ...documents.flatMap(([path, texts]): [string, { type: string; text: () => string }][] => [
+      [`${path}.json`, { type: "application/json", text: () => texts.json }],
+      [`${path}.yaml`, { type: "application/yaml", text: () => texts.yaml }],
+    ]),
   ]);
 
   return (request, response, path) => {

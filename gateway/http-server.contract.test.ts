@@ -57,7 +57,11 @@ describe("the HTTP port", () => {
       interceptors: [mark("a"), mark("b")],
       heartbeatMs: 40,
       cors: { origins: ["https://shop.example"], credentials: true },
-      openapi: { json: '{"openapi":"3.1.1","info":{"title":"Books & more"}}', yaml: "openapi: 3.1.1\n" },
+      openapi: {
+        json: '{"openapi":"3.1.1","info":{"title":"Books & more"}}',
+        yaml: "openapi: 3.1.1\n",
+        services: { "test.Library": { json: "{}", yaml: "a: 1\n" }, "test.Echo": { json: "[]", yaml: "b: 2\n" } },
+      },
       requestHeaders: ["x-shop-*", "if-match", "authorization"],
     });
   });
@@ -494,6 +498,11 @@ describe("the HTTP port", () => {
       ]) {
         expect((await rawRequest(server.url, path)).status).toBe(200);
       }
+      expect((await rawRequest(server.url, "/openapi/test.Echo.json")).body.toString()).toBe("[]");
+      const yaml = await rawRequest(server.url, "/openapi/test.Library.yaml");
+      expect([yaml.headers["content-type"], yaml.body.toString()]).toEqual(["application/yaml", "a: 1\n"]);
+      expect((await rawRequest(server.url, "/docs/start.js")).body.toString()).toContain("/openapi/test.Echo.json");
+      expect((await rawRequest(server.url, "/openapi/test.None.json")).status).toBe(404);
       expect((await rawRequest(server.url, "/docs/package.json")).status).toBe(404);
       expect((await rawRequest(server.url, "/docs/../package.json")).status).toBe(404);
     });

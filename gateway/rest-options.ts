@@ -1,6 +1,7 @@
 import type { Registry } from "@bufbuild/protobuf";
 import type { ContextValues, Interceptor, ServiceImplSpec } from "@connectrpc/connect";
 import type { CorsOptions } from "./cors.ts";
+import type { OpenApiDocuments } from "./docs.ts";
 import type { ErrorFormat } from "./error-body.ts";
 import type { Request } from "./http-io.ts";
 import type { JsonOptions } from "./json-codec.ts";
@@ -42,8 +43,8 @@ export interface RestOptions {
 
 /** What the whole HTTP port needs. */
 export interface HttpOptions extends RestOptions {
-  /** The OpenAPI documents, served as `/openapi.json` and `/openapi.yaml` with `/docs` over them. */
-  readonly openapi?: { readonly json: string; readonly yaml: string; readonly title?: string };
+  /** The OpenAPI documents, served as `/openapi.json` and `/openapi/{service}.json` (`.yaml`) with `/docs` over them. */
+  readonly openapi?: OpenApiDocuments;
   /** No CORS headers where it is missing. */
   readonly cors?: CorsOptions;
 }

@@ -22,15 +22,21 @@ export function createsResource(route: Route): boolean {
   return method.methodKind === "unary" && nameFieldOf(method.output) !== undefined;
 }
 
+/** True where a caller may ask that nothing be done (AIP-163), so that a method that makes something may not. */
+export function mayOnlyValidate({ method }: Route): boolean {
+  return method.input.fields.some((field) => field.name === "validate_only" && field.scalar === ScalarType.BOOL);
+}
+
 /**
  * The default: where {@link createsResource} and the answer has its name, 201 with the Location of the resource below
- * the first segment of the template (`/v1/orders` → `/v1/{name}`). Everything else is 200.
+ * the first segment of the template (`/v1/orders` → `/v1/{name}`); without a name 201 alone, or 200 where it may be that
+ * nothing was made. Everything else is 200.
  */
 export const createdOnCollections: SuccessRule = (route, message) => {
   if (!createsResource(route)) return { status: 200 };
   const field = nameFieldOf(route.method.output);
   const name = field && (message as unknown as Fields)[field.localName];
-  if (typeof name !== "string" || name === "") return { status: 200 };
+  if (typeof name !== "string" || name === "") return { status: mayOnlyValidate(route) ? 200 : 201 };
   const { segments } = route.template;
   const first = segments[0];
   const prefix = segments.length > 1 && first?.kind === "literal" ? `/${first.text}` : "";

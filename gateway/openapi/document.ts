@@ -1,7 +1,18 @@
-import type { DescFile, DescMethod, DescService, FileRegistry, JsonObject, JsonValue } from "@bufbuild/protobuf";
+import {
+  clone,
+  create,
+  createFileRegistry,
+  type DescFile,
+  type DescMethod,
+  type DescService,
+  type FileRegistry,
+  type JsonObject,
+} from "@bufbuild/protobuf";
+import { type DescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { createRouter, type Route, routesOf } from "../routes.ts";
 import { anyMethod } from "../trie.ts";
-import { createTypeNames, openApiPath, resourcePatterns } from "./names.ts";
+import { errorResponses, errorSchemas } from "./errors.ts";
+import { createTypeNames, openApiPaths, resourcePatterns } from "./names.ts";
 import { operationOf } from "./operations.ts";
 import { createAccessReader, type OpenApiOptions } from "./options.ts";
 import { commentOf, createSchemas } from "./schemas.ts";
@@ -12,14 +23,16 @@ export interface DocumentBuilder {
   build(services: readonly DescService[]): JsonObject;
 }
 
-/** Prepares to build documents; `registry` holds every file that the services need. */
-export function createDocumentBuilder(registry: FileRegistry, options: OpenApiOptions): DocumentBuilder {
+/** Prepares to build documents; `given` holds every file that the services need. */
+export function createDocumentBuilder(given: FileRegistry, options: OpenApiOptions): DocumentBuilder {
+  const registry = options.protoNames ? withProtoNames(given) : given;
   const files: DescFile[] = [...registry.files];
   const nameOf = createTypeNames(files);
   const patterns = resourcePatterns(files);
   const accessOf = createAccessReader(options, registry);
 
-  const build = (services: readonly DescService[]): JsonObject => {
+  const build = (wanted: readonly DescService[]): JsonObject => {
+    const services = wanted.map((service) => registry.getService(service.typeName) ?? service);
     const schemas = createSchemas(nameOf);
     const routes = services.flatMap((service) => service.methods.flatMap((method) => numbered(method)));
     createRouter(routes.map(({ route }) => route));
@@ -29,18 +42,20 @@ export function createDocumentBuilder(registry: FileRegistry, options: OpenApiOp
     const paths: Record<string, JsonObject> = {};
     for (const { route, number } of routes) {
       if (route.httpMethod === anyMethod || !verbs.has(route.httpMethod)) continue;
-      const path = openApiPath(route, patterns);
-      paths[path.path] ??= {};
-      const item = paths[path.path] as JsonObject;
-      item[route.httpMethod.toLowerCase()] = operationOf({
-        route,
-        path,
-        schemas,
-        securitySchemes,
-        access: accessOf(route.method),
-        tag: route.method.parent.name,
-        operationId: `${route.method.parent.name}_${route.method.name}${number === 1 ? "" : `_${number}`}`,
-      });
+      const { name, parent } = route.method;
+      for (const path of openApiPaths(route, patterns)) {
+        const verb = route.httpMethod.toLowerCase();
+        const item = (paths[path.path] ??= {});
+        item[verb] ??= operationOf({
+          route,
+          path,
+          schemas,
+          securitySchemes,
+          access: accessOf(route.method),
+          tag: parent.name,
+          operationId: `${parent.name}_${name}${number === 1 ? "" : `_${number}`}${path.isShortened ? "_root" : ""}`,
+        });
+      }
     }
     return {
       openapi: "3.1.1",
@@ -56,8 +71,8 @@ export function createDocumentBuilder(registry: FileRegistry, options: OpenApiOp
       paths: Object.fromEntries(Object.entries(paths).sort(([left], [right]) => (left < right ? -1 : 1))),
       components: {
         ...(secured ? { securitySchemes: schemesOf(options) } : {}),
-        responses: errorResponses(),
-        schemas: { ...statusSchemas(), ...schemas.components() },
+        responses: errorResponses(options.errorFormat),
+        schemas: { ...errorSchemas(options.errorFormat), ...schemas.components() },
       },
     };
   };
@@ -86,49 +101,13 @@ function schemesOf(options: OpenApiOptions): JsonObject {
   return schemes;
 }
 
-const errors: readonly [name: string, description: string][] = [
-  ["BadRequest", "The request is not valid, or not in this state. `details` holds every violation with its field."],
-  ["Unauthenticated", "No credentials, or bad ones."],
-  ["PermissionDenied", "The credentials do not allow this."],
-  ["NotFound", "There is no such resource."],
-  ["Conflict", "It exists already, or somebody else was faster."],
-  ["PreconditionFailed", "The resource has changed since it had the entity tag of `If-Match`."],
-  ["TooManyRequests", "A limit is reached. `Retry-After` says when to try again."],
-  ["Error", "Any other error."],
-];
-
-function errorResponses(): JsonObject {
-  const content: JsonValue = { "application/json": { schema: { $ref: "#/components/schemas/Status" } } };
-  return Object.fromEntries(errors.map(([name, description]) => [name, { description, content }]));
-}
-
-function statusSchemas(): JsonObject {
-  return {
-    Status: {
-      type: "object",
-      description: "An error, as `google.rpc.Status`.",
-      properties: {
-        code: { type: "integer", format: "int32", description: "The number of the `google.rpc.Code`." },
-        message: { type: "string", description: "What went wrong, for developers." },
-        details: {
-          type: "array",
-          description:
-            "Always an ErrorInfo with a `reason`; by the error also BadRequest, RetryInfo, PreconditionFailure and others.",
-          items: {
-            type: "object",
-            properties: { "@type": { type: "string" } },
-            required: ["@type"],
-            additionalProperties: true,
-          },
-        },
-      },
-      required: ["code", "message", "details"],
-    },
-    StreamError: {
-      type: "object",
-      description: "The last element of a stream that failed.",
-      properties: { error: { $ref: "#/components/schemas/Status" } },
-      required: ["error"],
-    },
+/** The same files with every field's JSON name being its proto name. */
+function withProtoNames(registry: FileRegistry): FileRegistry {
+  const rename = (message: DescriptorProto): void => {
+    for (const field of message.field) field.jsonName = field.name;
+    message.nestedType.forEach(rename);
   };
+  const files = [...registry.files].map(({ proto }) => clone(FileDescriptorProtoSchema, proto));
+  for (const file of files) file.messageType.forEach(rename);
+  return createFileRegistry(create(FileDescriptorSetSchema, { file: files }));
 }

@@ -17,6 +17,8 @@ export interface PathParameter {
 export interface OpenApiPath {
   readonly path: string;
   readonly parameters: readonly PathParameter[];
+  /** Without its last variable, which stands for no segment at all here. */
+  readonly isShortened: boolean;
 }
 
 /** All `google.api.resource` patterns of the files, each split at its slashes. */
@@ -39,10 +41,23 @@ function split(patterns: readonly string[]): string[][] {
 }
 
 /**
+ * The paths of a route: one, and another without the variable where that is `**`, as it may stand for no segment and a
+ * parameter of OpenAPI may not be empty.
+ */
+export function openApiPaths(route: Route, patterns: readonly string[][]): OpenApiPath[] {
+  const whole = openApiPath(route, patterns);
+  const last = whole.parameters.at(-1);
+  if (last?.open !== true) return [whole];
+  const parameters = whole.parameters.slice(0, -1);
+  const path = whole.path.replace(`/{${last.name}}`, "");
+  return path === "" || path.startsWith(":") ? [whole] : [whole, { path, parameters, isShortened: true }];
+}
+
+/**
  * Writes a template as an OpenAPI path, which knows only whole-segment parameters: `/v1/{name=orders/*}:cancel` →
  * `/v1/orders/{order}:cancel`, the names taken from the resource patterns, else from the literal before.
  */
-export function openApiPath(route: Route, patterns: readonly string[][]): OpenApiPath {
+function openApiPath(route: Route, patterns: readonly string[][]): OpenApiPath {
   const parameters: PathParameter[] = [];
   const texts: string[] = [];
   const { segments, verb } = route.template;
@@ -66,6 +81,7 @@ export function openApiPath(route: Route, patterns: readonly string[][]): OpenAp
   const path = `/${texts.join("/")}${verb === "" ? "" : `:${verb}`}`;
   return {
     path,
+    isShortened: false,
     parameters: parameters.map((parameter) => {
       const { start, end } = parameter.variable;
       return { ...parameter, pattern: texts.slice(start, end === -1 ? undefined : end).join("/") };

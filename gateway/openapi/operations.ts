@@ -6,9 +6,11 @@ import { hasJsonForm } from "../field-path.ts";
 import { etagPathOf } from "../preconditions.ts";
 import { resumeField } from "../resume.ts";
 import type { Route } from "../routes.ts";
-import { createsResource } from "../success.ts";
+import { createsResource, mayOnlyValidate } from "../success.ts";
+import { declaredHeaders, type ErrorResponseName } from "./errors.ts";
 import { exampleOf } from "./examples.ts";
 import type { OpenApiPath, PathParameter } from "./names.ts";
+import { nullable } from "./narrow.ts";
 import type { Access } from "./options.ts";
 import { behaviorsOf, commentOf, isRequired, type Schemas } from "./schemas.ts";
 
@@ -76,6 +78,7 @@ function pathParameters({ path, schemas }: OperationInput): JsonObject[] {
     name: parameter.name,
     in: "path",
     required: true,
+    ...(parameter.open ? { "x-multi-segment": true } : {}),
     ...described(pathDescription(parameter)),
     schema:
       isWhole(parameter) && !parameter.open
@@ -211,10 +214,11 @@ function example(field: DescField, mode: "full" | "patch"): JsonObject {
 
 function responses(input: OperationInput): JsonObject {
   const { route, access } = input;
-  const error = (name: string): JsonObject => ({ $ref: `#/components/responses/${name}` });
-  const answers: JsonObject = { [createsResource(route) ? "201" : "200"]: success(input) };
+  const error = (name: ErrorResponseName): JsonObject => ({ $ref: `#/components/responses/${name}` });
+  const answers = success(input);
   if (route.httpMethod === "GET" && hasEtag(route.method) && route.method.methodKind === "unary") {
-    answers["304"] = { description: "Not changed since the entity tag of `If-None-Match`." };
+    const description = "Not changed since the entity tag of `If-None-Match`.";
+    answers["304"] = { description, headers: declaredHeaders(["ETag"]) };
   }
   answers["400"] = error("BadRequest");
   if (access !== undefined && !access.open) {
@@ -224,6 +228,7 @@ function responses(input: OperationInput): JsonObject {
   if (route.variables.length > 0) answers["404"] = error("NotFound");
   if (!isSafe(route)) answers["409"] = error("Conflict");
   if (!isSafe(route) && etagPathOf(route) !== undefined) answers["412"] = error("PreconditionFailed");
+  if (route.method.methodKind === "bidi_streaming") answers["426"] = error("UpgradeRequired");
   answers["429"] = error("TooManyRequests");
   answers["default"] = error("Error");
   return answers;
@@ -233,28 +238,26 @@ function isSafe(route: Route): boolean {
   return route.httpMethod === "GET" || route.method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 
+/** What a call that goes well is answered with, by status. */
 function success({ route, schemas }: OperationInput): JsonObject {
   const { method, responseBody } = route;
+  if (method.methodKind === "bidi_streaming") return { "101": { description: "The WebSocket is open." } };
   const message = responseBody?.fieldKind === "message" ? responseBody.message : method.output;
-  const headers: JsonObject = {};
-  if (createsResource(route)) {
-    headers["Location"] = {
-      description: "Where the new resource is.",
-      schema: { type: "string", format: "uri-reference" },
-    };
-  }
-  if (responseBody === undefined && hasEtag(method)) {
-    headers["ETag"] = { description: "The entity tag of the resource.", schema: { type: "string" } };
-  }
-  const schema: JsonObject =
-    responseBody === undefined || responseBody.fieldKind === "message"
-      ? schemas.reference(message)
-      : plain(schemas.field(responseBody));
-  return {
-    description: createsResource(route) ? "Created." : "OK.",
+  const headers = responseBody === undefined && hasEtag(method) ? declaredHeaders(["ETag"]) : {};
+  const whole = responseBody === undefined ? schemas.reference(message) : plain(schemas.field(responseBody));
+  // A field that is not set is null where it is the whole answer.
+  const schema = responseBody?.fieldKind === "message" ? nullable(whole) : whole;
+  const answer = {
+    description: "OK.",
     ...(Object.keys(headers).length > 0 ? { headers } : {}),
     content: content(method, message.typeName === HttpBodySchema.typeName, schema),
   };
+  if (!createsResource(route)) return { "200": answer };
+  const location = { description: "Where the new resource is.", schema: { type: "string", format: "uri-reference" } };
+  const created = { ...answer, description: "Created.", headers: { Location: location, ...headers } };
+  return mayOnlyValidate(route)
+    ? { "200": { ...answer, description: "Nothing was created: the request was only validated." }, "201": created }
+    : { "201": created };
 }
 
 function content(method: DescMethod, raw: boolean, schema: JsonObject): JsonObject {

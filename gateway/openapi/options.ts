@@ -1,6 +1,7 @@
 import { type DescMethod, type FileRegistry, getOption, hasOption, type Message } from "@bufbuild/protobuf";
 import type { GenExtension } from "@bufbuild/protobuf/codegenv2";
 import type { MethodOptions } from "@bufbuild/protobuf/wkt";
+import type { ErrorFormat } from "../error-body.ts";
 
 /** What the plugin is told by `opt:` lines. */
 export interface OpenApiOptions {
@@ -17,6 +18,10 @@ export interface OpenApiOptions {
   readonly openField: string;
   /** A header that carries a key, beside `Authorization: Bearer`. */
   readonly apiKeyHeader: string | undefined;
+  /** How the server writes errors. */
+  readonly errorFormat: ErrorFormat;
+  /** Whether the server writes fields by their proto names. */
+  readonly protoNames: boolean;
 }
 
 const known = {
@@ -29,6 +34,8 @@ const known = {
   scopes_field: "scopesField",
   open_field: "openField",
   api_key_header: "apiKeyHeader",
+  error_format: "errorFormat",
+  proto_names: "protoNames",
 } as const;
 
 /** Reads the plugin's parameter: `key=value` with commas between; a backslash before a comma keeps it. */
@@ -40,6 +47,8 @@ export function parseOptions(parameter: string): OpenApiOptions {
     if (!Object.hasOwn(known, key)) throw new Error(`unknown option "${key}"`);
     options[known[key as keyof typeof known]] = rest.join("=").replaceAll("\\,", ",");
   }
+  const { errorFormat = "status", protoNames, ...texts } = options;
+  if (!isErrorFormat(errorFormat)) throw new Error(`unknown error_format "${errorFormat}"`);
   return {
     title: "API",
     version: "1.0.0",
@@ -50,8 +59,14 @@ export function parseOptions(parameter: string): OpenApiOptions {
     scopesField: "scopes",
     openField: "open",
     apiKeyHeader: undefined,
-    ...options,
+    ...texts,
+    errorFormat,
+    protoNames: protoNames === "true",
   };
+}
+
+function isErrorFormat(name: string): name is ErrorFormat {
+  return name === "status" || name === "aip193" || name === "problem";
 }
 
 /** Who may call a method: anybody, or holders of any of the scopes. */

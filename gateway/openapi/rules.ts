@@ -1,32 +1,36 @@
 import {
+  type DescEnum,
   type DescField,
   getOption,
   hasOption,
   isFieldSet,
-  isMessage,
   type JsonObject,
   type JsonValue,
-  type Message,
+  ScalarType,
 } from "@bufbuild/protobuf";
-import { DurationSchema, TimestampSchema, timestampDate } from "@bufbuild/protobuf/wkt";
+import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import {
   type FieldRules,
   FieldRulesSchema,
   field as fieldRulesOption,
   Ignore,
   MapRulesSchema,
+  message as messageRulesOption,
   RepeatedRulesSchema,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { narrow } from "./narrow.ts";
+import { type RuleSet, ruleSetOf } from "./rule-set.ts";
+import { translateValue } from "./value-rules.ts";
 
 /** What the protovalidate rules of a field come to in JSON Schema. */
 export interface RuleSchema {
-  /** To be merged into the schema of the field (of its items, for the parts below). */
+  /** To narrow the schema of the field (of its items, keys and values, for the parts below) with. */
   readonly schema: JsonObject;
   readonly items: JsonObject | undefined;
   readonly keys: JsonObject | undefined;
   readonly values: JsonObject | undefined;
   readonly required: boolean;
-  /** Rules that JSON Schema cannot say, as sentences for the description. */
+  /** Rules that JSON Schema cannot say, or not so that somebody could read it, for the description. */
   readonly sentences: readonly string[];
 }
 
@@ -41,210 +45,126 @@ const none: RuleSchema = {
 
 /** Translates the rules of a field. Rules without a counterpart become sentences, never silence. */
 export function rulesOf(field: DescField): RuleSchema {
-  if (!hasOption(field, fieldRulesOption)) return none;
   const rules = getOption(field, fieldRulesOption);
-  if (rules.ignore === Ignore.ALWAYS) return none;
-  return translate(rules);
+  const ignore = ignoreOf(field, rules);
+  if (!hasOption(field, fieldRulesOption) || ignore === Ignore.ALWAYS) return none;
+  const translated = translate(rules, { field, isKey: false });
+  const zero = zeroSchema(field);
+  const { schema } = translated;
+  if (zero === undefined) return translated;
+  if (rules.required) return { ...translated, schema: narrow(schema, without(zero)) };
+  return ignore === Ignore.IF_ZERO_VALUE ? { ...translated, schema: orZero(schema, zero) } : translated;
 }
 
-function translate(rules: FieldRules): RuleSchema {
-  const sentences = [...rules.cel.map((rule) => rule.message || rule.expression), ...rules.celExpression];
-  const base = { ...none, required: rules.required, sentences };
+/** The members of a message's own oneof rule are only looked at where they are set. */
+function ignoreOf(field: DescField, rules: FieldRules): Ignore {
+  if (isFieldSet(rules, FieldRulesSchema.field.ignore)) return rules.ignore;
+  const { oneof } = getOption(field.parent, messageRulesOption);
+  return oneof.some(({ fields }) => fields.includes(field.name)) ? Ignore.IF_ZERO_VALUE : rules.ignore;
+}
+
+/** The value (a list, a map) that counts as not set; undefined for a field that knows whether it is set. */
+export function zeroSchema(field: DescField): JsonObject | undefined {
+  if (field.fieldKind === "list") return { maxItems: 0 };
+  if (field.fieldKind === "map") return { maxProperties: 0 };
+  if (field.presence !== FeatureSet_FieldPresence.IMPLICIT) return undefined;
+  return { const: zeroOf(field.enum, field.scalar) };
+}
+
+function zeroOf(type: DescEnum | undefined, scalar: ScalarType | undefined): JsonValue {
+  if (type !== undefined) return type.values[0]?.jsonName ?? "";
+  switch (scalar) {
+    case ScalarType.STRING:
+    case ScalarType.BYTES:
+      return "";
+    case ScalarType.BOOL:
+      return false;
+    case ScalarType.INT64:
+    case ScalarType.UINT64:
+    case ScalarType.SINT64:
+    case ScalarType.FIXED64:
+    case ScalarType.SFIXED64:
+      return "0";
+    default:
+      return 0;
+  }
+}
+
+/** Anything but the zero value. */
+function without(zero: JsonObject): JsonObject {
+  if ("maxItems" in zero) return { minItems: 1 };
+  if ("maxProperties" in zero) return { minProperties: 1 };
+  return zero["const"] === "" ? { minLength: 1 } : { not: zero };
+}
+
+function orZero(schema: JsonObject, zero: JsonObject): JsonObject {
+  const { examples, ...rest } = schema;
+  if (Object.keys(rest).length === 0) return schema;
+  return { ...(examples === undefined ? {} : { examples }), anyOf: [zero, rest] };
+}
+
+interface Place {
+  readonly field: DescField;
+  readonly isKey: boolean;
+}
+
+function translate(rules: FieldRules, place: Place): RuleSchema {
+  const base: RuleSchema = {
+    ...none,
+    required: rules.required,
+    sentences: [
+      ...rules.cel.map((rule) => rule.message || rule.expression),
+      ...rules.celExpression,
+      ...((rules.type.value?.$unknown?.length ?? 0) > 0 ? ["More is checked by rules of this API's own."] : []),
+    ],
+  };
   const { type } = rules;
   switch (type.case) {
     case undefined:
       return base;
     case "repeated": {
-      const set = setFields(RepeatedRulesSchema.fields, type.value);
-      const items = type.value.items && translate(type.value.items);
+      const set = ruleSetOf(type.value, RepeatedRulesSchema.fields);
       return {
         ...base,
-        schema: pick(set, { min_items: "minItems", max_items: "maxItems", unique: "uniqueItems" }),
-        items: items && withSentences(items),
+        schema: counted(set, { min_items: "minItems", max_items: "maxItems", unique: "uniqueItems" }),
+        items: type.value.items && part(type.value.items, { ...place, isKey: false }),
       };
     }
     case "map": {
-      const set = setFields(MapRulesSchema.fields, type.value);
-      const keys = type.value.keys && translate(type.value.keys);
-      const values = type.value.values && translate(type.value.values);
+      const set = ruleSetOf(type.value, MapRulesSchema.fields);
       return {
         ...base,
-        schema: pick(set, { min_pairs: "minProperties", max_pairs: "maxProperties" }),
-        keys: keys && withSentences(keys),
-        values: values && withSentences(values),
+        schema: counted(set, { min_pairs: "minProperties", max_pairs: "maxProperties" }),
+        keys: type.value.keys && part(type.value.keys, { ...place, isKey: true }),
+        values: type.value.values && part(type.value.values, { ...place, isKey: false }),
       };
     }
     default: {
       const inner = FieldRulesSchema.fields.find((each) => each.localName === type.case)?.message;
-      if (inner === undefined) return base;
-      const translated = translateScalar(type.case, setFields(inner.fields, type.value));
-      const zeroIsFine = rules.ignore === Ignore.IF_ZERO_VALUE && type.case === "string";
-      return {
-        ...base,
-        schema: zeroIsFine ? orEmpty(translated.schema) : translated.schema,
-        sentences: [...sentences, ...translated.sentences],
-      };
+      const type_ = place.isKey ? undefined : place.field.enum;
+      const set = ruleSetOf(type.value, inner?.fields ?? []);
+      const { schema, sentences } = translateValue({ kind: type.case, enum: type_, isKey: place.isKey }, set);
+      return { ...base, schema, sentences: [...base.sentences, ...sentences] };
     }
   }
 }
 
-type RuleSet = ReadonlyMap<string, unknown>;
-
-function setFields(fields: readonly DescField[], message: Message): RuleSet {
-  const set = new Map<string, unknown>();
-  for (const field of fields) {
-    if (!isFieldSet(message, field)) continue;
-    const holder = message as unknown as Record<string, unknown>;
-    const value = field.oneof ? (holder[field.oneof.localName] as { value: unknown }).value : holder[field.localName];
-    set.set(field.name, value);
-  }
-  return set;
+/** The rules of items, keys or values: one schema, with the sentences in its description. */
+function part(rules: FieldRules, place: Place): JsonObject {
+  if (rules.ignore === Ignore.ALWAYS) return {};
+  const { schema, sentences } = translate(rules, place);
+  const { field, isKey } = place;
+  const zero = isKey && field.fieldKind === "map" ? keyZero(field.mapKey) : zeroOf(field.enum, field.scalar);
+  const isMessage = !isKey && field.message !== undefined;
+  const whole = rules.ignore === Ignore.IF_ZERO_VALUE && !isMessage ? orZero(schema, { const: zero }) : schema;
+  return sentences.length === 0 ? whole : { ...whole, description: sentences.join(" ") };
 }
 
-function translateScalar(kind: string, rules: RuleSet): { schema: JsonObject; sentences: string[] } {
-  const schema: JsonObject = {};
-  const sentences: string[] = [];
-  const is64 = /64$/.test(kind);
-  const isNumber = !is64 && /^(float|double|.*32)$/.test(kind);
-  for (const [name, value] of rules) {
-    const json = ruleJson(value);
-    if (name === "example") schema["examples"] = json;
-    else if (name === "const") schema["const"] = json;
-    else if (name === "in" && kind !== "any") schema["enum"] = json;
-    else if (name === "not_in" && kind !== "any" && kind !== "field_mask") schema["not"] = { enum: json };
-    else if (isNumber && name in bounds) schema[bounds[name] ?? ""] = json;
-    else if (kind === "string" && translateString(schema, name, value)) continue;
-    else if (kind === "bytes" && translateBytes(schema, name, value)) continue;
-    else if (name === "defined_only" || name === "finite" || name === "strict") continue;
-    else sentences.push(sentence(name, json));
-  }
-  return { schema, sentences };
+function keyZero(type: ScalarType): JsonValue {
+  return String(zeroOf(undefined, type));
 }
 
-const bounds: Readonly<Record<string, string>> = {
-  gt: "exclusiveMinimum",
-  gte: "minimum",
-  lt: "exclusiveMaximum",
-  lte: "maximum",
-};
-
-const formats: Readonly<Record<string, string>> = {
-  email: "email",
-  hostname: "hostname",
-  ipv4: "ipv4",
-  ipv6: "ipv6",
-  uri: "uri",
-  uri_ref: "uri-reference",
-  uuid: "uuid",
-};
-
-const patterns: Readonly<Record<string, string>> = {
-  tuuid: "^[0-9a-fA-F]{32}$",
-  ulid: "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$",
-  host_and_port: "^.+:\\d{1,5}$",
-  ip_with_prefixlen: "^[0-9a-fA-F.:]+/\\d{1,3}$",
-  ipv4_with_prefixlen: "^[0-9.]+/\\d{1,2}$",
-  ipv6_with_prefixlen: "^[0-9a-fA-F.:]+/\\d{1,3}$",
-  ip_prefix: "^[0-9a-fA-F.:]+/\\d{1,3}$",
-  ipv4_prefix: "^[0-9.]+/\\d{1,2}$",
-  ipv6_prefix: "^[0-9a-fA-F.:]+/\\d{1,3}$",
-  protobuf_fqn: "^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z_][A-Za-z0-9_]*)*$",
-  protobuf_dot_fqn: "^\\.[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z_][A-Za-z0-9_]*)*$",
-};
-
-function translateString(schema: JsonObject, name: string, value: unknown): boolean {
-  switch (name) {
-    case "len":
-      schema["minLength"] = Number(value);
-      schema["maxLength"] = Number(value);
-      return true;
-    case "min_len":
-      schema["minLength"] = Number(value);
-      return true;
-    case "max_len":
-    case "max_bytes":
-      schema["maxLength"] = Math.min(Number(schema["maxLength"] ?? Number.POSITIVE_INFINITY), Number(value));
-      return true;
-    case "min_bytes":
-      schema["minLength"] ??= Math.ceil(Number(value) / 4);
-      return true;
-    case "len_bytes":
-      schema["maxLength"] = Number(value);
-      schema["minLength"] = Math.ceil(Number(value) / 4);
-      return true;
-    case "pattern":
-      addPattern(schema, String(value));
-      return true;
-    case "prefix":
-      addPattern(schema, `^${escapePattern(String(value))}`);
-      return true;
-    case "suffix":
-      addPattern(schema, `${escapePattern(String(value))}$`);
-      return true;
-    case "contains":
-      addPattern(schema, escapePattern(String(value)));
-      return true;
-    case "not_contains":
-      schema["not"] = { pattern: escapePattern(String(value)) };
-      return true;
-    case "ip":
-      schema["anyOf"] = [{ format: "ipv4" }, { format: "ipv6" }];
-      return true;
-    case "address":
-      schema["anyOf"] = [{ format: "hostname" }, { format: "ipv4" }, { format: "ipv6" }];
-      return true;
-    case "well_known_regex":
-      addPattern(schema, "^[^\\u0000\\r\\n]*$");
-      return true;
-    default:
-      if (formats[name] !== undefined) schema["format"] = formats[name];
-      else if (patterns[name] !== undefined) addPattern(schema, patterns[name]);
-      else return false;
-      return value !== false;
-  }
-}
-
-/** Bytes are base64 text in JSON: three of them are four characters, padding may be left out. */
-function translateBytes(schema: JsonObject, name: string, value: unknown): boolean {
-  const least = Math.ceil((Number(value) * 4) / 3);
-  const most = Math.ceil(Number(value) / 3) * 4;
-  switch (name) {
-    case "len":
-      schema["minLength"] = least;
-      schema["maxLength"] = most;
-      return true;
-    case "min_len":
-      schema["minLength"] = least;
-      return true;
-    case "max_len":
-      schema["maxLength"] = most;
-      return true;
-    default:
-      return false;
-  }
-}
-
-function addPattern(schema: JsonObject, pattern: string): void {
-  if (schema["pattern"] === undefined) schema["pattern"] = pattern;
-  else schema["allOf"] = [...((schema["allOf"] as JsonValue[] | undefined) ?? []), { pattern }];
-}
-
-function escapePattern(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-}
-
-function orEmpty(schema: JsonObject): JsonObject {
-  const { examples, ...rest } = schema;
-  if (Object.keys(rest).length === 0) return schema;
-  return { ...(examples === undefined ? {} : { examples }), anyOf: [{ const: "" }, rest] };
-}
-
-function withSentences(rule: RuleSchema): JsonObject {
-  if (rule.sentences.length === 0) return rule.schema;
-  return { ...rule.schema, description: rule.sentences.join(" ") };
-}
-
-function pick(set: RuleSet, names: Readonly<Record<string, string>>): JsonObject {
+function counted(set: RuleSet, names: Readonly<Record<string, string>>): JsonObject {
   const schema: JsonObject = {};
   for (const [rule, keyword] of Object.entries(names)) {
     const value = set.get(rule);
@@ -253,32 +173,18 @@ function pick(set: RuleSet, names: Readonly<Record<string, string>>): JsonObject
   return schema;
 }
 
-function ruleJson(value: unknown): JsonValue {
-  if (Array.isArray(value)) return value.map((each) => ruleJson(each));
-  if (typeof value === "bigint") return value.toString();
-  if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
-  if (typeof value === "object" && value !== null) {
-    if (isMessage(value, DurationSchema)) return `${Number(value.seconds) + value.nanos / 1e9}s`;
-    if (isMessage(value, TimestampSchema)) return timestampDate(value).toISOString();
-  }
-  if (typeof value === "object" && value !== null) return {};
-  return value as JsonValue;
+/** What the rules of a whole message come to: keywords that go to `allOf`, and sentences. */
+export function messageRulesOf(message: DescField["parent"]): { schemas: JsonObject[]; sentences: string[] } {
+  const rules = getOption(message, messageRulesOption);
+  const schemas = rules.oneof.map(({ fields, required }): JsonObject => {
+    const members = message.fields.filter((field) => fields.includes(field.name)).map(whereSet);
+    return { oneOf: required ? members : [...members, { not: { anyOf: members } }] };
+  });
+  return { schemas, sentences: [...rules.cel.map((rule) => rule.message || rule.expression), ...rules.celExpression] };
 }
 
-const words: Readonly<Record<string, string>> = {
-  gt: "Must be greater than",
-  gte: "Must be at least",
-  lt: "Must be less than",
-  lte: "Must be at most",
-  lt_now: "Must be in the past",
-  gt_now: "Must be in the future",
-  within: "Must be, from now, within",
-  in: "Must be one of",
-  not_in: "Must be none of",
-};
-
-function sentence(name: string, value: JsonValue): string {
-  const word = words[name] ?? `Rule \`${name}\`:`;
-  if (value === true) return `${word}.`;
-  return `${word} ${Array.isArray(value) ? value.join(", ") : typeof value === "object" ? JSON.stringify(value) : value}.`;
+function whereSet(field: DescField): JsonObject {
+  const zero = zeroSchema(field);
+  const required = [field.jsonName];
+  return zero === undefined ? { required } : { required, properties: { [field.jsonName]: without(zero) } };
 }

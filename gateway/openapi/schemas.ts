@@ -8,11 +8,13 @@ import {
   type JsonValue,
   ScalarType,
 } from "@bufbuild/protobuf";
+import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { getComments } from "@bufbuild/protoplugin";
 import { oneof as oneofRulesOption } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { FieldBehavior, field_behavior } from "../../gen/google/api/field_behavior_pb.js";
 import { hasJsonForm } from "../field-path.ts";
-import { rulesOf } from "./rules.ts";
+import { narrow, nullable } from "./narrow.ts";
+import { messageRulesOf, rulesOf } from "./rules.ts";
 
 /** `patch`: nothing is required and `null` clears; `full`: as the message stands. */
 export type SchemaMode = "full" | "patch";
@@ -52,13 +54,14 @@ export function createSchemas(nameOf: (type: DescMessage | DescEnum) => string):
       if (mode === "full" && isRequired(field)) required.push(field.jsonName);
     }
     const schema: JsonObject = { type: "object" };
-    addDescription(schema, commentOf(message));
+    const rules = messageRulesOf(message);
+    addDescription(schema, [commentOf(message), rules.sentences.join(" ")].filter((text) => text !== "").join("\n\n"));
     if (isDeprecated(message)) schema["deprecated"] = true;
     if (Object.keys(properties).length > 0) schema["properties"] = properties;
     if (required.length > 0) schema["required"] = required;
     const exclusive = exclusions(message, omit);
     if (Object.keys(exclusive).length > 0) schema["dependentSchemas"] = exclusive;
-    const oneofs = mode === "full" ? requiredOneofs(message) : [];
+    const oneofs = mode === "full" ? [...requiredOneofs(message), ...rules.schemas] : [];
     if (oneofs.length > 0) schema["allOf"] = oneofs;
     // A message with no fields takes none; others are closed by the reader, which refuses unknown fields.
     if (message.fields.length === 0) schema["maxProperties"] = 0;
@@ -72,18 +75,19 @@ export function createSchemas(nameOf: (type: DescMessage | DescEnum) => string):
     let schema: JsonObject;
     switch (field.fieldKind) {
       case "list":
-        schema = { type: "array", items: merge(valueSchema(field, mode), rules.items) };
+        schema = { type: "array", items: narrow(valueSchema(field, mode), rules.items ?? {}) };
         break;
-      case "map":
-        schema = { type: "object", additionalProperties: merge(valueSchema(field, mode), rules.values) };
-        schema["propertyNames"] = { ...mapKeySchema(field.mapKey), ...rules.keys };
-        if (Object.keys(schema["propertyNames"] as JsonObject).length === 0) delete schema["propertyNames"];
+      case "map": {
+        schema = { type: "object", additionalProperties: narrow(valueSchema(field, mode), rules.values ?? {}) };
+        const keys = narrow(mapKeySchema(field.mapKey), rules.keys ?? {});
+        if (Object.keys(keys).length > 0) schema["propertyNames"] = keys;
         break;
+      }
       default:
         schema = valueSchema(field, mode);
     }
-    if (!outputOnly) schema = merge(schema, rules.schema);
-    if (mode === "patch") schema = nullable(schema);
+    if (!outputOnly) schema = narrow(schema, rules.schema);
+    if (mode === "patch" || (field.fieldKind === "message" && isWrapperDesc(field.message))) schema = nullable(schema);
     const notes = [
       ...(outputOnly ? [] : rules.sentences),
       ...(behaviors.includes(FieldBehavior.IMMUTABLE) ? ["Cannot be changed later."] : []),
@@ -163,9 +167,9 @@ function scalarSchema(type: ScalarType): JsonObject {
     case ScalarType.BYTES:
       return { type: "string", contentEncoding: "base64" };
     case ScalarType.DOUBLE:
-      return { type: "number", format: "double" };
+      return floatSchema("double");
     case ScalarType.FLOAT:
-      return { type: "number", format: "float" };
+      return floatSchema("float");
     case ScalarType.UINT32:
     case ScalarType.FIXED32:
       return { type: "integer", format: "int64", minimum: 0, maximum: 4294967295 };
@@ -175,14 +179,23 @@ function scalarSchema(type: ScalarType): JsonObject {
       return { type: "integer", format: "int32" };
     case ScalarType.UINT64:
     case ScalarType.FIXED64:
-      return { type: "string", format: "uint64", pattern: "^\\d{1,20}$" };
+      return { type: "string", format: "uint64", pattern: "^(?:0|[1-9]\\d{0,19})$" };
     case ScalarType.INT64:
     case ScalarType.SINT64:
     case ScalarType.SFIXED64:
-      return { type: "string", format: "int64", pattern: "^-?\\d{1,19}$" };
+      return { type: "string", format: "int64", pattern: "^(?:0|-?[1-9]\\d{0,18})$" };
     default:
       return type satisfies never;
   }
+}
+
+function floatSchema(format: string): JsonObject {
+  return {
+    anyOf: [
+      { type: "number", format },
+      { type: "string", enum: ["NaN", "Infinity", "-Infinity"] },
+    ],
+  };
 }
 
 function mapKeySchema(type: ScalarType): JsonObject {
@@ -219,30 +232,14 @@ function wellKnownSchema(message: DescMessage): JsonObject | undefined {
       };
     default: {
       const scalar = message.fields[0]?.scalar;
-      return scalar === undefined ? {} : nullable(scalarSchema(scalar));
+      return scalar === undefined ? {} : scalarSchema(scalar);
     }
   }
-}
-
-function nullable(schema: JsonObject): JsonObject {
-  if (typeof schema["type"] === "string") {
-    const types = [schema["type"], "null"];
-    const allowed = schema["enum"];
-    return { ...schema, type: types, ...(Array.isArray(allowed) ? { enum: [...allowed, null] } : {}) };
-  }
-  if (schema["$ref"] !== undefined) return { anyOf: [schema, { type: "null" }] };
-  return schema;
 }
 
 /** A `$ref` may have siblings in 3.1, but many tools drop them: those that only describe stay beside it. */
 function annotate(schema: JsonObject, annotations: JsonObject): JsonObject {
   return { ...schema, ...annotations };
-}
-
-function merge(schema: JsonObject, rules: JsonObject | undefined): JsonObject {
-  if (rules === undefined || Object.keys(rules).length === 0) return schema;
-  if (schema["$ref"] !== undefined) return { allOf: [schema, rules] };
-  return { ...schema, ...rules };
 }
 
 function addDescription(schema: JsonObject, description: string): void {

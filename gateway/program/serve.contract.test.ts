@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { type AnswerChecker, createAnswerChecker } from "../testing/answer-checker.ts";
 import { type GrpcUpstream, startGrpcUpstream } from "../testing/grpc-upstream.ts";
 import { rawRequest } from "../testing/raw-request.ts";
 import { startProgram, testDescriptorSet } from "../testing/start-program.ts";
@@ -11,18 +13,24 @@ const json = { "content-type": "application/json" };
 describe("the program in front of a gRPC server", () => {
   let upstream: GrpcUpstream;
   let program: Program;
+  let checker: AnswerChecker;
 
   beforeAll(async () => {
     upstream = await startGrpcUpstream([testSpec("Library", libraryMethods()), testSpec("Echo", echoMethods())]);
     program = await startProgram(["--descriptor-set", testDescriptorSet, "--upstream", upstream.address]);
+    const document = await rawRequest(program.url, "/openapi.json");
+    checker = createAnswerChecker(JSON.parse(document.body.toString()) as JsonObject);
   });
   afterAll(async () => {
     await program[Symbol.asyncDispose]();
     await upstream[Symbol.asyncDispose]();
   });
 
+  /** Every answer is compared with the document that the program made of the descriptor set. */
   const send = async (path: string, init: Parameters<typeof rawRequest>[2] = {}) => {
     const answer = await rawRequest(program.url, path, init);
+    const headers = Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, String(value)]));
+    expect(checker.check({ ...answer, method: init.method ?? "GET", path, headers })).toEqual([]);
     return { ...answer, text: answer.body.toString() };
   };
 
@@ -77,6 +85,9 @@ describe("the program in front of a gRPC server", () => {
   test("should serve OpenAPI of the descriptor set", async () => {
     const answer = await send("/openapi.json");
     expect(Object.keys((JSON.parse(answer.text) as { paths: object }).paths)).toContain("/v1/books:watch");
+    const ofOne = JSON.parse((await send("/openapi/gateway.test.v1.Echo.json")).text) as { paths: object };
+    expect(Object.keys(ofOne.paths)).toContain("/echo");
+    expect(Object.keys(ofOne.paths)).not.toContain("/v1/books:watch");
   });
 
   test("should say to the log and not to clients where the upstream is when it is down", async () => {

@@ -1,12 +1,8 @@
-import type { FileRegistry, JsonObject } from "@bufbuild/protobuf";
-import { stringify } from "yaml";
 import { createHttpHandler, type HttpHandler } from "../http-server.ts";
-import { createDocumentBuilder } from "../openapi/document.ts";
-import { parseOptions } from "../openapi/options.ts";
-import { routesOf } from "../routes.ts";
 import { readCertificate } from "./certificates.ts";
 import type { Config } from "./config.ts";
 import { readApi } from "./descriptor-set.ts";
+import { documentsOf } from "./documents.ts";
 import { type Listener, listen } from "./listener.ts";
 import { type Operations, openOperations } from "./operations.ts";
 import { readOptionsFile } from "./options-file.ts";
@@ -114,29 +110,10 @@ function load(
     ...options,
     specs: services.map((service) => forwardTo(pool, service, onTrouble)),
     registry,
-    openapi: documentsOf(registry),
+    openapi: documentsOf(registry, options),
     shutdownSignal,
     onError: (error, { method, url }) => {
       log(`${method} ${url?.split("?", 1)[0]}: ${error instanceof Error ? error.message : String(error)}`);
     },
   });
-}
-
-/** Made when somebody asks for them: for a large API that takes longer than everything else of a reload. */
-function documentsOf(registry: FileRegistry): { readonly json: string; readonly yaml: string } {
-  let document: JsonObject | undefined;
-  const make = (): JsonObject => {
-    const services = [...registry].filter((type) => type.kind === "service");
-    const served = services.filter((service) => service.methods.some((method) => routesOf(method).length > 0));
-    document ??= createDocumentBuilder(registry, parseOptions("")).build(served);
-    return document;
-  };
-  return {
-    get json() {
-      return JSON.stringify(make());
-    },
-    get yaml() {
-      return stringify(make(), { aliasDuplicateObjects: false });
-    },
-  };
 }

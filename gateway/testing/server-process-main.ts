@@ -5,7 +5,7 @@ import {
   type Loose,
   libraryMethods,
   type Methods,
-  startTestServer,
+  startUnwatchedServer,
   testService,
   testSpec,
 } from "./test-api.ts";
@@ -49,7 +49,7 @@ const specs =
   process.argv[2] === "any"
     ? [anySpec(testService("Library")), anySpec(testService("Echo"))]
     : [testSpec("Library", countedLibrary()), testSpec("Echo", echoMethods())];
-const server = await startTestServer({
+const server = await startUnwatchedServer({
   specs,
   onError: (error) => errors.push(String(error instanceof Error ? error.stack : error).slice(0, 1000)),
 });

@@ -9,6 +9,7 @@ import {
   type DescService,
   type FileRegistry,
   fromBinary,
+  type JsonObject,
   type Message,
 } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
@@ -22,7 +23,10 @@ import {
 } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { createHttpHandler } from "../http-server.ts";
+import { createDocumentBuilder } from "../openapi/document.ts";
+import { parseOptions } from "../openapi/options.ts";
 import type { HttpOptions } from "../rest-options.ts";
+import { type AnswerRecorder, createAnswerRecorder } from "./answer-recorder.ts";
 
 /** A message of the test API; its types are known only at run time. */
 export type Loose = Message & Record<string, unknown>;
@@ -195,14 +199,39 @@ export interface TestServer extends AsyncDisposable {
   readonly server: Server;
 }
 
-/** Serves both services of the test API with the given options. */
-export async function startTestServer(options: Partial<HttpOptions> = {}): Promise<TestServer> {
+/**
+ * Serves both services of the test API with the given options. Disposing it fails where an answer was not what the
+ * document says; `isOutside` names answers that no document describes, by the line that says so.
+ */
+export async function startTestServer(
+  options: Partial<HttpOptions> = {},
+  isOutside: (problem: string) => boolean = () => false,
+): Promise<TestServer> {
+  const recorder = createAnswerRecorder(testDocument(options));
+  const running = await startUnwatchedServer(options, recorder.record);
+  return {
+    ...running,
+    async [Symbol.asyncDispose]() {
+      await running[Symbol.asyncDispose]();
+      recorder.assertDescribed(isOutside);
+    },
+  };
+}
+
+/** The same with nobody who looks at the answers, for what is hostile or large. */
+export async function startUnwatchedServer(
+  options: Partial<HttpOptions> = {},
+  onRequest: AnswerRecorder["record"] = () => undefined,
+): Promise<TestServer> {
   const handler = createHttpHandler({
     specs: [testSpec("Library", libraryMethods()), testSpec("Echo", echoMethods())],
     registry: testRegistry,
     ...options,
   });
-  const server = createServer({ shouldUpgradeCallback: handler.shouldUpgrade }, handler);
+  const server = createServer({ shouldUpgradeCallback: handler.shouldUpgrade }, (request, response) => {
+    onRequest(request, response);
+    handler(request, response);
+  });
   server.on("upgrade", handler.upgrade);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
@@ -214,4 +243,11 @@ export async function startTestServer(options: Partial<HttpOptions> = {}): Promi
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** The OpenAPI document of both services as that server has them. */
+export function testDocument({ errorFormat = "status", json }: Partial<HttpOptions> = {}): JsonObject {
+  const format = `error_format=${errorFormat},proto_names=${json?.protoNames ?? false}`;
+  const options = parseOptions(`title=Test,version=1,license=Apache-2.0,${format}`);
+  return createDocumentBuilder(testRegistry, options).build([testService("Library"), testService("Echo")]);
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { collectDefaultMetrics, Registry } from "prom-client";
+import type { OpenApiDocuments } from "../../gateway/docs.ts";
 import { defaultRequestHeaders } from "../../gateway/headers.ts";
 import { createHttpHandler } from "../../gateway/http-server.ts";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
@@ -163,8 +164,16 @@ function newSigningSecret(): string {
   return `whsec_${randomBytes(32).toString("base64")}`;
 }
 
-async function readOpenapi() {
-  const file = (name: string) => readFile(new URL(`../../gen/openapi/${name}`, import.meta.url), "utf8");
-  const [json, yaml] = await Promise.all([file("openapi.json"), file("openapi.yaml")]);
-  return { json, yaml, title: "Docket" };
+/** What the build made: `openapi.*` over all services, and a document for each by its full name. */
+async function readOpenapi(): Promise<OpenApiDocuments> {
+  const folder = new URL("../../gen/openapi/", import.meta.url);
+  const read = async (name: string) => {
+    const file = (ending: string) => readFile(new URL(`${name}.${ending}`, folder), "utf8");
+    const [json, yaml] = await Promise.all([file("json"), file("yaml")]);
+    return { json, yaml };
+  };
+  const files = (await readdir(folder)).filter((file) => file.endsWith("Service.json")).sort();
+  const names = files.map((file) => file.slice(0, -".json".length));
+  const services = await Promise.all(names.map(async (name) => [name, await read(name)] as const));
+  return { ...(await read("openapi")), title: "Docket", services: Object.fromEntries(services) };
 }

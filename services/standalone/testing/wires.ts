@@ -14,6 +14,7 @@ import {
 import { ConnectError, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { createAnswerChecker } from "../../../gateway/testing/answer-checker.ts";
 import { http } from "../../../gen/google/api/annotations_pb.js";
 import { file_google_rpc_error_details } from "../../../gen/google/rpc/error_details_pb.js";
 import { StatusSchema } from "../../../gen/google/rpc/status_pb.js";
@@ -102,8 +103,14 @@ function grpcStatus(error: ServiceError | null): JsonObject {
   return statusJson(status);
 }
 
-/** Requests made from the annotation, as an integrator makes them who has read it. */
+/**
+ * Requests made from the annotation, as an integrator makes them who has read it. Every answer has to be what the
+ * served OpenAPI document says, or the call throws.
+ */
 function restWire(baseUrl: string): Wire {
+  const checker = fetch(`${baseUrl}/openapi.json`).then(async (response) =>
+    createAnswerChecker((await response.json()) as JsonObject),
+  );
   return {
     name: "REST",
     async call(method, request, key) {
@@ -121,7 +128,16 @@ function restWire(baseUrl: string): Wire {
         headers: { "content-type": "application/json", ...(key !== undefined && { authorization: `Bearer ${key}` }) },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       });
-      const answer = (await response.json()) as JsonObject;
+      const bytes = Buffer.from(await response.arrayBuffer());
+      const { status, headers } = response;
+      const said = { method: verb.toUpperCase(), path: `${path}${query}`, status, body: bytes };
+      // It has been decoded already.
+      const problems = (await checker).check({
+        ...said,
+        headers: { ...Object.fromEntries(headers), "content-encoding": undefined },
+      });
+      if (problems.length > 0) throw new Error(`not as the OpenAPI document says: ${problems.join("\n")}`);
+      const answer = JSON.parse(bytes.toString()) as JsonObject;
       return response.ok ? { ok: answer } : { error: answer };
     },
     [Symbol.dispose]: () => {},

@@ -1,0 +1,197 @@
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import type { ErrorFormat } from "../error-body.ts";
+import { codeName } from "../errors.ts";
+
+interface ErrorResponse {
+  readonly description: string;
+  readonly code: Code;
+  readonly status: number;
+  readonly reason: string;
+  readonly message: string;
+  readonly headers?: readonly (keyof typeof headers)[];
+}
+
+const headers = {
+  "Retry-After": "Seconds to wait before trying again.",
+  "WWW-Authenticate": "How to say who is calling.",
+  Upgrade: "The protocol to change to.",
+  ETag: "The entity tag of the resource.",
+} as const;
+
+/** Responses that operations refer to, by name. */
+const responses = {
+  BadRequest: {
+    description: "The request is not valid, or not in this state. `details` holds every violation with its field.",
+    code: Code.InvalidArgument,
+    status: 400,
+    reason: "INVALID_REQUEST",
+    message: "page_size: must be at least 0",
+  },
+  Unauthenticated: {
+    description: "No credentials, or bad ones.",
+    code: Code.Unauthenticated,
+    status: 401,
+    reason: "UNAUTHENTICATED",
+    message: "credentials are missing",
+    headers: ["WWW-Authenticate"],
+  },
+  PermissionDenied: {
+    description: "The credentials do not allow this.",
+    code: Code.PermissionDenied,
+    status: 403,
+    reason: "PERMISSION_DENIED",
+    message: "the credentials lack a scope",
+  },
+  NotFound: {
+    description: "There is no such resource.",
+    code: Code.NotFound,
+    status: 404,
+    reason: "RESOURCE_NOT_FOUND",
+    message: "there is no such resource",
+  },
+  Conflict: {
+    description: "It exists already, or somebody else was faster.",
+    code: Code.AlreadyExists,
+    status: 409,
+    reason: "ALREADY_EXISTS",
+    message: "it exists already",
+  },
+  PreconditionFailed: {
+    description: "The resource has changed since it had the entity tag of `If-Match`.",
+    code: Code.Aborted,
+    status: 412,
+    reason: "ETAG_MISMATCH",
+    message: "the resource has changed",
+  },
+  UpgradeRequired: {
+    description: "This method streams both ways: connect by WebSocket.",
+    code: Code.Unimplemented,
+    status: 426,
+    reason: "UPGRADE_REQUIRED",
+    message: "Chat streams both ways: connect by WebSocket",
+    headers: ["Upgrade"],
+  },
+  TooManyRequests: {
+    description: "A limit is reached. `Retry-After` says when to try again.",
+    code: Code.ResourceExhausted,
+    status: 429,
+    reason: "RATE_LIMITED",
+    message: "too many requests",
+    headers: ["Retry-After"],
+  },
+  Error: {
+    description: "Any other error.",
+    code: Code.Unavailable,
+    status: 503,
+    reason: "UNAVAILABLE",
+    message: "the service is not available",
+    headers: ["Retry-After", "WWW-Authenticate"],
+  },
+} as const satisfies Readonly<Record<string, ErrorResponse>>;
+
+/** The name of a response that {@link errorResponses} makes. */
+export type ErrorResponseName = keyof typeof responses;
+
+/** `components.responses`: every error that operations declare, with an example. */
+export function errorResponses(format: ErrorFormat): JsonObject {
+  const type = format === "problem" ? "application/problem+json" : "application/json";
+  return Object.fromEntries(
+    Object.entries<ErrorResponse>(responses).map(([name, response]) => {
+      const schema = { $ref: `#/components/schemas/${schemaNames[format]}` };
+      const content: JsonObject = { [type]: { schema, example: exampleOf(response, format) } };
+      const { description, headers: names = [] } = response;
+      const head: JsonObject = names.length > 0 ? { headers: declaredHeaders(names) } : {};
+      return [name, { description, ...head, content }];
+    }),
+  );
+}
+
+/** Headers as a response declares them. */
+export function declaredHeaders(names: readonly (keyof typeof headers)[]): JsonObject {
+  return Object.fromEntries(names.map((name) => [name, { description: headers[name], schema: { type: "string" } }]));
+}
+
+const schemaNames: Readonly<Record<ErrorFormat, string>> = {
+  status: "Status",
+  aip193: "ErrorBody",
+  problem: "Problem",
+};
+
+function exampleOf({ code, status, reason, message }: ErrorResponse, format: ErrorFormat): JsonObject {
+  const info = { "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason, domain: "example.com", metadata: {} };
+  const details = [info];
+  switch (format) {
+    case "status":
+      return { code, message, details };
+    case "aip193":
+      return { error: { code: status, message, status: codeName(code), details } };
+    case "problem":
+      return { type: "about:blank", title: codeName(code), status, detail: message, code, details };
+    default:
+      return format satisfies never;
+  }
+}
+
+/** Schemas of errors: of whole answers in the server's format, and of the last element of a stream. */
+export function errorSchemas(format: ErrorFormat): JsonObject {
+  return {
+    Status: {
+      type: "object",
+      description: "An error, as `google.rpc.Status`.",
+      properties: { code, message, details },
+      required: ["code", "message", "details"],
+    },
+    StreamError: {
+      type: "object",
+      description: "The last element of a stream that failed.",
+      properties: { error: { $ref: "#/components/schemas/Status" } },
+      required: ["error"],
+    },
+    ...(format === "aip193" ? { ErrorBody: aip193 } : {}),
+    ...(format === "problem" ? { Problem: problem } : {}),
+  };
+}
+
+const code: JsonObject = { type: "integer", format: "int32", description: "The number of the `google.rpc.Code`." };
+const message: JsonObject = { type: "string", description: "What went wrong, for developers." };
+const httpStatus: JsonObject = { type: "integer", format: "int32", description: "The HTTP status." };
+const codeNames: JsonObject = { type: "string", description: "The name of the `google.rpc.Code`." };
+const details: JsonValue = {
+  type: "array",
+  description:
+    "Always an ErrorInfo with a `reason`; by the error also BadRequest, RetryInfo, PreconditionFailure and others.",
+  items: {
+    type: "object",
+    properties: { "@type": { type: "string" } },
+    required: ["@type"],
+    additionalProperties: true,
+  },
+};
+
+const aip193: JsonObject = {
+  type: "object",
+  description: "An error, in the form of AIP-193.",
+  properties: {
+    error: {
+      type: "object",
+      properties: { code: httpStatus, message, status: codeNames, details },
+      required: ["code", "message", "status", "details"],
+    },
+  },
+  required: ["error"],
+};
+
+const problem: JsonObject = {
+  type: "object",
+  description: "An error, as RFC 9457 has it.",
+  properties: {
+    type: { type: "string", format: "uri-reference", description: "Always `about:blank`." },
+    title: codeNames,
+    status: httpStatus,
+    detail: message,
+    code,
+    details,
+  },
+  required: ["type", "title", "status", "detail", "code", "details"],
+};

@@ -1,0 +1,167 @@
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+import { findOperation, type Operation } from "./find-operation.ts";
+
+/** An answer of the REST side and what was asked. */
+export interface RestAnswer {
+  readonly method: string;
+  /** As sent: raw, with the query. */
+  readonly path: string;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  /** Undefined where nobody kept it: then only the head is checked. */
+  readonly body: Buffer | undefined;
+}
+
+/** Compares answers with an OpenAPI document. */
+export interface AnswerChecker {
+  /**
+   * What the document does not say of the answer: an operation, a status, a content type, a header or a body, each a
+   * line. What is served but no REST (RPC, documents, preflights) is passed over.
+   */
+  check(answer: RestAnswer): string[];
+}
+
+/** Headers that mean something to a client of an API: none may come unannounced. */
+const meaningful = ["location", "etag", "retry-after", "www-authenticate", "allow", "upgrade"];
+
+/** Methods that a document has a place for, but OPTIONS, which asks for leave to call. */
+const describable = new Set(["GET", "PUT", "POST", "DELETE", "HEAD", "PATCH", "TRACE"]);
+
+const schemaKeywords = { $id: "openapi", $schema: "https://json-schema.org/draft/2020-12/schema" };
+
+/** Makes a checker that takes no property that the document does not know. */
+export function createAnswerChecker(document: JsonObject): AnswerChecker {
+  const ajv = new Ajv2020({ strict: false, allErrors: true, validateSchema: false });
+  addFormats.default(ajv);
+  for (const format of ["uint64", "field-mask", "duration-seconds", "binary"]) ajv.addFormat(format, true);
+  ajv.addSchema({ ...schemaKeywords, ...(closed(document) as JsonObject) });
+  const compiled = new Map<string, ValidateFunction>();
+
+  const mismatches = (pointer: string, value: JsonValue, what: string): string[] => {
+    let validate = compiled.get(pointer);
+    if (validate === undefined) {
+      validate = ajv.compile({ $ref: `openapi#${encodeURI(pointer)}` });
+      compiled.set(pointer, validate);
+    }
+    if (validate(value)) return [];
+    return [`${what} is not what ${pointer} says: ${(validate.errors ?? []).map(describe).join("; ")}`];
+  };
+
+  const checkBody = ({ status, headers, body }: RestAnswer, { response, pointer }: Described): string[] => {
+    const content = response["content"] as JsonObject | undefined;
+    const type = headers["content-type"]?.split(";", 1)[0] ?? "";
+    if (content === undefined) return body === undefined || body.length === 0 ? [] : [`${status} has a body`];
+    const key = content[type] !== undefined ? type : "*/*";
+    if (content[key] === undefined) return [`content type "${type}" is not declared`];
+    if (body === undefined || key === "*/*") return [];
+    const at = (name: string): string => `${pointer}/content/${toPointer(name)}/schema`;
+    const text = decoded(body, headers["content-encoding"]).toString("utf8");
+    switch (key) {
+      case "application/x-ndjson":
+        return lines(text).flatMap((line) => mismatches(at(key), JSON.parse(line), line));
+      case "text/event-stream":
+        return events(text).flatMap(({ event, data }) => {
+          if (event === "end") return data === "{}" ? [] : [`the end of the stream says ${data}`];
+          const schema = event === "error" ? "/components/schemas/Status" : at("application/x-ndjson");
+          return mismatches(schema, JSON.parse(data), data);
+        });
+      default:
+        return mismatches(at(key), JSON.parse(text), text.slice(0, 500));
+    }
+  };
+
+  const checkHeaders = ({ headers }: RestAnswer, { response, pointer }: Described): string[] => {
+    const declared = Object.keys((response["headers"] ?? {}) as JsonObject);
+    return Object.entries(headers).flatMap(([name, value]) => {
+      const known = declared.find((each) => each.toLowerCase() === name);
+      if (known === undefined) return meaningful.includes(name) ? [`header "${name}" is not declared`] : [];
+      return mismatches(`${pointer}/headers/${toPointer(known)}/schema`, value ?? "", `header "${name}"`);
+    });
+  };
+
+  const resolve = (pointer: string): Described => {
+    const response = pointer
+      .slice(1)
+      .split("/")
+      .reduce((value, part) => value[fromPointer(part)] as JsonObject, document);
+    const reference = response["$ref"];
+    return typeof reference === "string" ? resolve(reference.slice(1)) : { response, pointer };
+  };
+
+  return {
+    check(answer) {
+      const path = answer.path.split("?", 1)[0] ?? "";
+      if (isNotRest(answer.method, path)) return [];
+      const operation = findOperation(document, answer.method, path);
+      const pointer = operation === undefined ? undefined : responsePointer(operation, answer.status);
+      const name = `${answer.method} ${answer.path} ${answer.status}`;
+      // What no operation describes can only be refused, as everything is refused.
+      if (pointer === undefined) {
+        if (answer.status < 400) return [`${name}: not described`];
+        const described = resolve("/components/responses/Error");
+        return checkBody(answer, described).map((problem) => `${name}: ${problem}`);
+      }
+      const described = resolve(pointer);
+      const whole = answer.method === "HEAD" ? { ...answer, body: undefined } : answer;
+      return [...checkBody(whole, described), ...checkHeaders(answer, described)].map(
+        (problem) => `${name}: ${problem}`,
+      );
+    },
+  };
+}
+
+interface Described {
+  readonly response: JsonObject;
+  readonly pointer: string;
+}
+
+/** Where the answer is described; an answer that went well must be by its very status. */
+function responsePointer({ operation, pointer }: Operation, status: number): string | undefined {
+  const responses = operation["responses"] as JsonObject;
+  if (responses[String(status)] !== undefined) return `${pointer}/responses/${status}`;
+  return status >= 400 && responses["default"] !== undefined ? `${pointer}/responses/default` : undefined;
+}
+
+function isNotRest(method: string, path: string): boolean {
+  return !describable.has(method) || /^\/(docs|openapi)\b/.test(path) || /^\/\w+(\.\w+)+\/\w+$/.test(path);
+}
+
+function describe({ instancePath, message, params }: ErrorObject): string {
+  return `${instancePath} ${message} ${JSON.stringify(params)}`;
+}
+
+function toPointer(name: string): string {
+  return name.replaceAll("~", "~0").replaceAll("/", "~1");
+}
+
+function fromPointer(name: string): string {
+  return name.replaceAll("~1", "/").replaceAll("~0", "~");
+}
+
+function decoded(body: Buffer, encoding: string | undefined): Buffer {
+  if (encoding === "gzip") return gunzipSync(body);
+  return encoding === "br" ? brotliDecompressSync(body) : body;
+}
+
+function lines(text: string): string[] {
+  return text.split("\n").filter((line) => line.trim() !== "");
+}
+
+function events(text: string): { event: string; data: string }[] {
+  return text
+    .split("\n\n")
+    .map((block) => ({ event: /^event: (.*)$/m.exec(block)?.[1] ?? "", data: /^data: (.*)$/m.exec(block)?.[1] ?? "" }))
+    .filter(({ data }) => data !== "");
+}
+
+/** The document with every object schema closed that has properties and does not say whether it is open. */
+function closed(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map(closed);
+  if (typeof value !== "object" || value === null) return value;
+  const copy = Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, closed(inner)]));
+  const isOpen = copy["type"] === "object" && copy["properties"] !== undefined && !("additionalProperties" in copy);
+  return isOpen ? { ...copy, additionalProperties: false } : copy;
+}
