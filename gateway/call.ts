@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import type { Message } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import {
@@ -59,7 +60,9 @@ export function openCall(spec: MethodImplSpec, init: CallInit): Call {
     controller?.abort(reason);
   };
   const onClose = (): void => {
-    if (!(response as { writableFinished: boolean }).writableFinished) {
+    // A stream of HTTP/2 that was reset counts as finished; it has not been ended.
+    const { writableEnded, writableFinished } = response as ServerResponse;
+    if (!writableEnded || !writableFinished) {
       abort(new ConnectError("the client closed the request", Code.Canceled));
     }
   };

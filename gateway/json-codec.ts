@@ -55,8 +55,12 @@ export function createJsonCodec(options: JsonOptions = {}): JsonCodec {
     read: (desc, json) => reader(desc)(json),
     write: (desc, message) => writer(desc)(message),
     writeField(desc, message, field) {
-      const json = toJson(desc, message, { ...writeOptions, alwaysEmitImplicit: true }) as JsonObject;
-      return JSON.stringify(json[options.protoNames === true ? field.name : field.jsonName] ?? null);
+      const name = options.protoNames === true ? field.name : field.jsonName;
+      const { [name]: set } = toJson(desc, message, writeOptions) as JsonObject;
+      if (set !== undefined) return JSON.stringify(set);
+      // The field itself is the answer, also where it holds its default.
+      const { [name]: implicit } = toJson(desc, message, { ...writeOptions, alwaysEmitImplicit: true }) as JsonObject;
+      return JSON.stringify(implicit ?? null);
     },
   };
 }

@@ -72,6 +72,11 @@ function blamesClient(compression: Compression): Compression {
   };
 }
 
+/** The client is gone: there is nobody to tell. */
+function isOfTheConnection({ code, cause }: ConnectError): boolean {
+  return code === Code.Aborted || code === Code.Canceled || (cause instanceof Error && "syscall" in cause);
+}
+
 function universalRequestOf(
   request: Request,
   response: Response,
@@ -104,7 +109,6 @@ function runHandler(
   handler({ ...universal, body: body === undefined ? undecodedBody(request) : createAsyncIterable([body]) })
     .then((answer) => universalResponseToNodeResponse(answer, response))
     .catch((reason: unknown) => {
-      // The client is gone: there is nobody to tell.
-      if (ConnectError.from(reason).code !== Code.Aborted) options.onError?.(reason, request);
+      if (!isOfTheConnection(ConnectError.from(reason))) options.onError?.(reason, request);
     });
 }

@@ -48,6 +48,11 @@ function fieldTypes(): FieldType[] {
   ];
 }
 
+/** As compilers of Protobuf make it: `in_oneof_7` → `inOneof7`. */
+function jsonName(name: string): string {
+  return name.replace(/_+(.?)/g, (_, letter: string) => letter.toUpperCase());
+}
+
 /**
  * A proto3 message with a field of every type in every form: singular, `optional`, repeated (packed and not), in a
  * oneof, as the value of a map; and with a map of every kind of key.
@@ -60,12 +65,13 @@ export function everyKind(): DescMessage {
   const { OPTIONAL, REPEATED } = FieldDescriptorProto_Label;
   const add = (name: string, type: FieldType, label: FieldDescriptorProto_Label, rest: object = {}): void => {
     number += 1;
-    fields.push(create(FieldDescriptorProtoSchema, { name: `${name}_${number}`, number, label, ...type, ...rest }));
+    const names = { name: `${name}_${number}`, jsonName: jsonName(`${name}_${number}`) };
+    fields.push(create(FieldDescriptorProtoSchema, { ...names, number, label, ...type, ...rest }));
   };
   const addMap = (key: FieldDescriptorProto_Type, value: FieldType): void => {
     const entry = `Map${number + 1}Entry`;
     const entryField = (name: string, at: number, type: FieldType) =>
-      create(FieldDescriptorProtoSchema, { name, number: at, label: OPTIONAL, ...type });
+      create(FieldDescriptorProtoSchema, { name, jsonName: name, number: at, label: OPTIONAL, ...type });
     add("map", { type: MESSAGE, typeName: `.gateway.fuzz.EveryKind.${entry}` }, REPEATED);
     nested.push(
       create(DescriptorProtoSchema, {

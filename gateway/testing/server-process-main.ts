@@ -58,6 +58,7 @@ const answers: Readonly<Record<string, () => unknown>> = {
   url: () => server.url,
   errors: () => errors,
   transferred: () => transferred,
+  peakMemory: () => process.resourceUsage().maxRSS * 1024,
   memory: () => {
     globalThis.gc?.();
     return process.memoryUsage().rss;

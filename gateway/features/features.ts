@@ -1,0 +1,26 @@
+/** What the gateway promises, row by row; the tests beside this file prove each under its name. */
+export const features = {
+  templates: "`*`, `**`, `{a.b=x/*}`, `:verb`: as http.proto has them",
+  bindings: "additional_bindings, custom kind",
+  bodies: "body `*`, a field, none; response_body",
+  query: "query: repeated, nested, enums by name or number, well-known types, maps, Struct and Value",
+  unknown: "unknown query parameter or JSON field: 400 with the field path; an option ignores",
+  wrongMethod: "wrong method: 405 with Allow; HEAD from GET",
+  patch: "PATCH fills the FieldMask from the body; `null` clears",
+  httpBody: "HttpBody as response and request, streamed both ways, in constant memory",
+  serverStream:
+    "server stream by Accept: SSE (ids, resume, heartbeat), NDJSON, JSON array; an error is a last element in-band",
+  clientStream: "client stream: NDJSON or an array",
+  webSocket: "WebSocket for bidi",
+  forms: "multipart and form-urlencoded",
+  errors: "error body: Status; AIP-193 and RFC 9457 as options",
+  etag: "ETag, If-Match, If-None-Match",
+  success: "success status and Location per method",
+  transport: "gzip, br, CORS",
+  cancellation: "deadline header, cancellation when the client leaves: both reach the handler",
+  bodyLimit: "body limit, 4 MiB by default: 413",
+  interceptors: "interceptors in process: once, in the same order, on every wire",
+  ambiguity: "ambiguous or shadowed routes: an error when the routes are built",
+  openapi: "OpenAPI 3.1: field_behavior, protovalidate rules, streaming, HttpBody, errors, examples, security",
+  metadata: "metadata: an allow-list, nothing forged, `-bin` values in base64, trailers as Grpc-Trailer-",
+} as const;
