@@ -29,7 +29,7 @@ describeWithGo(`in front of grpc-gateway's example server, beside its own gatewa
   beforeAll(async () => {
     servers = await startExampleServers();
     const config = readConfig([
-      ...["--descriptor-set", servers.descriptorSet, "--upstream", servers.upstream, "--skip-invalid-rules"],
+      ...["--descriptor-set", servers.descriptorSet, "--upstream", servers.upstream],
       ...["--host=127.0.0.1", "--port=0", "--no-watch"],
     ]);
     if (config === undefined) throw new Error("help");
