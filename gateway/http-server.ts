@@ -65,7 +65,12 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
     if (documented !== undefined) {
       documented.catch((error: unknown) => {
         options.onError?.(error, request);
-        response.destroy();
+        if (response.headersSent) {
+          response.destroy();
+          return;
+        }
+        response.statusCode = 500;
+        response.end();
       });
       return;
     }

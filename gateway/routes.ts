@@ -36,6 +36,12 @@ export class RouteError extends Error {
 }
 
 /**
+ * A rule that http.proto forbids and that other gateways serve all the same: a variable on a repeated field, or a body
+ * that is a field inside another.
+ */
+export class ForeignRuleError extends RouteError {}
+
+/**
  * The routes of a method: its `google.api.http` rule and the additional bindings. None where it has no annotation.
  *
  * @throws RouteError on a template, a variable, a body or a response body that is not right.
@@ -115,11 +121,12 @@ function patternOf(method: DescMethod, rule: HttpRule): { httpMethod: string; pa
 
 function compileVariable(method: DescMethod, template: Template, variable: Variable): PathVariable {
   const found = resolveFieldPath(method.input, variable.fieldPath);
-  const fail = (reason: string): RouteError =>
-    new RouteError(method, new TemplateError(template.source, variable.column, reason).message);
+  const fail = (reason: string, error = RouteError): RouteError =>
+    new error(method, new TemplateError(template.source, variable.column, reason).message);
   if (!isFieldPath(found)) throw fail(found.description);
   switch (found.leaf.fieldKind) {
     case "list":
+      throw fail(`variable "${found.name}" is a repeated field`, ForeignRuleError);
     case "map":
       throw fail(`variable "${found.name}" is a repeated field`);
     case "message":
@@ -134,7 +141,9 @@ function compileBody(method: DescMethod, body: string): Route["body"] {
   if (body === "*") return "all";
   const field = method.input.fields.find((each) => each.name === body);
   if (field === undefined) {
-    throw new RouteError(method, `body "${body}" is not a field of ${method.input.typeName}`);
+    const reason = `body "${body}" is not a field of ${method.input.typeName}`;
+    const isInside = isFieldPath(resolveFieldPath(method.input, body.split(".")));
+    throw isInside ? new ForeignRuleError(method, reason) : new RouteError(method, reason);
   }
   return field;
 }

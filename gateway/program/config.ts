@@ -37,7 +37,7 @@ of a gRPC server in any language.
                           every address that a name has, those left out that cannot be reached or do not serve
   --config FILE           JSON or YAML with any of: lenient, errorFormat, errorDomain, maxBodyBytes, maxTimeoutMs,
                           requestHeaders, heartbeatMs, cors, json, skipInvalidRules
-  --skip-invalid-rules    leave out HTTP rules that cannot be served; without it they are an error
+  --skip-invalid-rules    leave out HTTP rules that are wrong or ambiguous; without it they are an error
   --no-watch              do not serve anew when a file changes; SIGHUP still does
   --help                  show this
 

@@ -91,9 +91,9 @@ describe("the descriptor set", () => {
     const path = compile(
       shop(`
         rpc Get(Item) returns (Item) {
-          option (google.api.http) = { get: "/v1/{tags}" additional_bindings { get: "/v1/items/{name}" } };
+          option (google.api.http) = { get: "/v1/{tag}" additional_bindings { get: "/v1/items/{name}" } };
         }
-        rpc Put(Item) returns (Item) { option (google.api.http) = { put: "/v1/items" body: "name.x" }; }
+        rpc Put(Item) returns (Item) { option (google.api.http) = { put: "/v1/items" body: "nope.x" }; }
         rpc Find(Item) returns (Item) { option (google.api.http) = { get: "/v1/items/*" }; }
       `),
       "invalid.binpb",
@@ -102,8 +102,8 @@ describe("the descriptor set", () => {
       new RegExp(
         [
           "invalid\\.binpb: 3 HTTP rules cannot be served:",
-          '  shop\\.v1\\.Shop\\.Get: path template "/v1/\\{tags\\}", column 5: variable "tags" is a repeated field',
-          '  shop\\.v1\\.Shop\\.Put: body "name\\.x" is not a field of shop\\.v1\\.Item',
+          '  shop\\.v1\\.Shop\\.Get: path template "/v1/\\{tag\\}", column 5: shop\\.v1\\.Item has no field "tag"',
+          '  shop\\.v1\\.Shop\\.Put: body "nope\\.x" is not a field of shop\\.v1\\.Item',
           "  shop\\.v1\\.Shop\\.Find: GET /v1/items/\\* matches the same requests as GET /v1/items/\\{name\\}",
           "Correct them, or leave them out with --skip-invalid-rules\\.",
         ].join("\n"),
@@ -115,6 +115,17 @@ describe("the descriptor set", () => {
       methods.map((method) => [method.name, ...routesOf(method).map(({ template }) => template.source)]),
     );
     expect(routes).toEqual([["Get", "/v1/items/{name}"], ["Put"], ["Find"]]);
+  });
+
+  test("should be served without rules of another gateway's dialect, which are told", () => {
+    const rules = `
+      rpc Get(Item) returns (Item) { option (google.api.http) = { get: "/v1/{tags}" }; }
+      rpc Put(Order) returns (Item) { option (google.api.http) = { put: "/v1/items" body: "item.name" }; }`;
+    const { skipped } = readApi([compile(`${shop(rules)} message Order { Item item = 1; }`, "foreign.binpb")], strict);
+    expect(skipped.map(({ message }) => message)).toEqual([
+      'shop.v1.Shop.Get: path template "/v1/{tags}", column 5: variable "tags" is a repeated field',
+      'shop.v1.Shop.Put: body "item.name" is not a field of shop.v1.Order',
+    ]);
   });
 
   test("should be taken from several files together, in any order of imports", () => {

@@ -16,8 +16,9 @@ const howToMake = "make it with `buf build -o FILE` or `protoc --include_imports
 
 /**
  * Reads descriptor sets, binary, also gzipped, and takes them together: a file that is in several has to be the same.
+ * Rules of another gateway's dialect are left out: the API works, and its owner may well be somebody else.
  *
- * @param skipInvalidRules leaves out HTTP rules that cannot be served, in place of an error.
+ * @param skipInvalidRules leaves out all other HTTP rules that cannot be served too, in place of an error.
  * @throws ProgramError that names the file and says what to do.
  */
 export function readApi(paths: readonly string[], { skipInvalidRules }: { skipInvalidRules: boolean }): Api {
@@ -25,10 +26,11 @@ export function readApi(paths: readonly string[], { skipInvalidRules }: { skipIn
   const registry = build(files, paths);
   const invalid = findInvalidRules(registry);
   if (invalid.length === 0) return { registry, skipped: [] };
-  if (!skipInvalidRules) {
-    const list = invalid.map(({ message }) => `\n  ${message}`).join("");
+  const wrong = invalid.filter(({ foreign }) => !foreign);
+  if (wrong.length > 0 && !skipInvalidRules) {
+    const list = wrong.map(({ message }) => `\n  ${message}`).join("");
     throw new ProgramError(
-      `${paths.join(", ")}: ${invalid.length} HTTP ${invalid.length === 1 ? "rule" : "rules"} cannot be served:${list}\n` +
+      `${paths.join(", ")}: ${wrong.length} HTTP ${wrong.length === 1 ? "rule" : "rules"} cannot be served:${list}\n` +
         "Correct them, or leave them out with --skip-invalid-rules.",
     );
   }

@@ -11,7 +11,7 @@ import {
 import type { FileDescriptorProto } from "@bufbuild/protobuf/wkt";
 import { http } from "../../gen/google/api/annotations_pb.js";
 import { type HttpRule, HttpRuleSchema } from "../../gen/google/api/http_pb.js";
-import { compileRule, RouteError } from "../routes.ts";
+import { compileRule, ForeignRuleError, RouteError } from "../routes.ts";
 import { createTrie } from "../trie.ts";
 
 /** An HTTP rule that cannot be served: it breaks http.proto's rules, or another takes its requests. */
@@ -22,6 +22,8 @@ export interface InvalidRule {
   readonly binding: number;
   /** Names the method and says what is wrong. */
   readonly message: string;
+  /** Other gateways serve it though http.proto forbids it. */
+  readonly foreign: boolean;
 }
 
 /** Looks at every HTTP rule of every service. */
@@ -45,6 +47,7 @@ export function findInvalidRules(registry: FileRegistry): InvalidRule[] {
             method: name,
             binding,
             message: error instanceof RouteError ? reason : `${name}: ${reason}`,
+            foreign: error instanceof ForeignRuleError,
           });
         }
       }

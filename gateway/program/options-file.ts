@@ -17,7 +17,7 @@ export interface FileOptions
     | "cors"
     | "json"
   > {
-  /** Leave out HTTP rules that cannot be served, in place of refusing the descriptor set. */
+  /** Leave out HTTP rules that are wrong or ambiguous, in place of refusing the descriptor set. */
   readonly skipInvalidRules?: boolean;
 }
 

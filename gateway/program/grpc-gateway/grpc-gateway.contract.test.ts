@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { WebSocket } from "ws";
 import { rawRequest } from "../../testing/raw-request.ts";
 import { readConfig } from "../config.ts";
 import { type Program, serve } from "../serve.ts";
@@ -27,7 +29,7 @@ describeWithGo(`in front of grpc-gateway's example server, beside its own gatewa
   beforeAll(async () => {
     servers = await startExampleServers();
     const config = readConfig([
-      ...["--descriptor-set", servers.descriptorSet, "--upstream", servers.upstream, "--skip-invalid-rules"],
+      ...["--descriptor-set", servers.descriptorSet, "--upstream", servers.upstream],
       ...["--host=127.0.0.1", "--port=0", "--no-watch"],
     ]);
     if (config === undefined) throw new Error("help");
@@ -130,6 +132,21 @@ describeWithGo(`in front of grpc-gateway's example server, beside its own gatewa
     );
     expect(ours?.last).toEqual({ error: { code: 3, message: "error", details: [] } });
     expect(theirs).toEqual(ours);
+  });
+
+  test("should stream as server-sent events and over a WebSocket too", async () => {
+    const path = "/responsebody/stream/x";
+    const events = await rawRequest(program.url, path, { headers: { accept: "text/event-stream" } });
+    expect(events.body.toString()).toBe(
+      'data: {"data":"first x"}\n\ndata: {"data":"second x"}\n\nevent: end\ndata: {}\n\n',
+    );
+    const socket = new WebSocket(`${program.url.replace("http", "ws")}/v1/example/a_bit_of_everything/echo`);
+    const answers: unknown[] = [];
+    socket.on("message", (data: Buffer) => answers.push(JSON.parse(data.toString())));
+    await once(socket, "open");
+    for (const message of ['{"value":"a"}', '{"value":"b"}', ""]) socket.send(message);
+    await once(socket, "close");
+    expect(answers).toEqual([{ value: "a" }, { value: "b" }]);
   });
 
   test("should announce no difference in its README that no case shows", () => {

@@ -18,7 +18,7 @@ export function whyNotBuilt(): string | undefined {
       execFileSync("sh", ["-c", findGo], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }),
     );
     // Since 1.21 Go fetches the version that a module asks for by itself.
-    return Number(version?.[1]) >= 21 ? undefined : `Go ${version?.[0]} is too old`;
+    return Number(version?.[1]) >= 21 ? undefined : `${version?.[0]} is too old`;
   } catch {
     return "there is no Go on this machine";
   }
