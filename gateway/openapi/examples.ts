@@ -1,71 +1,203 @@
-import { type DescField, type DescMessage, type JsonObject, type JsonValue, ScalarType } from "@bufbuild/protobuf";
+import {
+  type DescField,
+  type DescMessage,
+  getOption,
+  hasOption,
+  type JsonObject,
+  type JsonValue,
+  ScalarType,
+} from "@bufbuild/protobuf";
+import { oneof as oneofRulesOption } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { FieldBehavior } from "../../gen/google/api/field_behavior_pb.js";
+import { resource } from "../../gen/google/api/resource_pb.js";
+import { fits } from "./fits.ts";
 import { rulesOf } from "./rules.ts";
 import { behaviorsOf, isRequired } from "./schemas.ts";
 
+/** What an example is of: a whole request body, one that changes something, or an answer. */
+export type ExampleUse = "request" | "patch" | "answer";
+
 /**
- * A message as an example: the required fields (all writable ones, where none is required), with values from the
- * `example` rules where there are some, else made up by type and name.
+ * A message as an example, with values from the `example` rules where there are some, else made up by type and name.
+ * A request has what it must have (some of what it may have, where that is nothing), an answer everything.
+ *
+ * @returns undefined where a field that must be there has rules for which no value was found.
  */
-export function exampleOf(message: DescMessage, omit: readonly string[] = [], depth = 0): JsonObject {
-  const writable = message.fields.filter(
-    (field) => !omit.includes(field.name) && !behaviorsOf(field).includes(FieldBehavior.OUTPUT_ONLY),
-  );
-  const required = writable.filter((field) => isRequired(field) || hasExample(field));
-  const chosen = required.length > 0 ? required : writable.filter((field) => field.oneof === undefined).slice(0, 6);
+export function exampleOf(
+  message: DescMessage,
+  use: ExampleUse,
+  omit: readonly string[] = [],
+  around: readonly DescMessage[] = [],
+): JsonObject | undefined {
+  // A message that holds itself is shown once.
+  if (around.includes(message)) return undefined;
   const example: JsonObject = {};
-  for (const field of chosen) {
-    const value = exampleOfField(field, depth);
+  for (const field of chosenFields(message, use, omit)) {
+    const value = exampleOfField(field, use, [...around, message]);
     if (value !== undefined) example[field.jsonName] = value;
+    else if (isRequired(field)) return undefined;
   }
   return example;
+}
+
+/** The example of a whole answer; not every message is an object in JSON. */
+export function exampleOfAnswer(message: DescMessage): JsonValue | undefined {
+  return exampleOfMessage(message, "answer", []);
+}
+
+function chosenFields(message: DescMessage, use: ExampleUse, omit: readonly string[]): DescField[] {
+  const has = (field: DescField, behavior: FieldBehavior): boolean => behaviorsOf(field).includes(behavior);
+  const visible = message.fields.filter(
+    (field) =>
+      !omit.includes(field.name) &&
+      !field.deprecated &&
+      !has(field, use === "answer" ? FieldBehavior.INPUT_ONLY : FieldBehavior.OUTPUT_ONLY),
+  );
+  const isFirst = (field: DescField): boolean => field.oneof === undefined || field.oneof.fields[0] === field;
+  if (use === "answer") return visible.filter(isFirst);
+  if (use === "patch") {
+    const isKey = (field: DescField): boolean => ["name", "etag"].includes(field.name);
+    return visible
+      .filter((field) => isFirst(field) && !isKey(field) && !has(field, FieldBehavior.IMMUTABLE))
+      .slice(0, 2);
+  }
+  const needed = visible.filter((field) => isRequired(field) || hasExample(field) || isNeededChoice(field));
+  return needed.length > 0 ? needed : visible.filter((field) => field.oneof === undefined).slice(0, 6);
 }
 
 function hasExample(field: DescField): boolean {
   return rulesOf(field).schema["examples"] !== undefined;
 }
 
-function exampleOfField(field: DescField, depth: number): JsonValue | undefined {
-  if (depth > 4) return undefined;
-  const rules = rulesOf(field);
-  if (field.fieldKind === "list") {
-    const item = exampleOfValue(field, rules.items ?? {}, depth);
-    return item === undefined ? [] : [item];
-  }
-  if (field.fieldKind === "map") return { key: exampleOfValue(field, rules.values ?? {}, depth) ?? "" };
-  return exampleOfValue(field, rules.schema, depth);
+function isNeededChoice(field: DescField): boolean {
+  const { oneof } = field;
+  const isNeeded =
+    oneof !== undefined && hasOption(oneof, oneofRulesOption) && getOption(oneof, oneofRulesOption).required;
+  return isNeeded && oneof.fields[0] === field;
 }
 
-function exampleOfValue(field: DescField, rules: JsonObject, depth: number): JsonValue | undefined {
-  const [given] = (rules["examples"] as JsonValue[] | undefined) ?? [];
-  if (given !== undefined) return given;
-  if (rules["const"] !== undefined) return rules["const"];
-  const [allowed] = (rules["enum"] as JsonValue[] | undefined) ?? [];
-  if (allowed !== undefined) return allowed;
-  if (field.enum !== undefined) return (field.enum.values[1] ?? field.enum.values[0])?.jsonName ?? "";
-  if (field.message !== undefined) return exampleOfMessage(field.message, depth);
+/** The example of one field; undefined where none was found. */
+export function exampleOfField(
+  field: DescField,
+  use: ExampleUse,
+  around: readonly DescMessage[] = [],
+): JsonValue | undefined {
+  const rules = rulesOf(field);
+  switch (field.fieldKind) {
+    case "list": {
+      const item = exampleOfValue(field, rules.items ?? {}, use, around);
+      const least = Number(rules.schema["minItems"] ?? 0);
+      if (item === undefined) return least === 0 ? [] : undefined;
+      return least > 1 && rules.schema["uniqueItems"] === true ? undefined : Array(Math.max(1, least)).fill(item);
+    }
+    case "map": {
+      const key = field.mapKey === ScalarType.STRING ? "key" : field.mapKey === ScalarType.BOOL ? "true" : "1";
+      const value = exampleOfValue(field, rules.values ?? {}, use, around);
+      if (Number(rules.schema["minProperties"] ?? 0) > 1) return undefined;
+      return value === undefined || !fits(key, rules.keys ?? {}) ? {} : { [key]: value };
+    }
+    default:
+      return exampleOfValue(field, rules.schema, use, around);
+  }
+}
+
+function exampleOfValue(
+  field: DescField,
+  rules: JsonObject,
+  use: ExampleUse,
+  around: readonly DescMessage[],
+): JsonValue | undefined {
+  const given = (rules["examples"] as JsonValue[] | undefined) ?? [];
+  const allowed = [rules["const"], ...((rules["enum"] as JsonValue[] | undefined) ?? [])];
+  const message = field.message;
+  const made = message !== undefined ? [exampleOfMessage(message, use, around)] : candidates(field, rules);
+  return [...given, ...allowed, ...made].find((value) => value !== undefined && fits(value, rules));
+}
+
+/** Values that a field of this type could have, the most telling first. */
+function candidates(field: DescField, rules: JsonObject): JsonValue[] {
+  if (field.enum?.typeName === "google.protobuf.NullValue") return [null];
+  if (field.enum !== undefined) {
+    const [zero, ...others] = field.enum.values.map((value) => value.jsonName);
+    return zero === undefined ? [] : [...others, zero];
+  }
   switch (field.scalar) {
-    case ScalarType.STRING:
-      return exampleText(field, rules);
     case ScalarType.BOOL:
-      return true;
+      return [true, false];
     case ScalarType.BYTES:
-      return "ZXhhbXBsZQ==";
+      return ["ZXhhbXBsZQ==", "", "AAAAAA==", "AAAAAAAAAAAAAAAAAAAAAA=="];
     case ScalarType.DOUBLE:
     case ScalarType.FLOAT:
-      return 1.5;
+      return [1.5, ...numbers(rules)];
     case ScalarType.INT64:
     case ScalarType.UINT64:
     case ScalarType.SINT64:
     case ScalarType.FIXED64:
     case ScalarType.SFIXED64:
-      return "1";
-    default:
-      return Number(rules["minimum"] ?? 1) || 1;
+      return ["1", "0", "10", "100", "1000", "1000000", ...(isUnsigned(field.scalar) ? [] : ["-1", "-1000"])];
+    case ScalarType.STRING:
+      return texts(field, rules);
+    default: {
+      const [least, most] = isUnsigned(field.scalar) ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];
+      return numbers(rules).filter((each) => Number.isInteger(each) && each >= least && each <= most);
+    }
   }
 }
 
-function exampleOfMessage(message: DescMessage, depth: number): JsonValue {
+function isUnsigned(type: ScalarType | undefined): boolean {
+  const unsigned = [ScalarType.UINT32, ScalarType.FIXED32, ScalarType.UINT64, ScalarType.FIXED64];
+  return type !== undefined && unsigned.includes(type);
+}
+
+function numbers(rules: JsonObject): number[] {
+  const limit = (keyword: string, away: number): number => Number(rules[keyword] ?? 1) + away;
+  const limits = [
+    limit("minimum", 0),
+    limit("exclusiveMinimum", 1),
+    limit("maximum", 0),
+    limit("exclusiveMaximum", -1),
+  ];
+  return [1, ...limits, 0];
+}
+
+const known = ["ada@example.com", "https://example.com", "example", "EXAMPLE", "ABC", "EUR", "DE", "1", "2026-01-31"];
+const formed = [
+  "192.0.2.1",
+  "2001:db8::1",
+  "00000000-0000-4000-8000-000000000000",
+  "192.0.2.0/24",
+  "example.com:443",
+  "",
+];
+
+/** Texts that say what the field is for, as far as its rules let them. */
+function texts(field: DescField, rules: JsonObject): string[] {
+  const words = field.name.replaceAll("_", " ");
+  const choices = [rules, ...((rules["anyOf"] as JsonObject[] | undefined) ?? [])];
+  const guesses = choices.flatMap(({ pattern }) => (typeof pattern === "string" ? [guess(pattern)] : []));
+  const byName: Readonly<Record<string, string>> = { currency_code: "EUR", region_code: "DE", language_code: "en" };
+  const given = hasOption(field.parent, resource) ? getOption(field.parent, resource).pattern[0] : undefined;
+  const name = field.name === "name" && given !== undefined ? [given.replace(/\{[^}]*\}/g, "1")] : [];
+  const least = Number(rules["minLength"] ?? 0);
+  const url = field.name.endsWith("url") || field.name.endsWith("uri") ? ["https://example.com"] : [];
+  const own = byName[field.name] ?? words;
+  const most = Number(rules["maxLength"] ?? own.length);
+  return [...name, ...url, ...guesses, own.slice(0, most), ...known, ...formed, "x".repeat(Math.min(least, 256))];
+}
+
+/** A text that a simple pattern matches: literals stay, what stands for anything is a one. */
+function guess(pattern: string): string {
+  return pattern
+    .replace(/^\^|\$$/g, "")
+    .replace(/\[\^\/\](\{[^}]*\}|\+|\*)/g, "1")
+    .replace(/\\([./-])/g, "$1");
+}
+
+function exampleOfMessage(
+  message: DescMessage,
+  use: ExampleUse,
+  around: readonly DescMessage[],
+): JsonValue | undefined {
   switch (message.typeName) {
     case "google.protobuf.Timestamp":
       return "2026-01-31T12:00:00Z";
@@ -79,37 +211,13 @@ function exampleOfMessage(message: DescMessage, depth: number): JsonValue {
       return { "@type": "type.googleapis.com/google.protobuf.Empty" };
     case "google.protobuf.ListValue":
       return [];
+    case "google.protobuf.Value":
+      return "value";
     default:
-      if (/^google\.protobuf\.(String|Bytes)?Value$/.test(message.typeName)) return "";
+      if (/^google\.protobuf\.(String|Bytes)Value$/.test(message.typeName)) return "";
       if (/^google\.protobuf\.U?Int64Value$/.test(message.typeName)) return "1";
-      if (/^google\.protobuf\.Bool?Value$/.test(message.typeName)) return true;
+      if (message.typeName === "google.protobuf.BoolValue") return true;
       if (/^google\.protobuf\.\w+Value$/.test(message.typeName)) return 1;
-      return exampleOf(message, [], depth + 1);
-  }
-}
-
-/** A text that says what it is for; one that a pattern or a format refuses is left to those who write an `example`. */
-function exampleText(field: DescField, rules: JsonObject): string {
-  if (rules["format"] === "email") return "ada@example.com";
-  if (rules["format"] === "uri") return "https://example.com";
-  if (field.name === "currency_code") return "EUR";
-  if (field.name === "region_code") return "DE";
-  const pattern = rules["pattern"];
-  if (typeof pattern === "string") {
-    const guess = pattern.replace(/^\^|\$$/g, "").replace(/\[\^\/\](\{[^}]*\}|\+|\*)/g, "1");
-    if (matches(pattern, guess)) return guess;
-    for (const text of ["example", "EXAMPLE", "ABC", "EUR", "DE", "1", "2026-01-31", ""]) {
-      if (matches(pattern, text)) return text;
-    }
-  }
-  const most = Number(rules["maxLength"] ?? 64);
-  return field.name.replaceAll("_", " ").slice(0, most);
-}
-
-function matches(pattern: string, text: string): boolean {
-  try {
-    return new RegExp(pattern, "u").test(text);
-  } catch {
-    return false;
+      return exampleOf(message, use, [], around);
   }
 }

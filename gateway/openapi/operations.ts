@@ -8,7 +8,7 @@ import { resumeField } from "../resume.ts";
 import type { Route } from "../routes.ts";
 import { createsResource, mayOnlyValidate } from "../success.ts";
 import { declaredHeaders, type ErrorResponseName } from "./errors.ts";
-import { exampleOf } from "./examples.ts";
+import { exampleOf, exampleOfAnswer, exampleOfField } from "./examples.ts";
 import type { OpenApiPath, PathParameter } from "./names.ts";
 import { nullable } from "./narrow.ts";
 import type { Access } from "./options.ts";
@@ -181,35 +181,41 @@ function requestBody({ route, schemas }: OperationInput): JsonObject | undefined
   if (message?.typeName === HttpBodySchema.typeName) {
     return { required: true, content: { "*/*": { schema: { type: "string", format: "binary" } } } };
   }
+  const use = mode === "patch" ? "patch" : "request";
   if (body !== "all") {
     const schema =
       body.fieldKind === "message" && message !== undefined
         ? schemas.reference(message, mode)
         : plain(schemas.field(body));
-    const comment = commentOf(body);
-    return {
-      ...described(comment),
-      required: true,
-      content: { "application/json": { schema, ...example(body, mode) } },
-    };
+    const value =
+      body.fieldKind === "message" && !hasJsonForm(body.message)
+        ? exampleOf(body.message, use)
+        : exampleOfField(body, "request");
+    const content = { "application/json": { schema, ...example(value) } };
+    return { ...described(commentOf(body)), required: true, content };
   }
   const omit = route.variables.filter((variable) => variable.path.fields.length === 1).map((each) => each.path.name);
   const schema = schemas.reference(method.input, mode, omit);
+  const value = exampleOf(method.input, use, omit);
   if (method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming") {
     return {
       required: true,
-      content: { "application/x-ndjson": { schema }, "application/json": { schema: { type: "array", items: schema } } },
+      content: { "application/x-ndjson": { schema, ...example(value) }, ...arrayOf(schema, value) },
     };
   }
   return {
     required: method.input.fields.some((field) => !omit.includes(field.name) && isRequired(field)),
-    content: { "application/json": { schema, example: exampleOf(method.input, omit) } },
+    content: { "application/json": { schema, ...example(value) } },
   };
 }
 
-function example(field: DescField, mode: "full" | "patch"): JsonObject {
-  if (field.fieldKind !== "message" || hasJsonForm(field.message) || mode === "patch") return {};
-  return { example: exampleOf(field.message) };
+function example(value: JsonValue | undefined): JsonObject {
+  return value === undefined ? {} : { example: value };
+}
+
+function arrayOf(schema: JsonObject, value: JsonValue | undefined): JsonObject {
+  const items = value === undefined ? undefined : [value];
+  return { "application/json": { schema: { type: "array", items: schema }, ...example(items) } };
 }
 
 function responses(input: OperationInput): JsonObject {
@@ -247,10 +253,11 @@ function success({ route, schemas }: OperationInput): JsonObject {
   const whole = responseBody === undefined ? schemas.reference(message) : plain(schemas.field(responseBody));
   // A field that is not set is null where it is the whole answer.
   const schema = responseBody?.fieldKind === "message" ? nullable(whole) : whole;
+  const value = responseBody === undefined ? exampleOfAnswer(method.output) : exampleOfField(responseBody, "answer");
   const answer = {
     description: "OK.",
     ...(Object.keys(headers).length > 0 ? { headers } : {}),
-    content: content(method, message.typeName === HttpBodySchema.typeName, schema),
+    content: content(method, message.typeName === HttpBodySchema.typeName, schema, value),
   };
   if (!createsResource(route)) return { "200": answer };
   const location = { description: "Where the new resource is.", schema: { type: "string", format: "uri-reference" } };
@@ -260,14 +267,18 @@ function success({ route, schemas }: OperationInput): JsonObject {
     : { "201": created };
 }
 
-function content(method: DescMethod, raw: boolean, schema: JsonObject): JsonObject {
+function content(method: DescMethod, raw: boolean, schema: JsonObject, value: JsonValue | undefined): JsonObject {
   if (raw) return { "*/*": { schema: { type: "string", format: "binary" } } };
   const isStream = method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming";
-  if (!isStream) return { "application/json": { schema } };
-  const element: JsonValue = { anyOf: [schema, { $ref: "#/components/schemas/StreamError" }] };
+  if (!isStream) return { "application/json": { schema, ...example(value) } };
+  const element: JsonObject = { anyOf: [schema, { $ref: "#/components/schemas/StreamError" }] };
+  const events = value === undefined ? undefined : `data: ${JSON.stringify(value)}\n\nevent: end\ndata: {}\n\n`;
   return {
-    "application/x-ndjson": { schema: element },
-    "text/event-stream": { schema: { type: "string", description: "Events whose `data` is one message as JSON." } },
-    "application/json": { schema: { type: "array", items: element } },
+    "application/x-ndjson": { schema: element, ...example(value) },
+    "text/event-stream": {
+      schema: { type: "string", description: "Events whose `data` is one message as JSON." },
+      ...example(events),
+    },
+    ...arrayOf(element, value),
   };
 }

@@ -83,7 +83,7 @@ function numberBounds(rules: RuleSet): JsonObject {
   const upper = rules.get("lt") ?? rules.get("lte");
   const lower = rules.get("gt") ?? rules.get("gte");
   const isOutside = upper !== undefined && lower !== undefined && Number(upper) < Number(lower);
-  if (isOutside) return { anyOf: keywords };
+  if (isOutside && keywords.length > 0) return { anyOf: keywords };
   const isNever = lower === Number.POSITIVE_INFINITY || upper === Number.NEGATIVE_INFINITY;
   return isNever ? { not: { type: "number" } } : Object.assign({}, ...keywords);
 }

@@ -1,7 +1,6 @@
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
-import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
-import addFormats from "ajv-formats";
+import { createDocumentValidator, toPointer } from "./document-validator.ts";
 import { findOperation, type Operation } from "./find-operation.ts";
 
 /** An answer of the REST side and what was asked. */
@@ -30,24 +29,12 @@ const meaningful = ["location", "etag", "retry-after", "www-authenticate", "allo
 /** Methods that a document has a place for, but OPTIONS, which asks for leave to call. */
 const describable = new Set(["GET", "PUT", "POST", "DELETE", "HEAD", "PATCH", "TRACE"]);
 
-const schemaKeywords = { $id: "openapi", $schema: "https://json-schema.org/draft/2020-12/schema" };
-
 /** Makes a checker that takes no property that the document does not know. */
 export function createAnswerChecker(document: JsonObject): AnswerChecker {
-  const ajv = new Ajv2020({ strict: false, allErrors: true, validateSchema: false });
-  addFormats.default(ajv);
-  for (const format of ["uint64", "field-mask", "duration-seconds", "binary"]) ajv.addFormat(format, true);
-  ajv.addSchema({ ...schemaKeywords, ...(closed(document) as JsonObject) });
-  const compiled = new Map<string, ValidateFunction>();
-
+  const mismatchesOf = createDocumentValidator(document);
   const mismatches = (pointer: string, value: JsonValue, what: string): string[] => {
-    let validate = compiled.get(pointer);
-    if (validate === undefined) {
-      validate = ajv.compile({ $ref: `openapi#${encodeURI(pointer)}` });
-      compiled.set(pointer, validate);
-    }
-    if (validate(value)) return [];
-    return [`${what} is not what ${pointer} says: ${(validate.errors ?? []).map(describe).join("; ")}`];
+    const problems = mismatchesOf(pointer, value);
+    return problems.length === 0 ? [] : [`${what} is not what ${pointer} says: ${problems.join("; ")}`];
   };
 
   const checkBody = ({ status, headers, body }: RestAnswer, { response, pointer }: Described): string[] => {
@@ -129,14 +116,6 @@ function isNotRest(method: string, path: string): boolean {
   return !describable.has(method) || /^\/(docs|openapi)\b/.test(path) || /^\/\w+(\.\w+)+\/\w+$/.test(path);
 }
 
-function describe({ instancePath, message, params }: ErrorObject): string {
-  return `${instancePath} ${message} ${JSON.stringify(params)}`;
-}
-
-function toPointer(name: string): string {
-  return name.replaceAll("~", "~0").replaceAll("/", "~1");
-}
-
 function fromPointer(name: string): string {
   return name.replaceAll("~1", "/").replaceAll("~0", "~");
 }
@@ -155,13 +134,4 @@ function events(text: string): { event: string; data: string }[] {
     .split("\n\n")
     .map((block) => ({ event: /^event: (.*)$/m.exec(block)?.[1] ?? "", data: /^data: (.*)$/m.exec(block)?.[1] ?? "" }))
     .filter(({ data }) => data !== "");
-}
-
-/** The document with every object schema closed that has properties and does not say whether it is open. */
-function closed(value: JsonValue): JsonValue {
-  if (Array.isArray(value)) return value.map(closed);
-  if (typeof value !== "object" || value === null) return value;
-  const copy = Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, closed(inner)]));
-  const isOpen = copy["type"] === "object" && copy["properties"] !== undefined && !("additionalProperties" in copy);
-  return isOpen ? { ...copy, additionalProperties: false } : copy;
 }

@@ -17,6 +17,7 @@ import {
   FileDescriptorProtoSchema,
   file_google_protobuf_any,
   file_google_protobuf_duration,
+  file_google_protobuf_empty,
   file_google_protobuf_field_mask,
   file_google_protobuf_timestamp,
   file_google_protobuf_wrappers,
@@ -130,7 +131,11 @@ export function ruledMessage(spec: RuledField): DescMessage {
 }
 
 /** Types for the `Any` fields of such messages. */
-export const ruledRegistry: Registry = createRegistry(file_google_protobuf_duration, file_google_protobuf_wrappers);
+export const ruledRegistry: Registry = createRegistry(
+  file_google_protobuf_duration,
+  file_google_protobuf_empty,
+  file_google_protobuf_wrappers,
+);
 
 function typeOf(kind: string, wrapper: boolean): { type: FieldDescriptorProto_Type; typeName?: string } {
   if (wrapper) {

@@ -3,10 +3,11 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { InventoryService } from "../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { LogisticsService } from "../../gen/docket/logistics/v1/logistics_service_pb.js";
-import { Automation } from "../../gen/docket/order/v1/order_pb.js";
+import { Automation, Order_State } from "../../gen/docket/order/v1/order_pb.js";
 import { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
 import { PaymentService } from "../../gen/docket/payment/v1/payment_service_pb.js";
 import { money } from "../../web-client/sdk/money.ts";
+import { untilState } from "./testing/shop.ts";
 import { startDocket, type TestDocket } from "./testing/start-docket.ts";
 import { allWires, type Outcome, type Wire } from "./testing/wires.ts";
 
@@ -212,6 +213,8 @@ describe("the four wires", () => {
       item: { sku: "TEA", title: "Tea", prices: [money("EUR", "4.50")], stockOnHand: 9n },
     });
     const { name } = await owner.placeOrder({ ...anOrder, lineItems: [{ sku: "TEA", quantity: 1 }] });
+    // Until it rests there is something new to tell at any moment.
+    await untilState(owner, name, [Order_State.CONFIRMED]);
     const outcomes = await Promise.all(wires.map((wire) => wire.call(listOrderEvents, { parent: name }, key)));
     expect(new Set(outcomes.map((outcome) => JSON.stringify(outcome))).size).toBe(1);
   });
