@@ -1,14 +1,10 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, createConnectRouter, type ServiceImpl } from "@connectrpc/connect";
 import { createAsyncIterable, type UniversalHandler } from "@connectrpc/connect/protocol";
-import {
-  compressionBrotli,
-  compressionGzip,
-  universalRequestFromNodeRequest,
-  universalResponseToNodeResponse,
-} from "@connectrpc/connect-node";
-import { discardRest, type Request, type Response, undecodedBody } from "./http-io.ts";
+import { compressionBrotli, compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
+import { type Request, type Response, undecodedBody } from "./http-io.ts";
 import type { RestOptions } from "./rest-options.ts";
+import { sendAnswer } from "./rpc-answer.ts";
 import { createUnaryRpc, type UnaryRpc } from "./rpc-unary.ts";
 
 /** Serves a request of Connect, gRPC-Web or gRPC whose path is that of a method; undefined for any other path. */
@@ -59,13 +55,19 @@ function runHandler(
   options: RestOptions,
   body?: Uint8Array,
 ): void {
-  discardRest(request, response);
   const contextValues = options.contextValues?.(request);
   const universal = universalRequestFromNodeRequest(request, response, undefined, contextValues);
-  handler({ ...universal, body: body === undefined ? undecodedBody(request) : createAsyncIterable([body]) })
-    .then((answer) => universalResponseToNodeResponse(answer, response))
+  handler({
+    ...universal,
+    // Streams both ways are refused below HTTP/2, where a client may wait for an answer before it sends the rest. Node
+    // reads and writes at once on HTTP/1 too, so that it is up to the client.
+    httpVersion: "2.0",
+    body: body === undefined ? undecodedBody(request) : createAsyncIterable([body]),
+  })
+    .then((answer) => sendAnswer(answer, request, response))
     .catch((reason: unknown) => {
+      response.destroy();
       // The client is gone: there is nobody to tell.
-      if (ConnectError.from(reason).code !== Code.Aborted) options.onError?.(reason, request);
+      if (ConnectError.from(reason).code !== Code.Canceled) options.onError?.(reason, request);
     });
 }

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { OutgoingHttpHeaders } from "node:http";
 import type { JsonReadOptions, JsonValue, JsonWriteOptions, Message, Registry } from "@bufbuild/protobuf";
 import { fromJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor, type MethodImplSpec } from "@connectrpc/connect";
@@ -15,7 +15,7 @@ import { createJsonWriter } from "./codec/json-writer.ts";
 import { untilAborted } from "./deadline.ts";
 import { countKeys, countKeysInText } from "./duplicate-keys.ts";
 import { isGatewayError } from "./errors.ts";
-import { type Request, type Response, readBody } from "./http-io.ts";
+import { answerWhole, type Request, type Response, readBody } from "./http-io.ts";
 import type { RestOptions } from "./rest-options.ts";
 
 /**
@@ -216,8 +216,7 @@ async function answerConnect(
       headers["content-encoding"] = compression.name;
     }
   }
-  headers["content-length"] = body.length;
-  (response as ServerResponse).writeHead(200, headers).end(body);
+  answerWhole(response, 200, headers, body);
 }
 
 function refuseConnect(
@@ -232,8 +231,7 @@ function refuseConnect(
   headers["content-type"] = "application/json";
   if (!error.isWireError) setMetadata(headers, error);
   const body = errorToJsonBytes(error, jsonOptions);
-  headers["content-length"] = body.length;
-  (response as ServerResponse).writeHead(codeToHttpStatus(error.code), headers).end(body);
+  answerWhole(response, codeToHttpStatus(error.code), headers, body);
 }
 
 /** Metadata of an error, without what belongs to the protocol. */
@@ -266,8 +264,7 @@ async function answerGrpcWeb(
   const trailer = new Headers(call.touchedTrailer());
   trailer.set("grpc-status", "0");
   const body = Buffer.concat([envelope(flags, data.length), data, trailerFrame(trailer)]);
-  headers["content-length"] = body.length;
-  (response as ServerResponse).writeHead(200, headers).end(body);
+  answerWhole(response, 200, headers, body);
 }
 
 function refuseGrpcWeb(response: Response, call: Call, wire: Wire, error: ConnectError): void {
@@ -278,8 +275,7 @@ function refuseGrpcWeb(response: Response, call: Call, wire: Wire, error: Connec
   const trailer = new Headers(call.touchedTrailer());
   setTrailerStatus(trailer, error);
   const body = trailerFrame(trailer);
-  headers["content-length"] = body.length;
-  (response as ServerResponse).writeHead(200, headers).end(body);
+  answerWhole(response, 200, headers, body);
 }
 
 function negotiate(accepted: string | string[] | undefined): Compression | undefined {
