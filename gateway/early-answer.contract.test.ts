@@ -60,8 +60,11 @@ describe("an answer to a request that is still coming, on HTTP/2", () => {
     await once(server, "close");
   });
 
-  /** Announces a large message, sends its beginning, and breaks off when the head of the answer is there, as Go does. */
-  async function breakOff(method: string, contentType: string): Promise<Seen> {
+  /**
+   * Announces a large message and sends its beginning. As clients in Go do, it breaks off when the head of the answer is
+   * there, or it `waits` to be told to.
+   */
+  async function breakOff(method: string, contentType: string, waits = false): Promise<Seen> {
     const stream = session.request({
       ":method": "POST",
       ":path": `/gateway.test.v1.Library/${method}`,
@@ -74,7 +77,7 @@ describe("an answer to a request that is still coming, on HTTP/2", () => {
     let body = "";
     stream.on("response", (received) => {
       headers = received;
-      stream.end();
+      if (!waits) stream.end();
     });
     stream.on("trailers", (received) => {
       trailers = received;
@@ -119,6 +122,15 @@ describe("an answer to a request that is still coming, on HTTP/2", () => {
     expect([trailers, body]).toEqual([{}, ""]);
     expect(rstCode).toBe(constants.NGHTTP2_NO_ERROR);
   });
+
+  test.each(["application/grpc-web+proto", "application/connect+proto", "application/grpc"])(
+    "should tell a client of %s that waits to send no more",
+    async (contentType) => {
+      const { headers, rstCode } = await breakOff("WatchBooks", contentType, true);
+      expect(headers[":status"]).toBe(200);
+      expect(rstCode).toBe(constants.NGHTTP2_NO_ERROR);
+    },
+  );
 
   test("should keep headers and trailers of gRPC apart where the handler has set some", async () => {
     const stream = session.request({

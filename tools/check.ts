@@ -137,7 +137,9 @@ const strict = values["no-skips"] && canRunEverything();
 const verdicts: Verdict[] = [];
 for (const check of chosen) {
   const verdict = await runCheck(check);
-  verdicts.push(strict && !verdict.excused ? { ...verdict, failed: verdict.failed + verdict.skipped, skipped: 0 } : verdict);
+  verdicts.push(
+    strict && !verdict.excused ? { ...verdict, failed: verdict.failed + verdict.skipped, skipped: 0 } : verdict,
+  );
 }
 
 console.log("\n── verdicts ──");

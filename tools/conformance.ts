@@ -111,7 +111,9 @@ async function main(): Promise<void> {
     numFailedTests += failed;
     const seconds = ((performance.now() - start) / 1000).toFixed(0);
     const listed = known > 0 ? ` (${known} more fail as ${server.knownFailing} says)` : "";
-    lines.push(`${server.name}: ${passed + failed} cases, ${passed} passed, ${failed} failed${listed}, in ${seconds} s`);
+    lines.push(
+      `${server.name}: ${passed + failed} cases, ${passed} passed, ${failed} failed${listed}, in ${seconds} s`,
+    );
   }
   console.log(lines.join("\n"));
   if (values.counts !== undefined) {
