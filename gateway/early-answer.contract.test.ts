@@ -132,6 +132,21 @@ describe("an answer to a request that is still coming, on HTTP/2", () => {
     },
   );
 
+  test("should tell a client of REST that waits to send no more", async () => {
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/v1/books:import",
+      "content-type": "application/x-ndjson",
+      "content-length": announcedBytes,
+    });
+    stream.write("this is not JSON\n");
+    const [headers] = await once(stream, "response");
+    expect(headers[":status"]).toBe(400);
+    stream.resume();
+    await once(stream, "close");
+    expect(stream.rstCode).toBe(constants.NGHTTP2_NO_ERROR);
+  });
+
   test("should keep headers and trailers of gRPC apart where the handler has set some", async () => {
     const stream = session.request({
       ":method": "POST",

@@ -96,8 +96,9 @@ async function main(): Promise<void> {
     options: { counts: { type: "string" }, prepare: { type: "boolean" } },
     allowPositionals: true,
   });
-  if (!(await prepare()) || values.prepare === true) {
-    process.exitCode = existsSync(descriptorSet) ? 0 : 1;
+  const ready = await prepare();
+  if (!ready || values.prepare === true) {
+    process.exitCode = ready ? 0 : 1;
     return;
   }
   const lines: string[] = [];
