@@ -27,12 +27,19 @@ export function hasBody(request: Request): boolean {
  * @throws ConnectError: 413 past `maxBytes` (what follows is discarded, never kept), CANCELLED where the client goes.
  */
 export async function readBody(request: Request, maxBytes: number): Promise<Buffer> {
+  const raw = await readRaw(request, maxBytes);
+  const encoding = request.headers["content-encoding"];
+  return encoding === undefined ? raw : await decodeBody(raw, encoding, maxBytes);
+}
+
+/** Reads a whole body as it was sent. @throws as {@link readBody}. */
+export function readRaw(request: Request, maxBytes: number): Promise<Buffer> {
   const length = request.headers["content-length"];
   if (length !== undefined && Number(length) > maxBytes) {
     request.resume();
-    throw bodyTooLarge(maxBytes);
+    return Promise.reject(bodyTooLarge(maxBytes));
   }
-  const raw = await new Promise<Buffer>((resolve, reject) => {
+  return new Promise<Buffer>((resolve, reject) => {
     const incoming = request as IncomingMessage;
     const chunks: Buffer[] = [];
     let size = 0;
@@ -51,8 +58,6 @@ export async function readBody(request: Request, maxBytes: number): Promise<Buff
     incoming.on("error", () => reject(clientGone()));
     incoming.on("close", () => reject(clientGone()));
   });
-  const encoding = request.headers["content-encoding"];
-  return encoding === undefined ? raw : await decodeBody(raw, encoding, maxBytes);
 }
 
 /**

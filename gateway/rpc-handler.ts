@@ -12,7 +12,7 @@ export type RpcHandler = (path: string) => ((request: Request, response: Respons
 
 /**
  * Serves the implementations at `/package.Service/Method`: ordinary unary calls on a fast road, everything else
- * (streams, GET, compressed requests, gRPC) by connect-node.
+ * (streams, GET, gRPC) by connect-node.
  */
 export function createRpcHandler(options: RestOptions): RpcHandler {
   const interceptors = [...(options.interceptors ?? [])];

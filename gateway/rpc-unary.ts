@@ -12,10 +12,11 @@ import { binaryReader } from "./codec/binary-reader.ts";
 import { binaryWriter } from "./codec/binary-writer.ts";
 import { createJsonReader } from "./codec/json-reader.ts";
 import { createJsonWriter } from "./codec/json-writer.ts";
+import { decodeBody } from "./content-encoding.ts";
 import { untilAborted } from "./deadline.ts";
 import { countKeys, countKeysInText } from "./duplicate-keys.ts";
 import { isGatewayError } from "./errors.ts";
-import { answerWhole, type Request, type Response, readBody } from "./http-io.ts";
+import { answerWhole, type Request, type Response, readRaw } from "./http-io.ts";
 import type { RestOptions } from "./rest-options.ts";
 
 /**
@@ -47,7 +48,7 @@ const compressMinBytes = 1024;
 
 /**
  * The fast road for a unary method: no streams, no iterators, compiled codecs, and nothing made that nobody asks for.
- * Compressed requests, GET, and what is malformed are left to connect-node, so that its behavior is the only one.
+ * GET, and what is malformed, are left to connect-node, so that its behavior is the only one.
  */
 export function createUnaryRpc(
   spec: MethodImplSpec & { kind: "unary" },
@@ -84,7 +85,7 @@ export function createUnaryRpc(
   return (request, response) => {
     const { headers } = request;
     const wire = wires[headers["content-type"] ?? ""];
-    if (wire === undefined || request.method !== "POST" || isUnusual(headers)) return false;
+    if (wire === undefined || request.method !== "POST" || isUnusual(headers, wire)) return false;
     const timeout = wire.protocol === "connect" ? headers["connect-timeout-ms"] : headers["grpc-timeout"];
     const timeoutMs = timeout === undefined ? undefined : timeoutOf(wire, String(timeout));
     if (timeout !== undefined && (timeoutMs === undefined || timeoutMs > (options.maxTimeoutMs ?? Infinity)))
@@ -108,11 +109,17 @@ export function createUnaryRpc(
       contextValues: options.contextValues?.(request),
     });
     try {
-      const body = await readBody(request, maxBytes + (wire.protocol === "connect" ? 0 : 5));
+      const body = await readRaw(request, maxBytes + (wire.protocol === "connect" ? 0 : 5));
+      const encoding = encodingOf(request.headers, wire);
       let input: Message;
       try {
-        input = decode(wire.protocol === "connect" ? body : unwrap(body), wire.binary);
-      } catch {
+        const { data, isCompressed } =
+          wire.protocol === "connect" ? { data: body, isCompressed: true } : unwrap(body, encoding);
+        const plain = encoding === undefined || !isCompressed ? data : await decodeBody(data, encoding, maxBytes);
+        input = decode(plain, wire.binary);
+      } catch (error) {
+        // What does not decompress; anything else is for connect-node to name.
+        if (error instanceof ConnectError && isGatewayError(error)) throw error;
         call.abort();
         fallback(request, response, body);
         return;
@@ -141,11 +148,19 @@ function jsonOptionsOf(
 }
 
 /** What connect-node should look at itself. */
-function isUnusual(headers: Request["headers"]): boolean {
-  const encoding = headers["content-encoding"] ?? headers["grpc-encoding"];
-  if (encoding !== undefined && encoding !== "identity") return true;
+function isUnusual(headers: Request["headers"], wire: Wire): boolean {
+  const encoding = encodingOf(headers, wire);
+  if (encoding !== undefined && encoding !== "gzip" && encoding !== "br") return true;
+  const foreign = headers[wire.protocol === "connect" ? "grpc-encoding" : "content-encoding"];
+  if (foreign !== undefined && foreign !== "identity") return true;
   const version = headers["connect-protocol-version"];
   return version !== undefined && version !== "1";
+}
+
+/** How the message is compressed, or may be where its envelope says so. */
+function encodingOf(headers: Request["headers"], wire: Wire): string | undefined {
+  const encoding = headers[wire.protocol === "connect" ? "content-encoding" : "grpc-encoding"];
+  return encoding === undefined || encoding === "identity" ? undefined : String(encoding);
 }
 
 const units: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
@@ -173,11 +188,13 @@ function headersOf(request: Request): Headers {
   return headers;
 }
 
-/** The one message of a gRPC-Web request. @throws on anything but a single plain envelope. */
-function unwrap(body: Buffer): Uint8Array {
-  if (body.length < 5 || body[0] !== 0 || body.readUInt32BE(1) !== body.length - 5)
+/** The one message of a gRPC-Web request. @throws on anything but a single envelope whose encoding is known. */
+function unwrap(body: Buffer, encoding: string | undefined): { data: Buffer; isCompressed: boolean } {
+  const flags = body[0];
+  const isCompressed = flags === 1 && encoding !== undefined;
+  if (body.length < 5 || (flags !== 0 && !isCompressed) || body.readUInt32BE(1) !== body.length - 5)
     throw new RangeError("not one message");
-  return body.subarray(5);
+  return { data: body.subarray(5), isCompressed };
 }
 
 function errorOf(thrown: unknown, call: Call): ConnectError {
