@@ -44,8 +44,8 @@ fuzz-gateway: node_modules/.package-lock.json ## Compare the gateway's codecs an
 	@npm exec --call 'node gateway/fuzz/main.ts $(FLAGS)'
 
 .PHONY: conformance
-conformance: node_modules/.package-lock.json ## Run the official Connect conformance suite against the gateway (needs Go)
-	@npm exec --call 'sh gateway/conformance/run.sh $(FLAGS)'
+conformance: node_modules/.package-lock.json ## Run the official Connect conformance suite against our servers (needs Go)
+	@npm exec --call 'node tools/conformance.ts $(FLAGS)'
 
 .PHONY: setup
 setup: node_modules/.package-lock.json ## Install packages, and the servers that tests use where that is allowed

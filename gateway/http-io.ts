@@ -1,5 +1,6 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Stream } from "node:http2";
+import type { Writable } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { bodyTooLarge, createDecoder, decodeBody, malformedEncoding } from "./content-encoding.ts";
 
@@ -26,12 +27,19 @@ export function hasBody(request: Request): boolean {
  * @throws ConnectError: 413 past `maxBytes` (what follows is discarded, never kept), CANCELLED where the client goes.
  */
 export async function readBody(request: Request, maxBytes: number): Promise<Buffer> {
+  const raw = await readRaw(request, maxBytes);
+  const encoding = request.headers["content-encoding"];
+  return encoding === undefined ? raw : await decodeBody(raw, encoding, maxBytes);
+}
+
+/** Reads a whole body as it was sent. @throws as {@link readBody}. */
+export function readRaw(request: Request, maxBytes: number): Promise<Buffer> {
   const length = request.headers["content-length"];
   if (length !== undefined && Number(length) > maxBytes) {
     request.resume();
-    throw bodyTooLarge(maxBytes);
+    return Promise.reject(bodyTooLarge(maxBytes));
   }
-  const raw = await new Promise<Buffer>((resolve, reject) => {
+  return new Promise<Buffer>((resolve, reject) => {
     const incoming = request as IncomingMessage;
     const chunks: Buffer[] = [];
     let size = 0;
@@ -50,34 +58,51 @@ export async function readBody(request: Request, maxBytes: number): Promise<Buff
     incoming.on("error", () => reject(clientGone()));
     incoming.on("close", () => reject(clientGone()));
   });
-  const encoding = request.headers["content-encoding"];
-  return encoding === undefined ? raw : await decodeBody(raw, encoding, maxBytes);
 }
 
 /**
- * Discards what is left of a request once its answer is out. A handler that answers early, on an error in a stream, has begun to read and stopped: an HTTP/1 connection would never get to the
- * client's next request, and on HTTP/2 the client would wait to be allowed to send the rest.
+ * Discards what is left of a request once its answer is out. A handler that answers early, on an error in a stream, has
+ * begun to read and stopped: an HTTP/1 connection would never get to the client's next request, and on HTTP/2 the client
+ * would wait to be allowed to send the rest.
  */
 export function discardRest(request: Request, response: Response): void {
-  const discard = (): void => {
+  if ("stream" in request) {
+    const { stream } = request;
+    // An answer through node's own response always ends with trailers, which it sends in the turn after this event.
+    stream.once("wantTrailers", () => setImmediate(() => stopSending(stream)));
+    return;
+  }
+  (response as ServerResponse).once("finish", () => {
     if (request.readableEnded) return;
     request.removeAllListeners("readable");
     // The stream forgets its listeners only on the next tick; before that it would not flow.
     setImmediate(() => request.resume());
-  };
-  if ("stream" in request) {
-    const { stream } = request;
-    // The response's own event waits for the request to end, so it is the stream's; and what the stream gives is taken
-    // from under the request, which would keep it.
-    stream.once("finish", () => {
-      if (stream.readableEnded) return;
-      stream.removeAllListeners("data");
-      stream.on("data", () => undefined);
-      setImmediate(() => stream.resume());
-    });
+  });
+}
+
+/**
+ * Tells an HTTP/2 client, whose answer is ended, to send no more of its request: RST_STREAM with NO_ERROR, as RFC 9113
+ * has it in section 8.1. Node sends it after the answer.
+ */
+export function stopSending(stream: ServerHttp2Stream): void {
+  if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+}
+
+/**
+ * Answers with a whole body. On HTTP/2 all of it goes out in one turn, its end included: some clients break off their
+ * request when they have read the head of an early answer, and nothing must be left to send by then.
+ */
+export function answerWhole(response: Response, status: number, headers: OutgoingHttpHeaders, body: Uint8Array): void {
+  headers["content-length"] = body.length;
+  if (!("stream" in response)) {
+    response.writeHead(status, headers).end(body);
     return;
   }
-  (response as ServerResponse).once("finish", discard);
+  const { stream } = response;
+  if (stream.destroyed || stream.closed) return;
+  stream.respond({ ...response.getHeaders(), ...headers, ":status": status });
+  stream.end(body);
+  stopSending(stream);
 }
 
 /**
@@ -120,8 +145,8 @@ async function* decoded(chunks: AsyncIterable<Buffer>, encoding: string): AsyncG
 }
 
 /** Writes a chunk and waits until the client has taken enough of what was written. @throws where the client is gone. */
-export function writeChunk(response: Response, chunk: string | Uint8Array): Promise<void> | undefined {
-  const stream = response as ServerResponse;
+export function writeChunk(to: Response | Writable, chunk: string | Uint8Array): Promise<void> | undefined {
+  const stream = to as Writable;
   if (stream.destroyed || stream.closed) throw clientGone();
   if (stream.write(chunk)) return undefined;
   return new Promise((resolve, reject) => {

@@ -6,14 +6,10 @@ import {
   type UniversalHandler,
   type UniversalServerRequest,
 } from "@connectrpc/connect/protocol";
-import {
-  compressionBrotli,
-  compressionGzip,
-  universalRequestFromNodeRequest,
-  universalResponseToNodeResponse,
-} from "@connectrpc/connect-node";
-import { discardRest, type Request, type Response, undecodedBody } from "./http-io.ts";
+import { compressionBrotli, compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
+import { type Request, type Response, undecodedBody } from "./http-io.ts";
 import type { RestOptions } from "./rest-options.ts";
+import { sendAnswer } from "./rpc-answer.ts";
 import { createUnaryRpc, type UnaryRpc } from "./rpc-unary.ts";
 
 /** Serves a request of Connect, gRPC-Web or gRPC whose path is that of a method; undefined for any other path. */
@@ -21,7 +17,7 @@ export type RpcHandler = (path: string) => ((request: Request, response: Respons
 
 /**
  * Serves the implementations at `/package.Service/Method`: ordinary unary calls on a fast road, everything else
- * (streams, GET, compressed requests, gRPC) by connect-node.
+ * (streams, GET, gRPC) by connect-node.
  */
 export function createRpcHandler(options: RestOptions): RpcHandler {
   const interceptors = [...(options.interceptors ?? [])];
@@ -97,7 +93,6 @@ function runHandler(
   options: RestOptions,
   body?: Uint8Array,
 ): void {
-  discardRest(request, response);
   const contextValues = options.contextValues?.(request);
   const universal = universalRequestOf(request, response, contextValues);
   if (universal === undefined) {
@@ -106,9 +101,16 @@ function runHandler(
     response.end();
     return;
   }
-  handler({ ...universal, body: body === undefined ? undecodedBody(request) : createAsyncIterable([body]) })
-    .then((answer) => universalResponseToNodeResponse(answer, response))
+  handler({
+    ...universal,
+    // Streams both ways are refused below HTTP/2, where a client may wait for an answer before it sends the rest. Node
+    // reads and writes at once on HTTP/1 too, so that it is up to the client.
+    httpVersion: "2.0",
+    body: body === undefined ? undecodedBody(request) : createAsyncIterable([body]),
+  })
+    .then((answer) => sendAnswer(answer, request, response))
     .catch((reason: unknown) => {
+      response.destroy();
       if (!isOfTheConnection(ConnectError.from(reason))) options.onError?.(reason, request);
     });
 }

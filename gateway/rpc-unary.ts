@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { OutgoingHttpHeaders } from "node:http";
 import type { JsonReadOptions, JsonValue, JsonWriteOptions, Message, Registry } from "@bufbuild/protobuf";
 import { fromJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor, type MethodImplSpec } from "@connectrpc/connect";
@@ -12,10 +12,11 @@ import { binaryReader } from "./codec/binary-reader.ts";
 import { binaryWriter } from "./codec/binary-writer.ts";
 import { createJsonReader } from "./codec/json-reader.ts";
 import { createJsonWriter } from "./codec/json-writer.ts";
+import { decodeBody } from "./content-encoding.ts";
 import { untilAborted } from "./deadline.ts";
 import { countKeys, countKeysInText } from "./duplicate-keys.ts";
 import { isGatewayError } from "./errors.ts";
-import { type Request, type Response, readBody } from "./http-io.ts";
+import { answerWhole, type Request, type Response, readRaw } from "./http-io.ts";
 import type { RestOptions } from "./rest-options.ts";
 
 /**
@@ -49,7 +50,7 @@ const maxReasonLength = 400;
 
 /**
  * The fast road for a unary method: no streams, no iterators, compiled codecs, and nothing made that nobody asks for.
- * Compressed requests, GET, and anything but one whole message are left to connect-node.
+ * GET, and anything but one whole message, are left to connect-node.
  */
 export function createUnaryRpc(
   spec: MethodImplSpec & { kind: "unary" },
@@ -94,7 +95,7 @@ export function createUnaryRpc(
   return (request, response) => {
     const { headers } = request;
     const wire = wires[headers["content-type"] ?? ""];
-    if (wire === undefined || request.method !== "POST" || isUnusual(headers)) return false;
+    if (wire === undefined || request.method !== "POST" || isUnusual(headers, wire)) return false;
     const timeout = wire.protocol === "connect" ? headers["connect-timeout-ms"] : headers["grpc-timeout"];
     const timeoutMs = timeout === undefined ? undefined : timeoutOf(wire, String(timeout));
     if (timeout !== undefined && (timeoutMs === undefined || timeoutMs > (options.maxTimeoutMs ?? Infinity)))
@@ -118,10 +119,16 @@ export function createUnaryRpc(
       contextValues: options.contextValues?.(request),
     });
     try {
-      const body = await readBody(request, maxBytes + (wire.protocol === "connect" ? 0 : 5));
-      const bytes = wire.protocol === "connect" ? body : firstMessage(body);
-      const input = bytes && decode(bytes, wire.binary);
-      if (input === undefined || (wire.protocol === "grpc-web" && body.length > messageHead + (bytes?.length ?? 0))) {
+      const body = await readRaw(request, maxBytes + (wire.protocol === "connect" ? 0 : messageHead));
+      const encoding = encodingOf(request.headers, wire);
+      const first =
+        wire.protocol === "connect"
+          ? { data: body, isCompressed: encoding !== undefined, isAlone: true }
+          : firstMessage(body, encoding);
+      const input =
+        first &&
+        decode(first.isCompressed ? await decodeBody(first.data, encoding ?? "", maxBytes) : first.data, wire.binary);
+      if (input === undefined || !first?.isAlone) {
         call.abort();
         fallback(request, response, body);
         return;
@@ -150,11 +157,19 @@ function jsonOptionsOf(
 }
 
 /** What connect-node should look at itself. */
-function isUnusual(headers: Request["headers"]): boolean {
-  const encoding = headers["content-encoding"] ?? headers["grpc-encoding"];
-  if (encoding !== undefined && encoding !== "identity") return true;
+function isUnusual(headers: Request["headers"], wire: Wire): boolean {
+  const encoding = encodingOf(headers, wire);
+  if (encoding !== undefined && encoding !== "gzip" && encoding !== "br") return true;
+  const foreign = headers[wire.protocol === "connect" ? "grpc-encoding" : "content-encoding"];
+  if (foreign !== undefined && foreign !== "identity") return true;
   const version = headers["connect-protocol-version"];
   return version !== undefined && version !== "1";
+}
+
+/** How the message is compressed, or may be where its envelope says so. */
+function encodingOf(headers: Request["headers"], wire: Wire): string | undefined {
+  const encoding = headers[wire.protocol === "connect" ? "content-encoding" : "grpc-encoding"];
+  return encoding === undefined || encoding === "identity" ? undefined : String(encoding);
 }
 
 const units: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
@@ -185,11 +200,20 @@ function headersOf(request: Request): Headers {
 /** Bytes before each message of gRPC-Web: flags and its length. */
 const messageHead = 5;
 
-/** The first message of a gRPC-Web request; undefined where it is not there whole or is compressed. */
-function firstMessage(body: Buffer): Uint8Array | undefined {
-  if (body.length < messageHead || body[0] !== 0) return undefined;
+interface FirstMessage {
+  readonly data: Buffer;
+  readonly isCompressed: boolean;
+  /** Nothing follows it. */
+  readonly isAlone: boolean;
+}
+
+/** The first message of a gRPC-Web request; undefined where it is not there whole or says what it may not. */
+function firstMessage(body: Buffer, encoding: string | undefined): FirstMessage | undefined {
+  if (body.length < messageHead) return undefined;
+  const isCompressed = body[0] === 1 && encoding !== undefined;
   const end = messageHead + body.readUInt32BE(1);
-  return end <= body.length ? body.subarray(messageHead, end) : undefined;
+  if ((body[0] !== 0 && !isCompressed) || end > body.length) return undefined;
+  return { data: body.subarray(messageHead, end), isCompressed, isAlone: end === body.length };
 }
 
 function errorOf(thrown: unknown, call: Call): ConnectError {
@@ -228,8 +252,7 @@ async function answerConnect(
       headers["content-encoding"] = compression.name;
     }
   }
-  headers["content-length"] = body.length;
-  (response as ServerResponse).writeHead(200, headers).end(body);
+  answerWhole(response, 200, headers, body);
 }
 
 function refuseConnect(
@@ -244,8 +267,7 @@ function refuseConnect(
   headers["content-type"] = "application/json";
   if (!error.isWireError) setMetadata(headers, error);
   const body = errorToJsonBytes(error, jsonOptions);
-  headers["content-length"] = body.length;
-  (response as ServerResponse).writeHead(codeToHttpStatus(error.code), headers).end(body);
+  answerWhole(response, codeToHttpStatus(error.code), headers, body);
 }
 
 /** Metadata of an error, without what belongs to the protocol. */
@@ -278,8 +300,7 @@ async function answerGrpcWeb(
   const trailer = new Headers(call.touchedTrailer());
   trailer.set("grpc-status", "0");
   const body = Buffer.concat([envelope(flags, data.length), data, trailerFrame(trailer)]);
-  headers["content-length"] = body.length;
-  (response as ServerResponse).writeHead(200, headers).end(body);
+  answerWhole(response, 200, headers, body);
 }
 
 function refuseGrpcWeb(response: Response, call: Call, wire: Wire, error: ConnectError): void {
@@ -290,8 +311,7 @@ function refuseGrpcWeb(response: Response, call: Call, wire: Wire, error: Connec
   const trailer = new Headers(call.touchedTrailer());
   setTrailerStatus(trailer, error);
   const body = trailerFrame(trailer);
-  headers["content-length"] = body.length;
-  (response as ServerResponse).writeHead(200, headers).end(body);
+  answerWhole(response, 200, headers, body);
 }
 
 function negotiate(accepted: string | string[] | undefined): Compression | undefined {

@@ -7,18 +7,21 @@ import { parseArgs } from "node:util";
  * Runs every check, or those whose names or group are given, each to its end whatever the others say, and closes with
  * one line: how many passed and how many failed, a check or a test counting as one.
  *
- *     node tools/check.ts [lint | test | <name of a check> …] [--no-skips]
+ *     node tools/check.ts [lint | test | conformance | <name of a check> …] [--no-skips]
  *
  * With `--no-skips` a skipped test counts as failed, unless the machine lacks a server or a browser that tests use and
- * it cannot be installed either. A test whose name says why it is skipped, as in "(skipped: there is no Go)", is excused.
+ * it cannot be installed either. A test whose name says why it is skipped, as in "(skipped: there is no Go)", is excused,
+ * and so is the conformance suite where Go or its module proxy is not there.
  */
 
 interface Check {
   name: string;
-  group: "lint" | "test";
+  group: "lint" | "test" | "conformance";
+  /** Gets what the check needs. Where it cannot be had, the check is skipped, and that is no failure. */
+  prepare?: string[];
   /** Run one after the other until one fails. */
   commands: string[][];
-  /** Where jest writes its counts; other checks count as one. */
+  /** Where counts are written, as jest does; other checks count as one. */
   counts?: string;
 }
 
@@ -27,6 +30,8 @@ interface Verdict {
   passed: number;
   failed: number;
   skipped: number;
+  /** True where it could not be prepared. */
+  excused?: boolean;
   seconds: number;
 }
 
@@ -61,6 +66,13 @@ const checks: Check[] = [
   jest("integration"),
   jest("contract"),
   jest("e2e"),
+  {
+    name: "conformance",
+    group: "conformance",
+    counts: ".cache/check/conformance.json",
+    prepare: ["node", "tools/conformance.ts", "--prepare"],
+    commands: [["node", "tools/conformance.ts", "--counts", ".cache/check/conformance.json"]],
+  },
 ];
 
 /** A check that hangs must not hang the others; none takes a tenth of this. */
@@ -85,6 +97,9 @@ function run([command = "", ...args]: string[]): Promise<boolean> {
 async function runCheck(check: Check): Promise<Verdict> {
   console.log(`\n── ${check.name} ──`);
   const start = performance.now();
+  if (check.prepare && !(await run(check.prepare))) {
+    return { name: check.name, passed: 0, failed: 0, skipped: 1, excused: true, seconds: 0 };
+  }
   if (check.counts) {
     await rm(check.counts, { force: true });
   }
@@ -97,7 +112,7 @@ async function runCheck(check: Check): Promise<Verdict> {
   return { name: check.name, seconds, ...counted };
 }
 
-/** Jest's counts. A suite that could not run at all, and a run that failed or found nothing, are one failure each. */
+/** The counts of a check. A suite that could not run at all, and a run that failed or found nothing, are one failure each. */
 async function readCounts(file: string, ok: boolean): Promise<Pick<Verdict, "passed" | "failed" | "skipped">> {
   const text = await readFile(file, "utf8").catch(() => "{}");
   const { testResults = [], ...counts }: JestReport = JSON.parse(text);
@@ -135,7 +150,9 @@ const strict = values["no-skips"] && canRunEverything();
 const verdicts: Verdict[] = [];
 for (const check of chosen) {
   const verdict = await runCheck(check);
-  verdicts.push(strict ? { ...verdict, failed: verdict.failed + verdict.skipped, skipped: 0 } : verdict);
+  verdicts.push(
+    strict && !verdict.excused ? { ...verdict, failed: verdict.failed + verdict.skipped, skipped: 0 } : verdict,
+  );
 }
 
 console.log("\n── verdicts ──");

@@ -16,6 +16,9 @@ interface Wire {
   readonly name: "grpc" | "local";
   /** Milliseconds left, counted when asked; undefined without a deadline. */
   timeoutMs(): number | undefined;
+  /** What the handler sets, here and not in its answer, so that a call that fails has it too. */
+  readonly responseHeader: Headers;
+  readonly responseTrailer: Headers;
 }
 
 /** Set by our own wires on each call's context values. */
@@ -27,6 +30,9 @@ export const wireKey = createContextKey<Wire | undefined>(undefined, {
 export interface Call {
   readonly header: Headers;
   readonly values: ContextValues;
+  /** What the handler has set so far. */
+  readonly responseHeader: Headers;
+  readonly responseTrailer: Headers;
   /** Aborted by the deadline, by the caller, and when the call has ended. The reason is always a ConnectError. */
   readonly signal: AbortSignal;
   /** Ends the call for `reason` unless it has ended. */
@@ -57,9 +63,13 @@ export function beginCall(init: CallInit): Call {
   const { timeoutMs } = init;
   const deadlineAt = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
   const values = init.values === undefined ? createContextValues() : inheritValues(init.values);
+  const responseHeader = new Headers();
+  const responseTrailer = new Headers();
   values.set(wireKey, {
     name: init.wire,
     timeoutMs: () => (deadlineAt === undefined ? undefined : deadlineAt - performance.now()),
+    responseHeader,
+    responseTrailer,
   });
 
   let timer: NodeJS.Timeout | undefined;
@@ -85,6 +95,8 @@ export function beginCall(init: CallInit): Call {
   return {
     header: init.header,
     values,
+    responseHeader,
+    responseTrailer,
     signal: controller.signal,
     abort,
     finish: () => abort(finished),
@@ -111,8 +123,8 @@ export function handlerContext(
     signal: request.signal,
     timeoutMs: () => wire?.timeoutMs(),
     requestHeader: request.header,
-    responseHeader: new Headers(),
-    responseTrailer: new Headers(),
+    responseHeader: wire?.responseHeader ?? new Headers(),
+    responseTrailer: wire?.responseTrailer ?? new Headers(),
     values: request.contextValues,
   };
 }

@@ -16,7 +16,7 @@ import type { Logger } from "../log.ts";
 import { callerLeft, untilAborted } from "./abort.ts";
 import { beginCall, type Call } from "./call.ts";
 import { toOutward, withErrorInfo } from "./error-mapping.ts";
-import { headersOf, metadataOf } from "./grpc-metadata.ts";
+import { headersOf, metadataOf, trailersOf } from "./grpc-metadata.ts";
 import { statusOf } from "./grpc-status.ts";
 import type { InFlight } from "./in-flight.ts";
 import { createMethodInvoker, type MethodInvoker } from "./invoke.ts";
@@ -28,9 +28,11 @@ export interface GrpcHandlerOptions {
   readonly inFlight: InFlight;
   /** A request message of more bytes is RESOURCE_EXHAUSTED. */
   readonly maxRequestBytes: number;
+  /** Whether the refusal of a message has `google.rpc` details. */
+  readonly detailedRefusals: boolean;
 }
 
-type ServerSurfaceCall = Pick<ServerUnaryCall<Buffer, Buffer>, "getDeadline" | "metadata"> & {
+type ServerSurfaceCall = Pick<ServerUnaryCall<Buffer, Buffer>, "getDeadline" | "metadata" | "sendMetadata"> & {
   on(event: "cancelled", listener: () => void): unknown;
 };
 
@@ -66,9 +68,9 @@ function unary(served: Served): handleUnaryCall<Buffer, Buffer> {
       const { message, header, trailer } = await served.invoker.unary(request, call);
       const bytes = encode(output, message);
       wire.sendMetadata(metadataOf(header));
-      respond(null, bytes, metadataOf(trailer));
+      respond(null, bytes, trailersOf(trailer));
     } catch (error) {
-      respond(refusal(error, call, served));
+      respond(refusal(error, wire, call, served));
     } finally {
       finish(call, served);
     }
@@ -82,9 +84,9 @@ function clientStreaming(served: Served): handleClientStreamingCall<Buffer, Buff
       const response = await served.invoker.stream(requests(wire, call, served), call);
       const bytes = encode(served.spec.method.output, await only(response));
       wire.sendMetadata(metadataOf(response.header));
-      respond(null, bytes, metadataOf(response.trailer));
+      respond(null, bytes, trailersOf(response.trailer));
     } catch (error) {
-      respond(refusal(error, call, served));
+      respond(refusal(error, wire, call, served));
     } finally {
       finish(call, served);
     }
@@ -148,13 +150,15 @@ async function answer(
       await write(bytes);
     }
     // A handler that ends its stream because the call is over has not answered it.
-    call.signal.throwIfAborted();
+    if (call.signal.aborted) {
+      throw withErrorInfo(call.signal.reason);
+    }
     if (!begun) {
       wire.sendMetadata(metadataOf(response.header));
     }
-    wire.end(metadataOf(response.trailer));
+    wire.end(trailersOf(response.trailer));
   } catch (error) {
-    wire.emit("error", refusal(error, call, served));
+    wire.emit("error", refusal(error, wire, call, served));
   } finally {
     finish(call, served);
   }
@@ -178,12 +182,10 @@ function createWriter(
       }
     });
     if (unsent >= maxUnsentBytes) {
-      await untilAborted(
-        new Promise<void>((resolve) => {
-          roomAgain = resolve;
-        }),
-        signal,
-      );
+      const room = new Promise<void>((resolve) => {
+        roomAgain = resolve;
+      });
+      await untilAborted(room, signal).catch((reason) => Promise.reject(withErrorInfo(reason)));
     }
   };
 }
@@ -212,17 +214,26 @@ async function only(response: StreamResponse): Promise<Message> {
   return message;
 }
 
-function decode(schema: DescMessage, bytes: Buffer, { maxRequestBytes }: Served): Message {
-  if (bytes.length > maxRequestBytes) {
-    const description = `a request message may have ${maxRequestBytes} bytes at most; this one has ${bytes.length}`;
-    throw resourceExhausted("MESSAGE_TOO_LARGE", description, [{ subject: "request", description }]);
-  }
+function decode(schema: DescMessage, bytes: Buffer, { maxRequestBytes, detailedRefusals }: Served): Message {
   try {
+    if (bytes.length > maxRequestBytes) {
+      throw tooLarge(bytes.length, maxRequestBytes);
+    }
     return fromBinary(schema, bytes);
   } catch (error) {
-    const description = `not a valid ${schema.typeName}: ${error instanceof Error ? error.message : error}`;
-    throw invalidArgument([{ field: "", description }], "MALFORMED_MESSAGE");
+    const refused = error instanceof ConnectError ? error : malformed(schema, error);
+    throw detailedRefusals ? refused : new ConnectError(refused.rawMessage, refused.code);
   }
+}
+
+function tooLarge(length: number, limit: number): ConnectError {
+  const description = `a request message may have ${limit} bytes at most; this one has ${length}`;
+  return resourceExhausted("MESSAGE_TOO_LARGE", description, [{ subject: "request", description }]);
+}
+
+function malformed({ typeName }: DescMessage, cause: unknown): ConnectError {
+  const description = `not a valid ${typeName}: ${cause instanceof Error ? cause.message : cause}`;
+  return invalidArgument([{ field: "", description }], "MALFORMED_MESSAGE");
 }
 
 function encode<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Buffer {
@@ -230,14 +241,21 @@ function encode<Desc extends DescMessage>(schema: Desc, message: MessageShape<De
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** The status to end the call with. What the interceptors have not mapped is a bug of this wire, and is logged here. */
-function refusal(error: unknown, call: Call, { log, spec }: Served) {
+/**
+ * The status to end the call with, after the headers that the handler had set. What the interceptors have not mapped is
+ * a bug of this wire, and is logged here.
+ */
+function refusal(error: unknown, wire: Pick<ServerSurfaceCall, "sendMetadata">, call: Call, { log, spec }: Served) {
+  // Without any, head and trailers are one.
+  if (!call.responseHeader.keys().next().done) {
+    wire.sendMetadata(metadataOf(call.responseHeader));
+  }
   if (error instanceof ConnectError) {
-    return statusOf(withErrorInfo(error));
+    return statusOf(error, call.responseTrailer);
   }
   const outward = toOutward(error, { signal: call.signal, contextValues: call.values });
   if (outward.cause === error) {
     log.error({ err: error, rpc: `${spec.method.parent.typeName}/${spec.method.name}` }, "rpc failed on the wire");
   }
-  return statusOf(outward);
+  return statusOf(outward, call.responseTrailer);
 }

@@ -31,9 +31,31 @@ export function headersOf(metadata: Metadata): Headers {
   return headers;
 }
 
+/** Metadata whose binary values are written without padding, as gRPC asks of senders; grpc-js pads them. */
+class UnpaddedMetadata extends Metadata {
+  override clone(): UnpaddedMetadata {
+    const copy = new UnpaddedMetadata(this.getOptions());
+    copy.merge(this);
+    return copy;
+  }
+
+  override toHttp2Headers() {
+    const headers = super.toHttp2Headers();
+    for (const key in headers) {
+      const value = headers[key];
+      if (key.endsWith("-bin") && value !== undefined) {
+        headers[key] = Array.isArray(value) ? value.map(unpadded) : unpadded(String(value));
+      }
+    }
+    return headers;
+  }
+}
+
+const unpadded = (base64: string) => base64.replace(/=+$/, "");
+
 /** Headers as gRPC metadata, without those of the protocol; the inverse of `headersOf`. */
 export function metadataOf(headers: Headers): Metadata {
-  const metadata = new Metadata();
+  const metadata = new UnpaddedMetadata();
   headers.forEach((value, key) => {
     if (key.startsWith("grpc-") || protocolHeaders.has(key)) {
       return;
@@ -46,5 +68,13 @@ export function metadataOf(headers: Headers): Metadata {
       metadata.add(key, value);
     }
   });
+  return metadata;
+}
+
+/** The trailers of a call that went well. */
+export function trailersOf(headers: Headers): Metadata {
+  const metadata = metadataOf(headers);
+  // grpc-js says "OK" here, where gRPC has a message for errors only; what the metadata says counts.
+  metadata.set("grpc-message", "");
   return metadata;
 }

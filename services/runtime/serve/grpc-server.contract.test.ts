@@ -1,7 +1,16 @@
-import { connect, constants } from "node:http2";
+import { once } from "node:events";
+import { connect, constants, type IncomingHttpHeaders } from "node:http2";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema, MethodOptionsSchema } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, createClient, createServiceImplSpec, type ServiceImpl } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  createClient,
+  createServiceImplSpec,
+  encodeBinaryHeader,
+  type HandlerContext,
+  type ServiceImpl,
+} from "@connectrpc/connect";
 import { expect, test } from "@jest/globals";
 import { BadRequestSchema, ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.js";
 import { ServerReflection } from "../../../gen/grpc/reflection/v1/reflection_pb.js";
@@ -118,6 +127,57 @@ test("malformed frames and messages are refused, never INTERNAL and never a cras
   expect(await post(port, "Nothing", frame(Buffer.alloc(0)))).toBe(status(Code.Unimplemented));
   expect(await post(port, "Ask", frame(Buffer.alloc(0)), { "content-type": "text/plain" })).toBe("HTTP 415");
   expect(await post(port, "Ask", frame(Buffer.alloc(0)))).toBe("0");
+});
+
+/** Calls a method with an empty message and answers the headers and trailers as they came. */
+async function blocksOf(port: number, method: string): Promise<IncomingHttpHeaders[]> {
+  const session = connect(`http://127.0.0.1:${port}`);
+  try {
+    const stream = session.request({
+      ":method": "POST",
+      ":path": `/docket.testing.v1.ProbeService/${method}`,
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    const blocks: IncomingHttpHeaders[] = [];
+    stream.on("response", (headers) => blocks.push(headers));
+    stream.on("trailers", (trailers) => blocks.push(trailers));
+    stream.end(frame(Buffer.alloc(0)));
+    stream.resume();
+    await once(stream, "close");
+    return blocks;
+  } finally {
+    session.destroy();
+  }
+}
+
+test("what a handler sets goes out with its answer and with its error, binary values without padding", async () => {
+  const set = ({ responseHeader, responseTrailer }: HandlerContext) => {
+    responseHeader.set("x-head", "1");
+    responseTrailer.set("x-tail-bin", encodeBinaryHeader(new Uint8Array([1])));
+  };
+  const refuse = (_: unknown, context: HandlerContext): never => {
+    set(context);
+    throw new ConnectError("no", Code.Aborted, undefined, [{ desc: ErrorInfoSchema, value: { reason: "NO" } }]);
+  };
+  await using served = await serving({
+    ask: refuse,
+    async *follow(_, context) {
+      yield refuse(_, context);
+    },
+    async collect(_, context) {
+      set(context);
+      return {};
+    },
+  });
+  for (const method of ["Ask", "Follow"]) {
+    const [head, tail] = await blocksOf(served.port, method);
+    expect(head).toMatchObject({ "x-head": "1" });
+    expect(tail).toMatchObject({ "x-tail-bin": "AQ", "grpc-status": String(Code.Aborted), "grpc-message": "no" });
+    expect(tail?.["grpc-status-details-bin"]).toMatch(/^[A-Za-z0-9+/]+$/);
+  }
+  const [, tail] = await blocksOf(served.port, "Collect");
+  expect(tail).toMatchObject({ "x-tail-bin": "AQ", "grpc-status": "0", "grpc-message": "" });
 });
 
 test("an error with more violations than a trailer holds keeps its first ones and its ErrorInfo", async () => {

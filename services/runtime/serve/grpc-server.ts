@@ -20,6 +20,8 @@ export interface GrpcServerOptions {
   readonly reflection?: boolean;
   /** Larger request messages are RESOURCE_EXHAUSTED. Default 4 MiB. */
   readonly maxRequestBytes?: number;
+  /** Whether the port's own refusals say more in `google.rpc` details. Those of handlers pass as they are. Default true. */
+  readonly detailedRefusals?: boolean;
 }
 
 /** Native gRPC on a port of its own. */
@@ -54,7 +56,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     "grpc.keepalive_timeout_ms": 20_000,
   });
 
-  const handling = { log, maxRequestBytes, inFlight };
+  const handling = { log, maxRequestBytes, inFlight, detailedRefusals: options.detailedRefusals ?? true };
   for (const spec of specs) {
     add(server, spec, { ...handling, interceptors: options.interceptors });
   }

@@ -1,6 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { Metadata, type ServiceError, type StatusObject, type status } from "@grpc/grpc-js";
+import type { ServiceError, StatusObject, status } from "@grpc/grpc-js";
 import { BadRequestSchema } from "../../../gen/google/rpc/error_details_pb.js";
 import { type Status, StatusSchema } from "../../../gen/google/rpc/status_pb.js";
 import { headersOf, metadataOf } from "./grpc-metadata.ts";
@@ -15,10 +15,16 @@ const detailsKey = "grpc-status-details-bin";
 const maxDetailBytes = 6 * 1024;
 const maxMessageLength = 1024;
 
-/** The error as grpc-js wants it: code and message in the status, the whole `google.rpc.Status` in its trailers. */
-export function statusOf(error: ConnectError): StatusObject {
+/**
+ * The error as grpc-js wants it: code and message in the status, the whole `google.rpc.Status` in its trailers, beside
+ * those that the handler had set.
+ */
+export function statusOf(error: ConnectError, trailer: Headers): StatusObject {
   const message = shortened(error.rawMessage);
-  const metadata = error.isWireError ? new Metadata() : metadataOf(error.metadata);
+  const metadata = metadataOf(trailer);
+  if (!error.isWireError) {
+    metadata.merge(metadataOf(error.metadata));
+  }
   const details = wireDetails(error);
   if (details.length > 0) {
     const bytes = toBinary(StatusSchema, fitting(error.code, message, details));

@@ -1,0 +1,34 @@
+import { ServerCredentials } from "@grpc/grpc-js";
+import { answerRunner, readSuite, type Wanted } from "../../../gateway/conformance/runner.ts";
+import { conformanceSpec } from "../../../gateway/conformance/service.ts";
+import { createLogger } from "../../runtime/log.ts";
+import { deadlineInterceptor } from "../../runtime/serve/deadline.ts";
+import { createGrpcServer } from "../../runtime/serve/grpc-server.ts";
+
+/**
+ * The native gRPC port as the Connect conformance suite tests it. The first argument is the descriptor set of the
+ * suite's own protos.
+ */
+const [descriptorSet = ""] = process.argv.slice(2);
+const suite = readSuite(descriptorSet);
+
+await answerRunner(suite, async (wanted) => {
+  const server = createGrpcServer({
+    specs: [conformanceSpec(suite)],
+    interceptors: [deadlineInterceptor],
+    log: createLogger({ level: "silent", name: "conformance" }),
+    credentials: credentialsOf(wanted),
+    maxRequestBytes: wanted.messageReceiveLimit,
+    // The suite counts them, and expects none.
+    detailedRefusals: false,
+  });
+  return { port: await server.listen({ host: "127.0.0.1", port: 0 }) };
+});
+
+function credentialsOf({ tls }: Wanted): ServerCredentials {
+  if (tls === undefined) {
+    return ServerCredentials.createInsecure();
+  }
+  const pair = { cert_chain: tls.cert, private_key: tls.key };
+  return ServerCredentials.createSsl(tls.clientCa ?? null, [pair], tls.clientCa !== undefined);
+}
