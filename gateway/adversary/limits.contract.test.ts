@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { rawRequest } from "../testing/raw-request.ts";
 import { type ServerProcess, startServerProcess } from "../testing/server-process.ts";
 import { startTestServer, type TestServer } from "../testing/test-api.ts";
-import { binaryMessage, nestedMessages, varint } from "./wire-bytes.ts";
+import { binaryMessage, nestedMessages, varint } from "../testing/wire-bytes.ts";
 
 const mib = 1024 * 1024;
 const limit = 4 * mib;

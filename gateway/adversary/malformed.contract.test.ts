@@ -1,9 +1,9 @@
 import { Agent, request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { createRandom, type Random } from "../fuzz/random.ts";
+import { type AnyRequest, malformedRest, malformedRpc } from "../testing/malformed-requests.ts";
 import { type ServerProcess, startServerProcess } from "../testing/server-process.ts";
 import { testRegistry } from "../testing/test-api.ts";
-import { type AnyRequest, malformedRest, malformedRpc } from "./malformed-requests.ts";
 
 interface Answer {
   readonly status: number;

@@ -255,6 +255,10 @@ describe(features.ambiguity, () => {
   test.each([
     ["/path/int32/{int32_field}", "/path/bool//{int32_field}", /column 12/],
     ["/path/custom", "/path/{renam", /column/],
+    ["/path/bool/{bool_field}", "/path/bool/{field_mask}", /column 12: variable "field_mask" is a message field/],
+    ["/path/bool/{bool_field}", "/path/bool/{string_map}", /column 12: variable "string_map" is a repeated field/],
+    ["/path/bool/{bool_field}", "/path/bool/{bool_fiend}", /column 12: .* has no field "bool_fiend"/],
+    ["/path/pair/{string_field}/{nested.name}", "/path/pair/{nested.name}/{nested.name}a", /column/],
   ])("%s as %s", (from, to, message) => {
     expect(() => serveWith(from, to)).toThrow(RouteError);
     expect(() => serveWith(from, to)).toThrow(message);
