@@ -84,7 +84,7 @@ describe("the HTTP port", () => {
 
     test("should keep an idle stream alive", async () => {
       const answer = await watch("count=1&pause_ms=130", { accept: "text/event-stream" });
-      expect(answer.body.toString()).toMatch(/^(: keep-alive\n\n){2,3}id: 1\n/);
+      expect(answer.body.toString()).toMatch(/^(: keep-alive\n\n)+id: 1\n/);
     });
 
     test("should send NDJSON, also where nothing is asked for", async () => {
