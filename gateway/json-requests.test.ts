@@ -25,12 +25,28 @@ describe("a stream of JSON values", () => {
     for (const size of [1, 2, 3, 1000]) expect(await cut(text, size)).toEqual(values);
   });
 
-  test.each(["}", "{", '"a', "x", "1,2", "{} ]"])("should not be %j", async (text) => {
-    await expect(cut(text)).rejects.toThrow(/not a stream of JSON values|ends within a message/);
+  test.each(["}", "*", "{} ]", "[1] 2", "[1,,2]", "[,1]", "1,2", "{},{}"])("should not be %j", async (text) => {
+    for (const size of [1, 1000]) {
+      await expect(cut(text, size)).rejects.toThrow("the body is not a stream of JSON values");
+    }
+  });
+
+  test.each(["{", '"a', "[1", "[1,", '{"a":["}]'])("should not end within a message: %j", async (text) => {
+    for (const size of [1, 1000]) await expect(cut(text, size)).rejects.toThrow("the body ends within a message");
+  });
+
+  test("should be UTF-8", async () => {
+    expect(await cut('"é✓😀"', 1)).toEqual(['"é✓😀"']);
+    async function* broken() {
+      yield Buffer.from([0x22, 0xff, 0x22]);
+    }
+    await expect(jsonValues(broken(), 10).next()).rejects.toThrow("the body is not valid UTF-8");
   });
 
   test("should have no value larger than the limit", async () => {
     expect(await cut('{"a":"123"}{"a":"123"}', 4, 12)).toHaveLength(2);
     await expect(cut('{"a":"12345678901234567890"}', 4, 12)).rejects.toThrow("larger than 12 bytes");
+    await expect(cut("1".repeat(20), 4, 12)).rejects.toThrow("larger than 12 bytes");
+    await expect(cut(" ".repeat(20), 4, 12)).rejects.toThrow("larger than 12 bytes");
   });
 });

@@ -175,16 +175,13 @@ describe(features.clientStream, () => {
     expect((await call("POST /v1/books:import", body)).json["names"] ?? []).toEqual(names);
   });
 
-  test.each([
-    '[{"name":"a"}',
-    '[{"name":"a"},]',
-    '[{"name":"a"}{"name":"b"}]',
-    '{"name":"a"},',
-    '{"name":"a"}]',
-  ])("%s is none", async (body) => {
-    const answer = await call("POST /v1/books:import", body);
-    expect(answer).toMatchObject({ status: 400, json: { details: [{ reason: "MALFORMED_JSON" }, {}] } });
-  });
+  test.each(['[{"name":"a"}', '[{"name":"a"},]', '[{"name":"a"}{"name":"b"}]', '{"name":"a"},', '{"name":"a"}]'])(
+    "%s is none",
+    async (body) => {
+      const answer = await call("POST /v1/books:import", body);
+      expect(answer).toMatchObject({ status: 400, json: { details: [{ reason: "MALFORMED_JSON" }, {}] } });
+    },
+  );
 
   test.each(["[[]]", "7"])("%s holds no message of this method", async (body) => {
     const answer = await call("POST /v1/books:import", body);

@@ -77,6 +77,14 @@ describe("reloading", () => {
     await until(() => servesEcho(program.url));
   });
 
+  test("should notice a file that changes while the program starts", async () => {
+    writeFileSync(file, withoutEcho);
+    const starting = start();
+    replace(file, whole);
+    await using program = await starting;
+    await until(() => servesEcho(program.url));
+  });
+
   test("should go on as before while the file is broken or gone, say so, and notice when it is whole again", async () => {
     writeFileSync(file, whole);
     await using program = await start("--ops-port=0");

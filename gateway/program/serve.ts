@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { createHttpHandler, type HttpHandler } from "../http-server.ts";
 import { readCertificate } from "./certificates.ts";
 import type { Config } from "./config.ts";
@@ -19,17 +20,36 @@ export interface Program extends AsyncDisposable {
   reload(): void;
 }
 
+const lookupMs = 3000;
+
 /** Serves by the configuration. @throws ProgramError where a file is wrong, and where a port cannot be had. */
 export async function serve(config: Config, log: (line: string) => void): Promise<Program> {
   const shutdown = new AbortController();
   const onTrouble = seldom((reason) => log(`the upstream cannot be reached: ${reason}`));
   await using opened = new AsyncDisposableStack();
+  const files = filesOf(config);
+  // Before the files are read, so that no change can fall in between.
+  if (config.watch) opened.use(watchFiles(files, () => reload()));
   const pool = opened.use(openPool(config.upstreams, { ...config.pool, onTrouble }));
   let handler = load(config, pool, shutdown.signal, log, onTrouble);
-  await pool.opened;
-
-  const { host, port, opsPort } = config;
+  let listener: Listener | undefined;
   let operations: Operations | undefined;
+  const reload = (): void => {
+    try {
+      const renewed = config.certificate && readCertificate(config.certificate);
+      handler = load(config, pool, shutdown.signal, log, onTrouble);
+      if (renewed !== undefined) listener?.renew(renewed);
+      log(`reloaded ${files.join(", ")}`);
+      operations?.reloaded(true);
+    } catch (error) {
+      log(`what was served before goes on being served: ${error instanceof Error ? error.message : String(error)}`);
+      operations?.reloaded(false);
+    }
+  };
+
+  // Whoever calls at once finds the upstream's addresses, unless looking them up takes long.
+  await Promise.race([pool.opened, sleep(lookupMs, undefined, { ref: false })]);
+  const { host, port, opsPort } = config;
   if (opsPort !== undefined) operations = opened.use(await openOperations(pool, { host, port: opsPort }));
   const front: HttpHandler = Object.assign(
     (...[request, response]: Parameters<HttpHandler>) => {
@@ -42,24 +62,7 @@ export async function serve(config: Config, log: (line: string) => void): Promis
     },
   );
   const certificate = config.certificate && readCertificate(config.certificate);
-  const listener: Listener = opened.use(
-    await listen({ host, port, certificate, handler: front, onCut: () => shutdown.abort() }),
-  );
-
-  const files = filesOf(config);
-  const reload = (): void => {
-    try {
-      const renewed = config.certificate && readCertificate(config.certificate);
-      handler = load(config, pool, shutdown.signal, log, onTrouble);
-      if (renewed !== undefined) listener.renew(renewed);
-      log(`reloaded ${files.join(", ")}`);
-      operations?.reloaded(true);
-    } catch (error) {
-      log(`what was served before goes on being served: ${error instanceof Error ? error.message : String(error)}`);
-      operations?.reloaded(false);
-    }
-  };
-  if (config.watch) opened.use(watchFiles(files, reload));
+  listener = opened.use(await listen({ host, port, certificate, handler: front, onCut: () => shutdown.abort() }));
   opened.defer(() => operations?.drain());
 
   const resources = opened.move();
