@@ -1,4 +1,11 @@
-import { type DescField, type DescMethod, type JsonObject, type JsonValue, ScalarType } from "@bufbuild/protobuf";
+import {
+  type DescField,
+  type DescMessage,
+  type DescMethod,
+  type JsonObject,
+  type JsonValue,
+  ScalarType,
+} from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { FieldBehavior } from "../../gen/google/api/field_behavior_pb.js";
 import { HttpBodySchema } from "../../gen/google/api/httpbody_pb.js";
@@ -79,7 +86,7 @@ function pathParameters({ path, schemas }: OperationInput): JsonObject[] {
     ...(parameter.open ? { "x-multi-segment": true } : {}),
     ...described(pathDescription(parameter)),
     schema:
-      isWhole(parameter) && !parameter.open
+      parameter.variable !== undefined && isWhole(parameter) && !parameter.open
         ? plain(schemas.field(parameter.variable.path.leaf))
         : segmentSchema(parameter),
   }));
@@ -90,6 +97,7 @@ function isWhole({ pattern, name }: PathParameter): boolean {
 }
 
 function pathDescription(parameter: PathParameter): string {
+  if (parameter.variable === undefined) return parameter.open ? "May hold slashes." : "";
   const comment = commentOf(parameter.variable.path.leaf);
   if (isWhole(parameter)) return parameter.open ? `${comment} May hold slashes.`.trim() : comment;
   return `The part \`{${parameter.name}}\` of \`${parameter.variable.path.name}\`, which is \`${parameter.pattern}\`.`;
@@ -114,15 +122,23 @@ function queryParameters({ route, schemas }: OperationInput): JsonObject[] {
   const bound = new Set(route.variables.map((variable) => variable.path.name));
   if (typeof route.body === "object") bound.add(route.body.name);
   const parameters: JsonObject[] = [];
-  const visit = (fields: readonly DescField[], names: readonly string[], jsonNames: readonly string[]): void => {
-    for (const field of fields) {
+  // A message that holds itself is shown once: the parameters would have no end.
+  const visit = (
+    message: DescMessage,
+    names: readonly string[],
+    jsonNames: readonly string[],
+    around: Set<DescMessage>,
+  ) => {
+    for (const field of message.fields) {
       const path = [...names, field.name];
       const name = [...jsonNames, field.jsonName].join(".");
       if (bound.has(path.join(".")) || behaviorsOf(field).includes(FieldBehavior.OUTPUT_ONLY)) continue;
       const plainMessage = field.message !== undefined && !hasJsonForm(field.message);
       if (plainMessage) {
-        if (field.fieldKind === "message" && path.length < 4)
-          visit(field.message.fields, path, [...jsonNames, field.jsonName]);
+        const isNew = path.length < 4 && !around.has(field.message);
+        if (field.fieldKind === "message" && isNew) {
+          visit(field.message, path, [...jsonNames, field.jsonName], new Set([...around, field.message]));
+        }
         continue;
       }
       if (field.message?.typeName === "google.protobuf.Any") continue;
@@ -136,7 +152,7 @@ function queryParameters({ route, schemas }: OperationInput): JsonObject[] {
       });
     }
   };
-  visit(route.method.input.fields, [], []);
+  visit(route.method.input, [], [], new Set([route.method.input]));
   return parameters;
 }
 
