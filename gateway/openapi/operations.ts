@@ -1,37 +1,15 @@
-import {
-  type DescField,
-  type DescMessage,
-  type DescMethod,
-  type JsonObject,
-  type JsonValue,
-  ScalarType,
-} from "@bufbuild/protobuf";
-import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { type DescField, type DescMessage, type DescMethod, type JsonObject, ScalarType } from "@bufbuild/protobuf";
 import { FieldBehavior } from "../../gen/google/api/field_behavior_pb.js";
 import { HttpBodySchema } from "../../gen/google/api/httpbody_pb.js";
 import { hasJsonForm } from "../field-path.ts";
 import { etagPathOf } from "../preconditions.ts";
 import { resumeField } from "../resume.ts";
 import type { Route } from "../routes.ts";
-import { createsResource, mayOnlyValidate } from "../success.ts";
-import { declaredHeaders, type ErrorResponseName } from "./errors.ts";
-import { exampleOf, exampleOfAnswer, exampleOfField } from "./examples.ts";
-import type { OpenApiPath, PathParameter } from "./names.ts";
-import { nullable } from "./narrow.ts";
-import type { Access } from "./options.ts";
-import { behaviorsOf, commentOf, isRequired, type Schemas } from "./schemas.ts";
-
-/** What an operation is made of. */
-export interface OperationInput {
-  readonly route: Route;
-  readonly path: OpenApiPath;
-  readonly operationId: string;
-  readonly tag: string;
-  readonly access: Access | undefined;
-  readonly schemas: Schemas;
-  /** Names of the security schemes, any of which will do. */
-  readonly securitySchemes: readonly string[];
-}
+import { exampleOf, exampleOfField } from "./examples.ts";
+import type { PathParameter } from "./names.ts";
+import { arrayOf, example, hasEtag, type OperationInput, plain } from "./operation-parts.ts";
+import { responses } from "./responses.ts";
+import { behaviorsOf, commentOf, isRequired } from "./schemas.ts";
 
 /** The OpenAPI operation of one binding of a method. */
 export function operationOf(input: OperationInput): JsonObject {
@@ -107,12 +85,6 @@ function segmentSchema(parameter: PathParameter): JsonObject {
   return parameter.open ? { type: "string" } : { type: "string", minLength: 1, pattern: "^[^/]+$" };
 }
 
-/** Parameters are described on their own; a schema's description and modifiers would only repeat it. */
-function plain(schema: JsonObject): JsonObject {
-  const { description: _, readOnly: __, writeOnly: ___, ...rest } = schema;
-  return rest;
-}
-
 function described(description: string): JsonObject {
   return description === "" ? {} : { description };
 }
@@ -183,10 +155,6 @@ function headerParameters(route: Route): JsonObject[] {
   return headers;
 }
 
-function hasEtag(method: DescMethod): boolean {
-  return method.output.fields.some((field) => field.name === "etag" && field.scalar === ScalarType.STRING);
-}
-
 function requestBody({ route, schemas }: OperationInput): JsonObject | undefined {
   const { body, method } = route;
   if (body === "none" || method.methodKind === "bidi_streaming") return undefined;
@@ -220,78 +188,5 @@ function requestBody({ route, schemas }: OperationInput): JsonObject | undefined
   return {
     required: method.input.fields.some((field) => !omit.includes(field.name) && isRequired(field)),
     content: { "application/json": { schema, ...example(value) } },
-  };
-}
-
-function example(value: JsonValue | undefined): JsonObject {
-  return value === undefined ? {} : { example: value };
-}
-
-function arrayOf(schema: JsonObject, value: JsonValue | undefined): JsonObject {
-  const items = value === undefined ? undefined : [value];
-  return { "application/json": { schema: { type: "array", items: schema }, ...example(items) } };
-}
-
-function responses(input: OperationInput): JsonObject {
-  const { route, access } = input;
-  const error = (name: ErrorResponseName): JsonObject => ({ $ref: `#/components/responses/${name}` });
-  const answers = success(input);
-  if (route.httpMethod === "GET" && hasEtag(route.method) && route.method.methodKind === "unary") {
-    const description = "Not changed since the entity tag of `If-None-Match`.";
-    answers["304"] = { description, headers: declaredHeaders(["ETag"]) };
-  }
-  answers["400"] = error("BadRequest");
-  if (access !== undefined && !access.open) {
-    answers["401"] = error("Unauthenticated");
-    answers["403"] = error("PermissionDenied");
-  }
-  if (route.variables.length > 0) answers["404"] = error("NotFound");
-  if (!isSafe(route)) answers["409"] = error("Conflict");
-  if (!isSafe(route) && etagPathOf(route) !== undefined) answers["412"] = error("PreconditionFailed");
-  if (route.method.methodKind === "bidi_streaming") answers["426"] = error("UpgradeRequired");
-  answers["429"] = error("TooManyRequests");
-  answers["default"] = error("Error");
-  return answers;
-}
-
-function isSafe(route: Route): boolean {
-  return route.httpMethod === "GET" || route.method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
-}
-
-/** What a call that goes well is answered with, by status. */
-function success({ route, schemas }: OperationInput): JsonObject {
-  const { method, responseBody } = route;
-  if (method.methodKind === "bidi_streaming") return { "101": { description: "The WebSocket is open." } };
-  const message = responseBody?.fieldKind === "message" ? responseBody.message : method.output;
-  const headers = responseBody === undefined && hasEtag(method) ? declaredHeaders(["ETag"]) : {};
-  const whole = responseBody === undefined ? schemas.reference(message) : plain(schemas.field(responseBody));
-  // A field that is not set is null where it is the whole answer.
-  const schema = responseBody?.fieldKind === "message" ? nullable(whole) : whole;
-  const value = responseBody === undefined ? exampleOfAnswer(method.output) : exampleOfField(responseBody, "answer");
-  const answer = {
-    description: "OK.",
-    ...(Object.keys(headers).length > 0 ? { headers } : {}),
-    content: content(method, message.typeName === HttpBodySchema.typeName, schema, value),
-  };
-  if (!createsResource(route)) return { "200": answer };
-  const location = { description: "Where the new resource is.", schema: { type: "string", format: "uri-reference" } };
-  const created = { ...answer, description: "Created.", headers: { Location: location, ...headers } };
-  return mayOnlyValidate(route)
-    ? { "200": { ...answer, description: "Nothing was created: the request was only validated." }, "201": created }
-    : { "201": created };
-}
-
-function content(method: DescMethod, raw: boolean, schema: JsonObject, value: JsonValue | undefined): JsonObject {
-  if (raw) return { "*/*": { schema: { type: "string", format: "binary" } } };
-  if (method.methodKind !== "server_streaming") return { "application/json": { schema, ...example(value) } };
-  const element: JsonObject = { anyOf: [schema, { $ref: "#/components/schemas/StreamError" }] };
-  const events = value === undefined ? undefined : `data: ${JSON.stringify(value)}\n\nevent: end\ndata: {}\n\n`;
-  return {
-    "application/x-ndjson": { schema: element, ...example(value) },
-    "text/event-stream": {
-      schema: { type: "string", description: "Events whose `data` is one message as JSON." },
-      ...example(events),
-    },
-    ...arrayOf(element, value),
   };
 }
