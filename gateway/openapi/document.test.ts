@@ -1,8 +1,41 @@
-import type { JsonObject } from "@bufbuild/protobuf";
+import { create, createFileRegistry, type JsonObject, setExtension } from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema, MethodOptionsSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "@jest/globals";
-import { testRegistry, testService } from "../testing/test-api.ts";
+import { http } from "../../gen/google/api/annotations_pb.js";
+import { HttpRuleSchema } from "../../gen/google/api/http_pb.js";
+import { testMessage, testRegistry, testService } from "../testing/test-api.ts";
 import { createDocumentBuilder } from "./document.ts";
 import { parseOptions } from "./options.ts";
+
+/** The paths of a service with these methods from Everything to Everything. */
+function build(
+  methods: Record<string, { get: string } | { delete: string }>,
+): Record<string, Record<string, JsonObject>> {
+  const file = create(FileDescriptorProtoSchema, {
+    name: "mixed.proto",
+    package: "mixed",
+    syntax: "proto3",
+    dependency: [testService("Echo").file.proto.name, "google/api/annotations.proto"],
+    service: [
+      {
+        name: "Mixed",
+        method: Object.entries(methods).map(([name, rule]) => {
+          const type = `.${testMessage("Everything").typeName}`;
+          const options = create(MethodOptionsSchema);
+          const pattern =
+            "get" in rule ? { case: "get" as const, value: rule.get } : { case: "delete" as const, value: rule.delete };
+          setExtension(options, http, create(HttpRuleSchema, { pattern }));
+          return { name, inputType: type, outputType: type, options };
+        }),
+      },
+    ],
+  });
+  const registry = createFileRegistry(file, (name) => testRegistry.getFile(name));
+  const service = registry.getService("mixed.Mixed");
+  if (service === undefined) throw new Error("no service");
+  const document = createDocumentBuilder(registry, parseOptions("")).build([service]);
+  return document["paths"] as Record<string, Record<string, JsonObject>>;
+}
 
 describe("the OpenAPI document", () => {
   const document = createDocumentBuilder(testRegistry, parseOptions("title=Books,version=2")).build([
@@ -25,6 +58,29 @@ describe("the OpenAPI document", () => {
         "/v1/chat/{room}",
       ]),
     );
+  });
+
+  test("should have a path of its own for a last variable that stands for no segment", () => {
+    const [parameter] = (paths["/path/rest/{string_field}"]?.["get"]?.["parameters"] ?? []) as JsonObject[];
+    expect(parameter).toMatchObject({ name: "string_field", in: "path", "x-multi-segment": true });
+    expect(paths["/path/rest"]?.["get"]).toMatchObject({ operationId: "Echo_EchoPath_11_root" });
+  });
+
+  test("should give paths that differ by names alone the same names, and every wildcard one", () => {
+    const mixed = build({
+      One: { get: "/x/{string_field}/y/{nested.name}" },
+      Two: { delete: "/x/{nested.name}/y/{string_field}" },
+      Three: { get: "/z/*/{string_field=cats/*}/**" },
+    });
+    const parameters = (path: string, verb: string): unknown =>
+      ((mixed[path]?.[verb]?.["parameters"] ?? []) as JsonObject[])
+        .filter((each) => each["in"] === "path")
+        .map((each) => each["name"]);
+    expect(Object.keys(mixed)).toEqual(
+      ["/x/{string_field}/y/{nested.name}", "/z/{segment}/cats/{cat}", "/z/{segment}/cats/{cat}/{segment_2}"].sort(),
+    );
+    expect(parameters("/x/{string_field}/y/{nested.name}", "delete")).toEqual(["string_field", "nested.name"]);
+    expect(parameters("/z/{segment}/cats/{cat}/{segment_2}", "get")).toEqual(["segment", "cat", "segment_2"]);
   });
 
   test("should say how a stream is answered", () => {
@@ -63,6 +119,15 @@ describe("the OpenAPI document", () => {
     };
     expect(properties["title"]).toMatchObject({ type: ["string", "null"] });
     expect(required).toBeUndefined();
+  });
+
+  test("should take the proto names and the error format of the server", () => {
+    const options = parseOptions("proto_names=true,error_format=problem");
+    const other = createDocumentBuilder(testRegistry, options).build([testService("Library")]);
+    const { schemas: named, responses } = other["components"] as Record<string, Record<string, JsonObject>>;
+    expect(named?.["Book"]?.["properties"]).toHaveProperty("publish_time");
+    expect(responses?.["NotFound"]?.["content"]).toHaveProperty(["application/problem+json"]);
+    expect(() => parseOptions("error_format=xml")).toThrow('unknown error_format "xml"');
   });
 
   test("should refer only to what it has", () => {

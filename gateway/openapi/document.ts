@@ -12,7 +12,7 @@ import { type DescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchem
 import { createRouter, type Route, routesOf } from "../routes.ts";
 import { anyMethod } from "../trie.ts";
 import { errorResponses, errorSchemas } from "./errors.ts";
-import { createTypeNames, openApiPaths, resourcePatterns } from "./names.ts";
+import { createTypeNames, type OpenApiPath, openApiPaths, renamedLike, resourcePatterns } from "./names.ts";
 import { operationOf } from "./operations.ts";
 import { createAccessReader, type OpenApiOptions } from "./options.ts";
 import { commentOf, createSchemas } from "./schemas.ts";
@@ -40,10 +40,17 @@ export function createDocumentBuilder(given: FileRegistry, options: OpenApiOptio
     const secured = options.accessOption !== undefined;
     const securitySchemes = secured ? ["bearer", ...(options.apiKeyHeader === undefined ? [] : ["apiKey"])] : [];
     const paths: Record<string, JsonObject> = {};
+    const firsts = new Map<string, OpenApiPath>();
+    const scopes = new Set<string>();
     for (const { route, number } of routes) {
       if (route.httpMethod === anyMethod || !verbs.has(route.httpMethod)) continue;
       const { name, parent } = route.method;
-      for (const path of openApiPaths(route, patterns)) {
+      const access = accessOf(route.method);
+      if (access?.open === false) for (const scope of access.scopes) scopes.add(scope);
+      for (const own of openApiPaths(route, patterns)) {
+        const shape = own.path.replace(/\{[^}]*\}/g, "{}");
+        const path = renamedLike(own, firsts.get(shape) ?? own);
+        firsts.set(shape, path);
         const verb = route.httpMethod.toLowerCase();
         const item = (paths[path.path] ??= {});
         item[verb] ??= operationOf({
@@ -51,13 +58,13 @@ export function createDocumentBuilder(given: FileRegistry, options: OpenApiOptio
           path,
           schemas,
           securitySchemes,
-          access: accessOf(route.method),
+          access,
           tag: parent.name,
           operationId: `${parent.name}_${name}${number === 1 ? "" : `_${number}`}${path.isShortened ? "_root" : ""}`,
         });
       }
     }
-    return {
+    return onlyUsed({
       openapi: "3.1.1",
       info: {
         title: options.title,
@@ -66,15 +73,15 @@ export function createDocumentBuilder(given: FileRegistry, options: OpenApiOptio
         ...(options.license === "" ? {} : { license: { name: options.license, identifier: options.license } }),
       },
       servers: [{ url: options.server }],
-      ...(secured ? { security: securitySchemes.map((scheme) => ({ [scheme]: [] })) } : {}),
+      security: securitySchemes.map((scheme) => ({ [scheme]: [] })),
       tags: served.map((service) => ({ name: service.name, description: commentOf(service) || service.typeName })),
       paths: Object.fromEntries(Object.entries(paths).sort(([left], [right]) => (left < right ? -1 : 1))),
       components: {
-        ...(secured ? { securitySchemes: schemesOf(options) } : {}),
+        ...(secured ? { securitySchemes: schemesOf(options, [...scopes].sort()) } : {}),
         responses: errorResponses(options.errorFormat),
         schemas: { ...errorSchemas(options.errorFormat), ...schemas.components() },
       },
-    };
+    });
   };
 
   return { build };
@@ -87,12 +94,26 @@ function numbered(method: DescMethod): { route: Route; number: number }[] {
   return routesOf(method).map((route, index) => ({ route, number: index + 1 }));
 }
 
-function schemesOf(options: OpenApiOptions): JsonObject {
+/** Without responses and schemas that nothing refers to. */
+function onlyUsed(document: JsonObject): JsonObject {
+  const text = JSON.stringify(document);
+  const components = Object.entries(document["components"] as Record<string, JsonObject>).map(([kind, all]) => {
+    const used = Object.entries(all).filter(
+      ([name]) => kind === "securitySchemes" || text.includes(`"#/components/${kind}/${name}"`),
+    );
+    return [kind, Object.fromEntries(used)] as const;
+  });
+  const left = { ...document, components: Object.fromEntries(components) };
+  return JSON.stringify(left).length === text.length ? left : onlyUsed(left);
+}
+
+function schemesOf(options: OpenApiOptions, scopes: readonly string[]): JsonObject {
+  const list = scopes.length === 0 ? "" : ` Scopes: ${scopes.map((scope) => `\`${scope}\``).join(", ")}.`;
   const schemes: JsonObject = {
     bearer: {
       type: "http",
       scheme: "bearer",
-      description: "An API key or a JWT. The roles of an operation are its scopes.",
+      description: `An API key or a JWT. The roles of an operation are its scopes, any of which will do.${list}`,
     },
   };
   if (options.apiKeyHeader !== undefined) {

@@ -3,10 +3,10 @@ import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { resource, resource_definition } from "../../gen/google/api/resource_pb.js";
 import type { PathVariable, Route } from "../routes.ts";
 
-/** A parameter of an OpenAPI path: its name and the variable of the template it is a part of. */
+/** A parameter of an OpenAPI path: its name and the variable of the template it is a part of, if it is of one. */
 export interface PathParameter {
   readonly name: string;
-  readonly variable: PathVariable;
+  readonly variable: PathVariable | undefined;
   /** The variable's whole text with this and its other parameters in it: `orders/{order}`. */
   readonly pattern: string;
   /** It stands for several segments (`**`). */
@@ -69,7 +69,9 @@ function openApiPath(route: Route, patterns: readonly string[][]): OpenApiPath {
     }
     const variable = route.variables.find((each) => each.start <= index && (each.end === -1 || index < each.end));
     if (variable === undefined) {
-      texts.push(unique("segment", used));
+      const name = unique("segment", used);
+      texts.push(`{${name}}`);
+      parameters.push({ name, variable, pattern: "", open: segment.kind === "**" });
       continue;
     }
     const whole =
@@ -83,9 +85,25 @@ function openApiPath(route: Route, patterns: readonly string[][]): OpenApiPath {
     path,
     isShortened: false,
     parameters: parameters.map((parameter) => {
+      if (parameter.variable === undefined) return { ...parameter, pattern: `{${parameter.name}}` };
       const { start, end } = parameter.variable;
       return { ...parameter, pattern: texts.slice(start, end === -1 ? undefined : end).join("/") };
     }),
+  };
+}
+
+/** OpenAPI knows no two paths that differ by the names of their parameters alone: those who come later follow. */
+export function renamedLike(path: OpenApiPath, first: OpenApiPath): OpenApiPath {
+  const names = new Map(path.parameters.map(({ name }, index) => [name, first.parameters[index]?.name ?? name]));
+  const renamed = (text: string): string => text.replace(/\{([^}]*)\}/g, (_, name) => `{${names.get(name) ?? name}}`);
+  return {
+    ...path,
+    path: first.path,
+    parameters: path.parameters.map((parameter) => ({
+      ...parameter,
+      name: names.get(parameter.name) ?? parameter.name,
+      pattern: renamed(parameter.pattern),
+    })),
   };
 }
 

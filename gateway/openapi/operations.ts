@@ -1,30 +1,15 @@
-import { type DescField, type DescMethod, type JsonObject, type JsonValue, ScalarType } from "@bufbuild/protobuf";
-import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { type DescField, type DescMessage, type JsonObject, ScalarType } from "@bufbuild/protobuf";
 import { FieldBehavior } from "../../gen/google/api/field_behavior_pb.js";
 import { HttpBodySchema } from "../../gen/google/api/httpbody_pb.js";
 import { hasJsonForm } from "../field-path.ts";
 import { etagPathOf } from "../preconditions.ts";
 import { resumeField } from "../resume.ts";
 import type { Route } from "../routes.ts";
-import { createsResource, mayOnlyValidate } from "../success.ts";
-import { declaredHeaders, type ErrorResponseName } from "./errors.ts";
-import { exampleOf, exampleOfAnswer, exampleOfField } from "./examples.ts";
-import type { OpenApiPath, PathParameter } from "./names.ts";
-import { nullable } from "./narrow.ts";
-import type { Access } from "./options.ts";
-import { behaviorsOf, commentOf, isRequired, type Schemas } from "./schemas.ts";
-
-/** What an operation is made of. */
-export interface OperationInput {
-  readonly route: Route;
-  readonly path: OpenApiPath;
-  readonly operationId: string;
-  readonly tag: string;
-  readonly access: Access | undefined;
-  readonly schemas: Schemas;
-  /** Names of the security schemes, any of which will do. */
-  readonly securitySchemes: readonly string[];
-}
+import { exampleOf, exampleOfField } from "./examples.ts";
+import type { PathParameter } from "./names.ts";
+import { arrayOf, example, hasEtag, type OperationInput, plain } from "./operation-parts.ts";
+import { responses } from "./responses.ts";
+import { behaviorsOf, commentOf, isRequired } from "./schemas.ts";
 
 /** The OpenAPI operation of one binding of a method. */
 export function operationOf(input: OperationInput): JsonObject {
@@ -81,7 +66,7 @@ function pathParameters({ path, schemas }: OperationInput): JsonObject[] {
     ...(parameter.open ? { "x-multi-segment": true } : {}),
     ...described(pathDescription(parameter)),
     schema:
-      isWhole(parameter) && !parameter.open
+      parameter.variable !== undefined && isWhole(parameter) && !parameter.open
         ? plain(schemas.field(parameter.variable.path.leaf))
         : segmentSchema(parameter),
   }));
@@ -92,6 +77,7 @@ function isWhole({ pattern, name }: PathParameter): boolean {
 }
 
 function pathDescription(parameter: PathParameter): string {
+  if (parameter.variable === undefined) return parameter.open ? "May hold slashes." : "";
   const comment = commentOf(parameter.variable.path.leaf);
   if (isWhole(parameter)) return parameter.open ? `${comment} May hold slashes.`.trim() : comment;
   return `The part \`{${parameter.name}}\` of \`${parameter.variable.path.name}\`, which is \`${parameter.pattern}\`.`;
@@ -99,12 +85,6 @@ function pathDescription(parameter: PathParameter): string {
 
 function segmentSchema(parameter: PathParameter): JsonObject {
   return parameter.open ? { type: "string" } : { type: "string", minLength: 1, pattern: "^[^/]+$" };
-}
-
-/** Parameters are described on their own; a schema's description and modifiers would only repeat it. */
-function plain(schema: JsonObject): JsonObject {
-  const { description: _, readOnly: __, writeOnly: ___, ...rest } = schema;
-  return rest;
 }
 
 function described(description: string): JsonObject {
@@ -116,15 +96,23 @@ function queryParameters({ route, schemas }: OperationInput): JsonObject[] {
   const bound = new Set(route.variables.map((variable) => variable.path.name));
   if (typeof route.body === "object") bound.add(route.body.name);
   const parameters: JsonObject[] = [];
-  const visit = (fields: readonly DescField[], names: readonly string[], jsonNames: readonly string[]): void => {
-    for (const field of fields) {
+  // A message that holds itself is shown once: the parameters would have no end.
+  const visit = (
+    message: DescMessage,
+    names: readonly string[],
+    jsonNames: readonly string[],
+    around: Set<DescMessage>,
+  ) => {
+    for (const field of message.fields) {
       const path = [...names, field.name];
       const name = [...jsonNames, field.jsonName].join(".");
       if (bound.has(path.join(".")) || behaviorsOf(field).includes(FieldBehavior.OUTPUT_ONLY)) continue;
       const plainMessage = field.message !== undefined && !hasJsonForm(field.message);
       if (plainMessage) {
-        if (field.fieldKind === "message" && path.length < 4)
-          visit(field.message.fields, path, [...jsonNames, field.jsonName]);
+        const isNew = path.length < 4 && !around.has(field.message);
+        if (field.fieldKind === "message" && isNew) {
+          visit(field.message, path, [...jsonNames, field.jsonName], new Set([...around, field.message]));
+        }
         continue;
       }
       if (field.message?.typeName === "google.protobuf.Any") continue;
@@ -138,7 +126,7 @@ function queryParameters({ route, schemas }: OperationInput): JsonObject[] {
       });
     }
   };
-  visit(route.method.input.fields, [], []);
+  visit(route.method.input, [], [], new Set([route.method.input]));
   return parameters;
 }
 
@@ -167,10 +155,6 @@ function headerParameters(route: Route): JsonObject[] {
     header("Last-Event-ID", "The id of the last event that was seen; what a browser's EventSource sends.");
   }
   return headers;
-}
-
-function hasEtag(method: DescMethod): boolean {
-  return method.output.fields.some((field) => field.name === "etag" && field.scalar === ScalarType.STRING);
 }
 
 function requestBody({ route, schemas }: OperationInput): JsonObject | undefined {
@@ -206,79 +190,5 @@ function requestBody({ route, schemas }: OperationInput): JsonObject | undefined
   return {
     required: method.input.fields.some((field) => !omit.includes(field.name) && isRequired(field)),
     content: { "application/json": { schema, ...example(value) } },
-  };
-}
-
-function example(value: JsonValue | undefined): JsonObject {
-  return value === undefined ? {} : { example: value };
-}
-
-function arrayOf(schema: JsonObject, value: JsonValue | undefined): JsonObject {
-  const items = value === undefined ? undefined : [value];
-  return { "application/json": { schema: { type: "array", items: schema }, ...example(items) } };
-}
-
-function responses(input: OperationInput): JsonObject {
-  const { route, access } = input;
-  const error = (name: ErrorResponseName): JsonObject => ({ $ref: `#/components/responses/${name}` });
-  const answers = success(input);
-  if (route.httpMethod === "GET" && hasEtag(route.method) && route.method.methodKind === "unary") {
-    const description = "Not changed since the entity tag of `If-None-Match`.";
-    answers["304"] = { description, headers: declaredHeaders(["ETag"]) };
-  }
-  answers["400"] = error("BadRequest");
-  if (access !== undefined && !access.open) {
-    answers["401"] = error("Unauthenticated");
-    answers["403"] = error("PermissionDenied");
-  }
-  if (route.variables.length > 0) answers["404"] = error("NotFound");
-  if (!isSafe(route)) answers["409"] = error("Conflict");
-  if (!isSafe(route) && etagPathOf(route) !== undefined) answers["412"] = error("PreconditionFailed");
-  if (route.method.methodKind === "bidi_streaming") answers["426"] = error("UpgradeRequired");
-  answers["429"] = error("TooManyRequests");
-  answers["default"] = error("Error");
-  return answers;
-}
-
-function isSafe(route: Route): boolean {
-  return route.httpMethod === "GET" || route.method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
-}
-
-/** What a call that goes well is answered with, by status. */
-function success({ route, schemas }: OperationInput): JsonObject {
-  const { method, responseBody } = route;
-  if (method.methodKind === "bidi_streaming") return { "101": { description: "The WebSocket is open." } };
-  const message = responseBody?.fieldKind === "message" ? responseBody.message : method.output;
-  const headers = responseBody === undefined && hasEtag(method) ? declaredHeaders(["ETag"]) : {};
-  const whole = responseBody === undefined ? schemas.reference(message) : plain(schemas.field(responseBody));
-  // A field that is not set is null where it is the whole answer.
-  const schema = responseBody?.fieldKind === "message" ? nullable(whole) : whole;
-  const value = responseBody === undefined ? exampleOfAnswer(method.output) : exampleOfField(responseBody, "answer");
-  const answer = {
-    description: "OK.",
-    ...(Object.keys(headers).length > 0 ? { headers } : {}),
-    content: content(method, message.typeName === HttpBodySchema.typeName, schema, value),
-  };
-  if (!createsResource(route)) return { "200": answer };
-  const location = { description: "Where the new resource is.", schema: { type: "string", format: "uri-reference" } };
-  const created = { ...answer, description: "Created.", headers: { Location: location, ...headers } };
-  return mayOnlyValidate(route)
-    ? { "200": { ...answer, description: "Nothing was created: the request was only validated." }, "201": created }
-    : { "201": created };
-}
-
-function content(method: DescMethod, raw: boolean, schema: JsonObject, value: JsonValue | undefined): JsonObject {
-  if (raw) return { "*/*": { schema: { type: "string", format: "binary" } } };
-  const isStream = method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming";
-  if (!isStream) return { "application/json": { schema, ...example(value) } };
-  const element: JsonObject = { anyOf: [schema, { $ref: "#/components/schemas/StreamError" }] };
-  const events = value === undefined ? undefined : `data: ${JSON.stringify(value)}\n\nevent: end\ndata: {}\n\n`;
-  return {
-    "application/x-ndjson": { schema: element, ...example(value) },
-    "text/event-stream": {
-      schema: { type: "string", description: "Events whose `data` is one message as JSON." },
-      ...example(events),
-    },
-    ...arrayOf(element, value),
   };
 }

@@ -49,14 +49,23 @@ function createDecimalText(places: number, unit: string): OrderedText {
   };
 }
 
+/** The years from 1 to 9999, which is what a Timestamp can say. */
+const firstTime = BigInt(Date.parse("0001-01-01T00:00:00Z")) * 1_000_000n;
+const lastTime = BigInt(Date.parse("9999-12-31T23:59:59Z")) * 1_000_000n + 999_999_999n;
+
+/** No character at all, which no text matches. */
+const never = "[^\\s\\S]";
+
 /** `google.protobuf.Timestamp` in nanoseconds since 1970, written in UTC; `unordered` are those with another offset. */
 export const timestampText: OrderedText = {
   unordered: ".*[+-]\\d\\d:\\d\\d",
   atLeast: (value) => {
+    if (value > lastTime) return never;
     const [time, fraction] = splitTime(value);
     return utc([...steps(time, "up").map((step) => `${step}.*`), `${time}${fractionAtLeast(fraction)}`]);
   },
   atMost: (value) => {
+    if (value < firstTime) return never;
     const [time, fraction] = splitTime(value);
     return utc([...steps(time, "down").map((step) => `${step}.*`), `${time}${fractionAtMost(fraction)}`]);
   },

@@ -150,6 +150,17 @@ describe("rules in JSON Schema", () => {
     expect(verdicts(compiled, { value: 7 })).toEqual({ rule: false, schema: false });
   });
 
+  test("find no time after the last and none before the first", () => {
+    const last = { seconds: 253402300799n, nanos: 999_999_999 };
+    for (const bound of [
+      { greaterThan: { case: "gt" as const, value: last } },
+      { lessThan: { case: "lt" as const, value: { seconds: -62135596800n } } },
+    ]) {
+      const compiled = compile({ kind: "timestamp", rules: { type: { case: "timestamp", value: bound } } });
+      expect(verdicts(compiled, { value: last })).toEqual({ rule: false, schema: false });
+    }
+  });
+
   test("leave a time with another offset to the server", () => {
     const compiled = compile({
       kind: "timestamp",

@@ -183,8 +183,11 @@ export function messageRulesOf(message: DescField["parent"]): { schemas: JsonObj
   return { schemas, sentences: [...rules.cel.map((rule) => rule.message || rule.expression), ...rules.celExpression] };
 }
 
-function whereSet(field: DescField): JsonObject {
+/** What a message is where the field is set in it. */
+export function whereSet(field: DescField): JsonObject {
   const zero = zeroSchema(field);
-  const required = [field.jsonName];
-  return zero === undefined ? { required } : { required, properties: { [field.jsonName]: without(zero) } };
+  return {
+    properties: { [field.jsonName]: zero === undefined ? {} : without(zero) },
+    required: [field.jsonName],
+  };
 }

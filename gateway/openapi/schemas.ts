@@ -5,7 +5,6 @@ import {
   getOption,
   hasOption,
   type JsonObject,
-  type JsonValue,
   ScalarType,
 } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
@@ -14,7 +13,7 @@ import { oneof as oneofRulesOption } from "@bufbuild/protovalidate/gen/buf/valid
 import { FieldBehavior, field_behavior } from "../../gen/google/api/field_behavior_pb.js";
 import { hasJsonForm } from "../field-path.ts";
 import { narrow, nullable } from "./narrow.ts";
-import { messageRulesOf, rulesOf } from "./rules.ts";
+import { messageRulesOf, rulesOf, whereSet } from "./rules.ts";
 
 /** `patch`: nothing is required and `null` clears; `full`: as the message stands. */
 export type SchemaMode = "full" | "patch";
@@ -252,10 +251,8 @@ function exclusions(message: DescMessage, omit: readonly string[]): JsonObject {
   for (const { fields } of message.oneofs) {
     const members = fields.filter((field) => !omit.includes(field.name));
     for (const field of members) {
-      const others: JsonValue[] = members
-        .filter((other) => other !== field)
-        .map((other) => ({ required: [other.jsonName] }));
-      if (others.length > 0) schemas[field.jsonName] = { not: { anyOf: others } };
+      const [other, ...more] = members.filter((each) => each !== field).map(whereSet);
+      if (other !== undefined) schemas[field.jsonName] = { not: more.length > 0 ? { anyOf: [other, ...more] } : other };
     }
   }
   return schemas;
@@ -264,5 +261,5 @@ function exclusions(message: DescMessage, omit: readonly string[]): JsonObject {
 function requiredOneofs(message: DescMessage): JsonObject[] {
   return message.oneofs
     .filter((oneof) => hasOption(oneof, oneofRulesOption) && getOption(oneof, oneofRulesOption).required)
-    .map((oneof) => ({ anyOf: oneof.fields.map((field) => ({ required: [field.jsonName] })) }));
+    .map((oneof) => ({ anyOf: oneof.fields.map(whereSet) }));
 }
