@@ -25,16 +25,22 @@ export function hasBody(request: Request): boolean {
  *
  * @throws ConnectError: 413 past `maxBytes` (what follows is discarded, never kept), CANCELLED where the client goes.
  */
-export async function readBody(request: Request, maxBytes: number): Promise<Buffer> {
+export function readBody(request: Request, maxBytes: number): Promise<Buffer> {
   const length = request.headers["content-length"];
   if (length !== undefined && Number(length) > maxBytes) {
     request.resume();
-    throw bodyTooLarge(maxBytes);
+    return Promise.reject(bodyTooLarge(maxBytes));
   }
-  const raw = await new Promise<Buffer>((resolve, reject) => {
-    const incoming = request as IncomingMessage;
+  const raw = readRaw(request as IncomingMessage, maxBytes);
+  const encoding = request.headers["content-encoding"];
+  return encoding === undefined ? raw : raw.then((body) => decodeBody(body, encoding, maxBytes));
+}
+
+function readRaw(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    let ended = false;
     incoming.on("data", (chunk: Buffer) => {
       size += chunk.length;
       if (size > maxBytes) {
@@ -44,14 +50,17 @@ export async function readBody(request: Request, maxBytes: number): Promise<Buff
       }
       chunks.push(chunk);
     });
-    incoming.on("end", () =>
-      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
-    );
-    incoming.on("error", () => reject(clientGone()));
-    incoming.on("close", () => reject(clientGone()));
+    incoming.on("end", () => {
+      ended = true;
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
+    });
+    const onGone = (): void => {
+      // It closes after each body too, and an error that nobody is told costs as much as reading the body.
+      if (!ended) reject(clientGone());
+    };
+    incoming.on("error", onGone);
+    incoming.on("close", onGone);
   });
-  const encoding = request.headers["content-encoding"];
-  return encoding === undefined ? raw : await decodeBody(raw, encoding, maxBytes);
 }
 
 /**

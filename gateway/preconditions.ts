@@ -10,7 +10,7 @@ import type { Route } from "./routes.ts";
 export const etagMismatch = "ETAG_MISMATCH";
 
 /** The `etag` field of a message, where it has one as a string. */
-function etagFieldOf(message: DescMessage): DescField | undefined {
+export function etagFieldOf(message: DescMessage): DescField | undefined {
   return message.fields.find((field) => field.name === "etag" && field.scalar === ScalarType.STRING && !field.oneof);
 }
 
@@ -48,9 +48,8 @@ export function applyIfMatch(message: Message, path: FieldPath | undefined, head
   if ("container" in found) (found.container as unknown as Fields)[path.leaf.localName] = etag;
 }
 
-/** The ETag header of an answer: its `etag` field in quotes; undefined where it has none or it is empty. */
-export function etagOf(message: Message, desc: DescMessage): string | undefined {
-  const field = etagFieldOf(desc);
+/** The ETag header of an answer: its `etag` field ({@link etagFieldOf}) in quotes; undefined where it is empty. */
+export function etagOf(message: Message, field: DescField | undefined): string | undefined {
   if (field === undefined) return undefined;
   const value = (message as unknown as Fields)[field.localName];
   if (typeof value !== "string" || value === "") return undefined;

@@ -1,19 +1,17 @@
-import { isUtf8 } from "node:buffer";
 import type { Message } from "@bufbuild/protobuf";
 import { Code, type ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createAsyncIterable, transformInvokeImplementation } from "@connectrpc/connect/protocol";
 import { type ErrorOptions, writeError } from "./answer.ts";
-import type { RequestBody } from "./binding.ts";
-import { type Call, invokeUnary } from "./call.ts";
+import { type Call, invokeUnary, plainContext } from "./call.ts";
 import { untilAborted } from "./deadline.ts";
 import { gatewayError, httpStatusOf, invalidRequest, toConnectError } from "./errors.ts";
-import { type FormPart, parseMultipart } from "./form.ts";
 import { createHeaderFilter, defaultRequestHeaders } from "./headers.ts";
 import { discardRest, hasBody, type Request, type Response, readBody, streamBody } from "./http-io.ts";
 import { createJsonCodec } from "./json-codec.ts";
 import { jsonRequests } from "./json-requests.ts";
 import { applyIfMatch, isEtagMismatch } from "./preconditions.ts";
 import { rawRequests } from "./raw-requests.ts";
+import { noBytes, requestBodyOf } from "./request-body.ts";
 import { openRestCall, type PreparedRoute, prepareRoute } from "./rest-call.ts";
 import type { RestOptions } from "./rest-options.ts";
 import { type StreamOptions, writeRawStream, writeStream } from "./rest-stream.ts";
@@ -30,7 +28,12 @@ export interface RestHandler {
   readonly upgrade: UpgradeHandler;
 }
 
-const noBytes = Buffer.alloc(0);
+/** A request's route with what the route makes its message of. */
+interface Matched {
+  readonly route: PreparedRoute;
+  readonly segments: readonly string[];
+  readonly rawQuery: string;
+}
 
 const defaultMaxBodyBytes = 4 * 1024 * 1024;
 
@@ -67,9 +70,23 @@ export function createRestHandler(options: RestOptions): RestHandler {
   const handle = async (request: Request, response: Response): Promise<void> => {
     let context: Call | undefined;
     try {
-      const { route, segments, rawQuery } = match(request);
+      const found = match(request);
+      const { route } = found;
       context = openRestCall(request, response, route, filterHeaders, options);
-      await answer(request, response, route, { segments, rawQuery }, context);
+      if (route.spec.kind === "bidi_streaming") throw upgradeRequired(route);
+      if (route.spec.kind === "client_streaming") {
+        await answerClientStream(request, response, found, context);
+        return;
+      }
+      const bytes = hasBody(request) ? await readBody(request, maxBodyBytes) : noBytes;
+      const message = bind(request, found, bytes);
+      if (route.spec.kind === "unary") {
+        const call = invokeUnary(route.spec, context, message, interceptors);
+        const answer = context.timeoutMs() === undefined ? await call : await untilAborted(call, context.signal);
+        await writeMessage(request, response, route, answer, context, codec, success);
+        return;
+      }
+      await answerServerStream(request, response, route, message, context);
     } catch (thrown) {
       const error = toConnectError(thrown, context?.signal);
       if (error.code === Code.Internal || error.code === Code.Unknown) options.onError?.(thrown, request);
@@ -94,7 +111,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
 
   return { handle, upgrade };
 
-  function match(request: Request): { route: PreparedRoute; segments: readonly string[]; rawQuery: string } {
+  function match(request: Request): Matched {
     const url = request.url ?? "/";
     const question = url.indexOf("?");
     const path = question === -1 ? url : url.slice(0, question);
@@ -124,79 +141,46 @@ export function createRestHandler(options: RestOptions): RestHandler {
     }
   }
 
-  async function answer(
+  function bind(request: Request, { route, segments, rawQuery }: Matched, bytes: Buffer): Message {
+    const message = route.binding.bind({ segments, rawQuery, body: requestBodyOf(request, route, bytes, lenient) });
+    const ifMatch = request.headers["if-match"];
+    if (ifMatch !== undefined) applyIfMatch(message, route.etagPath, ifMatch);
+    return message;
+  }
+
+  async function answerServerStream(
     request: Request,
     response: Response,
     route: PreparedRoute,
-    input: { segments: readonly string[]; rawQuery: string },
+    message: Message,
     context: Call,
   ): Promise<void> {
-    const { spec } = route;
-    const bindOne = async (): Promise<Message> => {
-      const body = await readRequestBody(request, route);
-      const message = route.binding.bind({ ...input, body });
-      const ifMatch = request.headers["if-match"];
-      if (ifMatch !== undefined) applyIfMatch(message, route.etagPath, ifMatch);
-      return message;
-    };
-    if (spec.kind === "unary") {
-      const call = invokeUnary(spec, context, await bindOne(), interceptors);
-      const message = context.timeoutMs() === undefined ? await call : await untilAborted(call, context.signal);
-      await writeMessage(request, response, route, message, context, codec, success);
-      return;
-    }
-    const invoke = transformInvokeImplementation(spec, context, interceptors);
-    if (spec.kind === "server_streaming") {
-      const message = await bindOne();
-      const lastEventId = request.headers["last-event-id"];
-      if (typeof lastEventId === "string") route.resume.apply(message, lastEventId);
-      const messages = abortable(invoke(createAsyncIterable([message])), context.signal);
-      if (route.rawResponse) await writeRawStream(response, route, messages, context, streamOptions(request));
-      else await writeStream(request, response, route, messages, context, streamOptions(request));
-      return;
-    }
-    if (spec.kind === "client_streaming") {
-      const contentType = request.headers["content-type"] ?? "application/octet-stream";
-      discardRest(request, response);
-      const messages = route.binding.rawBody
-        ? rawRequests(route, input, contentType, streamBody(request))
-        : jsonRequests(route, input, streamBody(request), maxBodyBytes);
-      const answers = invoke(messages)[Symbol.asyncIterator]();
-      const first = await untilAborted(answers.next(), context.signal);
-      if (first.done === true) throw new Error(`${route.method.name} answered nothing`);
-      // The trailers are there only once the iterator has ended.
-      await answers.next();
-      await writeMessage(request, response, route, first.value, context, codec, success);
-      return;
-    }
-    throw gatewayError({
-      code: Code.Unimplemented,
-      reason: "UPGRADE_REQUIRED",
-      message: `${route.method.name} streams both ways: connect by WebSocket`,
-      httpStatus: 426,
-    });
+    const invoke = transformInvokeImplementation(route.spec, plainContext(context), interceptors);
+    const lastEventId = request.headers["last-event-id"];
+    if (typeof lastEventId === "string") route.resume.apply(message, lastEventId);
+    const messages = abortable(invoke(createAsyncIterable([message])), context.signal);
+    if (route.rawResponse) await writeRawStream(response, route, messages, context, streamOptions(request));
+    else await writeStream(request, response, route, messages, context, streamOptions(request));
   }
 
-  async function readRequestBody(request: Request, route: PreparedRoute): Promise<RequestBody> {
-    const contentType = request.headers["content-type"] ?? "";
-    const bytes = hasBody(request) ? await readBody(request, maxBodyBytes) : noBytes;
-    if (route.body === "none") {
-      if (bytes.length > 0 && !lenient && !/^\s*(\{\s*\})?\s*$/.test(bytes.toString("latin1"))) {
-        throw invalidRequest([{ field: "", description: "this method takes no body" }], "UNEXPECTED_BODY");
-      }
-      return { kind: "none" };
-    }
-    if (route.binding.rawBody) return { kind: "raw", contentType, data: bytes };
-    if (bytes.length === 0) return { kind: "none" };
-    if (contentType !== "application/json") {
-      const parts = formParts(contentType, bytes);
-      if (parts !== undefined) return { kind: "form", parts };
-      assertJson(contentType, bytes);
-    }
-    if (!isUtf8(bytes)) {
-      throw invalidRequest([{ field: "", description: "the body is not valid UTF-8" }], "MALFORMED_JSON");
-    }
-    return { kind: "json", text: bytes.toString("utf8") };
+  async function answerClientStream(
+    request: Request,
+    response: Response,
+    { route, ...input }: Matched,
+    context: Call,
+  ): Promise<void> {
+    const invoke = transformInvokeImplementation(route.spec, plainContext(context), interceptors);
+    const contentType = request.headers["content-type"] ?? "application/octet-stream";
+    discardRest(request, response);
+    const messages = route.binding.rawBody
+      ? rawRequests(route, input, contentType, streamBody(request))
+      : jsonRequests(route, input, streamBody(request), maxBodyBytes);
+    const answers = invoke(messages)[Symbol.asyncIterator]();
+    const first = await untilAborted(answers.next(), context.signal);
+    if (first.done === true) throw new Error(`${route.method.name} answered nothing`);
+    // The trailers are there only once the iterator has ended.
+    await answers.next();
+    await writeMessage(request, response, route, first.value, context, codec, success);
   }
 
   function streamOptions(request: Request): StreamOptions {
@@ -230,36 +214,13 @@ function methodNotAllowed(method: string, allowed: readonly string[]): ConnectEr
   });
 }
 
-/** The parts of a form; undefined for any other body. */
-function formParts(contentType: string, bytes: Buffer): FormPart[] | undefined {
-  if (/^multipart\/form-data\b/i.test(contentType)) return parseMultipart(bytes, contentType);
-  const looksLikeJson = /^\s*[[{]/.test(bytes.toString("latin1", 0, 64));
-  if (looksLikeJson || !/^application\/x-www-form-urlencoded\b/i.test(contentType)) return undefined;
-  return [...new URLSearchParams(bytes.toString("utf8"))].map(([name, value]) => ({
-    name,
-    fileName: undefined,
-    contentType: undefined,
-    data: Buffer.from(value),
-  }));
-}
-
-/** `curl -d` sends JSON under the type of a form unless told otherwise; no form begins with a brace or a bracket. */
-function assertJson(contentType: string, body: Buffer): void {
-  const type = contentType.split(";", 1)[0]?.trim().toLowerCase() ?? "";
-  const looksLikeJson = /^\s*[[{]/.test(body.toString("latin1", 0, 64));
-  const isJson =
-    type === "" ||
-    /^(application|text)\/([\w.-]+\+)?json$/.test(type) ||
-    (type === "application/x-www-form-urlencoded" && looksLikeJson);
-  if (!isJson) {
-    throw gatewayError({
-      code: Code.InvalidArgument,
-      reason: "UNSUPPORTED_MEDIA_TYPE",
-      message: `content-type "${type.slice(0, 80)}" is not supported here; send application/json`,
-      httpStatus: 415,
-      metadata: { supported: "application/json" },
-    });
-  }
+function upgradeRequired(route: PreparedRoute): ConnectError {
+  return gatewayError({
+    code: Code.Unimplemented,
+    reason: "UPGRADE_REQUIRED",
+    message: `${route.method.name} streams both ways: connect by WebSocket`,
+    httpStatus: 426,
+  });
 }
 
 /** An iterator whose `next` rejects as soon as the signal aborts. */
