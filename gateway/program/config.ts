@@ -10,6 +10,8 @@ export interface Config {
   readonly host: string;
   readonly port: number;
   readonly credentials: ChannelCredentials;
+  /** Neither TLS nor a proxy stands between the gateway and the upstreams. */
+  readonly direct: boolean;
   readonly watch: boolean;
   readonly options: Omit<HttpOptions, "specs" | "openapi" | "registry">;
 }
@@ -64,6 +66,7 @@ export function readConfig(args: readonly string[]): Config | undefined {
     host: values.host ?? "0.0.0.0",
     port,
     credentials: credentialsOf(values),
+    direct: !isSecure(values) && proxyVariables.every((name) => process.env[name] === undefined),
     watch: values["no-watch"] !== true,
     options: values.config === undefined ? {} : readOptions(values.config),
   };
@@ -92,15 +95,24 @@ function parse(args: readonly string[]) {
   }
 }
 
-function credentialsOf(values: {
-  tls?: boolean | undefined;
-  ca?: string | undefined;
-  cert?: string | undefined;
-  key?: string | undefined;
-}): ChannelCredentials {
-  const { tls, ca, cert, key } = values;
+/** Those that grpc-js goes by. */
+const proxyVariables = ["grpc_proxy", "https_proxy", "http_proxy"];
+
+interface TlsValues {
+  readonly tls?: boolean | undefined;
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+function isSecure({ tls, ca, cert }: TlsValues): boolean {
+  return tls === true || ca !== undefined || cert !== undefined;
+}
+
+function credentialsOf(values: TlsValues): ChannelCredentials {
+  const { ca, cert, key } = values;
   if ((cert === undefined) !== (key === undefined)) throw new UsageError("--cert and --key go together");
-  if (tls !== true && ca === undefined && cert === undefined) return credentials.createInsecure();
+  if (!isSecure(values)) return credentials.createInsecure();
   const read = (path: string | undefined): Buffer | null => (path === undefined ? null : readFile(path));
   return credentials.createSsl(read(ca), read(key), read(cert));
 }

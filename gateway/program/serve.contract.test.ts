@@ -15,7 +15,10 @@ import { type Program, serve } from "./serve.ts";
 const descriptorSet = fileURLToPath(new URL("../testdata/api.binpb", import.meta.url));
 const json = { "content-type": "application/json" };
 
-describe("the program in front of a gRPC server", () => {
+describe.each([
+  ["over sessions of our own", true],
+  ["through grpc-js", false],
+])("the program in front of a gRPC server, %s", (_, direct) => {
   let upstream: GrpcUpstream;
   let program: Program;
   const lines: string[] = [];
@@ -36,7 +39,10 @@ describe("the program in front of a gRPC server", () => {
       "127.0.0.1",
     ]);
     if (config === undefined) throw new Error("help");
-    program = await serve(config, (line) => lines.push(line));
+    expect(config.direct).toBe(true);
+    program = await serve({ ...config, direct }, (line) => lines.push(line));
+    // Until a session is up, grpc-js makes the calls.
+    await sleep(200);
   });
   afterAll(async () => {
     await program[Symbol.asyncDispose]();

@@ -22,7 +22,7 @@ const graceMs = 10_000;
 
 /** Serves by the configuration. @throws where the descriptor set cannot be read or its annotations are wrong. */
 export async function serve(config: Config, log: (line: string) => void): Promise<Program> {
-  const upstream = openUpstream(config.upstreams, config.credentials);
+  const upstream = openUpstream(config.upstreams, config);
   const shutdown = new AbortController();
   let handler = load(config, upstream, shutdown.signal, log);
   const reload = (): void => {

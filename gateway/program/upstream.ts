@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import {
   type Code,
@@ -20,12 +21,20 @@ import {
 } from "@grpc/grpc-js";
 import { binaryReader } from "../codec/binary-reader.ts";
 import { binaryWriter } from "../codec/binary-writer.ts";
+import type { DirectAnswer } from "./direct-call.ts";
+import { type DirectChannel, openDirectChannel } from "./direct-channel.ts";
 import { headersOf, upstreamError } from "./upstream-error.ts";
 
 /** Where the gRPC servers are. Calls go to them in turn, those that cannot be reached left out. */
 export interface Upstream extends Disposable {
   /** Implementations that hand every call on to the upstream. */
   specOf(service: DescService): ServiceImplSpec;
+}
+
+/** One address: grpc-js's channel to it, and ours for unary calls. */
+interface Server {
+  readonly client: Client;
+  readonly direct: DirectChannel | undefined;
 }
 
 const channelOptions: ChannelOptions = {
@@ -38,18 +47,24 @@ const channelOptions: ChannelOptions = {
 };
 
 /** Opens channels to all addresses: `host:port`, or any name grpc-js knows, such as `dns:host:port` or `unix:path`. */
-export function openUpstream(addresses: readonly string[], credentials: ChannelCredentials): Upstream {
-  const clients = addresses.map((address) => new Client(address, credentials, channelOptions));
+export function openUpstream(
+  addresses: readonly string[],
+  { credentials, direct }: { readonly credentials: ChannelCredentials; readonly direct: boolean },
+): Upstream {
+  const servers: readonly Server[] = addresses.map((address) => ({
+    client: new Client(address, credentials, channelOptions),
+    direct: direct ? openDirectChannel(address) : undefined,
+  }));
   let turn = 0;
 
   /** The next one that is not known to be down; the next one at all where every one is. */
-  const pick = (): Client => {
-    for (let tried = 0; tried < clients.length; tried += 1) {
-      const client = clients[turn % clients.length] as Client;
+  const pick = (): Server => {
+    for (let tried = 0; tried < servers.length; tried += 1) {
+      const server = servers[turn % servers.length] as Server;
       turn += 1;
-      if (client.getChannel().getConnectivityState(true) !== connectivityState.TRANSIENT_FAILURE) return client;
+      if (server.client.getChannel().getConnectivityState(true) !== connectivityState.TRANSIENT_FAILURE) return server;
     }
-    return clients[turn % clients.length] as Client;
+    return servers[turn % servers.length] as Server;
   };
 
   return {
@@ -60,14 +75,17 @@ export function openUpstream(addresses: readonly string[], credentials: ChannelC
       return createServiceImplSpec(service, implementation as unknown as Partial<ServiceImpl<DescService>>);
     },
     [Symbol.dispose]() {
-      for (const client of clients) client.close();
+      for (const { client, direct } of servers) {
+        client.close();
+        direct?.[Symbol.dispose]();
+      }
     },
   };
 }
 
 type Stream = ClientReadableStream<Message> | ClientDuplexStream<Message, Message>;
 
-function forward(method: DescMethod, pick: () => Client): (request: never, context: HandlerContext) => unknown {
+function forward(method: DescMethod, pick: () => Server): (request: never, context: HandlerContext) => unknown {
   const path = `/${method.parent.typeName}/${method.name}`;
   const write = binaryWriter(method.input);
   const read = binaryReader(method.output);
@@ -77,10 +95,10 @@ function forward(method: DescMethod, pick: () => Client): (request: never, conte
   };
 
   switch (method.methodKind) {
-    case "unary":
-      return (request: Message, context) =>
+    case "unary": {
+      const throughGrpcJs = (client: Client, request: Message, context: HandlerContext): Promise<Message> =>
         new Promise((resolve, reject) => {
-          const call = pick().makeUnaryRequest(
+          const call = client.makeUnaryRequest(
             path,
             serialize,
             read,
@@ -92,9 +110,27 @@ function forward(method: DescMethod, pick: () => Client): (request: never, conte
           );
           follow(call, context);
         });
+      return async (request: Message, context) => {
+        const { client, direct } = pick();
+        const call = direct?.call(path, directHeadersOf(context), write(request), context.signal);
+        if (call === undefined) return throughGrpcJs(client, request, context);
+        let answer: DirectAnswer | undefined;
+        try {
+          answer = await call;
+        } catch (error) {
+          throw upstreamError(error);
+        }
+        if (answer === undefined) return throughGrpcJs(client, request, context);
+        if (hasMetadata(answer.header))
+          appendAll(headersOf(Metadata.fromHttp2Headers(answer.header)), context.responseHeader);
+        if (hasMetadata(answer.trailer))
+          appendAll(headersOf(Metadata.fromHttp2Headers(answer.trailer)), context.responseTrailer);
+        return read(answer.message);
+      };
+    }
     case "server_streaming":
       return (request: Message, context) => {
-        const call = pick().makeServerStreamRequest(
+        const call = pick().client.makeServerStreamRequest(
           path,
           serialize,
           read,
@@ -108,7 +144,7 @@ function forward(method: DescMethod, pick: () => Client): (request: never, conte
     case "client_streaming":
       return (requests: AsyncIterable<Message>, context) =>
         new Promise((resolve, reject) => {
-          const call = pick().makeClientStreamRequest(
+          const call = pick().client.makeClientStreamRequest(
             path,
             serialize,
             read,
@@ -125,7 +161,13 @@ function forward(method: DescMethod, pick: () => Client): (request: never, conte
         });
     case "bidi_streaming":
       return (requests: AsyncIterable<Message>, context) => {
-        const call = pick().makeBidiStreamRequest(path, serialize, read, metadataOf(context), optionsOf(context));
+        const call = pick().client.makeBidiStreamRequest(
+          path,
+          serialize,
+          read,
+          metadataOf(context),
+          optionsOf(context),
+        );
         follow(call, context);
         send(call, requests).catch((error: unknown) => {
           call.destroy(error instanceof Error ? error : new Error(String(error)));
@@ -158,17 +200,37 @@ function follow(call: NodeJS.EventEmitter & { cancel(): void }, context: Handler
   const cancel = (): void => call.cancel();
   if (context.signal.aborted) cancel();
   else context.signal.addEventListener("abort", cancel, { once: true });
-  call.on("metadata", (metadata: Metadata) => {
-    headersOf(metadata).forEach((value, name) => {
-      context.responseHeader.append(name, value);
-    });
-  });
+  call.on("metadata", (metadata: Metadata) => appendAll(headersOf(metadata), context.responseHeader));
   call.on("status", ({ metadata }: { code: Code; metadata: Metadata }) => {
     context.signal.removeEventListener("abort", cancel);
-    headersOf(metadata).forEach((value, name) => {
-      context.responseTrailer.append(name, value);
-    });
+    appendAll(headersOf(metadata), context.responseTrailer);
   });
+}
+
+function appendAll(from: Headers, to: Headers): void {
+  from.forEach((value, name) => {
+    to.append(name, value);
+  });
+}
+
+/** True where the headers hold more than what HTTP and gRPC put there. Most do not, and metadata is dear to make. */
+function hasMetadata(headers: IncomingHttpHeaders): boolean {
+  for (const name in headers) {
+    if (name !== ":status" && name !== "content-type" && name !== "date" && !name.startsWith("grpc-")) return true;
+  }
+  return false;
+}
+
+/** Metadata and deadline as HTTP/2 carries them. */
+function directHeadersOf(context: HandlerContext): OutgoingHttpHeaders {
+  const headers: OutgoingHttpHeaders = metadataOf(context).toHttp2Headers();
+  const timeoutMs = context.timeoutMs();
+  if (timeoutMs !== undefined) {
+    const ms = Math.max(1, Math.ceil(timeoutMs));
+    // At most eight digits are allowed.
+    headers["grpc-timeout"] = ms < 1e8 ? `${ms}m` : `${Math.min(Math.ceil(ms / 1000), 99_999_999)}S`;
+  }
+  return headers;
 }
 
 function optionsOf(context: HandlerContext): CallOptions {
