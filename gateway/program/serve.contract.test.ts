@@ -39,7 +39,6 @@ describe.each([
       "127.0.0.1",
     ]);
     if (config === undefined) throw new Error("help");
-    expect(config.direct).toBe(true);
     program = await serve({ ...config, direct }, (line) => lines.push(line));
     // Until a session is up, grpc-js makes the calls.
     await sleep(200);

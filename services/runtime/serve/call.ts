@@ -25,10 +25,15 @@ export const wireKey = createContextKey<Wire | undefined>(undefined, {
 
 /** One call on one of our own wires, from its first byte to its last. */
 export interface Call {
+  readonly wire: Wire["name"];
   readonly header: Headers;
   readonly values: ContextValues;
   /** Aborted by the deadline, by the caller, and when the call has ended. The reason is always a ConnectError. */
   readonly signal: AbortSignal;
+  /** True once it was aborted or finished; asking makes no signal. */
+  readonly hasEnded: boolean;
+  /** Milliseconds left; undefined without a deadline. */
+  timeoutMs(): number | undefined;
   /** Ends the call for `reason` unless it has ended. */
   abort(reason: ConnectError): void;
   /** Must be called once the last byte is out: stops the deadline's timer and lets go of whatever listens to the signal. */
@@ -37,7 +42,7 @@ export interface Call {
 
 export interface CallInit {
   readonly wire: Wire["name"];
-  readonly header: Headers;
+  readonly header: () => Headers;
   readonly timeoutMs: number | undefined;
   /** Only a caller in the same process can give context values: nothing on a network becomes one. */
   readonly values?: ContextValues | undefined;
@@ -51,44 +56,138 @@ const maxTimerMs = 2 ** 31 - 1;
 /** Shared, because an abort without a reason makes a DOMException with its stack, on every call. */
 const finished = new ConnectError("the call has ended", Code.Canceled);
 
-/** Begins a call: its deadline runs from here. */
+/** Begins a call: its deadline runs from here. Its header, signal and values are made when they are asked for. */
 export function beginCall(init: CallInit): Call {
-  const controller = new AbortController();
-  const { timeoutMs } = init;
-  const deadlineAt = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
-  const values = init.values === undefined ? createContextValues() : inheritValues(init.values);
-  values.set(wireKey, {
-    name: init.wire,
-    timeoutMs: () => (deadlineAt === undefined ? undefined : deadlineAt - performance.now()),
-  });
+  return new BegunCall(init);
+}
 
-  let timer: NodeJS.Timeout | undefined;
-  const abort = (reason: ConnectError) => {
-    clearTimeout(timer);
-    init.signal?.removeEventListener("abort", onCancel);
-    if (!controller.signal.aborted) {
-      controller.abort(reason);
-    }
-  };
-  const onCancel = () => abort(cancelReason(init.signal?.reason));
+class BegunCall implements Call {
+  readonly wire: Wire["name"];
+  readonly #init: CallInit;
+  readonly #deadlineAt: number | undefined;
+  readonly #onCancel: (() => void) | undefined;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #controller: AbortController | undefined;
+  #reason: ConnectError | undefined;
+  #header: Headers | undefined;
+  #values: ContextValues | undefined;
 
-  if (init.signal?.aborted === true) {
-    onCancel();
-  } else if (timeoutMs !== undefined && timeoutMs <= 0) {
-    abort(deadlineExceeded());
-  } else {
-    init.signal?.addEventListener("abort", onCancel);
-    if (timeoutMs !== undefined && timeoutMs <= maxTimerMs) {
-      timer = setTimeout(() => abort(deadlineExceeded()), timeoutMs);
+  constructor(init: CallInit) {
+    const { timeoutMs, signal } = init;
+    this.wire = init.wire;
+    this.#init = init;
+    this.#deadlineAt = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
+    if (signal?.aborted === true) {
+      this.abort(cancelReason(signal.reason));
+    } else if (timeoutMs !== undefined && timeoutMs <= 0) {
+      this.abort(deadlineExceeded());
+    } else {
+      if (signal !== undefined) {
+        this.#onCancel = () => this.abort(cancelReason(signal.reason));
+        signal.addEventListener("abort", this.#onCancel);
+      }
+      if (timeoutMs !== undefined && timeoutMs <= maxTimerMs) {
+        this.#timer = setTimeout(() => this.abort(deadlineExceeded()), timeoutMs);
+      }
     }
   }
-  return {
-    header: init.header,
-    values,
-    signal: controller.signal,
-    abort,
-    finish: () => abort(finished),
-  };
+
+  get header(): Headers {
+    this.#header ??= this.#init.header();
+    return this.#header;
+  }
+
+  get values(): ContextValues {
+    if (this.#values === undefined) {
+      const { values, wire } = this.#init;
+      this.#values = values === undefined ? createContextValues() : inheritValues(values);
+      this.#values.set(wireKey, { name: wire, timeoutMs: () => this.timeoutMs() });
+    }
+    return this.#values;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) {
+        this.#controller.abort(this.#reason);
+      }
+    }
+    return this.#controller.signal;
+  }
+
+  get hasEnded(): boolean {
+    return this.#reason !== undefined;
+  }
+
+  timeoutMs(): number | undefined {
+    return this.#deadlineAt === undefined ? undefined : this.#deadlineAt - performance.now();
+  }
+
+  abort(reason: ConnectError): void {
+    if (this.#reason !== undefined) {
+      return;
+    }
+    this.#reason = reason;
+    clearTimeout(this.#timer);
+    if (this.#onCancel !== undefined) {
+      this.#init.signal?.removeEventListener("abort", this.#onCancel);
+    }
+    this.#controller?.abort(reason);
+  }
+
+  finish(): void {
+    this.abort(finished);
+  }
+}
+
+/** What a handler sees of a call that came through no interceptor: nothing is made that it does not ask for. */
+export class DirectContext implements HandlerContext {
+  readonly service: HandlerContext["service"];
+  readonly method: DescMethod;
+  readonly protocolName: string;
+  readonly requestMethod = "POST";
+  readonly url: string;
+  readonly timeoutMs: () => number | undefined;
+  readonly #call: Call;
+  #responseHeader: Headers | undefined;
+  #responseTrailer: Headers | undefined;
+
+  constructor(method: DescMethod, url: string, call: Call) {
+    this.service = method.parent;
+    this.method = method;
+    this.protocolName = call.wire;
+    this.url = url;
+    this.timeoutMs = () => call.timeoutMs();
+    this.#call = call;
+  }
+
+  get signal(): AbortSignal {
+    return this.#call.signal;
+  }
+
+  get values(): ContextValues {
+    return this.#call.values;
+  }
+
+  get requestHeader(): Headers {
+    return this.#call.header;
+  }
+
+  get responseHeader(): Headers {
+    this.#responseHeader ??= new Headers();
+    return this.#responseHeader;
+  }
+
+  get responseTrailer(): Headers {
+    this.#responseTrailer ??= new Headers();
+    return this.#responseTrailer;
+  }
+
+  /** The response's headers and trailers where the handler has asked for them. */
+  touched(): { readonly header: Headers | undefined; readonly trailer: Headers | undefined } {
+    return { header: this.#responseHeader, trailer: this.#responseTrailer };
+  }
 }
 
 /** The handler's view of a call, made from what came through the interceptors. */

@@ -1,4 +1,4 @@
-import { type DescMessage, fromBinary, type Message, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import type { Message } from "@bufbuild/protobuf";
 import { ConnectError, type Interceptor, type MethodImplSpec, type StreamResponse } from "@connectrpc/connect";
 import type {
   handleBidiStreamingCall,
@@ -11,6 +11,8 @@ import type {
   ServerWritableStream,
   UntypedHandleCall,
 } from "@grpc/grpc-js";
+import { type BinaryRead, binaryReader } from "../../../gateway/codec/binary-reader.ts";
+import { type BinaryWrite, binaryWriter } from "../../../gateway/codec/binary-writer.ts";
 import { invalidArgument, resourceExhausted } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { callerLeft, untilAborted } from "./abort.ts";
@@ -38,11 +40,19 @@ type ServerSurfaceCall = Pick<ServerUnaryCall<Buffer, Buffer>, "getDeadline" | "
 interface Served extends GrpcHandlerOptions {
   readonly spec: MethodImplSpec;
   readonly invoker: MethodInvoker;
+  readonly read: BinaryRead;
+  readonly write: BinaryWrite;
 }
 
 /** The grpc-js handler of one method. Requests and responses are its raw bytes: messages are read and written here. */
 export function createGrpcHandler(spec: MethodImplSpec, options: GrpcHandlerOptions): UntypedHandleCall {
-  const served = { ...options, spec, invoker: createMethodInvoker(spec, options.interceptors) };
+  const served = {
+    ...options,
+    spec,
+    invoker: createMethodInvoker(spec, options.interceptors),
+    read: binaryReader(spec.method.input),
+    write: binaryWriter(spec.method.output),
+  };
   switch (spec.kind) {
     case "unary":
       return unary(served);
@@ -58,15 +68,16 @@ export function createGrpcHandler(spec: MethodImplSpec, options: GrpcHandlerOpti
 }
 
 function unary(served: Served): handleUnaryCall<Buffer, Buffer> {
-  const { input, output } = served.spec.method;
   return async (wire, respond) => {
     const call = accept(wire, served);
     try {
-      const request = decode(input, wire.request, served);
+      const request = decode(wire.request, served);
       const { message, header, trailer } = await served.invoker.unary(request, call);
-      const bytes = encode(output, message);
-      wire.sendMetadata(metadataOf(header));
-      respond(null, bytes, metadataOf(trailer));
+      const bytes = encode(message, served);
+      if (header !== undefined) {
+        wire.sendMetadata(metadataOf(header));
+      }
+      respond(null, bytes, trailer && metadataOf(trailer));
     } catch (error) {
       respond(refusal(error, call, served));
     } finally {
@@ -80,7 +91,7 @@ function clientStreaming(served: Served): handleClientStreamingCall<Buffer, Buff
     const call = accept(wire, served);
     try {
       const response = await served.invoker.stream(requests(wire, call, served), call);
-      const bytes = encode(served.spec.method.output, await only(response));
+      const bytes = encode(await only(response), served);
       wire.sendMetadata(metadataOf(response.header));
       respond(null, bytes, metadataOf(response.trailer));
     } catch (error) {
@@ -95,7 +106,7 @@ function serverStreaming(served: Served): handleServerStreamingCall<Buffer, Buff
   return (wire) => {
     const call = accept(wire, served);
     return answer(wire, call, served, async function* () {
-      yield decode(served.spec.method.input, wire.request, served);
+      yield decode(wire.request, served);
     });
   };
 }
@@ -113,9 +124,9 @@ function accept(wire: ServerSurfaceCall, { spec, inFlight }: Served): Call {
   const at = deadline instanceof Date ? deadline.getTime() : deadline;
   // A millisecond early: at the deadline itself grpc-js gives a status of its own, which has no details.
   const timeoutMs = at === Number.POSITIVE_INFINITY ? undefined : at - Date.now() - 1;
-  const call = beginCall({ wire: "grpc", header: headersOf(wire.metadata), timeoutMs });
+  const call = beginCall({ wire: "grpc", header: () => headersOf(wire.metadata), timeoutMs });
   wire.on("cancelled", () => {
-    if (!call.signal.aborted) {
+    if (!call.hasEnded) {
       call.abort(callerLeft());
     }
   });
@@ -140,7 +151,7 @@ async function answer(
     const write = createWriter(wire, call.signal);
     let begun = false;
     for await (const message of response.message) {
-      const bytes = encode(served.spec.method.output, message);
+      const bytes = encode(message, served);
       if (!begun) {
         begun = true;
         wire.sendMetadata(metadataOf(response.header));
@@ -196,7 +207,7 @@ async function* requests(
   try {
     // Leaving the loop early must not destroy the stream: the answer is still to be written to it.
     for await (const bytes of wire.iterator({ destroyOnReturn: false })) {
-      yield decode(served.spec.method.input, bytes, served);
+      yield decode(bytes, served);
     }
   } catch (error) {
     throw call.signal.aborted ? call.signal.reason : error;
@@ -212,21 +223,21 @@ async function only(response: StreamResponse): Promise<Message> {
   return message;
 }
 
-function decode(schema: DescMessage, bytes: Buffer, { maxRequestBytes }: Served): Message {
+function decode(bytes: Buffer, { read, spec, maxRequestBytes }: Served): Message {
   if (bytes.length > maxRequestBytes) {
     const description = `a request message may have ${maxRequestBytes} bytes at most; this one has ${bytes.length}`;
     throw resourceExhausted("MESSAGE_TOO_LARGE", description, [{ subject: "request", description }]);
   }
   try {
-    return fromBinary(schema, bytes);
+    return read(bytes);
   } catch (error) {
-    const description = `not a valid ${schema.typeName}: ${error instanceof Error ? error.message : error}`;
+    const description = `not a valid ${spec.method.input.typeName}: ${error instanceof Error ? error.message : error}`;
     throw invalidArgument([{ field: "", description }], "MALFORMED_MESSAGE");
   }
 }
 
-function encode<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Buffer {
-  const bytes = toBinary(schema, message);
+function encode(message: Message, { write }: Served): Buffer {
+  const bytes = write(message);
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
