@@ -14,7 +14,7 @@ import { prepareRequest } from "./prepared-request.ts";
  * gRPC server; `grpc-gateway/` holds the API, the Go program and how it is built. `get` answers an order, `create` sends one too.
  * Where there is no Go only ours is measured. `--rounds`, `--requests`, `--concurrency`. Reads /proc, so Linux only.
  */
-const rounds = option("rounds", 7);
+const rounds = option("rounds", 5);
 const requests = option("requests", 5_000);
 const concurrency = option("concurrency", 32);
 const root = fileURLToPath(new URL("..", import.meta.url));

@@ -23,13 +23,13 @@ import { prepareRequest } from "./prepared-request.ts";
  * CPU of the server's process per unary request on every wire, with and without Docket's interceptors, against a
  * hand-written node:http handler, Fastify and connect-node; see `rpc-cpu-server.ts`. Bare grpc-js stands in
  * `grpc-unary.ts`. `get` answers an order, `create` also reads one.
- * `--rounds`, `--requests`, `--concurrency`, `--variants bare,wire`, `--wires rest,connect`.
+ * `--rounds`, `--requests`, `--concurrency`, `--variants bare,wire`, `--wires rest,connect`, `--methods get`.
  */
-const rounds = option("rounds", 7);
+const rounds = option("rounds", 5);
 const requests = option("requests", 4_000);
 const concurrency = option("concurrency", 32);
 
-const methods = ["get", "create"] as const;
+const methods = chosen("methods", ["get", "create"] as const);
 type Method = (typeof methods)[number];
 const variants = chosen("variants", ["bare", "fastify", "connect-node", "wire", "full"] as const);
 type Variant = (typeof variants)[number];

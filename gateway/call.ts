@@ -198,15 +198,31 @@ type UnaryRequest = Parameters<UnaryFunction>[0] & { stream: false };
 
 /**
  * Calls a unary implementation through the interceptors, the first outermost. Does what Connect's own handlers do, only
- * that nothing is made which is not asked for.
+ * that nothing is made which is not asked for, and that an implementation that answers at once is not waited for.
  */
-export async function invokeUnary(
+export function invokeUnary(
+  spec: UnarySpec,
+  call: Call,
+  message: Message,
+  interceptors: readonly Interceptor[],
+): Message | Promise<Message> {
+  if (interceptors.length > 0) return intercept(spec, call, message, interceptors);
+  const answer = spec.impl(message, call);
+  const { output } = spec.method;
+  return isPromise(answer) ? Promise.resolve(answer).then((init) => create(output, init)) : create(output, answer);
+}
+
+/** Of whatever kind: the question that `await` asks. */
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as { then?: unknown } | undefined)?.then === "function";
+}
+
+async function intercept(
   spec: UnarySpec,
   call: Call,
   message: Message,
   interceptors: readonly Interceptor[],
 ): Promise<Message> {
-  if (interceptors.length === 0) return create(spec.method.output, await spec.impl(message, call));
   const innermost = (async (request: UnaryRequest) => ({
     stream: false,
     service: call.service,

@@ -82,8 +82,11 @@ export function createRestHandler(options: RestOptions): RestHandler {
       const message = bind(request, found, bytes);
       if (route.spec.kind === "unary") {
         const call = invokeUnary(route.spec, context, message, interceptors);
-        const answer = context.timeoutMs() === undefined ? await call : await untilAborted(call, context.signal);
-        await writeMessage(request, response, route, answer, context, codec, success);
+        let answer: Message;
+        if (context.timeoutMs() !== undefined) answer = await untilAborted(Promise.resolve(call), context.signal);
+        else answer = call instanceof Promise ? await call : call;
+        const written = writeMessage(request, response, route, answer, context, codec, success);
+        if (written !== undefined) await written;
         return;
       }
       await answerServerStream(request, response, route, message, context);

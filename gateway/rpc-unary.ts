@@ -118,7 +118,7 @@ export function createUnaryRpc(
         return;
       }
       const answer = invokeUnary(spec, call, input, interceptors);
-      const message = timeoutMs === undefined ? await answer : await untilAborted(answer, call.signal);
+      const message = timeoutMs === undefined ? await answer : await untilAborted(Promise.resolve(answer), call.signal);
       const bytes = encode(message, wire.binary);
       if (wire.protocol === "connect") await answerConnect(request, response, call, wire, bytes);
       else await answerGrpcWeb(request, response, call, wire, bytes);
