@@ -7,7 +7,7 @@ import { type Compression, compressionNegotiate } from "@connectrpc/connect/prot
 import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
-import { type Call, invokeUnary, openCall } from "./call.ts";
+import { type Call, openCall } from "./call.ts";
 import { binaryReader } from "./codec/binary-reader.ts";
 import { binaryWriter } from "./codec/binary-writer.ts";
 import { createJsonReader } from "./codec/json-reader.ts";
@@ -16,6 +16,7 @@ import { untilAborted } from "./deadline.ts";
 import { countKeys, countKeysInText } from "./duplicate-keys.ts";
 import { isGatewayError } from "./errors.ts";
 import { type Request, type Response, readBody } from "./http-io.ts";
+import { invokeUnary } from "./invoke-unary.ts";
 import type { RestOptions } from "./rest-options.ts";
 
 /**

@@ -1,4 +1,10 @@
-import { type ClientHttp2Session, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  constants,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+} from "node:http2";
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 
 /** The answer to a unary call: the bytes of its message and the headers around them. */
@@ -26,7 +32,15 @@ export function callDirectly(
       reject(failure(status.CANCELLED, "Cancelled on client"));
       return;
     }
-    const stream = session.request(headers);
+    let stream: ClientHttp2Stream;
+    try {
+      stream = session.request(headers);
+    } catch {
+      // The session takes no more calls, or HTTP/2 refuses a header: grpc-js will say which.
+      resolve(undefined);
+      return;
+    }
+    let isUsedUp = false;
     const chunks: Buffer[] = [];
     let header: IncomingHttpHeaders = {};
     let trailer: IncomingHttpHeaders | undefined;
@@ -40,8 +54,12 @@ export function callDirectly(
     stream.on("trailers", (received) => {
       trailer = received;
     });
-    // What went wrong is in the code that the stream has when it closes.
-    stream.on("error", () => undefined);
+    // What went wrong is in the code that the stream has when it closes, but where a session has had all its streams.
+    stream.on("error", ({ code }: NodeJS.ErrnoException) => {
+      if (code !== "ERR_HTTP2_OUT_OF_STREAMS") return;
+      isUsedUp = true;
+      session.close();
+    });
     stream.on("close", () => {
       signal.removeEventListener("abort", cancel);
       const failed = failureOf(trailer, header);
@@ -50,7 +68,7 @@ export function callDirectly(
         const whole = unwrap(chunks);
         if (typeof whole === "string") reject(failure(status.UNIMPLEMENTED, whole, trailer));
         else resolve({ message: whole, header, trailer });
-      } else if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) resolve(undefined);
+      } else if (isUsedUp || stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) resolve(undefined);
       else reject(failureOfReset(stream.rstCode ?? 0, session.destroyed && !signal.aborted));
     });
     stream.end(frame(message));

@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import {
   type Code,
@@ -21,9 +20,9 @@ import {
 } from "@grpc/grpc-js";
 import { binaryReader } from "../codec/binary-reader.ts";
 import { binaryWriter } from "../codec/binary-writer.ts";
-import type { DirectAnswer } from "./direct-call.ts";
 import { type DirectChannel, openDirectChannel } from "./direct-channel.ts";
-import { headersOf, upstreamError } from "./upstream-error.ts";
+import { appendAll, directHeadersOf, hasMetadata, headersOf, metadataOf } from "./metadata.ts";
+import { upstreamError } from "./upstream-error.ts";
 
 /** Where the gRPC servers are. Calls go to them in turn, those that cannot be reached left out. */
 export interface Upstream extends Disposable {
@@ -114,18 +113,14 @@ function forward(method: DescMethod, pick: () => Server): (request: never, conte
         const { client, direct } = pick();
         const call = direct?.call(path, directHeadersOf(context), write(request), context.signal);
         if (call === undefined) return throughGrpcJs(client, request, context);
-        let answer: DirectAnswer | undefined;
-        try {
-          answer = await call;
-        } catch (error) {
+        const answer = await call.catch((error: unknown) => {
           throw upstreamError(error);
-        }
+        });
         if (answer === undefined) return throughGrpcJs(client, request, context);
-        if (hasMetadata(answer.header))
-          appendAll(headersOf(Metadata.fromHttp2Headers(answer.header)), context.responseHeader);
-        if (hasMetadata(answer.trailer))
-          appendAll(headersOf(Metadata.fromHttp2Headers(answer.trailer)), context.responseTrailer);
-        return read(answer.message);
+        const { header, trailer, message } = answer;
+        if (hasMetadata(header)) appendAll(headersOf(Metadata.fromHttp2Headers(header)), context.responseHeader);
+        if (hasMetadata(trailer)) appendAll(headersOf(Metadata.fromHttp2Headers(trailer)), context.responseTrailer);
+        return read(message);
       };
     }
     case "server_streaming":
@@ -207,50 +202,7 @@ function follow(call: NodeJS.EventEmitter & { cancel(): void }, context: Handler
   });
 }
 
-function appendAll(from: Headers, to: Headers): void {
-  from.forEach((value, name) => {
-    to.append(name, value);
-  });
-}
-
-/** True where the headers hold more than what HTTP and gRPC put there. Most do not, and metadata is dear to make. */
-function hasMetadata(headers: IncomingHttpHeaders): boolean {
-  for (const name in headers) {
-    if (name !== ":status" && name !== "content-type" && name !== "date" && !name.startsWith("grpc-")) return true;
-  }
-  return false;
-}
-
-/** Metadata and deadline as HTTP/2 carries them. */
-function directHeadersOf(context: HandlerContext): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = metadataOf(context).toHttp2Headers();
-  const timeoutMs = context.timeoutMs();
-  if (timeoutMs !== undefined) {
-    const ms = Math.max(1, Math.ceil(timeoutMs));
-    // At most eight digits are allowed.
-    headers["grpc-timeout"] = ms < 1e8 ? `${ms}m` : `${Math.min(Math.ceil(ms / 1000), 99_999_999)}S`;
-  }
-  return headers;
-}
-
 function optionsOf(context: HandlerContext): CallOptions {
   const timeoutMs = context.timeoutMs();
   return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
-}
-
-/** Of HTTP only; the upstream has no use for them and grpc-js refuses some. */
-const ofHttp =
-  /^(:.*|connection|content-.*|accept|accept-encoding|host|te|trailer|transfer-encoding|upgrade|keep-alive|grpc-.*|connect-.*|http2-settings|origin|sec-.*)$/;
-
-function metadataOf(context: HandlerContext): Metadata {
-  const metadata = new Metadata();
-  context.requestHeader.forEach((value, name) => {
-    if (ofHttp.test(name)) return;
-    try {
-      metadata.add(name, name.endsWith("-bin") ? Buffer.from(value, "base64") : value);
-    } catch {
-      // A value that gRPC cannot carry does not go on; the call does.
-    }
-  });
-  return metadata;
 }

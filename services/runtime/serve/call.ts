@@ -141,55 +141,6 @@ class BegunCall implements Call {
   }
 }
 
-/** What a handler sees of a call that came through no interceptor: nothing is made that it does not ask for. */
-export class DirectContext implements HandlerContext {
-  readonly service: HandlerContext["service"];
-  readonly method: DescMethod;
-  readonly protocolName: string;
-  readonly requestMethod = "POST";
-  readonly url: string;
-  readonly timeoutMs: () => number | undefined;
-  readonly #call: Call;
-  #responseHeader: Headers | undefined;
-  #responseTrailer: Headers | undefined;
-
-  constructor(method: DescMethod, url: string, call: Call) {
-    this.service = method.parent;
-    this.method = method;
-    this.protocolName = call.wire;
-    this.url = url;
-    this.timeoutMs = () => call.timeoutMs();
-    this.#call = call;
-  }
-
-  get signal(): AbortSignal {
-    return this.#call.signal;
-  }
-
-  get values(): ContextValues {
-    return this.#call.values;
-  }
-
-  get requestHeader(): Headers {
-    return this.#call.header;
-  }
-
-  get responseHeader(): Headers {
-    this.#responseHeader ??= new Headers();
-    return this.#responseHeader;
-  }
-
-  get responseTrailer(): Headers {
-    this.#responseTrailer ??= new Headers();
-    return this.#responseTrailer;
-  }
-
-  /** The response's headers and trailers where the handler has asked for them. */
-  touched(): { readonly header: Headers | undefined; readonly trailer: Headers | undefined } {
-    return { header: this.#responseHeader, trailer: this.#responseTrailer };
-  }
-}
-
 /** The handler's view of a call, made from what came through the interceptors. */
 export function handlerContext(
   method: DescMethod,

@@ -8,7 +8,8 @@ import {
   type StreamResponse,
   type UnaryRequest,
 } from "@connectrpc/connect";
-import { type Call, DirectContext, handlerContext } from "./call.ts";
+import { type Call, handlerContext } from "./call.ts";
+import { DirectContext } from "./direct-context.ts";
 
 type AnyFn = ReturnType<Interceptor>;
 
