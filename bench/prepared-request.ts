@@ -1,16 +1,19 @@
 import { connect, type Socket } from "node:net";
 
 /**
- * Sends one and the same HTTP/1.1 request again and again and resolves with each answer's head and body as text; rejects for a status that is
- * not 2xx. It costs a fraction of what node:http's client does, so that the server is what a round keeps busy.
+ * Sends one and the same HTTP/1.1 request again and again and resolves with each answer's head and body as text; rejects
+ * for a status that is not 2xx. It costs a fraction of what node:http's client does, so that the server is kept busy.
  */
 export type PreparedRequest = (() => Promise<string>) & Disposable;
 
 interface Connection {
   readonly socket: Socket;
   received: string;
+  restsSince: number;
   settle: { resolve(answer: string): void; reject(error: Error): void } | undefined;
 }
+
+const maxRestMs = 2000;
 
 /** Prepares a request to a port of the loopback. Connections are kept and used again, one request at a time on each. */
 export function prepareRequest(
@@ -29,7 +32,7 @@ export function prepareRequest(
 
   const open = (): Connection => {
     const socket = connect(port, "127.0.0.1").setNoDelay().setEncoding("latin1");
-    const connection: Connection = { socket, received: "", settle: undefined };
+    const connection: Connection = { socket, received: "", restsSince: 0, settle: undefined };
     every.add(socket);
     const fail = (error: Error): void => {
       every.delete(socket);
@@ -45,6 +48,7 @@ export function prepareRequest(
       const { received: answer, settle } = connection;
       connection.received = "";
       connection.settle = undefined;
+      connection.restsSince = performance.now();
       idle.push(connection);
       if (answer.startsWith("HTTP/1.1 2")) settle?.resolve(answer);
       else settle?.reject(new Error(`${method} ${path}: ${answer}`));
@@ -52,9 +56,18 @@ export function prepareRequest(
     return connection;
   };
 
+  /** One that has rested between two rounds may be closed by the server just when our next request comes. */
+  const takeIdle = (): Connection | undefined => {
+    for (let connection = idle.pop(); connection !== undefined; connection = idle.pop()) {
+      if (performance.now() - connection.restsSince < maxRestMs) return connection;
+      connection.socket.destroy();
+    }
+    return undefined;
+  };
+
   const send = (): Promise<string> =>
     new Promise((resolve, reject) => {
-      const connection = idle.pop() ?? open();
+      const connection = takeIdle() ?? open();
       connection.settle = { resolve, reject };
       connection.socket.write(bytes);
     });
