@@ -68,6 +68,8 @@ interface Contender {
 /** Starts a program that prints the address it serves on. */
 async function start(name: string, command: string, args: readonly string[], env = {}): Promise<Contender> {
   const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "inherit"] });
+  // Also where a round fails.
+  process.once("exit", () => child.kill());
   const [line] = (await once(child.stdout, "data")) as [Buffer];
   const port = Number(/127\.0\.0\.1:(\d+)/.exec(line.toString())?.[1]);
   return { name, process: child, port };
