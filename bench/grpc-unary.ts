@@ -3,14 +3,14 @@ import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { OrderSchema } from "../gen/docket/order/v1/order_pb.js";
 import { type Child, startChild } from "./child.ts";
 import { drive } from "./load.ts";
-import { describeMachine, keepResult, option, printRatios, printRounds } from "./measure.ts";
+import { chosen, describeMachine, keepResult, option, printRatios, printRounds } from "./measure.ts";
 import { echoPath, smallOrder } from "./order-echo.ts";
 
 /**
  * CPU per unary gRPC request: ours against bare grpc-js with protobufjs' codecs, in turns, medians, ratios.
- * `--rounds` and `--requests` set how long; the raw rounds go to bench/results/grpc-unary.json.
+ * `--rounds`, `--requests` and `--variants bare,wire` set how long; the raw rounds go to bench/results/grpc-unary.json.
  */
-const variants = ["bare", "wire", "full"] as const;
+const variants = chosen("variants", ["bare", "wire", "full"] as const);
 type Variant = (typeof variants)[number];
 
 const rounds = option("rounds", 7);
@@ -53,23 +53,22 @@ function call({ client }: Target): Promise<void> {
 
 const run = (target: Target) => drive({ concurrency, count: requests }, () => call(target));
 
-const targets: Record<Variant, Target> = {
-  bare: await open("bare"),
-  wire: await open("wire"),
-  full: await open("full"),
-};
+const targets = new Map<Variant, Target>();
 for (const variant of variants) {
-  await run(targets[variant]);
+  targets.set(variant, await open(variant));
 }
-const micros: Record<Variant, number[]> = { bare: [], wire: [], full: [] };
+for (const target of targets.values()) {
+  await run(target);
+}
+const micros: Record<string, number[]> = Object.fromEntries(variants.map((variant) => [variant, []]));
 for (let round = 0; round < rounds; round++) {
-  for (const variant of variants) {
-    const before = await cpuMicros(targets[variant]);
-    await run(targets[variant]);
-    micros[variant].push(((await cpuMicros(targets[variant])) - before) / requests);
+  for (const [variant, target] of targets) {
+    const before = await cpuMicros(target);
+    await run(target);
+    micros[variant]?.push(((await cpuMicros(target)) - before) / requests);
   }
 }
-for (const { child, client } of Object.values(targets)) {
+for (const { child, client } of targets.values()) {
   client.close();
   await child[Symbol.asyncDispose]();
 }
@@ -77,8 +76,8 @@ for (const { child, client } of Object.values(targets)) {
 const machine = await describeMachine(["@grpc/grpc-js", "protobufjs", "@bufbuild/protobuf", "@connectrpc/connect"]);
 console.log(`${body.length} bytes each way, ${requests} requests a round, ${concurrency} at a time`);
 printRounds(micros, "µs CPU per request");
-printRatios(micros, [
-  ["wire", "bare"],
-  ["full", "bare"],
-]);
+printRatios(
+  micros,
+  (["wire", "full"] as const).filter((variant) => targets.has(variant)).map((variant) => [variant, "bare"]),
+);
 await keepResult("grpc-unary", { machine, bytes: body.length, requests, concurrency, microsPerRequest: micros });

@@ -1,8 +1,9 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import { create, fromJsonString, toJsonString } from "@bufbuild/protobuf";
+import { create, fromJsonString, type JsonObject, toJsonString } from "@bufbuild/protobuf";
 import { createServiceImplSpec, type ServiceImpl } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { fastify } from "fastify";
 import { destination } from "pino";
 import { Registry } from "prom-client";
 import { createHttpHandler } from "../gateway/http-server.ts";
@@ -14,13 +15,15 @@ import { createGrpcServer } from "../services/runtime/serve/grpc-server.ts";
 import { createInterceptors } from "../services/runtime/serve/interceptors.ts";
 import { createRpcMetrics } from "../services/runtime/telemetry/rpc-metrics.ts";
 import { cpuMicros, serveParent } from "./child.ts";
+import { jsonSchemaOf } from "./json-schema.ts";
 import { smallOrder } from "./order-echo.ts";
 
 /**
  * One server of `rpc-cpu.ts`, in a process of its own. GetOrder answers a fixed order of about 500 bytes, CreateOrder gives
  * back the order that it got; there is no database. The variants: `bare` is a hand-written node:http handler with
- * @bufbuild/protobuf's JSON; `connect-node` its adapter alone; `wire` ours without interceptors; `full` ours as it is
- * served: request id, a log line (to /dev/null), metrics, errors, deadline, an API key, scopes and validation.
+ * @bufbuild/protobuf's JSON; `fastify` checks and writes plain JSON by a schema, without Protobuf; `connect-node` is its
+ * adapter alone; `wire` ours without interceptors; `full` ours as it is served: request id, a log line (to /dev/null),
+ * metrics, errors, deadline, an API key, scopes and validation. What is REST answers the same JSON, defaults included.
  */
 const [, , variant] = process.argv;
 const order = create(OrderSchema, smallOrder);
@@ -29,9 +32,11 @@ const implementation: Pick<ServiceImpl<typeof OrderService>, "getOrder" | "creat
   createOrder: (request) => request.order ?? order,
 };
 
+const withDefaults = { alwaysEmitImplicit: true };
+
 const bare: RequestListener = (request, response) => {
   const answer = (message: typeof order) => {
-    const body = toJsonString(OrderSchema, message);
+    const body = toJsonString(OrderSchema, message, withDefaults);
     response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body) });
     response.end(body);
   };
@@ -43,6 +48,16 @@ const bare: RequestListener = (request, response) => {
   request.on("data", (chunk: Buffer) => chunks.push(chunk));
   request.on("end", () => answer(fromJsonString(OrderSchema, Buffer.concat(chunks).toString())));
 };
+
+async function fastifyListener(): Promise<RequestListener> {
+  const app = fastify();
+  const schema = jsonSchemaOf(OrderSchema);
+  const plain = JSON.parse(toJsonString(OrderSchema, order, withDefaults)) as JsonObject;
+  app.get("/v1/orders/:order", { schema: { response: { 200: schema } } }, () => plain);
+  app.post("/v1/orders", { schema: { body: schema, response: { 200: schema } } }, ({ body }) => body);
+  await app.ready();
+  return app.routing;
+}
 
 function ours(full: boolean) {
   const log = createLogger({
@@ -67,11 +82,13 @@ function ours(full: boolean) {
 async function listen(): Promise<{ httpPort: number; grpcPort: number }> {
   const served = variant === "wire" || variant === "full" ? ours(variant === "full") : undefined;
   const handler =
-    served === undefined
-      ? variant === "bare"
+    served !== undefined
+      ? createHttpHandler({ ...served, errorDomain: "docket" })
+      : variant === "bare"
         ? bare
-        : connectNodeAdapter({ routes: (router) => router.service(OrderService, implementation) })
-      : createHttpHandler({ ...served, errorDomain: "docket" });
+        : variant === "fastify"
+          ? await fastifyListener()
+          : connectNodeAdapter({ routes: (router) => router.service(OrderService, implementation) });
   const server = createServer(handler as RequestListener);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const grpcPort = served === undefined ? 0 : await createGrpcServer(served).listen({ host: "127.0.0.1", port: 0 });

@@ -1,4 +1,11 @@
-import { create, type DescMessage, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+  toJsonString,
+} from "@bufbuild/protobuf";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { OrderSchema } from "../gen/docket/order/v1/order_pb.js";
 import {
@@ -7,34 +14,47 @@ import {
   OrderService,
 } from "../gen/docket/order/v1/order_service_pb.js";
 import { type Child, startChild } from "./child.ts";
-import { createHttpClient } from "./http-client.ts";
 import { drive } from "./load.ts";
-import { describeMachine, keepResult, option, printRatios, printRounds, type Rounds } from "./measure.ts";
+import { chosen, describeMachine, keepResult, option, printRatios, printRounds, type Rounds } from "./measure.ts";
 import { smallOrder } from "./order-echo.ts";
+import { prepareRequest } from "./prepared-request.ts";
 
 /**
  * CPU of the server's process per unary request on every wire, with and without Docket's interceptors, against a
- * hand-written node:http handler and connect-node; see `rpc-cpu-server.ts`. Bare grpc-js stands in `grpc-unary.ts`.
- * `get` answers an order, `create` also reads one. `--rounds`, `--requests`, `--concurrency`.
+ * hand-written node:http handler, Fastify and connect-node; see `rpc-cpu-server.ts`. Bare grpc-js stands in
+ * `grpc-unary.ts`. `get` answers an order, `create` also reads one.
+ * `--rounds`, `--requests`, `--concurrency`, `--variants bare,wire`, `--wires rest,connect`, `--methods get`.
  */
 const rounds = option("rounds", 5);
-const requests = option("requests", 2_000);
+const requests = option("requests", 4_000);
 const concurrency = option("concurrency", 32);
 
-const methods = ["get", "create"] as const;
+const methods = chosen("methods", ["get", "create"] as const);
 type Method = (typeof methods)[number];
-const variants = ["bare", "connect-node", "wire", "full"] as const;
+const variants = chosen("variants", ["bare", "fastify", "connect-node", "wire", "full"] as const);
 type Variant = (typeof variants)[number];
+const wires = ["rest", "connect", "connect-json", "grpc-web", "grpc"] as const;
+type Wire = (typeof wires)[number];
+const chosenWires = chosen("wires", wires);
 type Ports = { readonly httpPort: number; readonly grpcPort: number };
+
+const wiresOf: Readonly<Record<Variant, readonly Wire[]>> = {
+  bare: ["rest"],
+  fastify: ["rest"],
+  "connect-node": ["connect", "connect-json", "grpc-web"],
+  wire: wires,
+  full: wires,
+};
 
 const order = create(OrderSchema, smallOrder);
 const requestOf = {
-  get: bytesOf(GetOrderRequestSchema, { name: order.name }),
-  create: bytesOf(CreateOrderRequestSchema, { order: smallOrder }),
+  get: encoded(GetOrderRequestSchema, { name: order.name }),
+  create: encoded(CreateOrderRequestSchema, { order: smallOrder }),
 };
 
-function bytesOf<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>): Buffer {
-  return Buffer.from(toBinary(schema, create(schema, init)));
+function encoded<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>) {
+  const message: MessageShape<Desc> = create(schema, init);
+  return { binary: Buffer.from(toBinary(schema, message)), json: toJsonString(schema, message) };
 }
 
 type Calls = Readonly<Record<Method, () => Promise<unknown>>>;
@@ -42,22 +62,34 @@ const paths = {
   get: `/${OrderService.typeName}/${OrderService.method.getOrder.name}`,
   create: `/${OrderService.typeName}/${OrderService.method.createOrder.name}`,
 };
+const authorization = { authorization: "Bearer bench" };
 
 function restCalls({ httpPort }: Ports): Calls {
-  const http = createHttpClient(`http://127.0.0.1:${httpPort}`, "bench");
-  const body = toJsonString(OrderSchema, order);
-  return { get: () => http("GET", `/v1/${order.name}`), create: () => http("POST", "/v1/orders", body) };
+  const json = { ...authorization, "content-type": "application/json" };
+  return {
+    get: prepareRequest(httpPort, "GET", `/v1/${order.name}`, authorization),
+    // With defaults, as they are answered: Fastify answers what it got.
+    create: prepareRequest(
+      httpPort,
+      "POST",
+      "/v1/orders",
+      json,
+      toJsonString(OrderSchema, order, { alwaysEmitImplicit: true }),
+    ),
+  };
 }
 
-function rpcCalls({ httpPort }: Ports, wire: "connect" | "grpc-web"): Calls {
-  const http = createHttpClient(`http://127.0.0.1:${httpPort}`, "bench");
-  const headers =
-    wire === "connect"
-      ? { "content-type": "application/proto", "connect-protocol-version": "1" }
-      : { "content-type": "application/grpc-web+proto", "x-grpc-web": "1" };
+function rpcCalls({ httpPort }: Ports, wire: "connect" | "connect-json" | "grpc-web"): Calls {
+  const headersOf = {
+    connect: { "content-type": "application/proto", "connect-protocol-version": "1" },
+    "connect-json": { "content-type": "application/json", "connect-protocol-version": "1" },
+    "grpc-web": { "content-type": "application/grpc-web+proto", "x-grpc-web": "1" },
+  };
+  const headers = { ...authorization, ...headersOf[wire] };
   const call = (method: Method) => {
-    const body = wire === "connect" ? requestOf[method] : framed(requestOf[method]);
-    return () => http("POST", paths[method], body, { ...headers, "content-length": `${body.length}` });
+    const { binary, json } = requestOf[method];
+    const body = { connect: binary, "connect-json": json, "grpc-web": framed(binary) }[wire];
+    return prepareRequest(httpPort, "POST", paths[method], headers, body);
   };
   return { get: call("get"), create: call("create") };
 }
@@ -75,11 +107,22 @@ function grpcCalls({ grpcPort }: Ports): Calls {
   const passBytes = (bytes: Buffer) => bytes;
   const call = (method: Method) => () =>
     new Promise<void>((resolve, reject) => {
-      client.makeUnaryRequest(paths[method], passBytes, passBytes, requestOf[method], metadata, {}, (error) =>
+      client.makeUnaryRequest(paths[method], passBytes, passBytes, requestOf[method].binary, metadata, {}, (error) =>
         error === null ? resolve() : reject(error),
       );
     });
   return { get: call("get"), create: call("create") };
+}
+
+function callsOf(ports: Ports, wire: Wire): Calls {
+  if (wire === "rest") return restCalls(ports);
+  return wire === "grpc" ? grpcCalls(ports) : rpcCalls(ports, wire);
+}
+
+/** The JSON that a REST answer holds. */
+function restBody(answer: unknown): string {
+  const text = String(answer);
+  return JSON.stringify(JSON.parse(text.slice(text.indexOf("\r\n\r\n") + 4)));
 }
 
 const machine = await describeMachine([
@@ -87,34 +130,41 @@ const machine = await describeMachine([
   "@connectrpc/connect-node",
   "@bufbuild/protobuf",
   "@grpc/grpc-js",
+  "fastify",
 ]);
 const servers = new Map<Variant, Child<Ports>>();
 for (const variant of variants) {
   servers.set(variant, await startChild<Ports>("rpc-cpu-server.ts", [variant]));
 }
-const contenders = [...servers].flatMap(([variant, server]) => {
-  const { ready } = server;
-  const http = [
-    { wire: "connect", calls: rpcCalls(ready, "connect") },
-    { wire: "grpc-web", calls: rpcCalls(ready, "grpc-web") },
-  ];
-  const rest = { wire: "rest", calls: restCalls(ready) };
-  const of = {
-    bare: [rest],
-    "connect-node": http,
-    wire: [rest, ...http, { wire: "grpc", calls: grpcCalls(ready) }],
-    full: [rest, ...http, { wire: "grpc", calls: grpcCalls(ready) }],
-  };
-  return of[variant].flatMap(({ wire, calls }) =>
-    methods.map((method) => ({ name: `${method} ${wire} ${variant}`, server, call: calls[method] })),
-  );
-});
+const contenders = [...servers].flatMap(([variant, server]) =>
+  wiresOf[variant]
+    .filter((wire) => chosenWires.includes(wire))
+    .flatMap((wire) => {
+      const calls = callsOf(server.ready, wire);
+      return methods.map((method) => ({
+        name: `${method} ${wire} ${variant}`,
+        method,
+        wire,
+        server,
+        call: calls[method],
+      }));
+    }),
+);
+
+const bodies: Partial<Record<Method, string>> = {};
+for (const { name, method, wire, call } of contenders) {
+  if (wire !== "rest") continue;
+  const body = restBody(await call());
+  bodies[method] ??= body;
+  if (body !== bodies[method]) throw new Error(`${name} answers ${body}, another ${bodies[method]}`);
+}
 
 const micros: Record<string, number[]> = Object.fromEntries(contenders.map(({ name }) => [name, []]));
-for (let round = -1; round < rounds; round++) {
+// Two rounds only warm up: a compiler that is still at work would be counted.
+for (let round = -2; round < rounds; round++) {
   for (const { name, server, call } of contenders) {
     const before = await server.ask<{ cpuMicros: number }>("usage");
-    const { latenciesMs } = await drive({ concurrency, count: requests, seconds: 1 }, call);
+    const { latenciesMs } = await drive({ concurrency, count: requests, seconds: 2 }, call);
     const after = await server.ask<{ cpuMicros: number }>("usage");
     if (round >= 0) {
       micros[name]?.push((after.cpuMicros - before.cpuMicros) / latenciesMs.length);
@@ -122,18 +172,23 @@ for (let round = -1; round < rounds; round++) {
   }
 }
 console.log(
-  `${requestOf.create.length} bytes of order, ${requests} requests or a second a round, ${concurrency} at a time`,
+  `${requestOf.create.binary.length} bytes of order, ${requests} requests or 2 s a round, ${concurrency} at a time`,
 );
 printRounds(micros as Rounds, "µs CPU per request");
+const ours = variants.filter((variant) => variant === "wire" || variant === "full");
 printRatios(
   micros,
-  methods.flatMap((method) => [
-    ...["wire", "full"].map((ours) => [`${method} rest ${ours}`, `${method} rest bare`] as const),
-    ...["connect", "grpc-web"].flatMap((wire) =>
-      ["wire", "full"].map((ours) => [`${method} ${wire} ${ours}`, `${method} ${wire} connect-node`] as const),
-    ),
-    [`${method} rest full`, `${method} connect connect-node`] as const,
-  ]),
+  methods.flatMap((method) => {
+    const pairs = ours.flatMap((variant) => [
+      [`${method} rest ${variant}`, `${method} rest bare`] as const,
+      [`${method} rest ${variant}`, `${method} rest fastify`] as const,
+      [`${method} rest ${variant}`, `${method} connect-json connect-node`] as const,
+      ...(["connect", "connect-json", "grpc-web"] as const).map(
+        (wire) => [`${method} ${wire} ${variant}`, `${method} ${wire} connect-node`] as const,
+      ),
+    ]);
+    return pairs.filter(([of, to]) => of in micros && to in micros);
+  }),
 );
 await keepResult("rpc-cpu", { machine, requests, concurrency, microsPerRequest: micros });
 for (const server of servers.values()) {

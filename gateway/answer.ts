@@ -1,33 +1,67 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Registry } from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { compressMinBytes, encodeBody, negotiateEncoding } from "./content-encoding.ts";
+import { type ContentEncoding, compressMinBytes, encodeBody, negotiateEncoding } from "./content-encoding.ts";
 import { type ErrorFormat, errorBody, retryAfterSeconds } from "./error-body.ts";
 import { httpStatusOf } from "./errors.ts";
 import { copyMetadata } from "./headers.ts";
 import type { Request, Response } from "./http-io.ts";
 
-/** Writes a whole answer at once, compressed where the client takes it and it is worth it. */
-export async function writeWhole(
+/**
+ * Writes a whole answer at once, compressed where the client takes it and it is worth it; only then is there something
+ * to wait for.
+ */
+export function writeWhole(
+  request: Request,
+  response: Response,
+  status: number,
+  headers: OutgoingHttpHeaders,
+  body: Buffer | string,
+): Promise<void> | undefined {
+  const size = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+  if (size >= compressMinBytes) {
+    addVary(headers, "Accept-Encoding");
+    const encoding = negotiateEncoding(request.headers["accept-encoding"] as string | undefined);
+    if (encoding !== "identity") {
+      headers["content-encoding"] = encoding;
+      return writeEncoded(request, response, status, headers, bytesOf(body), encoding);
+    }
+  }
+  writeBody(request, response, status, headers, body, size);
+  return undefined;
+}
+
+async function writeEncoded(
   request: Request,
   response: Response,
   status: number,
   headers: OutgoingHttpHeaders,
   body: Buffer,
+  encoding: ContentEncoding,
 ): Promise<void> {
-  let bytes = body;
-  if (body.length >= compressMinBytes) {
-    addVary(headers, "Accept-Encoding");
-    const encoding = negotiateEncoding(request.headers["accept-encoding"] as string | undefined);
-    if (encoding !== "identity") {
-      bytes = await encodeBody(body, encoding);
-      headers["content-encoding"] = encoding;
-    }
-  }
-  headers["content-length"] = bytes.length;
+  const bytes = await encodeBody(body, encoding);
+  writeBody(request, response, status, headers, bytes, bytes.length);
+}
+
+/** @param size of the body in bytes. */
+function writeBody(
+  request: Request,
+  response: Response,
+  status: number,
+  headers: OutgoingHttpHeaders,
+  body: Buffer | string,
+  size: number,
+): void {
+  headers["content-length"] = size;
   writeHead(response, status, headers);
   if (request.method === "HEAD") response.end();
-  else (response as ServerResponse).end(bytes);
+  // Node sends ASCII text in one piece with the head; bytes would be a vector of two, the costliest part of a small answer.
+  else if (typeof body === "string" && body.length === size) (response as ServerResponse).end(body, "latin1");
+  else (response as ServerResponse).end(bytesOf(body));
+}
+
+function bytesOf(body: Buffer | string): Buffer {
+  return typeof body === "string" ? Buffer.from(body) : body;
 }
 
 /** Writes the head; headers set before (CORS) stay, and `Vary` is joined with theirs. */
@@ -78,7 +112,11 @@ export function writeError(
 }
 
 function addVary(headers: OutgoingHttpHeaders, names: string): void {
-  const known = String(headers["vary"] ?? "")
+  if (headers["vary"] === undefined) {
+    headers["vary"] = names;
+    return;
+  }
+  const known = String(headers["vary"])
     .split(/,\s*/)
     .filter((name) => name !== "");
   for (const name of names.split(/,\s*/)) {

@@ -126,7 +126,7 @@ async function serveAsset(request: Request, response: Response, name: string, ty
   await serve(request, response, type, await readFile(join(folder, name)), "public, max-age=86400");
 }
 
-function serve(
+async function serve(
   request: Request,
   response: Response,
   type: string,
@@ -140,7 +140,7 @@ function serve(
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
   };
-  return writeWhole(request, response, 200, headers, body);
+  await writeWhole(request, response, 200, headers, body);
 }
 
 async function redirect(response: Response): Promise<void> {

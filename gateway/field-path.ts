@@ -5,6 +5,7 @@ import {
   type JsonValue,
   type Message,
   mergeFromJson,
+  ScalarType,
 } from "@bufbuild/protobuf";
 
 /** A message whose fields are reached by name. */
@@ -139,5 +140,12 @@ export function valueAt(target: Message, path: FieldPath): unknown {
 
 /** Sets the leaf in its container from JSON: repeated fields and maps grow. @throws as `mergeFromJson` does. */
 export function setFromJson(container: Message, leaf: DescField, json: JsonValue): void {
+  if (leaf.scalar === ScalarType.STRING && leaf.fieldKind === "scalar" && leaf.oneof === undefined) {
+    // What most paths and queries are made of; the library would compile and look through the whole message.
+    if (typeof json === "string" && json.isWellFormed()) {
+      (container as unknown as Fields)[leaf.localName] = json;
+      return;
+    }
+  }
   mergeFromJson(leaf.parent, container, { [leaf.jsonName]: json });
 }

@@ -26,10 +26,10 @@ export function hasBody(request: Request): boolean {
  *
  * @throws ConnectError: 413 past `maxBytes` (what follows is discarded, never kept), CANCELLED where the client goes.
  */
-export async function readBody(request: Request, maxBytes: number): Promise<Buffer> {
-  const raw = await readRaw(request, maxBytes);
+export function readBody(request: Request, maxBytes: number): Promise<Buffer> {
+  const raw = readRaw(request, maxBytes);
   const encoding = request.headers["content-encoding"];
-  return encoding === undefined ? raw : await decodeBody(raw, encoding, maxBytes);
+  return encoding === undefined ? raw : raw.then((body) => decodeBody(body, encoding, maxBytes));
 }
 
 /** Reads a whole body as it was sent. @throws as {@link readBody}. */
@@ -43,6 +43,7 @@ export function readRaw(request: Request, maxBytes: number): Promise<Buffer> {
     const incoming = request as IncomingMessage;
     const chunks: Buffer[] = [];
     let size = 0;
+    let ended = false;
     incoming.on("data", (chunk: Buffer) => {
       size += chunk.length;
       if (size > maxBytes) {
@@ -52,11 +53,16 @@ export function readRaw(request: Request, maxBytes: number): Promise<Buffer> {
       }
       chunks.push(chunk);
     });
-    incoming.on("end", () =>
-      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
-    );
-    incoming.on("error", () => reject(clientGone()));
-    incoming.on("close", () => reject(clientGone()));
+    incoming.on("end", () => {
+      ended = true;
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
+    });
+    const onGone = (): void => {
+      // It closes after each body too, and an error that nobody is told costs as much as reading the body.
+      if (!ended) reject(clientGone());
+    };
+    incoming.on("error", onGone);
+    incoming.on("close", onGone);
   });
 }
 

@@ -10,7 +10,7 @@ import type { Route } from "./routes.ts";
 export const etagMismatch = "ETAG_MISMATCH";
 
 /** The `etag` field of a message, where it has one as a string. */
-function etagFieldOf(message: DescMessage): DescField | undefined {
+export function etagFieldOf(message: DescMessage): DescField | undefined {
   return message.fields.find((field) => field.name === "etag" && field.scalar === ScalarType.STRING && !field.oneof);
 }
 
@@ -49,11 +49,10 @@ export function applyIfMatch(message: Message, path: FieldPath | undefined, head
 }
 
 /**
- * The ETag header of an answer: its `etag` field in quotes; undefined where it has none, it is empty, or no entity tag
- * (RFC 9110, section 8.8.3) can hold it.
+ * The ETag header of an answer: its `etag` field ({@link etagFieldOf}) in quotes; undefined where it is empty, or no
+ * entity tag (RFC 9110, section 8.8.3) can hold it.
  */
-export function etagOf(message: Message, desc: DescMessage): string | undefined {
-  const field = etagFieldOf(desc);
+export function etagOf(message: Message, field: DescField | undefined): string | undefined {
   if (field === undefined) return undefined;
   const value = (message as unknown as Fields)[field.localName];
   if (typeof value !== "string" || value === "") return undefined;

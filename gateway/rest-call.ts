@@ -7,7 +7,7 @@ import { timeoutOf } from "./deadline.ts";
 import type { FieldPath, Fields } from "./field-path.ts";
 import type { Request, Response } from "./http-io.ts";
 import type { JsonCodec } from "./json-codec.ts";
-import { etagPathOf } from "./preconditions.ts";
+import { etagFieldOf, etagPathOf } from "./preconditions.ts";
 import type { RestOptions } from "./rest-options.ts";
 import { createResume, type Resume } from "./resume.ts";
 import type { Route } from "./routes.ts";
@@ -17,6 +17,8 @@ export interface PreparedRoute extends Route {
   readonly spec: MethodImplSpec;
   readonly binding: Binding;
   readonly etagPath: FieldPath | undefined;
+  /** The `etag` field of the answer. */
+  readonly etagField: DescField | undefined;
   readonly resume: Resume;
   /** The answer is the bytes of a google.api.HttpBody: the response itself or its `response_body` field. */
   readonly rawResponse: boolean;
@@ -30,6 +32,7 @@ export function prepareRoute(route: Route, spec: MethodImplSpec, codec: JsonCode
     spec,
     binding: createBinding(route, codec, { lenient }),
     etagPath: etagPathOf(route),
+    etagField: etagFieldOf(output),
     resume: createResume(input, output),
     rawResponse: (route.responseBody?.message ?? output).typeName === HttpBodySchema.typeName,
   };

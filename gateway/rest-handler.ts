@@ -1,19 +1,18 @@
-import { isUtf8 } from "node:buffer";
 import type { Message } from "@bufbuild/protobuf";
 import { Code, type ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createAsyncIterable, transformInvokeImplementation } from "@connectrpc/connect/protocol";
 import { type ErrorOptions, writeError } from "./answer.ts";
-import type { RequestBody } from "./binding.ts";
-import { type Call, invokeUnary } from "./call.ts";
+import { type Call, plainContext } from "./call.ts";
 import { untilAborted } from "./deadline.ts";
 import { gatewayError, httpStatusOf, invalidRequest, isOurs, toConnectError } from "./errors.ts";
-import { type FormPart, parseMultipart, parseUrlencoded } from "./form.ts";
 import { createHeaderFilter, defaultRequestHeaders } from "./headers.ts";
 import { discardRest, hasBody, type Request, type Response, readBody, streamBody } from "./http-io.ts";
+import { invokeUnary } from "./invoke-unary.ts";
 import { createJsonCodec } from "./json-codec.ts";
 import { jsonRequests } from "./json-requests.ts";
 import { applyIfMatch, isEtagMismatch } from "./preconditions.ts";
 import { rawRequests } from "./raw-requests.ts";
+import { noBytes, requestBodyOf } from "./request-body.ts";
 import { openRestCall, type PreparedRoute, prepareRoute } from "./rest-call.ts";
 import type { RestOptions } from "./rest-options.ts";
 import { type StreamOptions, writeRawStream, writeStream } from "./rest-stream.ts";
@@ -30,7 +29,12 @@ export interface RestHandler {
   readonly upgrade: UpgradeHandler;
 }
 
-const noBytes = Buffer.alloc(0);
+/** A request's route with what the route makes its message of. */
+interface Matched {
+  readonly route: PreparedRoute;
+  readonly segments: readonly string[];
+  readonly rawQuery: string;
+}
 
 const defaultMaxBodyBytes = 4 * 1024 * 1024;
 
@@ -67,9 +71,32 @@ export function createRestHandler(options: RestOptions): RestHandler {
   const handle = async (request: Request, response: Response): Promise<void> => {
     let context: Call | undefined;
     try {
-      const { route, segments, rawQuery } = match(request);
+      const found = match(request);
+      const { route } = found;
       context = openRestCall(request, response, route, filterHeaders, options);
-      await answer(request, response, route, { segments, rawQuery }, context);
+      if (route.spec.kind === "bidi_streaming") {
+        if (route.httpMethod === "GET") throw upgradeRequired(route);
+        await answerStream(request, response, route, requestStream(request, response, found), context);
+        return;
+      }
+      if (route.spec.kind === "client_streaming") {
+        await answerClientStream(request, response, found, context);
+        return;
+      }
+      const bytes = hasBody(request) ? await readBody(request, maxBodyBytes) : noBytes;
+      const message = bind(request, found, bytes);
+      if (route.spec.kind === "unary") {
+        const call = invokeUnary(route.spec, context, message, interceptors);
+        let answer: Message;
+        if (context.timeoutMs() !== undefined) answer = await untilAborted(Promise.resolve(call), context.signal);
+        else answer = call instanceof Promise ? await call : call;
+        const written = writeMessage(request, response, route, answer, context, codec, success);
+        if (written !== undefined) await written;
+        return;
+      }
+      const lastEventId = request.headers["last-event-id"];
+      if (typeof lastEventId === "string") route.resume.apply(message, lastEventId);
+      await answerStream(request, response, route, createAsyncIterable([message]), context);
     } catch (thrown) {
       const error = toConnectError(thrown, context?.signal);
       if (isOurs(error)) options.onError?.(thrown, request);
@@ -95,7 +122,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
   return { handle, upgrade };
 
   /** A WebSocket begins as a GET, and also leads to the stream that a POST at the path is. */
-  function matchStream(request: Request): ReturnType<typeof match> {
+  function matchStream(request: Request): Matched {
     for (const method of ["GET", "POST"]) {
       try {
         const found = match(request, method);
@@ -107,10 +134,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
     return match(request);
   }
 
-  function match(
-    request: Request,
-    method = request.method ?? "",
-  ): { route: PreparedRoute; segments: readonly string[]; rawQuery: string } {
+  function match(request: Request, method = request.method ?? ""): Matched {
     const url = request.url ?? "/";
     const question = url.indexOf("?");
     const path = question === -1 ? url : url.slice(0, question);
@@ -140,92 +164,48 @@ export function createRestHandler(options: RestOptions): RestHandler {
     }
   }
 
-  async function answer(
+  function bind(request: Request, { route, segments, rawQuery }: Matched, bytes: Buffer): Message {
+    const message = route.binding.bind({ segments, rawQuery, body: requestBodyOf(request, route, bytes, lenient) });
+    const ifMatch = request.headers["if-match"];
+    if (ifMatch !== undefined) applyIfMatch(message, route.etagPath, ifMatch);
+    return message;
+  }
+
+  async function answerStream(
     request: Request,
     response: Response,
     route: PreparedRoute,
-    input: { segments: readonly string[]; rawQuery: string },
+    requests: AsyncIterable<Message>,
     context: Call,
   ): Promise<void> {
-    const { spec } = route;
-    const bindOne = async (): Promise<Message> => {
-      const body = await readRequestBody(request, route);
-      const message = route.binding.bind({ ...input, body });
-      const ifMatch = request.headers["if-match"];
-      if (ifMatch !== undefined) applyIfMatch(message, route.etagPath, ifMatch);
-      return message;
-    };
-    if (spec.kind === "unary") {
-      const call = invokeUnary(spec, context, await bindOne(), interceptors);
-      const message = context.timeoutMs() === undefined ? await call : await untilAborted(call, context.signal);
-      await writeMessage(request, response, route, message, context, codec, success);
-      return;
-    }
-    const invoke = transformInvokeImplementation(spec, context, interceptors);
-    if (spec.kind === "server_streaming") {
-      const message = await bindOne();
-      const lastEventId = request.headers["last-event-id"];
-      if (typeof lastEventId === "string") route.resume.apply(message, lastEventId);
-      const messages = abortable(invoke(createAsyncIterable([message])), context.signal);
-      if (route.rawResponse) await writeRawStream(response, route, messages, context, streamOptions(request));
-      else await writeStream(request, response, route, messages, context, streamOptions(request));
-      return;
-    }
-    if (spec.kind === "client_streaming") {
-      const answers = invoke(requestStream(request, response, route, input))[Symbol.asyncIterator]();
-      const first = await untilAborted(answers.next(), context.signal);
-      if (first.done === true) throw new Error(`${route.method.name} answered nothing`);
-      // The trailers are there only once the iterator has ended.
-      await answers.next();
-      await writeMessage(request, response, route, first.value, context, codec, success);
-      return;
-    }
-    if (route.httpMethod === "GET") {
-      throw gatewayError({
-        code: Code.Unimplemented,
-        reason: "UPGRADE_REQUIRED",
-        message: `${route.method.name} streams both ways: connect by WebSocket`,
-        httpStatus: 426,
-      });
-    }
-    const messages = abortable(invoke(requestStream(request, response, route, input)), context.signal);
+    const invoke = transformInvokeImplementation(route.spec, plainContext(context), interceptors);
+    const messages = abortable(invoke(requests), context.signal);
     if (route.rawResponse) await writeRawStream(response, route, messages, context, streamOptions(request));
     else await writeStream(request, response, route, messages, context, streamOptions(request));
   }
 
-  function requestStream(
+  async function answerClientStream(
     request: Request,
     response: Response,
-    route: PreparedRoute,
-    input: { segments: readonly string[]; rawQuery: string },
-  ): AsyncIterable<Message> {
+    found: Matched,
+    context: Call,
+  ): Promise<void> {
+    const { route } = found;
+    const invoke = transformInvokeImplementation(route.spec, plainContext(context), interceptors);
+    const answers = invoke(requestStream(request, response, found))[Symbol.asyncIterator]();
+    const first = await untilAborted(answers.next(), context.signal);
+    if (first.done === true) throw new Error(`${route.method.name} answered nothing`);
+    // The trailers are there only once the iterator has ended.
+    await answers.next();
+    await writeMessage(request, response, route, first.value, context, codec, success);
+  }
+
+  function requestStream(request: Request, response: Response, { route, ...input }: Matched): AsyncIterable<Message> {
     discardRest(request, response);
     const contentType = request.headers["content-type"] ?? "application/octet-stream";
     return route.binding.rawBody
       ? rawRequests(route, input, contentType, streamBody(request))
       : jsonRequests(route, input, streamBody(request), maxBodyBytes);
-  }
-
-  async function readRequestBody(request: Request, route: PreparedRoute): Promise<RequestBody> {
-    const contentType = request.headers["content-type"] ?? "";
-    const bytes = hasBody(request) ? await readBody(request, maxBodyBytes) : noBytes;
-    if (route.body === "none") {
-      if (bytes.length > 0 && !lenient && !isEmptyBody(bytes)) {
-        throw invalidRequest([{ field: "", description: "this method takes no body" }], "UNEXPECTED_BODY");
-      }
-      return { kind: "none" };
-    }
-    if (route.binding.rawBody) return { kind: "raw", contentType, data: bytes };
-    if (bytes.length === 0) return { kind: "none" };
-    if (contentType !== "application/json") {
-      const parts = formParts(contentType, bytes);
-      if (parts !== undefined) return { kind: "form", parts };
-      assertJson(contentType, bytes);
-    }
-    if (!isUtf8(bytes)) {
-      throw invalidRequest([{ field: "", description: "the body is not valid UTF-8" }], "MALFORMED_JSON");
-    }
-    return { kind: "json", text: bytes.toString("utf8") };
   }
 
   function streamOptions(request: Request): StreamOptions {
@@ -259,37 +239,13 @@ function methodNotAllowed(method: string, allowed: readonly string[]): ConnectEr
   });
 }
 
-/** Nothing, or an object of nothing, which some clients send with a GET. */
-function isEmptyBody(bytes: Buffer): boolean {
-  const text = bytes.toString("latin1").trim();
-  return text === "" || (text.startsWith("{") && text.endsWith("}") && text.slice(1, -1).trim() === "");
-}
-
-/** The parts of a form; undefined for any other body. */
-function formParts(contentType: string, bytes: Buffer): FormPart[] | undefined {
-  if (/^multipart\/form-data\b/i.test(contentType)) return parseMultipart(bytes, contentType);
-  const looksLikeJson = /^\s*[[{]/.test(bytes.toString("latin1", 0, 64));
-  if (looksLikeJson || !/^application\/x-www-form-urlencoded\b/i.test(contentType)) return undefined;
-  return parseUrlencoded(bytes);
-}
-
-/** `curl -d` sends JSON under the type of a form unless told otherwise; no form begins with a brace or a bracket. */
-function assertJson(contentType: string, body: Buffer): void {
-  const type = contentType.split(";", 1)[0]?.trim().toLowerCase() ?? "";
-  const looksLikeJson = /^\s*[[{]/.test(body.toString("latin1", 0, 64));
-  const isJson =
-    type === "" ||
-    /^(application|text)\/([\w.-]+\+)?json$/.test(type) ||
-    (type === "application/x-www-form-urlencoded" && looksLikeJson);
-  if (!isJson) {
-    throw gatewayError({
-      code: Code.InvalidArgument,
-      reason: "UNSUPPORTED_MEDIA_TYPE",
-      message: `content-type "${type.slice(0, 80)}" is not supported here; send application/json`,
-      httpStatus: 415,
-      metadata: { supported: "application/json" },
-    });
-  }
+function upgradeRequired(route: PreparedRoute): ConnectError {
+  return gatewayError({
+    code: Code.Unimplemented,
+    reason: "UPGRADE_REQUIRED",
+    message: `${route.method.name} streams both ways: connect by WebSocket`,
+    httpStatus: 426,
+  });
 }
 
 /** An iterator whose `next` rejects as soon as the signal aborts. */

@@ -9,8 +9,11 @@ import { etagOf, noneMatch } from "./preconditions.ts";
 import { contentTypeOf, httpBodyOf, type PreparedRoute } from "./rest-call.ts";
 import type { SuccessRule } from "./success.ts";
 
-/** Writes the one message that a call answered: as JSON, as the bytes of an HttpBody, or as 304. */
-export async function writeMessage(
+/**
+ * Writes the one message that a call answered: as JSON, as the bytes of an HttpBody, or as 304. There is something to
+ * wait for only where it is compressed.
+ */
+export function writeMessage(
   request: Request,
   response: Response,
   route: PreparedRoute,
@@ -18,7 +21,7 @@ export async function writeMessage(
   context: Call,
   codec: JsonCodec,
   success: SuccessRule,
-): Promise<void> {
+): Promise<void> | undefined {
   const headers: OutgoingHttpHeaders = { "x-content-type-options": "nosniff" };
   copyMetadata(context.touchedHeader(), headers);
   copyMetadata(context.touchedTrailer(), headers, "grpc-trailer-");
@@ -26,17 +29,16 @@ export async function writeMessage(
     const body = httpBodyOf(message, route.responseBody);
     headers["content-type"] = contentTypeOf(body);
     const { status } = success(route, message);
-    await writeWhole(request, response, status, headers, Buffer.from(body?.data ?? new Uint8Array()));
-    return;
+    return writeWhole(request, response, status, headers, Buffer.from(body?.data ?? new Uint8Array()));
   }
-  const etag = etagOf(message, route.method.output);
+  const etag = etagOf(message, route.etagField);
   if (etag !== undefined) headers["etag"] ??= etag;
   const noneMatchHeader = request.headers["if-none-match"];
   const conditional = request.method === "GET" || request.method === "HEAD";
   if (conditional && etag !== undefined && noneMatchHeader !== undefined && noneMatch(noneMatchHeader, etag)) {
     writeHead(response, 304, headers);
     response.end();
-    return;
+    return undefined;
   }
   const { status, location } = success(route, message);
   if (location !== undefined) headers["location"] ??= location;
@@ -45,5 +47,5 @@ export async function writeMessage(
     route.responseBody === undefined
       ? codec.write(route.method.output, message)
       : codec.writeField(route.method.output, message, route.responseBody);
-  await writeWhole(request, response, status, headers, Buffer.from(json));
+  return writeWhole(request, response, status, headers, json);
 }

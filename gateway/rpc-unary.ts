@@ -7,7 +7,7 @@ import { type Compression, compressionNegotiate } from "@connectrpc/connect/prot
 import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
-import { type Call, invokeUnary, openCall } from "./call.ts";
+import { type Call, openCall } from "./call.ts";
 import { binaryReader } from "./codec/binary-reader.ts";
 import { binaryWriter } from "./codec/binary-writer.ts";
 import { createJsonReader } from "./codec/json-reader.ts";
@@ -17,6 +17,7 @@ import { untilAborted } from "./deadline.ts";
 import { countKeys, countKeysInText } from "./duplicate-keys.ts";
 import { isGatewayError } from "./errors.ts";
 import { answerWhole, type Request, type Response, readRaw } from "./http-io.ts";
+import { invokeUnary } from "./invoke-unary.ts";
 import type { RestOptions } from "./rest-options.ts";
 
 /**
@@ -134,7 +135,7 @@ export function createUnaryRpc(
         return;
       }
       const answer = invokeUnary(spec, call, input, interceptors);
-      const message = timeoutMs === undefined ? await answer : await untilAborted(answer, call.signal);
+      const message = timeoutMs === undefined ? await answer : await untilAborted(Promise.resolve(answer), call.signal);
       const output = encode(message, wire.binary);
       if (wire.protocol === "connect") await answerConnect(request, response, call, wire, output);
       else await answerGrpcWeb(request, response, call, wire, output);

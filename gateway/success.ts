@@ -27,20 +27,45 @@ export function mayOnlyValidate({ method }: Route): boolean {
   return method.input.fields.some((field) => field.name === "validate_only" && field.scalar === ScalarType.BOOL);
 }
 
+const ok: Success = { status: 200 };
+
+/** What {@link createdOnCollections} finds out about a route once. */
+interface Creation {
+  readonly nameField: string;
+  readonly prefix: string;
+  /** The answer to a creation that has no name to lead to. */
+  readonly nameless: Success;
+}
+
+const creations = new WeakMap<Route, Creation | false>();
+
+function creationOf(route: Route): Creation | false {
+  const nameField = nameFieldOf(route.method.output);
+  if (!createsResource(route) || nameField === undefined) return false;
+  const { segments } = route.template;
+  const first = segments[0];
+  return {
+    nameField: nameField.localName,
+    prefix: segments.length > 1 && first?.kind === "literal" ? `/${first.text}` : "",
+    nameless: mayOnlyValidate(route) ? ok : { status: 201 },
+  };
+}
+
 /**
  * The default: where {@link createsResource} and the answer has its name, 201 with the Location of the resource below
  * the first segment of the template (`/v1/orders` → `/v1/{name}`); without a name 201 alone, or 200 where it may be that
  * nothing was made. Everything else is 200.
  */
 export const createdOnCollections: SuccessRule = (route, message) => {
-  if (!createsResource(route)) return { status: 200 };
-  const field = nameFieldOf(route.method.output);
-  const name = field && (message as unknown as Fields)[field.localName];
-  if (typeof name !== "string" || name === "") return { status: mayOnlyValidate(route) ? 200 : 201 };
-  const { segments } = route.template;
-  const first = segments[0];
-  const prefix = segments.length > 1 && first?.kind === "literal" ? `/${first.text}` : "";
-  return { status: 201, location: `${prefix}/${name.split("/").map(encodeURIComponent).join("/")}` };
+  let creation = creations.get(route);
+  if (creation === undefined) {
+    creation = creationOf(route);
+    creations.set(route, creation);
+  }
+  if (creation === false) return ok;
+  const name = (message as unknown as Fields)[creation.nameField];
+  if (typeof name !== "string" || name === "") return creation.nameless;
+  return { status: 201, location: `${creation.prefix}/${name.split("/").map(encodeURIComponent).join("/")}` };
 };
 
 function nameFieldOf(message: DescMessage): DescField | undefined {

@@ -7,7 +7,7 @@ import { transformInvokeImplementation } from "@connectrpc/connect/protocol";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type ErrorOptions, writeError } from "./answer.ts";
 import { createBinding } from "./binding.ts";
-import type { Call } from "./call.ts";
+import { type Call, plainContext } from "./call.ts";
 import { errorBody } from "./error-body.ts";
 import { codeName, gatewayError, isOurs, toConnectError } from "./errors.ts";
 import { clientGone } from "./http-io.ts";
@@ -117,7 +117,7 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
       }
     };
     try {
-      const invoke = transformInvokeImplementation(route.spec, call, [...options.interceptors]);
+      const invoke = transformInvokeImplementation(route.spec, plainContext(call), [...options.interceptors]);
       for await (const message of invoke(requests()))
         await send(socket, options.codec.write(route.method.output, message));
       socket.close(1000);

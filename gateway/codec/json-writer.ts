@@ -241,11 +241,29 @@ function writeTimestamp(message: unknown): string {
   const { $typeName, seconds, nanos } = message as { $typeName: string; seconds: unknown; nanos: unknown };
   if ($typeName !== "google.protobuf.Timestamp" || typeof seconds !== "bigint" || typeof nanos !== "number") throw bail;
   if (seconds < minSeconds || seconds > maxSeconds || !(nanos >= 0 && nanos <= 999_999_999)) throw bail;
-  const whole = new Date(Number(seconds) * 1000).toISOString();
-  if (nanos === 0) return `"${whole.slice(0, 19)}Z"`;
+  const whole = dateAndTime(Number(seconds));
+  if (nanos === 0) return `"${whole}Z"`;
   if (!Number.isInteger(nanos)) throw bail;
   const fraction = String(nanos + 1_000_000_000).slice(1);
-  if (fraction.endsWith("000000")) return `"${whole.slice(0, 19)}.${fraction.slice(0, 3)}Z"`;
-  if (fraction.endsWith("000")) return `"${whole.slice(0, 19)}.${fraction.slice(0, 6)}Z"`;
-  return `"${whole.slice(0, 19)}.${fraction}Z"`;
+  if (fraction.endsWith("000000")) return `"${whole}.${fraction.slice(0, 3)}Z"`;
+  if (fraction.endsWith("000")) return `"${whole}.${fraction.slice(0, 6)}Z"`;
+  return `"${whole}.${fraction}Z"`;
+}
+
+const twoDigits = Array.from({ length: 60 }, (_, value) => String(value).padStart(2, "0"));
+
+/** The day last written, since most times of an answer are of few days, and its date is the costly part. */
+const lastDay = { number: Number.NaN, text: "" };
+
+/** `2026-01-31T12:00:00` */
+function dateAndTime(seconds: number): string {
+  const day = Math.floor(seconds / 86_400);
+  if (day !== lastDay.number) {
+    lastDay.number = day;
+    lastDay.text = new Date(day * 86_400_000).toISOString().slice(0, 11);
+  }
+  const second = seconds - day * 86_400;
+  const hour = Math.floor(second / 3600);
+  const minute = Math.floor(second / 60) % 60;
+  return `${lastDay.text}${twoDigits[hour]}:${twoDigits[minute]}:${twoDigits[second % 60]}`;
 }

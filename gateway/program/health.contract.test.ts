@@ -20,7 +20,7 @@ const targetsOf = (pool: Pool, count: number): string[] =>
   Array.from({ length: count }, () =>
     pool
       .pick()
-      .getChannel()
+      .client.getChannel()
       .getTarget()
       .replace(/^.*:(?=\d+\.)/, ""),
   );

@@ -3,6 +3,7 @@ import { Code } from "@connectrpc/connect";
 import { type ChannelCredentials, type ChannelOptions, Client, connectivityState } from "@grpc/grpc-js";
 import { gatewayError } from "../errors.ts";
 import { type Resolve, resolveHost, showAddress, showTarget, type Target } from "./addresses.ts";
+import { type DirectChannel, openDirectChannel } from "./direct-channel.ts";
 import { type HealthWatch, watchHealth } from "./health.ts";
 
 /** One address as operators see it, or a name that has none so far. */
@@ -11,16 +12,22 @@ export interface AddressState {
   readonly state: "ready" | "connecting" | "not-serving" | "unreachable";
 }
 
-/** Connections to every address of the upstream, one each, which all calls share. */
+/** The connections to one address: grpc-js's, and without TLS one of our own for unary calls. */
+export interface Connections {
+  readonly client: Client;
+  readonly direct: DirectChannel | undefined;
+}
+
+/** Connections to every address of the upstream, which all calls share. */
 export interface Pool extends Disposable {
   /** Resolves once every name was looked up for the first time, whatever came of it. */
   readonly opened: Promise<void>;
   /**
-   * The client for the next call: of the addresses that serve, each in turn; where none is known to serve, one that may.
+   * The connections for the next call: of the addresses that serve, each in turn; where none is known to serve, one that may.
    *
    * @throws ConnectError UNAVAILABLE where every address says that it does not serve, or there is none.
    */
-  pick(): Client;
+  pick(): Connections;
   states(): AddressState[];
 }
 
@@ -51,9 +58,8 @@ const channelOptions: ChannelOptions = {
   "grpc-node.max_session_memory": Number.MAX_SAFE_INTEGER,
 };
 
-interface Endpoint {
+interface Endpoint extends Connections {
   readonly address: string;
-  readonly client: Client;
   readonly watch: HealthWatch | undefined;
 }
 
@@ -76,11 +82,18 @@ export function openPool(targets: readonly Target[], options: PoolOptions): Pool
         : { "grpc.default_authority": known, "grpc.ssl_target_name_override": known.replace(/:\d+$/, "") }),
     });
     client.getChannel().getConnectivityState(true);
-    return { address, client, watch: healthCheck ? watchHealth(client) : undefined };
+    const isPlain = !credentials._isSecure() && !address.startsWith("unix:");
+    return {
+      address,
+      client,
+      direct: isPlain ? openDirectChannel(address, known) : undefined,
+      watch: healthCheck ? watchHealth(client) : undefined,
+    };
   };
 
-  const close = ({ client, watch }: Endpoint): void => {
+  const close = ({ client, direct, watch }: Endpoint): void => {
     watch?.[Symbol.dispose]();
+    direct?.[Symbol.dispose]();
     client.close();
   };
 
@@ -138,7 +151,7 @@ export function openPool(targets: readonly Target[], options: PoolOptions): Pool
     opened: Promise.all(lookups).then(() => undefined),
     pick() {
       const found = next("ready") ?? next("connecting") ?? next("unreachable");
-      if (found !== undefined) return found.client;
+      if (found !== undefined) return found;
       throw gatewayError({
         code: Code.Unavailable,
         reason: endpoints.length === 0 ? "UPSTREAM_UNAVAILABLE" : "UPSTREAM_NOT_SERVING",

@@ -1,8 +1,9 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { type ServiceError, status } from "@grpc/grpc-js";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.js";
 import { abortReason, gatewayError, invalidRequest } from "../errors.ts";
+import { headersOf } from "./metadata.ts";
 
 /** grpc-js reports these itself, with addresses in them, when no server has spoken. */
 const connectionTrouble =
@@ -67,16 +68,4 @@ function isServiceError(thrown: unknown): thrown is ServiceError {
 
 function codeOf(code: number): Code {
   return code >= 1 && code <= 16 ? (code as Code) : Code.Unknown;
-}
-
-/** Metadata as headers, binary values as base64, without what belongs to the protocol. */
-export function headersOf(metadata: Metadata | undefined): Headers {
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(metadata?.getMap() ?? {})) {
-    if (name.startsWith("grpc-") || name === "content-type") continue;
-    for (const each of metadata?.get(name) ?? [value]) {
-      headers.append(name, typeof each === "string" ? each : each.toString("base64"));
-    }
-  }
-  return headers;
 }

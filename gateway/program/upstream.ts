@@ -10,6 +10,7 @@ import {
 } from "@connectrpc/connect";
 import {
   type CallOptions,
+  type Client,
   type ClientDuplexStream,
   type ClientReadableStream,
   type ClientWritableStream,
@@ -17,8 +18,9 @@ import {
 } from "@grpc/grpc-js";
 import { binaryReader } from "../codec/binary-reader.ts";
 import { binaryWriter } from "../codec/binary-writer.ts";
+import { appendAll, directHeadersOf, hasMetadata, headersOf, metadataOf } from "./metadata.ts";
 import type { Pool } from "./pool.ts";
-import { headersOf, unsendable, upstreamError } from "./upstream-error.ts";
+import { unsendable, upstreamError } from "./upstream-error.ts";
 
 /**
  * Implementations that hand every call of the service on to the upstream.
@@ -63,28 +65,48 @@ function forward(method: DescMethod, pool: Pool, fail: Fail): (request: never, c
   };
 
   switch (method.methodKind) {
-    case "unary":
-      return (request: Message, context) =>
+    case "unary": {
+      const throughGrpcJs = (client: Client, message: Buffer, context: HandlerContext): Promise<Message> =>
         new Promise((resolve, reject) => {
-          const call = pool
-            .pick()
-            .makeUnaryRequest(
-              path,
-              asIs,
-              read,
-              serialize(request),
-              metadataOf(context),
-              optionsOf(context),
-              (error, answer) =>
-                error === null && answer !== undefined ? resolve(answer) : reject(fail(error, context)),
-            );
+          const call = client.makeUnaryRequest(
+            path,
+            asIs,
+            read,
+            message,
+            metadataOf(context),
+            optionsOf(context),
+            (error, answer) =>
+              error === null && answer !== undefined ? resolve(answer) : reject(fail(error, context)),
+          );
           follow(call, context);
         });
+      return async (request: Message, context) => {
+        const { client, direct } = pool.pick();
+        const bytes = serialize(request);
+        const call = direct?.call(path, directHeadersOf(context), bytes, context.signal, (header) => {
+          if (hasMetadata(header)) appendAll(headersOf(Metadata.fromHttp2Headers(header)), context.responseHeader);
+        });
+        const answer = await call?.catch((error: unknown) => {
+          throw fail(error, context);
+        });
+        if (answer === undefined) return throughGrpcJs(client, bytes, context);
+        const { trailer, message } = answer;
+        if (hasMetadata(trailer)) appendAll(headersOf(Metadata.fromHttp2Headers(trailer)), context.responseTrailer);
+        return read(message);
+      };
+    }
     case "server_streaming":
       return (request: Message, context) => {
         const call = pool
           .pick()
-          .makeServerStreamRequest(path, asIs, read, serialize(request), metadataOf(context), optionsOf(context));
+          .client.makeServerStreamRequest(
+            path,
+            asIs,
+            read,
+            serialize(request),
+            metadataOf(context),
+            optionsOf(context),
+          );
         follow(call, context);
         return messagesOf(call, context, fail);
       };
@@ -93,8 +115,14 @@ function forward(method: DescMethod, pool: Pool, fail: Fail): (request: never, c
         new Promise((resolve, reject) => {
           const call = pool
             .pick()
-            .makeClientStreamRequest(path, asIs, read, metadataOf(context), optionsOf(context), (error, answer) =>
-              error === null && answer !== undefined ? resolve(answer) : reject(fail(error, context)),
+            .client.makeClientStreamRequest(
+              path,
+              asIs,
+              read,
+              metadataOf(context),
+              optionsOf(context),
+              (error, answer) =>
+                error === null && answer !== undefined ? resolve(answer) : reject(fail(error, context)),
             );
           follow(call, context);
           send(call, requests, serialize).catch((error: unknown) => {
@@ -104,7 +132,9 @@ function forward(method: DescMethod, pool: Pool, fail: Fail): (request: never, c
         });
     case "bidi_streaming":
       return (requests: AsyncIterable<Message>, context) => {
-        const call = pool.pick().makeBidiStreamRequest(path, asIs, read, metadataOf(context), optionsOf(context));
+        const call = pool
+          .pick()
+          .client.makeBidiStreamRequest(path, asIs, read, metadataOf(context), optionsOf(context));
         follow(call, context);
         send(call, requests, serialize).catch((error: unknown) => {
           call.destroy(error instanceof Error ? error : new Error(String(error)));
@@ -141,37 +171,14 @@ function follow(call: NodeJS.EventEmitter & { cancel(): void }, context: Handler
   const cancel = (): void => call.cancel();
   if (context.signal.aborted) cancel();
   else context.signal.addEventListener("abort", cancel, { once: true });
-  call.on("metadata", (metadata: Metadata) => {
-    headersOf(metadata).forEach((value, name) => {
-      context.responseHeader.append(name, value);
-    });
-  });
+  call.on("metadata", (metadata: Metadata) => appendAll(headersOf(metadata), context.responseHeader));
   call.on("status", ({ metadata }: { code: Code; metadata: Metadata }) => {
     context.signal.removeEventListener("abort", cancel);
-    headersOf(metadata).forEach((value, name) => {
-      context.responseTrailer.append(name, value);
-    });
+    appendAll(headersOf(metadata), context.responseTrailer);
   });
 }
 
 function optionsOf(context: HandlerContext): CallOptions {
   const timeoutMs = context.timeoutMs();
   return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
-}
-
-/** Of HTTP only; the upstream has no use for them and grpc-js refuses some. */
-const ofHttp =
-  /^(:.*|connection|content-.*|accept|accept-encoding|host|te|trailer|transfer-encoding|upgrade|keep-alive|grpc-.*|connect-.*|http2-settings|origin|sec-.*)$/;
-
-function metadataOf(context: HandlerContext): Metadata {
-  const metadata = new Metadata();
-  context.requestHeader.forEach((value, name) => {
-    if (ofHttp.test(name)) return;
-    try {
-      metadata.add(name, name.endsWith("-bin") ? Buffer.from(value, "base64") : value);
-    } catch {
-      // A value that gRPC cannot carry does not go on; the call does.
-    }
-  });
-  return metadata;
 }

@@ -27,14 +27,15 @@ export const wireKey = createContextKey<Wire | undefined>(undefined, {
 });
 
 /** One call on one of our own wires, from its first byte to its last. */
-export interface Call {
+export interface Call extends Wire {
   readonly header: Headers;
   readonly values: ContextValues;
-  /** What the handler has set so far. */
-  readonly responseHeader: Headers;
-  readonly responseTrailer: Headers;
   /** Aborted by the deadline, by the caller, and when the call has ended. The reason is always a ConnectError. */
   readonly signal: AbortSignal;
+  /** True once it was aborted or finished; asking makes no signal. */
+  readonly hasEnded: boolean;
+  /** The response's headers and trailers where somebody has asked for them. */
+  touched(): { readonly header: Headers | undefined; readonly trailer: Headers | undefined };
   /** Ends the call for `reason` unless it has ended. */
   abort(reason: ConnectError): void;
   /** Must be called once the last byte is out: stops the deadline's timer and lets go of whatever listens to the signal. */
@@ -43,7 +44,7 @@ export interface Call {
 
 export interface CallInit {
   readonly wire: Wire["name"];
-  readonly header: Headers;
+  readonly header: () => Headers;
   readonly timeoutMs: number | undefined;
   /** Only a caller in the same process can give context values: nothing on a network becomes one. */
   readonly values?: ContextValues | undefined;
@@ -57,50 +58,105 @@ const maxTimerMs = 2 ** 31 - 1;
 /** Shared, because an abort without a reason makes a DOMException with its stack, on every call. */
 const finished = new ConnectError("the call has ended", Code.Canceled);
 
-/** Begins a call: its deadline runs from here. */
+/** Begins a call: its deadline runs from here. Its header, signal and values are made when they are asked for. */
 export function beginCall(init: CallInit): Call {
-  const controller = new AbortController();
-  const { timeoutMs } = init;
-  const deadlineAt = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
-  const values = init.values === undefined ? createContextValues() : inheritValues(init.values);
-  const responseHeader = new Headers();
-  const responseTrailer = new Headers();
-  values.set(wireKey, {
-    name: init.wire,
-    timeoutMs: () => (deadlineAt === undefined ? undefined : deadlineAt - performance.now()),
-    responseHeader,
-    responseTrailer,
-  });
+  return new BegunCall(init);
+}
 
-  let timer: NodeJS.Timeout | undefined;
-  const abort = (reason: ConnectError) => {
-    clearTimeout(timer);
-    init.signal?.removeEventListener("abort", onCancel);
-    if (!controller.signal.aborted) {
-      controller.abort(reason);
-    }
-  };
-  const onCancel = () => abort(cancelReason(init.signal?.reason));
+class BegunCall implements Call {
+  readonly name: Wire["name"];
+  readonly #init: CallInit;
+  readonly #deadlineAt: number | undefined;
+  readonly #onCancel: (() => void) | undefined;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #controller: AbortController | undefined;
+  #reason: ConnectError | undefined;
+  #header: Headers | undefined;
+  #responseHeader: Headers | undefined;
+  #responseTrailer: Headers | undefined;
+  #values: ContextValues | undefined;
 
-  if (init.signal?.aborted === true) {
-    onCancel();
-  } else if (timeoutMs !== undefined && timeoutMs <= 0) {
-    abort(deadlineExceeded());
-  } else {
-    init.signal?.addEventListener("abort", onCancel);
-    if (timeoutMs !== undefined && timeoutMs <= maxTimerMs) {
-      timer = setTimeout(() => abort(deadlineExceeded()), timeoutMs);
+  constructor(init: CallInit) {
+    const { timeoutMs, signal } = init;
+    this.name = init.wire;
+    this.#init = init;
+    this.#deadlineAt = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
+    if (signal?.aborted === true) {
+      this.abort(cancelReason(signal.reason));
+    } else if (timeoutMs !== undefined && timeoutMs <= 0) {
+      this.abort(deadlineExceeded());
+    } else {
+      if (signal !== undefined) {
+        this.#onCancel = () => this.abort(cancelReason(signal.reason));
+        signal.addEventListener("abort", this.#onCancel);
+      }
+      if (timeoutMs !== undefined && timeoutMs <= maxTimerMs) {
+        this.#timer = setTimeout(() => this.abort(deadlineExceeded()), timeoutMs);
+      }
     }
   }
-  return {
-    header: init.header,
-    values,
-    responseHeader,
-    responseTrailer,
-    signal: controller.signal,
-    abort,
-    finish: () => abort(finished),
-  };
+
+  get header(): Headers {
+    this.#header ??= this.#init.header();
+    return this.#header;
+  }
+
+  get values(): ContextValues {
+    if (this.#values === undefined) {
+      const { values } = this.#init;
+      this.#values = values === undefined ? createContextValues() : inheritValues(values);
+      this.#values.set(wireKey, this);
+    }
+    return this.#values;
+  }
+
+  get responseHeader(): Headers {
+    this.#responseHeader ??= new Headers();
+    return this.#responseHeader;
+  }
+
+  get responseTrailer(): Headers {
+    this.#responseTrailer ??= new Headers();
+    return this.#responseTrailer;
+  }
+
+  touched(): ReturnType<Call["touched"]> {
+    return { header: this.#responseHeader, trailer: this.#responseTrailer };
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) {
+        this.#controller.abort(this.#reason);
+      }
+    }
+    return this.#controller.signal;
+  }
+
+  get hasEnded(): boolean {
+    return this.#reason !== undefined;
+  }
+
+  timeoutMs(): number | undefined {
+    return this.#deadlineAt === undefined ? undefined : this.#deadlineAt - performance.now();
+  }
+
+  abort(reason: ConnectError): void {
+    if (this.#reason !== undefined) {
+      return;
+    }
+    this.#reason = reason;
+    clearTimeout(this.#timer);
+    if (this.#onCancel !== undefined) {
+      this.#init.signal?.removeEventListener("abort", this.#onCancel);
+    }
+    this.#controller?.abort(reason);
+  }
+
+  finish(): void {
+    this.abort(finished);
+  }
 }
 
 /** The handler's view of a call, made from what came through the interceptors. */

@@ -1,4 +1,4 @@
-import { type DescMessage, fromBinary, type Message, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { ConnectError, type Interceptor, type MethodImplSpec, type StreamResponse } from "@connectrpc/connect";
 import type {
   handleBidiStreamingCall,
@@ -11,6 +11,8 @@ import type {
   ServerWritableStream,
   UntypedHandleCall,
 } from "@grpc/grpc-js";
+import { type BinaryRead, binaryReader } from "../../../gateway/codec/binary-reader.ts";
+import { type BinaryWrite, binaryWriter } from "../../../gateway/codec/binary-writer.ts";
 import { invalidArgument, resourceExhausted } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { callerLeft, untilAborted } from "./abort.ts";
@@ -40,11 +42,19 @@ type ServerSurfaceCall = Pick<ServerUnaryCall<Buffer, Buffer>, "getDeadline" | "
 interface Served extends GrpcHandlerOptions {
   readonly spec: MethodImplSpec;
   readonly invoker: MethodInvoker;
+  readonly read: BinaryRead;
+  readonly write: BinaryWrite;
 }
 
 /** The grpc-js handler of one method. Requests and responses are its raw bytes: messages are read and written here. */
 export function createGrpcHandler(spec: MethodImplSpec, options: GrpcHandlerOptions): UntypedHandleCall {
-  const served = { ...options, spec, invoker: createMethodInvoker(spec, options.interceptors) };
+  const served = {
+    ...options,
+    spec,
+    invoker: createMethodInvoker(spec, options.interceptors),
+    read: binaryReader(spec.method.input),
+    write: binaryWriter(spec.method.output),
+  };
   switch (spec.kind) {
     case "unary":
       return unary(served);
@@ -60,14 +70,15 @@ export function createGrpcHandler(spec: MethodImplSpec, options: GrpcHandlerOpti
 }
 
 function unary(served: Served): handleUnaryCall<Buffer, Buffer> {
-  const { input, output } = served.spec.method;
   return async (wire, respond) => {
     const call = accept(wire, served);
     try {
-      const request = decode(input, wire.request, served);
+      const request = decode(wire.request, served);
       const { message, header, trailer } = await served.invoker.unary(request, call);
-      const bytes = encode(output, message);
-      wire.sendMetadata(metadataOf(header));
+      const bytes = encode(message, served);
+      if (header !== undefined) {
+        wire.sendMetadata(metadataOf(header));
+      }
       respond(null, bytes, trailersOf(trailer));
     } catch (error) {
       respond(refusal(error, wire, call, served));
@@ -82,7 +93,7 @@ function clientStreaming(served: Served): handleClientStreamingCall<Buffer, Buff
     const call = accept(wire, served);
     try {
       const response = await served.invoker.stream(requests(wire, call, served), call);
-      const bytes = encode(served.spec.method.output, await only(response));
+      const bytes = encode(await only(response), served);
       wire.sendMetadata(metadataOf(response.header));
       respond(null, bytes, trailersOf(response.trailer));
     } catch (error) {
@@ -97,7 +108,7 @@ function serverStreaming(served: Served): handleServerStreamingCall<Buffer, Buff
   return (wire) => {
     const call = accept(wire, served);
     return answer(wire, call, served, async function* () {
-      yield decode(served.spec.method.input, wire.request, served);
+      yield decode(wire.request, served);
     });
   };
 }
@@ -115,9 +126,9 @@ function accept(wire: ServerSurfaceCall, { spec, inFlight }: Served): Call {
   const at = deadline instanceof Date ? deadline.getTime() : deadline;
   // A millisecond early: at the deadline itself grpc-js gives a status of its own, which has no details.
   const timeoutMs = at === Number.POSITIVE_INFINITY ? undefined : at - Date.now() - 1;
-  const call = beginCall({ wire: "grpc", header: headersOf(wire.metadata), timeoutMs });
+  const call = beginCall({ wire: "grpc", header: () => headersOf(wire.metadata), timeoutMs });
   wire.on("cancelled", () => {
-    if (!call.signal.aborted) {
+    if (!call.hasEnded) {
       call.abort(callerLeft());
     }
   });
@@ -142,7 +153,7 @@ async function answer(
     const write = createWriter(wire, call.signal);
     let begun = false;
     for await (const message of response.message) {
-      const bytes = encode(served.spec.method.output, message);
+      const bytes = encode(message, served);
       if (!begun) {
         begun = true;
         wire.sendMetadata(metadataOf(response.header));
@@ -198,7 +209,7 @@ async function* requests(
   try {
     // Leaving the loop early must not destroy the stream: the answer is still to be written to it.
     for await (const bytes of wire.iterator({ destroyOnReturn: false })) {
-      yield decode(served.spec.method.input, bytes, served);
+      yield decode(bytes, served);
     }
   } catch (error) {
     throw call.signal.aborted ? call.signal.reason : error;
@@ -214,14 +225,14 @@ async function only(response: StreamResponse): Promise<Message> {
   return message;
 }
 
-function decode(schema: DescMessage, bytes: Buffer, { maxRequestBytes, detailedRefusals }: Served): Message {
+function decode(bytes: Buffer, { read, spec, maxRequestBytes, detailedRefusals }: Served): Message {
   try {
     if (bytes.length > maxRequestBytes) {
       throw tooLarge(bytes.length, maxRequestBytes);
     }
-    return fromBinary(schema, bytes);
+    return read(bytes);
   } catch (error) {
-    const refused = error instanceof ConnectError ? error : malformed(schema, error);
+    const refused = error instanceof ConnectError ? error : malformed(spec.method.input, error);
     throw detailedRefusals ? refused : new ConnectError(refused.rawMessage, refused.code);
   }
 }
@@ -236,8 +247,8 @@ function malformed({ typeName }: DescMessage, cause: unknown): ConnectError {
   return invalidArgument([{ field: "", description }], "MALFORMED_MESSAGE");
 }
 
-function encode<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Buffer {
-  const bytes = toBinary(schema, message);
+function encode(message: Message, { write }: Served): Buffer {
+  const bytes = write(message);
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
@@ -247,8 +258,9 @@ function encode<Desc extends DescMessage>(schema: Desc, message: MessageShape<De
  */
 function refusal(error: unknown, wire: Pick<ServerSurfaceCall, "sendMetadata">, call: Call, { log, spec }: Served) {
   // Without any, head and trailers are one.
-  if (!call.responseHeader.keys().next().done) {
-    wire.sendMetadata(metadataOf(call.responseHeader));
+  const { header } = call.touched();
+  if (header !== undefined && !header.keys().next().done) {
+    wire.sendMetadata(metadataOf(header));
   }
   if (error instanceof ConnectError) {
     return statusOf(error, call.responseTrailer);

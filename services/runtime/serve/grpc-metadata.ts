@@ -71,9 +71,9 @@ export function metadataOf(headers: Headers): Metadata {
   return metadata;
 }
 
-/** The trailers of a call that went well. */
-export function trailersOf(headers: Headers): Metadata {
-  const metadata = metadataOf(headers);
+/** The trailers of a call that went well. @param headers undefined for none. */
+export function trailersOf(headers: Headers | undefined): Metadata {
+  const metadata = headers === undefined ? new Metadata() : metadataOf(headers);
   // grpc-js says "OK" here, where gRPC has a message for errors only; what the metadata says counts.
   metadata.set("grpc-message", "");
   return metadata;

@@ -7,9 +7,9 @@ import {
   type StreamRequest,
   type StreamResponse,
   type UnaryRequest,
-  type UnaryResponse,
 } from "@connectrpc/connect";
 import { type Call, handlerContext } from "./call.ts";
+import { DirectContext } from "./direct-context.ts";
 
 type AnyFn = ReturnType<Interceptor>;
 
@@ -20,8 +20,15 @@ type AnyFn = ReturnType<Interceptor>;
  */
 export interface MethodInvoker {
   readonly kind: MethodImplSpec["kind"];
-  unary(message: Message, call: Call): Promise<UnaryResponse>;
+  unary(message: Message, call: Call): Promise<UnaryAnswer>;
   stream(messages: AsyncIterable<Message>, call: Call): Promise<StreamResponse>;
+}
+
+/** A unary answer; `header` and `trailer` are undefined where nobody has set any. */
+export interface UnaryAnswer {
+  readonly message: Message;
+  readonly header: Headers | undefined;
+  readonly trailer: Headers | undefined;
 }
 
 export function createMethodInvoker(spec: MethodImplSpec, interceptors: readonly Interceptor[]): MethodInvoker {
@@ -36,6 +43,11 @@ export function createMethodInvoker(spec: MethodImplSpec, interceptors: readonly
     async unary(message, call) {
       if (spec.kind !== "unary") {
         throw wrongKind(spec);
+      }
+      if (interceptors.length === 0) {
+        const context = new DirectContext(method, url, call);
+        const answer = create(method.output, await spec.impl(message, context));
+        return { message: answer, ...call.touched() };
       }
       const { header, signal, values } = call;
       const request: UnaryRequest = {

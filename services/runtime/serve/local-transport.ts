@@ -59,11 +59,14 @@ export function createLocalTransport(options: LocalTransportOptions): LocalTrans
       const invoker = invokerOf(method);
       const call = accept(header, timeoutMs, signal, values);
       try {
-        const response = await invoker.unary(copyOf(method.input, input), call);
+        const { message, header: head, trailer } = await invoker.unary(copyOf(method.input, input), call);
         return {
-          ...response,
+          stream: false,
+          service: method.parent,
           method,
-          message: copyOf(method.output, response.message as MessageShape<typeof method.output>),
+          header: head ?? new Headers(),
+          trailer: trailer ?? new Headers(),
+          message: copyOf(method.output, message as MessageShape<typeof method.output>),
         };
       } catch (error) {
         throw asReceived(ConnectError.from(error));
@@ -114,7 +117,8 @@ function accept(
   values: ContextValues | undefined,
 ): Call {
   const limit = timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined;
-  return beginCall({ wire: "local", header: new Headers(header), timeoutMs: limit, signal, values });
+  const copied = new Headers(header);
+  return beginCall({ wire: "local", header: () => copied, timeoutMs: limit, signal, values });
 }
 
 /** A message that shares nothing with `init`, not even where `init` holds whole messages. */

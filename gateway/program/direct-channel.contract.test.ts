@@ -1,0 +1,176 @@
+import { once } from "node:events";
+import { constants, createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { type DirectChannel, openDirectChannel } from "./direct-channel.ts";
+
+const ok = { ":status": 200, "content-type": "application/grpc" };
+const message = (text: string): Buffer => {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(text.length, 1);
+  return Buffer.concat([head, Buffer.from(text)]);
+};
+
+/** Answers the head and the data, then the trailers. */
+function answer(stream: ServerHttp2Stream, data: readonly Buffer[], trailers: Record<string, string>): void {
+  stream.respond(ok, { waitForTrailers: true });
+  stream.on("wantTrailers", () => stream.sendTrailers(trailers));
+  for (const each of data) stream.write(each);
+  stream.end();
+}
+
+/** What a server may do with a call, by the path that is called. */
+const behaviours: Readonly<Record<string, (stream: ServerHttp2Stream) => void>> = {
+  "/answer": (stream) => answer(stream, [message("fine")], { "grpc-status": "0" }),
+  "/split": (stream) => {
+    const bytes = message("fine");
+    answer(stream, [bytes.subarray(0, 3), bytes.subarray(3, 7), bytes.subarray(7)], { "grpc-status": "0" });
+  },
+  "/empty-message": (stream) => answer(stream, [message("")], { "grpc-status": "0" }),
+  "/no-message": (stream) => answer(stream, [], { "grpc-status": "0" }),
+  "/two-messages": (stream) => answer(stream, [message("a"), message("b")], { "grpc-status": "0" }),
+  "/refuse": (stream) =>
+    answer(stream, [], { "grpc-status": "9", "grpc-message": "not %C3%A4 now", "x-why": "because" }),
+  "/refuse-at-once": (stream) =>
+    stream.respond({ ...ok, "grpc-status": "5", "grpc-message": "gone" }, { endStream: true }),
+  "/message-and-error": (stream) => answer(stream, [message("half")], { "grpc-status": "15", "grpc-message": "lost" }),
+  "/http-404": (stream) => stream.respond({ ":status": 404 }, { endStream: true }),
+  "/http-503": (stream) => stream.respond({ ":status": 503 }, { endStream: true }),
+  "/reset-internal": (stream) => stream.close(constants.NGHTTP2_INTERNAL_ERROR),
+  "/reset-calm": (stream) => stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM),
+  "/reset-after-head": (stream) => {
+    stream.respond(ok);
+    stream.write(message("fine"));
+    setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), 20);
+  },
+  "/drop": (stream) => stream.session?.destroy(),
+  "/hang": () => undefined,
+};
+
+describe("calls over sessions of our own", () => {
+  let server: Http2Server;
+  let address: string;
+  let channel: DirectChannel;
+  let client: Client;
+  const sessions = new Set<ServerHttp2Session>();
+  const seen: { path: string; headers: Record<string, unknown>; body: string; cancelled: boolean }[] = [];
+  const refusedPaths = new Set<string>();
+
+  beforeAll(async () => {
+    server = createServer();
+    server.on("session", (session) => {
+      sessions.add(session);
+      session.on("close", () => sessions.delete(session));
+      session.on("error", () => undefined);
+    });
+    server.on("stream", (stream, headers) => {
+      const path = String(headers[":path"]);
+      const call = { path, headers: { ...headers }, body: "", cancelled: false };
+      seen.push(call);
+      stream.on("error", () => undefined);
+      stream.on("data", (chunk: Buffer) => {
+        call.body += chunk.toString("latin1");
+      });
+      stream.on("close", () => {
+        call.cancelled = stream.rstCode === constants.NGHTTP2_CANCEL;
+      });
+      if (refusedPaths.has(path)) stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      else behaviours[path]?.(stream);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    channel = openDirectChannel(address);
+    client = new Client(address, credentials.createInsecure());
+  });
+  afterAll(async () => {
+    channel[Symbol.dispose]();
+    client.close();
+    for (const session of sessions) session.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  /** Waits for a session, for five seconds at most. */
+  const call = async (path: string, signal = new AbortController().signal, metadata = {}) => {
+    for (let tried = 0; tried < 500; tried += 1) {
+      const started = channel.call(path, metadata, Buffer.from("hello"), signal, () => undefined);
+      if (started !== undefined) return started;
+      await sleep(10);
+    }
+    throw new Error("no session came up");
+  };
+  const outcomeOf = async (made: Promise<string>) => {
+    try {
+      return { message: await made };
+    } catch (error) {
+      const { code, details, metadata } = error as ServiceError;
+      return { code, details, why: metadata.get("x-why") };
+    }
+  };
+  const direct = (path: string) => outcomeOf(call(path).then((got) => got?.message.toString() ?? "not taken"));
+  const throughGrpcJs = (path: string) =>
+    outcomeOf(
+      new Promise((resolve, reject) => {
+        const pass = (bytes: Buffer) => bytes;
+        client.makeUnaryRequest(path, pass, pass, Buffer.from("hello"), new Metadata(), {}, (error, got) =>
+          error === null ? resolve(String(got)) : reject(error),
+        );
+      }),
+    );
+
+  test.each(Object.keys(behaviours).filter((path) => !["/two-messages", "/drop", "/hang"].includes(path)))(
+    "should come to what grpc-js comes to: %s",
+    async (path) => {
+      expect(await direct(path)).toEqual(await throughGrpcJs(path));
+    },
+  );
+
+  test("should refuse an answer of two messages", async () => {
+    expect(await direct("/two-messages")).toMatchObject({ code: 12, details: "Too many responses received" });
+  });
+
+  test("should send what gRPC asks for", async () => {
+    await call("/answer", undefined, { authorization: "Bearer x", "grpc-timeout": "5m" });
+    expect(seen.at(-1)).toMatchObject({
+      path: "/answer",
+      headers: {
+        ":method": "POST",
+        ":scheme": "http",
+        ":authority": address,
+        te: "trailers",
+        "content-type": "application/grpc",
+        authorization: "Bearer x",
+        "grpc-timeout": "5m",
+      },
+      body: "\0\0\0\0\x05hello",
+    });
+  });
+
+  test("should say that a call was not taken where the server refused its stream", async () => {
+    refusedPaths.add("/answer");
+    expect(await direct("/answer")).toEqual({ message: "not taken" });
+    refusedPaths.delete("/answer");
+    expect(await direct("/answer")).toEqual({ message: "fine" });
+  });
+
+  test("should cancel the stream with the signal", async () => {
+    const abort = new AbortController();
+    const made = call("/hang", abort.signal);
+    await sleep(50);
+    abort.abort();
+    await expect(made).rejects.toMatchObject({ code: 1 });
+    await sleep(50);
+    expect(seen.at(-1)).toMatchObject({ path: "/hang", cancelled: true });
+    await expect(call("/hang", abort.signal)).rejects.toMatchObject({ code: 1 });
+  });
+
+  test("should be UNAVAILABLE for a call whose connection drops, take none while it is down, and connect again", async () => {
+    expect(await direct("/drop")).toMatchObject({ code: 14, details: "Connection dropped" });
+    expect(
+      channel.call("/answer", {}, Buffer.from("hello"), new AbortController().signal, () => undefined),
+    ).toBeUndefined();
+    expect(await direct("/answer")).toEqual({ message: "fine" });
+  });
+});
