@@ -1,12 +1,7 @@
 import { isUtf8 } from "node:buffer";
-import type { OutgoingHttpHeaders } from "node:http";
 import type { JsonReadOptions, JsonValue, JsonWriteOptions, Message, Registry } from "@bufbuild/protobuf";
 import { fromJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor, type MethodImplSpec } from "@connectrpc/connect";
-import { type Compression, compressionNegotiate } from "@connectrpc/connect/protocol";
-import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
-import { setTrailerStatus, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
-import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { type Call, openCall } from "./call.ts";
 import { binaryReader } from "./codec/binary-reader.ts";
 import { binaryWriter } from "./codec/binary-writer.ts";
@@ -16,9 +11,10 @@ import { decodeBody } from "./content-encoding.ts";
 import { untilAborted } from "./deadline.ts";
 import { countKeys, countKeysInText } from "./duplicate-keys.ts";
 import { isGatewayError } from "./errors.ts";
-import { answerWhole, type Request, type Response, readRaw } from "./http-io.ts";
+import { type Request, type Response, readRaw } from "./http-io.ts";
 import { invokeUnary } from "./invoke-unary.ts";
 import type { RestOptions } from "./rest-options.ts";
+import { answerConnect, answerGrpcWeb, type RpcWire, refuseConnect, refuseGrpcWeb } from "./rpc-unary-answer.ts";
 
 /**
  * Serves a unary call of Connect or gRPC-Web, or leaves it alone.
@@ -30,12 +26,7 @@ export type UnaryRpc = (request: Request, response: Response) => boolean;
 /** Hands a request whose body was read already to the handlers of connect-node. */
 export type Fallback = (request: Request, response: Response, body: Uint8Array) => void;
 
-interface Wire {
-  readonly protocol: "connect" | "grpc-web";
-  readonly binary: boolean;
-}
-
-const wires: Readonly<Record<string, Wire>> = {
+const wires: Readonly<Record<string, RpcWire>> = {
   "application/json": { protocol: "connect", binary: false },
   "application/json; charset=utf-8": { protocol: "connect", binary: false },
   "application/proto": { protocol: "connect", binary: true },
@@ -44,8 +35,6 @@ const wires: Readonly<Record<string, Wire>> = {
   "application/grpc-web+json": { protocol: "grpc-web", binary: false },
 };
 
-const compressions: Compression[] = [compressionGzip, compressionBrotli];
-const compressMinBytes = 1024;
 /** How much is told of why a message cannot be read, in characters: the reason may repeat what was sent. */
 const maxReasonLength = 400;
 
@@ -108,7 +97,12 @@ export function createUnaryRpc(
     return true;
   };
 
-  async function serve(request: Request, response: Response, wire: Wire, timeoutMs: number | undefined): Promise<void> {
+  async function serve(
+    request: Request,
+    response: Response,
+    wire: RpcWire,
+    timeoutMs: number | undefined,
+  ): Promise<void> {
     const call = openCall(spec, {
       protocolName: wire.protocol,
       requestMethod: "POST",
@@ -158,7 +152,7 @@ function jsonOptionsOf(
 }
 
 /** What connect-node should look at itself. */
-function isUnusual(headers: Request["headers"], wire: Wire): boolean {
+function isUnusual(headers: Request["headers"], wire: RpcWire): boolean {
   const encoding = encodingOf(headers, wire);
   if (encoding !== undefined && encoding !== "gzip" && encoding !== "br") return true;
   const foreign = headers[wire.protocol === "connect" ? "grpc-encoding" : "content-encoding"];
@@ -168,14 +162,14 @@ function isUnusual(headers: Request["headers"], wire: Wire): boolean {
 }
 
 /** How the message is compressed, or may be where its envelope says so. */
-function encodingOf(headers: Request["headers"], wire: Wire): string | undefined {
+function encodingOf(headers: Request["headers"], wire: RpcWire): string | undefined {
   const encoding = headers[wire.protocol === "connect" ? "content-encoding" : "grpc-encoding"];
   return encoding === undefined || encoding === "identity" ? undefined : String(encoding);
 }
 
 const units: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
-function timeoutOf(wire: Wire, value: string): number | undefined {
+function timeoutOf(wire: RpcWire, value: string): number | undefined {
   if (wire.protocol === "connect") return /^\d{1,10}$/.test(value) ? Number(value) : undefined;
   const match = /^(\d{1,8})([HMSmun])$/.exec(value);
   return match === null ? undefined : Number(match[1]) * (units[match[2] ?? ""] ?? 1);
@@ -224,110 +218,4 @@ function errorOf(thrown: unknown, call: Call): ConnectError {
   const reason = call.aborted();
   if (reason instanceof ConnectError) return reason;
   return new ConnectError("internal error", Code.Internal, undefined, undefined, thrown);
-}
-
-function setHeaders(headers: OutgoingHttpHeaders, from: Headers | undefined, prefix = ""): void {
-  from?.forEach((value, name) => {
-    if (name !== "set-cookie") headers[prefix + name] = value;
-  });
-  const cookies = from?.getSetCookie() ?? [];
-  if (cookies.length > 0) headers[`${prefix}set-cookie`] = cookies;
-}
-
-async function answerConnect(
-  request: Request,
-  response: Response,
-  call: Call,
-  wire: Wire,
-  bytes: Buffer,
-): Promise<void> {
-  const headers: OutgoingHttpHeaders = { "content-type": wire.binary ? "application/proto" : "application/json" };
-  setHeaders(headers, call.touchedHeader());
-  setHeaders(headers, call.touchedTrailer(), "trailer-");
-  let body: Uint8Array = bytes;
-  if (bytes.length >= compressMinBytes) {
-    const accepted = request.headers["accept-encoding"];
-    const compression = negotiate(accepted);
-    if (compression !== undefined) {
-      body = await compression.compress(bytes);
-      headers["content-encoding"] = compression.name;
-    }
-  }
-  answerWhole(response, 200, headers, body);
-}
-
-function refuseConnect(
-  response: Response,
-  call: Call,
-  error: ConnectError,
-  jsonOptions: Partial<JsonWriteOptions>,
-): void {
-  const headers: OutgoingHttpHeaders = { "content-type": "application/json" };
-  setHeaders(headers, call.touchedHeader());
-  setHeaders(headers, call.touchedTrailer(), "trailer-");
-  headers["content-type"] = "application/json";
-  if (!error.isWireError) setMetadata(headers, error);
-  const body = errorToJsonBytes(error, jsonOptions);
-  answerWhole(response, codeToHttpStatus(error.code), headers, body);
-}
-
-/** Metadata of an error, without what belongs to the protocol. */
-function setMetadata(headers: OutgoingHttpHeaders, error: ConnectError): void {
-  error.metadata.forEach((value, name) => {
-    if (!/^(content-|connect-|grpc-|accept|connection$|trailer|transfer-encoding$|te$|host$)/.test(name))
-      headers[name] = value;
-  });
-}
-
-async function answerGrpcWeb(
-  request: Request,
-  response: Response,
-  call: Call,
-  wire: Wire,
-  bytes: Buffer,
-): Promise<void> {
-  const headers: OutgoingHttpHeaders = {
-    "content-type": wire.binary ? "application/grpc-web+proto" : "application/grpc-web+json",
-  };
-  setHeaders(headers, call.touchedHeader());
-  const compression = negotiate(request.headers["grpc-accept-encoding"]);
-  let data: Uint8Array = bytes;
-  let flags = 0;
-  if (compression !== undefined) headers["grpc-encoding"] = compression.name;
-  if (compression !== undefined && bytes.length >= compressMinBytes) {
-    data = await compression.compress(bytes);
-    flags = 1;
-  }
-  const trailer = new Headers(call.touchedTrailer());
-  trailer.set("grpc-status", "0");
-  const body = Buffer.concat([envelope(flags, data.length), data, trailerFrame(trailer)]);
-  answerWhole(response, 200, headers, body);
-}
-
-function refuseGrpcWeb(response: Response, call: Call, wire: Wire, error: ConnectError): void {
-  const headers: OutgoingHttpHeaders = {
-    "content-type": wire.binary ? "application/grpc-web+proto" : "application/grpc-web+json",
-  };
-  setHeaders(headers, call.touchedHeader());
-  const trailer = new Headers(call.touchedTrailer());
-  setTrailerStatus(trailer, error);
-  const body = trailerFrame(trailer);
-  answerWhole(response, 200, headers, body);
-}
-
-function negotiate(accepted: string | string[] | undefined): Compression | undefined {
-  if (accepted === undefined) return undefined;
-  return compressionNegotiate(compressions, null, String(accepted), "").response ?? undefined;
-}
-
-function trailerFrame(trailer: Headers): Buffer {
-  const data = trailerSerialize(trailer);
-  return Buffer.concat([envelope(0x80, data.length), data]);
-}
-
-function envelope(flags: number, length: number): Buffer {
-  const head = Buffer.allocUnsafe(5);
-  head[0] = flags;
-  head.writeUInt32BE(length, 1);
-  return head;
 }

@@ -1,5 +1,5 @@
-import { isUtf8 } from "node:buffer";
 import { type DescField, type DescMessage, fromBinary, type Message, ScalarType } from "@bufbuild/protobuf";
+import { input, inputs, useInput } from "./binary-input.ts";
 import {
   bail,
   compileFunction,
@@ -13,28 +13,19 @@ import {
   unwrapped,
   zeroOf,
 } from "./compile.ts";
+import { tagOf, wireTypeOf } from "./wire-type.ts";
 
 /** Reads one message type from the wire. Equal to `fromBinary` in result and in acceptance. */
 export type BinaryRead = (bytes: Uint8Array) => Message;
 
 type Read = (position: number, end: number, depth: number) => unknown;
 
-/** The input of the read that is going on. Reading never awaits, so one is enough. */
-const input: { bytes: Uint8Array; buffer: Buffer; view: DataView; position: number } = {
-  bytes: new Uint8Array(),
-  buffer: Buffer.alloc(0),
-  view: new DataView(new ArrayBuffer(0)),
-  position: 0,
-};
-
 /** Makes a reader. */
 export function binaryReader(desc: DescMessage): BinaryRead {
   const reader = compiler(desc);
   return (bytes) => {
     try {
-      input.bytes = bytes;
-      input.buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      input.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      useInput(bytes);
       return reader.call(0, bytes.length, 1) as Message;
     } catch {
       return fromBinary(desc, bytes);
@@ -164,28 +155,6 @@ function readEntry(
     ${target}[k === undefined ? ${zeroText(field.mapKey)} : k] = x === undefined ? ${zeroValue} : x;`;
 }
 
-function tagOf(number: number, wireType: number): number {
-  return ((number << 3) | wireType) >>> 0;
-}
-
-function wireTypeOf(type: ScalarType): number {
-  switch (type) {
-    case ScalarType.STRING:
-    case ScalarType.BYTES:
-      return 2;
-    case ScalarType.DOUBLE:
-    case ScalarType.FIXED64:
-    case ScalarType.SFIXED64:
-      return 1;
-    case ScalarType.FLOAT:
-    case ScalarType.FIXED32:
-    case ScalarType.SFIXED32:
-      return 5;
-    default:
-      return 0;
-  }
-}
-
 const varint32 = "let y = b[p++]; if (y > 127) { y = varint(p - 1); p = input.position; }";
 
 /** Source that reads at `p` and the expression of the value. Names are local to the block. */
@@ -231,76 +200,7 @@ function scalarReader(type: ScalarType, asText: boolean): { read: string; value:
   }
 }
 
-/** A varint at `at`, its low 32 bits; `input.position` ends up behind it. Longer than ten bytes bails. */
-function varint(at: number): number {
-  const { bytes } = input;
-  let value = 0;
-  for (let index = 0; index < 10; index += 1) {
-    const byte = bytes[at + index];
-    if (byte === undefined) throw bail;
-    if (index < 5) value |= (byte & 0x7f) << (7 * index);
-    if (byte < 0x80) {
-      input.position = at + index + 1;
-      return value >>> 0;
-    }
-  }
-  throw bail;
-}
-
-const scratch = new DataView(new ArrayBuffer(8));
-const small = Array.from({ length: 1024 }, (_, index) => BigInt(index));
-
-/** @param kind 0 signed, 1 unsigned, 2 zig-zag. */
-function varint64(at: number, kind: 0 | 1 | 2): bigint {
-  const { bytes } = input;
-  let low = 0;
-  let high = 0;
-  for (let index = 0; index < 10; index += 1) {
-    const byte = bytes[at + index];
-    if (byte === undefined) throw bail;
-    const bits = byte & 0x7f;
-    if (index < 4) low |= bits << (7 * index);
-    else if (index === 4) {
-      low |= bits << 28;
-      high |= bits >>> 4;
-    } else high |= bits << (7 * index - 32);
-    if (byte < 0x80) {
-      input.position = at + index + 1;
-      if (kind !== 2 && high === 0 && low >= 0) return small[low] ?? BigInt(low);
-      if (kind === 2) {
-        const sign = -(low & 1);
-        low = ((low >>> 1) | ((high & 1) << 31)) ^ sign;
-        high = (high >>> 1) ^ sign;
-      }
-      scratch.setInt32(0, low, true);
-      scratch.setInt32(4, high, true);
-      return kind === 1 ? scratch.getBigUint64(0, true) : scratch.getBigInt64(0, true);
-    }
-  }
-  throw bail;
-}
-
-function text(from: number, to: number): string {
-  if (to - from <= 12) {
-    const { bytes } = input;
-    let short = "";
-    for (let at = from; at < to; at += 1) {
-      const byte = bytes[at] ?? 0x80;
-      if (byte > 0x7f) return native(from, to);
-      short += String.fromCharCode(byte);
-    }
-    return short;
-  }
-  return native(from, to);
-}
-
-function native(from: number, to: number): string {
-  const value = input.buffer.toString("utf8", from, to);
-  if (value.includes("\ufffd") && !isUtf8(input.buffer.subarray(from, to))) throw bail;
-  return value;
-}
-
-const helpers = { bail, input, varint, varint64, text };
+const helpers = { ...inputs, bail, input };
 
 function zeroScalar(field: DescField): string {
   if (field.enum !== undefined) return String(field.enum.values[0]?.number ?? 0);
