@@ -26,7 +26,6 @@ interface Server {
   readonly name: string;
   readonly program: string;
   readonly config: string;
-  readonly knownFailing?: string;
 }
 
 const servers: readonly Server[] = [
@@ -35,15 +34,12 @@ const servers: readonly Server[] = [
     name: "grpc",
     program: "services/standalone/conformance/grpc-server.ts",
     config: "services/standalone/conformance/config.yaml",
-    knownFailing: "services/standalone/conformance/known-failing.txt",
   },
 ];
 
 interface Counts {
   readonly passed: number;
   readonly failed: number;
-  /** Failed as their list says. */
-  readonly known: number;
 }
 
 /** Builds what is not there yet. Answers false, having said why, where it cannot. */
@@ -67,9 +63,8 @@ async function prepare(): Promise<boolean> {
   }
 }
 
-async function run({ program, config, knownFailing }: Server, flags: readonly string[]): Promise<Counts> {
-  const known = knownFailing === undefined ? [] : ["--known-failing", `@${knownFailing}`];
-  const options = ["--mode", "server", "--conf", config, "--max-servers", "2", ...known, ...flags];
+async function run({ program, config }: Server, flags: readonly string[]): Promise<Counts> {
+  const options = ["--mode", "server", "--conf", config, "--max-servers", "2", ...flags];
   const child = spawn(runner, [...options, "--", process.execPath, program, descriptorSet], {
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -81,11 +76,10 @@ async function run({ program, config, knownFailing }: Server, flags: readonly st
   const code = await new Promise((resolve) => child.on("close", resolve));
   const [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(output) ?? [];
   const [, unrun = 0] = /^Another (\d+) could not be run/m.exec(output) ?? [];
-  const [, expected = 0] = /^\(Another (\d+) failed as expected/m.exec(output) ?? [];
   const failures = Number(failed ?? 0) + Number(unrun);
   // A runner that fails without a count, or against its count, has failed.
   const silent = failures === 0 && (code !== 0 || passed === undefined);
-  return { passed: Number(passed ?? 0), failed: failures + Number(silent), known: Number(expected) };
+  return { passed: Number(passed ?? 0), failed: failures + Number(silent) };
 }
 
 async function main(): Promise<void> {
@@ -107,14 +101,11 @@ async function main(): Promise<void> {
   for (const server of servers.filter(({ name }) => positionals.length === 0 || positionals.includes(name))) {
     console.log(`conformance of ${server.name}`);
     const start = performance.now();
-    const { passed, failed, known } = await run(server, process.argv.slice(own + 1));
+    const { passed, failed } = await run(server, process.argv.slice(own + 1));
     numPassedTests += passed;
     numFailedTests += failed;
     const seconds = ((performance.now() - start) / 1000).toFixed(0);
-    const listed = known > 0 ? ` (${known} more fail as ${server.knownFailing} says)` : "";
-    lines.push(
-      `${server.name}: ${passed + failed} cases, ${passed} passed, ${failed} failed${listed}, in ${seconds} s`,
-    );
+    lines.push(`${server.name}: ${passed + failed} cases, ${passed} passed, ${failed} failed, in ${seconds} s`);
   }
   console.log(lines.join("\n"));
   if (values.counts !== undefined) {

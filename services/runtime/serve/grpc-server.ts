@@ -4,6 +4,7 @@ import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceI
 import { unavailable } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { createConnections } from "./connections.ts";
+import { guardCalls } from "./grpc-guard.ts";
 import { createGrpcHandler, type GrpcHandlerOptions } from "./grpc-handlers.ts";
 import { createHealthService } from "./health.ts";
 import { createInFlight } from "./in-flight.ts";
@@ -68,6 +69,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
 
   // A listener of our own: grpc-js would not say which connections are open, nor cut all of them off.
   const injector = server.createConnectionInjector(options.credentials ?? ServerCredentials.createInsecure());
+  guardCalls(server);
   const connections = createConnections((socket) => injector.injectConnection(socket));
 
   const close = async (graceMs: number) => {
