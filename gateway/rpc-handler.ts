@@ -1,5 +1,12 @@
-import type { DescService } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ContextValues, createConnectRouter, type ServiceImpl } from "@connectrpc/connect";
+import type { DescService, Message } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  type ContextValues,
+  createConnectRouter,
+  type Interceptor,
+  type ServiceImpl,
+} from "@connectrpc/connect";
 import {
   type Compression,
   createAsyncIterable,
@@ -22,7 +29,7 @@ export type RpcHandler = (path: string) => ((request: Request, response: Respons
 export function createRpcHandler(options: RestOptions): RpcHandler {
   const interceptors = [...(options.interceptors ?? [])];
   const router = createConnectRouter({
-    interceptors,
+    interceptors: [blamesClientForMessages, ...interceptors],
     acceptCompression: [blamesClient(compressionGzip), blamesClient(compressionBrotli)],
     readMaxBytes: options.maxBodyBytes ?? 4 * 1024 * 1024,
     ...(options.registry === undefined ? {} : { jsonOptions: { registry: options.registry } }),
@@ -66,6 +73,20 @@ function blamesClient(compression: Compression): Compression {
       }
     },
   };
+}
+
+/** connect-node has INTERNAL for a message of a stream that cannot be decoded; it too is the fault of who sent it. */
+const blamesClientForMessages: Interceptor = (next) => (request) =>
+  next(request.stream ? { ...request, message: blamedMessages(request.message) } : request);
+
+async function* blamedMessages(messages: AsyncIterable<Message>): AsyncGenerator<Message> {
+  try {
+    yield* messages;
+  } catch (error) {
+    const { code, rawMessage } = ConnectError.from(error);
+    if (code !== Code.Internal || !rawMessage.startsWith("parse binary")) throw error;
+    throw new ConnectError(`cannot decode: ${rawMessage}`, Code.InvalidArgument, undefined, undefined, error);
+  }
 }
 
 /** The client is gone: there is nobody to tell. */
