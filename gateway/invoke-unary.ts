@@ -65,8 +65,8 @@ async function intercept(
   } as UnaryRequest;
   const answer = await next(request);
   if (answer.stream) throw new ConnectError("an interceptor answered a stream to a unary call", Code.Internal);
-  replaceHeaders(answer, "header", call.touchedHeader, () => call.responseHeader);
-  replaceHeaders(answer, "trailer", call.touchedTrailer, () => call.responseTrailer);
+  replaceHeaders(answer, "header", call.touchedHeader(), () => call.responseHeader);
+  replaceHeaders(answer, "trailer", call.touchedTrailer(), () => call.responseTrailer);
   return answer.message;
 }
 
@@ -97,13 +97,13 @@ function contextFor(call: Call, request: UnaryRequest): HandlerContext {
 function replaceHeaders(
   answer: { header: Headers; trailer: Headers },
   name: "header" | "trailer",
-  touched: () => Headers | undefined,
+  touched: Headers | undefined,
   target: () => Headers,
 ): void {
   const descriptor = Object.getOwnPropertyDescriptor(answer, name);
   if (descriptor?.get !== undefined) return;
   const from = answer[name];
-  if (from === touched()) return;
+  if (from === touched) return;
   const to = target();
   for (const key of [...to.keys()]) to.delete(key);
   from.forEach((value, key) => {
