@@ -2,7 +2,7 @@ import { request as httpRequest } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
 import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError, createClient, type HandlerContext, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type HandlerContext } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { rawRequest } from "./testing/raw-request.ts";
@@ -22,19 +22,6 @@ const json = { "content-type": "application/json" };
 describe("the HTTP port", () => {
   let server: TestServer;
   let aborted: { after: number; reason: unknown }[] = [];
-  let order: string[] = [];
-
-  const mark =
-    (name: string): Interceptor =>
-    (next) =>
-    async (request) => {
-      order.push(`>${name}`);
-      try {
-        return await next(request);
-      } finally {
-        order.push(`<${name}`);
-      }
-    };
 
   beforeAll(async () => {
     const echo = echoMethods();
@@ -52,7 +39,6 @@ describe("the HTTP port", () => {
           },
         }),
       ],
-      interceptors: [mark("a"), mark("b")],
       heartbeatMs: 40,
       cors: { origins: ["https://shop.example"], credentials: true },
       openapi: {
@@ -336,25 +322,6 @@ describe("the HTTP port", () => {
       expect(error).toBeInstanceOf(ConnectError);
       expect(error).toMatchObject({ code: Code.FailedPrecondition, rawMessage: "no" });
       expect((error as ConnectError).details).toMatchObject([{ type: "google.rpc.ErrorInfo" }]);
-    });
-
-    test("should run the interceptors once and in the same order on every wire", async () => {
-      const orders: string[][] = [];
-      const run = async (call: () => Promise<unknown>): Promise<void> => {
-        order = [];
-        await call();
-        orders.push(order);
-      };
-      await run(() => rawRequest(server.url, "/v1/books/b"));
-      await run(() => rawRequest(server.url, "/v1/books:watch?count=1"));
-      for (const [, transport] of transports) {
-        const client = createClient(testService("Library"), transport()) as unknown as Record<
-          string,
-          (request: unknown) => Promise<unknown>
-        >;
-        await run(async () => client["getBook"]?.({ name: "b" }));
-      }
-      expect(orders).toEqual(Array.from({ length: 5 }, () => [">a", ">b", "<b", "<a"]));
     });
 
     test("should answer an unknown RPC without a body of REST", async () => {

@@ -3,7 +3,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { createCors } from "./cors.ts";
 import { createDocs } from "./docs.ts";
 import type { Request, Response } from "./http-io.ts";
-import { createRestHandler } from "./rest-handler.ts";
+import { createRestHandler, isSameHost } from "./rest-handler.ts";
 import type { HttpOptions } from "./rest-options.ts";
 import { createRpcHandler } from "./rpc-handler.ts";
 import { isWebSocketUpgrade, type UpgradeHandler } from "./websocket.ts";
@@ -31,7 +31,7 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
   const { cors: corsOptions } = options;
   const origins = corsOptions === undefined || corsOptions.origins === "*" ? [] : corsOptions.origins;
   const rest = createRestHandler({
-    allowsOrigin: (origin, host) => origins.includes(origin) || (URL.canParse(origin) && new URL(origin).host === host),
+    allowsOrigin: (origin, host) => origins.includes(origin) || isSameHost(origin, host),
     ...options,
   });
   const cors = options.cors && createCors(options.cors);

@@ -14,7 +14,7 @@ import { applyIfMatch, isEtagMismatch } from "./preconditions.ts";
 import { rawRequests } from "./raw-requests.ts";
 import { noBytes, requestBodyOf } from "./request-body.ts";
 import { openRestCall, type PreparedRoute, prepareRoute } from "./rest-call.ts";
-import type { RestOptions } from "./rest-options.ts";
+import { defaultMaxBodyBytes, type RestOptions } from "./rest-options.ts";
 import { type StreamOptions, writeRawStream, writeStream } from "./rest-stream.ts";
 import { writeMessage } from "./rest-unary.ts";
 import { createRouter, routesOf } from "./routes.ts";
@@ -35,8 +35,6 @@ interface Matched {
   readonly segments: readonly string[];
   readonly rawQuery: string;
 }
-
-const defaultMaxBodyBytes = 4 * 1024 * 1024;
 
 /**
  * Serves the `google.api.http` annotations of the implementations: match, bind, decode, interceptors, implementation,
@@ -219,7 +217,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
 }
 
 /** Browsers let any page open a WebSocket: only those of our own host may, unless told otherwise. */
-function isSameHost(origin: string, host: string | undefined): boolean {
+export function isSameHost(origin: string, host: string | undefined): boolean {
   return URL.canParse(origin) && new URL(origin).host === host;
 }
 

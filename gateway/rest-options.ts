@@ -7,6 +7,9 @@ import type { Request } from "./http-io.ts";
 import type { JsonOptions } from "./json-codec.ts";
 import type { SuccessRule } from "./success.ts";
 
+/** The largest request body that is read, in bytes, unless told otherwise. */
+export const defaultMaxBodyBytes: number = 4 * 1024 * 1024;
+
 /** What REST needs; everything but `specs` has a default. */
 export interface RestOptions {
   /** The implementations. Methods without a `google.api.http` annotation are not on REST. */
@@ -21,7 +24,7 @@ export interface RestOptions {
   readonly errorFormat?: ErrorFormat;
   /** `ErrorInfo.domain` of the gateway's own errors. */
   readonly errorDomain?: string;
-  /** Largest request body, compressed and not, in bytes (default 4 MiB). Streams are limited by message. */
+  /** Largest request body, compressed and not, in bytes (default {@link defaultMaxBodyBytes}). Streams are limited by message. */
   readonly maxBodyBytes?: number;
   /** Longest time that a client may ask for, in milliseconds; a longer one is cut to it. */
   readonly maxTimeoutMs?: number;

@@ -15,7 +15,7 @@ import {
 } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { type Request, type Response, undecodedBody } from "./http-io.ts";
-import type { RestOptions } from "./rest-options.ts";
+import { defaultMaxBodyBytes, type RestOptions } from "./rest-options.ts";
 import { sendAnswer } from "./rpc-answer.ts";
 import { createUnaryRpc, type UnaryRpc } from "./rpc-unary.ts";
 
@@ -31,7 +31,7 @@ export function createRpcHandler(options: RestOptions): RpcHandler {
   const router = createConnectRouter({
     interceptors: [blamesClientForMessages, ...interceptors],
     acceptCompression: [blamesClient(compressionGzip), blamesClient(compressionBrotli)],
-    readMaxBytes: options.maxBodyBytes ?? 4 * 1024 * 1024,
+    readMaxBytes: options.maxBodyBytes ?? defaultMaxBodyBytes,
     ...(options.registry === undefined ? {} : { jsonOptions: { registry: options.registry } }),
     ...(options.maxTimeoutMs === undefined ? {} : { maxTimeoutMs: options.maxTimeoutMs }),
     ...(options.shutdownSignal === undefined ? {} : { shutdownSignal: options.shutdownSignal }),

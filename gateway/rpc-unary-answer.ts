@@ -80,10 +80,7 @@ export async function answerGrpcWeb(
   wire: RpcWire,
   bytes: Buffer,
 ): Promise<void> {
-  const headers: OutgoingHttpHeaders = {
-    "content-type": wire.binary ? "application/grpc-web+proto" : "application/grpc-web+json",
-  };
-  setHeaders(headers, call.touchedHeader());
+  const headers = grpcWebHead(call, wire);
   const compression = negotiate(request.headers["grpc-accept-encoding"]);
   let data: Uint8Array = bytes;
   let flags = 0;
@@ -100,14 +97,19 @@ export async function answerGrpcWeb(
 
 /** Answers a unary gRPC-Web call with an error: trailers alone. */
 export function refuseGrpcWeb(response: Response, call: Call, wire: RpcWire, error: ConnectError): void {
-  const headers: OutgoingHttpHeaders = {
-    "content-type": wire.binary ? "application/grpc-web+proto" : "application/grpc-web+json",
-  };
-  setHeaders(headers, call.touchedHeader());
+  const headers = grpcWebHead(call, wire);
   const trailer = new Headers(call.touchedTrailer());
   setTrailerStatus(trailer, error);
   const body = trailerFrame(trailer);
   answerWhole(response, 200, headers, body);
+}
+
+function grpcWebHead(call: Call, wire: RpcWire): OutgoingHttpHeaders {
+  const headers: OutgoingHttpHeaders = {
+    "content-type": wire.binary ? "application/grpc-web+proto" : "application/grpc-web+json",
+  };
+  setHeaders(headers, call.touchedHeader());
+  return headers;
 }
 
 function negotiate(accepted: string | string[] | undefined): Compression | undefined {

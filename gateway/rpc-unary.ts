@@ -13,7 +13,7 @@ import { countKeys, countKeysInText } from "./duplicate-keys.ts";
 import { isGatewayError } from "./errors.ts";
 import { type Request, type Response, readRaw } from "./http-io.ts";
 import { invokeUnary } from "./invoke-unary.ts";
-import type { RestOptions } from "./rest-options.ts";
+import { defaultMaxBodyBytes, type RestOptions } from "./rest-options.ts";
 import { answerConnect, answerGrpcWeb, type RpcWire, refuseConnect, refuseGrpcWeb } from "./rpc-unary-answer.ts";
 
 /**
@@ -49,7 +49,7 @@ export function createUnaryRpc(
   fallback: Fallback,
 ): UnaryRpc {
   const { method } = spec;
-  const maxBytes = options.maxBodyBytes ?? 4 * 1024 * 1024;
+  const maxBytes = options.maxBodyBytes ?? defaultMaxBodyBytes;
   const jsonOptions = jsonOptionsOf(options.registry);
   const readBinary = binaryReader(method.input);
   const writeBinary = binaryWriter(method.output);

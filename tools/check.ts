@@ -11,14 +11,14 @@ import { parseArgs } from "node:util";
  *
  * With `--no-skips` a skipped test counts as failed, unless the machine lacks a server or a browser that tests use and
  * it cannot be installed either. A test whose name says why it is skipped, as in "(skipped: there is no Go)", is excused,
- * and so is the conformance suite where Go or its module proxy is not there.
+ * and so is the conformance suite where there is no Go.
  */
 
 interface Check {
   name: string;
   group: "lint" | "test" | "conformance";
-  /** Gets what the check needs. Where it cannot be had, the check is skipped, and that is no failure. */
-  prepare?: string[];
+  /** Gets what the check needs with a program that the machine has or has not. Where that fails, the check is skipped. */
+  prepare?: { command: string[]; by: string };
   /** Run one after the other until one fails. */
   commands: string[][];
   /** Where counts are written, as jest does; other checks count as one. */
@@ -30,7 +30,7 @@ interface Verdict {
   passed: number;
   failed: number;
   skipped: number;
-  /** True where it could not be prepared. */
+  /** True where the machine lacks what would prepare it. */
   excused?: boolean;
   seconds: number;
 }
@@ -70,7 +70,7 @@ const checks: Check[] = [
     name: "conformance",
     group: "conformance",
     counts: ".cache/check/conformance.json",
-    prepare: ["node", "tools/conformance.ts", "--prepare"],
+    prepare: { command: ["node", "tools/conformance.ts", "--prepare"], by: "go" },
     commands: [["node", "tools/conformance.ts", "--counts", ".cache/check/conformance.json"]],
   },
 ];
@@ -97,8 +97,9 @@ function run([command = "", ...args]: string[]): Promise<boolean> {
 async function runCheck(check: Check): Promise<Verdict> {
   console.log(`\n── ${check.name} ──`);
   const start = performance.now();
-  if (check.prepare && !(await run(check.prepare))) {
-    return { name: check.name, passed: 0, failed: 0, skipped: 1, excused: true, seconds: 0 };
+  if (check.prepare && !(await run(check.prepare.command))) {
+    const excused = !isInstalled(check.prepare.by);
+    return { name: check.name, passed: 0, failed: 0, skipped: 1, excused, seconds: 0 };
   }
   if (check.counts) {
     await rm(check.counts, { force: true });
@@ -134,7 +135,7 @@ function canRunEverything(): boolean {
 }
 
 function isInstalled(program: string): boolean {
-  const folders = [...(process.env["PATH"] ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
+  const folders = [...(process.env["PATH"] ?? "").split(":"), "/usr/sbin", "/usr/local/sbin", "/usr/local/go/bin"];
   return folders.some((folder) => existsSync(`${folder}/${program}`));
 }
 

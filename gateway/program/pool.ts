@@ -108,8 +108,8 @@ export function openPool(targets: readonly Target[], options: PoolOptions): Pool
         options.onTrouble?.(error instanceof Error ? error.message : String(error));
       }
       if (disposed) return;
-      if (addresses.length > 0) unresolved.delete(target);
       if (addresses.length > 0) {
+        unresolved.delete(target);
         const gone = mine.filter(({ address }) => !addresses.includes(address));
         const kept = mine.filter(({ address }) => addresses.includes(address));
         const added = [...new Set(addresses)]
