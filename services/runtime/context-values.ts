@@ -12,6 +12,8 @@ export interface Principal {
   readonly tenant: string;
   readonly subject: string;
   readonly scopes: ReadonlySet<string>;
+  /** When the credential expires, in epoch milliseconds; undefined if it does not. */
+  readonly expiresAt?: number;
 }
 
 /** Set by the auth interceptor; a caller in the same process may set it before the call, then nothing is authenticated. */

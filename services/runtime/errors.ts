@@ -140,6 +140,12 @@ export function unauthenticated(): ConnectError {
   return failure(Code.Unauthenticated, "a valid credential is required", "UNAUTHENTICATED", {}, []);
 }
 
+/** The credential of a call that is still running was revoked or has expired. */
+export function credentialEnded(): ConnectError {
+  const message = "the credential was revoked or has expired; call again with a valid one";
+  return failure(Code.Unauthenticated, message, "CREDENTIAL_ENDED", {}, []);
+}
+
 /** The method is part of the contract and not built yet. `method` is its full name, `docket.order.v1.OrderService/GetOrder`. */
 export function unimplemented(method: string): ConnectError {
   return failure(Code.Unimplemented, `${method} is not implemented`, "METHOD_NOT_IMPLEMENTED", { method }, []);

@@ -1,9 +1,11 @@
 import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
-import type { Interceptor } from "@connectrpc/connect";
+import type { Interceptor, StreamRequest } from "@connectrpc/connect";
 import { access as accessOption } from "../../../gen/docket/options/v1/options_pb.js";
 import { type Principal, principalKey } from "../context-values.ts";
 import { permissionDenied, unauthenticated } from "../errors.ts";
+import { abortable, untilAborted } from "../serve/abort.ts";
 import type { Authenticate, Credential } from "./authenticate.ts";
+import type { WatchCredential } from "./credential-watch.ts";
 
 /** Who may call a method, as its proto declares it. */
 export type Access =
@@ -36,8 +38,11 @@ export function accessOf(method: DescMethod): Access | undefined {
  * in this process) or whoever the credential belongs to; none is UNAUTHENTICATED. Then our own services may do
  * anything; a method that is internal, or that declares nothing, is for nobody else; and of the declared scopes any
  * one suffices. A refusal is PERMISSION_DENIED and does not say what would have been needed.
+ *
+ * A streaming call ends with UNAUTHENTICATED when its credential is revoked or expires, whether or not the handler
+ * heeds its signal. A unary call is authorised once, when it begins.
  */
-export function createAccessInterceptor(authenticate: Authenticate): Interceptor {
+export function createAccessInterceptor(authenticate: Authenticate, watch: WatchCredential): Interceptor {
   const known = new WeakMap<DescMethod, Access>();
 
   const accessTo = (method: DescMethod): Access => {
@@ -54,9 +59,9 @@ export function createAccessInterceptor(authenticate: Authenticate): Interceptor
     if (access.kind === "open") {
       return next(request);
     }
+    const credential = credentialOf(request.header);
     let principal = request.contextValues.get(principalKey);
     if (principal === undefined) {
-      const credential = credentialOf(request.header);
       principal = credential && (await authenticate(credential, request.header, request.signal));
       if (principal === undefined) {
         throw unauthenticated();
@@ -66,8 +71,21 @@ export function createAccessInterceptor(authenticate: Authenticate): Interceptor
     if (!isAllowed(principal, access)) {
       throw permissionDenied();
     }
-    return next(request);
+    return request.stream && credential !== undefined && principal.kind !== "service"
+      ? whileValid(request, watch(credential, principal, request.signal), next)
+      : next(request);
   };
+}
+
+type Next = ReturnType<Interceptor>;
+
+/** Carries a call out until its credential ends: then both directions reject with the reason of `ended`. */
+async function whileValid(request: StreamRequest, ended: AbortSignal, next: Next): ReturnType<Next> {
+  // A signal of the call's own: on one that thousands of calls share, each listener costs as many steps.
+  const signal = AbortSignal.any([request.signal, ended]);
+  const message = abortable(request.message, signal);
+  const response = await untilAborted(next({ ...request, signal, message }), signal);
+  return response.stream ? { ...response, message: abortable(response.message, signal) } : response;
 }
 
 function isAllowed(principal: Principal, access: Access): boolean {

@@ -25,12 +25,13 @@ const sign = (payload: JWTPayload, options: { kid?: string; exp?: string } = {})
     .setExpirationTime(options.exp ?? "5m")
     .sign(pair.privateKey);
 
-test("a good token is its subject, tenant and scopes", async () => {
+test("a good token is its subject, tenant, scopes and expiry", async () => {
   expect(await verify(await sign(good), signal)).toEqual({
     kind: "jwt",
     tenant: "acme",
     subject: "ann",
     scopes: new Set(["orders.read", "orders.write"]),
+    expiresAt: expect.any(Number),
   });
   const { scope: _, ...others } = good;
   const withList = await verify(await sign({ ...others, aud: ["x", audience], scp: ["items.read"] }), signal);

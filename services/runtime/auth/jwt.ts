@@ -63,11 +63,12 @@ const refusals: ReadonlySet<string> = new Set([
 
 function principalOf(payload: JWTPayload, tenantClaim: string): Principal | undefined {
   const tenant = payload[tenantClaim];
-  const { sub } = payload;
-  if (typeof tenant !== "string" || tenant === "" || sub === undefined || sub === "") {
+  const { sub, exp } = payload;
+  if (typeof tenant !== "string" || tenant === "" || sub === undefined || sub === "" || exp === undefined) {
     return undefined;
   }
-  return { kind: "jwt", tenant, subject: sub, scopes: new Set(scopesOf(payload)) };
+  const expiresAt = (exp + clockToleranceSeconds) * 1000;
+  return { kind: "jwt", tenant, subject: sub, scopes: new Set(scopesOf(payload)), expiresAt };
 }
 
 function scopesOf({ scope, scp }: JWTPayload): string[] {

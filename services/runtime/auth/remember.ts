@@ -5,7 +5,7 @@ import type { VerifyToken } from "./authenticate.ts";
 
 /** How long and how much is remembered. */
 export interface RememberOptions {
-  /** For how long an answer is believed; a revoked credential works no longer than this. Default 1,000 ms. */
+  /** For how long an answer is believed; a revoked credential works no longer than this. Default 500 ms. */
   readonly ttlMs?: number;
   /** How many credentials at the most. Default 10,000. */
   readonly max?: number;
@@ -17,7 +17,7 @@ export interface RememberOptions {
  */
 export function rememberAccepted(
   verify: VerifyToken,
-  { ttlMs = 1000, max = 10_000 }: RememberOptions = {},
+  { ttlMs = 500, max = 10_000 }: RememberOptions = {},
 ): VerifyToken {
   const accepted = new LRUCache<string, Principal>({ max, ttl: ttlMs });
   return async (token, signal) => {

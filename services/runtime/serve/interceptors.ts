@@ -1,6 +1,7 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { createAccessInterceptor } from "../auth/access.ts";
 import type { Authenticate } from "../auth/authenticate.ts";
+import { createCredentialWatch } from "../auth/credential-watch.ts";
 import type { Clock } from "../clock.ts";
 import { createIds } from "../ids.ts";
 import type { Logger } from "../log.ts";
@@ -25,7 +26,7 @@ export interface InterceptorOptions {
  * 2. telemetry: one log line and the RPC metrics, with the code that the caller really got;
  * 3. errors: whatever is thrown becomes a ConnectError that gives nothing away and carries an ErrorInfo;
  * 4. deadline: the caller is answered when its deadline passes or it leaves, also if the handler sleeps on;
- * 5. auth: credential → principal, and the method's declared access;
+ * 5. auth: credential → principal, and the method's declared access; streams end with their credential;
  * 6. validation: the rules of the proto, on each message, all violations at once.
  */
 export function createInterceptors(options: InterceptorOptions): Interceptor[] {
@@ -35,7 +36,7 @@ export function createInterceptors(options: InterceptorOptions): Interceptor[] {
     createRpcTelemetryInterceptor({ log, metrics }),
     errorMappingInterceptor,
     deadlineInterceptor,
-    createAccessInterceptor(authenticate),
+    createAccessInterceptor(authenticate, createCredentialWatch({ authenticate, clock })),
     createValidationInterceptor(),
   ];
 }

@@ -293,7 +293,7 @@ describeEachWire("an RPC", (open, wire) => {
     });
     const heard: string[] = [];
     const read = async () => {
-      for await (const { text } of served.client.follow({}, { ...asReader, timeoutMs: 100 })) {
+      for await (const { text } of served.client.follow({}, { ...asReader, timeoutMs: 1500 })) {
         heard.push(text);
       }
     };
@@ -423,6 +423,58 @@ describeEachWire("an RPC", (open, wire) => {
       down: "Internal",
     });
     expect(codes.none.rawMessage).toBe(codes.unknown.rawMessage);
+  });
+
+  test("that streams ends with UNAUTHENTICATED when its key is revoked, though the handler forgets its signal", async () => {
+    let revoked = false;
+    const begun = new Set<string>();
+    const { interceptors } = probeInterceptors(async ({ token }) =>
+      revoked ? undefined : { kind: "api_key", tenant: "acme", subject: token, scopes: new Set(["probes.read"]) },
+    );
+    const ended: string[] = [];
+    const wait = async (kind: string, signal: AbortSignal) => {
+      begun.add(kind);
+      signal.addEventListener("abort", () => ended.push(kind));
+      await never();
+    };
+    await using served = await serving(
+      {
+        async *follow(_, { signal }) {
+          yield { text: "one" };
+          await wait("follow", signal);
+        },
+        async collect(probes, { signal }) {
+          for await (const _ of probes) {
+            await wait("collect", signal);
+          }
+          return {};
+        },
+        async *converse(probes, { signal }) {
+          for await (const probe of probes) {
+            yield probe;
+            await wait("converse", signal);
+          }
+        },
+      },
+      interceptors,
+    );
+    async function* open() {
+      yield { text: "1" };
+      await never();
+    }
+    const { client } = served;
+    const calls = Promise.all([
+      failureOf(collected(client.follow({}, asReader))),
+      failureOf(client.collect(open(), asReader)),
+      failureOf(collected(client.converse(open(), asReader))),
+    ]);
+    await until(() => begun.size === 3);
+    revoked = true;
+    for (const error of await calls) {
+      expect(error.code).toBe(Code.Unauthenticated);
+      expect(error.findDetails(ErrorInfoSchema)[0]?.reason).toBe("CREDENTIAL_ENDED");
+    }
+    await until(() => ended.length === 3);
   });
 
   test("keeps a well-formed request id, replaces another, and logs one line", async () => {

@@ -63,12 +63,12 @@ const authenticate: Authenticate = async ({ token }) => {
   return scopes && { kind: "api_key", tenant: "acme", subject: token, scopes: new Set(scopes) };
 };
 
-/** The real interceptors around a fixed set of keys, and what they logged. */
-export function probeInterceptors() {
+/** The real interceptors around a fixed set of keys, unless others are given, and what they logged. */
+export function probeInterceptors(keys = authenticate) {
   const lines: Record<string, unknown>[] = [];
   const registry = new Registry();
   const interceptors = createInterceptors({
-    authenticate,
+    authenticate: keys,
     log: createLogger({
       level: "debug",
       name: "test",
