@@ -7,6 +7,8 @@ import {
   type PreconditionViolation,
   unavailable,
 } from "../runtime/errors.ts";
+import { unknownName } from "../runtime/known-names.ts";
+import type { Carrier } from "./carriers/carrier.ts";
 import type { Excess } from "./domain/lines-to-ship.ts";
 import type { StoredShipment } from "./domain/shipment.ts";
 import { orderName, shipmentName } from "./messages.ts";
@@ -62,9 +64,12 @@ export function unknownLines(lineItemIds: readonly string[]): ConnectError {
   return invalidArgument(unknown);
 }
 
-export function unknownCarrier(carrier: string, known: readonly string[]): ConnectError {
-  const description = `${JSON.stringify(carrier)} is no carrier here; there are ${known.join(", ")}`;
-  return invalidArgument([{ field: "shipment.carrier", description }]);
+export function unknownCarrier(carrier: string, known: Iterable<string>): ConnectError {
+  return invalidArgument(unknownName("shipment.carrier", "carrier", carrier, known));
+}
+
+export function unknownCarrierService({ name, services }: Carrier, service: string): ConnectError {
+  return invalidArgument(unknownName("shipment.carrier_service", `${name} service`, service, services));
 }
 
 /** The carrier has the goods, so nothing can be cancelled any more. */

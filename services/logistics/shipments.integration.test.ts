@@ -167,8 +167,18 @@ describeEachDatabase("shipments with the sandbox carrier", (open) => {
     it.addOrder("o2", { carrier: "pigeon" });
     expect(await refusal(create(it, "o2", "1", ""))).toMatchObject({
       code: "InvalidArgument",
-      violations: ['shipment.carrier: "pigeon" is no carrier here; there are sandbox'],
+      violations: ['shipment.carrier: Unknown carrier "pigeon". Known carriers: sandbox.'],
     });
+    it.addOrder("o4");
+    const sandboxServices = "standard, deliver_now, stay, duplicate, reordered, lost, attempt_failed, return, refuse";
+    expect(await refusal(create(it, "o4", "1", "overnight"))).toMatchObject({
+      code: "InvalidArgument",
+      violations: [
+        `shipment.carrier_service: Unknown sandbox service "overnight". Known sandbox services: ${sandboxServices}.`,
+      ],
+    });
+    expect(await it.published("o4")).toEqual([]);
+    expect((await it.logistics.listShipments({ parent: "orders/-" })).shipments).toEqual([]);
     it.addOrder("o3");
     const line = (lineItemId: string) => ({ lineItemId, quantity: 1 });
     const twice = it.logistics.createShipment({ parent: "orders/o3", shipment: { lines: [line("1"), line("1")] } });

@@ -1,5 +1,13 @@
+/** What an order can name: what the services around this one were composed with. */
+export interface Offers {
+  /** Names of payment providers, for example `sandbox`. */
+  readonly paymentProviders: readonly string[];
+  /** Names of carriers, for example `sandbox`. */
+  readonly carriers: readonly string[];
+}
+
 /** What the order service needs to know. */
-export interface OrderConfig {
+export interface OrderConfig extends Offers {
   /** See `OpenOptions.url`. */
   readonly databaseUrl: string;
   /** How long a shopper has to pay, in milliseconds. */
@@ -17,4 +25,4 @@ export const orderDefaults = {
   paymentDeadlineMs: 30 * MINUTE_MS,
   reservationSlackMs: 5 * MINUTE_MS,
   feedRetentionMs: 7 * DAY_MS,
-} as const satisfies Omit<OrderConfig, "databaseUrl">;
+} as const satisfies Omit<OrderConfig, "databaseUrl" | keyof Offers>;

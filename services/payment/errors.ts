@@ -7,6 +7,7 @@ import {
   notFound,
   unavailable,
 } from "../runtime/errors.ts";
+import { unknownName } from "../runtime/known-names.ts";
 import { type Payment, paymentName, paymentState } from "./domain/payment.ts";
 import { allowedActions, type PaymentAction } from "./domain/payment-state.ts";
 
@@ -26,8 +27,7 @@ export function sandboxPaymentNotFound(): ConnectError {
 }
 
 export function unknownProvider(provider: string, known: Iterable<string>): ConnectError {
-  const description = `there is no provider ${provider}; there are: ${[...known].join(", ")}`;
-  return invalidArgument([{ field: "provider", description }], "UNKNOWN_PROVIDER");
+  return invalidArgument(unknownName("provider", "payment provider", provider, known), "UNKNOWN_PROVIDER");
 }
 
 /** The name was used to open something else. */

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { Shipment_State } from "../../gen/docket/logistics/v1/logistics_pb.js";
-import { Automation, CancelReason, Order_State, PaymentState } from "../../gen/docket/order/v1/order_pb.js";
+import { Automation, Order_State } from "../../gen/docket/order/v1/order_pb.js";
 import type { Docket } from "../../web-client/sdk/docket.ts";
 import { teaOrder, untilState } from "./testing/shop.ts";
 import { openShops } from "./testing/shops.ts";
@@ -142,11 +142,13 @@ describeEachStorage("fulfilling an order", (createStorage) => {
     await expect(ship(shop, name, "deliver_now")).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
   }, 30_000);
 
-  test("an order whose carrier is not known is cancelled and its money goes back", async () => {
+  test("an order for a carrier or a payment provider that does not exist is refused before any money is taken", async () => {
     const { docket: shop } = await shops.open();
-    const { name } = await shop.orders.createOrder({ order: teaOrder({ carrier: "nobody" }) });
-    const order = await untilState(shop, name, [CANCELLED]);
-    expect(order.cancelReason).toBe(CancelReason.SHIPMENT_FAILED);
-    await expectSoon(async () => (await shop.orders.getOrder({ name })).paymentState, PaymentState.REFUNDED);
+    for (const unknown of [{ carrier: "dhl" }, { paymentProvider: "stripe" }]) {
+      await expect(shop.orders.createOrder({ order: teaOrder(unknown) })).rejects.toMatchObject({
+        code: "INVALID_ARGUMENT",
+      });
+    }
+    expect((await shop.orders.listOrders({})).orders).toEqual([]);
   }, 30_000);
 });

@@ -9,6 +9,7 @@ import { createLogisticsService } from "../logistics/service.ts";
 import { createOperationsService } from "../operations/service.ts";
 import { orderDefaults } from "../order/config.ts";
 import { createOrderService } from "../order/service.ts";
+import { paymentDefaults } from "../payment/config.ts";
 import { createPaymentService } from "../payment/service.ts";
 import type { EventBus } from "../runtime/bus/event-bus.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -74,7 +75,14 @@ export async function createServices(options: ServicesOptions): Promise<readonly
       { ...shared, clients: clientsOf("logistics") },
     ),
     createOrderService(
-      { ...orderDefaults, databaseUrl: databaseUrl("order"), paymentDeadlineMs: config.paymentDeadlineMs },
+      {
+        ...orderDefaults,
+        databaseUrl: databaseUrl("order"),
+        paymentDeadlineMs: config.paymentDeadlineMs,
+        // Payment and logistics are composed above without others.
+        paymentProviders: [paymentDefaults.defaultProvider],
+        carriers: [logisticsDefaults.defaultCarrier],
+      },
       { ...shared, clients: clientsOf("order") },
     ),
   ]);

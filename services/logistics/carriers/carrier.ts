@@ -52,6 +52,8 @@ export interface Acknowledgement {
 export interface Carrier {
   /** As in `shipment.carrier` and in the path of its webhook: `/v1/webhooks/carriers/{name}`. */
   readonly name: string;
+  /** What `shipment.carrier_service` can name; none stands for the carrier's default. */
+  readonly services: readonly string[];
   /** Books a shipment. A reference that was cancelled before is refused. */
   book(request: BookingRequest, signal: AbortSignal): Promise<BookingAnswer>;
   /** Cancels a shipment that was not collected, also one whose booking has not arrived and may still arrive. */

@@ -16,6 +16,7 @@ import {
   shipmentExists,
   tooMany,
   unknownCarrier,
+  unknownCarrierService,
   unknownLines,
 } from "../errors.ts";
 import { orderIdOf, orderName, shipmentName, toShipmentMessage } from "../messages.ts";
@@ -30,11 +31,28 @@ import { findShipment, insertShipment, shippedOfOrder } from "../store/shipments
 export function createShipment(logistics: LogisticsContext): ServiceImpl<typeof LogisticsService>["createShipment"] {
   const { db, clients, clock, ids, carriers, defaultCarrier } = logistics;
   const method = LogisticsService.method.createShipment;
+
+  /** The name of the carrier that is asked for, where it exists and has the service. */
+  const carrierOf = ({ shipment }: CreateShipmentRequest, order: Order): string => {
+    const name = shipment?.carrier || order.carrier || defaultCarrier;
+    const carrier = carriers.get(name);
+    if (carrier === undefined) {
+      throw unknownCarrier(name, carriers.keys());
+    }
+    const service = shipment?.carrierService ?? "";
+    if (service !== "" && !carrier.services.includes(service)) {
+      throw unknownCarrierService(carrier, service);
+    }
+    return name;
+  };
+
   return async (request, context) => {
     const { tenant } = principalOf(context);
     const orderId = orderIdOf(request.parent);
     const wanted = wantedLines(request);
     const order = await clients.order.for(tenant, context).getOrder({ name: orderName(orderId) });
+    const carrier = carrierOf(request, order);
+    const carrierService = request.shipment?.carrierService ?? "";
 
     const call = { tenant, method, requestId: requestIdOf(request, context), request, clock };
     return idempotent(db, call, async (trx) => {
@@ -51,15 +69,11 @@ export function createShipment(logistics: LogisticsContext): ServiceImpl<typeof 
       if (order.state !== Order_State.CONFIRMED && order.state !== Order_State.FULFILLING) {
         throw orderNotShippable(orderId, Order_State[order.state] ?? `${order.state}`);
       }
-      const carrier = request.shipment?.carrier || order.carrier || defaultCarrier;
-      if (!carriers.has(carrier)) {
-        throw unknownCarrier(carrier, [...carriers.keys()]);
-      }
       const created = await insertShipment(trx, db.dialect, {
         ...key,
         id,
         carrier,
-        carrierService: request.shipment?.carrierService ?? "",
+        carrierService,
         lines: decideLines(orderId, order, await shippedOfOrder(trx, key), wanted),
         destination: destinationOf(order),
         labels: request.shipment?.labels ?? {},

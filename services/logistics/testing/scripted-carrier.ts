@@ -16,6 +16,7 @@ export function createScriptedCarrier(name = "scripted"): ScriptedCarrier {
   const answers = new Map<string, BookingAnswer>();
   const carrier: ScriptedCarrier = {
     name,
+    services: ["standard"],
     booked: [],
     cancelled: [],
     beforeAnswer: async () => {},

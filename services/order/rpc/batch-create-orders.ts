@@ -10,6 +10,7 @@ import { principalOf } from "../../runtime/context-values.ts";
 import { idempotent } from "../../runtime/db/idempotency.ts";
 import { type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
 import { requestIdOf } from "../../runtime/request-id.ts";
+import type { Offers } from "../config.ts";
 import type { OrderContext } from "../context.ts";
 import { under } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
@@ -23,7 +24,7 @@ export function batchCreateOrders(ctx: OrderContext): ServiceImpl<typeof OrderSe
   const method = OrderService.method.batchCreateOrders;
   return async (request, context) => {
     const principal = principalOf(context);
-    const drafts = readDrafts(request.requests);
+    const drafts = readDrafts(request.requests, ctx.config);
     const placements = await attempt(async () => {
       const pricings = await priceDrafts(ctx, drafts, context);
       const violations = pricings.flatMap((pricing, i) =>
@@ -47,7 +48,7 @@ export function batchCreateOrders(ctx: OrderContext): ServiceImpl<typeof OrderSe
   };
 }
 
-function readDrafts(requests: readonly CreateOrderRequest[]): OrderDraft[] {
+function readDrafts(requests: readonly CreateOrderRequest[], offers: Offers): OrderDraft[] {
   const violations: FieldViolation[] = [];
   const seen = new Set<string>();
   const drafts = requests.map((request, i) => {
@@ -58,7 +59,7 @@ function readDrafts(requests: readonly CreateOrderRequest[]): OrderDraft[] {
       ...(request.validateOnly ? ["validate_only"] : []),
     ];
     violations.push(...foreign.map((field) => ({ field: `${at}.${field}`, description: "must be empty in a batch" })));
-    const read = readDraft(request.order ?? create(OrderSchema));
+    const read = readDraft(request.order ?? create(OrderSchema), offers);
     violations.push(...under(`${at}.order`, read.violations));
     const { externalId } = read.draft;
     if (externalId !== "" && seen.has(externalId)) {

@@ -25,7 +25,7 @@ export function createOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
     const principal = principalOf(context);
     const { tenant } = principal;
     const order = request.order ?? create(OrderSchema);
-    const { draft, violations } = readDraft(order);
+    const { draft, violations } = readDraft(order, ctx.config);
     if (violations.length > 0) {
       throw orderInvalid(violations, "order");
     }

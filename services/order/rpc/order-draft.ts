@@ -5,7 +5,9 @@ import {
   type Order as OrderMessage,
 } from "../../../gen/docket/order/v1/order_pb.js";
 import type { Money } from "../../../gen/google/type/money_pb.js";
+import { unknownName } from "../../runtime/known-names.ts";
 import { exponentOf, parseMoney } from "../../runtime/money.ts";
+import type { Offers } from "../config.ts";
 import type { Address, Automation, Customer } from "../domain/order.ts";
 import type { Violation, WantedLine, WantedOrder } from "../domain/pricing.ts";
 
@@ -25,10 +27,17 @@ export interface OrderDraft extends WantedOrder {
 
 /**
  * Takes from the message what a caller may say, and leaves out what is output only. The message has passed the rules of
- * the proto; what is wrong beyond them (amounts, currencies) comes back as violations with paths that begin at the order.
+ * the proto; what is wrong beyond them (amounts, currencies, providers and carriers that are not among the offers) comes
+ * back as violations with paths that begin at the order.
  */
-export function readDraft(order: OrderMessage): { draft: OrderDraft; violations: Violation[] } {
-  const violations: Violation[] = [];
+export function readDraft(
+  order: OrderMessage,
+  { paymentProviders, carriers }: Offers,
+): { draft: OrderDraft; violations: Violation[] } {
+  const violations: Violation[] = [
+    ...unknownName("payment_provider", "payment provider", order.paymentProvider, paymentProviders),
+    ...unknownName("carrier", "carrier", order.carrier, carriers),
+  ];
   const currency = order.currencyCode;
   if (exponentOf(currency) === undefined) {
     violations.push({ field: "currency_code", description: `${currency} is no currency of ISO 4217` });

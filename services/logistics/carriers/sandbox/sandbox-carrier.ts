@@ -43,6 +43,7 @@ export function createSandboxCarrier(options: SandboxCarrierOptions): Carrier {
 
   return {
     name: "sandbox",
+    services: serviceNames,
 
     async book({ reference, service }) {
       const script = scriptOf(service);

@@ -68,7 +68,7 @@ export function createImporter(
     }
     const checked = validator.validate(OrderSchema, record.order);
     const rule = checked.kind === "invalid" ? checked.violations[0] : undefined;
-    const { draft, violations } = readDraft(record.order);
+    const { draft, violations } = readDraft(record.order, ctx.config);
     const violation =
       rule === undefined
         ? violations[0]
