@@ -9,6 +9,7 @@ import {
   ResourceInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.js";
+import { boundedMessage, boundedViolations, summarize } from "./violations.ts";
 
 /**
  * Errors as callers see them: a gRPC code, a sentence, and `google.rpc` details of which the first is always
@@ -48,16 +49,14 @@ export interface RetryOptions {
   cause?: unknown;
 }
 
-/** The request is wrong whatever the state of the system is. Lists every violation at once. */
+/**
+ * The request is wrong whatever the state of the system is. Lists all violations at once, up to `maxViolations`; the
+ * message says how many more there are than it names.
+ */
 export function invalidArgument(violations: readonly FieldViolation[], reason = "INVALID_FIELD"): ConnectError {
-  const text = violations.map((it) => (it.field === "" ? it.description : `${it.field}: ${it.description}`)).join("; ");
-  return failure(Code.InvalidArgument, text || "invalid request", reason, {}, [
-    {
-      desc: BadRequestSchema,
-      value: create(BadRequestSchema, {
-        fieldViolations: violations.map((it) => ({ ...it })),
-      }),
-    },
+  const fieldViolations = boundedViolations(violations);
+  return failure(Code.InvalidArgument, summarize(violations) || "invalid request", reason, {}, [
+    { desc: BadRequestSchema, value: create(BadRequestSchema, { fieldViolations }) },
   ]);
 }
 
@@ -82,7 +81,7 @@ export function failedPrecondition(
     {
       desc: PreconditionFailureSchema,
       value: create(PreconditionFailureSchema, {
-        violations: violations.map((it) => ({ ...it })),
+        violations: boundedViolations(violations),
       }),
     },
   ]);
@@ -109,7 +108,7 @@ export function resourceExhausted(
   const quota: Detail = {
     desc: QuotaFailureSchema,
     value: create(QuotaFailureSchema, {
-      violations: violations.map((it) => ({ ...it })),
+      violations: boundedViolations(violations),
     }),
   };
   return failure(Code.ResourceExhausted, message, reason, options.metadata ?? {}, [
@@ -189,5 +188,5 @@ function failure(
       metadata: { ...metadata },
     }),
   };
-  return new ConnectError(message, code, undefined, [info, ...details], cause);
+  return new ConnectError(boundedMessage(message), code, undefined, [info, ...details], cause);
 }
