@@ -3,6 +3,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { createCors } from "./cors.ts";
 import { createDocs } from "./docs.ts";
 import type { Request, Response } from "./http-io.ts";
+import { answerFailure, withoutThrowing } from "./last-resort.ts";
 import { createRestHandler, isSameHost } from "./rest-handler.ts";
 import type { HttpOptions } from "./rest-options.ts";
 import { createRpcHandler } from "./rpc-handler.ts";
@@ -27,7 +28,8 @@ export interface HttpHandler {
  *
  * @throws RouteError on annotations that cannot be served or that contradict each other.
  */
-export function createHttpHandler(options: HttpOptions): HttpHandler {
+export function createHttpHandler(given: HttpOptions): HttpHandler {
+  const options = { ...given, onError: withoutThrowing(given.onError) };
   const { cors: corsOptions } = options;
   const origins = corsOptions === undefined || corsOptions.origins === "*" ? [] : corsOptions.origins;
   const rest = createRestHandler({
@@ -39,6 +41,15 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
   const rpc = createRpcHandler(options);
 
   const listener = (request: Request, response: Response): void => {
+    try {
+      serve(request, response);
+    } catch (error) {
+      options.onError(error, request);
+      answerFailure(request, response, isRpc(request) ? "rpc" : "rest");
+    }
+  };
+
+  const serve = (request: Request, response: Response): void => {
     request.url = originForm(request.url ?? "/");
     const { url } = request;
     const question = url.indexOf("?");
@@ -64,13 +75,8 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
     const documented = docs?.(request, response, path);
     if (documented !== undefined) {
       documented.catch((error: unknown) => {
-        options.onError?.(error, request);
-        if (response.headersSent) {
-          response.destroy();
-          return;
-        }
-        response.statusCode = 500;
-        response.end();
+        options.onError(error, request);
+        answerFailure(request, response, "rest");
       });
       return;
     }

@@ -10,6 +10,7 @@ import { discardRest, hasBody, type Request, type Response, readBody, streamBody
 import { invokeUnary } from "./invoke-unary.ts";
 import { createJsonCodec } from "./json-codec.ts";
 import { jsonRequests } from "./json-requests.ts";
+import { answerFailure } from "./last-resort.ts";
 import { applyIfMatch, isEtagMismatch } from "./preconditions.ts";
 import { rawRequests } from "./raw-requests.ts";
 import { noBytes, requestBodyOf } from "./request-body.ts";
@@ -96,9 +97,14 @@ export function createRestHandler(options: RestOptions): RestHandler {
       if (typeof lastEventId === "string") route.resume.apply(message, lastEventId);
       await answerStream(request, response, route, createAsyncIterable([message]), context);
     } catch (thrown) {
-      const error = toConnectError(thrown, context?.signal);
-      if (isOurs(error)) options.onError?.(thrown, request);
-      writeError(request, response, error, errors, statusOf(error, request), context?.touchedHeader());
+      try {
+        const error = toConnectError(thrown, context?.signal);
+        if (isOurs(error)) options.onError?.(thrown, request);
+        writeError(request, response, error, errors, statusOf(error, request), context?.touchedHeader());
+      } catch (unwritable) {
+        options.onError?.(unwritable, request);
+        answerFailure(request, response, "rest");
+      }
     } finally {
       context?.abort();
     }

@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Message } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
 import { type ErrorOptions, writeHead } from "./answer.ts";
 import type { Call } from "./call.ts";
 import { errorBody } from "./error-body.ts";
@@ -7,6 +8,7 @@ import { isOurs, toConnectError } from "./errors.ts";
 import { copyMetadata } from "./headers.ts";
 import { type Request, type Response, writeChunk } from "./http-io.ts";
 import type { JsonCodec } from "./json-codec.ts";
+import { internalError } from "./last-resort.ts";
 import { contentTypeOf, httpBodyOf, type PreparedRoute } from "./rest-call.ts";
 import { createStreamWriter, negotiateStreamFormat } from "./stream-format.ts";
 
@@ -48,9 +50,18 @@ export async function writeStream(
     else (response as ServerResponse).flushHeaders();
   };
   // A heartbeat that comes while the client does not read would only pile up.
-  const heartbeat = setInterval(() => {
+  const beat = (): void => {
     open();
     if (!(response as ServerResponse).writableNeedDrain) (response as ServerResponse).write(writer.heartbeat);
+  };
+  const heartbeat = setInterval(() => {
+    try {
+      beat();
+    } catch (error) {
+      // A head that cannot be written: the call ends with its connection.
+      options.onError(error);
+      response.destroy();
+    }
   }, options.heartbeatMs);
   try {
     for (;;) {
@@ -70,12 +81,21 @@ export async function writeStream(
     if (!response.headersSent) throw error;
     if (isOurs(error)) options.onError(thrown);
     if (!response.destroyed) {
-      const status = JSON.stringify(errorBody(error, { ...options.errors, format: "status" }).json);
-      (response as ServerResponse).end(writer.error(status) + writer.close());
+      (response as ServerResponse).end(writer.error(statusJson(error, options)) + writer.close());
     }
   } finally {
     clearInterval(heartbeat);
     await messages.return?.();
+  }
+}
+
+/** The error as the last element of a stream. */
+function statusJson(error: ConnectError, { errors, onError }: StreamOptions): string {
+  try {
+    return JSON.stringify(errorBody(error, { ...errors, format: "status" }).json);
+  } catch (unwritable) {
+    onError(unwritable);
+    return internalError;
   }
 }
 

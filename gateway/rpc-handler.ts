@@ -15,6 +15,7 @@ import {
 } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { type Request, type Response, undecodedBody } from "./http-io.ts";
+import { answerFailure } from "./last-resort.ts";
 import { defaultMaxBodyBytes, type RestOptions } from "./rest-options.ts";
 import { sendAnswer } from "./rpc-answer.ts";
 import { createUnaryRpc, type UnaryRpc } from "./rpc-unary.ts";
@@ -90,7 +91,8 @@ async function* blamedMessages(messages: AsyncIterable<Message>): AsyncGenerator
 }
 
 /** The client is gone: there is nobody to tell. */
-function isOfTheConnection({ code, cause }: ConnectError): boolean {
+function isOfTheConnection(reason: unknown): boolean {
+  const { code, cause } = ConnectError.from(reason);
   return code === Code.Aborted || code === Code.Canceled || (cause instanceof Error && "syscall" in cause);
 }
 
@@ -131,7 +133,11 @@ function runHandler(
   })
     .then((answer) => sendAnswer(answer, request, response))
     .catch((reason: unknown) => {
-      response.destroy();
-      if (!isOfTheConnection(ConnectError.from(reason))) options.onError?.(reason, request);
+      if (isOfTheConnection(reason)) {
+        response.destroy();
+        return;
+      }
+      options.onError?.(reason, request);
+      answerFailure(request, response, "rpc");
     });
 }

@@ -13,6 +13,7 @@ import { countKeys, countKeysInText } from "./duplicate-keys.ts";
 import { isGatewayError } from "./errors.ts";
 import { type Request, type Response, readRaw } from "./http-io.ts";
 import { invokeUnary } from "./invoke-unary.ts";
+import { answerFailure } from "./last-resort.ts";
 import { defaultMaxBodyBytes, type RestOptions } from "./rest-options.ts";
 import { answerConnect, answerGrpcWeb, type RpcWire, refuseConnect, refuseGrpcWeb } from "./rpc-unary-answer.ts";
 
@@ -92,7 +93,7 @@ export function createUnaryRpc(
       return false;
     serve(request, response, wire, timeoutMs).catch((error: unknown) => {
       options.onError?.(error, request);
-      response.destroy();
+      answerFailure(request, response, "rpc");
     });
     return true;
   };

@@ -12,6 +12,7 @@ import { errorBody } from "./error-body.ts";
 import { codeName, gatewayError, isOurs, toConnectError } from "./errors.ts";
 import { clientGone } from "./http-io.ts";
 import type { JsonCodec } from "./json-codec.ts";
+import { answerFailure, internalError } from "./last-resort.ts";
 import type { PreparedRoute } from "./rest-call.ts";
 
 /** What serving WebSockets needs of the REST handler. */
@@ -77,7 +78,10 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
       const call = options.open(request, response, route);
       socket.once("close", () => call.abort(clientGone()));
       server.handleUpgrade(request, socket, head, (webSocket) => {
-        void serve(webSocket, request, route, segments, rawQuery, call);
+        serve(webSocket, request, route, segments, rawQuery, call).catch((error: unknown) => {
+          options.onError(error, request);
+          webSocket.terminate();
+        });
       });
     } catch (thrown) {
       refuse(request, socket, thrown);
@@ -89,7 +93,21 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
     response.assignSocket(socket as never);
     response.shouldKeepAlive = false;
     response.once("finish", () => socket.end());
-    writeError(request, response, toConnectError(thrown), options.errors);
+    try {
+      writeError(request, response, toConnectError(thrown), options.errors);
+    } catch (unwritable) {
+      options.onError(unwritable, request);
+      answerFailure(request, response, "rest");
+    }
+  }
+
+  function errorText(error: ConnectError, request: IncomingMessage): string {
+    try {
+      return JSON.stringify({ error: errorBody(error, { ...options.errors, format: "status" }).json });
+    } catch (unwritable) {
+      options.onError(unwritable, request);
+      return `{"error":${internalError}}`;
+    }
   }
 
   async function serve(
@@ -124,8 +142,7 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
     } catch (thrown) {
       const error = toConnectError(thrown, call.signal);
       if (isOurs(error)) options.onError(thrown, request);
-      const { json } = errorBody(error, { ...options.errors, format: "status" });
-      if (socket.readyState === socket.OPEN) socket.send(JSON.stringify({ error: json }));
+      if (socket.readyState === socket.OPEN) socket.send(errorText(error, request));
       socket.close(isServerFault(error) ? 1011 : 1008, codeName(error.code));
     } finally {
       call.abort();

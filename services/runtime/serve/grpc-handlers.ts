@@ -9,8 +9,10 @@ import type {
   ServerReadableStream,
   ServerUnaryCall,
   ServerWritableStream,
+  sendUnaryData,
   UntypedHandleCall,
 } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
 import { type BinaryRead, binaryReader } from "../../../gateway/codec/binary-reader.ts";
 import { type BinaryWrite, binaryWriter } from "../../../gateway/codec/binary-writer.ts";
 import { invalidArgument, resourceExhausted } from "../errors.ts";
@@ -69,8 +71,24 @@ export function createGrpcHandler(spec: MethodImplSpec, options: GrpcHandlerOpti
   }
 }
 
+/** What a call ends with for which not even an error could be written. */
+const lastResort = { code: status.INTERNAL, details: "internal error" };
+
+/** Runs a handler. Whatever it fails to catch is logged and ends the call; it never becomes an unhandled rejection. */
+function run(handle: () => Promise<void>, end: (failure: typeof lastResort) => void, { log, spec }: Served): void {
+  handle().catch((error: unknown) => {
+    const { method } = spec;
+    log.error({ err: error, rpc: `${method.parent.typeName}/${method.name}` }, "an rpc's error could not be written");
+    try {
+      end(lastResort);
+    } catch (unended) {
+      log.error({ err: unended }, "an rpc could not be ended");
+    }
+  });
+}
+
 function unary(served: Served): handleUnaryCall<Buffer, Buffer> {
-  return async (wire, respond) => {
+  const handle = async (wire: ServerUnaryCall<Buffer, Buffer>, respond: sendUnaryData<Buffer>): Promise<void> => {
     const call = accept(wire, served);
     try {
       const request = decode(wire.request, served);
@@ -86,10 +104,11 @@ function unary(served: Served): handleUnaryCall<Buffer, Buffer> {
       finish(call, served);
     }
   };
+  return (wire, respond) => run(() => handle(wire, respond), respond, served);
 }
 
 function clientStreaming(served: Served): handleClientStreamingCall<Buffer, Buffer> {
-  return async (wire, respond) => {
+  const handle = async (wire: ServerReadableStream<Buffer, Buffer>, respond: sendUnaryData<Buffer>): Promise<void> => {
     const call = accept(wire, served);
     try {
       const response = await served.invoker.stream(requests(wire, call, served), call);
@@ -102,22 +121,35 @@ function clientStreaming(served: Served): handleClientStreamingCall<Buffer, Buff
       finish(call, served);
     }
   };
+  return (wire, respond) => run(() => handle(wire, respond), respond, served);
 }
 
 function serverStreaming(served: Served): handleServerStreamingCall<Buffer, Buffer> {
-  return (wire) => {
+  const handle = async (wire: ServerWritableStream<Buffer, Buffer>): Promise<void> => {
     const call = accept(wire, served);
-    return answer(wire, call, served, async function* () {
+    await answer(wire, call, served, async function* () {
       yield decode(wire.request, served);
     });
   };
+  return (wire) =>
+    run(
+      () => handle(wire),
+      (failure) => wire.emit("error", failure),
+      served,
+    );
 }
 
 function bidiStreaming(served: Served): handleBidiStreamingCall<Buffer, Buffer> {
-  return (wire) => {
+  const handle = async (wire: ServerDuplexStream<Buffer, Buffer>): Promise<void> => {
     const call = accept(wire, served);
-    return answer(wire, call, served, () => requests(wire, call, served));
+    await answer(wire, call, served, () => requests(wire, call, served));
   };
+  return (wire) =>
+    run(
+      () => handle(wire),
+      (failure) => wire.emit("error", failure),
+      served,
+    );
 }
 
 /** Begins the call that grpc-js hands over. The `cancelled` event also comes after each answer, when it means nothing. */

@@ -198,6 +198,41 @@ test("an error with more violations than a trailer holds keeps its first ones an
   expect(kept[0]?.field).toBe("lines[0].sku");
 });
 
+test("an error that cannot be written is INTERNAL, and the server goes on serving", async () => {
+  const unwritable = new ConnectError("lost", Code.DataLoss);
+  Object.defineProperty(unwritable, "details", {
+    get() {
+      throw new RangeError("Invalid string length");
+    },
+  });
+  const fail = () => {
+    throw unwritable;
+  };
+  await using served = await serving({
+    ask: ({ text }) => (text === "fine" ? { text } : fail()),
+    collect: async () => fail(),
+    async *follow() {
+      yield {};
+      fail();
+    },
+    async *converse() {
+      yield {};
+      fail();
+    },
+  });
+  const { client } = served;
+  const all = async (stream: AsyncIterable<unknown>) => {
+    for await (const _ of stream);
+  };
+  const none = (async function* () {})();
+
+  expect((await failureOf(client.ask({}))).code).toBe(Code.Internal);
+  expect((await failureOf(client.collect(none))).code).toBe(Code.Internal);
+  expect((await failureOf(all(client.follow({})))).code).toBe(Code.Internal);
+  expect((await failureOf(all(client.converse(none)))).code).toBe(Code.Internal);
+  expect((await client.ask({ text: "fine" })).text).toBe("fine");
+});
+
 test("half a character in an error's message does not break the answer", async () => {
   await using served = await serving({
     ask() {
