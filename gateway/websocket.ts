@@ -173,32 +173,34 @@ function send(socket: WebSocket, text: string): Promise<void> {
 const maxWaitingBytes = 64 * 1024;
 
 /**
- * The text messages as they come, the socket paused while nobody takes them. Ends at an empty one and at the close.
- * Listens at once: interceptors may take their time before anybody reads.
+ * The text messages as they come, the socket paused while nothing takes them. Ends at an empty one. Listens at once:
+ * interceptors may take their time before anything reads.
+ *
+ * @throws ConnectError CANCELLED where the socket closes before that.
  */
 function receive(socket: WebSocket): AsyncIterable<string> {
   const queue: string[] = [];
   let waitingBytes = 0;
   let wake: (() => void) | undefined;
-  let ended = false;
-  const end = (): void => {
-    ended = true;
+  let end: "open" | "finished" | "left" = "open";
+  const finish = (how: "finished" | "left"): void => {
+    if (end === "open") end = how;
     wake?.();
   };
   socket.on("message", (data: Buffer, isBinary: boolean) => {
     if (isBinary && !isUtf8(data)) {
       socket.close(1007, "not UTF-8");
-      end();
+      finish("left");
       return;
     }
-    if (data.length === 0) end();
-    else if (!ended) queue.push(data.toString("utf8"));
+    if (data.length === 0) finish("finished");
+    else if (end === "open") queue.push(data.toString("utf8"));
     waitingBytes += data.length;
     if (waitingBytes >= maxWaitingBytes) socket.pause();
     wake?.();
   });
-  socket.on("error", end);
-  socket.on("close", end);
+  socket.on("error", () => finish("left"));
+  socket.on("close", () => finish("left"));
   return take();
 
   async function* take(): AsyncGenerator<string> {
@@ -212,7 +214,8 @@ function receive(socket: WebSocket): AsyncIterable<string> {
         yield text;
         continue;
       }
-      if (ended) return;
+      if (end === "finished") return;
+      if (end === "left") throw clientGone();
       await new Promise<void>((resolve) => {
         wake = resolve;
       });

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { type ChannelCredentials, type ChannelOptions, Client, connectivityState } from "@grpc/grpc-js";
 import { gatewayError } from "../errors.ts";
+import { cancelAbruptly } from "./abrupt-cancel.ts";
 import { type Resolve, resolveHost, showAddress, showTarget, type Target } from "./addresses.ts";
 import { type DirectChannel, openDirectChannel } from "./direct-channel.ts";
 import { type HealthWatch, watchHealth } from "./health.ts";
@@ -66,6 +67,7 @@ interface Endpoint extends Connections {
 /** Connects to the targets. A name that does not resolve is tried again until it does. */
 export function openPool(targets: readonly Target[], options: PoolOptions): Pool {
   const { resolve = resolveHost, resolveEveryMs = 10_000, credentials, healthCheck, serverName } = options;
+  cancelAbruptly();
   let endpoints: Endpoint[] = [];
   let turn = 0;
   let disposed = false;

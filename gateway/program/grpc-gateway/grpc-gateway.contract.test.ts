@@ -4,11 +4,12 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { WebSocket } from "ws";
 import { rawRequest } from "../../testing/raw-request.ts";
 import { readConfig } from "../config.ts";
+import { whyNoGo } from "../go-programs.ts";
 import { type Program, serve } from "../serve.ts";
 import { type ExampleCase, exampleCases } from "./cases.ts";
-import { type ExampleServers, startExampleServers, whyNotBuilt } from "./servers.ts";
+import { type ExampleServers, startExampleServers } from "./servers.ts";
 
-const reason = whyNotBuilt();
+const reason = whyNoGo();
 const describeWithGo = reason === undefined ? describe : describe.skip;
 const skipped = reason === undefined ? "" : ` (skipped: ${reason})`;
 

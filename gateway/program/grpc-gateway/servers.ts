@@ -1,28 +1,12 @@
-import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { repository, stop } from "../go-programs.ts";
 
-const repository = fileURLToPath(new URL("../../..", import.meta.url));
 const cache = `${repository}.cache/grpc-gateway/v2.33.0`;
-
-/** Where its installer puts it is rarely on the path; build.sh looks there too. */
-const findGo = 'PATH="$PATH:/usr/local/go/bin" go version';
-
-/** Why grpc-gateway's servers cannot be built here; undefined where they can. */
-export function whyNotBuilt(): string | undefined {
-  try {
-    const version = /go1\.(\d+)/.exec(
-      execFileSync("sh", ["-c", findGo], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }),
-    );
-    // Since 1.21 Go fetches the version that a module asks for by itself.
-    return Number(version?.[1]) >= 21 ? undefined : `${version?.[0]} is too old`;
-  } catch {
-    return "there is no Go on this machine";
-  }
-}
 
 /** grpc-gateway's example gRPC server, and its own gateway in front of it. */
 export interface ExampleServers extends AsyncDisposable {
@@ -48,12 +32,6 @@ export async function startExampleServers(): Promise<ExampleServers> {
     gatewayUrl: `http://${gateway}`,
     [Symbol.asyncDispose]: async () => void (await Promise.all(children.map(stop))),
   };
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill("SIGKILL");
-  await once(child, "exit");
 }
 
 async function freePort(): Promise<number> {
