@@ -231,7 +231,7 @@ describeEachDatabase("the order service", (open) => {
     await using world = await start();
     const { name } = await world.place({}, { wait });
     const id = name.split("/")[1];
-    world.inventory.expire(`reservations/${id}`);
+    world.inventory.move(`reservations/${id}`, "EXPIRED");
     await world.payment.capture(`${name}/payments/1`, 900);
     await world.reaches(name, "CONFIRMED");
     expect(world.inventory.holds.get(`reservations/${id}-2`)?.state).toBe("COMMITTED");
@@ -240,7 +240,7 @@ describeEachDatabase("the order service", (open) => {
   test("refunds an order whose stock went to others before the money came", async () => {
     await using world = await start();
     const { name } = await world.place({}, { wait });
-    world.inventory.expire(`reservations/${name.split("/")[1]}`);
+    world.inventory.move(`reservations/${name.split("/")[1]}`, "EXPIRED");
     world.inventory.stock.set("TEA", 0n);
     await world.payment.capture(`${name}/payments/1`, 900);
     expect((await world.reaches(name, "CANCELLED")).cancelReason).toBe(CancelReason.OUT_OF_STOCK);

@@ -6,7 +6,7 @@ import type { OrderTrigger } from "../domain/order-state.ts";
 import type { OrderParts } from "../parts.ts";
 import { changeOrder } from "../store/orders.ts";
 import { orRefusal } from "./refusal.ts";
-import { type OrderSagaState, ownMoment, patience, reserve } from "./steps.ts";
+import { isGone, type OrderSagaState, ownMoment, patience, reserve } from "./steps.ts";
 
 export interface CommitStockOptions {
   /** How long stock is held anew until it is committed, besides the slack that every reservation has. */
@@ -32,9 +32,9 @@ export function commitStock<State extends OrderSagaState>(
       const { state, tenant, sagaId } = context;
       const { orderId, lastReservation } = state;
       if (lastReservation > state.firstReservation) {
-        const refusal = await reserve(parts, context, parts.clock.now().getTime() + holdMs);
-        if (refusal !== undefined) {
-          return refusal;
+        const unreserved = await reserve(parts, context, parts.clock.now().getTime() + holdMs);
+        if (unreserved !== undefined) {
+          return unreserved;
         }
       }
       if (!(await commitReservation(parts, context))) {
@@ -71,8 +71,7 @@ async function commitReservation(
   if ("answer" in committed) {
     return true;
   }
-  const gone = ["RESERVATION_EXPIRED", "RESERVATION_RELEASED", "RESOURCE_NOT_FOUND"];
-  if (!gone.includes(committed.refusal.reason)) {
+  if (!isGone(committed.refusal) && committed.refusal.reason !== "RESOURCE_NOT_FOUND") {
     throw committed.refusal.error;
   }
   return false;

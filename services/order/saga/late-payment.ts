@@ -8,6 +8,7 @@ import { type Funds, holdsMoney, isFunded } from "../domain/payment-state.ts";
 import type { OrderParts } from "../parts.ts";
 import { changeOrder, findOrder } from "../store/orders.ts";
 import { commitStock } from "./commit-stock.ts";
+import { createShipment } from "./create-shipment.ts";
 import { orderSagaHooks } from "./hooks.ts";
 import { orRefusal } from "./refusal.ts";
 import {
@@ -18,7 +19,6 @@ import {
   releaseReservations,
   reserve,
   settlePayment,
-  shipStep,
 } from "./steps.ts";
 
 /** What the saga carries. */
@@ -55,7 +55,10 @@ export function latePayment(parts: OrderParts): SagaDefinition<LatePaymentState,
   return {
     name: "late-payment",
     version: 1,
-    steps: [checkPayment(parts), ...[holdStock(parts), reopen(parts), shipStep<LatePaymentState>(parts)].map(skipping)],
+    steps: [
+      checkPayment(parts),
+      ...[holdStock(parts), reopen(parts), createShipment<LatePaymentState>(parts)].map(skipping),
+    ],
     ...hooks,
     async onSucceeded(trx, { tenant, state }) {
       await changeOrder(trx, parts, { tenant, id: state.orderId }, (order) => [

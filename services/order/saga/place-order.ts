@@ -16,6 +16,7 @@ import { isFunded } from "../domain/payment-state.ts";
 import type { OrderParts } from "../parts.ts";
 import { changeOrder, findOrder } from "../store/orders.ts";
 import { commitStock } from "./commit-stock.ts";
+import { createShipment } from "./create-shipment.ts";
 import { orderSagaHooks } from "./hooks.ts";
 import { orRefusal } from "./refusal.ts";
 import {
@@ -26,7 +27,6 @@ import {
   releaseReservations,
   reserve,
   settlePayment,
-  shipStep,
 } from "./steps.ts";
 
 /** What the saga carries. */
@@ -53,6 +53,9 @@ export interface PaymentSignal {
 
 /** How often a saga looks at an order whose deadline moved because it was on hold. */
 const EXTENDED_POLL_MS = 1_000;
+
+/** Payments with which no money comes any more. */
+const ended: ReadonlySet<Payment_State> = new Set([Payment_State.FAILED, Payment_State.VOIDED, Payment_State.EXPIRED]);
 
 type Step = SagaStep<PlaceOrderState, OrderDatabase>;
 
@@ -82,15 +85,16 @@ export function placeOrderState(order: Order, paymentToken: string): PlaceOrderS
  * | open-payment | PAYMENT_FAILED | voiding or refunding the payment |
  * | await-payment | PAYMENT_FAILED, EXPIRED | |
  * | commit-stock | OUT_OF_STOCK, when the hold had expired and the stock is gone | |
- * | create-shipment | SHIPMENT_FAILED | cancelling the shipments |
+ * | create-shipment | SHIPMENT_FAILED, unless a part is in a shipment already | cancelling the shipments |
  *
- * Orders that cost nothing skip both payment steps.
+ * Orders that cost nothing skip both payment steps. A step whose goal is reached already, by an earlier attempt or through
+ * the API, is done.
  */
 export function placeOrder(parts: OrderParts): SagaDefinition<PlaceOrderState, OrderDatabase> {
   return {
     name: "place-order",
     version: 1,
-    steps: [holdStock(parts), openPayment(parts), awaitPayment(parts), confirm(parts), shipStep(parts)],
+    steps: [holdStock(parts), openPayment(parts), awaitPayment(parts), confirm(parts), createShipment(parts)],
     ...orderSagaHooks<PlaceOrderState>(parts),
   };
 }
@@ -100,9 +104,9 @@ function holdStock(parts: OrderParts): Step {
     name: "hold-stock",
     ...patience,
     async invoke(context) {
-      const refusal = await reserve(parts, context, context.state.paymentDeadlineAt);
-      if (refusal !== undefined) {
-        return refusal;
+      const unreserved = await reserve(parts, context, context.state.paymentDeadlineAt);
+      if (unreserved !== undefined) {
+        return unreserved;
       }
       const { state, tenant } = context;
       return done({
@@ -155,8 +159,9 @@ function openPayment(parts: OrderParts): Step {
       }
       const payment = opened.answer;
       const spent = { ...state, paymentToken: "" };
-      if (payment.state === Payment_State.FAILED) {
-        return refused("PAYMENT_FAILED", { message: payment.failureMessage, state: spent });
+      if (ended.has(payment.state)) {
+        const message = payment.failureMessage || `the payment is ${Payment_State[payment.state]}`;
+        return refused("PAYMENT_FAILED", { message, state: spent });
       }
       const { name, clientSecret, redirectUrl } = payment;
       return done({

@@ -3,26 +3,17 @@ import type { Payment } from "../../../gen/docket/payment/v1/payment_pb.js";
 import { parseMoney } from "../../runtime/money.ts";
 import {
   type CompensationContext,
-  done,
   later,
   refused,
-  type SagaStep,
   type StepContext,
   type StepOutcome,
 } from "../../runtime/saga/definition.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import type { Moment } from "../domain/changes.ts";
-import {
-  type Automation,
-  firstShipmentId,
-  orderName,
-  paymentName,
-  reservationName,
-  type Shortage,
-} from "../domain/order.ts";
+import { type Automation, orderName, paymentName, reservationName, type Shortage } from "../domain/order.ts";
 import type { OrderParts } from "../parts.ts";
 import { findOrder } from "../store/orders.ts";
-import { orRefusal, shortagesOf } from "./refusal.ts";
+import { orRefusal, type Refusal, shortagesOf } from "./refusal.ts";
 
 /** What both sagas of an order carry. */
 export interface OrderSagaState {
@@ -39,9 +30,6 @@ export interface OrderSagaState {
   readonly settledCaptured?: bigint;
 }
 
-/** How often to look whether a stopped order goes on. */
-const STOPPED_LOOK_MS = 1_000;
-
 type Outcome<State> = StepOutcome<State, OrderDatabase>;
 
 /** A person must look when a dependency stays away this long: 40 attempts are about a quarter of an hour. */
@@ -55,7 +43,11 @@ export function ownMoment({ clock }: Pick<OrderParts, "clock">): Moment {
   return { actor: "service:order", at: clock.now().getTime() };
 }
 
-/** Holds the saga's items under its last reservation's name; refused as OUT_OF_STOCK with the SKUs in the state. */
+/**
+ * Holds the saga's items under its last reservation's name; undefined once they are held. A reservation of that name that
+ * has expired or was released is replaced by one of the next name, with the step's next attempt. Refused as OUT_OF_STOCK
+ * with the SKUs in the state.
+ */
 export async function reserve<State extends OrderSagaState>(
   parts: OrderParts,
   { state, tenant, signal }: StepContext<State>,
@@ -77,6 +69,9 @@ export async function reserve<State extends OrderSagaState>(
     return undefined;
   }
   const { refusal } = reserved;
+  if (isGone(refusal)) {
+    return later(0, { state: { ...state, lastReservation: state.lastReservation + 1 } });
+  }
   if (refusal.reason !== "OUT_OF_STOCK") {
     throw refusal.error;
   }
@@ -84,6 +79,11 @@ export async function reserve<State extends OrderSagaState>(
     message: refusal.message,
     state: { ...state, shortages: shortagesOf(refusal.error) },
   });
+}
+
+/** Whether the refusal says that a reservation holds nothing and never will again. */
+export function isGone({ reason }: Refusal): boolean {
+  return reason === "RESERVATION_EXPIRED" || reason === "RESERVATION_RELEASED";
 }
 
 /** Gives every reservation back that this saga may have made, the last first. */
@@ -120,35 +120,6 @@ export async function mayComeBack(
   const order = await findOrder(db.kysely, tenant, state.orderId);
   const reason = order?.cancelReason;
   return reason !== "REQUESTED" && reason !== "SHIPMENT_FAILED";
-}
-
-/** Books the order's shipment unless that is somebody's own business; its compensation cancels all that was booked. */
-export function shipStep<State extends OrderSagaState>(parts: OrderParts): SagaStep<State, OrderDatabase> {
-  return {
-    name: "create-shipment",
-    ...patience,
-    timeoutMs: 30_000,
-    async invoke({ state, tenant, signal }) {
-      if (state.fulfillment === "MANUAL") {
-        return done();
-      }
-      const order = await findOrder(parts.db.kysely, tenant, state.orderId);
-      if (order?.state === "ON_HOLD" || order?.state === "NEEDS_ATTENTION") {
-        return later(STOPPED_LOOK_MS);
-      }
-      const parent = orderName(state.orderId);
-      const booked = await orRefusal(
-        parts.clients.logistics
-          .for(tenant)
-          .createShipment({ parent, shipment: {}, shipmentId: firstShipmentId }, { signal }),
-      );
-      return "answer" in booked ? done() : refused("SHIPMENT_FAILED", { message: booked.refusal.message });
-    },
-    async compensate({ state, tenant, signal }) {
-      await parts.clients.logistics.for(tenant).cancelOrderShipments({ parent: orderName(state.orderId) }, { signal });
-      return done();
-    },
-  };
 }
 
 /** Minor units of an amount of a payment; zero where there is none. */

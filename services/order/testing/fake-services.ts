@@ -18,6 +18,7 @@ import {
 import { type Shipment, Shipment_State, ShipmentSchema } from "../../../gen/docket/logistics/v1/logistics_pb.js";
 import {
   CancelOrderShipmentsResponseSchema,
+  ListShipmentsResponseSchema,
   LogisticsService,
 } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import {
@@ -25,13 +26,14 @@ import {
   PaymentCapturedSchema,
   PaymentFailedSchema,
   PaymentRefundedSchema,
+  PaymentVoidedSchema,
   RefundFailedSchema,
 } from "../../../gen/docket/payment/v1/payment_events_pb.js";
 import { type Payment, Payment_State, PaymentSchema, RefundSchema } from "../../../gen/docket/payment/v1/payment_pb.js";
 import { PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
 import type { EventBus } from "../../runtime/bus/event-bus.ts";
 import { principalOf } from "../../runtime/context-values.ts";
-import { failedPrecondition, notFound, unavailable } from "../../runtime/errors.ts";
+import { alreadyExists, failedPrecondition, notFound, unavailable } from "../../runtime/errors.ts";
 import { toMoney } from "../../runtime/money.ts";
 
 /*
@@ -43,7 +45,19 @@ export const eur = (minor: number | bigint) => toMoney({ currency: "EUR", minor:
 
 interface Hold {
   readonly items: ReadonlyMap<string, bigint>;
-  state: "HELD" | "COMMITTED" | "RELEASED" | "EXPIRED";
+  state: "HELD" | "COMMITTED" | "CONSUMED" | "RELEASED" | "EXPIRED";
+}
+
+/** How many more calls fail because the service cannot be reached. */
+interface Outage {
+  away: number;
+}
+
+function beReachable(outage: Outage): void {
+  if (outage.away > 0) {
+    outage.away -= 1;
+    throw unavailable("AWAY", "the service is away");
+  }
 }
 
 export function fakeInventory() {
@@ -52,8 +66,7 @@ export function fakeInventory() {
   const holds = new Map<string, Hold>();
   const calls: string[] = [];
 
-  /** How many calls more find nobody. */
-  const control = { away: 0 };
+  const control: Outage = { away: 0 };
 
   const put = (
     sku: string,
@@ -80,14 +93,11 @@ export function fakeInventory() {
       return create(BatchGetItemsResponseSchema, { items: skus.flatMap((sku) => items.get(sku) ?? []) });
     },
     reserveStock({ name, items: wanted }) {
-      if (control.away > 0) {
-        control.away -= 1;
-        throw unavailable("AWAY", "the inventory is away");
-      }
+      beReachable(control);
       calls.push(`reserve ${name}`);
       const known = holds.get(name);
       if (known !== undefined) {
-        if (known.state !== "HELD" && known.state !== "COMMITTED") {
+        if (known.state === "RELEASED" || known.state === "EXPIRED") {
           throw failedPrecondition(`RESERVATION_${known.state}`, `${name} is ${known.state}`, []);
         }
         return answer(name, known);
@@ -116,15 +126,16 @@ export function fakeInventory() {
       return answer(name, hold);
     },
     commitReservation({ name }) {
+      beReachable(control);
       calls.push(`commit ${name}`);
       const hold = holds.get(name);
       if (hold === undefined) {
         throw notFound("docket.dev/Reservation", name);
       }
-      if (hold.state !== "HELD" && hold.state !== "COMMITTED") {
+      if (hold.state === "RELEASED" || hold.state === "EXPIRED") {
         throw failedPrecondition(`RESERVATION_${hold.state}`, `${name} is ${hold.state}`, []);
       }
-      hold.state = "COMMITTED";
+      hold.state = hold.state === "CONSUMED" ? "CONSUMED" : "COMMITTED";
       return answer(name, hold);
     },
     releaseReservation({ name }) {
@@ -132,8 +143,8 @@ export function fakeInventory() {
       const hold = holds.get(name) ?? { items: new Map(), state: "RELEASED" };
       if (hold.state === "HELD" || hold.state === "COMMITTED") {
         giveBack(hold);
+        hold.state = "RELEASED";
       }
-      hold.state = "RELEASED";
       holds.set(name, hold);
       return answer(name, hold);
     },
@@ -144,13 +155,23 @@ export function fakeInventory() {
     stock,
     holds,
     calls,
-    /** Lets a reservation run out. */
-    expire(name: string) {
-      const hold = holds.get(name);
-      if (hold?.state === "HELD") {
-        giveBack(hold);
-        hold.state = "EXPIRED";
+    /** Holds these units under a name, as an earlier call would have. */
+    reserve(name: string, units: Readonly<Record<string, bigint>>) {
+      for (const [sku, quantity] of Object.entries(units)) {
+        stock.set(sku, (stock.get(sku) ?? 0n) - quantity);
       }
+      holds.set(name, { items: new Map(Object.entries(units)), state: "HELD" });
+    },
+    /** Moves a reservation, and gives its units back where it ends. */
+    move(name: string, state: Hold["state"]) {
+      const hold = holds.get(name);
+      if (hold === undefined) {
+        throw new Error(`there is no ${name}`);
+      }
+      if (state === "EXPIRED" || state === "RELEASED") {
+        giveBack(hold);
+      }
+      hold.state = state;
     },
     spec: createServiceImplSpec(InventoryService, impl),
   };
@@ -181,7 +202,7 @@ export function fakePayment(bus: EventBus) {
   const publish = publisher(bus, "docket/payment");
   const payments = new Map<string, Payment & { tenant: string }>();
   const calls: string[] = [];
-  const control = { paysWhenSettled: false, refusesRefunds: false };
+  const control = { away: 0, paysWhenSettled: false, refusesRefunds: false };
   const orderOf = (name: string) => name.split("/").slice(0, 2).join("/");
   const tell = <Desc extends DescMessage>(schema: Desc, name: string) => {
     const { tenant, ...payment } = payments.get(name) ?? { tenant: "", ...create(PaymentSchema, { name }) };
@@ -198,6 +219,7 @@ export function fakePayment(bus: EventBus) {
 
   const impl: Partial<ServiceImpl<typeof PaymentService>> = {
     async openPayment({ name, amount, paymentToken, captureAutomatically }, context) {
+      beReachable(control);
       calls.push(`open ${name}`);
       const known = payments.get(name);
       if (known !== undefined) {
@@ -232,6 +254,7 @@ export function fakePayment(bus: EventBus) {
       const payment = payments.get(name) ?? { ...create(PaymentSchema, { name }), tenant };
       payments.set(name, payment);
       const captured = payment.capturedAmount;
+      const isOpen = captured === undefined && payment.state !== Payment_State.VOIDED;
       if (keepLateMoney && control.paysWhenSettled && captured === undefined) {
         Object.assign(payment, { state: Payment_State.CAPTURED, capturedAmount: payment.amount });
         await tell(PaymentCapturedSchema, name);
@@ -248,7 +271,7 @@ export function fakePayment(bus: EventBus) {
       } else if (captured !== undefined && payment.refundedAmount === undefined) {
         Object.assign(payment, { refundedAmount: captured, settling: true });
         await tell(PaymentRefundedSchema, name);
-      } else if (captured === undefined) {
+      } else if (isOpen) {
         Object.assign(payment, { state: Payment_State.VOIDED, settling: !keepLateMoney });
       }
       return payment;
@@ -259,6 +282,11 @@ export function fakePayment(bus: EventBus) {
     calls,
     /** `paysWhenSettled`: the money comes in the very moment in which the payment is given up, and is kept. */
     control,
+    /** Opens a payment of the tenant `t1`, as an earlier call would have. */
+    async opened(name: string, cents: number) {
+      const opened = create(PaymentSchema, { name, state: Payment_State.REQUIRES_ACTION, amount: eur(cents) });
+      payments.set(name, { ...opened, tenant: "t1" });
+    },
     async authorize(name: string, cents: number) {
       change(name, { state: Payment_State.AUTHORIZED, authorizedAmount: eur(cents) });
       return tell(PaymentAuthorizedSchema, name);
@@ -266,6 +294,14 @@ export function fakePayment(bus: EventBus) {
     async capture(name: string, cents: number) {
       change(name, { state: Payment_State.CAPTURED, capturedAmount: eur(cents) });
       return tell(PaymentCapturedSchema, name);
+    },
+    async void(name: string) {
+      change(name, { state: Payment_State.VOIDED });
+      return tell(PaymentVoidedSchema, name);
+    },
+    async refund(name: string, cents: number) {
+      change(name, { refundedAmount: eur(cents) });
+      return tell(PaymentRefundedSchema, name);
     },
     async fail(name: string) {
       change(name, { state: Payment_State.FAILED, failureMessage: "card declined" });
@@ -280,19 +316,47 @@ export function fakeLogistics(bus: EventBus) {
   const shipments = new Map<string, Shipment>();
   const closed = new Set<string>();
   const calls: string[] = [];
-  const control = { underWay: false, refuse: false };
+  const control = { away: 0, underWay: false, refuse: false };
   const parentOf = (name: string) => name.split("/").slice(0, 2).join("/");
+  const liveOf = (parent: string) =>
+    [...shipments.values()].filter(
+      ({ name, state }) => parentOf(name) === parent && state !== Shipment_State.CANCELLED,
+    );
+  /** Every order has one line of two units here. */
+  const leftOf = (parent: string) =>
+    liveOf(parent)
+      .flatMap(({ lines }) => lines)
+      .reduce((left, { quantity }) => left - quantity, 2);
 
   const impl: Partial<ServiceImpl<typeof LogisticsService>> = {
-    async createShipment({ parent, shipmentId }) {
+    async createShipment({ parent, shipmentId, requestId }) {
+      beReachable(control);
       calls.push(`ship ${parent}`);
-      if (control.refuse || closed.has(parent)) {
+      const name = `${parent}/shipments/${shipmentId || requestId.replaceAll("/", "-")}`;
+      const existing = shipments.get(name);
+      if (existing !== undefined) {
+        if (existing.carrierService !== "") {
+          throw alreadyExists("SHIPMENT_EXISTS", `${name} is another shipment`);
+        }
+        return existing;
+      }
+      if (closed.has(parent)) {
+        throw failedPrecondition("ORDER_CLOSED", "the order is closed", []);
+      }
+      if (control.refuse) {
         throw failedPrecondition("CARRIER_REFUSED", "the carrier refused", []);
       }
-      const name = `${parent}/shipments/${shipmentId}`;
-      const shipment = shipments.get(name) ?? create(ShipmentSchema, { name, state: Shipment_State.PENDING });
+      const quantity = leftOf(parent);
+      if (quantity === 0) {
+        throw failedPrecondition("NOTHING_TO_SHIP", "everything is in shipments already", []);
+      }
+      const lines = [{ lineItemId: "1", quantity }];
+      const shipment = create(ShipmentSchema, { name, state: Shipment_State.PENDING, lines });
       shipments.set(name, shipment);
       return shipment;
+    },
+    listShipments({ parent }) {
+      return create(ListShipmentsResponseSchema, { shipments: liveOf(parent) });
     },
     async cancelOrderShipments({ parent }, context) {
       calls.push(`cancel shipments ${parent}`);
@@ -301,7 +365,7 @@ export function fakeLogistics(bus: EventBus) {
       }
       closed.add(parent);
       const cancelled = [...shipments.values()].filter(({ name }) => parentOf(name) === parent);
-      for (const shipment of cancelled.filter(({ lines }) => lines.length > 0)) {
+      for (const shipment of cancelled) {
         shipment.state = Shipment_State.CANCELLED;
         await publish(
           ShipmentCancelledSchema,
@@ -314,20 +378,32 @@ export function fakeLogistics(bus: EventBus) {
     },
   };
   const tell = async (
-    schema: typeof ShipmentCreatedSchema | typeof ShipmentDeliveredSchema,
+    schema: typeof ShipmentCreatedSchema | typeof ShipmentDeliveredSchema | typeof ShipmentCancelledSchema,
     tenant: string,
     shipment: Shipment,
   ) => publish(schema, create(schema, { shipment }), tenant, parentOf(shipment.name));
   return {
     shipments,
+    /** Orders of which nothing more is shipped. */
+    closed,
     calls,
     control,
     /** Tells that a shipment of these lines was booked. */
-    async created(tenant: string, name: string, lines: Record<string, number>) {
+    async created(tenant: string, name: string, lines: Record<string, number>, carrierService = "") {
       const shipmentLines = Object.entries(lines).map(([lineItemId, quantity]) => ({ lineItemId, quantity }));
-      const shipment = create(ShipmentSchema, { name, state: Shipment_State.PENDING, lines: shipmentLines });
+      const shipment = create(ShipmentSchema, {
+        name,
+        state: Shipment_State.PENDING,
+        lines: shipmentLines,
+        carrierService,
+      });
       shipments.set(name, shipment);
       return tell(ShipmentCreatedSchema, tenant, shipment);
+    },
+    async cancelled(tenant: string, name: string) {
+      const shipment = shipments.get(name) ?? create(ShipmentSchema, { name });
+      shipment.state = Shipment_State.CANCELLED;
+      return tell(ShipmentCancelledSchema, tenant, shipment);
     },
     async delivered(tenant: string, name: string) {
       const shipment = shipments.get(name) ?? create(ShipmentSchema, { name });

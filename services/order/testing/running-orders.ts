@@ -3,6 +3,7 @@ import { type Client, createClient, createContextValues, type Transport } from "
 import { Registry } from "prom-client";
 import { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
+import { Saga_State } from "../../../gen/docket/operations/v1/operations_pb.js";
 import { SagaService } from "../../../gen/docket/operations/v1/saga_service_pb.js";
 import { type Order, Order_State, OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
@@ -89,6 +90,15 @@ export async function startOrders(
     return orders.getOrder({ name });
   };
 
+  const sagas = client(SagaService, transport, { scopes: ["operations.write"] });
+  const sagaOf = async (name: string) => {
+    const [saga] = (await sagas.listSagas({ filter: `aggregate = "${name}"`, pageSize: 1 })).sagas;
+    if (saga === undefined) {
+      throw new Error(`${name} has no saga`);
+    }
+    return saga;
+  };
+
   return {
     service,
     db,
@@ -101,7 +111,19 @@ export async function startOrders(
     /** May name prices. */
     pricing: client(OrderService, transport, { scopes: ["orders.write", "orders.price"] }),
     stranger: client(OrderService, transport, { scopes: ["orders.write"], tenant: "t2" }),
-    sagas: client(SagaService, transport, { scopes: ["operations.write"] }),
+    sagas,
+    /** The order's newest saga. */
+    sagaOf,
+    /** Waits until the order's newest saga has succeeded. */
+    succeeds: (name: string) => until(async () => (await sagaOf(name)).state === Saga_State.SUCCEEDED),
+    /** Makes an order's reservation of 2 TEA as an earlier attempt would have left it. */
+    async reserved({ name }: Order, state: Parameters<typeof inventory.move>[1], attempt = "") {
+      const reservation = `reservations/${name.slice("orders/".length)}${attempt}`;
+      inventory.reserve(reservation, { TEA: 2n });
+      inventory.move(reservation, state);
+    },
+    /** Opens an order's payment as an earlier attempt would have. */
+    opened: ({ name }: Order) => payment.opened(`${name}/payments/1`, 900),
     place,
     timeline,
     reaches,

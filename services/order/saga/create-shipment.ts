@@ -1,0 +1,127 @@
+import { type Shipment, Shipment_State } from "../../../gen/docket/logistics/v1/logistics_pb.js";
+import {
+  done,
+  later,
+  refused,
+  type SagaStep,
+  type StepContext,
+  type StepOutcome,
+} from "../../runtime/saga/definition.ts";
+import type { OrderDatabase } from "../db/schema.ts";
+import { firstShipmentId, type Order, orderName } from "../domain/order.ts";
+import type { OrderParts } from "../parts.ts";
+import { findOrder } from "../store/orders.ts";
+import { orRefusal, type Refusal } from "./refusal.ts";
+import { type OrderSagaState, patience } from "./steps.ts";
+
+/** The pause before an order that cannot be shipped at the moment is looked at again. */
+const STOPPED_LOOK_MS = 1_000;
+
+/**
+ * Books a shipment of everything that is in no shipment yet, unless the order is fulfilled manually. Shipments that were
+ * created through the API count: the step is done once nothing is left to ship.
+ *
+ * Refused as SHIPMENT_FAILED only when nothing of the order is in a shipment, and only after the order was closed for
+ * further shipments. Its compensation cancels every shipment of the order.
+ */
+export function createShipment<State extends OrderSagaState>(parts: OrderParts): SagaStep<State, OrderDatabase> {
+  return {
+    name: "create-shipment",
+    ...patience,
+    timeoutMs: 30_000,
+    async invoke(context) {
+      const { state, tenant } = context;
+      const order = await findOrder(parts.db.kysely, tenant, state.orderId);
+      if (state.fulfillment === "MANUAL" || order === undefined) {
+        return done();
+      }
+      switch (order.state) {
+        case "CONFIRMED":
+        case "FULFILLING":
+          return ship(parts, context, order);
+        case "ON_HOLD":
+        case "NEEDS_ATTENTION":
+          return later(STOPPED_LOOK_MS);
+        default:
+          return done();
+      }
+    },
+    async compensate({ state, tenant, signal }) {
+      await parts.clients.logistics.for(tenant).cancelOrderShipments({ parent: orderName(state.orderId) }, { signal });
+      return done();
+    },
+  };
+}
+
+async function ship<State extends OrderSagaState>(
+  parts: OrderParts,
+  context: StepContext<State>,
+  order: Order,
+): Promise<StepOutcome<State, OrderDatabase>> {
+  const refusal = await shipRest(parts, context, order);
+  if (refusal === undefined) {
+    return done();
+  }
+  switch (refusal.reason) {
+    case "NOTHING_TO_SHIP":
+      return done();
+    case "ORDER_NOT_SHIPPABLE":
+      // The order was stopped, or has moved on, since it was read.
+      return later(STOPPED_LOOK_MS);
+    case "ORDER_CLOSED":
+      // A cancellation has closed the order and is about to compensate this saga.
+      throw refusal.error;
+    default:
+      return giveUp(parts, context, refusal);
+  }
+}
+
+/**
+ * Books the first shipment; where another shipment has its name, or it does not hold the whole order, one more of what is
+ * left. Resolves with the refusal, if there is one.
+ */
+async function shipRest(
+  { clients }: OrderParts,
+  { tenant, signal, idempotencyKey }: StepContext<OrderSagaState>,
+  order: Order,
+): Promise<Refusal | undefined> {
+  const book = (request: { readonly shipmentId: string } | { readonly requestId: string }) =>
+    orRefusal(
+      clients.logistics.for(tenant).createShipment({ parent: orderName(order), shipment: {}, ...request }, { signal }),
+    );
+  const first = await book({ shipmentId: firstShipmentId });
+  if ("answer" in first ? holdsAll(first.answer, order) : first.refusal.reason !== "SHIPMENT_EXISTS") {
+    return "refusal" in first ? first.refusal : undefined;
+  }
+  const rest = await book({ requestId: idempotencyKey });
+  return "refusal" in rest ? rest.refusal : undefined;
+}
+
+function holdsAll({ state, lines }: Shipment, order: Order): boolean {
+  return (
+    state !== Shipment_State.CANCELLED &&
+    order.lines.every(({ id, quantity }) => lines.some((line) => line.lineItemId === id && line.quantity === quantity))
+  );
+}
+
+/**
+ * Refuses the step, where nothing was shipped. Where a part is in a shipment already, the order must not be undone: the
+ * refusal is thrown, so that the step is retried and the saga NEEDS_ATTENTION in the end.
+ */
+async function giveUp<State extends OrderSagaState>(
+  { clients }: OrderParts,
+  { state, tenant, signal }: StepContext<State>,
+  refusal: Refusal,
+): Promise<StepOutcome<State, OrderDatabase>> {
+  const parent = orderName(state.orderId);
+  const logistics = clients.logistics.for(tenant);
+  const { shipments } = await logistics.listShipments(
+    { parent, filter: "state != CANCELLED", pageSize: 1 },
+    { signal },
+  );
+  if (shipments.length > 0) {
+    throw refusal.error;
+  }
+  await logistics.cancelOrderShipments({ parent }, { signal });
+  return refused("SHIPMENT_FAILED", { message: refusal.message });
+}
