@@ -1,4 +1,5 @@
 import { expect, test } from "@jest/globals";
+import { Saga_State } from "../../gen/docket/operations/v1/operations_pb.js";
 import { CancelReason, Order_State, PaymentState } from "../../gen/docket/order/v1/order_pb.js";
 import { describeEachDatabase } from "../runtime/testing/databases.ts";
 import { refusal } from "../runtime/testing/refusal.ts";
@@ -300,7 +301,7 @@ describeEachDatabase("the order service", (open) => {
     expect(order.state).toBe(Order_State.AWAITING_PAYMENT);
   });
 
-  test("asks a person when money cannot be given back, and goes on when the person has looked", async () => {
+  test("needs attention while money is owed, and retries the refund with each release until it has gone back", async () => {
     await using world = await start();
     const { name } = await world.confirmed({ fulfillment: 2 });
     world.payment.control.refusesRefunds = true;
@@ -308,12 +309,34 @@ describeEachDatabase("the order service", (open) => {
     const stuck = await world.reaches(name, "NEEDS_ATTENTION");
     expect(stuck.attentionMessage).toMatch(/account is closed/);
     expect(await refusal(world.orders.holdOrder({ name }))).toMatchObject({ reason: "ORDER_STATE" });
+    await until(async () => (await world.sagaOf(name)).state === Saga_State.COMPENSATED);
+    expect(world.inventory.stock.get("TEA")).toBe(1_000_000n);
+
+    const settlements = () => world.payment.calls.filter((call) => call === `settle ${name}/payments/1`).length;
+    const before = settlements();
+    expect((await world.orders.releaseOrder({ name })).state).toBe(Order_State.NEEDS_ATTENTION);
+    await until(async () => settlements() > before && (await world.sagaOf(name)).state === Saga_State.SUCCEEDED);
+    const owing = await world.orders.getOrder({ name });
+    expect(owing).toMatchObject({ state: Order_State.NEEDS_ATTENTION, paymentState: PaymentState.PAID });
+    expect(owing.attentionMessage).toMatch(/account is closed/);
+
     world.payment.control.refusesRefunds = false;
-    await until(async () => {
-      await world.orders.releaseOrder({ name }).catch(() => undefined);
-      return (await world.orders.getOrder({ name })).state === Order_State.CANCELLED;
-    });
+    await world.orders.releaseOrder({ name });
+    expect(await world.reaches(name, "CANCELLED")).toMatchObject({ paymentState: PaymentState.REFUNDED });
     await world.timeline(name);
+  });
+
+  test("needs attention when the refund of an order that was not paid in full in time is refused", async () => {
+    await using world = await start({ paymentDeadlineMs: 500 });
+    const { name } = await world.place({}, { wait });
+    world.payment.control.refusesRefunds = true;
+    await world.payment.capture(`${name}/payments/1`, 500);
+    const stuck = await world.reaches(name, "NEEDS_ATTENTION");
+    expect(stuck.attentionMessage).toMatch(/account is closed/);
+    await until(async () => (await world.sagaOf(name)).state === Saga_State.COMPENSATED);
+    world.payment.control.refusesRefunds = false;
+    await world.orders.releaseOrder({ name });
+    expect(await world.reaches(name, "EXPIRED")).toMatchObject({ paymentState: PaymentState.REFUNDED });
   });
 
   test("does not let the deadline of a held order run, and takes its money meanwhile", async () => {

@@ -3,6 +3,7 @@ import { Payment_State, Refund_State } from "../../gen/docket/payment/v1/payment
 import { describeEachDatabase } from "../runtime/testing/databases.ts";
 import { until } from "../runtime/testing/until.ts";
 import { cents, eur, type RunningPayments, startPayments } from "./testing/running-payments.ts";
+import { createUnreliableProvider } from "./testing/unreliable-provider.ts";
 
 describeEachDatabase("settling a payment", (open) => {
   const start = async (...more: Parameters<typeof startPayments> extends [string, ...infer Rest] ? Rest : never) =>
@@ -103,6 +104,29 @@ describeEachDatabase("settling a payment", (open) => {
     await expect(it.payments.settlePayment({ name })).rejects.toThrow("10000 minor units could not be refunded");
     expect((await it.get(name)).refunds).toHaveLength(1);
     await until(() => it.events.some((event) => event.name === "RefundFailed"));
+    await it.audit();
+  });
+
+  test("asks for refused refunds again only where it is told to, each time once", async () => {
+    const { provider, control } = createUnreliableProvider();
+    const { url } = await open<unknown>();
+    await using it = await startPayments(url, {}, { providers: [provider] });
+    await it.open(name, "", { provider: provider.name });
+    control.refusesRefunds = true;
+    const refused = "10000 minor units could not be refunded";
+    await expect(it.payments.settlePayment({ name, retryRefused: true })).rejects.toThrow(refused);
+    await expect(it.payments.settlePayment({ name })).rejects.toThrow(refused);
+    expect((await it.get(name)).refunds).toHaveLength(1);
+    await expect(it.payments.settlePayment({ name, retryRefused: true })).rejects.toThrow(refused);
+    expect((await it.get(name)).refunds).toHaveLength(2);
+    control.refusesRefunds = false;
+    await expect(it.payments.settlePayment({ name })).rejects.toThrow(refused);
+    const settled = await it.payments.settlePayment({ name, retryRefused: true });
+    expect(settled.refunds.map(({ state }) => state)).toEqual([
+      Refund_State.FAILED,
+      Refund_State.FAILED,
+      Refund_State.SUCCEEDED,
+    ]);
     await it.audit();
   });
 

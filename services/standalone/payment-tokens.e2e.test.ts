@@ -145,7 +145,7 @@ describeEachStorage("the sandbox's payment tokens", (createStorage) => {
     expect(await stockOf(shop)).toEqual([10, 10]);
   }, 30_000);
 
-  test("tok_refund_fails asks for a person when the order is cancelled, who lets it end", async () => {
+  test("tok_refund_fails leaves the cancelled order needing attention", async () => {
     const { docket: shop } = await shops.open();
     const order = teaOrder({ paymentToken: "tok_refund_fails", fulfillment: Automation.MANUAL });
     const { name } = await shop.orders.createOrder({ order });
@@ -159,17 +159,24 @@ describeEachStorage("the sandbox's payment tokens", (createStorage) => {
     expect(orders.map((it) => it.name)).toEqual([name]);
   }, 30_000);
 
-  test("whoever releases an order whose refund failed has settled it elsewhere, and it ends cancelled", async () => {
+  test("releasing an order whose refund failed retries the refund, and it needs attention while it owes money", async () => {
     // Not one of the shops whose books are looked at: its money is still with the merchant, and its order shows that.
     const { docket: shop } = await shops.docket.tenant("refund-fails");
     await stockTea(shop, 10);
-    const order = teaOrder({ paymentToken: "tok_refund_fails", fulfillment: Automation.MANUAL });
-    const { name } = await shop.orders.createOrder({ order });
+    const wanted = teaOrder({ paymentToken: "tok_refund_fails", fulfillment: Automation.MANUAL });
+    const { name } = await shop.orders.createOrder({ order: wanted });
     await untilState(shop, name, [CONFIRMED]);
     await shop.orders.cancelOrder({ name });
     await untilState(shop, name, [NEEDS_ATTENTION]);
-    await shop.orders.releaseOrder({ name });
-    expect((await untilState(shop, name, [CANCELLED])).paymentState).toBe(PaymentState.PAID);
+    expect((await shop.orders.releaseOrder({ name })).state).toBe(NEEDS_ATTENTION);
+    const payment = () => shop.payments.getPayment({ name: `${name}/payments/1` });
+    await expectSoon(
+      async () => (await payment()).refunds.filter(({ state }) => state === Refund_State.FAILED).length,
+      2,
+    );
+    const order = await untilState(shop, name, [NEEDS_ATTENTION]);
+    expect(order).toMatchObject({ paymentState: PaymentState.PAID, state: NEEDS_ATTENTION });
+    expect(order.attentionMessage).toContain("the account is closed");
     expect(await stockOf(shop)).toEqual([10, 10]);
   }, 30_000);
 });

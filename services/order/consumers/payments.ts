@@ -18,6 +18,7 @@ import { amountText } from "../domain/amount-text.ts";
 import { advance, type Change, consequences, type Happening, note } from "../domain/changes.ts";
 import type { Order } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
+import { isGivenUp, owesMoney } from "../domain/owed-money.ts";
 import { type Funds, holdsMoney, paymentStateOf } from "../domain/payment-state.ts";
 import { takeLateMoney } from "../saga/late-money.ts";
 import { type PaymentSignal, paymentSignal } from "../saga/place-order.ts";
@@ -141,7 +142,7 @@ async function paymentTold(
       metadata: { payment: payment?.name ?? "", amount, ...(reason !== "" && { reason }) },
       patch: { ...funds, paymentState: paymentStateOf(before.total, funds) },
     };
-    const goingBack = ["CANCELLING", "CANCELLED", "EXPIRED"].includes(effectiveState(before));
+    const goingBack = payment?.settling === true || isGivenUp(before);
     const first =
       alarms && goingBack
         ? advance(
@@ -151,7 +152,18 @@ async function paymentTold(
             moment,
           )
         : note(before, happening, moment);
-    return [first, ...consequences(first.order, moment)];
+    const repaid = first.order.state === "NEEDS_ATTENTION" && owesMoney(before) && !owesMoney(first.order);
+    const settled = repaid
+      ? [
+          advance(
+            first.order,
+            "RELEASE",
+            { type: "OrderReleased", message: "All money that was owed has gone back." },
+            moment,
+          ),
+        ]
+      : [];
+    return [first, ...settled, ...consequences(settled.at(-1)?.order ?? first.order, moment)];
   }
 }
 

@@ -5,6 +5,7 @@ import type { OrderDatabase } from "../db/schema.ts";
 import { advance, type Change, note } from "../domain/changes.ts";
 import type { CancelReason, Order } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
+import { owesMoney } from "../domain/owed-money.ts";
 import type { OrderParts } from "../parts.ts";
 import { changeOrder } from "../store/orders.ts";
 import { takeLateMoney } from "./late-money.ts";
@@ -34,8 +35,9 @@ export function orderSagaHooks<State extends OrderSagaState>(parts: OrderParts):
     onCompensating: (trx, saga) => change(trx, saga, (order) => turned(parts, order, saga)),
     onCompensated: (trx, saga) =>
       change(trx, saga, async (order) => {
-        const change = ended(parts, order, saga);
-        return cameAfterwards(change.order, saga) ? [change, await takeLateMoney(trx, parts, change.order)] : [change];
+        const end = ended(parts, order, saga);
+        const late = cameAfterwards(end.order, saga) ? [await takeLateMoney(trx, parts, end.order)] : [];
+        return [end, ...late, ...debts(parts, late.at(-1)?.order ?? end.order, saga)];
       }),
     onNeedsAttention: (trx, saga) =>
       change(trx, saga, (order) => {
@@ -46,7 +48,7 @@ export function orderSagaHooks<State extends OrderSagaState>(parts: OrderParts):
       }),
     onRetried: (trx, saga) =>
       change(trx, saga, (order) => [
-        order.state === "NEEDS_ATTENTION"
+        order.state === "NEEDS_ATTENTION" && !owesMoney(order)
           ? advance(
               order,
               "RELEASE",
@@ -107,6 +109,16 @@ function ended(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Cha
     default:
       return advance(order, "EXPIRE", { type: "OrderExpired", message: "The order has expired.", patch }, moment);
   }
+}
+
+/** That the order owes money which the provider has refused to refund; nothing where it needs attention already. */
+export function debts(parts: OrderParts, order: Order, { state: { owed } }: Saga<OrderSagaState>): Change[] {
+  if (owed === undefined || order.state === "NEEDS_ATTENTION") {
+    return [];
+  }
+  const attentionMessage = `The order's money could not be refunded: ${owed}`;
+  const happening = { type: "OrderNeedsAttention", message: attentionMessage, patch: { attentionMessage } };
+  return [advance(order, "FAIL", happening, ownMoment(parts))];
 }
 
 /** Whether money came after the saga had settled the payment, while it was undoing the rest. */

@@ -6,14 +6,30 @@ import type { OrderParts } from "../parts.ts";
 import { ownMoment } from "./steps.ts";
 
 /** Begins the `late-payment` saga of an order that is over, in the caller's transaction, and gives the order's change. */
-export async function takeLateMoney(trx: Transaction<OrderDatabase>, parts: OrderParts, order: Order): Promise<Change> {
+export function takeLateMoney(trx: Transaction<OrderDatabase>, parts: OrderParts, order: Order): Promise<Change> {
+  return begin(trx, parts, order, { type: "LatePaymentArrived", message: "Money came when the order was over." });
+}
+
+/** The same, for an order that is over and owes money whose refund was refused. */
+export function retryRefundOf(trx: Transaction<OrderDatabase>, parts: OrderParts, order: Order): Promise<Change> {
+  return begin(trx, parts, order, {
+    type: "RefundRetried",
+    message: "The money that is owed is being refunded again.",
+  });
+}
+
+async function begin(
+  trx: Transaction<OrderDatabase>,
+  parts: OrderParts,
+  order: Order,
+  happening: { readonly type: string; readonly message: string },
+): Promise<Change> {
   const id = parts.ids.next();
   await parts.startLatePayment(trx, id, order);
   return note(
     order,
     {
-      type: "LatePaymentArrived",
-      message: "Money came when the order was over.",
+      ...happening,
       metadata: { saga: `sagas/${id}` },
       patch: { lateSagaId: id, reservationAttempt: order.reservationAttempt + 1 },
     },

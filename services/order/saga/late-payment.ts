@@ -1,7 +1,7 @@
 import { type Payment, Payment_State, Refund_State } from "../../../gen/docket/payment/v1/payment_pb.js";
 import { type CompensationContext, done, type SagaDefinition, type SagaStep } from "../../runtime/saga/definition.ts";
 import type { OrderDatabase } from "../db/schema.ts";
-import { note } from "../domain/changes.ts";
+import { type Happening, note } from "../domain/changes.ts";
 import { type Order, paymentName } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { type Funds, holdsMoney, isFunded } from "../domain/payment-state.ts";
@@ -9,7 +9,7 @@ import type { OrderParts } from "../parts.ts";
 import { changeOrder, findOrder } from "../store/orders.ts";
 import { commitStock } from "./commit-stock.ts";
 import { createShipment } from "./create-shipment.ts";
-import { orderSagaHooks } from "./hooks.ts";
+import { debts, orderSagaHooks } from "./hooks.ts";
 import { orRefusal } from "./refusal.ts";
 import {
   minorOf,
@@ -46,7 +46,8 @@ export function latePaymentState(order: Order): LatePaymentState {
 }
 
 /**
- * Takes care of money that came when the order was over. First it asks the payment service what is really there. Where
+ * Takes care of money that an order which is over holds: it came late, or its refund was refused. First it asks the payment
+ * service what is really there. Where
  * the order may go on (it expired, its payment had failed, or the stock was short) and the money suffices, the stock is
  * held and committed again and the order is CONFIRMED once more. In every other case the money goes back.
  */
@@ -60,18 +61,24 @@ export function latePayment(parts: OrderParts): SagaDefinition<LatePaymentState,
       ...[holdStock(parts), reopen(parts), createShipment<LatePaymentState>(parts)].map(skipping),
     ],
     ...hooks,
-    async onSucceeded(trx, { tenant, state }) {
-      await changeOrder(trx, parts, { tenant, id: state.orderId }, (order) => [
-        note(
-          order,
-          state.goesOn
-            ? { type: "LatePaymentAccepted", message: "The order goes on.", patch: { lateSagaId: undefined } }
-            : { type: "LatePaymentChecked", message: "No late money is kept.", patch: { lateSagaId: undefined } },
-          ownMoment(parts),
-        ),
-      ]);
+    async onSucceeded(trx, saga) {
+      const { tenant, state } = saga;
+      await changeOrder(trx, parts, { tenant, id: state.orderId }, (order) => {
+        const noted = note(order, ending(state), ownMoment(parts));
+        return [noted, ...debts(parts, noted.order, saga)];
+      });
     },
   };
+}
+
+function ending({ goesOn, owed }: LatePaymentState): Happening {
+  const patch = { lateSagaId: undefined };
+  if (goesOn) {
+    return { type: "LatePaymentAccepted", message: "The order goes on.", patch };
+  }
+  return owed === undefined
+    ? { type: "LatePaymentChecked", message: "No late money is kept.", patch }
+    : { type: "LatePaymentOwed", message: `Money could not be refunded: ${owed}`, patch };
 }
 
 function checkPayment(parts: OrderParts): Step {
@@ -84,10 +91,11 @@ function checkPayment(parts: OrderParts): Step {
       const read = await orRefusal(
         parts.clients.payment.for(tenant).getPayment({ name: paymentName(state.orderId) }, { signal }),
       );
-      if (order === undefined || "refusal" in read || read.answer.settling || !holdsMoney(fundsOf(read.answer))) {
+      if (order === undefined || "refusal" in read || !holdsMoney(fundsOf(read.answer))) {
         return done({ state: { ...state, goesOn: false } });
       }
-      if (canGoOn(order) && isFunded(order.total, fundsOf(read.answer), order.capture === "MANUAL")) {
+      const { settling } = read.answer;
+      if (!settling && canGoOn(order) && isFunded(order.total, fundsOf(read.answer), order.capture === "MANUAL")) {
         return done({ state: { ...state, goesOn: true } });
       }
       return done({ state: { ...(await settlePayment(parts, context, false)), goesOn: false } });

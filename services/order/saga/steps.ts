@@ -28,6 +28,8 @@ export interface OrderSagaState {
   readonly shortages?: readonly Shortage[];
   /** What had been captured, and is on its way back since the payment was settled, in minor units. */
   readonly settledCaptured?: bigint;
+  /** Why money that should have gone back did not; undefined where it did. */
+  readonly owed?: string;
 }
 
 type Outcome<State> = StepOutcome<State, OrderDatabase>;
@@ -99,17 +101,35 @@ export async function releaseReservations(
 
 /**
  * Gives the money back. Where the buyer or the merchant did not ask for the cancellation, money that comes later is kept
- * and told of, so that the order can still go on.
+ * and told of, so that the order can still go on. A refund that the provider refuses does not stop the saga: the state
+ * says why money is owed. A refund that was refused earlier is retried, once in each run of the step.
  */
 export async function settlePayment<State extends OrderSagaState>(
   parts: OrderParts,
-  { state, tenant, signal }: CompensationContext<State>,
+  { state, tenant, attempt, signal }: CompensationContext<State>,
   keepLateMoney: boolean,
 ): Promise<State> {
-  const payment = await parts.clients.payment
-    .for(tenant)
-    .settlePayment({ name: paymentName(state.orderId), reason: "order cancelled", keepLateMoney }, { signal });
-  return { ...state, settledCaptured: payment.settling ? minorOf(payment.capturedAmount) : 0n };
+  const payments = parts.clients.payment.for(tenant);
+  const name = paymentName(state.orderId);
+  const settled = await orRefusal(
+    payments.settlePayment({ name, reason: "order cancelled", keepLateMoney, retryRefused: attempt === 1 }, { signal }),
+  );
+  if ("answer" in settled) {
+    return afterSettling(state, settled.answer, undefined);
+  }
+  if (settled.refusal.reason !== "REFUND_FAILED") {
+    throw settled.refusal.error;
+  }
+  return afterSettling(state, await payments.getPayment({ name }, { signal }), settled.refusal.message);
+}
+
+function afterSettling<State extends OrderSagaState>(
+  { owed: _, ...state }: State,
+  payment: Payment,
+  owed: string | undefined,
+): State {
+  const settledCaptured = payment.settling ? minorOf(payment.capturedAmount) : 0n;
+  return { ...state, settledCaptured, ...(owed !== undefined && { owed }) } as State;
 }
 
 /** Whether the cancellation is nobody's wish, so that money that still comes may bring the order back. */

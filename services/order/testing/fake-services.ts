@@ -260,7 +260,8 @@ export function fakePayment(bus: EventBus) {
         await tell(PaymentCapturedSchema, name);
       } else if (captured !== undefined && control.refusesRefunds) {
         const refund = create(RefundSchema, { id: "1", amount: captured, failureMessage: "the account is closed" });
-        const { tenant: _, ...snapshot } = { ...payment, settling: true };
+        payment.settling = true;
+        const { tenant: _, ...snapshot } = payment;
         await publish(
           RefundFailedSchema,
           create(RefundFailedSchema, { payment: snapshot, refund }),

@@ -82,6 +82,19 @@ export function settle(payment: Payment, refunds: readonly Refund[], reason: str
   return compare(payment, refunds, { ...payment, settling: true, settleReason }, refunds);
 }
 
+/**
+ * A payment whose refused settling refunds count as asked for by others from now on, so that what they were for is refunded
+ * again.
+ */
+export function reconsiderRefused(payment: Payment, refunds: readonly Refund[]): Merged {
+  const refused = refunds.filter(({ state, settlement }) => state === "FAILED" && settlement);
+  return withRefunds(
+    payment,
+    refunds,
+    refused.map((refund) => ({ ...refund, settlement: false })),
+  );
+}
+
 /** A payment with refunds that are new or differ from those that it has. */
 export function withRefunds(payment: Payment, refunds: readonly Refund[], changed: readonly Refund[]): Merged {
   const kept = refunds.map((refund) => changed.find(({ id }) => id === refund.id) ?? refund);

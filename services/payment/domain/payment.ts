@@ -41,7 +41,7 @@ export interface Refund {
   readonly reference: string | undefined;
   readonly amount: bigint;
   readonly state: RefundState;
-  /** Made because the payment was settled, not because somebody asked for this refund. */
+  /** Made because the payment was settled, and not to be made again where it was refused. */
   readonly settlement: boolean;
   readonly reason: string;
   readonly failureMessage: string;

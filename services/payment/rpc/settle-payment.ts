@@ -4,7 +4,7 @@ import type { PaymentService, SettlePaymentRequest } from "../../../gen/docket/p
 import { principalOf } from "../../runtime/context-values.ts";
 import type { PaymentContext } from "../context.ts";
 import type { PaymentDatabase } from "../db/schema.ts";
-import { expire, settle } from "../domain/merge-report.ts";
+import { expire, reconsiderRefused, settle, then } from "../domain/merge-report.ts";
 import { type Payment, paymentState, refundable } from "../domain/payment.ts";
 import { refundFailed } from "../errors.ts";
 import { paymentKeyOf, toPaymentMessage } from "../messages.ts";
@@ -46,7 +46,7 @@ async function giveUp(
   context: PaymentContext,
   trx: Transaction<PaymentDatabase>,
   key: PaymentKey,
-  { reason, keepLateMoney }: SettlePaymentRequest,
+  { reason, keepLateMoney, retryRefused }: SettlePaymentRequest,
 ): Promise<PaymentFile> {
   const { dialect } = context.db;
   const payment = await lockPayment(trx, dialect, key);
@@ -56,7 +56,9 @@ async function giveUp(
   const file = await loadFile(trx, payment);
   const { refunds } = file;
   if (!keepLateMoney || payment.authorized > 0n) {
-    return recordChange(context, trx, file, settle(payment, refunds, reason), "settlement");
+    const settled = settle(payment, refunds, reason);
+    const change = retryRefused ? then(settled, reconsiderRefused(settled.payment, settled.refunds)) : settled;
+    return recordChange(context, trx, file, change, "settlement");
   }
   return isOpen(payment) ? recordChange(context, trx, file, expire(payment, refunds), "settlement") : file;
 }

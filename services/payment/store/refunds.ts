@@ -51,7 +51,7 @@ export async function saveRefunds(
   }));
   await upsert(dialect, trx.insertInto("refunds").values(rows), {
     key: ["tenant_id", "payment_uid", "id"],
-    update: ["provider_reference", "state", "failure_message"],
+    update: ["provider_reference", "amount", "state", "settlement", "failure_message"],
   }).execute();
 }
 

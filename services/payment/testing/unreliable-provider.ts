@@ -10,6 +10,7 @@ export function createUnreliableProvider(name = "unreliable") {
   const keys = new Set<string>();
   const calls: string[] = [];
   const mishaps: Mishap[] = [];
+  const control = { refusesRefunds: false };
 
   /** Does the effect once under a key. */
   const call = async (key: string, signal: AbortSignal, effect: () => ProviderAnswer): Promise<ProviderAnswer> => {
@@ -56,6 +57,9 @@ export function createUnreliableProvider(name = "unreliable") {
       call(key, signal, () => change(reference, key, (it) => ({ ...it, voided: true }))),
     refund: ({ key, reference, amount, refundId: id }, signal) =>
       call(key, signal, () => {
+        if (control.refusesRefunds) {
+          return { kind: "refused", message: "the account is closed" };
+        }
         const refund: RefundReport = { id, reference: `r-${key}`, amount, state: "SUCCEEDED" };
         return change(reference, key, (it) => ({ ...it, refunds: [...it.refunds, refund] }));
       }),
@@ -64,5 +68,11 @@ export function createUnreliableProvider(name = "unreliable") {
     read: () => [],
     acknowledgement: { contentType: "text/plain", body: "ok" },
   };
-  return { provider, payments, calls, mishaps };
+  return {
+    provider,
+    payments,
+    calls,
+    mishaps,
+    control,
+  };
 }

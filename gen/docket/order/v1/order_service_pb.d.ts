@@ -954,7 +954,8 @@ export declare const OrderService: GenService<{
   },
   /**
    * Lets a held order go on from where it was. The time for which it was held is added to its payment deadline. Also for
-   * orders that need attention: whatever had failed is tried again.
+   * orders that need attention: whatever had failed is tried again. An order that was cancelled or expired and still owes money
+   * stays NEEDS_ATTENTION until the refund, which is retried, has succeeded.
    *
    * @generated from rpc docket.order.v1.OrderService.ReleaseOrder
    */

@@ -114,6 +114,26 @@ export declare type PaymentExpired = Message<"docket.payment.v1.PaymentExpired">
 export declare const PaymentExpiredSchema: GenMessage<PaymentExpired>;
 
 /**
+ * The provider reports money that cannot be booked on the payment; a person must look. `payment.mismatch_message` says what.
+ *
+ * @generated from message docket.payment.v1.PaymentMismatched
+ */
+export declare type PaymentMismatched = Message<"docket.payment.v1.PaymentMismatched"> & {
+  /**
+   * The payment.
+   *
+   * @generated from field: docket.payment.v1.Payment payment = 1;
+   */
+  payment?: Payment | undefined;
+};
+
+/**
+ * Describes the message docket.payment.v1.PaymentMismatched.
+ * Use `create(PaymentMismatchedSchema)` to create a new message.
+ */
+export declare const PaymentMismatchedSchema: GenMessage<PaymentMismatched>;
+
+/**
  * Money went back, all of it or a part.
  *
  * @generated from message docket.payment.v1.PaymentRefunded

@@ -11,7 +11,7 @@ import { file_docket_payment_v1_payment } from "./payment_pb.js";
  * Describes the file docket/payment/v1/payment_events.proto.
  */
 export const file_docket_payment_v1_payment_events = /*@__PURE__*/
-  fileDesc("CiZkb2NrZXQvcGF5bWVudC92MS9wYXltZW50X2V2ZW50cy5wcm90bxIRZG9ja2V0LnBheW1lbnQudjEiQAoRUGF5bWVudEF1dGhvcml6ZWQSKwoHcGF5bWVudBgBIAEoCzIaLmRvY2tldC5wYXltZW50LnYxLlBheW1lbnQiPgoPUGF5bWVudENhcHR1cmVkEisKB3BheW1lbnQYASABKAsyGi5kb2NrZXQucGF5bWVudC52MS5QYXltZW50IjwKDVBheW1lbnRGYWlsZWQSKwoHcGF5bWVudBgBIAEoCzIaLmRvY2tldC5wYXltZW50LnYxLlBheW1lbnQiPAoNUGF5bWVudFZvaWRlZBIrCgdwYXltZW50GAEgASgLMhouZG9ja2V0LnBheW1lbnQudjEuUGF5bWVudCI9Cg5QYXltZW50RXhwaXJlZBIrCgdwYXltZW50GAEgASgLMhouZG9ja2V0LnBheW1lbnQudjEuUGF5bWVudCJpCg9QYXltZW50UmVmdW5kZWQSKwoHcGF5bWVudBgBIAEoCzIaLmRvY2tldC5wYXltZW50LnYxLlBheW1lbnQSKQoGcmVmdW5kGAIgASgLMhkuZG9ja2V0LnBheW1lbnQudjEuUmVmdW5kImYKDFJlZnVuZEZhaWxlZBIrCgdwYXltZW50GAEgASgLMhouZG9ja2V0LnBheW1lbnQudjEuUGF5bWVudBIpCgZyZWZ1bmQYAiABKAsyGS5kb2NrZXQucGF5bWVudC52MS5SZWZ1bmRiBnByb3RvMw", [file_docket_payment_v1_payment]);
+  fileDesc("CiZkb2NrZXQvcGF5bWVudC92MS9wYXltZW50X2V2ZW50cy5wcm90bxIRZG9ja2V0LnBheW1lbnQudjEiQAoRUGF5bWVudEF1dGhvcml6ZWQSKwoHcGF5bWVudBgBIAEoCzIaLmRvY2tldC5wYXltZW50LnYxLlBheW1lbnQiPgoPUGF5bWVudENhcHR1cmVkEisKB3BheW1lbnQYASABKAsyGi5kb2NrZXQucGF5bWVudC52MS5QYXltZW50IjwKDVBheW1lbnRGYWlsZWQSKwoHcGF5bWVudBgBIAEoCzIaLmRvY2tldC5wYXltZW50LnYxLlBheW1lbnQiPAoNUGF5bWVudFZvaWRlZBIrCgdwYXltZW50GAEgASgLMhouZG9ja2V0LnBheW1lbnQudjEuUGF5bWVudCI9Cg5QYXltZW50RXhwaXJlZBIrCgdwYXltZW50GAEgASgLMhouZG9ja2V0LnBheW1lbnQudjEuUGF5bWVudCJAChFQYXltZW50TWlzbWF0Y2hlZBIrCgdwYXltZW50GAEgASgLMhouZG9ja2V0LnBheW1lbnQudjEuUGF5bWVudCJpCg9QYXltZW50UmVmdW5kZWQSKwoHcGF5bWVudBgBIAEoCzIaLmRvY2tldC5wYXltZW50LnYxLlBheW1lbnQSKQoGcmVmdW5kGAIgASgLMhkuZG9ja2V0LnBheW1lbnQudjEuUmVmdW5kImYKDFJlZnVuZEZhaWxlZBIrCgdwYXltZW50GAEgASgLMhouZG9ja2V0LnBheW1lbnQudjEuUGF5bWVudBIpCgZyZWZ1bmQYAiABKAsyGS5kb2NrZXQucGF5bWVudC52MS5SZWZ1bmRiBnByb3RvMw", [file_docket_payment_v1_payment]);
 
 /**
  * Describes the message docket.payment.v1.PaymentAuthorized.
@@ -49,16 +49,23 @@ export const PaymentExpiredSchema = /*@__PURE__*/
   messageDesc(file_docket_payment_v1_payment_events, 4);
 
 /**
+ * Describes the message docket.payment.v1.PaymentMismatched.
+ * Use `create(PaymentMismatchedSchema)` to create a new message.
+ */
+export const PaymentMismatchedSchema = /*@__PURE__*/
+  messageDesc(file_docket_payment_v1_payment_events, 5);
+
+/**
  * Describes the message docket.payment.v1.PaymentRefunded.
  * Use `create(PaymentRefundedSchema)` to create a new message.
  */
 export const PaymentRefundedSchema = /*@__PURE__*/
-  messageDesc(file_docket_payment_v1_payment_events, 5);
+  messageDesc(file_docket_payment_v1_payment_events, 6);
 
 /**
  * Describes the message docket.payment.v1.RefundFailed.
  * Use `create(RefundFailedSchema)` to create a new message.
  */
 export const RefundFailedSchema = /*@__PURE__*/
-  messageDesc(file_docket_payment_v1_payment_events, 6);
+  messageDesc(file_docket_payment_v1_payment_events, 7);
 

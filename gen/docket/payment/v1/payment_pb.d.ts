@@ -145,6 +145,21 @@ export declare type Payment = Message<"docket.payment.v1.Payment"> & {
    * @generated from field: bool settling = 18;
    */
   settling: boolean;
+
+  /**
+   * What was promised and neither captured nor given up: what CapturePayment can still take.
+   *
+   * @generated from field: google.type.Money capturable_amount = 19;
+   */
+  capturableAmount?: Money | undefined;
+
+  /**
+   * What the provider reports that does not belong to this payment, such as money of another currency. It is in none of the
+   * amounts and must be dealt with at the provider. Empty for none.
+   *
+   * @generated from field: string mismatch_message = 20;
+   */
+  mismatchMessage: string;
 };
 
 /**

@@ -187,6 +187,13 @@ export declare type SettlePaymentRequest = Message<"docket.payment.v1.SettlePaym
    * @generated from field: bool keep_late_money = 3;
    */
   keepLateMoney: boolean;
+
+  /**
+   * Ask the provider once more for refunds that it has refused. Without it money whose refund was refused stays.
+   *
+   * @generated from field: bool retry_refused = 4;
+   */
+  retryRefused: boolean;
 };
 
 /**
@@ -465,7 +472,8 @@ export declare const PaymentService: GenService<{
   },
   /**
    * Gives back whatever a payment holds: voids it, or refunds what was captured; also what comes later. Repeating it changes
-   * nothing. A payment that was never opened can never be opened after it. Refused when the provider refused the refund.
+   * nothing. A payment that was never opened can never be opened after it. Refused as REFUND_FAILED while money is left that
+   * the provider has refused to refund.
    *
    * @generated from rpc docket.payment.v1.PaymentService.SettlePayment
    */
