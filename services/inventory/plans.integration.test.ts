@@ -39,6 +39,7 @@ async function fill(db: Database<InventoryDatabase>) {
         order_name: `orders/o-${i}`,
         state: i % 50 === 0 ? ("HELD" as const) : ("CONSUMED" as const),
         expires_at: i % 50 === 0 ? i : null,
+        revision: 0,
         created_at: i,
         updated_at: i,
       })),

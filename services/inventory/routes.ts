@@ -13,6 +13,7 @@ import { listReservations } from "./rpc/list-reservations.ts";
 import { listStockMovements } from "./rpc/list-stock-movements.ts";
 import { releaseReservation } from "./rpc/release-reservation.ts";
 import { reserveStock } from "./rpc/reserve-stock.ts";
+import { resizeReservation } from "./rpc/resize-reservation.ts";
 import { updateItem } from "./rpc/update-item.ts";
 
 /** Every RPC of the inventory service. */
@@ -29,6 +30,7 @@ export const routes = (ctx: InventoryContext): ServiceImplSpec[] => [
     reserveStock: reserveStock(ctx),
     commitReservation: commitReservation(ctx),
     releaseReservation: releaseReservation(ctx),
+    resizeReservation: resizeReservation(ctx),
     getReservation: getReservation(ctx),
     listReservations: listReservations(ctx),
   } satisfies ServiceImpl<typeof InventoryService>),

@@ -2,6 +2,7 @@ import { createConsumer } from "../runtime/inbox/consumer.ts";
 import type { Service } from "../runtime/service.ts";
 import { createServiceBase, type ServiceDeps } from "../runtime/service-base.ts";
 import type { InventoryConfig } from "./config.ts";
+import { onShipmentClosed } from "./consumers/shipment-closed.ts";
 import { onShipmentCollected } from "./consumers/shipment-collected.ts";
 import type { InventoryContext } from "./context.ts";
 import { migrations } from "./db/migrations.ts";
@@ -25,7 +26,7 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
     db,
     bus,
     consumer: "inventory.shipments",
-    handlers: [onShipmentCollected(inventory)],
+    handlers: [onShipmentCollected(inventory), onShipmentClosed(inventory)],
     log,
     ids,
     random,

@@ -1,5 +1,6 @@
 import type { ConnectError } from "@connectrpc/connect";
 import {
+  aborted,
   alreadyExists,
   failedPrecondition,
   invalidArgument,
@@ -10,7 +11,7 @@ import {
 import { unknownName } from "../runtime/known-names.ts";
 import type { Carrier } from "./carriers/carrier.ts";
 import type { Excess } from "./domain/lines-to-ship.ts";
-import type { StoredShipment } from "./domain/shipment.ts";
+import type { Closing, StoredShipment } from "./domain/shipment.ts";
 import { orderName, shipmentName } from "./messages.ts";
 
 /** The reasons with which the logistics service refuses. Programs may branch on them. */
@@ -77,12 +78,34 @@ export function shipmentUnderWay(shipments: readonly StoredShipment[]): ConnectE
   const violations = shipments.map((shipment) => ({
     type: "SHIPMENT_STATE",
     subject: shipmentName(shipment),
-    description: `the shipment is ${shipment.progress.told.state}; it can be cancelled until the carrier collects it`,
+    description: `the shipment is ${shipment.progress.told.state}; it can be cancelled until the carrier collects it, and closed (CloseShipment) where it is lost or came back`,
   }));
   const [first] = shipments;
   const metadata = first && { shipment: shipmentName(first), state: first.progress.told.state };
   const message = violations.map(({ subject, description }) => `${subject}: ${description}`).join("; ");
   return failedPrecondition("SHIPMENT_UNDER_WAY", message, violations, metadata);
+}
+
+/** The shipment stands where it cannot be closed. */
+export function notClosable(shipment: StoredShipment, why: Exclude<Closing, "possible" | "closed">): ConnectError {
+  const { state } = shipment.progress.told;
+  const hints = {
+    "closed-otherwise": `it was closed as ${state} before`,
+    "not-collected": "the carrier has not collected it; cancel it with CancelShipment",
+    delivered: "it is with the customer",
+    cancelled: "its units can be shipped again as they are",
+  } satisfies Record<typeof why, string>;
+  const description = `the shipment is ${state}: ${hints[why]}`;
+  return refusal("SHIPMENT_NOT_CLOSABLE", shipmentName(shipment), "SHIPMENT_STATE", description, { state });
+}
+
+/** Another request changed what may be shipped of the order in the middle of this one. */
+export function orderChanged(orderId: string): ConnectError {
+  const name = orderName(orderId);
+  return aborted("ORDER_CHANGED", `${name} was changed at the same time; repeat the request`, {
+    retryAfterMs: 100,
+    metadata: { order: name },
+  });
 }
 
 /** The carrier does not answer. What was asked for is remembered and will be done; the caller may ask again. */

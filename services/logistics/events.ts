@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import {
   ShipmentCancelledSchema,
+  ShipmentClosedSchema,
   ShipmentCollectedSchema,
   ShipmentCreatedSchema,
   ShipmentDeliveredSchema,
@@ -43,6 +44,12 @@ export function shipmentDelivered(shipment: StoredShipment): OutboxEvent {
 export function shipmentCancelled(shipment: StoredShipment): OutboxEvent {
   const event = create(ShipmentCancelledSchema, { shipment: toShipmentMessage(shipment) });
   return outboxEvent(ShipmentCancelledSchema, event, of(shipment));
+}
+
+/** Closed as lost or returned; once in a shipment's life. */
+export function shipmentClosed(shipment: StoredShipment): OutboxEvent {
+  const event = create(ShipmentClosedSchema, { shipment: toShipmentMessage(shipment) });
+  return outboxEvent(ShipmentClosedSchema, event, of(shipment));
 }
 
 function of({ tenant, orderId }: StoredShipment): Pick<OutboxEvent, "tenant" | "aggregate"> {

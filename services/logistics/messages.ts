@@ -10,11 +10,16 @@ const SHIPMENT = "orders/{order}/shipments/{shipment}";
 
 /** A shipment as the contract shows it. */
 export function toShipmentMessage(shipment: StoredShipment): Shipment {
-  const { told, deliveredAt } = shipment.progress;
+  const { told, deliveredAt, closedAt } = shipment.progress;
   return create(ShipmentSchema, {
     name: shipmentName(shipment),
     state: State[told.state],
-    lines: shipment.lines.map(({ lineItemId, sku, quantity }) => ({ lineItemId, sku, quantity })),
+    lines: shipment.lines.map(({ lineItemId, sku, quantity, restocked = 0 }) => ({
+      lineItemId,
+      sku,
+      quantity,
+      quantityRestocked: restocked,
+    })),
     carrier: shipment.carrier,
     carrierService: shipment.carrierService,
     trackingNumber: shipment.trackingNumber ?? "",
@@ -31,6 +36,7 @@ export function toShipmentMessage(shipment: StoredShipment): Shipment {
     createTime: timestampFromMs(shipment.createdAt),
     updateTime: timestampFromMs(shipment.updatedAt),
     ...(deliveredAt !== undefined && { deliverTime: timestampFromMs(deliveredAt) }),
+    ...(closedAt !== undefined && { closeTime: timestampFromMs(closedAt) }),
     etag: etagOf(shipment.version),
   });
 }

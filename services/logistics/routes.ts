@@ -3,7 +3,9 @@ import { LogisticsService } from "../../gen/docket/logistics/v1/logistics_servic
 import type { LogisticsContext } from "./context.ts";
 import { cancelOrderShipments } from "./rpc/cancel-order-shipments.ts";
 import { cancelShipment } from "./rpc/cancel-shipment.ts";
+import { closeShipment } from "./rpc/close-shipment.ts";
 import { createShipment } from "./rpc/create-shipment.ts";
+import { fenceOrderShipments } from "./rpc/fence-order-shipments.ts";
 import { getShipment } from "./rpc/get-shipment.ts";
 import { listShipments } from "./rpc/list-shipments.ts";
 import { receiveCarrierCallback } from "./rpc/receive-carrier-callback.ts";
@@ -17,6 +19,8 @@ export const routes = (ctx: LogisticsContext): ServiceImplSpec[] => [
     listShipments: listShipments(ctx),
     cancelShipment: cancelShipment(ctx),
     cancelOrderShipments: cancelOrderShipments(ctx),
+    closeShipment: closeShipment(ctx),
+    fenceOrderShipments: fenceOrderShipments(ctx),
     syncShipment: syncShipment(ctx),
     receiveCarrierCallback: receiveCarrierCallback(ctx),
   } satisfies ServiceImpl<typeof LogisticsService>),

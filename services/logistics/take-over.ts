@@ -5,7 +5,13 @@ import type { LogisticsDatabase } from "./db/schema.ts";
 import type { StoredShipment } from "./domain/shipment.ts";
 import { isOpen, type ShipmentState } from "./domain/shipment-state.ts";
 import { type CarrierUpdate, merge, type Notice, notices, type Progress } from "./domain/tracking.ts";
-import { shipmentCancelled, shipmentCollected, shipmentDelivered, shipmentStateChanged } from "./events.ts";
+import {
+  shipmentCancelled,
+  shipmentClosed,
+  shipmentCollected,
+  shipmentDelivered,
+  shipmentStateChanged,
+} from "./events.ts";
 import { shipmentName } from "./messages.ts";
 import { type ShipmentChange, updateShipment } from "./store/shipments.ts";
 import { insertTrackingEvents } from "./store/tracking-events.ts";
@@ -28,7 +34,10 @@ export async function takeOver(
     return shipment;
   }
   if (shipment.progress.decided && fresh.some(({ state }) => state !== "CANCELLED")) {
-    logistics.log.warn({ shipment: shipmentName(shipment) }, "a carrier tells news of a cancelled shipment");
+    logistics.log.warn(
+      { shipment: shipmentName(shipment) },
+      "a carrier tells news of a shipment that was cancelled or closed",
+    );
   }
   const progress = fresh.reduce(merge, shipment.progress);
   return changeProgress(logistics, trx, shipment, progress, fresh);
@@ -76,6 +85,8 @@ function eventOf(notice: Notice, shipment: StoredShipment, previous: ShipmentSta
       return shipmentDelivered(shipment);
     case "cancelled":
       return shipmentCancelled(shipment);
+    case "closed":
+      return shipmentClosed(shipment);
     default:
       return notice satisfies never;
   }

@@ -2,6 +2,7 @@ import type { SagaDefinition } from "../runtime/saga/definition.ts";
 import type { Sagas } from "../runtime/saga/sagas.ts";
 import type { OrderDatabase } from "./db/schema.ts";
 import type { OrderParts } from "./parts.ts";
+import type { GiveLinesBackState } from "./saga/give-lines-back.ts";
 import type { LatePaymentState } from "./saga/late-payment.ts";
 import type { PlaceOrderState } from "./saga/place-order.ts";
 
@@ -15,4 +16,5 @@ export interface OrderContext extends OrderParts {
 export interface OrderSagas {
   readonly placeOrder: SagaDefinition<PlaceOrderState, OrderDatabase>;
   readonly latePayment: SagaDefinition<LatePaymentState, OrderDatabase>;
+  readonly giveLinesBack: SagaDefinition<GiveLinesBackState, OrderDatabase>;
 }

@@ -7,6 +7,7 @@ import {
   invalidArgument,
   notFound,
 } from "../runtime/errors.ts";
+import type { Excess } from "./domain/cancel-lines.ts";
 import { type Order, orderName, type Shortage } from "./domain/order.ts";
 import { allowedTriggers, type OrderTrigger, type Standing } from "./domain/order-state.ts";
 import type { Violation } from "./domain/pricing.ts";
@@ -68,6 +69,48 @@ export function shipmentUnderWay(order: { readonly id: string }, message: string
     [{ type: "SHIPMENT_UNDER_WAY", subject: orderName(order), description: message }],
     { order: orderName(order) },
   );
+}
+
+/** Customer and address stand on a shipment's label. */
+export function shipmentExists(order: { readonly id: string }, shipment: string): ConnectError {
+  const description = `${shipment} carries them; cancel the shipment first`;
+  return failedPrecondition(
+    "SHIPMENT_EXISTS",
+    `customer and shipping address cannot be changed: ${description}`,
+    [{ type: "SHIPMENT_EXISTS", subject: orderName(order), description }],
+    { order: orderName(order), shipment },
+  );
+}
+
+/** More units were to be cancelled than are neither shipped nor cancelled. */
+export function tooManyUnits(order: { readonly id: string }, excesses: readonly Excess[]): ConnectError {
+  const violations = excesses.map(({ lineId, wanted, left }) => ({
+    type: "QUANTITY",
+    subject: `${orderName(order)}#${lineId}`,
+    description: `line ${lineId}: wanted ${wanted}, can be cancelled ${left}`,
+  }));
+  const message = `more than can be cancelled: ${violations.map(({ description }) => description).join("; ")}`;
+  return failedPrecondition("QUANTITY_EXCEEDED", message, violations, { order: orderName(order) });
+}
+
+/** No unit of the order would be left. */
+export function nothingLeft(order: { readonly id: string }): ConnectError {
+  const description = "no unit would be left; cancel the order with CancelOrder";
+  return failedPrecondition(
+    "NOTHING_LEFT",
+    `${orderName(order)}: ${description}`,
+    [{ type: "QUANTITY", subject: orderName(order), description }],
+    { order: orderName(order) },
+  );
+}
+
+/** An earlier CancelOrderLines has not given everything back yet. */
+export function linesBusy(order: { readonly id: string }): ConnectError {
+  const name = orderName(order);
+  return aborted("LINES_BEING_CANCELLED", `what ${name} cancelled last is not given back yet; repeat the request`, {
+    retryAfterMs: 500,
+    metadata: { order: name },
+  });
 }
 
 /** The stock of a waiting caller's order could not be held. One violation per SKU; the metadata tell of the first. */

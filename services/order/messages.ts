@@ -52,6 +52,7 @@ export function toOrderMessage(order: Order): OrderMessage {
     createTime: timestampFromMs(order.createdAt),
     updateTime: timestampFromMs(order.updatedAt),
     etag: etagOf(order.version),
+    cancelledTotal: money(order.cancelledTotal),
   });
 }
 
@@ -67,6 +68,7 @@ function toLineMessage(line: OrderLine, money: (minor: bigint) => Money) {
     total: money(line.total),
     quantityShipped: line.quantityShipped,
     quantityDelivered: line.quantityDelivered,
+    quantityCancelled: line.quantityCancelled,
   });
 }
 

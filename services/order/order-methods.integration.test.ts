@@ -132,7 +132,7 @@ describeEachDatabase("the order service", (open) => {
     await world.logistics.created("t1", `${name}/shipments/1`, { "1": 2 });
     await world.reaches(name, "FULFILLING");
     expect(await reasonOf(update({ shippingAddress: { locality: "Leeds" } }, ["shipping_address.locality"]))).toBe(
-      "FailedPrecondition ORDER_STATE",
+      "FailedPrecondition SHIPMENT_EXISTS",
     );
     expect((await update({ note: "still" }, ["note"])).note).toBe("still");
     await world.timeline(name);

@@ -2,9 +2,11 @@ import { createServiceImplSpec, type ServiceImpl, type ServiceImplSpec } from "@
 import { SagaService } from "../../gen/docket/operations/v1/saga_service_pb.js";
 import { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
 import type { OrderContext } from "./context.ts";
+import { announceShipment } from "./rpc/announce-shipment.ts";
 import { batchCreateOrders } from "./rpc/batch-create-orders.ts";
 import { batchGetOrders } from "./rpc/batch-get-orders.ts";
 import { cancelOrder } from "./rpc/cancel-order.ts";
+import { cancelOrderLines } from "./rpc/cancel-order-lines.ts";
 import { createOrder } from "./rpc/create-order.ts";
 import { exportOrders } from "./rpc/export-orders.ts";
 import { getOrder } from "./rpc/get-order.ts";
@@ -35,6 +37,8 @@ export const routes = (ctx: OrderContext): ServiceImplSpec[] => [
     listOrders: listOrders(ctx),
     updateOrder: updateOrder(ctx),
     cancelOrder: cancelOrder(ctx),
+    cancelOrderLines: cancelOrderLines(ctx),
+    announceShipment: announceShipment(ctx),
     holdOrder: holdOrder(ctx),
     releaseOrder: releaseOrder(ctx),
     listOrderEvents: listOrderEvents(ctx),

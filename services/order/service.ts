@@ -13,6 +13,7 @@ import type { OrderDatabase } from "./db/schema.ts";
 import { orderName } from "./domain/order.ts";
 import type { OrderClients, OrderParts } from "./parts.ts";
 import { routes } from "./routes.ts";
+import { giveLinesBack } from "./saga/give-lines-back.ts";
 import { latePayment, latePaymentState } from "./saga/late-payment.ts";
 import { placeOrder } from "./saga/place-order.ts";
 import { createSignals } from "./signals.ts";
@@ -48,7 +49,11 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
       }),
     draining: draining.signal,
   };
-  const definitions: OrderSagas = { placeOrder: placeOrder(parts), latePayment: latePayment(parts) };
+  const definitions: OrderSagas = {
+    placeOrder: placeOrder(parts),
+    latePayment: latePayment(parts),
+    giveLinesBack: giveLinesBack(parts),
+  };
   const runner = createSagaRunner({
     db,
     outbox,

@@ -84,6 +84,11 @@ const reservations: Migration = {
   },
 };
 
+const reservationRevision: Migration = {
+  up: ({ schema }) =>
+    ensure(schema.alterTable("reservations").addColumn("revision", bigint, (column) => column.notNull().defaultTo(0))),
+};
+
 export const migrations = {
   ...idempotencyMigrations,
   ...outboxMigrations,
@@ -91,4 +96,5 @@ export const migrations = {
   "inventory-001-items": items,
   "inventory-002-stock-movements": stockMovements,
   "inventory-003-reservations": reservations,
+  "inventory-004r-reservation-revision": reservationRevision,
 } satisfies Record<string, Migration>;

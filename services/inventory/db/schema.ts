@@ -43,6 +43,8 @@ export interface ReservationsTable {
   state: ReservationState;
   /** By the database's clock; null unless HELD or EXPIRED. */
   expires_at: number | null;
+  /** Of the last request that resized it; 0 for none. */
+  revision: number;
   created_at: number;
   updated_at: number;
 }

@@ -13,7 +13,8 @@
  *   EXPIRED
  * ```
  *
- * CONSUMED, RELEASED and EXPIRED are final. Release and expiry give back what has not left the warehouse.
+ * RELEASED and EXPIRED are final. Release and expiry give back what has not left the warehouse. How much a COMMITTED or
+ * CONSUMED reservation holds can change (`resize.ts`): goods that were lost are shipped again, or units are cancelled.
  */
 
 export const reservationStates = ["HELD", "COMMITTED", "CONSUMED", "RELEASED", "EXPIRED"] as const;
@@ -61,6 +62,8 @@ export interface StoredReservation {
   readonly expiresAt: number | undefined;
   /** Whether it is HELD and its time is over by the database's clock. */
   readonly overdue: boolean;
+  /** Of the last request that resized it; 0 for none. */
+  readonly revision: number;
   readonly createdAt: number;
   readonly updatedAt: number;
 }

@@ -31,6 +31,7 @@ export async function insertReservation(trx: Trx, dialect: DialectName, it: NewR
     order_name: it.order,
     state: it.state,
     expires_at: it.ttlMs === undefined ? null : sql<number>`${nowMs(dialect)} + ${it.ttlMs}`,
+    revision: 0,
     created_at: it.createdAt,
     updated_at: it.createdAt,
   });
@@ -133,6 +134,30 @@ export async function addConsumed(
   }
 }
 
+/** Writes new quantities and the state that follows from them to a reservation that the transaction has locked. */
+export async function resizeReservation(
+  trx: Trx,
+  { tenant, id }: ReservationKey,
+  { quantities, state, revision }: { quantities: readonly SkuQuantity[]; state: ReservationState; revision: number },
+  updatedAt: number,
+): Promise<void> {
+  for (const { sku, quantity } of quantities) {
+    await trx
+      .updateTable("reservation_lines")
+      .set({ quantity })
+      .where("tenant_id", "=", tenant)
+      .where("reservation_id", "=", id)
+      .where("sku", "=", sku)
+      .execute();
+  }
+  await trx
+    .updateTable("reservations")
+    .set({ state, revision, updated_at: updatedAt })
+    .where("tenant_id", "=", tenant)
+    .where("id", "=", id)
+    .execute();
+}
+
 function reservationQuery(db: Db, dialect: DialectName, { tenant, id }: ReservationKey) {
   return selectReservations(db, dialect).where("tenant_id", "=", tenant).where("id", "=", id);
 }
@@ -148,6 +173,7 @@ export function selectReservations(db: Db, dialect: DialectName) {
       "order_name",
       "state",
       "expires_at",
+      "revision",
       "created_at",
       "updated_at",
       overdue.as("overdue"),
@@ -185,6 +211,7 @@ export async function withLines(db: Db, rows: readonly ReservationRow[]): Promis
     lines: byReservation.get(row.id) ?? [],
     expiresAt: row.expires_at ?? undefined,
     overdue: row.overdue === 1,
+    revision: row.revision,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   }));

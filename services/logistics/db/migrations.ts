@@ -1,3 +1,4 @@
+import type { ColumnDefinitionBuilder } from "kysely";
 import { callbackMigrations } from "../../runtime/callbacks/migrations.ts";
 import { bytes, epochMs, flag, id, int, json, longText, notNull, tenantId, text } from "../../runtime/db/columns.ts";
 import { idempotencyMigrations } from "../../runtime/db/idempotency.ts";
@@ -135,6 +136,16 @@ const sandboxParcels: Migration = {
   },
 };
 
+/** One more column each, with nothing in the rows that exist. */
+const closings: Migration = {
+  async up({ schema }) {
+    const zero = (column: ColumnDefinitionBuilder) => column.notNull().defaultTo(0);
+    await ensure(schema.alterTable("order_shipping").addColumn("fence", int, zero));
+    await ensure(schema.alterTable("shipments").addColumn("closed_at", epochMs));
+    await ensure(schema.alterTable("shipment_lines").addColumn("restocked", int, zero));
+  },
+};
+
 export const migrations = {
   ...idempotencyMigrations,
   ...outboxMigrations,
@@ -144,4 +155,5 @@ export const migrations = {
   "logistics-003-tracking-events": trackingEvents,
   "logistics-004-carrier-callbacks": carrierCallbacks,
   "logistics-005-sandbox-parcels": sandboxParcels,
+  "logistics-006r-closings": closings,
 } satisfies Record<string, Migration>;

@@ -10,6 +10,8 @@ export interface OrderShippingTable {
   order_id: string;
   /** Set when the order was cancelled: nothing of it is shipped any more. */
   closed_at: number | null;
+  /** Grows where a CreateShipment that began before must not go on. */
+  fence: number;
 }
 
 export interface ShipmentsTable {
@@ -36,6 +38,8 @@ export interface ShipmentsTable {
   delivered_at: number | null;
   /** Set when we have cancelled it: then the state is fixed. */
   cancelled_at: number | null;
+  /** Set when it was closed as lost or returned: then the state is fixed as well. */
+  closed_at: number | null;
   cancel_requested: number;
   /** When there is something to do with the carrier, by the database's clock; see `claimDue`. */
   due_at: number | null;
@@ -53,6 +57,8 @@ export interface ShipmentLinesTable {
   line_item_id: string;
   sku: string;
   quantity: number;
+  /** Units that went back into stock when the shipment was closed. */
+  restocked: number;
 }
 
 export interface TrackingEventsTable {

@@ -17,7 +17,8 @@
  * the parcel be out for delivery again.
  *
  * CANCELLED stands below what needs the goods: where the carrier has scanned them, they were not cancelled. It is another
- * thing when we have cancelled a shipment, with the carrier's consent: then the state is decided, and nothing moves it.
+ * thing when we have cancelled a shipment, with the carrier's consent: then the state is decided, and nothing moves it. So
+ * it is when somebody closes a shipment as RETURNED or as LOST, a state that no carrier tells.
  */
 export const shipmentStates = [
   "PENDING",
@@ -32,6 +33,7 @@ export const shipmentStates = [
   "RETURNING",
   "DELIVERED",
   "RETURNED",
+  "LOST",
 ] as const;
 export type ShipmentState = (typeof shipmentStates)[number];
 
@@ -55,6 +57,7 @@ const facts = {
   RETURNING: { rank: 4, collected: true, open: true },
   DELIVERED: { rank: 5, collected: true, open: false },
   RETURNED: { rank: 6, collected: true, open: false },
+  LOST: { rank: 7, collected: true, open: false },
 } satisfies Record<ShipmentState, StateFacts>;
 
 /** The place of a state among the others; see the diagram. */

@@ -9,6 +9,8 @@ export interface ShippedLine {
   readonly lineItemId: string;
   readonly sku: string;
   readonly quantity: number;
+  /** Units that went back into stock when the shipment was closed; absent where none did. */
+  readonly restocked?: number;
 }
 
 /** Where a shipment goes; copied from the order, so that a booking that is repeated stays the same. */
@@ -62,14 +64,41 @@ export interface StoredShipment {
 
 /** What CancelShipment means for a shipment now. */
 export function cancellation(shipment: Pick<StoredShipment, "progress">): "cancelled" | "possible" | "too-late" {
-  const { told, collected, decided } = shipment.progress;
-  if (decided || told.state === "CANCELLED") {
+  const { told, collected, closedAt } = shipment.progress;
+  if (told.state === "CANCELLED") {
     return "cancelled";
   }
-  return collected ? "too-late" : "possible";
+  return collected || closedAt !== undefined ? "too-late" : "possible";
 }
 
 /** Whether its goods are with the carrier or the customer, so that its order can no longer be cancelled. */
 export function isUnderWay({ progress }: Pick<StoredShipment, "progress">): boolean {
   return progress.collected && !progress.decided && progress.told.state !== "RETURNED";
+}
+
+/** As what a shipment is closed. */
+export type ClosingState = "LOST" | "RETURNED";
+
+/**
+ * What CloseShipment means for a shipment now: `closed` where it was closed so before, `not-collected` where it must be
+ * cancelled instead.
+ */
+export type Closing = "possible" | "closed" | "closed-otherwise" | "not-collected" | "delivered" | "cancelled";
+
+export function closing({ progress }: Pick<StoredShipment, "progress">, as: ClosingState): Closing {
+  const { told, collected, closedAt } = progress;
+  if (closedAt !== undefined) {
+    return told.state === as ? "closed" : "closed-otherwise";
+  }
+  switch (told.state) {
+    case "CANCELLED":
+      return "cancelled";
+    case "DELIVERED":
+      return "delivered";
+    case "PENDING":
+    case "INFO_RECEIVED":
+      return collected ? "possible" : "not-collected";
+    default:
+      return "possible";
+  }
 }

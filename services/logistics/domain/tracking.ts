@@ -22,8 +22,10 @@ export interface Progress {
   readonly collected: boolean;
   /** The earliest time at which it was told to be delivered. */
   readonly deliveredAt: number | undefined;
-  /** Whether we have cancelled it: then nothing moves it any more. */
+  /** Whether it was cancelled by us, or closed: then nothing moves it any more. */
   readonly decided: boolean;
+  /** When it was closed as lost or returned. */
+  readonly closedAt: number | undefined;
 }
 
 /** Before anything was told. */
@@ -32,6 +34,7 @@ export const beginning: Progress = {
   collected: false,
   deliveredAt: undefined,
   decided: false,
+  closedAt: undefined,
 };
 
 /**
@@ -45,7 +48,7 @@ export function merge(progress: Progress, update: CarrierUpdate): Progress {
   }
   const told = { state, at, eventId };
   return {
-    decided: false,
+    ...progress,
     told: compareTold(told, progress.told) > 0 ? told : progress.told,
     collected: progress.collected || meansCollected(state),
     deliveredAt: state === "DELIVERED" ? Math.min(at, progress.deliveredAt ?? at) : progress.deliveredAt,
@@ -53,7 +56,7 @@ export function merge(progress: Progress, update: CarrierUpdate): Progress {
 }
 
 /** What others must be told when a shipment goes from one progress to another, in this order. */
-export type Notice = "collected" | "stateChanged" | "delivered" | "cancelled";
+export type Notice = "collected" | "stateChanged" | "delivered" | "cancelled" | "closed";
 
 export function notices(before: Progress, after: Progress): Notice[] {
   const changed = before.told.state !== after.told.state;
@@ -69,6 +72,9 @@ export function notices(before: Progress, after: Progress): Notice[] {
   }
   if (changed && after.told.state === "CANCELLED") {
     found.push("cancelled");
+  }
+  if (after.closedAt !== undefined && before.closedAt === undefined) {
+    found.push("closed");
   }
   return found;
 }

@@ -1,8 +1,9 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
+import { closeShipment } from "../close-shipment.ts";
 import type { LogisticsContext } from "../context.ts";
-import { cancellation, isUnderWay, type StoredShipment } from "../domain/shipment.ts";
+import { cancellation, closing, isUnderWay, type StoredShipment } from "../domain/shipment.ts";
 import { shipmentUnderWay } from "../errors.ts";
 import { orderIdOf, toShipmentMessage } from "../messages.ts";
 import { lockOrder, type OrderKey, setOrderClosed } from "../store/order-shipping.ts";
@@ -13,7 +14,7 @@ import { untilCancellationSettled } from "./until-settled.ts";
 /**
  * Cancels what of an order was not collected, and closes the order: also one of which nothing was ever shipped, so that a
  * CreateShipment that comes late is refused. Where a carrier has collected a shipment, also at the last moment, the
- * request fails and the order stays open. May be repeated.
+ * request fails and the order stays open. Shipments that came back are closed, and go into stock again. May be repeated.
  */
 export function cancelOrderShipments(
   logistics: LogisticsContext,
@@ -56,6 +57,8 @@ function closeOrder(logistics: LogisticsContext, key: OrderKey): Promise<StoredS
     for (const shipment of shipments) {
       if (cancellation(shipment) === "possible") {
         await requestCancellation(logistics, trx, shipment);
+      } else if (shipment.progress.told.state === "RETURNED" && closing(shipment, "RETURNED") === "possible") {
+        await closeShipment(logistics, trx, shipment, { as: "RETURNED", note: "closed with the order's cancellation" });
       }
     }
     return shipments;

@@ -1,16 +1,17 @@
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { type CreateShipmentRequest, LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
-import { type Order, Order_State } from "../../../gen/docket/order/v1/order_pb.js";
+import { type LineItem, type Order, Order_State } from "../../../gen/docket/order/v1/order_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
 import { afterCommit } from "../../runtime/db/after-commit.ts";
 import { idempotent } from "../../runtime/db/idempotency.ts";
-import { invalidArgument } from "../../runtime/errors.ts";
+import { invalidArgument, reasonOf } from "../../runtime/errors.ts";
 import { requestIdOf } from "../../runtime/request-id.ts";
 import type { LogisticsContext } from "../context.ts";
-import { linesToShip, sameLines, type WantedLine } from "../domain/lines-to-ship.ts";
+import { linesToShip, type OrderedLine, sameLines, type WantedLine } from "../domain/lines-to-ship.ts";
 import type { Destination, ShippedLine, StoredShipment } from "../domain/shipment.ts";
 import {
   nothingToShip,
+  orderChanged,
   orderClosed,
   orderNotShippable,
   shipmentExists,
@@ -20,13 +21,18 @@ import {
   unknownLines,
 } from "../errors.ts";
 import { orderIdOf, orderName, shipmentName, toShipmentMessage } from "../messages.ts";
-import { lockOrder } from "../store/order-shipping.ts";
-import { findShipment, insertShipment, shippedOfOrder } from "../store/shipments.ts";
+import { lockOrder, readFence } from "../store/order-shipping.ts";
+import { closedUnitsOfOrder, findShipment, insertShipment, shippedOfOrder } from "../store/shipments.ts";
+
+/** How often a request begins again when the order changed in the middle of it. */
+const MAX_TRIES = 3;
 
 /**
- * Creates a shipment, which is booked with its carrier after the commit. What of the order may still be shipped is decided
- * under the lock of the order's row, so that shipments made at once never hold more than was ordered. With a
- * `shipment_id` the request can also be repeated without a `request_id`.
+ * Creates a shipment, which is booked with its carrier after the commit. It is announced to the order first, which answers
+ * with the address and the lines that count; the fence, read before and looked at under the lock of the order's row, keeps
+ * a shipment out whose order was changed after that. Under the same lock it is decided what may still be shipped, so that
+ * shipments made at once never hold more than was ordered. With a `shipment_id` the request can also be repeated without a
+ * `request_id`.
  */
 export function createShipment(logistics: LogisticsContext): ServiceImpl<typeof LogisticsService>["createShipment"] {
   const { db, clients, clock, ids, carriers, defaultCarrier } = logistics;
@@ -46,24 +52,35 @@ export function createShipment(logistics: LogisticsContext): ServiceImpl<typeof 
     return name;
   };
 
-  return async (request, context) => {
+  const create = async (request: CreateShipmentRequest, context: HandlerContext) => {
     const { tenant } = principalOf(context);
     const orderId = orderIdOf(request.parent);
     const wanted = wantedLines(request);
-    const order = await clients.order.for(tenant, context).getOrder({ name: orderName(orderId) });
-    const carrier = carrierOf(request, order);
-    const carrierService = request.shipment?.carrierService ?? "";
+    const fence = await readFence(db.kysely, { tenant, orderId });
+    const closedUnits = await closedUnitsOfOrder(db.kysely, { tenant, orderId });
+    const name = orderName(orderId);
+    const [announced] = await Promise.allSettled([
+      clients.order.for(tenant, context).announceShipment({ name, closedUnits }),
+    ]);
 
     const call = { tenant, method, requestId: requestIdOf(request, context), request, clock };
     return idempotent(db, call, async (trx) => {
-      const { closed } = await lockOrder(trx, db.dialect, { tenant, orderId });
+      const locked = await lockOrder(trx, db.dialect, { tenant, orderId });
       const id = ids.next();
       const key = { tenant, orderId, number: request.shipmentId || id };
       const existing = await findShipment(trx, key);
       if (existing) {
         return toShipmentMessage(asAsked(existing, wanted, request));
       }
-      if (closed) {
+      if (announced.status === "rejected") {
+        throw announced.reason;
+      }
+      const order = announced.value;
+      const carrier = carrierOf(request, order);
+      if (locked.fence !== fence) {
+        throw orderChanged(orderId);
+      }
+      if (locked.closed) {
         throw orderClosed(orderId);
       }
       if (order.state !== Order_State.CONFIRMED && order.state !== Order_State.FULFILLING) {
@@ -73,7 +90,7 @@ export function createShipment(logistics: LogisticsContext): ServiceImpl<typeof 
         ...key,
         id,
         carrier,
-        carrierService,
+        carrierService: request.shipment?.carrierService ?? "",
         lines: decideLines(orderId, order, await shippedOfOrder(trx, key), wanted),
         destination: destinationOf(order),
         labels: request.shipment?.labels ?? {},
@@ -82,6 +99,18 @@ export function createShipment(logistics: LogisticsContext): ServiceImpl<typeof 
       afterCommit(trx, logistics.nudgeShipments);
       return toShipmentMessage(created);
     });
+  };
+
+  return async (request, context) => {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await create(request, context);
+      } catch (error) {
+        if (reasonOf(error) !== "ORDER_CHANGED" || tries >= MAX_TRIES) {
+          throw error;
+        }
+      }
+    }
   };
 }
 
@@ -121,7 +150,7 @@ function decideLines(
   shipped: readonly WantedLine[],
   wanted: readonly WantedLine[],
 ): readonly ShippedLine[] {
-  const decision = linesToShip(order.lineItems, shipped, wanted);
+  const decision = linesToShip(order.lineItems.map(toOrderedLine), shipped, wanted);
   switch (decision.kind) {
     case "lines":
       return decision.lines;
@@ -134,6 +163,11 @@ function decideLines(
     default:
       return decision satisfies never;
   }
+}
+
+/** What was cancelled of a line is not to be shipped. */
+function toOrderedLine({ id, sku, quantity, quantityCancelled }: LineItem): OrderedLine {
+  return { id, sku, quantity: quantity - quantityCancelled };
 }
 
 function destinationOf({ shippingAddress: address }: Order): Destination {

@@ -1,4 +1,4 @@
-import type { Transaction } from "kysely";
+import type { Kysely, Transaction } from "kysely";
 import type { DialectName } from "../../runtime/db/connect.ts";
 import { forUpdate, insertIgnore } from "../../runtime/db/sql.ts";
 import type { LogisticsDatabase } from "../db/schema.ts";
@@ -11,27 +11,52 @@ export interface OrderKey {
   readonly orderId: string;
 }
 
-/** Takes the order's lock until the transaction ends, making its row where there is none, and tells whether it is closed. */
-export async function lockOrder(
-  trx: Trx,
-  dialect: DialectName,
-  { tenant, orderId }: OrderKey,
-): Promise<{ closed: boolean }> {
-  const query = forUpdate(
-    dialect,
-    trx
-      .selectFrom("order_shipping")
-      .select("closed_at")
-      .where("tenant_id", "=", tenant)
-      .where("order_id", "=", orderId),
-  );
+/** What is known of an order whose lock a transaction has. */
+export interface LockedOrder {
+  /** Nothing of it is shipped any more. */
+  readonly closed: boolean;
+  /** See {@link raiseFence}. */
+  readonly fence: number;
+}
+
+/** Takes the order's lock until the transaction ends, making its row where there is none. */
+export async function lockOrder(trx: Trx, dialect: DialectName, key: OrderKey): Promise<LockedOrder> {
+  const query = forUpdate(dialect, orderQuery(trx, key));
   const found = await query.executeTakeFirst();
   if (found) {
-    return { closed: found.closed_at !== null };
+    return { closed: found.closed_at !== null, fence: found.fence };
   }
-  await insertIgnore(trx, "order_shipping", { tenant_id: tenant, order_id: orderId, closed_at: null });
+  await insertIgnore(trx, "order_shipping", {
+    tenant_id: key.tenant,
+    order_id: key.orderId,
+    closed_at: null,
+    fence: 0,
+  });
   const row = await query.executeTakeFirst();
-  return { closed: row?.closed_at != null };
+  return { closed: row?.closed_at != null, fence: row?.fence ?? 0 };
+}
+
+/** The order's fence, as it stands now. */
+export async function readFence(db: Kysely<LogisticsDatabase>, key: OrderKey): Promise<number> {
+  return (await orderQuery(db, key).executeTakeFirst())?.fence ?? 0;
+}
+
+/** Keeps out every CreateShipment of an order whose lock the transaction has that read the fence before. */
+export async function raiseFence(trx: Trx, { tenant, orderId }: OrderKey, { fence }: LockedOrder): Promise<void> {
+  await trx
+    .updateTable("order_shipping")
+    .set({ fence: fence + 1 })
+    .where("tenant_id", "=", tenant)
+    .where("order_id", "=", orderId)
+    .execute();
+}
+
+function orderQuery(db: Kysely<LogisticsDatabase>, { tenant, orderId }: OrderKey) {
+  return db
+    .selectFrom("order_shipping")
+    .select(["closed_at", "fence"])
+    .where("tenant_id", "=", tenant)
+    .where("order_id", "=", orderId);
 }
 
 /** Closes an order whose lock the transaction has, or opens it again with `undefined`. */

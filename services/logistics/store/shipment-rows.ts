@@ -20,7 +20,12 @@ export async function toShipments(db: Db, rows: readonly Selectable<ShipmentsTab
     .where("shipment_id", "in", ids)
     .execute();
   for (const row of lineRows) {
-    lines.get(row.shipment_id)?.push({ lineItemId: row.line_item_id, sku: row.sku, quantity: row.quantity });
+    lines.get(row.shipment_id)?.push({
+      lineItemId: row.line_item_id,
+      sku: row.sku,
+      quantity: row.quantity,
+      ...(row.restocked > 0 && { restocked: row.restocked }),
+    });
   }
   const eventRows = await db
     .selectFrom("tracking_events")
@@ -70,7 +75,8 @@ function toShipment(
       told: { state: row.state, at: row.state_at, eventId: row.state_event_id },
       collected: row.collected === 1,
       deliveredAt: row.delivered_at ?? undefined,
-      decided: row.cancelled_at !== null,
+      decided: row.cancelled_at !== null || row.closed_at !== null,
+      closedAt: row.closed_at ?? undefined,
     },
     cancelRequested: row.cancel_requested === 1,
     events,

@@ -52,6 +52,7 @@ export async function insertShipment(trx: Trx, dialect: DialectName, it: NewShip
       collected: 0,
       delivered_at: null,
       cancelled_at: null,
+      closed_at: null,
       cancel_requested: 0,
       due_at: nowMs(dialect),
       attempt: 0,
@@ -67,6 +68,7 @@ export async function insertShipment(trx: Trx, dialect: DialectName, it: NewShip
     line_item_id: lineItemId,
     sku,
     quantity,
+    restocked: 0,
   }));
   await trx.insertInto("shipment_lines").values(lines).execute();
   return {
@@ -141,7 +143,7 @@ export async function shipmentsOfOrder(db: Db, { tenant, orderId }: OrderKey): P
   return toShipments(db, rows);
 }
 
-/** What of an order is in shipments that were not cancelled, summed per line. */
+/** What of an order is in shipments that were neither cancelled nor closed, by line. */
 export async function shippedOfOrder(trx: Trx, { tenant, orderId }: OrderKey): Promise<WantedLine[]> {
   const rows = await trx
     .selectFrom("shipments as s")
@@ -152,8 +154,49 @@ export async function shippedOfOrder(trx: Trx, { tenant, orderId }: OrderKey): P
     .where("s.tenant_id", "=", tenant)
     .where("s.order_id", "=", orderId)
     .where("s.state", "!=", "CANCELLED")
+    .where("s.closed_at", "is", null)
     .execute();
   return rows;
+}
+
+/** What of an order is in closed shipments, by SKU. */
+export async function closedUnitsOfOrder(
+  db: Db,
+  { tenant, orderId }: OrderKey,
+): Promise<{ sku: string; quantity: bigint }[]> {
+  const rows = await db
+    .selectFrom("shipments as s")
+    .innerJoin("shipment_lines as l", (join) =>
+      join.onRef("l.tenant_id", "=", "s.tenant_id").onRef("l.shipment_id", "=", "s.id"),
+    )
+    .select(["l.sku as sku", "l.quantity as quantity"])
+    .where("s.tenant_id", "=", tenant)
+    .where("s.order_id", "=", orderId)
+    .where("s.closed_at", "is not", null)
+    .execute();
+  const units = new Map<string, bigint>();
+  for (const { sku, quantity } of rows) {
+    units.set(sku, (units.get(sku) ?? 0n) + BigInt(quantity));
+  }
+  return [...units].map(([sku, quantity]) => ({ sku, quantity }));
+}
+
+/** Notes what of a shipment that the transaction has locked went back into stock, by line; answers its lines as they are. */
+export async function setRestocked(
+  trx: Trx,
+  { tenant, id, lines }: StoredShipment,
+  restocked: ReadonlyMap<string, number>,
+): Promise<readonly ShippedLine[]> {
+  for (const [lineItemId, units] of restocked) {
+    await trx
+      .updateTable("shipment_lines")
+      .set({ restocked: units })
+      .where("tenant_id", "=", tenant)
+      .where("shipment_id", "=", id)
+      .where("line_item_id", "=", lineItemId)
+      .execute();
+  }
+  return lines.map((line) => ({ ...line, restocked: restocked.get(line.lineItemId) ?? 0 }));
 }
 
 /** What changes about a shipment that the transaction has locked. */
@@ -186,7 +229,9 @@ export async function updateShipment(
         state_event_id: progress.told.eventId,
         collected: progress.collected ? 1 : 0,
         delivered_at: progress.deliveredAt ?? null,
-        ...(progress.decided && !shipment.progress.decided && { cancelled_at: updatedAt }),
+        ...(progress.decided &&
+          !shipment.progress.decided &&
+          (progress.closedAt === undefined ? { cancelled_at: updatedAt } : { closed_at: progress.closedAt })),
       }),
       ...(booking !== undefined && { booking }),
       ...(trackingNumber !== undefined && { tracking_number: trackingNumber }),

@@ -3,7 +3,7 @@ import { type Client, Code, ConnectError, createClient, createServiceImplSpec } 
 import { Registry } from "prom-client";
 import { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { type Order, OrderSchema, Order_State as OrderState } from "../../../gen/docket/order/v1/order_pb.js";
-import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { type ClosedUnits, OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { createInProcessBus } from "../../runtime/bus/in-process.ts";
 import { systemClock } from "../../runtime/clock.ts";
 import { notFound } from "../../runtime/errors.ts";
@@ -47,6 +47,7 @@ export function confirmedOrder(id: string, changes: Partial<Pick<Order, "state" 
 export async function startLogistics(open: OpenTestDatabase, options: LogisticsOptions = {}) {
   const db = await open<LogisticsDatabase>();
   const orders = new Map<string, Order>();
+  const announced = { meanwhile: async (_closedUnits: readonly ClosedUnits[]): Promise<void> => {} };
   const log = createLogger({ level: "silent", name: "test" });
   const bus = createInProcessBus({ log });
   const interceptors = createInterceptors({
@@ -58,11 +59,12 @@ export async function startLogistics(open: OpenTestDatabase, options: LogisticsO
   const { transport, mount } = createLocalTransport({ interceptors });
   mount([
     createServiceImplSpec<typeof OrderService>(OrderService, {
-      async getOrder({ name }) {
+      async announceShipment({ name, closedUnits }) {
         const order = orders.get(name);
         if (order === undefined) {
           throw notFound("docket.dev/Order", name);
         }
+        await announced.meanwhile(closedUnits);
         return order;
       },
     }),
@@ -107,6 +109,8 @@ export async function startLogistics(open: OpenTestDatabase, options: LogisticsO
     db,
     bus,
     orders,
+    /** What happens when the order service has been told of a shipment, before it answers with the order as it was. */
+    announced,
     service,
     /** Another process on the same database, not started. */
     startAnother: start,

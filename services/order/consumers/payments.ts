@@ -16,7 +16,7 @@ import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { amountText } from "../domain/amount-text.ts";
 import { advance, type Change, consequences, type Happening, note } from "../domain/changes.ts";
-import type { Order } from "../domain/order.ts";
+import { dueOf, type Order } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { isGivenUp, owesMoney } from "../domain/owed-money.ts";
 import { type Funds, holdsMoney, paymentStateOf } from "../domain/payment-state.ts";
@@ -140,9 +140,9 @@ async function paymentTold(
       type,
       message: reason === "" ? `${message}: ${amount}.` : `${message}: ${reason}.`,
       metadata: { payment: payment?.name ?? "", amount, ...(reason !== "" && { reason }) },
-      patch: { ...funds, paymentState: paymentStateOf(before.total, funds) },
+      patch: { ...funds, paymentState: paymentStateOf(dueOf(before), funds) },
     };
-    const goingBack = payment?.settling === true || isGivenUp(before);
+    const goingBack = payment?.settling === true || isGivenUp(before) || before.linesSagaId !== undefined;
     const first =
       alarms && goingBack
         ? advance(

@@ -1,6 +1,7 @@
 import type { Transaction } from "kysely";
 import {
   ShipmentCancelledSchema,
+  ShipmentClosedSchema,
   ShipmentCollectedSchema,
   ShipmentCreatedSchema,
   ShipmentDeliveredSchema,
@@ -14,6 +15,7 @@ import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { consequences, note } from "../domain/changes.ts";
 import { withParcels } from "../domain/parcels.ts";
+import { isOver } from "../shipment-units.ts";
 import { changeOrder } from "../store/orders.ts";
 import { rememberShipment } from "../store/projections.ts";
 
@@ -36,6 +38,13 @@ const notable: Partial<Record<Shipment_State, string>> = {
 
 function notableOf(shipment: Shipment | undefined): string | undefined {
   return shipment && notable[shipment.state];
+}
+
+function closing(shipment: Shipment | undefined): string {
+  const units = (of: "quantity" | "quantityRestocked") => shipment?.lines.reduce((sum, line) => sum + line[of], 0) ?? 0;
+  return shipment?.state === Shipment_State.LOST
+    ? `The shipment was closed as lost: ${units("quantity")} units.`
+    : `The shipment was closed as returned: ${units("quantityRestocked")} of ${units("quantity")} units are in stock again.`;
 }
 
 /** Projects the logistics service's events onto orders. */
@@ -68,6 +77,9 @@ export function createShipmentConsumer(ctx: OrderContext, bus: EventBus): Consum
       on(ShipmentCancelledSchema, (trx, { shipment }, event) =>
         apply(trx, event, { type: "ShipmentCancelled", message: "The shipment was cancelled.", shipment }),
       ),
+      on(ShipmentClosedSchema, (trx, { shipment }, event) =>
+        apply(trx, event, { type: "ShipmentClosed", message: closing(shipment), shipment }),
+      ),
     ],
   });
 }
@@ -87,7 +99,7 @@ async function shipmentTold(
     const parcels = await rememberShipment(trx, ctx.db.dialect, key, {
       id: parts.shipment,
       sequence: event.sequence,
-      cancelled: shipment.state === Shipment_State.CANCELLED,
+      over: isOver(shipment),
       delivered: shipment.state === Shipment_State.DELIVERED,
       lines: shipment.lines.map(({ lineItemId, quantity }) => ({ lineId: lineItemId, quantity })),
     });

@@ -169,6 +169,24 @@ const orderFeed: Migration = {
   },
 };
 
+const shipmentAnnouncements: Migration = {
+  up: ({ schema }) =>
+    ensure(
+      schema.alterTable("orders").addColumn("shipment_announcements", int, (column) => column.notNull().defaultTo(0)),
+    ),
+};
+
+const cancelledLines: Migration = {
+  async up({ schema }) {
+    const orders = () => schema.alterTable("orders");
+    await ensure(orders().addColumn("cancelled_total", minorUnits, (column) => column.notNull().defaultTo(0)));
+    await ensure(orders().addColumn("lines_saga_id", text(64)));
+    await ensure(
+      schema.alterTable("order_lines").addColumn("quantity_cancelled", int, (column) => column.notNull().defaultTo(0)),
+    );
+  },
+};
+
 function index(name: string, table: string, columns: readonly string[]): Migration {
   return {
     up: ({ schema }) =>
@@ -193,6 +211,8 @@ const orderMigrations: Readonly<Record<string, Migration>> = {
   "order-008-order-payments": orderPayments,
   "order-009-order-shipments": orderShipments,
   "order-010-order-feed": orderFeed,
+  "order-011r-shipment-announcements": shipmentAnnouncements,
+  "order-012r-cancelled-lines": cancelledLines,
 };
 
 /** All migrations of the order service's database. */

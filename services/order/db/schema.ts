@@ -42,6 +42,11 @@ export interface OrdersTable {
   held_at: number | null;
   saga_id: string;
   late_saga_id: string | null;
+  lines_saga_id: string | null;
+  /** How often a shipment was announced; see `rpc/fence-shipments.ts`. */
+  shipment_announcements: number;
+  /** What was taken off `total` by cancelling lines. */
+  cancelled_total: Integer64;
   reservation_attempt: number;
   created_at: number;
   updated_at: number;
@@ -62,6 +67,7 @@ export interface OrderLinesTable {
   total: Integer64;
   quantity_shipped: number;
   quantity_delivered: number;
+  quantity_cancelled: number;
 }
 
 /** The timelines. */
@@ -97,6 +103,7 @@ export interface OrderShipmentsTable {
   order_id: string;
   shipment_id: string;
   event_sequence: number;
+  /** Also where it was closed. */
   cancelled: number;
   delivered: number;
   /** Line ids and quantities, as JSON. */

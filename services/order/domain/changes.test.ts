@@ -31,6 +31,7 @@ const { order: fresh } = newOrder({
       total: 900n,
       quantityShipped: 0,
       quantityDelivered: 0,
+      quantityCancelled: 0,
     },
   ],
   totals: { subtotal: 900n, discountTotal: 0n, shippingFee: 0n, total: 900n },

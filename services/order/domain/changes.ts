@@ -1,4 +1,4 @@
-import type { Order, OrderProgress, TimelineEntry } from "./order.ts";
+import { dueOf, type Order, type OrderProgress, type TimelineEntry } from "./order.ts";
 import { effectiveState, type OrderTrigger, type Transition, transition } from "./order-state.ts";
 import { allDelivered, anyShipped } from "./parcels.ts";
 import { isSettled } from "./payment-state.ts";
@@ -11,6 +11,7 @@ export type OrderFact =
   | "FULFILLING"
   | "COMPLETED"
   | "UPDATED"
+  | "LINES_CANCELLED"
   | "HELD"
   | "RELEASED"
   | "CANCELLING"
@@ -80,6 +81,11 @@ export function note(order: Order, happening: Happening, moment: Moment): Change
   return change(order, order, "UPDATED", happening, moment);
 }
 
+/** Units of the order are cancelled; its state stays. */
+export function linesCancelled(order: Order, happening: Happening, moment: Moment): Change {
+  return change(order, order, "LINES_CANCELLED", happening, moment);
+}
+
 /** A change that moves the state where the state allows it, and is only noted where it does not. */
 export function advance(order: Order, trigger: OrderTrigger, happening: Happening, moment: Moment): Change {
   const moved = transition(order, trigger);
@@ -109,7 +115,8 @@ export function consequences(order: Order, moment: Moment): Change[] {
   if (effectiveState(current) === "FULFILLING" && !anyShipped(current.lines)) {
     follow("UNSHIP", { type: "OrderUnshipped", message: "No shipment is left." });
   }
-  if (effectiveState(current) === "FULFILLING" && allDelivered(current.lines) && isSettled(current.total, current)) {
+  const settled = isSettled(dueOf(current), current) && current.linesSagaId === undefined;
+  if (effectiveState(current) === "FULFILLING" && allDelivered(current.lines) && settled) {
     follow("COMPLETE", { type: "OrderCompleted", message: "All lines are delivered and paid." });
   }
   return changes;

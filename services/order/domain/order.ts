@@ -36,6 +36,8 @@ export interface OrderLine {
   readonly total: bigint;
   readonly quantityShipped: number;
   readonly quantityDelivered: number;
+  /** Units that were cancelled while the rest of the order goes on. */
+  readonly quantityCancelled: number;
 }
 
 /** What the shopper must do next to pay. */
@@ -89,6 +91,12 @@ export interface OrderProgress extends Standing, Funds {
   readonly sagaId: string;
   /** The saga that gives back money that came late, while it runs. */
   readonly lateSagaId: string | undefined;
+  /** The saga that gives back what cancelled lines held, while it runs. */
+  readonly linesSagaId: string | undefined;
+  /** What cancelled lines took off the total, in minor units. */
+  readonly cancelledTotal: bigint;
+  /** How often a shipment was announced; grows without a new version. */
+  readonly shipmentAnnouncements: number;
   /** How many reservations were tried; the last one's number. */
   readonly reservationAttempt: number;
   readonly updatedAt: number;
@@ -110,6 +118,11 @@ export interface TimelineEntry {
   readonly metadata: Readonly<Record<string, string>>;
   readonly actor: string;
   readonly createdAt: number;
+}
+
+/** What the customer has to pay for what was not cancelled, in minor units. */
+export function dueOf({ total, cancelledTotal }: Pick<Order, "total" | "cancelledTotal">): bigint {
+  return total - cancelledTotal;
 }
 
 /** The resource name. */

@@ -13,11 +13,12 @@ const line = (id: string, quantity: number): OrderLine => ({
   total: BigInt(quantity),
   quantityShipped: 0,
   quantityDelivered: 0,
+  quantityCancelled: 0,
 });
 
 const parcel = (lines: Record<string, number>, is: Partial<Parcel> = {}): Parcel => ({
   id: "p",
-  cancelled: false,
+  over: false,
   delivered: false,
   lines: Object.entries(lines).map(([lineId, quantity]) => ({ lineId, quantity })),
   ...is,
@@ -39,7 +40,7 @@ test("counts what is shipped and delivered over all parcels", () => {
 });
 
 test("a cancelled parcel counts for nothing, also one that was delivered by mistake", () => {
-  expect(counts([parcel({ 1: 3 }, { cancelled: true, delivered: true })])).toEqual([
+  expect(counts([parcel({ 1: 3 }, { over: true, delivered: true })])).toEqual([
     [0, 0],
     [0, 0],
   ]);

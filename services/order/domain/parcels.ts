@@ -3,7 +3,8 @@ import type { OrderLine } from "./order.ts";
 /** A shipment as the order sees it. */
 export interface Parcel {
   readonly id: string;
-  readonly cancelled: boolean;
+  /** Cancelled or closed: its units are on no way to the customer any more. */
+  readonly over: boolean;
   readonly delivered: boolean;
   readonly lines: readonly { readonly lineId: string; readonly quantity: number }[];
 }
@@ -12,7 +13,7 @@ export interface Parcel {
 export function withParcels(lines: readonly OrderLine[], parcels: readonly Parcel[]): OrderLine[] {
   const shipped = new Map<string, number>();
   const delivered = new Map<string, number>();
-  const live = parcels.filter((parcel) => !parcel.cancelled);
+  const live = parcels.filter((parcel) => !parcel.over);
   for (const parcel of live) {
     for (const { lineId, quantity } of parcel.lines) {
       shipped.set(lineId, (shipped.get(lineId) ?? 0) + quantity);
@@ -33,7 +34,7 @@ export function anyShipped(lines: readonly OrderLine[]): boolean {
   return lines.some((line) => line.quantityShipped > 0);
 }
 
-/** Whether every unit of every line was delivered. */
+/** Whether every unit of every line was delivered or cancelled. */
 export function allDelivered(lines: readonly OrderLine[]): boolean {
-  return lines.every((line) => line.quantityDelivered >= line.quantity);
+  return lines.every((line) => line.quantityDelivered >= line.quantity - line.quantityCancelled);
 }

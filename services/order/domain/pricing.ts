@@ -74,6 +74,7 @@ export function priceOrder(
       total: lineTotal({ quantity: wanted.quantity, unitPrice, discount }),
       quantityShipped: 0,
       quantityDelivered: 0,
+      quantityCancelled: 0,
     };
   });
 

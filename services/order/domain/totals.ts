@@ -31,6 +31,17 @@ export function lineTotal(line: PricedLine): bigint {
   return grossOf(line) - line.discount;
 }
 
+/**
+ * What of a line's total belongs to so many of its units: their part of it, half up to the minor unit. Of all units it is
+ * the total, so that what is cancelled bit by bit adds up.
+ */
+export function shareOf(
+  { total, quantity }: { readonly total: bigint; readonly quantity: number },
+  units: number,
+): bigint {
+  return roundHalfUp(total * BigInt(units), BigInt(quantity));
+}
+
 /** `gross × rate`, half up to the minor unit. The rate is a decimal as `parseDecimal` takes it, else a RangeError. */
 export function discountAtRate(gross: bigint, rate: string): bigint {
   const decimal = parseDecimal(rate);

@@ -41,7 +41,7 @@ export function releaseOrder(ctx: OrderContext): ServiceImpl<typeof OrderService
           ? await retryRefund(trx, ctx, before, request.note, moment)
           : release(before, request.note, moment);
       const order = await saveChanges(trx, ctx, before, changes);
-      for (const sagaId of [order.sagaId, order.lateSagaId]) {
+      for (const sagaId of [order.sagaId, order.lateSagaId, order.linesSagaId]) {
         if (sagaId !== undefined) {
           await goOn(ctx, trx, sagaId);
         }

@@ -4,6 +4,7 @@ import type { FieldMask } from "@bufbuild/protobuf/wkt";
 import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import { createValidator } from "@bufbuild/protovalidate";
 import type { ServiceImpl } from "@connectrpc/connect";
+import type { Transaction } from "kysely";
 import { type Order as OrderMessage, OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { FieldBehavior, field_behavior } from "../../../gen/google/api/field_behavior_pb.js";
@@ -14,13 +15,17 @@ import { checkEtag } from "../../runtime/etag.ts";
 import { applyPaths, updatePaths } from "../../runtime/field-mask.ts";
 import { requestIdOf } from "../../runtime/request-id.ts";
 import type { OrderContext } from "../context.ts";
+import type { OrderDatabase } from "../db/schema.ts";
 import { type Change, note } from "../domain/changes.ts";
 import type { Order } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
-import { anyShipped } from "../domain/parcels.ts";
-import { orderNotFound, wrongState } from "../errors.ts";
+import { orderNotFound, shipmentExists, wrongState } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
-import { changeOrder } from "../store/orders.ts";
+import { isOver } from "../shipment-units.ts";
+import { changeOrder, findOrder } from "../store/orders.ts";
+import { againWhenChanged } from "./again-when-changed.ts";
+import { attempt } from "./attempt.ts";
+import { checkFence, type FencedShipments, fenceShipments, mayHaveShipments } from "./fence-shipments.ts";
 import { toAddress, toCustomer } from "./order-draft.ts";
 import { orderIdOf } from "./order-name.ts";
 
@@ -71,17 +76,16 @@ export function updateOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
     const wanted = request.order ?? create(OrderSchema);
     const id = orderIdOf(wanted.name);
     const call = { tenant, method, requestId: requestIdOf(request, context), request, clock: ctx.clock };
-    return idempotent(ctx.db, call, async (trx) => {
+
+    const update = async (trx: Transaction<OrderDatabase>, fenced: FencedShipments | undefined) => {
       const order = await changeOrder(trx, ctx, { tenant, id }, (before) => {
         checkEtag(wanted.etag, before.version);
-        const stored = toOrderMessage(before);
-        const paths = pathsOf(stored, wanted, request.updateMask);
-        const updated = applyPaths(OrderSchema, stored, wanted, paths);
-        if (equals(OrderSchema, stored, updated)) {
+        const { paths, updated, changes } = wantedOf(before, wanted, request.updateMask);
+        if (!changes) {
           return [];
         }
-        if (paths.some((path) => !free.includes(path.split(".")[0] ?? "")) && !stillChangeable(before)) {
-          throw wrongState(before, "changing customer and shipping address");
+        if (dependsOnShipments(paths)) {
+          checkChangeable(before, fenced);
         }
         validate(updated);
         return [change(before, updated, paths, { actor: actorOf(principal), at: ctx.clock.now().getTime() })];
@@ -90,8 +94,50 @@ export function updateOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
         throw orderNotFound(wanted.name);
       }
       return toOrderMessage(order);
+    };
+
+    /** The order's shipments, where what is to change depends on them. */
+    const prepare = async (): Promise<FencedShipments | undefined> => {
+      const order = await findOrder(ctx.db.kysely, tenant, id);
+      if (order === undefined || !mayHaveShipments(order)) {
+        return undefined;
+      }
+      const { paths, changes } = wantedOf(order, wanted, request.updateMask);
+      return changes && dependsOnShipments(paths) ? fenceShipments(ctx, order, context) : undefined;
+    };
+
+    return againWhenChanged(async () => {
+      const fenced = await attempt(prepare);
+      return idempotent(ctx.db, call, async (trx) => update(trx, fenced()));
     });
   };
+}
+
+/** What the caller wants to change, and whether it changes anything. */
+function wantedOf(order: Order, wanted: OrderMessage, mask: FieldMask | undefined) {
+  const stored = toOrderMessage(order);
+  const paths = pathsOf(stored, wanted, mask);
+  const updated = applyPaths(OrderSchema, stored, wanted, paths);
+  return { paths, updated, changes: !equals(OrderSchema, stored, updated) };
+}
+
+function dependsOnShipments(paths: readonly string[]): boolean {
+  return paths.some((path) => !free.includes(path.split(".")[0] ?? ""));
+}
+
+/** Customer and address may change until a shipment carries them; only the logistics service knows whether one does. */
+function checkChangeable(order: Order, fenced: FencedShipments | undefined): void {
+  const state = effectiveState(order);
+  if (state === "PLACING" || state === "AWAITING_PAYMENT") {
+    return;
+  }
+  if (!mayHaveShipments(order)) {
+    throw wrongState(order, "changing customer and shipping address");
+  }
+  const shipment = checkFence(order, fenced).find((it) => !isOver(it));
+  if (shipment !== undefined) {
+    throw shipmentExists(order, shipment.name);
+  }
 }
 
 function change(
@@ -108,10 +154,6 @@ function change(
   };
   const fields = [...new Set(paths.map((path) => path.split(".")[0]))].join(",");
   return note(before, { type: "OrderUpdated", message: "The order was changed.", metadata: { fields }, patch }, moment);
-}
-
-function stillChangeable(order: Order): boolean {
-  return ["PLACING", "AWAITING_PAYMENT", "CONFIRMED"].includes(effectiveState(order)) && !anyShipped(order.lines);
 }
 
 /** The paths to change, without what a whole order that was read and sent back holds besides. */

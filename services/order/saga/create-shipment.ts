@@ -98,9 +98,10 @@ async function shipRest(
 }
 
 function holdsAll({ state, lines }: Shipment, order: Order): boolean {
+  const held = new Map(lines.map(({ lineItemId, quantity }) => [lineItemId, quantity]));
   return (
     state !== Shipment_State.CANCELLED &&
-    order.lines.every(({ id, quantity }) => lines.some((line) => line.lineItemId === id && line.quantity === quantity))
+    order.lines.every(({ id, quantity, quantityCancelled }) => (held.get(id) ?? 0) >= quantity - quantityCancelled)
   );
 }
 

@@ -156,7 +156,7 @@ function canGoOn(order: Order): boolean {
 }
 
 /** What a payment holds that is not on its way back. */
-function fundsOf(payment: Payment): Funds {
+export function fundsOf(payment: Payment): Funds {
   const captured = minorOf(payment.capturedAmount);
   const pending = payment.refunds
     .filter((refund) => refund.state === Refund_State.PENDING)

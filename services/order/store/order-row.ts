@@ -40,6 +40,9 @@ export function toProgressColumns(order: Order): Omit<Insertable<OrdersTable>, "
     held_at: order.heldAt ?? null,
     saga_id: order.sagaId,
     late_saga_id: order.lateSagaId ?? null,
+    lines_saga_id: order.linesSagaId ?? null,
+    cancelled_total: order.cancelledTotal,
+    shipment_announcements: order.shipmentAnnouncements,
     reservation_attempt: order.reservationAttempt,
     updated_at: order.updatedAt,
     version: order.version,
@@ -83,6 +86,7 @@ export function toLineRow(order: Pick<Order, "tenant" | "id">, line: OrderLine):
     total: line.total,
     quantity_shipped: line.quantityShipped,
     quantity_delivered: line.quantityDelivered,
+    quantity_cancelled: line.quantityCancelled,
   };
 }
 
@@ -134,6 +138,9 @@ export function fromOrderRow(row: OrderRow, lines: readonly OrderLineRow[]): Ord
     heldAt: row.held_at ?? undefined,
     sagaId: row.saga_id,
     lateSagaId: row.late_saga_id ?? undefined,
+    linesSagaId: row.lines_saga_id ?? undefined,
+    cancelledTotal: BigInt(row.cancelled_total),
+    shipmentAnnouncements: row.shipment_announcements,
     reservationAttempt: row.reservation_attempt,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
@@ -153,6 +160,7 @@ function fromLineRow(row: OrderLineRow): OrderLine {
     total: BigInt(row.total),
     quantityShipped: row.quantity_shipped,
     quantityDelivered: row.quantity_delivered,
+    quantityCancelled: row.quantity_cancelled,
   };
 }
 

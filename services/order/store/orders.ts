@@ -143,10 +143,18 @@ export async function saveChanges(
   }
   for (const [index, line] of last.lines.entries()) {
     const old = before.lines[index];
-    if (old?.quantityShipped !== line.quantityShipped || old.quantityDelivered !== line.quantityDelivered) {
+    const changed =
+      old?.quantityShipped !== line.quantityShipped ||
+      old.quantityDelivered !== line.quantityDelivered ||
+      old.quantityCancelled !== line.quantityCancelled;
+    if (changed) {
       await trx
         .updateTable("order_lines")
-        .set({ quantity_shipped: line.quantityShipped, quantity_delivered: line.quantityDelivered })
+        .set({
+          quantity_shipped: line.quantityShipped,
+          quantity_delivered: line.quantityDelivered,
+          quantity_cancelled: line.quantityCancelled,
+        })
         .where("tenant_id", "=", before.tenant)
         .where("order_id", "=", before.id)
         .where("line_number", "=", Number(line.id))
@@ -169,6 +177,18 @@ export async function changeOrder(
 ): Promise<Order | undefined> {
   const order = await lockOrder(trx, sink.db.dialect, key.tenant, key.id);
   return order && saveChanges(trx, sink, order, await decide(order));
+}
+
+/** Notes on a locked order that a shipment of it is about to be created; its version stays. Gives the order afterwards. */
+export async function noteAnnouncement(trx: Writer, order: Order): Promise<Order> {
+  const shipmentAnnouncements = order.shipmentAnnouncements + 1;
+  await trx
+    .updateTable("orders")
+    .set({ shipment_announcements: shipmentAnnouncements })
+    .where("tenant_id", "=", order.tenant)
+    .where("id", "=", order.id)
+    .execute();
+  return { ...order, shipmentAnnouncements };
 }
 
 async function record(trx: Writer, sink: ChangeSink, changes: readonly Change[]): Promise<void> {

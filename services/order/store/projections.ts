@@ -74,7 +74,7 @@ export async function rememberShipment(
     (row): ToldShipment => ({
       id: row.shipment_id,
       sequence: row.event_sequence,
-      cancelled: row.cancelled === 1,
+      over: row.cancelled === 1,
       delivered: row.delivered === 1,
       lines: JSON.parse(row.lines) as Parcel["lines"],
     }),
@@ -88,7 +88,7 @@ export async function rememberShipment(
     order_id: key.id,
     shipment_id: told.id,
     event_sequence: told.sequence,
-    cancelled: told.cancelled ? 1 : 0,
+    cancelled: told.over ? 1 : 0,
     delivered: told.delivered ? 1 : 0,
     lines: JSON.stringify(told.lines),
   });

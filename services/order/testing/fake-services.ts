@@ -18,6 +18,7 @@ import {
 import { type Shipment, Shipment_State, ShipmentSchema } from "../../../gen/docket/logistics/v1/logistics_pb.js";
 import {
   CancelOrderShipmentsResponseSchema,
+  FenceOrderShipmentsResponseSchema,
   ListShipmentsResponseSchema,
   LogisticsService,
 } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
@@ -317,7 +318,7 @@ export function fakeLogistics(bus: EventBus) {
   const shipments = new Map<string, Shipment>();
   const closed = new Set<string>();
   const calls: string[] = [];
-  const control = { away: 0, underWay: false, refuse: false };
+  const control = { away: 0, underWay: false, refuse: false, whenFenced: async () => {} };
   const parentOf = (name: string) => name.split("/").slice(0, 2).join("/");
   const liveOf = (parent: string) =>
     [...shipments.values()].filter(
@@ -358,6 +359,11 @@ export function fakeLogistics(bus: EventBus) {
     },
     listShipments({ parent }) {
       return create(ListShipmentsResponseSchema, { shipments: liveOf(parent) });
+    },
+    async fenceOrderShipments({ parent }) {
+      const ofOrder = [...shipments.values()].filter(({ name }) => parentOf(name) === parent);
+      await control.whenFenced();
+      return create(FenceOrderShipmentsResponseSchema, { shipments: ofOrder });
     },
     async cancelOrderShipments({ parent }, context) {
       calls.push(`cancel shipments ${parent}`);

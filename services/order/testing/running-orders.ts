@@ -110,6 +110,8 @@ export async function startOrders(
     orders,
     /** May name prices. */
     pricing: client(OrderService, transport, { scopes: ["orders.write", "orders.price"] }),
+    /** Calls as the logistics service. */
+    asLogistics: createServiceClient(OrderService, transport, { subject: "logistics" }).for(tenant),
     stranger: client(OrderService, transport, { scopes: ["orders.write"], tenant: "t2" }),
     sagas,
     /** The order's newest saga. */

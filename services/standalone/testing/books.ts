@@ -1,7 +1,8 @@
-import { Shipment_State } from "../../../gen/docket/logistics/v1/logistics_pb.js";
+import { type Shipment, Shipment_State } from "../../../gen/docket/logistics/v1/logistics_pb.js";
 import { Automation, type Order, Order_State } from "../../../gen/docket/order/v1/order_pb.js";
 import { Payment_State, Refund_State } from "../../../gen/docket/payment/v1/payment_pb.js";
 import type { Docket } from "../../../web-client/sdk/docket.ts";
+import { orderOf } from "./order-of.ts";
 import { auditSagas } from "./saga-books.ts";
 import { cents, reached } from "./shop.ts";
 import { auditStock } from "./stock-books.ts";
@@ -19,8 +20,9 @@ const funded: ReadonlySet<Order_State> = new Set([CONFIRMED, FULFILLING, COMPLET
  */
 export async function auditBooks(docket: Docket): Promise<string[]> {
   const orders = await Array.fromAsync(docket.listOrders({ pageSize: 1000 }));
-  const perOrder = await Promise.all([auditMoney(docket, orders), auditShipments(docket, orders)]);
-  const rest = await Promise.all([auditStock(docket, orders), auditSagas(docket, orders)]);
+  const shipments = await Array.fromAsync(docket.listShipments({ parent: "orders/-", pageSize: 1000 }));
+  const perOrder = [await auditMoney(docket, orders), auditShipments(shipments, orders)];
+  const rest = await Promise.all([auditStock(docket, orders, shipments), auditSagas(docket, orders)]);
   const timelines = await Promise.all(orders.slice(0, 100).map((order) => auditTimeline(docket, order)));
   return [...perOrder, ...rest, ...timelines].flat();
 }
@@ -58,14 +60,17 @@ async function auditMoney(docket: Docket, orders: readonly Order[]): Promise<str
     if (settled && captured !== cents(order.total)) {
       problems.push(`${order.name} is ${Order_State[order.state]}: ${captured} of ${cents(order.total)} taken`);
     }
+    const due = cents(order.total) - cents(order.cancelledTotal);
+    if (order.state === COMPLETED && cents(order.cancelledTotal) > 0n && captured - refunded !== due) {
+      problems.push(`${order.name} has cancelled units: ${captured - refunded} kept of ${due} due`);
+    }
     return problems;
   });
 }
 
-async function auditShipments(docket: Docket, orders: readonly Order[]): Promise<string[]> {
-  const shipments = await Array.fromAsync(docket.listShipments({ parent: "orders/-", pageSize: 1000 }));
-  const live = shipments.filter(({ state }) => state !== Shipment_State.CANCELLED);
-  const byOrder = Map.groupBy(live, ({ name }) => name.slice(0, name.indexOf("/shipments/")));
+function auditShipments(shipments: readonly Shipment[], orders: readonly Order[]): string[] {
+  const live = shipments.filter(({ state, closeTime }) => state !== Shipment_State.CANCELLED && !closeTime);
+  const byOrder = Map.groupBy(live, orderOf);
   return orders.flatMap((order) => {
     const own = byOrder.get(order.name) ?? [];
     const units = (lineId: string, states?: readonly Shipment_State[]) =>
@@ -73,9 +78,10 @@ async function auditShipments(docket: Docket, orders: readonly Order[]): Promise
         .filter(({ state }) => states?.includes(state) ?? true)
         .flatMap(({ lines }) => lines)
         .reduce((sum, line) => sum + (line.lineItemId === lineId ? line.quantity : 0), 0);
-    return order.lineItems.flatMap(({ id, quantity, quantityShipped, quantityDelivered }) => {
+    return order.lineItems.flatMap(({ id, quantity, quantityCancelled, quantityShipped, quantityDelivered }) => {
       const [shipped, delivered] = [units(id), units(id, [Shipment_State.DELIVERED])];
-      return shipped === quantityShipped && delivered === quantityDelivered && shipped <= quantity
+      const most = quantity - quantityCancelled;
+      return shipped === quantityShipped && delivered === quantityDelivered && shipped <= most
         ? []
         : [
             `${order.name}#${id}: ${shipped}/${delivered} shipped/delivered, told ${quantityShipped}/${quantityDelivered}`,

@@ -1,8 +1,10 @@
 import type { Item, Reservation } from "../../../gen/docket/inventory/v1/inventory_pb.js";
 import { Reservation_State } from "../../../gen/docket/inventory/v1/inventory_pb.js";
+import type { Shipment } from "../../../gen/docket/logistics/v1/logistics_pb.js";
 import { type Order, Order_State } from "../../../gen/docket/order/v1/order_pb.js";
 import type { Docket } from "../../../web-client/sdk/docket.ts";
 import { paged } from "../../../web-client/sdk/pages.ts";
+import { orderOf } from "./order-of.ts";
 import { reached } from "./shop.ts";
 
 const { HELD, COMMITTED, CONSUMED } = Reservation_State;
@@ -18,7 +20,11 @@ const expected: Partial<Record<Order_State, readonly Reservation_State[]>> = {
 };
 
 /** Each item's ledger adds up to its stock, and what is reserved belongs to the reservations of orders that need it. */
-export async function auditStock(docket: Docket, orders: readonly Order[]): Promise<string[]> {
+export async function auditStock(
+  docket: Docket,
+  orders: readonly Order[],
+  shipments: readonly Shipment[],
+): Promise<string[]> {
   const items = await Array.fromAsync(docket.listItems({ pageSize: 1000 }));
   const reservations = await Array.fromAsync(
     paged(
@@ -29,7 +35,12 @@ export async function auditStock(docket: Docket, orders: readonly Order[]): Prom
   const live = reservations.filter(({ state }) => [HELD, COMMITTED, CONSUMED].includes(state));
   const byItem = await Promise.all(items.map((item) => auditItem(docket, item, live)));
   const byOrder = Map.groupBy(live, ({ order }) => order);
-  return [...byItem.flat(), ...orders.flatMap((order) => auditOrder(order, byOrder.get(order.name) ?? []))];
+  const closed = Map.groupBy(
+    shipments.filter(({ closeTime }) => closeTime),
+    orderOf,
+  );
+  const ofOrder = (order: Order) => auditOrder(order, byOrder.get(order.name) ?? [], closed.get(order.name) ?? []);
+  return [...byItem.flat(), ...orders.flatMap(ofOrder)];
 }
 
 async function auditItem(docket: Docket, item: Item, live: readonly Reservation[]): Promise<string[]> {
@@ -59,15 +70,24 @@ async function auditItem(docket: Docket, item: Item, live: readonly Reservation[
     : problems;
 }
 
-function auditOrder(order: Order, live: readonly Reservation[]): string[] {
+/**
+ * What an order has reserved in all: its units that were not cancelled, and up to as many again as were in closed shipments,
+ * which are reserved once more when they are shipped again. Of an order that is over only these are left.
+ */
+function auditOrder(order: Order, live: readonly Reservation[], closed: readonly Shipment[]): string[] {
   const states = expected[reached(order)];
   if (states === undefined) {
     return [];
   }
-  const wanted = order.lineItems.reduce((sum, { quantity }) => sum + BigInt(quantity), 0n);
+  const isOver = states.length === 0;
+  const consumed = isOver ? [CONSUMED] : [COMMITTED, CONSUMED];
+  const allowed = closed.length > 0 ? consumed : states;
+  const wanted = order.lineItems.reduce((sum, line) => sum + BigInt(line.quantity - line.quantityCancelled), 0n);
+  const again = closed.flatMap(({ lines }) => lines).reduce((sum, { quantity }) => sum + BigInt(quantity), 0n);
   const units = live.flatMap(({ items }) => items).reduce((sum, { quantity }) => sum + quantity, 0n);
   const names = live.map(({ name, state }) => `${name} ${Reservation_State[state]}`).join(", ") || "nothing";
-  return live.every(({ state }) => states.includes(state)) && units === (states.length === 0 ? 0n : wanted)
+  const adds = isOver ? units <= again : units >= wanted && units <= wanted + again;
+  return live.every(({ state }) => allowed.includes(state)) && adds
     ? []
     : [`${order.name} is ${Order_State[order.state]} and has reserved ${names} (${units} of ${wanted} units)`];
 }

@@ -435,6 +435,74 @@ export declare type ReleaseReservationRequest = Message<"docket.inventory.v1.Rel
 export declare const ReleaseReservationRequestSchema: GenMessage<ReleaseReservationRequest>;
 
 /**
+ * Request of ResizeReservation.
+ *
+ * @generated from message docket.inventory.v1.ResizeReservationRequest
+ */
+export declare type ResizeReservationRequest = Message<"docket.inventory.v1.ResizeReservationRequest"> & {
+  /**
+   * The reservation's resource name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * How much of each SKU, in all. One that is left out stays as it is.
+   *
+   * @generated from field: repeated docket.inventory.v1.ResizedItem items = 2;
+   */
+  items: ResizedItem[];
+
+  /**
+   * Grows with what the caller computes this from: a request with a smaller one than the last changes nothing.
+   *
+   * @generated from field: int64 revision = 3;
+   */
+  revision: bigint;
+
+  /**
+   * Only give back what is too much, and reserve nothing more.
+   *
+   * @generated from field: bool give_back_only = 4;
+   */
+  giveBackOnly: boolean;
+};
+
+/**
+ * Describes the message docket.inventory.v1.ResizeReservationRequest.
+ * Use `create(ResizeReservationRequestSchema)` to create a new message.
+ */
+export declare const ResizeReservationRequestSchema: GenMessage<ResizeReservationRequest>;
+
+/**
+ * So many units of one SKU that a reservation is to have held in all.
+ *
+ * @generated from message docket.inventory.v1.ResizedItem
+ */
+export declare type ResizedItem = Message<"docket.inventory.v1.ResizedItem"> & {
+  /**
+   * The SKU, each once.
+   *
+   * @generated from field: string sku = 1;
+   */
+  sku: string;
+
+  /**
+   * How many units; may be 0.
+   *
+   * @generated from field: int64 quantity = 2;
+   */
+  quantity: bigint;
+};
+
+/**
+ * Describes the message docket.inventory.v1.ResizedItem.
+ * Use `create(ResizedItemSchema)` to create a new message.
+ */
+export declare const ResizedItemSchema: GenMessage<ResizedItem>;
+
+/**
  * Request of GetReservation.
  *
  * @generated from message docket.inventory.v1.GetReservationRequest
@@ -631,6 +699,18 @@ export declare const InventoryService: GenService<{
   releaseReservation: {
     methodKind: "unary";
     input: typeof ReleaseReservationRequestSchema;
+    output: typeof ReservationSchema;
+  },
+  /**
+   * Sets how much a committed reservation has held in all, what has left the warehouse included: more is reserved, or what
+   * is too much is given back, all SKUs or none. What has left stays the least. Refused as OUT_OF_STOCK where not enough is
+   * free. An older revision than the last one changes nothing, nor does a reservation that was released.
+   *
+   * @generated from rpc docket.inventory.v1.InventoryService.ResizeReservation
+   */
+  resizeReservation: {
+    methodKind: "unary";
+    input: typeof ResizeReservationRequestSchema;
     output: typeof ReservationSchema;
   },
   /**

@@ -120,3 +120,24 @@ export declare type ShipmentCancelled = Message<"docket.logistics.v1.ShipmentCan
  */
 export declare const ShipmentCancelledSchema: GenMessage<ShipmentCancelled>;
 
+/**
+ * A shipment was closed as lost or returned: its units are on no way to the customer any more. `quantity_restocked` of its
+ * lines says what went back into stock.
+ *
+ * @generated from message docket.logistics.v1.ShipmentClosed
+ */
+export declare type ShipmentClosed = Message<"docket.logistics.v1.ShipmentClosed"> & {
+  /**
+   * The shipment.
+   *
+   * @generated from field: docket.logistics.v1.Shipment shipment = 1;
+   */
+  shipment?: Shipment | undefined;
+};
+
+/**
+ * Describes the message docket.logistics.v1.ShipmentClosed.
+ * Use `create(ShipmentClosedSchema)` to create a new message.
+ */
+export declare const ShipmentClosedSchema: GenMessage<ShipmentClosed>;
+

@@ -48,7 +48,7 @@ export declare type Shipment = Message<"docket.logistics.v1.Shipment"> & {
   carrier: string;
 
   /**
-   * The carrier's service, for example `standard`.
+   * The carrier's service, for example `standard`. One that the carrier does not have is refused.
    *
    * @generated from field: string carrier_service = 5;
    */
@@ -109,6 +109,14 @@ export declare type Shipment = Message<"docket.logistics.v1.Shipment"> & {
    * @generated from field: string etag = 13;
    */
   etag: string;
+
+  /**
+   * When it was closed as lost or returned, with CloseShipment or with the cancellation of its order. Its units can be
+   * shipped again or cancelled, and nothing that its carrier tells changes it any more.
+   *
+   * @generated from field: google.protobuf.Timestamp close_time = 14;
+   */
+  closeTime?: Timestamp | undefined;
 };
 
 /**
@@ -213,6 +221,13 @@ export enum Shipment_State {
    * @generated from enum value: EXPIRED = 12;
    */
   EXPIRED = 12,
+
+  /**
+   * Given up as lost with CloseShipment.
+   *
+   * @generated from enum value: LOST = 13;
+   */
+  LOST = 13,
 }
 
 /**
@@ -246,6 +261,13 @@ export declare type ShipmentLine = Message<"docket.logistics.v1.ShipmentLine"> &
    * @generated from field: int32 quantity = 3;
    */
   quantity: number;
+
+  /**
+   * Units that went back into stock when the shipment was closed.
+   *
+   * @generated from field: int32 quantity_restocked = 4;
+   */
+  quantityRestocked: number;
 };
 
 /**

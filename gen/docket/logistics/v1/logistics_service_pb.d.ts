@@ -4,7 +4,7 @@
 // @generated from file docket/logistics/v1/logistics_service.proto (package docket.logistics.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Shipment, ShipmentSchema } from "./logistics_pb.js";
 import type { HttpBody, HttpBodySchema } from "../../../google/api/httpbody_pb.js";
@@ -171,6 +171,154 @@ export declare type CancelShipmentRequest = Message<"docket.logistics.v1.CancelS
 export declare const CancelShipmentRequestSchema: GenMessage<CancelShipmentRequest>;
 
 /**
+ * Request of CloseShipment.
+ *
+ * @generated from message docket.logistics.v1.CloseShipmentRequest
+ */
+export declare type CloseShipmentRequest = Message<"docket.logistics.v1.CloseShipmentRequest"> & {
+  /**
+   * The shipment's resource name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What became of it.
+   *
+   * @generated from field: docket.logistics.v1.CloseShipmentRequest.Outcome outcome = 2;
+   */
+  outcome: CloseShipmentRequest_Outcome;
+
+  /**
+   * Of a returned shipment, what cannot be sold again, each line once. All else goes back into stock.
+   *
+   * @generated from field: repeated docket.logistics.v1.WrittenOffLine written_off = 3;
+   */
+  writtenOff: WrittenOffLine[];
+
+  /**
+   * Why, for the shipment's tracking events.
+   *
+   * @generated from field: string note = 4;
+   */
+  note: string;
+
+  /**
+   * Makes the request safe to repeat.
+   *
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message docket.logistics.v1.CloseShipmentRequest.
+ * Use `create(CloseShipmentRequestSchema)` to create a new message.
+ */
+export declare const CloseShipmentRequestSchema: GenMessage<CloseShipmentRequest>;
+
+/**
+ * What became of a shipment.
+ *
+ * @generated from enum docket.logistics.v1.CloseShipmentRequest.Outcome
+ */
+export enum CloseShipmentRequest_Outcome {
+  /**
+   * Not given.
+   *
+   * @generated from enum value: OUTCOME_UNSPECIFIED = 0;
+   */
+  OUTCOME_UNSPECIFIED = 0,
+
+  /**
+   * Lost or destroyed on its way: nothing of it comes back.
+   *
+   * @generated from enum value: LOST = 1;
+   */
+  LOST = 1,
+
+  /**
+   * Back with the sender.
+   *
+   * @generated from enum value: RETURNED = 2;
+   */
+  RETURNED = 2,
+}
+
+/**
+ * Describes the enum docket.logistics.v1.CloseShipmentRequest.Outcome.
+ */
+export declare const CloseShipmentRequest_OutcomeSchema: GenEnum<CloseShipmentRequest_Outcome>;
+
+/**
+ * So many units of one line of a shipment that cannot be sold again.
+ *
+ * @generated from message docket.logistics.v1.WrittenOffLine
+ */
+export declare type WrittenOffLine = Message<"docket.logistics.v1.WrittenOffLine"> & {
+  /**
+   * The id of the order's line.
+   *
+   * @generated from field: string line_item_id = 1;
+   */
+  lineItemId: string;
+
+  /**
+   * How many units.
+   *
+   * @generated from field: int32 quantity = 2;
+   */
+  quantity: number;
+};
+
+/**
+ * Describes the message docket.logistics.v1.WrittenOffLine.
+ * Use `create(WrittenOffLineSchema)` to create a new message.
+ */
+export declare const WrittenOffLineSchema: GenMessage<WrittenOffLine>;
+
+/**
+ * Request of FenceOrderShipments.
+ *
+ * @generated from message docket.logistics.v1.FenceOrderShipmentsRequest
+ */
+export declare type FenceOrderShipmentsRequest = Message<"docket.logistics.v1.FenceOrderShipmentsRequest"> & {
+  /**
+   * The order's resource name.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+};
+
+/**
+ * Describes the message docket.logistics.v1.FenceOrderShipmentsRequest.
+ * Use `create(FenceOrderShipmentsRequestSchema)` to create a new message.
+ */
+export declare const FenceOrderShipmentsRequestSchema: GenMessage<FenceOrderShipmentsRequest>;
+
+/**
+ * Response of FenceOrderShipments.
+ *
+ * @generated from message docket.logistics.v1.FenceOrderShipmentsResponse
+ */
+export declare type FenceOrderShipmentsResponse = Message<"docket.logistics.v1.FenceOrderShipmentsResponse"> & {
+  /**
+   * The order's shipments, whatever their state, the oldest first.
+   *
+   * @generated from field: repeated docket.logistics.v1.Shipment shipments = 1;
+   */
+  shipments: Shipment[];
+};
+
+/**
+ * Describes the message docket.logistics.v1.FenceOrderShipmentsResponse.
+ * Use `create(FenceOrderShipmentsResponseSchema)` to create a new message.
+ */
+export declare const FenceOrderShipmentsResponseSchema: GenMessage<FenceOrderShipmentsResponse>;
+
+/**
  * Request of CancelOrderShipments.
  *
  * @generated from message docket.logistics.v1.CancelOrderShipmentsRequest
@@ -306,7 +454,32 @@ export declare const LogisticsService: GenService<{
     output: typeof ShipmentSchema;
   },
   /**
-   * Cancels all shipments of an order that were not collected yet, and refuses later ones. Fails when one is under way.
+   * Closes a shipment that its carrier has lost or brought back: its units are shipped no longer and can be shipped again
+   * (CreateShipment), be cancelled (CancelOrderLines), or the order with them (CancelOrder). What came back goes into stock
+   * again, but for what is written off. Refused for shipments that were delivered or cancelled, and for those that were not
+   * collected yet: cancel these. Closing a closed shipment with the same outcome changes nothing.
+   *
+   * @generated from rpc docket.logistics.v1.LogisticsService.CloseShipment
+   */
+  closeShipment: {
+    methodKind: "unary";
+    input: typeof CloseShipmentRequestSchema;
+    output: typeof ShipmentSchema;
+  },
+  /**
+   * Refuses every CreateShipment of an order that began before, and answers all shipments of the order: no other is created
+   * without a later AnnounceShipment.
+   *
+   * @generated from rpc docket.logistics.v1.LogisticsService.FenceOrderShipments
+   */
+  fenceOrderShipments: {
+    methodKind: "unary";
+    input: typeof FenceOrderShipmentsRequestSchema;
+    output: typeof FenceOrderShipmentsResponseSchema;
+  },
+  /**
+   * Cancels all shipments of an order that were not collected yet, and refuses later ones. Those that came back are closed,
+   * and their units go into stock again. Fails when one is under way.
    *
    * @generated from rpc docket.logistics.v1.LogisticsService.CancelOrderShipments
    */

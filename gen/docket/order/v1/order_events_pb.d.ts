@@ -134,6 +134,26 @@ export declare type OrderUpdated = Message<"docket.order.v1.OrderUpdated"> & {
 export declare const OrderUpdatedSchema: GenMessage<OrderUpdated>;
 
 /**
+ * Units of an order were cancelled; their stock and their money are being given back.
+ *
+ * @generated from message docket.order.v1.OrderLinesCancelled
+ */
+export declare type OrderLinesCancelled = Message<"docket.order.v1.OrderLinesCancelled"> & {
+  /**
+   * The order.
+   *
+   * @generated from field: docket.order.v1.Order order = 1;
+   */
+  order?: Order | undefined;
+};
+
+/**
+ * Describes the message docket.order.v1.OrderLinesCancelled.
+ * Use `create(OrderLinesCancelledSchema)` to create a new message.
+ */
+export declare const OrderLinesCancelledSchema: GenMessage<OrderLinesCancelled>;
+
+/**
  * An order was stopped.
  *
  * @generated from message docket.order.v1.OrderHeld

@@ -11,7 +11,7 @@ import { file_docket_order_v1_order } from "./order_pb.js";
  * Describes the file docket/order/v1/order_events.proto.
  */
 export const file_docket_order_v1_order_events = /*@__PURE__*/
-  fileDesc("CiJkb2NrZXQvb3JkZXIvdjEvb3JkZXJfZXZlbnRzLnByb3RvEg9kb2NrZXQub3JkZXIudjEiNAoLT3JkZXJQbGFjZWQSJQoFb3JkZXIYASABKAsyFi5kb2NrZXQub3JkZXIudjEuT3JkZXIiPQoUT3JkZXJBd2FpdGluZ1BheW1lbnQSJQoFb3JkZXIYASABKAsyFi5kb2NrZXQub3JkZXIudjEuT3JkZXIiNwoOT3JkZXJDb25maXJtZWQSJQoFb3JkZXIYASABKAsyFi5kb2NrZXQub3JkZXIudjEuT3JkZXIiOAoPT3JkZXJGdWxmaWxsaW5nEiUKBW9yZGVyGAEgASgLMhYuZG9ja2V0Lm9yZGVyLnYxLk9yZGVyIjcKDk9yZGVyQ29tcGxldGVkEiUKBW9yZGVyGAEgASgLMhYuZG9ja2V0Lm9yZGVyLnYxLk9yZGVyIjUKDE9yZGVyVXBkYXRlZBIlCgVvcmRlchgBIAEoCzIWLmRvY2tldC5vcmRlci52MS5PcmRlciIyCglPcmRlckhlbGQSJQoFb3JkZXIYASABKAsyFi5kb2NrZXQub3JkZXIudjEuT3JkZXIiNgoNT3JkZXJSZWxlYXNlZBIlCgVvcmRlchgBIAEoCzIWLmRvY2tldC5vcmRlci52MS5PcmRlciI4Cg9PcmRlckNhbmNlbGxpbmcSJQoFb3JkZXIYASABKAsyFi5kb2NrZXQub3JkZXIudjEuT3JkZXIiNwoOT3JkZXJDYW5jZWxsZWQSJQoFb3JkZXIYASABKAsyFi5kb2NrZXQub3JkZXIudjEuT3JkZXIiNQoMT3JkZXJFeHBpcmVkEiUKBW9yZGVyGAEgASgLMhYuZG9ja2V0Lm9yZGVyLnYxLk9yZGVyIjwKE09yZGVyTmVlZHNBdHRlbnRpb24SJQoFb3JkZXIYASABKAsyFi5kb2NrZXQub3JkZXIudjEuT3JkZXJiBnByb3RvMw", [file_docket_order_v1_order]);
+  fileDesc("CiJkb2NrZXQvb3JkZXIvdjEvb3JkZXJfZXZlbnRzLnByb3RvEg9kb2NrZXQub3JkZXIudjEiNAoLT3JkZXJQbGFjZWQSJQoFb3JkZXIYASABKAsyFi5kb2NrZXQub3JkZXIudjEuT3JkZXIiPQoUT3JkZXJBd2FpdGluZ1BheW1lbnQSJQoFb3JkZXIYASABKAsyFi5kb2NrZXQub3JkZXIudjEuT3JkZXIiNwoOT3JkZXJDb25maXJtZWQSJQoFb3JkZXIYASABKAsyFi5kb2NrZXQub3JkZXIudjEuT3JkZXIiOAoPT3JkZXJGdWxmaWxsaW5nEiUKBW9yZGVyGAEgASgLMhYuZG9ja2V0Lm9yZGVyLnYxLk9yZGVyIjcKDk9yZGVyQ29tcGxldGVkEiUKBW9yZGVyGAEgASgLMhYuZG9ja2V0Lm9yZGVyLnYxLk9yZGVyIjUKDE9yZGVyVXBkYXRlZBIlCgVvcmRlchgBIAEoCzIWLmRvY2tldC5vcmRlci52MS5PcmRlciI8ChNPcmRlckxpbmVzQ2FuY2VsbGVkEiUKBW9yZGVyGAEgASgLMhYuZG9ja2V0Lm9yZGVyLnYxLk9yZGVyIjIKCU9yZGVySGVsZBIlCgVvcmRlchgBIAEoCzIWLmRvY2tldC5vcmRlci52MS5PcmRlciI2Cg1PcmRlclJlbGVhc2VkEiUKBW9yZGVyGAEgASgLMhYuZG9ja2V0Lm9yZGVyLnYxLk9yZGVyIjgKD09yZGVyQ2FuY2VsbGluZxIlCgVvcmRlchgBIAEoCzIWLmRvY2tldC5vcmRlci52MS5PcmRlciI3Cg5PcmRlckNhbmNlbGxlZBIlCgVvcmRlchgBIAEoCzIWLmRvY2tldC5vcmRlci52MS5PcmRlciI1CgxPcmRlckV4cGlyZWQSJQoFb3JkZXIYASABKAsyFi5kb2NrZXQub3JkZXIudjEuT3JkZXIiPAoTT3JkZXJOZWVkc0F0dGVudGlvbhIlCgVvcmRlchgBIAEoCzIWLmRvY2tldC5vcmRlci52MS5PcmRlcmIGcHJvdG8z", [file_docket_order_v1_order]);
 
 /**
  * Describes the message docket.order.v1.OrderPlaced.
@@ -56,44 +56,51 @@ export const OrderUpdatedSchema = /*@__PURE__*/
   messageDesc(file_docket_order_v1_order_events, 5);
 
 /**
+ * Describes the message docket.order.v1.OrderLinesCancelled.
+ * Use `create(OrderLinesCancelledSchema)` to create a new message.
+ */
+export const OrderLinesCancelledSchema = /*@__PURE__*/
+  messageDesc(file_docket_order_v1_order_events, 6);
+
+/**
  * Describes the message docket.order.v1.OrderHeld.
  * Use `create(OrderHeldSchema)` to create a new message.
  */
 export const OrderHeldSchema = /*@__PURE__*/
-  messageDesc(file_docket_order_v1_order_events, 6);
+  messageDesc(file_docket_order_v1_order_events, 7);
 
 /**
  * Describes the message docket.order.v1.OrderReleased.
  * Use `create(OrderReleasedSchema)` to create a new message.
  */
 export const OrderReleasedSchema = /*@__PURE__*/
-  messageDesc(file_docket_order_v1_order_events, 7);
+  messageDesc(file_docket_order_v1_order_events, 8);
 
 /**
  * Describes the message docket.order.v1.OrderCancelling.
  * Use `create(OrderCancellingSchema)` to create a new message.
  */
 export const OrderCancellingSchema = /*@__PURE__*/
-  messageDesc(file_docket_order_v1_order_events, 8);
+  messageDesc(file_docket_order_v1_order_events, 9);
 
 /**
  * Describes the message docket.order.v1.OrderCancelled.
  * Use `create(OrderCancelledSchema)` to create a new message.
  */
 export const OrderCancelledSchema = /*@__PURE__*/
-  messageDesc(file_docket_order_v1_order_events, 9);
+  messageDesc(file_docket_order_v1_order_events, 10);
 
 /**
  * Describes the message docket.order.v1.OrderExpired.
  * Use `create(OrderExpiredSchema)` to create a new message.
  */
 export const OrderExpiredSchema = /*@__PURE__*/
-  messageDesc(file_docket_order_v1_order_events, 10);
+  messageDesc(file_docket_order_v1_order_events, 11);
 
 /**
  * Describes the message docket.order.v1.OrderNeedsAttention.
  * Use `create(OrderNeedsAttentionSchema)` to create a new message.
  */
 export const OrderNeedsAttentionSchema = /*@__PURE__*/
-  messageDesc(file_docket_order_v1_order_events, 11);
+  messageDesc(file_docket_order_v1_order_events, 12);
 

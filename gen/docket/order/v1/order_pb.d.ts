@@ -120,7 +120,8 @@ export declare type Order = Message<"docket.order.v1.Order"> & {
   fulfillment: Automation;
 
   /**
-   * The payment provider to use, for example `sandbox`. Empty: the server's default.
+   * The payment provider to use, for example `sandbox`. Empty: the server's default. One that the server does not have is
+   * refused.
    *
    * @generated from field: string payment_provider = 15;
    */
@@ -135,7 +136,8 @@ export declare type Order = Message<"docket.order.v1.Order"> & {
   paymentToken: string;
 
   /**
-   * The carrier to ship with, for example `sandbox`. Empty: the server's default.
+   * The carrier to ship with, for example `sandbox`. Empty: the server's default. One that the server does not have is
+   * refused.
    *
    * @generated from field: string carrier = 17;
    */
@@ -211,6 +213,13 @@ export declare type Order = Message<"docket.order.v1.Order"> & {
    * @generated from field: string etag = 27;
    */
   etag: string;
+
+  /**
+   * What was taken off `total` with CancelOrderLines: `total − cancelled_total` is due.
+   *
+   * @generated from field: google.type.Money cancelled_total = 28;
+   */
+  cancelledTotal?: Money | undefined;
 };
 
 /**
@@ -469,7 +478,7 @@ export declare type LineItem = Message<"docket.order.v1.LineItem"> & {
   total?: Money | undefined;
 
   /**
-   * Units that are in a shipment which was not cancelled.
+   * Units that are in a shipment which was neither cancelled nor closed.
    *
    * @generated from field: int32 quantity_shipped = 9;
    */
@@ -481,6 +490,14 @@ export declare type LineItem = Message<"docket.order.v1.LineItem"> & {
    * @generated from field: int32 quantity_delivered = 10;
    */
   quantityDelivered: number;
+
+  /**
+   * Units that were cancelled with CancelOrderLines. What is left to ship is
+   * `quantity − quantity_cancelled − quantity_shipped`.
+   *
+   * @generated from field: int32 quantity_cancelled = 11;
+   */
+  quantityCancelled: number;
 };
 
 /**

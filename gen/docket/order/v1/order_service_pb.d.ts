@@ -332,6 +332,135 @@ export declare type CancelOrderRequest = Message<"docket.order.v1.CancelOrderReq
 export declare const CancelOrderRequestSchema: GenMessage<CancelOrderRequest>;
 
 /**
+ * Request of CancelOrderLines.
+ *
+ * @generated from message docket.order.v1.CancelOrderLinesRequest
+ */
+export declare type CancelOrderLinesRequest = Message<"docket.order.v1.CancelOrderLinesRequest"> & {
+  /**
+   * The order's resource name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What to cancel, each line once.
+   *
+   * @generated from field: repeated docket.order.v1.CancelledLine lines = 2;
+   */
+  lines: CancelledLine[];
+
+  /**
+   * Refuse when the order has changed since.
+   *
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+
+  /**
+   * Why, for the timeline and the refund.
+   *
+   * @generated from field: string note = 4;
+   */
+  note: string;
+
+  /**
+   * Makes the request safe to repeat.
+   *
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message docket.order.v1.CancelOrderLinesRequest.
+ * Use `create(CancelOrderLinesRequestSchema)` to create a new message.
+ */
+export declare const CancelOrderLinesRequestSchema: GenMessage<CancelOrderLinesRequest>;
+
+/**
+ * So many units of one order line that are cancelled.
+ *
+ * @generated from message docket.order.v1.CancelledLine
+ */
+export declare type CancelledLine = Message<"docket.order.v1.CancelledLine"> & {
+  /**
+   * The id of the order's line.
+   *
+   * @generated from field: string line_item_id = 1;
+   */
+  lineItemId: string;
+
+  /**
+   * How many units.
+   *
+   * @generated from field: int32 quantity = 2;
+   */
+  quantity: number;
+};
+
+/**
+ * Describes the message docket.order.v1.CancelledLine.
+ * Use `create(CancelledLineSchema)` to create a new message.
+ */
+export declare const CancelledLineSchema: GenMessage<CancelledLine>;
+
+/**
+ * Request of AnnounceShipment.
+ *
+ * @generated from message docket.order.v1.AnnounceShipmentRequest
+ */
+export declare type AnnounceShipmentRequest = Message<"docket.order.v1.AnnounceShipmentRequest"> & {
+  /**
+   * The order's resource name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What is in shipments of the order that were closed.
+   *
+   * @generated from field: repeated docket.order.v1.ClosedUnits closed_units = 2;
+   */
+  closedUnits: ClosedUnits[];
+};
+
+/**
+ * Describes the message docket.order.v1.AnnounceShipmentRequest.
+ * Use `create(AnnounceShipmentRequestSchema)` to create a new message.
+ */
+export declare const AnnounceShipmentRequestSchema: GenMessage<AnnounceShipmentRequest>;
+
+/**
+ * So many units of one SKU in shipments that were closed.
+ *
+ * @generated from message docket.order.v1.ClosedUnits
+ */
+export declare type ClosedUnits = Message<"docket.order.v1.ClosedUnits"> & {
+  /**
+   * The SKU.
+   *
+   * @generated from field: string sku = 1;
+   */
+  sku: string;
+
+  /**
+   * How many units.
+   *
+   * @generated from field: int64 quantity = 2;
+   */
+  quantity: bigint;
+};
+
+/**
+ * Describes the message docket.order.v1.ClosedUnits.
+ * Use `create(ClosedUnitsSchema)` to create a new message.
+ */
+export declare const ClosedUnitsSchema: GenMessage<ClosedUnits>;
+
+/**
  * Request of HoldOrder.
  *
  * @generated from message docket.order.v1.HoldOrderRequest
@@ -940,6 +1069,35 @@ export declare const OrderService: GenService<{
   cancelOrder: {
     methodKind: "unary";
     input: typeof CancelOrderRequestSchema;
+    output: typeof OrderSchema;
+  },
+  /**
+   * Cancels units that are not in a shipment, line by line: gives their stock back and refunds what was paid for them. The
+   * rest of the order goes on, and is COMPLETED once that is delivered. Allowed while an order is CONFIRMED or FULFILLING;
+   * units in a shipment that was lost or came back can be cancelled once the shipment is closed (CloseShipment). Refused
+   * when no unit would be left: cancel such an order with CancelOrder.
+   *
+   * A line's share of its `total` goes back in proportion to its units, rounded half up to the currency's smallest unit, so
+   * that all parts together are the line's total, discounts included. The shipping fee is kept.
+   *
+   * @generated from rpc docket.order.v1.OrderService.CancelOrderLines
+   */
+  cancelOrderLines: {
+    methodKind: "unary";
+    input: typeof CancelOrderLinesRequestSchema;
+    output: typeof OrderSchema;
+  },
+  /**
+   * Tells that a shipment of an order is about to be created, and answers the order as it is then. A change of the order
+   * that a shipment depends on (its address, its lines) is refused or seen from here on, never missed. With the units of
+   * closed shipments, their stock is held once more, so that they can be shipped again; refused as OUT_OF_STOCK where there
+   * is not enough. May be repeated.
+   *
+   * @generated from rpc docket.order.v1.OrderService.AnnounceShipment
+   */
+  announceShipment: {
+    methodKind: "unary";
+    input: typeof AnnounceShipmentRequestSchema;
     output: typeof OrderSchema;
   },
   /**

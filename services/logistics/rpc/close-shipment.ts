@@ -1,0 +1,73 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import {
+  type CloseShipmentRequest,
+  LogisticsService,
+  CloseShipmentRequest_Outcome as Outcome,
+} from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
+import { principalOf } from "../../runtime/context-values.ts";
+import { idempotent } from "../../runtime/db/idempotency.ts";
+import { type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
+import { requestIdOf } from "../../runtime/request-id.ts";
+import { closeShipment as close } from "../close-shipment.ts";
+import type { LogisticsContext } from "../context.ts";
+import { closing, type StoredShipment } from "../domain/shipment.ts";
+import { notClosable, shipmentNotFound } from "../errors.ts";
+import { shipmentKeyOf, toShipmentMessage } from "../messages.ts";
+import { lockOrder, raiseFence } from "../store/order-shipping.ts";
+import { findShipment, lockShipment } from "../store/shipments.ts";
+
+/**
+ * Closes a shipment as lost or returned, under the lock of its order: what may be shipped of the order changes with it, so
+ * that a CreateShipment that runs meanwhile begins again.
+ */
+export function closeShipment(logistics: LogisticsContext): ServiceImpl<typeof LogisticsService>["closeShipment"] {
+  const { db, clock } = logistics;
+  const method = LogisticsService.method.closeShipment;
+  return async (request, context) => {
+    const { tenant } = principalOf(context);
+    const key = shipmentKeyOf(tenant, request.name);
+    const as = request.outcome === Outcome.LOST ? "LOST" : "RETURNED";
+    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock };
+    return idempotent(db, call, async (trx) => {
+      const order = await lockOrder(trx, db.dialect, key);
+      const found = await findShipment(trx, key);
+      const shipment = found && (await lockShipment(trx, db.dialect, found.id));
+      if (shipment === undefined) {
+        throw shipmentNotFound(request.name);
+      }
+      const writtenOff = readWrittenOff(request, shipment);
+      const possible = closing(shipment, as);
+      if (possible === "closed") {
+        return toShipmentMessage(shipment);
+      }
+      if (possible !== "possible") {
+        throw notClosable(shipment, possible);
+      }
+      await raiseFence(trx, key, order);
+      return toShipmentMessage(await close(logistics, trx, shipment, { as, writtenOff, note: request.note }));
+    });
+  };
+}
+
+/** What is written off, units by line. */
+function readWrittenOff({ outcome, writtenOff }: CloseShipmentRequest, { lines }: StoredShipment) {
+  const units = new Map<string, number>();
+  const violations: FieldViolation[] = [];
+  for (const [i, { lineItemId, quantity }] of writtenOff.entries()) {
+    const at = `written_off[${i}]`;
+    const shipped = lines.find((line) => line.lineItemId === lineItemId)?.quantity ?? 0;
+    if (units.has(lineItemId)) {
+      violations.push({ field: `${at}.line_item_id`, description: "names the line a second time" });
+    } else if (quantity > shipped) {
+      violations.push({ field: `${at}.quantity`, description: `the shipment holds ${shipped} units of the line` });
+    }
+    units.set(lineItemId, quantity);
+  }
+  if (outcome === Outcome.LOST && writtenOff.length > 0) {
+    violations.push({ field: "written_off", description: "must be empty: nothing of a lost shipment comes back" });
+  }
+  if (violations.length > 0) {
+    throw invalidArgument(violations);
+  }
+  return units;
+}

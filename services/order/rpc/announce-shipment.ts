@@ -1,0 +1,42 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { principalOf } from "../../runtime/context-values.ts";
+import type { OrderContext } from "../context.ts";
+import { orderNotFound, outOfStock } from "../errors.ts";
+import { toOrderMessage } from "../messages.ts";
+import { orRefusal, shortagesOf } from "../saga/refusal.ts";
+import { resizeReservation } from "../saga/resize-reservation.ts";
+import { lockOrder, noteAnnouncement } from "../store/orders.ts";
+import { orderIdOf } from "./order-name.ts";
+
+/**
+ * Counts the announcement under the order's lock, so that whoever changes what a shipment depends on sees it, and then
+ * holds stock for what is to be shipped again. An order that cannot be shipped is only answered.
+ */
+export function announceShipment(ctx: OrderContext): ServiceImpl<typeof OrderService>["announceShipment"] {
+  const { db, clients } = ctx;
+  return async ({ name, closedUnits }, context) => {
+    const { tenant } = principalOf(context);
+    const id = orderIdOf(name);
+    const order = await db.transaction(async (trx) => {
+      const found = await lockOrder(trx, db.dialect, tenant, id);
+      return found && isShippable(found) ? noteAnnouncement(trx, found) : found;
+    });
+    if (order === undefined) {
+      throw orderNotFound(name);
+    }
+    if (closedUnits.length > 0 && isShippable(order)) {
+      const closed = new Map(closedUnits.map(({ sku, quantity }) => [sku, quantity]));
+      const resized = await orRefusal(resizeReservation(clients.inventory.for(tenant, context), order, closed));
+      if ("refusal" in resized) {
+        const { error, reason } = resized.refusal;
+        throw reason === "OUT_OF_STOCK" ? outOfStock({ ...order, shortages: shortagesOf(error) }) : error;
+      }
+    }
+    return toOrderMessage(order);
+  };
+}
+
+function isShippable({ state }: { readonly state: string }): boolean {
+  return state === "CONFIRMED" || state === "FULFILLING";
+}

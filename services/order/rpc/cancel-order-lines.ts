@@ -1,0 +1,135 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { Transaction } from "kysely";
+import type { Shipment } from "../../../gen/docket/logistics/v1/logistics_pb.js";
+import { type CancelledLine, OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { actorOf, principalOf } from "../../runtime/context-values.ts";
+import { idempotent } from "../../runtime/db/idempotency.ts";
+import { invalidArgument } from "../../runtime/errors.ts";
+import { checkEtag } from "../../runtime/etag.ts";
+import { requestIdOf } from "../../runtime/request-id.ts";
+import type { OrderContext } from "../context.ts";
+import type { OrderDatabase } from "../db/schema.ts";
+import { amountText } from "../domain/amount-text.ts";
+import { cancelLines, type LinesCancelled } from "../domain/cancel-lines.ts";
+import { linesCancelled } from "../domain/changes.ts";
+import { dueOf, type Order, orderName } from "../domain/order.ts";
+import { paymentStateOf } from "../domain/payment-state.ts";
+import { linesBusy, nothingLeft, orderNotFound, tooManyUnits, wrongState } from "../errors.ts";
+import { toOrderMessage } from "../messages.ts";
+import { closedBySku, shippedByLine } from "../shipment-units.ts";
+import { findOrder, lockOrder, saveChanges } from "../store/orders.ts";
+import { againWhenChanged } from "./again-when-changed.ts";
+import { attempt } from "./attempt.ts";
+import { checkFence, type FencedShipments, fenceShipments, mayHaveShipments } from "./fence-shipments.ts";
+import { orderIdOf } from "./order-name.ts";
+
+/**
+ * Cancels units that are in no shipment, by the logistics service's own books. The order's lines and what is due change at
+ * once; a saga that begins in the same transaction gives stock and money back.
+ */
+export function cancelOrderLines(ctx: OrderContext): ServiceImpl<typeof OrderService>["cancelOrderLines"] {
+  const method = OrderService.method.cancelOrderLines;
+  return async (request, context) => {
+    const principal = principalOf(context);
+    const { tenant } = principal;
+    const id = orderIdOf(request.name);
+    const wanted = wantedUnits(request.lines);
+    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock: ctx.clock };
+
+    const cancel = async (trx: Transaction<OrderDatabase>, fenced: FencedShipments | undefined) => {
+      const before = await lockOrder(trx, ctx.db.dialect, tenant, id);
+      if (before === undefined) {
+        throw orderNotFound(request.name);
+      }
+      checkEtag(request.etag, before.version);
+      if (!mayHaveShipments(before)) {
+        throw wrongState(before, "CancelOrderLines");
+      }
+      if (before.linesSagaId !== undefined) {
+        throw linesBusy(before);
+      }
+      const shipments = checkFence(before, fenced);
+      const { lines, amount } = orThrow(before, cancelLines(before.lines, shippedByLine(shipments), wanted));
+      const cancelledTotal = before.cancelledTotal + amount;
+      const sagaId = ctx.ids.next();
+      const change = linesCancelled(
+        before,
+        {
+          type: "OrderLinesCancelled",
+          message: request.note || "Units were cancelled.",
+          metadata: {
+            lines: wanted.map(({ lineId, quantity }) => `${lineId}:${quantity}`).join(","),
+            amount: amountText(before.currency, amount),
+            saga: `sagas/${sagaId}`,
+          },
+          lines,
+          patch: {
+            cancelledTotal,
+            linesSagaId: sagaId,
+            paymentState: paymentStateOf(dueOf({ ...before, cancelledTotal }), before),
+          },
+        },
+        { actor: actorOf(principal), at: ctx.clock.now().getTime() },
+      );
+      const order = await saveChanges(trx, ctx, before, [change]);
+      await startSaga(trx, order, { amount, shipments, note: request.note });
+      return toOrderMessage(order);
+    };
+
+    const startSaga = (
+      trx: Transaction<OrderDatabase>,
+      order: Order,
+      { amount, shipments, note }: { amount: bigint; shipments: readonly Shipment[]; note: string },
+    ) =>
+      ctx.sagas.start(trx, {
+        definition: ctx.definitions.giveLinesBack,
+        id: order.linesSagaId ?? "",
+        tenant,
+        aggregate: orderName(order),
+        state: { orderId: id, amount, closed: [...closedBySku(shipments)], note },
+      });
+
+    const prepare = async () => {
+      const order = await findOrder(ctx.db.kysely, tenant, id);
+      return order && mayHaveShipments(order) ? fenceShipments(ctx, order, context) : undefined;
+    };
+
+    return againWhenChanged(async () => {
+      const fenced = await attempt(prepare);
+      return idempotent(ctx.db, call, async (trx) => cancel(trx, fenced()));
+    });
+  };
+}
+
+function wantedUnits(lines: readonly CancelledLine[]) {
+  const seen = new Set<string>();
+  const repeated = lines.flatMap(({ lineItemId }, i) => {
+    const again = seen.has(lineItemId);
+    seen.add(lineItemId);
+    return again ? [{ field: `lines[${i}].line_item_id`, description: "names the line a second time" }] : [];
+  });
+  if (repeated.length > 0) {
+    throw invalidArgument(repeated);
+  }
+  return lines.map(({ lineItemId, quantity }) => ({ lineId: lineItemId, quantity }));
+}
+
+function orThrow(order: Order, outcome: LinesCancelled): Extract<LinesCancelled, { kind: "cancelled" }> {
+  switch (outcome.kind) {
+    case "cancelled":
+      return outcome;
+    case "unknown":
+      throw invalidArgument(
+        outcome.lineIds.map((id) => ({
+          field: "lines.line_item_id",
+          description: `the order has no line ${JSON.stringify(id)}`,
+        })),
+      );
+    case "too-many":
+      throw tooManyUnits(order, outcome.excesses);
+    case "nothing-left":
+      throw nothingLeft(order);
+    default:
+      return outcome satisfies never;
+  }
+}

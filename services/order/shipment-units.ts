@@ -1,0 +1,26 @@
+import { type Shipment, Shipment_State } from "../../gen/docket/logistics/v1/logistics_pb.js";
+
+/** What the order service reads from shipments. */
+
+/** Whether a shipment's units are on no way to the customer any more: it was cancelled, or closed. */
+export function isOver(shipment: Shipment): boolean {
+  return shipment.state === Shipment_State.CANCELLED || shipment.closeTime !== undefined;
+}
+
+/** Units by order line in shipments that are not over. */
+export function shippedByLine(shipments: readonly Shipment[]): Map<string, number> {
+  const units = new Map<string, number>();
+  for (const { lineItemId, quantity } of shipments.filter((it) => !isOver(it)).flatMap(({ lines }) => lines)) {
+    units.set(lineItemId, (units.get(lineItemId) ?? 0) + quantity);
+  }
+  return units;
+}
+
+/** Units by SKU in closed shipments: they have left the warehouse, and the customer has not got them. */
+export function closedBySku(shipments: readonly Shipment[]): Map<string, bigint> {
+  const units = new Map<string, bigint>();
+  for (const { sku, quantity } of shipments.filter(({ closeTime }) => closeTime).flatMap(({ lines }) => lines)) {
+    units.set(sku, (units.get(sku) ?? 0n) + BigInt(quantity));
+  }
+  return units;
+}
