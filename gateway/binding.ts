@@ -1,6 +1,7 @@
 import { create, type DescField, type JsonValue, type Message } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence, FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import { HttpBodySchema } from "../gen/google/api/httpbody_pb.js";
+import { parseExactJson } from "./codec/exact-json.ts";
 import { hasDuplicateKeys } from "./duplicate-keys.ts";
 import { invalidRequest, type Violation } from "./errors.ts";
 import { explainJson, jsonReason } from "./explain.ts";
@@ -104,7 +105,7 @@ export function createBinding(route: Route, codec: JsonCodec, options: { lenient
 
 function parseJson(text: string): JsonValue {
   try {
-    return JSON.parse(text) as JsonValue;
+    return parseExactJson(text);
   } catch {
     throw invalidRequest([{ field: "", description: "the body is not valid JSON" }], "MALFORMED_JSON");
   }

@@ -1,4 +1,5 @@
-import { type DescField, type DescMessage, fromJson, type JsonValue, type Registry } from "@bufbuild/protobuf";
+import type { DescField, DescMessage, JsonValue, Registry } from "@bufbuild/protobuf";
+import { readProtoJson } from "./codec/proto-json.ts";
 import { maxViolations, type Violation } from "./errors.ts";
 import { hasJsonForm } from "./field-path.ts";
 
@@ -29,7 +30,7 @@ export function explainJson(desc: DescMessage, json: JsonValue, options: Explain
       return;
     }
     if (hasJsonForm(message)) {
-      attempt(path, () => fromJson(message, value, readOptions(options)));
+      attempt(path, () => readProtoJson(message, value, readOptions(options)));
       return;
     }
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -73,7 +74,7 @@ export function explainJson(desc: DescMessage, json: JsonValue, options: Explain
     depth: number,
   ): void {
     if (value === null && field.fieldKind !== "message") {
-      attempt(path, () => fromJson(message, { [key]: value }, readOptions(options)));
+      attempt(path, () => readProtoJson(message, { [key]: value }, readOptions(options)));
       return;
     }
     switch (field.fieldKind) {
@@ -89,7 +90,7 @@ export function explainJson(desc: DescMessage, json: JsonValue, options: Explain
           if (violations.length >= maxViolations) return;
           const itemPath = `${path}[${index}]`;
           if (field.listKind === "message" && item !== null) explainMessage(field.message, item, itemPath, depth + 1);
-          else attempt(itemPath, () => fromJson(message, { [key]: [item] }, readOptions(options)));
+          else attempt(itemPath, () => readProtoJson(message, { [key]: [item] }, readOptions(options)));
         }
         return;
       case "map":
@@ -101,11 +102,11 @@ export function explainJson(desc: DescMessage, json: JsonValue, options: Explain
           if (violations.length >= maxViolations) return;
           const itemPath = `${path}[${JSON.stringify(mapKey)}]`;
           if (field.mapKind === "message" && item !== null) explainMessage(field.message, item, itemPath, depth + 1);
-          else attempt(itemPath, () => fromJson(message, { [key]: { [mapKey]: item } }, readOptions(options)));
+          else attempt(itemPath, () => readProtoJson(message, { [key]: { [mapKey]: item } }, readOptions(options)));
         }
         return;
       default:
-        attempt(path, () => fromJson(message, { [key]: value }, readOptions(options)));
+        attempt(path, () => readProtoJson(message, { [key]: value }, readOptions(options)));
     }
   }
 
@@ -139,5 +140,7 @@ function join(path: string, name: string): string {
 function describe(value: JsonValue): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
-  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+  if (typeof value === "object") return "an object";
+  // Large integers are bigints here.
+  return typeof value === "string" || typeof value === "boolean" ? `a ${typeof value}` : "a number";
 }

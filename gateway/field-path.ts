@@ -1,12 +1,5 @@
-import {
-  create,
-  type DescField,
-  type DescMessage,
-  type JsonValue,
-  type Message,
-  mergeFromJson,
-  ScalarType,
-} from "@bufbuild/protobuf";
+import { create, type DescField, type DescMessage, type JsonValue, type Message, ScalarType } from "@bufbuild/protobuf";
+import { mergeProtoJson } from "./codec/proto-json.ts";
 
 /** A message whose fields are reached by name. */
 export type Fields = Record<string, unknown>;
@@ -138,7 +131,7 @@ export function valueAt(target: Message, path: FieldPath): unknown {
   return value;
 }
 
-/** Sets the leaf in its container from JSON: repeated fields and maps grow. @throws as `mergeFromJson` does. */
+/** Sets the leaf in its container from JSON: repeated fields and maps grow. @throws as `mergeProtoJson` does. */
 export function setFromJson(container: Message, leaf: DescField, json: JsonValue): void {
   if (leaf.scalar === ScalarType.STRING && leaf.fieldKind === "scalar" && leaf.oneof === undefined) {
     // What most paths and queries are made of; the library would compile and look through the whole message.
@@ -147,5 +140,5 @@ export function setFromJson(container: Message, leaf: DescField, json: JsonValue
       return;
     }
   }
-  mergeFromJson(leaf.parent, container, { [leaf.jsonName]: json });
+  mergeProtoJson(leaf.parent, container, { [leaf.jsonName]: json });
 }

@@ -1,10 +1,11 @@
 import { isUtf8 } from "node:buffer";
-import type { JsonReadOptions, JsonValue, JsonWriteOptions, Message, Registry } from "@bufbuild/protobuf";
+import type { JsonReadOptions, JsonWriteOptions, Message, Registry } from "@bufbuild/protobuf";
 import { fromJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor, type MethodImplSpec } from "@connectrpc/connect";
 import { type Call, openCall } from "./call.ts";
 import { binaryReader } from "./codec/binary-reader.ts";
 import { binaryWriter } from "./codec/binary-writer.ts";
+import { parseExactJson } from "./codec/exact-json.ts";
 import { createJsonReader } from "./codec/json-reader.ts";
 import { createJsonWriter } from "./codec/json-writer.ts";
 import { decodeBody } from "./content-encoding.ts";
@@ -74,7 +75,7 @@ export function createUnaryRpc(
   const decodeJson = (bytes: Uint8Array): Message => {
     if (!isUtf8(bytes)) throw new TypeError("it is not UTF-8");
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
-    const json = JSON.parse(text) as JsonValue;
+    const json = parseExactJson(text);
     return countKeysInText(text) === countKeys(json) ? readJson(json) : fromJsonString(method.input, text, jsonOptions);
   };
   const encode = (message: Message, binary: boolean): Buffer => {

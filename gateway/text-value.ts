@@ -71,8 +71,9 @@ function parseEnum(type: DescEnum, text: string): TextValue {
   const byName = type.values.find((value) => value.name === text || value.jsonName === text);
   if (byName !== undefined) return { json: byName.name };
   if (/^-?\d{1,10}$/.test(text)) {
-    const byNumber = type.values.find((value) => value.number === Number(text));
-    if (byNumber !== undefined) return { json: byNumber.number };
+    const number = Number(text);
+    const isKnown = type.values.some((value) => value.number === number);
+    if (isKnown || (type.open && (number | 0) === number)) return { json: number };
   }
   return { description: `"${shorten(text)}" is not a value of ${type.typeName}` };
 }

@@ -1,4 +1,4 @@
-import type { DescField, DescMessage, DescOneof } from "@bufbuild/protobuf";
+import type { DescField, DescMessage, DescOneof, ScalarType } from "@bufbuild/protobuf";
 import { Edition, FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -38,8 +38,16 @@ export function isAbsentWhenUnset(field: DescField): boolean {
 /** True for the wrapper types of a singular field, which the library keeps as the bare value. */
 export function unwrapped(field: DescField): DescField | undefined {
   if (field.fieldKind !== "message" || field.oneof !== undefined) return undefined;
-  const wrapper = /^google\.protobuf\.(Double|Float|U?Int(32|64)|Bool|String|Bytes)Value$/;
-  return wrapper.test(field.message.typeName) ? field.message.fields[0] : undefined;
+  return isWrapper(field.message) ? field.message.fields[0] : undefined;
+}
+
+function isWrapper({ typeName }: DescMessage): boolean {
+  return /^google\.protobuf\.(Double|Float|U?Int(32|64)|Bool|String|Bytes)Value$/.test(typeName);
+}
+
+/** The type of the one value that a wrapper holds; undefined for any other message. */
+export function wrappedScalar(desc: DescMessage): ScalarType | undefined {
+  return isWrapper(desc) ? desc.fields[0]?.scalar : undefined;
 }
 
 /** True for a Struct that the library keeps as plain JSON. */

@@ -1,7 +1,6 @@
 import {
   type DescField,
   type DescMessage,
-  fromJson,
   type JsonValue,
   type Message,
   protoInt64,
@@ -23,8 +22,10 @@ import {
   unwrapped,
   zeroOf,
 } from "./compile.ts";
+import { readProtoJson } from "./proto-json.ts";
+import { daysIn } from "./real-time.ts";
 
-/** Reads one message type from parsed JSON. Equal to `fromJson` in result and in acceptance. */
+/** Reads one message type from JSON that `parseExactJson` parsed. Equal to `readProtoJson` in result and in acceptance. */
 export type JsonRead = (json: JsonValue) => Message;
 
 type Read = (json: unknown, depth: number) => unknown;
@@ -36,7 +37,7 @@ export function createJsonReader(options: {
 }): (desc: DescMessage) => JsonRead {
   const library = (desc: DescMessage): Read => {
     return (json, depth) =>
-      fromJson(desc, json as JsonValue, { ...options, recursionLimit: recursionLimit + 1 - depth });
+      readProtoJson(desc, json as JsonValue, { ...options, recursionLimit: recursionLimit + 1 - depth });
   };
   const compiler = createCompiler<Read>((desc, of) => {
     const known = wellKnown(desc);
@@ -50,7 +51,7 @@ export function createJsonReader(options: {
       try {
         return reader.call(json, 1) as Message;
       } catch {
-        return fromJson(desc, json, options);
+        return readProtoJson(desc, json, options);
       }
     };
   };
@@ -242,7 +243,7 @@ function zeroScalar(field: DescField): string {
 
 const small = Array.from({ length: 1024 }, (_, index) => BigInt(index));
 
-/** 64 bits from canonical text of up to 18 digits, or from a safe integer. */
+/** 64 bits from canonical text of up to 18 digits, or from an integer. */
 function long(json: unknown, signed: boolean): bigint {
   if (typeof json === "string") {
     const { length } = json;
@@ -263,6 +264,10 @@ function long(json: unknown, signed: boolean): bigint {
     if (digits > 15) return BigInt(json);
     if (at === 0) return small[value] ?? BigInt(value);
     return BigInt(-value);
+  }
+  if (typeof json === "bigint") {
+    if (json !== (signed ? BigInt.asIntN(64, json) : BigInt.asUintN(64, json))) throw bail;
+    return json;
   }
   if (typeof json !== "number" || !Number.isSafeInteger(json) || (!signed && json < 0)) throw bail;
   return BigInt(json);
@@ -317,12 +322,6 @@ function readTimestamp(json: unknown, depth: number): unknown {
   const days = Date.UTC(year, month - 1, date) / 1000 / day;
   const seconds = days * day + hour * 3600 + minute * 60 + second;
   return { $typeName: "google.protobuf.Timestamp", seconds: BigInt(seconds), nanos };
-}
-
-/** Days that are not there, such as February 30th, are for the library to judge. */
-function daysIn(year: number, month: number): number {
-  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
-  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }
 
 function digits(text: string, from: number, to: number): number {

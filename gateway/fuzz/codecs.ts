@@ -1,9 +1,7 @@
 import {
   type DescMessage,
   fromBinary,
-  fromJsonString,
   type JsonReadOptions,
-  type JsonValue,
   type Message,
   type Registry,
   toBinary,
@@ -11,8 +9,10 @@ import {
 } from "@bufbuild/protobuf";
 import { binaryReader } from "../codec/binary-reader.ts";
 import { binaryWriter } from "../codec/binary-writer.ts";
+import { parseExactJson } from "../codec/exact-json.ts";
 import { createJsonReader, type JsonRead } from "../codec/json-reader.ts";
 import { createJsonWriter } from "../codec/json-writer.ts";
+import { readProtoJson } from "../codec/proto-json.ts";
 import { countKeys, countKeysInText } from "../duplicate-keys.ts";
 import type { Fields } from "../field-path.ts";
 import { testMessage, testRegistry } from "../testing/test-api.ts";
@@ -128,11 +128,12 @@ function compareJsonRead(random: Random, desc: DescMessage, text: string, same: 
   const { options, reader } = random.pick(jsonReaders) ?? { options: {}, reader: createJsonReader({}) };
   const what = `from JSON with ${show({ ...options, registry: "registry" in options })}`;
   const ours = (): Message => readText(reader(desc), text);
-  return same(what, text, ours, () => fromJsonString(desc, text, options)) as Message | undefined;
+  const theirs = (): Message => readText((json) => readProtoJson(desc, json, options), text);
+  return same(what, text, ours, theirs) as Message | undefined;
 }
 
 function readText(read: JsonRead, text: string): Message {
-  const json = JSON.parse(text) as JsonValue;
+  const json = parseExactJson(text);
   if (countKeysInText(text) !== countKeys(json)) throw new Error("an object has a key twice");
   return read(json);
 }
