@@ -1,12 +1,4 @@
-import {
-  create,
-  createRegistry,
-  fromBinary,
-  type JsonObject,
-  type JsonValue,
-  type Registry,
-  toJson,
-} from "@bufbuild/protobuf";
+import { create, createRegistry, fromBinary, type JsonObject, type JsonValue, type Registry } from "@bufbuild/protobuf";
 import { base64Encode } from "@bufbuild/protobuf/wire";
 import type { ConnectError } from "@connectrpc/connect";
 import {
@@ -16,6 +8,7 @@ import {
   type RetryInfo,
   RetryInfoSchema,
 } from "../gen/google/rpc/error_details_pb.js";
+import { writeProtoJson } from "./codec/proto-json.ts";
 import { codeName, gatewayDomain, httpStatusOf, isGatewayError } from "./errors.ts";
 
 /**
@@ -95,7 +88,7 @@ function detailJson(
   try {
     if ("desc" in detail) {
       const message = create(detail.desc, detail.value);
-      const json = toJson(detail.desc, message, { registry: registry ?? googleDetails });
+      const json = writeProtoJson(detail.desc, message, { registry: registry ?? googleDetails });
       if (detail.desc.typeName === ErrorInfoSchema.typeName && isGatewayError(error) && domain !== gatewayDomain) {
         return { "@type": typeUrl(detail.desc.typeName), ...(json as JsonObject), domain };
       }
@@ -103,7 +96,7 @@ function detailJson(
     }
     const desc = googleDetails.getMessage(detail.type) ?? registry?.getMessage(detail.type);
     if (desc !== undefined) {
-      const json = toJson(desc, fromBinary(desc, detail.value), { registry: registry ?? googleDetails });
+      const json = writeProtoJson(desc, fromBinary(desc, detail.value), { registry: registry ?? googleDetails });
       return anyJson(desc.typeName, json);
     }
     return { "@type": typeUrl(detail.type), value: base64Encode(detail.value) };

@@ -1,14 +1,7 @@
-import {
-  type DescField,
-  type DescMessage,
-  type JsonObject,
-  type JsonValue,
-  type Message,
-  type Registry,
-  toJson,
-} from "@bufbuild/protobuf";
+import type { DescField, DescMessage, JsonObject, JsonValue, Message, Registry } from "@bufbuild/protobuf";
 import { createJsonReader } from "./codec/json-reader.ts";
 import { createJsonWriter } from "./codec/json-writer.ts";
+import { writeProtoJson } from "./codec/proto-json.ts";
 
 /** How JSON is read and written. */
 export interface JsonOptions {
@@ -24,7 +17,7 @@ export interface JsonOptions {
   readonly enumNumbers?: boolean;
 }
 
-/** Reads and writes messages as proto3 JSON. */
+/** Reads and writes messages as proto3 JSON. What it writes is for clients: INPUT_ONLY fields are left out. */
 export interface JsonCodec {
   readonly registry: Registry | undefined;
   /** @throws Error on what the proto3 JSON mapping does not allow. */
@@ -46,6 +39,7 @@ export function createJsonCodec(options: JsonOptions = {}): JsonCodec {
     alwaysEmitImplicit: options.emitDefaults ?? true,
     useProtoFieldName: options.protoNames ?? false,
     enumAsInteger: options.enumNumbers ?? false,
+    omitInputOnly: true,
     ...(registry === undefined ? {} : { registry }),
   };
   const reader = createJsonReader(readOptions);
@@ -56,10 +50,13 @@ export function createJsonCodec(options: JsonOptions = {}): JsonCodec {
     write: (desc, message) => writer(desc)(message),
     writeField(desc, message, field) {
       const name = options.protoNames === true ? field.name : field.jsonName;
-      const { [name]: set } = toJson(desc, message, writeOptions) as JsonObject;
+      const { [name]: set } = writeProtoJson(desc, message, writeOptions) as JsonObject;
       if (set !== undefined) return JSON.stringify(set);
       // The field itself is the answer, also where it holds its default.
-      const { [name]: implicit } = toJson(desc, message, { ...writeOptions, alwaysEmitImplicit: true }) as JsonObject;
+      const { [name]: implicit } = writeProtoJson(desc, message, {
+        ...writeOptions,
+        alwaysEmitImplicit: true,
+      }) as JsonObject;
       return JSON.stringify(implicit ?? null);
     },
   };

@@ -1,12 +1,4 @@
-import {
-  type DescField,
-  type DescMessage,
-  type Message,
-  type Registry,
-  ScalarType,
-  toJson,
-  toJsonString,
-} from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, type Message, type Registry, ScalarType } from "@bufbuild/protobuf";
 import {
   bail,
   compileFunction,
@@ -18,16 +10,19 @@ import {
   literal,
   unwrapped,
 } from "./compile.ts";
+import { isInputOnly, writeProtoJson } from "./proto-json.ts";
+import { shortestFloat } from "./shortest-float.ts";
 
-/** Writes one message type as JSON text. Equal to `toJsonString` in result and in acceptance. */
+/** Writes one message type as JSON text. Equal to `writeProtoJson` in result and in acceptance. */
 export type JsonWrite = (message: Message) => string;
 
-/** The options of `toJsonString` that the writer knows. */
+/** The options of `writeProtoJson` that the writer knows. */
 export interface JsonWriteSettings {
   readonly registry?: Registry;
   readonly alwaysEmitImplicit: boolean;
   readonly useProtoFieldName: boolean;
   readonly enumAsInteger: boolean;
+  readonly omitInputOnly?: boolean;
 }
 
 type Write = (message: unknown) => string;
@@ -37,7 +32,7 @@ export function createJsonWriter(settings: JsonWriteSettings): (desc: DescMessag
   const library =
     (desc: DescMessage): Write =>
     (message) =>
-      JSON.stringify(toJson(desc, message as Message, settings));
+      JSON.stringify(writeProtoJson(desc, message as Message, settings));
   const compiler = createCompiler<Write>((desc, of) => {
     if (desc.typeName === "google.protobuf.Timestamp") return writeTimestamp;
     const custom = desc.typeName.startsWith("google.protobuf.") && desc.typeName !== "google.protobuf.Empty";
@@ -49,14 +44,14 @@ export function createJsonWriter(settings: JsonWriteSettings): (desc: DescMessag
       try {
         return writer.call(message);
       } catch {
-        return toJsonString(desc, message, settings);
+        return JSON.stringify(writeProtoJson(desc, message, settings));
       }
     };
   };
 }
 
 function compile(desc: DescMessage, settings: JsonWriteSettings, of: (desc: DescMessage) => Lazy<Write>): Write {
-  const scope: Record<string, unknown> = { bail, text, number, long, longText, bytes };
+  const scope: Record<string, unknown> = { bail, text, number, float, long, longText, bytes };
   const lines = [
     `if (m.$typeName !== ${literal(desc.typeName)}) throw bail;`,
     // Extensions are among the unknown fields.
@@ -64,7 +59,8 @@ function compile(desc: DescMessage, settings: JsonWriteSettings, of: (desc: Desc
     `let s = "", v;`,
   ];
   let certain = false;
-  const fields = [...desc.fields].sort((left, right) => left.number - right.number);
+  const written = desc.fields.filter((field) => settings.omitInputOnly !== true || !isInputOnly(field));
+  const fields = written.sort((left, right) => left.number - right.number);
   for (const field of fields) {
     const name = JSON.stringify(settings.useProtoFieldName ? field.name : field.jsonName);
     const first = literal(`{${name}:`);
@@ -185,8 +181,9 @@ function scalarWriter(field: DescField, from: string): { value: string; isZero: 
       };
     case ScalarType.BYTES:
       return { value: `bytes(${from})`, isZero: `${from} instanceof Uint8Array && ${from}.byteLength === 0` };
-    case ScalarType.DOUBLE:
     case ScalarType.FLOAT:
+      return { value: `float(${from})`, isZero: `Object.is(${from}, 0)` };
+    case ScalarType.DOUBLE:
       return { value: `number(${from})`, isZero: `Object.is(${from}, 0)` };
     case ScalarType.INT64:
     case ScalarType.SINT64:
@@ -217,6 +214,11 @@ function text(value: unknown): string {
 function number(value: unknown): string {
   if (typeof value !== "number" || !Number.isFinite(value)) throw bail;
   return `${value}`;
+}
+
+function float(value: unknown): string {
+  if (typeof value !== "number" || !Number.isFinite(value)) throw bail;
+  return (value | 0) === value && value < 2 ** 24 && value > -(2 ** 24) ? `${value}` : number(shortestFloat(value));
 }
 
 function long(value: unknown): string {

@@ -1,8 +1,22 @@
-import { equals, type Message } from "@bufbuild/protobuf";
+import { readFileSync } from "node:fs";
+import {
+  create,
+  createFileRegistry,
+  type DescField,
+  equals,
+  fromBinary,
+  type Message,
+  setExtension,
+} from "@bufbuild/protobuf";
+import { FieldOptionsSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "@jest/globals";
+import { FieldBehavior, field_behavior } from "../../gen/google/api/field_behavior_pb.js";
+import { createRandom } from "../fuzz/random.ts";
 import { createJsonCodec } from "../json-codec.ts";
+import { testDescriptorSet } from "../testing/start-program.ts";
 import { testMessage, testRegistry } from "../testing/test-api.ts";
 import { integerOf, parseExactJson } from "./exact-json.ts";
+import { shortestFloat } from "./shortest-float.ts";
 
 const everything = testMessage("Everything");
 const codec = createJsonCodec({ registry: testRegistry, emitDefaults: false });
@@ -147,4 +161,68 @@ test.each([
   ["1e", undefined],
 ])("the integer that %s says is %s", (text, expected) => {
   expect(integerOf(text)).toBe(expected);
+});
+
+describe.each([
+  ["the compiled writer", (message: Message) => message],
+  // Unknown fields are left to the library, since extensions are among them.
+  [
+    "the library",
+    (message: Message) => Object.assign(message, { $unknown: [{ no: 9999, wireType: 0, data: new Uint8Array([1]) }] }),
+  ],
+])("ProtoJSON written by %s", (_, through) => {
+  const write = (text: string): unknown => JSON.parse(codec.write(everything, through(read(text))));
+
+  test.each([
+    0.1, 0.2, 0.3, 1.1, 3.4028234e38, 3.4028235e38, 1.1754944e-38, 1e-45, 1.4e-44, 16777216, 16777217, 33554431,
+    123456.79, 8388608.5, 1e10, 9.999999e9, -0.7,
+  ])("a float has the fewest digits that read back as the same float: %s", (value) => {
+    const { floatField, repeatedFloat, floatValue, sint32Map } = write(
+      `{"floatField":${value},"repeatedFloat":[${value}],"floatValue":${value},"sint32Map":{"1":${value}}}`,
+    ) as Record<string, number> & { repeatedFloat: number[]; sint32Map: Record<string, number> };
+    expect(Math.fround(floatField ?? 0)).toBe(Math.fround(value));
+    expect(String(floatField).length).toBeLessThanOrEqual(String(value).length);
+    expect([repeatedFloat, floatValue, sint32Map]).toEqual([[floatField], floatField, { 1: floatField }]);
+  });
+
+  test("a float in an Any has them too, and a double all of its digits", () => {
+    const type = "type.googleapis.com/gateway.test.v1.Everything";
+    const text = `{"any":{"@type":"${type}","floatField":0.1},"doubleField":0.10000000149011612}`;
+    expect(write(text)).toEqual(JSON.parse(text));
+  });
+});
+
+test("every float reads back from what is written of it", () => {
+  const seed = Date.now() % 2 ** 31;
+  const random = createRandom(seed);
+  for (let at = 0; at < 20_000; at += 1) {
+    const float = new Float32Array(new Uint32Array([random.below(2 ** 32)]).buffer)[0] ?? 0;
+    if (!Number.isFinite(float)) continue;
+    const short = shortestFloat(float);
+    if (!Object.is(Math.fround(short), float)) throw new Error(`seed ${seed}: ${float} is written as ${short}`);
+    if (String(short).length > String(float).length) throw new Error(`seed ${seed}: ${short} is longer than ${float}`);
+  }
+});
+
+test.each([
+  ["the compiled writer", {}],
+  ["the library", { $unknown: [{ no: 9999, wireType: 0, data: new Uint8Array([1]) }] }],
+])("a field that is INPUT_ONLY is never written by %s, set or not", (_, rest) => {
+  const set = fromBinary(FileDescriptorSetSchema, readFileSync(testDescriptorSet));
+  const field = set.file
+    .flatMap(({ messageType }) => messageType)
+    .find(({ name }) => name === "Nested")
+    ?.field.find(({ name }) => name === "name");
+  if (field === undefined) throw new Error("no Nested.name");
+  field.options = create(FieldOptionsSchema);
+  setExtension(field.options, field_behavior, [FieldBehavior.INPUT_ONLY]);
+  const registry = createFileRegistry(set);
+  const nested = registry.getMessage("gateway.test.v1.Nested");
+  if (nested === undefined) throw new Error("no Nested");
+  const { read: readNested, write, writeField } = createJsonCodec({ registry });
+  const message = readNested(nested, { name: "secret", child: { name: "secret" }, tags: ["a"] });
+  Object.assign(message, rest);
+  const child = { count: 0, tags: [] };
+  expect(JSON.parse(write(nested, message))).toEqual({ count: 0, child, tags: ["a"] });
+  expect(JSON.parse(writeField(nested, message, nested.field["child"] as DescField))).toEqual(child);
 });

@@ -4,16 +4,22 @@ import {
   type DescField,
   type DescMessage,
   fromJson,
+  getOption,
   type JsonReadOptions,
   type JsonValue,
+  type JsonWriteOptions,
   type Message,
   mergeFromJson,
   type Registry,
   ScalarType,
+  toJson,
 } from "@bufbuild/protobuf";
-import { recursionLimit, wrappedScalar } from "./compile.ts";
+import { FieldBehavior, field_behavior } from "../../gen/google/api/field_behavior_pb.js";
+import { recursionLimit } from "./compile.ts";
 import { type ExactJson, integerOf, isJsonNumber } from "./exact-json.ts";
+import { isObject, mapJson } from "./map-json.ts";
 import { isRealTime } from "./real-time.ts";
+import { shortestFloat } from "./shortest-float.ts";
 
 /**
  * `fromJson` of the library, kept to the ProtoJSON specification where the library is not: 64-bit integers are exact,
@@ -32,70 +38,41 @@ export function mergeProtoJson(desc: DescMessage, target: Message, json: JsonVal
 
 /** JSON of a message in the form in which the library reads it right. */
 function toLibraryJson(desc: DescMessage, json: ExactJson, registry: Registry | undefined): JsonValue {
-  return messageJson(desc, json, 1);
-
-  function messageJson(message: DescMessage, value: ExactJson, depth: number): JsonValue {
-    // The library refuses what is deeper.
-    if (depth > recursionLimit + 1) return null;
-    const wrapped = wrappedScalar(message);
-    if (wrapped !== undefined) return value === null ? null : scalarJson(wrapped, value);
-    switch (message.typeName) {
-      case "google.protobuf.Timestamp":
-        if (typeof value === "string" && !isRealTime(value)) throw new Error(`${JSON.stringify(value)} does not exist`);
-        return plainJson(value, depth);
-      case "google.protobuf.Any":
-        return anyJson(value, depth);
-      default:
-        if (message.typeName.startsWith("google.protobuf.") && isCustom(message)) return plainJson(value, depth);
-    }
-    if (!isObject(value)) return plainJson(value, depth);
-    const fields = Object.entries(value).flatMap(([key, inner]): [string, JsonValue][] => {
-      const field = fieldOf(message, key);
-      if (field === undefined) return [[key, plainJson(inner, depth)]];
-      if (inner === null && field.oneof !== undefined && !hasNull(field)) return [];
-      return [[key, fieldJson(field, inner, depth)]];
-    });
-    return Object.fromEntries(fields);
-  }
-
-  function fieldOf(message: DescMessage, key: string): DescField | DescExtension | undefined {
-    const field = message.fields.find(({ jsonName, name }) => jsonName === key || name === key);
-    return field ?? (key.startsWith("[") ? registry?.getExtension(key.slice(1, -1)) : undefined);
-  }
-
-  function fieldJson(field: DescField | DescExtension, value: ExactJson, depth: number): JsonValue {
-    const single = (inner: ExactJson): JsonValue => {
-      if (field.message !== undefined) return messageJson(field.message, inner, depth + 1);
-      return field.scalar === undefined || inner === null ? plainJson(inner, depth) : scalarJson(field.scalar, inner);
-    };
-    if (field.fieldKind === "list" && Array.isArray(value)) return value.map(single);
-    if (field.fieldKind === "map" && isObject(value)) {
-      return Object.fromEntries(
-        Object.entries(value).map(([key, inner]) => [mapKey(field.mapKey, key), single(inner)]),
-      );
-    }
-    return field.fieldKind === "list" || field.fieldKind === "map" ? plainJson(value, depth) : single(value);
-  }
-
-  function anyJson(value: ExactJson, depth: number): JsonValue {
-    if (!isObject(value)) return plainJson(value, depth);
-    const { "@type": url, ...rest } = value;
-    const type = typeof url === "string" ? registry?.getMessage(url.slice(url.lastIndexOf("/") + 1)) : undefined;
-    if (type === undefined) return plainJson(value, depth);
-    const inner =
-      isCustom(type) && "value" in rest ? { value: messageJson(type, rest["value"] ?? null, depth + 1) } : undefined;
-    return {
-      "@type": url,
-      ...(inner ?? (messageJson(type, rest, depth + 1) as Record<string, JsonValue>)),
-    } as JsonValue;
-  }
+  return mapJson(desc, json, {
+    registry,
+    scalar: readScalar,
+    other: plainJson,
+    keeps(field, value) {
+      if (field.fieldKind === "map" && isObject(value)) checkKeys(field.mapKey, value);
+      return value !== null || field.oneof === undefined || hasNull(field);
+    },
+    checkTime(value) {
+      if (typeof value === "string" && !isRealTime(value)) throw new Error(`${JSON.stringify(value)} does not exist`);
+    },
+  });
 }
 
-const custom = /^google\.protobuf\.(Any|Duration|FieldMask|ListValue|Struct|Timestamp|Value|\w+Value)$/;
+/** How {@link writeProtoJson} writes beside the options of `toJson`. */
+export interface ProtoJsonWriteOptions extends Partial<JsonWriteOptions> {
+  readonly registry?: Registry;
+  /** Leaves out fields that are INPUT_ONLY by `google.api.field_behavior`. */
+  readonly omitInputOnly?: boolean;
+}
 
-/** True for the well-known types that JSON does not write field by field. */
-function isCustom({ typeName }: DescMessage): boolean {
-  return custom.test(typeName);
+/** `toJson` of the library, with the fewest digits for each float, and without fields that are for requests alone. */
+export function writeProtoJson(desc: DescMessage, message: Message, options: ProtoJsonWriteOptions = {}): JsonValue {
+  return mapJson(desc, toJson(desc, message, options), {
+    registry: options.registry,
+    scalar: (type, value) =>
+      (type === ScalarType.FLOAT && typeof value === "number" ? shortestFloat(value) : value) as JsonValue,
+    other: (value) => value as JsonValue,
+    keeps: (field) => options.omitInputOnly !== true || !isInputOnly(field),
+  });
+}
+
+/** True for a field of requests alone, such as a password. */
+export function isInputOnly(field: DescField | DescExtension): boolean {
+  return field.proto.options !== undefined && getOption(field, field_behavior).includes(FieldBehavior.INPUT_ONLY);
 }
 
 /** `null` is a value of these. */
@@ -112,7 +89,7 @@ function plainJson(value: ExactJson, depth: number): JsonValue {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plainJson(inner, depth + 1)]));
 }
 
-function scalarJson(type: ScalarType, value: ExactJson): JsonValue {
+function readScalar(type: ScalarType, value: ExactJson): JsonValue {
   switch (type) {
     case ScalarType.STRING:
     case ScalarType.BYTES:
@@ -136,9 +113,11 @@ function scalarJson(type: ScalarType, value: ExactJson): JsonValue {
   return plainJson(value, 1);
 }
 
-function mapKey(type: ScalarType, key: string): string {
-  if (type === ScalarType.STRING || type === ScalarType.BOOL || /^-?\d{1,100}$/.test(key)) return key;
-  throw new Error(`map key ${JSON.stringify(key)} is not an integer`);
+function checkKeys(type: ScalarType, map: object): void {
+  if (type === ScalarType.STRING || type === ScalarType.BOOL) return;
+  for (const key of Object.keys(map)) {
+    if (!/^-?\d{1,100}$/.test(key)) throw new Error(`map key ${JSON.stringify(key)} is not an integer`);
+  }
 }
 
 function quotedInteger(text: string): bigint {
@@ -146,8 +125,4 @@ function quotedInteger(text: string): bigint {
   const integer = /^-?\d{1,100}$/.test(text) ? BigInt(text) : integerOf(text);
   if (integer === undefined) throw new Error(`${JSON.stringify(text)} is not an integer`);
   return integer;
-}
-
-function isObject(value: ExactJson): value is { readonly [key: string]: ExactJson } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
