@@ -54,11 +54,19 @@ export default {
     {
       name: "runtime-knows-no-domain",
       comment:
-        "The runtime is the leaf that every service shares: the gateway's codecs and the access option, no order or payment.",
+        "The runtime is the leaf that every service shares: the gateway's codecs and limits and the access option, no order or payment.",
       severity: "error",
       // A test may borrow a real message.
       from: { path: "^services/runtime/", pathNot: tests },
-      to: { path: ours, pathNot: "^services/runtime/|^gateway/codec/|^gen/(?!docket/)|^gen/docket/options/" },
+      to: { path: ours, pathNot: "^services/runtime/|^gateway/(codec|http)/|^gen/(?!docket/)|^gen/docket/options/" },
+    },
+    {
+      name: "gateway-http-is-a-ground",
+      comment:
+        "What every port stands on, of the gateway and of services: connections and limits, no routes or messages.",
+      severity: "error",
+      from: { path: "^gateway/http/", pathNot: tests },
+      to: { path: ours, pathNot: "^gateway/http/" },
     },
     {
       name: "services-do-not-import-each-other",

@@ -3,6 +3,8 @@ import { constants, type Http2ServerRequest, type Http2ServerResponse, type Serv
 import type { Writable } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { bodyTooLarge, createDecoder, decodeBody, malformedEncoding } from "./content-encoding.ts";
+import { gatewayError } from "./errors.ts";
+import type { CutReason, RequestMeter } from "./http/request-meter.ts";
 
 /** A request of node:http or node:http2. */
 export type Request = IncomingMessage | Http2ServerRequest;
@@ -21,19 +23,29 @@ export function hasBody(request: Request): boolean {
   return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
 }
 
+/** How a whole body is read. */
+export interface BodyLimits {
+  /** Of the body, compressed and not. */
+  readonly maxBytes: number;
+  /** Watches the body while it comes. */
+  readonly meter: RequestMeter;
+}
+
 /**
  * Reads a whole body and undoes its Content-Encoding.
  *
- * @throws ConnectError: 413 past `maxBytes` (what follows is discarded, never kept), CANCELLED where the client goes.
+ * @throws ConnectError: 413 past `maxBytes` (what follows is discarded, never kept), 408 where it comes too slowly, 503
+ * where unfinished bodies take too much memory, CANCELLED where the client goes.
  */
-export function readBody(request: Request, maxBytes: number): Promise<Buffer> {
-  const raw = readRaw(request, maxBytes);
+export function readBody(request: Request, limits: BodyLimits): Promise<Buffer> {
+  const { maxBytes } = limits;
+  const raw = readRaw(request, limits);
   const encoding = request.headers["content-encoding"];
   return encoding === undefined ? raw : raw.then((body) => decodeBody(body, encoding, maxBytes));
 }
 
 /** Reads a whole body as it was sent. @throws as {@link readBody}. */
-export function readRaw(request: Request, maxBytes: number): Promise<Buffer> {
+export function readRaw(request: Request, { maxBytes, meter }: BodyLimits): Promise<Buffer> {
   const length = request.headers["content-length"];
   if (length !== undefined && Number(length) > maxBytes) {
     request.resume();
@@ -44,26 +56,71 @@ export function readRaw(request: Request, maxBytes: number): Promise<Buffer> {
     const chunks: Buffer[] = [];
     let size = 0;
     let ended = false;
+    let refused = false;
+    const refuse = (error: ConnectError): void => {
+      refused = true;
+      chunks.length = 0;
+      received.end();
+      reject(error);
+    };
+    const received = meter.begin(connectionOf(request), (reason) => refuse(cut(request, reason)));
     incoming.on("data", (chunk: Buffer) => {
+      if (refused) return;
       size += chunk.length;
       if (size > maxBytes) {
-        chunks.length = 0;
-        reject(bodyTooLarge(maxBytes));
+        refuse(bodyTooLarge(maxBytes));
         return;
       }
       chunks.push(chunk);
+      received.add(chunk.length);
     });
     incoming.on("end", () => {
       ended = true;
+      received.end();
       resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
     });
     const onGone = (): void => {
       // It closes after each body too, and an error that nobody is told costs as much as reading the body.
-      if (!ended) reject(clientGone());
+      if (ended) return;
+      received.end();
+      reject(clientGone());
     };
     incoming.on("error", onGone);
     incoming.on("close", onGone);
   });
+}
+
+/** The connection of a request, for limits that count by connection. */
+function connectionOf(request: Request): object {
+  return "stream" in request ? (request.stream.session ?? request.stream) : request.socket;
+}
+
+/** How long the client of a request that is cut has to read why, in milliseconds. */
+const cutAfterMs = 1000;
+
+/**
+ * The error of a request of which no more is read: 408 where it comes too slowly, 503 where unfinished requests take too
+ * much memory. Ends the request itself once the error has had time to arrive.
+ */
+function cut(request: Request, reason: CutReason): ConnectError {
+  setTimeout(() => {
+    if ("stream" in request) request.stream.close(constants.NGHTTP2_CANCEL);
+    else if (!request.complete) request.socket.destroy();
+  }, cutAfterMs).unref();
+  return reason === "slow"
+    ? gatewayError({
+        code: Code.DeadlineExceeded,
+        reason: "REQUEST_TOO_SLOW",
+        message: "the request body arrives too slowly; send it faster or in smaller requests",
+        httpStatus: 408,
+        headers: { Connection: "close" },
+      })
+    : gatewayError({
+        code: Code.Unavailable,
+        reason: "SERVER_BUSY",
+        message: "the server is receiving too many large requests at once; try again",
+        headers: { Connection: "close", "Retry-After": "1" },
+      });
 }
 
 /**
@@ -122,6 +179,30 @@ export async function* undecodedBody(request: Request): AsyncGenerator<Buffer> {
     yield* (request as IncomingMessage).iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
   } catch {
     throw clientGone();
+  }
+}
+
+/**
+ * The body of a request that is one message, as it comes and as it was sent.
+ *
+ * @throws ConnectError: DEADLINE_EXCEEDED where it comes too slowly, UNAVAILABLE where unfinished bodies take too much
+ * memory, CANCELLED where the client goes.
+ */
+export async function* meteredBody(request: Request, meter: RequestMeter): AsyncGenerator<Buffer> {
+  const chunks = undecodedBody(request);
+  const { promise: whenCut, reject } = Promise.withResolvers<never>();
+  // Rejects also while nothing waits for it.
+  whenCut.catch(() => undefined);
+  const received = meter.begin(connectionOf(request), (reason) => reject(cut(request, reason)));
+  try {
+    for (;;) {
+      const next = await Promise.race([chunks.next(), whenCut]);
+      if (next.done === true) return;
+      received.add(next.value.length);
+      yield next.value;
+    }
+  } finally {
+    received.end();
   }
 }
 

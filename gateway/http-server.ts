@@ -1,25 +1,14 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { ServerResponse } from "node:http";
 import { createCors } from "./cors.ts";
 import { createDocs } from "./docs.ts";
+import type { HttpHandler } from "./http/listener.ts";
+import { createRequestMeter } from "./http/request-meter.ts";
 import type { Request, Response } from "./http-io.ts";
 import { answerFailure, withoutThrowing } from "./last-resort.ts";
 import { createRestHandler, isSameHost } from "./rest-handler.ts";
 import type { HttpOptions } from "./rest-options.ts";
 import { createRpcHandler } from "./rpc-handler.ts";
-import { isWebSocketUpgrade, type UpgradeHandler } from "./websocket.ts";
-
-/** A request listener for node:http, node:https and node:http2. */
-export interface HttpHandler {
-  (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): void;
-  /** For `server.on("upgrade", handler.upgrade)`: streams over WebSockets. */
-  readonly upgrade: UpgradeHandler;
-  /**
-   * For `createServer({ shouldUpgradeCallback: handler.shouldUpgrade })`: requests that offer another protocol, as Java's
-   * client does with `h2c`, are served as if they did not.
-   */
-  readonly shouldUpgrade: (request: IncomingMessage) => boolean;
-}
+import { isWebSocketUpgrade } from "./websocket.ts";
 
 /**
  * Everything that HTTP port serves, over one set of implementations and one list of interceptors: REST by the
@@ -29,7 +18,7 @@ export interface HttpHandler {
  * @throws RouteError on annotations that cannot be served or that contradict each other.
  */
 export function createHttpHandler(given: HttpOptions): HttpHandler {
-  const options = { ...given, onError: withoutThrowing(given.onError) };
+  const options = { meter: createRequestMeter(), ...given, onError: withoutThrowing(given.onError) };
   const { cors: corsOptions } = options;
   const origins = corsOptions === undefined || corsOptions.origins === "*" ? [] : corsOptions.origins;
   const rest = createRestHandler({

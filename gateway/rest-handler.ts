@@ -6,6 +6,7 @@ import { type Call, plainContext } from "./call.ts";
 import { untilAborted } from "./deadline.ts";
 import { gatewayError, httpStatusOf, invalidRequest, isOurs, toConnectError } from "./errors.ts";
 import { createHeaderFilter, defaultRequestHeaders } from "./headers.ts";
+import { createRequestMeter } from "./http/request-meter.ts";
 import { discardRest, hasBody, type Request, type Response, readBody, streamBody } from "./http-io.ts";
 import { invokeUnary } from "./invoke-unary.ts";
 import { createJsonCodec } from "./json-codec.ts";
@@ -53,6 +54,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
   const interceptors: Interceptor[] = [...(options.interceptors ?? [])];
   const filterHeaders = createHeaderFilter(options.requestHeaders ?? defaultRequestHeaders);
   const maxBodyBytes = options.maxBodyBytes ?? defaultMaxBodyBytes;
+  const limits = { maxBytes: maxBodyBytes, meter: options.meter ?? createRequestMeter() };
   const success = options.success ?? createdOnCollections;
   const errors: ErrorOptions = {
     format: options.errorFormat ?? "status",
@@ -82,7 +84,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
         await answerClientStream(request, response, found, context);
         return;
       }
-      const bytes = hasBody(request) ? await readBody(request, maxBodyBytes) : noBytes;
+      const bytes = hasBody(request) ? await readBody(request, limits) : noBytes;
       const message = bind(request, found, bytes);
       if (route.spec.kind === "unary") {
         const call = invokeUnary(route.spec, context, message, interceptors);

@@ -3,6 +3,7 @@ import type { ContextValues, Interceptor, ServiceImplSpec } from "@connectrpc/co
 import type { CorsOptions } from "./cors.ts";
 import type { OpenApiDocuments } from "./docs.ts";
 import type { ErrorFormat } from "./error-body.ts";
+import type { RequestMeter } from "./http/request-meter.ts";
 import type { Request } from "./http-io.ts";
 import type { JsonOptions } from "./json-codec.ts";
 import type { SuccessRule } from "./success.ts";
@@ -26,6 +27,8 @@ export interface RestOptions {
   readonly errorDomain?: string;
   /** Largest request body, compressed and not, in bytes (default {@link defaultMaxBodyBytes}). Streams are limited by message. */
   readonly maxBodyBytes?: number;
+  /** Watches bodies of unary calls while they come (default: one of its own, with the default limits). */
+  readonly meter?: RequestMeter;
   /** Longest time that a client may ask for, in milliseconds; a longer one is cut to it. */
   readonly maxTimeoutMs?: number;
   /** Request headers that become metadata, in place of the default list; `x-shop-*` takes all that begin so. */

@@ -14,11 +14,12 @@ import {
   type UniversalServerRequest,
 } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
-import { type Request, type Response, undecodedBody } from "./http-io.ts";
+import { createRequestMeter } from "./http/request-meter.ts";
+import { meteredBody, type Request, type Response, undecodedBody } from "./http-io.ts";
 import { answerFailure } from "./last-resort.ts";
 import { defaultMaxBodyBytes, type RestOptions } from "./rest-options.ts";
 import { sendAnswer } from "./rpc-answer.ts";
-import { createUnaryRpc, type UnaryRpc } from "./rpc-unary.ts";
+import { createUnaryRpc, type RpcOptions, type UnaryRpc } from "./rpc-unary.ts";
 
 /** Serves a request of Connect, gRPC-Web or gRPC whose path is that of a method; undefined for any other path. */
 export type RpcHandler = (path: string) => ((request: Request, response: Response) => void) | undefined;
@@ -27,7 +28,8 @@ export type RpcHandler = (path: string) => ((request: Request, response: Respons
  * Serves the implementations at `/package.Service/Method`: ordinary unary calls on a fast road, everything else
  * (streams, GET, gRPC) by connect-node.
  */
-export function createRpcHandler(options: RestOptions): RpcHandler {
+export function createRpcHandler(given: RestOptions): RpcHandler {
+  const options = { meter: createRequestMeter(), ...given };
   const interceptors = [...(options.interceptors ?? [])];
   const router = createConnectRouter({
     interceptors: [blamesClientForMessages, ...interceptors],
@@ -108,12 +110,18 @@ function universalRequestOf(
   }
 }
 
+/** A request of one message is received at a rate; a stream of them as the implementation takes them. */
+function bodyOf(request: Request, { method }: UniversalHandler, { meter }: RpcOptions): AsyncIterable<Uint8Array> {
+  const isOne = method.methodKind === "unary" || method.methodKind === "server_streaming";
+  return isOne ? meteredBody(request, meter) : undecodedBody(request);
+}
+
 /** Lets connect-node serve a request. @param body where it was read already. */
 function runHandler(
   handler: UniversalHandler,
   request: Request,
   response: Response,
-  options: RestOptions,
+  options: RpcOptions,
   body?: Uint8Array,
 ): void {
   const contextValues = options.contextValues?.(request);
@@ -129,7 +137,7 @@ function runHandler(
     // Streams both ways are refused below HTTP/2, where a client may wait for an answer before it sends the rest. Node
     // reads and writes at once on HTTP/1 too, so that it is up to the client.
     httpVersion: "2.0",
-    body: body === undefined ? undecodedBody(request) : createAsyncIterable([body]),
+    body: body === undefined ? bodyOf(request, handler, options) : createAsyncIterable([body]),
   })
     .then((answer) => sendAnswer(answer, request, response))
     .catch((reason: unknown) => {

@@ -25,6 +25,9 @@ import { answerConnect, answerGrpcWeb, type RpcWire, refuseConnect, refuseGrpcWe
  */
 export type UnaryRpc = (request: Request, response: Response) => boolean;
 
+/** What serving RPCs needs: as for REST, and a meter that all methods share. */
+export type RpcOptions = RestOptions & Required<Pick<RestOptions, "meter">>;
+
 /** Hands a request whose body was read already to the handlers of connect-node. */
 export type Fallback = (request: Request, response: Response, body: Uint8Array) => void;
 
@@ -47,7 +50,7 @@ const maxReasonLength = 400;
 export function createUnaryRpc(
   spec: MethodImplSpec & { kind: "unary" },
   interceptors: readonly Interceptor[],
-  options: RestOptions,
+  options: RpcOptions,
   fallback: Fallback,
 ): UnaryRpc {
   const { method } = spec;
@@ -116,7 +119,8 @@ export function createUnaryRpc(
       contextValues: options.contextValues?.(request),
     });
     try {
-      const body = await readRaw(request, maxBytes + (wire.protocol === "connect" ? 0 : messageHead));
+      const head = wire.protocol === "connect" ? 0 : messageHead;
+      const body = await readRaw(request, { maxBytes: maxBytes + head, meter: options.meter });
       const encoding = encodingOf(request.headers, wire);
       const first =
         wire.protocol === "connect"

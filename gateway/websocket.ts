@@ -10,6 +10,7 @@ import { createBinding } from "./binding.ts";
 import { type Call, plainContext } from "./call.ts";
 import { errorBody } from "./error-body.ts";
 import { codeName, gatewayError, isOurs, toConnectError } from "./errors.ts";
+import type { HttpHandler } from "./http/listener.ts";
 import { clientGone } from "./http-io.ts";
 import type { JsonCodec } from "./json-codec.ts";
 import { answerFailure, internalError } from "./last-resort.ts";
@@ -31,7 +32,7 @@ export interface WebSocketOptions {
 }
 
 /** Takes the `upgrade` event of a node:http server. */
-export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+export type UpgradeHandler = HttpHandler["upgrade"];
 
 /** True for a request that asks for a WebSocket. Other upgrades (`h2c`) are an offer that a server may ignore. */
 export function isWebSocketUpgrade(request: IncomingMessage): boolean {

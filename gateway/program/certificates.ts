@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
-import type { Certificate } from "./listener.ts";
+import type { Certificate } from "../http/listener.ts";
 import { ProgramError } from "./program-error.ts";
 
 /** The files of a certificate chain and of its key, with the flags that named them. */

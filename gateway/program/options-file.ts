@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
+import type { ServerLimits } from "../http/server-limits.ts";
 import type { HttpOptions } from "../rest-options.ts";
 import { ProgramError } from "./program-error.ts";
 
@@ -19,6 +20,8 @@ export interface FileOptions
   > {
   /** Leave out HTTP rules that are wrong or ambiguous, in place of refusing the descriptor set. */
   readonly skipInvalidRules?: boolean;
+  /** What clients are allowed before anything is known about them. Takes effect when the program starts. */
+  readonly limits?: Partial<ServerLimits>;
 }
 
 /** Looks at a value; answers what is wrong with it, each at its path. */
@@ -110,6 +113,19 @@ const options = object({
   cors,
   json: object({ protoNames: flag, emitDefaults: flag, enumNumbers: flag, ignoreUnknownFields: flag }),
   skipInvalidRules: flag,
+  limits: object({
+    connections: integer(1, "connections"),
+    connectionsPerAddress: integer(1, "connections"),
+    streamsPerConnection: integer(1, "requests"),
+    streams: integer(1, "requests"),
+    streamsPerAddress: integer(1, "requests"),
+    idleMs: integer(1, "milliseconds"),
+    minBytesPerSecond: integer(0, "bytes"),
+    rateWindowMs: integer(1, "milliseconds"),
+    bodyTimeoutMs: integer(1, "milliseconds"),
+    bufferedBytes: integer(1, "bytes"),
+    bufferedBytesPerConnection: integer(1, "bytes"),
+  } satisfies Record<keyof ServerLimits, Check>),
 } satisfies Record<keyof FileOptions, Check>);
 
 /**

@@ -1,12 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createHttpHandler, type HttpHandler } from "../http-server.ts";
+import { type RefusedConnections, showRefused } from "../http/connections.ts";
+import { type HttpHandler, type HttpListener, listenHttp } from "../http/listener.ts";
+import { createRequestMeter, type RequestMeter } from "../http/request-meter.ts";
+import { defaultServerLimits } from "../http/server-limits.ts";
+import { createHttpHandler } from "../http-server.ts";
 import { readCertificate } from "./certificates.ts";
 import type { Config } from "./config.ts";
 import { readApi } from "./descriptor-set.ts";
 import { documentsOf } from "./documents.ts";
-import { type Listener, listen } from "./listener.ts";
 import { type Operations, openOperations } from "./operations.ts";
-import { readOptionsFile } from "./options-file.ts";
+import { type FileOptions, readOptionsFile } from "./options-file.ts";
 import { openPool, type Pool } from "./pool.ts";
 import { forwardTo } from "./upstream.ts";
 import { watchFiles } from "./watch.ts";
@@ -21,23 +24,28 @@ export interface Program extends AsyncDisposable {
 }
 
 const lookupMs = 3000;
+/** What calls have to end when the program stops. */
+const graceMs = 10_000;
 
 /** Serves by the configuration. @throws ProgramError where a file is wrong, and where a port cannot be had. */
 export async function serve(config: Config, log: (line: string) => void): Promise<Program> {
   const shutdown = new AbortController();
+  const limits = { ...defaultServerLimits, ...optionsOf(config).limits };
+  const meter = createRequestMeter(limits);
   const onTrouble = seldom((reason) => log(`the upstream cannot be reached: ${reason}`));
   await using opened = new AsyncDisposableStack();
   const files = filesOf(config);
   // Before the files are read, so that no change can fall in between.
   if (config.watch) opened.use(watchFiles(files, () => reload()));
   const pool = opened.use(openPool(config.upstreams, { ...config.pool, onTrouble }));
-  let handler = load(config, pool, shutdown.signal, log, onTrouble);
-  let listener: Listener | undefined;
+  const context = { pool, meter, shutdownSignal: shutdown.signal, log, onTrouble };
+  let handler = load(config, context);
+  let listener: HttpListener | undefined;
   let operations: Operations | undefined;
   const reload = (): void => {
     try {
       const renewed = config.certificate && readCertificate(config.certificate);
-      handler = load(config, pool, shutdown.signal, log, onTrouble);
+      handler = load(config, context);
       if (renewed !== undefined) listener?.renew(renewed);
       log(`reloaded ${files.join(", ")}`);
       operations?.reloaded(true);
@@ -62,7 +70,12 @@ export async function serve(config: Config, log: (line: string) => void): Promis
     },
   );
   const certificate = config.certificate && readCertificate(config.certificate);
-  listener = opened.use(await listen({ host, port, certificate, handler: front, onCut: () => shutdown.abort() }));
+  const onRefused = (refused: RefusedConnections): void => log(showRefused(refused));
+  const opening = await listenHttp({ host, port, certificate, limits, onRefused });
+  listener = opening;
+  opening.overdue.addEventListener("abort", () => shutdown.abort());
+  opened.defer(() => opening.close(graceMs));
+  opening.serve(front);
   opened.defer(() => operations?.drain());
 
   const resources = opened.move();
@@ -72,6 +85,10 @@ export async function serve(config: Config, log: (line: string) => void): Promis
     reload,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+function optionsOf({ optionsFile }: Config): FileOptions {
+  return optionsFile === undefined ? {} : readOptionsFile(optionsFile);
 }
 
 function filesOf({ descriptorSets, optionsFile, certificate }: Config): string[] {
@@ -95,15 +112,17 @@ function seldom(report: (reason: string) => void): (reason: string) => void {
   };
 }
 
-function load(
-  config: Config,
-  pool: Pool,
-  shutdownSignal: AbortSignal,
-  log: (line: string) => void,
-  onTrouble: (reason: string) => void,
-): HttpHandler {
-  const { skipInvalidRules = false, ...options } =
-    config.optionsFile === undefined ? {} : readOptionsFile(config.optionsFile);
+/** What stays while files are read again. */
+interface LoadContext {
+  readonly pool: Pool;
+  readonly meter: RequestMeter;
+  readonly shutdownSignal: AbortSignal;
+  readonly log: (line: string) => void;
+  readonly onTrouble: (reason: string) => void;
+}
+
+function load(config: Config, { pool, meter, shutdownSignal, log, onTrouble }: LoadContext): HttpHandler {
+  const { skipInvalidRules = false, limits: _, ...options } = optionsOf(config);
   const { registry, skipped } = readApi(config.descriptorSets, {
     skipInvalidRules: skipInvalidRules || config.skipInvalidRules,
   });
@@ -111,6 +130,7 @@ function load(
   const services = [...registry].filter((type) => type.kind === "service");
   return createHttpHandler({
     ...options,
+    meter,
     specs: services.map((service) => forwardTo(pool, service, onTrouble)),
     registry,
     openapi: documentsOf(registry, options),

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { type Networks, parseNetworks } from "../../gateway/http/client-address.ts";
 
 /** Where a configuration comes from: `process.env`, or any object in a test. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -190,12 +191,26 @@ export function url(
   return { ...setting(name, parse, options), fromFile: true };
 }
 
+/** Networks in CIDR notation and addresses, between commas. */
+export function networks(name: string, options: Fallback<Networks> = {}): Setting<Networks> {
+  const parse = (value: string): Networks => {
+    try {
+      return parseNetworks(listed(value));
+    } catch (error) {
+      throw new Invalid(`must be networks such as 10.0.0.0/8 between commas: ${(error as RangeError).message}`);
+    }
+  };
+  return setting(name, parse, options);
+}
+
 /** Texts between commas; blanks around them and empty ones do not count. */
 export function list(name: string, options: Fallback<readonly string[]> = {}): Setting<readonly string[]> {
-  const parse = (value: string): readonly string[] =>
-    value
-      .split(",")
-      .map((item) => item.trim())
-      .filter((item) => item !== "");
-  return setting(name, parse, options);
+  return setting(name, listed, options);
+}
+
+function listed(value: string): readonly string[] {
+  return value
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
 }

@@ -145,6 +145,12 @@ export function credentialEnded(): ConnectError {
   return failure(Code.Unauthenticated, message, "CREDENTIAL_ENDED", {}, []);
 }
 
+/** The request does not arrive in time. */
+export function requestTooSlow(): ConnectError {
+  const message = "the request arrives too slowly; send it faster or in smaller messages";
+  return failure(Code.DeadlineExceeded, message, "REQUEST_TOO_SLOW", {}, []);
+}
+
 /** The method is part of the contract and not built yet. `method` is its full name, `docket.order.v1.OrderService/GetOrder`. */
 export function unimplemented(method: string): ConnectError {
   return failure(Code.Unimplemented, `${method} is not implemented`, "METHOD_NOT_IMPLEMENTED", { method }, []);

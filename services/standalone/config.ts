@@ -1,3 +1,5 @@
+import { parseNetworks } from "../../gateway/http/client-address.ts";
+import { defaultServerLimits } from "../../gateway/http/server-limits.ts";
 import {
   ConfigError,
   type ConfigOf,
@@ -5,6 +7,7 @@ import {
   integer,
   list,
   milliseconds,
+  networks,
   oneOf,
   port,
   readConfig,
@@ -55,6 +58,24 @@ const settings = {
   drainBudgetMs: milliseconds("DOCKET_DRAIN_BUDGET", { fallback: 15_000 }),
   /** The largest request that is read whole. */
   maxBodyBytes: integer("DOCKET_MAX_BODY_BYTES", { fallback: 4 * 1024 * 1024, min: 1024 }),
+  /** See `ServerLimits` for this and the next ones. */
+  maxConnections: integer("DOCKET_MAX_CONNECTIONS", { fallback: defaultServerLimits.connections, min: 1 }),
+  maxConnectionsPerAddress: integer("DOCKET_MAX_CONNECTIONS_PER_ADDRESS", {
+    fallback: defaultServerLimits.connectionsPerAddress,
+    min: 1,
+  }),
+  maxStreamsPerConnection: integer("DOCKET_MAX_STREAMS_PER_CONNECTION", {
+    fallback: defaultServerLimits.streamsPerConnection,
+    min: 1,
+  }),
+  minBodyRate: integer("DOCKET_MIN_BODY_RATE", { fallback: defaultServerLimits.minBytesPerSecond }),
+  bodyTimeoutMs: milliseconds("DOCKET_BODY_TIMEOUT", { fallback: defaultServerLimits.bodyTimeoutMs }),
+  maxBufferedBytes: integer("DOCKET_MAX_BUFFERED_BYTES", { fallback: defaultServerLimits.bufferedBytes, min: 1024 }),
+  streamIdleMs: milliseconds("DOCKET_STREAM_IDLE_TIMEOUT", { fallback: defaultServerLimits.idleMs }),
+  /** After which gRPC connections are renewed, so that clients find new servers. */
+  grpcConnectionAgeMs: milliseconds("DOCKET_GRPC_CONNECTION_AGE", { fallback: 2 * 60 * 60_000 }),
+  /** Networks of the proxies in front of the ports, between commas. */
+  trustedProxies: networks("DOCKET_TRUSTED_PROXIES", { fallback: parseNetworks([]) }),
 };
 
 export type StandaloneConfig = ConfigOf<typeof settings>;

@@ -3,6 +3,9 @@ import { readdir, readFile } from "node:fs/promises";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { OpenApiDocuments } from "../../gateway/docs.ts";
 import { defaultRequestHeaders } from "../../gateway/headers.ts";
+import { listenHttp } from "../../gateway/http/listener.ts";
+import { createRequestMeter } from "../../gateway/http/request-meter.ts";
+import { defaultServerLimits, type ServerLimits } from "../../gateway/http/server-limits.ts";
 import { createHttpHandler } from "../../gateway/http-server.ts";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
 import { createInProcessBus } from "../runtime/bus/in-process.ts";
@@ -22,7 +25,6 @@ import { createAuthentication } from "./authenticate.ts";
 import type { StandaloneConfig } from "./config.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { databaseUrlOf } from "./database-urls.ts";
-import { listenHttp } from "./http-listener.ts";
 import { createServices } from "./services.ts";
 
 /** A running Docket, all of it in this process. Disposing it drains it. */
@@ -66,8 +68,17 @@ export async function startStandalone(
   const { adminKey, adminKeyIsNew, sandboxSecret } = await readSecrets(folder, config);
 
   // The port comes first: the sandbox's callbacks need to know it.
-  const http = await listenHttp(config.host, config.httpPort);
-  const httpUrl = `http://${config.host}:${http.port}`;
+  const { host, trustedProxies } = config;
+  const limits = serverLimitsOf(config);
+  const meter = createRequestMeter(limits);
+  const http = await listenHttp({
+    host,
+    port: config.httpPort,
+    limits,
+    trustedProxies,
+    onRefused: (refused) => log.warn(refused, "HTTP connections are refused: a limit is reached"),
+  });
+  const httpUrl = `http://${host}:${http.port}`;
 
   const interceptors = createInterceptors({
     authenticate: (...credential) => authenticate(...credential),
@@ -100,6 +111,7 @@ export async function startStandalone(
       errorDomain: "docket",
       requestHeaders: [...defaultRequestHeaders, ...signatureHeaders],
       maxBodyBytes: config.maxBodyBytes,
+      meter,
       shutdownSignal: http.overdue,
       cors: { origins: config.corsOrigins.includes("*") ? "*" : config.corsOrigins },
       openapi: await readOpenapi(),
@@ -107,8 +119,17 @@ export async function startStandalone(
       onError: (err, request) => log[request.destroyed ? "debug" : "error"]({ err }, "a request failed in the gateway"),
     }),
   );
-  const grpc = createGrpcServer({ specs, interceptors, log, maxRequestBytes: config.maxBodyBytes });
-  const grpcPort = await grpc.listen({ host: config.host, port: config.grpcPort });
+  const grpc = createGrpcServer({
+    specs,
+    interceptors,
+    log,
+    maxRequestBytes: config.maxBodyBytes,
+    limits,
+    meter,
+    trustedProxies,
+    maxConnectionAgeMs: config.grpcConnectionAgeMs,
+  });
+  const grpcPort = await grpc.listen({ host, port: config.grpcPort });
   const checks = createCheckRunner({ leaks: createLeakCheck({ registry }) });
   const ops = createOperationsServer({ lifecycle, checks, registry, clock });
   const opsPort = await ops.listen({ host: config.host, port: config.opsPort });
@@ -116,7 +137,7 @@ export async function startStandalone(
   lifecycle.onState((state) => {
     grpc.setServing(state === "ready");
     if (state === "draining") {
-      http.askToLeave();
+      http.startDraining();
     }
   });
   lifecycle.onDrain("close", "http", (budgetMs) => http.close(budgetMs));
@@ -143,6 +164,22 @@ export async function startStandalone(
     adminKeyIsNew,
     lifecycle,
     [Symbol.asyncDispose]: () => lifecycle.shutdown("disposed"),
+  };
+}
+
+function serverLimitsOf(config: StandaloneConfig): ServerLimits {
+  // A single request must fit, whatever the settings.
+  const largest = config.maxBodyBytes + 1024;
+  return {
+    ...defaultServerLimits,
+    connections: config.maxConnections,
+    connectionsPerAddress: config.maxConnectionsPerAddress,
+    streamsPerConnection: config.maxStreamsPerConnection,
+    minBytesPerSecond: config.minBodyRate,
+    bodyTimeoutMs: config.bodyTimeoutMs,
+    bufferedBytes: Math.max(config.maxBufferedBytes, largest),
+    bufferedBytesPerConnection: Math.max(config.maxBufferedBytes / 4, largest),
+    idleMs: config.streamIdleMs,
   };
 }
 

@@ -1,6 +1,9 @@
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
 import { Server, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { countOpenRequests } from "../../../gateway/http/open-requests.ts";
+import { createRequestMeter } from "../../../gateway/http/request-meter.ts";
+import { defaultServerLimits } from "../../../gateway/http/server-limits.ts";
 import { createLogger } from "../log.ts";
 import { guardCalls } from "./grpc-guard.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc-server.ts";
@@ -70,6 +73,14 @@ describe("the native gRPC port", () => {
   });
 
   test("would say so where grpc-js no longer keeps its servers where they are looked for", () => {
-    expect(() => guardCalls(new Server())).toThrow("grpc-js keeps its HTTP/2 servers elsewhere");
+    const options = {
+      maxMessageBytes: 1,
+      meter: createRequestMeter(),
+      openRequests: countOpenRequests(defaultServerLimits),
+      takesStream: () => false,
+      detailedRefusals: true,
+      log: createLogger({ level: "silent", name: "test" }),
+    };
+    expect(() => guardCalls(new Server(), options)).toThrow("grpc-js keeps its HTTP/2 servers elsewhere");
   });
 });

@@ -15,7 +15,7 @@ import type {
 import { status } from "@grpc/grpc-js";
 import { type BinaryRead, binaryReader } from "../../../gateway/codec/binary-reader.ts";
 import { type BinaryWrite, binaryWriter } from "../../../gateway/codec/binary-writer.ts";
-import { invalidArgument, resourceExhausted } from "../errors.ts";
+import { invalidArgument, unavailable } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { callerLeft, untilAborted } from "./abort.ts";
 import { beginCall, type Call } from "./call.ts";
@@ -30,8 +30,8 @@ export interface GrpcHandlerOptions {
   readonly log: Logger;
   /** Where calls are entered while they last. */
   readonly inFlight: InFlight;
-  /** A request message of more bytes is RESOURCE_EXHAUSTED. */
-  readonly maxRequestBytes: number;
+  /** A stream in which no message moves in either direction for this long is ended. */
+  readonly idleMs: number;
   /** Whether the refusal of a message has `google.rpc` details. */
   readonly detailedRefusals: boolean;
 }
@@ -110,14 +110,16 @@ function unary(served: Served): handleUnaryCall<Buffer, Buffer> {
 function clientStreaming(served: Served): handleClientStreamingCall<Buffer, Buffer> {
   const handle = async (wire: ServerReadableStream<Buffer, Buffer>, respond: sendUnaryData<Buffer>): Promise<void> => {
     const call = accept(wire, served);
+    const idle = idleTimer(call, served);
     try {
-      const response = await served.invoker.stream(requests(wire, call, served), call);
+      const response = await served.invoker.stream(requests(wire, call, served, idle), call);
       const bytes = encode(await only(response), served);
       wire.sendMetadata(metadataOf(response.header));
       respond(null, bytes, trailersOf(response.trailer));
     } catch (error) {
       respond(refusal(error, wire, call, served));
     } finally {
+      clearTimeout(idle);
       finish(call, served);
     }
   };
@@ -142,7 +144,7 @@ function serverStreaming(served: Served): handleServerStreamingCall<Buffer, Buff
 function bidiStreaming(served: Served): handleBidiStreamingCall<Buffer, Buffer> {
   const handle = async (wire: ServerDuplexStream<Buffer, Buffer>): Promise<void> => {
     const call = accept(wire, served);
-    await answer(wire, call, served, () => requests(wire, call, served));
+    await answer(wire, call, served, (idle) => requests(wire, call, served, idle));
   };
   return (wire) =>
     run(
@@ -173,19 +175,27 @@ function finish(call: Call, { inFlight }: Served): void {
   inFlight.leave(call);
 }
 
+/** Ends a stream that rests for too long. The timer starts again with `refresh`, and must be cleared. */
+function idleTimer(call: Call, { idleMs }: Served): NodeJS.Timeout {
+  const message = "the stream was idle for too long; open it again";
+  return setTimeout(() => call.abort(unavailable("STREAM_IDLE", message)), idleMs).unref();
+}
+
 /** Writes all answers, never more than `maxUnsentBytes` ahead of what the caller reads, and the status after them. */
 async function answer(
   wire: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
   call: Call,
   served: Served,
-  messages: () => AsyncIterable<Message>,
+  messages: (idle: NodeJS.Timeout) => AsyncIterable<Message>,
 ): Promise<void> {
+  const idle = idleTimer(call, served);
   try {
-    const response = await served.invoker.stream(messages(), call);
+    const response = await served.invoker.stream(messages(idle), call);
     const write = createWriter(wire, call.signal);
     let begun = false;
     for await (const message of response.message) {
       const bytes = encode(message, served);
+      idle.refresh();
       if (!begun) {
         begun = true;
         wire.sendMetadata(metadataOf(response.header));
@@ -203,6 +213,7 @@ async function answer(
   } catch (error) {
     wire.emit("error", refusal(error, wire, call, served));
   } finally {
+    clearTimeout(idle);
     finish(call, served);
   }
 }
@@ -237,10 +248,12 @@ async function* requests(
   wire: ServerReadableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
   call: Call,
   served: Served,
+  idle: NodeJS.Timeout,
 ): AsyncGenerator<Message> {
   try {
     // Leaving the loop early must not destroy the stream: the answer is still to be written to it.
     for await (const bytes of wire.iterator({ destroyOnReturn: false })) {
+      idle.refresh();
       yield decode(bytes, served);
     }
   } catch (error) {
@@ -257,21 +270,13 @@ async function only(response: StreamResponse): Promise<Message> {
   return message;
 }
 
-function decode(bytes: Buffer, { read, spec, maxRequestBytes, detailedRefusals }: Served): Message {
+function decode(bytes: Buffer, { read, spec, detailedRefusals }: Served): Message {
   try {
-    if (bytes.length > maxRequestBytes) {
-      throw tooLarge(bytes.length, maxRequestBytes);
-    }
     return read(bytes);
   } catch (error) {
-    const refused = error instanceof ConnectError ? error : malformed(spec.method.input, error);
+    const refused = malformed(spec.method.input, error);
     throw detailedRefusals ? refused : new ConnectError(refused.rawMessage, refused.code);
   }
-}
-
-function tooLarge(length: number, limit: number): ConnectError {
-  const description = `a request message may have ${limit} bytes at most; this one has ${length}`;
-  return resourceExhausted("MESSAGE_TOO_LARGE", description, [{ subject: "request", description }]);
 }
 
 function malformed({ typeName }: DescMessage, cause: unknown): ConnectError {

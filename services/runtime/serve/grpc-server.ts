@@ -1,9 +1,15 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer as createListener } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Interceptor, ServiceImplSpec } from "@connectrpc/connect";
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { Networks } from "../../../gateway/http/client-address.ts";
+import { trackConnections } from "../../../gateway/http/connections.ts";
+import { countOpenRequests } from "../../../gateway/http/open-requests.ts";
+import { createRequestMeter, type RequestMeter } from "../../../gateway/http/request-meter.ts";
+import { defaultServerLimits, type ServerLimits } from "../../../gateway/http/server-limits.ts";
 import { unavailable } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { createConnections } from "./connections.ts";
 import { guardCalls } from "./grpc-guard.ts";
 import { createGrpcHandler, type GrpcHandlerOptions } from "./grpc-handlers.ts";
 import { createHealthService } from "./health.ts";
@@ -21,6 +27,14 @@ export interface GrpcServerOptions {
   readonly reflection?: boolean;
   /** Larger request messages are RESOURCE_EXHAUSTED. Default 4 MiB. */
   readonly maxRequestBytes?: number;
+  /** Default {@link defaultServerLimits}. */
+  readonly limits?: ServerLimits;
+  /** Shared by all ports of a process. Default: one of its own, with `limits`. */
+  readonly meter?: RequestMeter;
+  /** Proxies, to which limits per address do not apply. */
+  readonly trustedProxies?: Networks | undefined;
+  /** After this time a connection is closed when its calls have ended, so that clients spread anew. Default 2 h. */
+  readonly maxConnectionAgeMs?: number;
   /** Whether the port's own refusals say more in `google.rpc` details. Those of handlers pass as they are. Default true. */
   readonly detailedRefusals?: boolean;
 }
@@ -41,23 +55,42 @@ export interface GrpcServer extends AsyncDisposable {
 }
 
 const defaultMaxRequestBytes = 4 * 1024 * 1024;
+const defaultConnectionAgeMs = 2 * 60 * 60_000;
+/** What calls have to end on a connection that has reached its age. */
+const connectionAgeGraceMs = 10 * 60_000;
+/** A connection without calls is closed after this time. */
+const connectionIdleMs = 5 * 60_000;
+/** Megabytes that Node may hold for one connection before it refuses new streams of it. */
+const sessionMemoryMb = 128;
 /** What an aborted call has to get its status out before the connection is cut. */
 const lastWordsMs = 250;
 
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
-  const { specs, log, maxRequestBytes = defaultMaxRequestBytes } = options;
+  const {
+    specs,
+    log,
+    maxRequestBytes = defaultMaxRequestBytes,
+    limits = defaultServerLimits,
+    trustedProxies,
+  } = options;
   const inFlight = createInFlight();
   const health = createHealthService(specs.map(({ service }) => service.typeName));
   const server = new Server({
-    // Beyond our own limit, which answers with details, there is grpc-js's, which protects memory.
-    "grpc.max_receive_message_length": 2 * maxRequestBytes,
+    // Enforced by the guard for messages as they arrive, by grpc-js for decompressed ones.
+    "grpc.max_receive_message_length": maxRequestBytes,
+    "grpc.max_concurrent_streams": limits.streamsPerConnection,
+    "grpc-node.max_session_memory": sessionMemoryMb,
+    "grpc.max_connection_age_ms": options.maxConnectionAgeMs ?? defaultConnectionAgeMs,
+    "grpc.max_connection_age_grace_ms": connectionAgeGraceMs,
+    "grpc.max_connection_idle_ms": connectionIdleMs,
     "grpc.enable_channelz": 0,
     // Finds peers that vanished without closing the connection.
     "grpc.keepalive_time_ms": 60_000,
     "grpc.keepalive_timeout_ms": 20_000,
   });
 
-  const handling = { log, maxRequestBytes, inFlight, detailedRefusals: options.detailedRefusals ?? true };
+  const detailedRefusals = options.detailedRefusals ?? true;
+  const handling = { log, inFlight, detailedRefusals, idleMs: limits.idleMs };
   for (const spec of specs) {
     add(server, spec, { ...handling, interceptors: options.interceptors });
   }
@@ -69,12 +102,35 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
 
   // A listener of our own: grpc-js would not say which connections are open, nor cut all of them off.
   const injector = server.createConnectionInjector(options.credentials ?? ServerCredentials.createInsecure());
-  guardCalls(server);
-  const connections = createConnections((socket) => injector.injectConnection(socket));
+  const streamed = new Set(
+    [...specs, health.spec, ...reflection].flatMap(({ service }) =>
+      service.methods
+        .filter(({ methodKind }) => methodKind === "client_streaming" || methodKind === "bidi_streaming")
+        .map(({ name }) => `/${service.typeName}/${name}`),
+    ),
+  );
+  guardCalls(server, {
+    maxMessageBytes: maxRequestBytes,
+    meter: options.meter ?? createRequestMeter(limits),
+    openRequests: countOpenRequests(limits, trustedProxies),
+    takesStream: (path) => streamed.has(path),
+    detailedRefusals,
+    log,
+  });
+  const listener = createListener({ noDelay: true, keepAlive: true }, (socket) => {
+    if (!socket.destroyed) {
+      injector.injectConnection(socket);
+    }
+  });
+  const connections = trackConnections(listener, {
+    limits,
+    trustedProxies,
+    onRefused: (refused) => log.warn(refused, "gRPC connections are refused: a limit is reached"),
+  });
 
   const close = async (graceMs: number) => {
     health.setServing(false);
-    connections.stopAccepting();
+    listener.close();
     injector.drain(graceMs + lastWordsMs);
     await Promise.race([inFlight.exchangesDone(), sleep(graceMs, undefined, { ref: false })]);
     const goodbye = unavailable("SHUTTING_DOWN", "the server is shutting down", { retryAfterMs: 0 });
@@ -84,13 +140,17 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     if (inFlight.size > 0) {
       log.warn({ calls: inFlight.size }, "gRPC calls are cut off: they did not end in time");
     }
-    connections.cut();
+    connections.destroyAll();
     server.forceShutdown();
   };
   let closing: Promise<void> | undefined;
 
   return {
-    listen: connections.listen,
+    async listen({ host, port }) {
+      listener.listen(port, host);
+      await once(listener, "listening");
+      return (listener.address() as AddressInfo).port;
+    },
     setServing: health.setServing,
     close(graceMs) {
       closing ??= close(graceMs);

@@ -1,0 +1,34 @@
+import { describe, expect, test } from "@jest/globals";
+import { addressKey, parseNetworks } from "./client-address.ts";
+
+describe("networks", () => {
+  const networks = parseNetworks(["10.0.0.0/8", "192.168.1.7", "fd00::/8"]);
+
+  test.each(["10.1.2.3", "192.168.1.7", "fd12::1", "::ffff:10.1.2.3", "fd12::1%eth0"])("hold %s", (address) => {
+    expect(networks.has(address)).toBe(true);
+  });
+
+  test.each(["11.0.0.1", "192.168.1.8", "fe80::1", "::ffff:11.0.0.1", "", "unix"])("do not hold %j", (address) => {
+    expect(networks.has(address)).toBe(false);
+  });
+
+  test.each(["10.0.0.0/33", "10.0.0/8", "fd00::/129", "10.0.0.0/8/8", "host", "10.0.0.0/", "10.0.0.0/-1"])(
+    "are not read from %j",
+    (text) => {
+      expect(() => parseNetworks([text])).toThrow(`"${text}" is not a network`);
+    },
+  );
+});
+
+test.each([
+  ["203.0.113.7", "203.0.113.7"],
+  ["::ffff:203.0.113.7", "203.0.113.7"],
+  ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+  ["2001:0DB8:0001:0002::9", "2001:db8:1:2::/64"],
+  ["2001:db8::1", "2001:db8:0:0::/64"],
+  ["::1", "0:0:0:0::/64"],
+  ["fe80::1%eth0", "fe80:0:0:0::/64"],
+  ["", ""],
+])("limits count the address %j as %j", (address, key) => {
+  expect(addressKey(address)).toBe(key);
+});

@@ -1,0 +1,57 @@
+import { BlockList, isIP } from "node:net";
+
+/** A set of networks, such as those of trusted proxies. */
+export interface Networks {
+  /** True for an address of one of the networks. IPv4 addresses mapped into IPv6 count as IPv4. */
+  has(address: string): boolean;
+}
+
+/**
+ * Parses networks in CIDR notation (`10.0.0.0/8`, `fd00::/8`) and single addresses.
+ *
+ * @throws RangeError that names the first text that is neither.
+ */
+export function parseNetworks(texts: readonly string[]): Networks {
+  const list = new BlockList();
+  for (const text of texts) {
+    const [address = "", length, ...more] = text.split("/");
+    const version = isIP(address);
+    const bits = version === 4 ? 32 : 128;
+    const prefix = length === undefined ? bits : Number(length);
+    if (version === 0 || more.length > 0 || !/^\d{1,3}$/.test(length ?? "0") || prefix > bits) {
+      throw new RangeError(`"${text}" is not a network such as 10.0.0.0/8 or an address`);
+    }
+    list.addSubnet(address, prefix, version === 4 ? "ipv4" : "ipv6");
+  }
+  return {
+    has(address) {
+      const plain = normalizeAddress(address);
+      const version = isIP(plain);
+      return version !== 0 && list.check(plain, version === 4 ? "ipv4" : "ipv6");
+    },
+  };
+}
+
+/** The address without an IPv6 zone, and as IPv4 where it is an IPv4 address mapped into IPv6. */
+export function normalizeAddress(address: string): string {
+  const plain = address.split("%", 1)[0] ?? "";
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)?.[1] ?? plain;
+}
+
+/**
+ * The key under which limits count an address: an IPv4 address itself, the /64 network of an IPv6 address, because one
+ * subscriber has all addresses of it.
+ */
+export function addressKey(address: string): string {
+  const plain = normalizeAddress(address);
+  if (isIP(plain) !== 6) return plain;
+  const [head = "", tail] = plain.toLowerCase().split("::");
+  const groups = head === "" ? [] : head.split(":");
+  if (tail !== undefined) {
+    const rest = tail === "" ? [] : tail.split(":");
+    while (groups.length + rest.length < 8) groups.push("0");
+    groups.push(...rest);
+  }
+  const network = groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, ""));
+  return `${network.join(":")}::/64`;
+}

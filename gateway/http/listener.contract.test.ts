@@ -1,0 +1,205 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from "node:http2";
+import { connect, type Socket } from "node:net";
+import { afterEach, describe, expect, test } from "@jest/globals";
+import { createHttpHandler } from "../http-server.ts";
+import { createAuthority } from "../testing/certificates.ts";
+import { rawRequest } from "../testing/raw-request.ts";
+import { until } from "../testing/start-program.ts";
+import { echoMethods, libraryMethods, testRegistry, testSpec } from "../testing/test-api.ts";
+import { parseNetworks } from "./client-address.ts";
+import type { RefusedConnections } from "./connections.ts";
+import { type HttpListener, type HttpListenerOptions, listenHttp } from "./listener.ts";
+import { createRequestMeter } from "./request-meter.ts";
+import { defaultServerLimits, type ServerLimits } from "./server-limits.ts";
+
+const opened: { destroy(): void }[] = [];
+const listeners: HttpListener[] = [];
+
+afterEach(async () => {
+  for (const each of opened.splice(0)) each.destroy();
+  for (const listener of listeners.splice(0)) await listener.close(0);
+});
+
+async function serve(changes: Partial<ServerLimits>, more: Partial<HttpListenerOptions> = {}) {
+  const limits = { ...defaultServerLimits, ...changes };
+  const listener = await listenHttp({ host: "127.0.0.1", port: 0, limits, ...more });
+  listeners.push(listener);
+  const meter = createRequestMeter(limits);
+  const specs = [testSpec("Library", libraryMethods()), testSpec("Echo", echoMethods())];
+  listener.serve(createHttpHandler({ specs, registry: testRegistry, meter }));
+  return { listener, meter };
+}
+
+/** Opens a connection, and keeps what comes back. */
+async function dial(
+  port: number,
+  text = "",
+): Promise<{ socket: Socket; said: () => string; closed: Promise<unknown> }> {
+  const socket = connect(port, "127.0.0.1");
+  opened.push(socket);
+  let said = "";
+  socket
+    .on("error", () => undefined)
+    .on("data", (chunk: Buffer) => {
+      said += chunk.toString("latin1");
+    });
+  const closed = once(socket, "close");
+  await once(socket, "connect");
+  socket.write(text);
+  return { socket, said: () => said, closed };
+}
+
+const head = (path: string, type: string, length: number): string =>
+  `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n`;
+
+describe("connections", () => {
+  test("beyond the limit per address are closed at once, and reported; one that ends makes room", async () => {
+    const refused: RefusedConnections[] = [];
+    const { listener } = await serve({ connectionsPerAddress: 2 }, { onRefused: (each) => refused.push(each) });
+    const first = await dial(listener.port);
+    await dial(listener.port);
+    await (await dial(listener.port)).closed;
+    expect(refused).toEqual([{ count: 1, address: "127.0.0.1", limit: "connectionsPerAddress" }]);
+    first.socket.destroy();
+    await until(async () => (await rawRequest(listener.url, "/v1/books/b").catch(() => undefined))?.status === 200);
+  });
+
+  test("of a trusted proxy are limited in all only", async () => {
+    const trustedProxies = parseNetworks(["127.0.0.0/8"]);
+    const { listener } = await serve({ connectionsPerAddress: 1, connections: 3 }, { trustedProxies });
+    await dial(listener.port);
+    await dial(listener.port);
+    expect((await rawRequest(listener.url, "/v1/books/b")).status).toBe(200);
+    await dial(listener.port);
+    await until(async () => (await rawRequest(listener.url, "/v1/books/b").catch(() => undefined)) === undefined);
+  });
+
+  test("on which nothing moves during a request are closed", async () => {
+    const { listener } = await serve({ idleMs: 200 });
+    const { closed, said } = await dial(
+      listener.port,
+      "GET /v1/books:watch?count=2&pause_ms=60000 HTTP/1.1\r\nHost: x\r\n\r\n",
+    );
+    await closed;
+    expect(said()).not.toContain("\r\n0\r\n");
+  });
+});
+
+describe("a body that stops", () => {
+  const cases = [
+    ["REST", "/echo", "application/json", 408, "REQUEST_TOO_SLOW"],
+    ["Connect", "/gateway.test.v1.Echo/EchoBody", "application/json", 504, "deadline_exceeded"],
+    [
+      "Connect through connect-node",
+      "/gateway.test.v1.Echo/EchoBody",
+      "application/json; charset=UTF-8",
+      504,
+      "deadline_exceeded",
+    ],
+    [
+      "a server stream of Connect",
+      "/gateway.test.v1.Library/WatchBooks",
+      "application/connect+json",
+      200,
+      "deadline_exceeded",
+    ],
+    ["gRPC-Web", "/gateway.test.v1.Echo/EchoBody", "application/grpc-web+proto", 200, "grpc-status: 4"],
+  ] as const;
+
+  test.each(cases)("is refused and its connection closed: %s", async (_, path, type, status, said) => {
+    const { listener, meter } = await serve({ rateWindowMs: 200 });
+    const envelope = type.includes("connect") ? "\0\0\0\x13\x83" : "";
+    const body = `${envelope}{"stringField":"${"x".repeat(500)}`;
+    const client = await dial(listener.port, head(path, type, 5000) + body);
+    await until(() => meter.heldBytes > 0);
+    await client.closed;
+    expect(client.said()).toContain(`HTTP/1.1 ${status}`);
+    expect(client.said()).toContain(said);
+    expect(meter.heldBytes).toBe(0);
+  });
+
+  test("may stop for as long as it likes where it is a stream of messages", async () => {
+    const { listener } = await serve({ rateWindowMs: 100 });
+    const chunked =
+      "POST /v1/books:import HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const client = await dial(listener.port, `${chunked}2\r\n{}\r\n`);
+    const slow = await dial(listener.port, `${head("/echo", "application/json", 100)}{`);
+    await slow.closed;
+    client.socket.write("2\r\n{}\r\n0\r\n\r\n");
+    await until(() => client.said().includes('"messageCount":2'));
+  });
+
+  test("does not end a call whose body has come", async () => {
+    const { listener } = await serve({ rateWindowMs: 50 });
+    const body = Buffer.from("{}");
+    const headers = { "content-type": "application/json" };
+    const slow = await dial(listener.port, `${head("/echo", "application/json", 100)}{`);
+    const answer = rawRequest(listener.url, "/wait?duration=3s", { method: "GET", headers });
+    await slow.closed;
+    expect((await answer).status).toBe(200);
+    expect((await rawRequest(listener.url, "/echo", { method: "POST", headers, body })).status).toBe(200);
+  });
+});
+
+describe("unfinished bodies", () => {
+  test.each([
+    ["REST", "/echo", "application/json", "SERVER_BUSY"],
+    ["Connect", "/gateway.test.v1.Echo/EchoBody", "application/proto", "unavailable"],
+    ["gRPC-Web", "/gateway.test.v1.Echo/EchoBody", "application/grpc-web", "grpc-status: 14"],
+  ])("of more bytes than the process may hold are refused, to be tried again: %s", async (_, path, type, said) => {
+    const { listener, meter } = await serve({ bufferedBytes: 100_000 });
+    const body = "x".repeat(60_000);
+    const first = await dial(listener.port, head(path, type, 200_000) + body);
+    await until(() => meter.heldBytes === 60_000);
+    const second = await dial(listener.port, head(path, type, 200_000) + body);
+    await second.closed;
+    expect(second.said()).toContain(said);
+    expect(meter.heldBytes).toBe(60_000);
+    first.socket.destroy();
+    await until(() => meter.heldBytes === 0);
+  });
+});
+
+describe("with a certificate", () => {
+  const open = async (changes: Partial<ServerLimits>) => {
+    using authority = createAuthority();
+    const { cert, key } = authority.issue("front", "IP:127.0.0.1");
+    const certificate = { cert: readFileSync(cert), key: readFileSync(key) };
+    const { listener } = await serve(changes, { certificate });
+    const session: ClientHttp2Session = connectHttp2(listener.url, { ca: readFileSync(authority.ca) });
+    opened.push(session);
+    await once(session, "remoteSettings");
+    return session;
+  };
+  const get = (session: ClientHttp2Session, path: string) => {
+    const stream = session.request({ ":path": path });
+    stream.on("error", () => undefined).resume();
+    return stream;
+  };
+
+  /** The code with which a stream closes. */
+  const codeOf = (stream: ClientHttp2Stream) =>
+    new Promise((resolve) => stream.once("close", () => resolve(stream.rstCode)));
+
+  test("a connection has so many requests open and no more", async () => {
+    const session = await open({ streamsPerConnection: 7 });
+    expect(session.remoteSettings.maxConcurrentStreams).toBe(7);
+  });
+
+  test("requests beyond those of an address are refused as not looked at, until others have ended", async () => {
+    const session = await open({ streamsPerAddress: 2 });
+    const held = [1, 2].map(() => get(session, "/wait?duration=60s"));
+    const refused = get(session, "/v1/books/b");
+    expect(await codeOf(refused)).toBe(constants.NGHTTP2_REFUSED_STREAM);
+    for (const stream of held) stream.close(constants.NGHTTP2_CANCEL);
+    await until(async () => (await codeOf(get(session, "/v1/books/b"))) === constants.NGHTTP2_NO_ERROR);
+  });
+
+  test("a connection on which nothing moves during a request is closed", async () => {
+    const session = await open({ idleMs: 200 });
+    get(session, "/wait?duration=60s");
+    await once(session, "close");
+  });
+});

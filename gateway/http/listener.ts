@@ -1,0 +1,199 @@
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
+import {
+  constants,
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Networks } from "./client-address.ts";
+import { type ConnectionCaps, trackConnections } from "./connections.ts";
+import { countOpenRequests } from "./open-requests.ts";
+import { defaultServerLimits, type ServerLimits } from "./server-limits.ts";
+
+/** A request listener for node:http, node:https and node:http2. */
+export interface HttpHandler {
+  (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): void;
+  /** For `server.on("upgrade", handler.upgrade)`: streams over WebSockets. */
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /**
+   * For `createServer({ shouldUpgradeCallback: handler.shouldUpgrade })`: requests that offer another protocol, as Java's
+   * client does with `h2c`, are served as if they did not.
+   */
+  readonly shouldUpgrade: (request: IncomingMessage) => boolean;
+}
+
+/** A certificate chain and its key, PEM. */
+export interface Certificate {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  /** Roots, PEM. With them, clients must present a certificate that one of these has signed. */
+  readonly clientCa?: Buffer | undefined;
+}
+
+export interface HttpListenerOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** With one the port speaks TLS: HTTP/2 and HTTP/1.1, whichever the client chooses. */
+  readonly certificate?: Certificate | undefined;
+  /** Default {@link defaultServerLimits}. */
+  readonly limits?: ServerLimits;
+  /** Proxies, to which the limit of connections per address does not apply. */
+  readonly trustedProxies?: Networks | undefined;
+  /** Called when connections were refused, at most every ten seconds. */
+  readonly onRefused?: ConnectionCaps["onRefused"];
+}
+
+/** An HTTP port. It may listen before there is anything to serve. */
+export interface HttpListener {
+  readonly url: string;
+  readonly port: number;
+  /** Hands requests to this handler from now on; before, the response is 503. */
+  serve(handler: HttpHandler): void;
+  /** New connections get the new certificate. */
+  renew(certificate: Certificate): void;
+  /** Closes connections after their next response. */
+  startDraining(): void;
+  /** Aborted when requests in flight have used up half of their grace period. */
+  readonly overdue: AbortSignal;
+  /** Accepts no more connections; requests in flight finish; after `graceMs` the rest is cut. Repeatable. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Longer than load balancers keep idle connections, which would otherwise send requests into closing ones. */
+const keepAliveMs = 75_000;
+
+const timeouts = {
+  // The head of a request must be complete by then, which ends a slowloris.
+  headersTimeout: 20_000,
+  connectionsCheckingInterval: 5000,
+  handshakeTimeout: 20_000,
+  // A request may be a stream that goes on for hours. Bodies of unary calls have limits of their own.
+  requestTimeout: 0,
+  keepAliveTimeout: keepAliveMs,
+};
+
+/** Listens. @throws where the port is taken or not permitted. */
+export async function listenHttp(options: HttpListenerOptions): Promise<HttpListener> {
+  const { certificate, limits = defaultServerLimits, trustedProxies, onRefused } = options;
+  const { idleMs } = limits;
+  const openRequests = countOpenRequests(limits, trustedProxies);
+  /** Counts a request of HTTP/2, or refuses it as one that has not been looked at. */
+  const enter = (stream: ServerHttp2Stream): boolean => {
+    const address = stream.session?.socket.remoteAddress ?? "";
+    if (openRequests.enter(address)) stream.once("close", () => openRequests.leave(address));
+    else stream.close(constants.NGHTTP2_REFUSED_STREAM);
+    return !stream.closed;
+  };
+  let handler = starting;
+  let isDraining = false;
+  const front: HttpHandler = Object.assign(
+    (...[request, response]: Parameters<HttpHandler>) => {
+      if ("stream" in response) {
+        if (!enter(response.stream)) return;
+      } else if (isDraining) response.setHeader("connection", "close");
+      handler(request, response);
+    },
+    {
+      upgrade: (...args: Parameters<HttpHandler["upgrade"]>) => handler.upgrade(...args),
+      shouldUpgrade: (request: IncomingMessage) => handler.shouldUpgrade(request),
+    },
+  );
+  const common = { ...timeouts, noDelay: true, keepAlive: true, shouldUpgradeCallback: front.shouldUpgrade };
+  const secure =
+    certificate &&
+    createSecureServer({
+      ...common,
+      ...tlsOptions(certificate),
+      allowHTTP1: true,
+      settings: { maxConcurrentStreams: limits.streamsPerConnection },
+    });
+  const plain = certificate === undefined ? createServer(common) : undefined;
+  const server = secure ?? plain ?? createServer(common);
+  server.on("request", front as RequestListener);
+  server.on("upgrade", front.upgrade);
+  if (plain !== undefined) plain.timeout = idleMs;
+  if (secure !== undefined) closeIdle(secure, idleMs);
+  // Sockets of WebSockets are among them, which the HTTP server no longer counts as its own.
+  const connections = trackConnections(server, { limits, trustedProxies, onRefused });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  const { address, port } = server.address() as AddressInfo;
+
+  const overdue = new AbortController();
+  const close = async (graceMs: number): Promise<void> => {
+    isDraining = true;
+    const closed = new Promise<unknown>((resolve) => server.close(resolve));
+    plain?.closeIdleConnections();
+    const hurry = setTimeout(() => overdue.abort(new Error("the server is shutting down")), graceMs / 2);
+    const cut = setTimeout(() => connections.destroyAll(), graceMs);
+    await closed;
+    clearTimeout(hurry);
+    clearTimeout(cut);
+  };
+  let closing: Promise<void> | undefined;
+  return {
+    url: `${secure === undefined ? "http" : "https"}://${address.includes(":") ? `[${address}]` : address}:${port}`,
+    port,
+    serve(next) {
+      handler = next;
+    },
+    renew: (renewed) => secure?.setSecureContext(tlsOptions(renewed)),
+    startDraining() {
+      isDraining = true;
+    },
+    overdue: overdue.signal,
+    close(graceMs) {
+      closing ??= close(graceMs);
+      return closing;
+    },
+  };
+}
+
+function tlsOptions({ cert, key, clientCa }: Certificate) {
+  return { cert, key, ...(clientCa !== undefined && { ca: clientCa, requestCert: true, rejectUnauthorized: true }) };
+}
+
+/** Closes connections of HTTP/1 and HTTP/2 on which nothing moves. */
+function closeIdle(server: Http2SecureServer, idleMs: number): void {
+  server.setTimeout(idleMs);
+  server.on("session", (session: ServerHttp2Session) => closeIdleSession(session, idleMs));
+  // Without a listener the server would destroy a session before its own listener can close it with a GOAWAY.
+  server.on("timeout", (idle?: ServerHttp2Session | Socket) => {
+    if (idle !== undefined && !("goaway" in idle)) idle.destroy();
+  });
+}
+
+/** Closes an HTTP/2 session without requests as a keep-alive connection of HTTP/1, one with requests after `idleMs`. */
+function closeIdleSession(session: ServerHttp2Session, idleMs: number): void {
+  let open = 0;
+  const arm = (): void => {
+    session.setTimeout(open === 0 ? Math.min(keepAliveMs, idleMs) : idleMs);
+  };
+  session.on("stream", (stream) => {
+    open += 1;
+    if (open === 1) arm();
+    stream.once("close", () => {
+      open -= 1;
+      if (open === 0) arm();
+    });
+  });
+  session.on("timeout", () => (open === 0 ? session.close() : session.destroy()));
+  arm();
+}
+
+/** Serves until there is a handler. */
+const starting: HttpHandler = Object.assign(
+  (...[, response]: Parameters<HttpHandler>) => {
+    (response as ServerResponse).writeHead(503, { "retry-after": "1", "content-type": "application/json" });
+    response.end(JSON.stringify({ code: 14, message: "the server is starting; try again", details: [] }));
+  },
+  { upgrade: (_request: IncomingMessage, socket: Duplex) => void socket.destroy(), shouldUpgrade: () => false },
+);
