@@ -17,6 +17,9 @@ const methods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const exposed = [
   "ETag",
   "Location",
+  "RateLimit-Limit",
+  "RateLimit-Remaining",
+  "RateLimit-Reset",
   "Retry-After",
   "Grpc-Status",
   "Grpc-Message",

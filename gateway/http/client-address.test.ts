@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { addressKey, parseNetworks } from "./client-address.ts";
+import { addressKey, clientAddressOf, type ForwardingHeader, parseNetworks } from "./client-address.ts";
 
 describe("networks", () => {
   const networks = parseNetworks(["10.0.0.0/8", "192.168.1.7", "fd00::/8"]);
@@ -31,4 +31,29 @@ test.each([
   ["", ""],
 ])("limits count the address %j as %j", (address, key) => {
   expect(addressKey(address)).toBe(key);
+});
+
+describe("the address of a client", () => {
+  const trustedProxies = parseNetworks(["10.0.0.0/8", "fd00::/8"]);
+  const cases: [ForwardingHeader, string, string | undefined, string][] = [
+    ["x-forwarded-for", "203.0.113.7", "198.51.100.1", "203.0.113.7"],
+    ["x-forwarded-for", "10.0.0.1", undefined, "10.0.0.1"],
+    ["x-forwarded-for", "10.0.0.1", "198.51.100.1", "198.51.100.1"],
+    ["x-forwarded-for", "::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"],
+    ["x-forwarded-for", "10.0.0.1", "1.1.1.1, 198.51.100.1", "198.51.100.1"],
+    ["x-forwarded-for", "10.0.0.1", "1.1.1.1, 198.51.100.1, 10.0.0.2", "198.51.100.1"],
+    ["x-forwarded-for", "10.0.0.1", "10.0.0.3,10.0.0.2", "10.0.0.3"],
+    ["x-forwarded-for", "10.0.0.1", "1.1.1.1, unknown", "10.0.0.1"],
+    ["x-forwarded-for", "10.0.0.1", "", "10.0.0.1"],
+    ["x-forwarded-for", "10.0.0.1", "198.51.100.1:4711", "198.51.100.1"],
+    ["x-forwarded-for", "fd00::1", "2001:db8::9", "2001:db8::9"],
+    ["x-forwarded-for", "fd00::1", "[2001:db8::9]:443", "2001:db8::9"],
+    ["forwarded", "10.0.0.1", 'for=1.1.1.1, for="[2001:db8::9]:4711";proto=https', "2001:db8::9"],
+    ["forwarded", "10.0.0.1", "proto=https;For=198.51.100.1;by=10.0.0.1", "198.51.100.1"],
+    ["forwarded", "10.0.0.1", "for=1.1.1.1, for=_hidden", "10.0.0.1"],
+  ];
+
+  test.each(cases)("by %s, over a connection of %s with %j, is %s", (header, peer, value, address) => {
+    expect(clientAddressOf(peer, value, { trustedProxies, header })).toBe(address);
+  });
 });

@@ -55,3 +55,45 @@ export function addressKey(address: string): string {
   const network = groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, ""));
   return `${network.join(":")}::/64`;
 }
+
+/** Which header proxies name their client in; they must not pass on what clients put there. */
+export type ForwardingHeader = "x-forwarded-for" | "forwarded";
+
+/** How the address of a client behind proxies is found. */
+export interface Forwarding {
+  readonly trustedProxies: Networks;
+  readonly header: ForwardingHeader;
+}
+
+/** No proxy is trusted: the client is the other end of the connection. */
+export const noForwarding: Forwarding = { trustedProxies: parseNetworks([]), header: "x-forwarded-for" };
+
+/**
+ * The address of the client. Reads the forwarding header from right to left for as long as the address so far is a
+ * trusted proxy's: what is left of the first other address, a client may have invented.
+ *
+ * @param peer the other end of the connection.
+ * @param value of the forwarding header, several joined by commas.
+ */
+export function clientAddressOf(peer: string, value: string | null | undefined, forwarding: Forwarding): string {
+  let address = normalizeAddress(peer);
+  if (value === undefined || value === null || !forwarding.trustedProxies.has(address)) return address;
+  const entries = value.split(",");
+  while (entries.length > 0 && forwarding.trustedProxies.has(address)) {
+    const named = addressIn(entries.pop() ?? "", forwarding.header);
+    // A proxy that hides its client is as far as we can see.
+    if (named === undefined) break;
+    address = named;
+  }
+  return address;
+}
+
+/** The address in one entry: `203.0.113.7`, `[2001:db8::1]:4711`, or `for="[2001:db8::1]:4711";proto=https`. */
+function addressIn(entry: string, header: ForwardingHeader): string | undefined {
+  const text = header === "forwarded" ? /(?:^|;)\s*for="?([^";]+)"?/i.exec(entry)?.[1] : entry;
+  const bare = text
+    ?.trim()
+    .replace(/^\[([^\]]+)\](:\d+)?$/, "$1")
+    .replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, "$1");
+  return bare !== undefined && isIP(normalizeAddress(bare)) !== 0 ? normalizeAddress(bare) : undefined;
+}

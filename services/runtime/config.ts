@@ -203,6 +203,24 @@ export function networks(name: string, options: Fallback<Networks> = {}): Settin
   return setting(name, parse, options);
 }
 
+/** Numbers by name, `name=10,other=20`. */
+export function counts(
+  name: string,
+  options: Fallback<ReadonlyMap<string, number>> = {},
+): Setting<ReadonlyMap<string, number>> {
+  const parse = (value: string): ReadonlyMap<string, number> =>
+    new Map(
+      listed(value).map((item) => {
+        const [, key, count] = /^([^=\s]+)\s*=\s*(\d{1,9})$/.exec(item) ?? [];
+        if (key === undefined) {
+          throw new Invalid("must be names with numbers between commas, such as first=10,second=20");
+        }
+        return [key, Number(count)];
+      }),
+    );
+  return setting(name, parse, options);
+}
+
 /** Texts between commas; blanks around them and empty ones do not count. */
 export function list(name: string, options: Fallback<readonly string[]> = {}): Setting<readonly string[]> {
   return setting(name, listed, options);

@@ -26,6 +26,12 @@ export const requestIdKey = createContextKey<string>("", {
   description: "request id",
 });
 
+/**
+ * The address of the client, as far as it can be trusted: see `clientAddressOf`. Set by the ports; empty for calls within
+ * the process.
+ */
+export const clientAddressKey = createContextKey<string>("", { description: "client address" });
+
 /** The W3C `traceparent` that came with the call, checked for its form; undefined where none came. */
 export const traceparentKey = createContextKey<string | undefined>(undefined, {
   description: "traceparent",

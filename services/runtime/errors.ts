@@ -145,6 +145,24 @@ export function credentialEnded(): ConnectError {
   return failure(Code.Unauthenticated, message, "CREDENTIAL_ENDED", {}, []);
 }
 
+/** The caller has used up a limit. `subject` is what is counted; `description` says how much of it there may be. */
+export function rateLimited(subject: string, description: string, retryAfterMs: number): ConnectError {
+  return tryLater("RATE_LIMITED", `too many requests: ${description}`, { subject, description }, retryAfterMs);
+}
+
+/** Too many credentials that came from one address were wrong. */
+export function tooManyFailedAuthentications(address: string, retryAfterMs: number): ConnectError {
+  const description = "too many credentials from this address were wrong; try again later";
+  return tryLater("TOO_MANY_FAILED_AUTHENTICATIONS", description, { subject: address, description }, retryAfterMs);
+}
+
+/** A limit over time is reached. The error also carries the header `Retry-After`, for clients that read no details. */
+function tryLater(reason: string, message: string, violation: QuotaViolation, retryAfterMs: number): ConnectError {
+  const error = resourceExhausted(reason, message, [violation], { retryAfterMs });
+  error.metadata.set("retry-after", String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
+  return error;
+}
+
 /** The request does not arrive in time. */
 export function requestTooSlow(): ConnectError {
   const message = "the request arrives too slowly; send it faster or in smaller messages";

@@ -2,8 +2,10 @@ import type { ApiKeyService } from "../../gen/docket/operations/v1/api_key_servi
 import { type Authenticate, createAuthenticate, type VerifyToken } from "../runtime/auth/authenticate.ts";
 import { createJwtVerifier } from "../runtime/auth/jwt.ts";
 import { rememberAccepted } from "../runtime/auth/remember.ts";
+import { limitFailedAuthentications } from "../runtime/limits/failed-authentications.ts";
 import type { ServiceClient } from "../runtime/serve/service-client.ts";
 import type { StandaloneConfig } from "./config.ts";
+import { perMinute } from "./request-limits.ts";
 
 /** Who may call: holders of API keys, and of JWTs where an issuer is configured. */
 export function createAuthentication(
@@ -15,7 +17,9 @@ export function createAuthentication(
     return found && { kind: "api_key", tenant: found.tenant, subject: found.name, scopes: new Set(found.scopes) };
   });
   const jwt = jwtVerifier(config);
-  return createAuthenticate({ apiKey, ...(jwt && { jwt }) });
+  const authenticate = createAuthenticate({ apiKey, ...(jwt && { jwt }) });
+  const failures = perMinute(config.failedAuthLimit);
+  return failures === undefined ? authenticate : limitFailedAuthentications(authenticate, failures);
 }
 
 function jwtVerifier({ jwtIssuer, jwtAudience, jwtKeysUrl }: StandaloneConfig): VerifyToken | undefined {

@@ -3,6 +3,7 @@ import { defaultServerLimits } from "../../gateway/http/server-limits.ts";
 import {
   ConfigError,
   type ConfigOf,
+  counts,
   type Environment,
   integer,
   list,
@@ -76,6 +77,18 @@ const settings = {
   grpcConnectionAgeMs: milliseconds("DOCKET_GRPC_CONNECTION_AGE", { fallback: 2 * 60 * 60_000 }),
   /** Networks of the proxies in front of the ports, between commas. */
   trustedProxies: networks("DOCKET_TRUSTED_PROXIES", { fallback: parseNetworks([]) }),
+  /** The header in which they name their client. */
+  forwardedHeader: oneOf("DOCKET_FORWARDED_HEADER", ["x-forwarded-for", "forwarded"], { fallback: "x-forwarded-for" }),
+  /** Wrong credentials of one client address a minute, after which further ones are refused unseen. 0: no limit; so with the next ones. */
+  failedAuthLimit: integer("DOCKET_FAILED_AUTH_LIMIT", { fallback: 300 }),
+  /** Requests a minute. */
+  keyRateLimit: integer("DOCKET_RATE_LIMIT_PER_KEY", { fallback: 600_000 }),
+  tenantRateLimit: integer("DOCKET_RATE_LIMIT_PER_TENANT", { fallback: 1_200_000 }),
+  /** `docket.order.v1.OrderService/ExportOrders=10`, between commas: requests a minute of one key to that method. */
+  methodRateLimits: counts("DOCKET_RATE_LIMIT_PER_METHOD", { fallback: new Map() }),
+  /** Open streams. */
+  keyStreamLimit: integer("DOCKET_MAX_STREAMS_PER_KEY", { fallback: 5000 }),
+  tenantStreamLimit: integer("DOCKET_MAX_STREAMS_PER_TENANT", { fallback: 10_000 }),
 };
 
 export type StandaloneConfig = ConfigOf<typeof settings>;

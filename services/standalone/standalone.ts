@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
+import { createContextValues } from "@connectrpc/connect";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { OpenApiDocuments } from "../../gateway/docs.ts";
 import { defaultRequestHeaders } from "../../gateway/headers.ts";
+import { clientAddressOf } from "../../gateway/http/client-address.ts";
 import { listenHttp } from "../../gateway/http/listener.ts";
 import { createRequestMeter } from "../../gateway/http/request-meter.ts";
 import { defaultServerLimits, type ServerLimits } from "../../gateway/http/server-limits.ts";
@@ -10,6 +12,7 @@ import { createHttpHandler } from "../../gateway/http-server.ts";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
 import { createInProcessBus } from "../runtime/bus/in-process.ts";
 import { systemClock } from "../runtime/clock.ts";
+import { clientAddressKey } from "../runtime/context-values.ts";
 import type { OnStatement } from "../runtime/db/statement.ts";
 import { createLogger } from "../runtime/log.ts";
 import { createCheckRunner } from "../runtime/serve/check-runner.ts";
@@ -25,6 +28,7 @@ import { createAuthentication } from "./authenticate.ts";
 import type { StandaloneConfig } from "./config.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { databaseUrlOf } from "./database-urls.ts";
+import { rateLimitsOf } from "./request-limits.ts";
 import { createServices } from "./services.ts";
 
 /** A running Docket, all of it in this process. Disposing it drains it. */
@@ -69,6 +73,7 @@ export async function startStandalone(
 
   // The port comes first: the sandbox's callbacks need to know it.
   const { host, trustedProxies } = config;
+  const forwarding = { trustedProxies, header: config.forwardedHeader };
   const limits = serverLimitsOf(config);
   const meter = createRequestMeter(limits);
   const http = await listenHttp({
@@ -85,6 +90,7 @@ export async function startStandalone(
     metrics: createRpcMetrics(registry),
     log,
     clock,
+    rateLimits: rateLimitsOf(config),
   });
   const local = createLocalTransport({ interceptors });
   const operations = createServiceClient(ApiKeyService, local.transport, { subject: "gateway" });
@@ -112,6 +118,13 @@ export async function startStandalone(
       requestHeaders: [...defaultRequestHeaders, ...signatureHeaders],
       maxBodyBytes: config.maxBodyBytes,
       meter,
+      contextValues: ({ socket, headers }) => {
+        const forwarded = headers[forwarding.header]?.toString();
+        return createContextValues().set(
+          clientAddressKey,
+          clientAddressOf(socket.remoteAddress ?? "", forwarded, forwarding),
+        );
+      },
       shutdownSignal: http.overdue,
       cors: { origins: config.corsOrigins.includes("*") ? "*" : config.corsOrigins },
       openapi: await readOpenapi(),
@@ -126,7 +139,7 @@ export async function startStandalone(
     maxRequestBytes: config.maxBodyBytes,
     limits,
     meter,
-    trustedProxies,
+    forwarding,
     maxConnectionAgeMs: config.grpcConnectionAgeMs,
   });
   const grpcPort = await grpc.listen({ host, port: config.grpcPort });

@@ -1,7 +1,7 @@
 import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import type { Interceptor, StreamRequest } from "@connectrpc/connect";
 import { access as accessOption } from "../../../gen/docket/options/v1/options_pb.js";
-import { type Principal, principalKey } from "../context-values.ts";
+import { clientAddressKey, type Principal, principalKey } from "../context-values.ts";
 import { permissionDenied, unauthenticated } from "../errors.ts";
 import { abortable, untilAborted } from "../serve/abort.ts";
 import type { Authenticate, Credential } from "./authenticate.ts";
@@ -62,7 +62,8 @@ export function createAccessInterceptor(authenticate: Authenticate, watch: Watch
     const credential = credentialOf(request.header);
     let principal = request.contextValues.get(principalKey);
     if (principal === undefined) {
-      principal = credential && (await authenticate(credential, request.header, request.signal));
+      const clientAddress = request.contextValues.get(clientAddressKey);
+      principal = credential && (await authenticate(credential, request.header, request.signal, clientAddress));
       if (principal === undefined) {
         throw unauthenticated();
       }

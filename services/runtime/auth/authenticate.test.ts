@@ -13,7 +13,7 @@ test("keys, JWTs and service tokens each go to whom they concern", async () => {
   const by = async (header: Record<string, string>): Promise<Principal["subject"] | undefined> => {
     const headers = new Headers(header);
     const credential = credentialOf(headers);
-    return credential && (await authenticate(credential, headers, signal))?.subject;
+    return credential && (await authenticate(credential, headers, signal, ""))?.subject;
   };
   expect(await by({ "x-api-key": "dk_1" })).toBe("keys");
   expect(await by({ authorization: "Bearer dk_1" })).toBe("keys");
@@ -32,6 +32,6 @@ test("keys, JWTs and service tokens each go to whom they concern", async () => {
 test("what is not set up is no valid credential", async () => {
   const authenticate = createAuthenticate({ apiKey: async () => undefined });
   const jwt = { scheme: "bearer", token: "eyJhbGciOiJFUzI1NiJ9.e30.c2ln" } as const;
-  expect(await authenticate(jwt, new Headers(), signal)).toBeUndefined();
-  expect(await authenticate({ scheme: "service", token: "x" }, new Headers(), signal)).toBeUndefined();
+  expect(await authenticate(jwt, new Headers(), signal, "")).toBeUndefined();
+  expect(await authenticate({ scheme: "service", token: "x" }, new Headers(), signal, "")).toBeUndefined();
 });

@@ -17,6 +17,8 @@ export type Authenticate = (
   credential: Credential,
   header: Headers,
   signal: AbortSignal,
+  /** Where the call comes from; empty where there is no network between, as within the process. */
+  clientAddress: string,
 ) => Promise<Principal | undefined>;
 
 /** Looks a secret up, or verifies it. The same promise as `Authenticate`, for one kind of secret. */

@@ -52,7 +52,7 @@ export function createCredentialWatch(options: CredentialWatchOptions): WatchCre
       return true;
     }
     try {
-      const found = await authenticate(credential, noHeaders, entry.ended.signal);
+      const found = await authenticate(credential, noHeaders, entry.ended.signal, "");
       entry.confirmedAtMs = clock.monotonicMs();
       return found !== undefined;
     } catch {

@@ -7,7 +7,7 @@ import {
   createContextValues,
   type HandlerContext,
 } from "@connectrpc/connect";
-import { inheritValues } from "../context-values.ts";
+import { clientAddressKey, inheritValues } from "../context-values.ts";
 import { callerLeft, deadlineExceeded } from "./abort.ts";
 
 /** What the wire knows about a call and a Connect request has no field for. */
@@ -46,6 +46,8 @@ export interface CallInit {
   readonly wire: Wire["name"];
   readonly header: () => Headers;
   readonly timeoutMs: number | undefined;
+  /** Where the call comes from, for `clientAddressKey`. */
+  readonly clientAddress?: (() => string) | undefined;
   /** Only a caller in the same process can give context values: nothing on a network becomes one. */
   readonly values?: ContextValues | undefined;
   /** Aborting it cancels the call. */
@@ -106,6 +108,9 @@ class BegunCall implements Call {
       const { values } = this.#init;
       this.#values = values === undefined ? createContextValues() : inheritValues(values);
       this.#values.set(wireKey, this);
+      if (this.#init.clientAddress !== undefined) {
+        this.#values.set(clientAddressKey, this.#init.clientAddress());
+      }
     }
     return this.#values;
   }

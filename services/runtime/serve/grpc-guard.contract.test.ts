@@ -1,6 +1,7 @@
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
 import { Server, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { noForwarding } from "../../../gateway/http/client-address.ts";
 import { countOpenRequests } from "../../../gateway/http/open-requests.ts";
 import { createRequestMeter } from "../../../gateway/http/request-meter.ts";
 import { defaultServerLimits } from "../../../gateway/http/server-limits.ts";
@@ -79,6 +80,7 @@ describe("the native gRPC port", () => {
       openRequests: countOpenRequests(defaultServerLimits),
       takesStream: () => false,
       detailedRefusals: true,
+      forwarding: noForwarding,
       log: createLogger({ level: "silent", name: "test" }),
     };
     expect(() => guardCalls(new Server(), options)).toThrow("grpc-js keeps its HTTP/2 servers elsewhere");

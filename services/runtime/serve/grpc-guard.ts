@@ -1,6 +1,7 @@
 import { constants, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Server } from "@grpc/grpc-js";
+import { clientAddressOf, type Forwarding } from "../../../gateway/http/client-address.ts";
 import type { OpenRequests } from "../../../gateway/http/open-requests.ts";
 import type { RequestMeter } from "../../../gateway/http/request-meter.ts";
 import { requestTooSlow, resourceExhausted, unavailable } from "../errors.ts";
@@ -15,6 +16,8 @@ export interface GrpcGuardOptions {
   readonly openRequests: OpenRequests;
   /** Whether the method at this path takes a stream of messages. */
   readonly takesStream: (path: string) => boolean;
+  /** How the address of a client behind proxies is found, for the log. */
+  readonly forwarding: Forwarding;
   /** Whether refusals have `google.rpc` details. */
   readonly detailedRefusals: boolean;
   readonly log: Logger;
@@ -71,7 +74,10 @@ function admit(
   const address = stream.session?.socket.remoteAddress ?? "";
   const path = headers[":path"] ?? "";
   const refuseFor = (error: ConnectError) => {
-    options.log.info({ client_address: address, rpc: path.slice(1), err: error.rawMessage }, "a gRPC call was refused");
+    const { forwarding, log } = options;
+    const forwarded = headers[forwarding.header]?.toString();
+    const client = clientAddressOf(address, forwarded, forwarding);
+    log.info({ client_address: client, rpc: path.slice(1), err: error.rawMessage }, "a gRPC call was refused");
     refuse(stream, ended(options.detailedRefusals ? error : new ConnectError(error.rawMessage, error.code)));
   };
   if (!openRequests.enter(address)) {

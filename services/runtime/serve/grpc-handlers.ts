@@ -15,6 +15,7 @@ import type {
 import { status } from "@grpc/grpc-js";
 import { type BinaryRead, binaryReader } from "../../../gateway/codec/binary-reader.ts";
 import { type BinaryWrite, binaryWriter } from "../../../gateway/codec/binary-writer.ts";
+import { clientAddressOf, type Forwarding } from "../../../gateway/http/client-address.ts";
 import { invalidArgument, unavailable } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { callerLeft, untilAborted } from "./abort.ts";
@@ -30,13 +31,18 @@ export interface GrpcHandlerOptions {
   readonly log: Logger;
   /** Where calls are entered while they last. */
   readonly inFlight: InFlight;
+  /** How the address of a client behind proxies is found. */
+  readonly forwarding: Forwarding;
   /** A stream in which no message moves in either direction for this long is ended. */
   readonly idleMs: number;
   /** Whether the refusal of a message has `google.rpc` details. */
   readonly detailedRefusals: boolean;
 }
 
-type ServerSurfaceCall = Pick<ServerUnaryCall<Buffer, Buffer>, "getDeadline" | "metadata" | "sendMetadata"> & {
+type ServerSurfaceCall = Pick<
+  ServerUnaryCall<Buffer, Buffer>,
+  "getDeadline" | "getPeer" | "metadata" | "sendMetadata"
+> & {
   on(event: "cancelled", listener: () => void): unknown;
 };
 
@@ -155,12 +161,21 @@ function bidiStreaming(served: Served): handleBidiStreamingCall<Buffer, Buffer> 
 }
 
 /** Begins the call that grpc-js hands over. The `cancelled` event also comes after each answer, when it means nothing. */
-function accept(wire: ServerSurfaceCall, { spec, inFlight }: Served): Call {
+function accept(wire: ServerSurfaceCall, { spec, inFlight, forwarding }: Served): Call {
   const deadline = wire.getDeadline();
   const at = deadline instanceof Date ? deadline.getTime() : deadline;
   // A millisecond early: at the deadline itself grpc-js gives a status of its own, which has no details.
   const timeoutMs = at === Number.POSITIVE_INFINITY ? undefined : at - Date.now() - 1;
-  const call = beginCall({ wire: "grpc", header: () => headersOf(wire.metadata), timeoutMs });
+  const call = beginCall({
+    wire: "grpc",
+    header: () => headersOf(wire.metadata),
+    timeoutMs,
+    clientAddress: () => {
+      const peer = wire.getPeer();
+      const forwarded = wire.metadata.get(forwarding.header).join(",");
+      return clientAddressOf(peer.slice(0, peer.lastIndexOf(":")), forwarded, forwarding);
+    },
+  });
   wire.on("cancelled", () => {
     if (!call.hasEnded) {
       call.abort(callerLeft());

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer as createListener } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Interceptor, ServiceImplSpec } from "@connectrpc/connect";
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from "@grpc/grpc-js";
-import type { Networks } from "../../../gateway/http/client-address.ts";
+import { type Forwarding, noForwarding } from "../../../gateway/http/client-address.ts";
 import { trackConnections } from "../../../gateway/http/connections.ts";
 import { countOpenRequests } from "../../../gateway/http/open-requests.ts";
 import { createRequestMeter, type RequestMeter } from "../../../gateway/http/request-meter.ts";
@@ -31,8 +31,8 @@ export interface GrpcServerOptions {
   readonly limits?: ServerLimits;
   /** Shared by all ports of a process. Default: one of its own, with `limits`. */
   readonly meter?: RequestMeter;
-  /** Proxies, to which limits per address do not apply. */
-  readonly trustedProxies?: Networks | undefined;
+  /** The proxies in front, to which limits per address do not apply. Default: none. */
+  readonly forwarding?: Forwarding;
   /** After this time a connection is closed when its calls have ended, so that clients spread anew. Default 2 h. */
   readonly maxConnectionAgeMs?: number;
   /** Whether the port's own refusals say more in `google.rpc` details. Those of handlers pass as they are. Default true. */
@@ -71,8 +71,9 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     log,
     maxRequestBytes = defaultMaxRequestBytes,
     limits = defaultServerLimits,
-    trustedProxies,
+    forwarding = noForwarding,
   } = options;
+  const { trustedProxies } = forwarding;
   const inFlight = createInFlight();
   const health = createHealthService(specs.map(({ service }) => service.typeName));
   const server = new Server({
@@ -90,7 +91,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   });
 
   const detailedRefusals = options.detailedRefusals ?? true;
-  const handling = { log, inFlight, detailedRefusals, idleMs: limits.idleMs };
+  const handling = { log, inFlight, detailedRefusals, idleMs: limits.idleMs, forwarding };
   for (const spec of specs) {
     add(server, spec, { ...handling, interceptors: options.interceptors });
   }
@@ -115,6 +116,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     openRequests: countOpenRequests(limits, trustedProxies),
     takesStream: (path) => streamed.has(path),
     detailedRefusals,
+    forwarding,
     log,
   });
   const listener = createListener({ noDelay: true, keepAlive: true }, (socket) => {

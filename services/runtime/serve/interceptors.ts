@@ -4,6 +4,7 @@ import type { Authenticate } from "../auth/authenticate.ts";
 import { createCredentialWatch } from "../auth/credential-watch.ts";
 import type { Clock } from "../clock.ts";
 import { createIds } from "../ids.ts";
+import { createRateLimitInterceptor, type RateLimits } from "../limits/rate-limits.ts";
 import type { Logger } from "../log.ts";
 import type { RpcMetrics } from "../telemetry/rpc-metrics.ts";
 import { createRpcTelemetryInterceptor } from "../telemetry/rpc-telemetry.ts";
@@ -17,6 +18,8 @@ export interface InterceptorOptions {
   readonly log: Logger;
   readonly metrics: RpcMetrics;
   readonly clock: Clock;
+  /** Limits of authenticated callers; none where it is missing. */
+  readonly rateLimits?: RateLimits;
 }
 
 /**
@@ -27,16 +30,18 @@ export interface InterceptorOptions {
  * 3. errors: whatever is thrown becomes a ConnectError that gives nothing away and carries an ErrorInfo;
  * 4. deadline: the caller is answered when its deadline passes or it leaves, also if the handler sleeps on;
  * 5. auth: credential → principal, and the method's declared access; streams end with their credential;
- * 6. validation: the rules of the proto, on each message, all violations at once.
+ * 6. rate limits: requests and open streams of the key, its tenant, and of the method;
+ * 7. validation: the rules of the proto, on each message, all violations at once.
  */
 export function createInterceptors(options: InterceptorOptions): Interceptor[] {
-  const { authenticate, log, metrics, clock } = options;
+  const { authenticate, log, metrics, clock, rateLimits } = options;
   return [
     createRequestIdInterceptor(createIds(clock)),
     createRpcTelemetryInterceptor({ log, metrics }),
     errorMappingInterceptor,
     deadlineInterceptor,
     createAccessInterceptor(authenticate, createCredentialWatch({ authenticate, clock })),
+    ...(rateLimits === undefined ? [] : [createRateLimitInterceptor(rateLimits)]),
     createValidationInterceptor(),
   ];
 }

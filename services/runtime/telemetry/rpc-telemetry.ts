@@ -1,5 +1,5 @@
 import { Code, ConnectError, type ContextValues, type Interceptor } from "@connectrpc/connect";
-import { principalKey, requestIdKey, traceparentKey } from "../context-values.ts";
+import { clientAddressKey, principalKey, requestIdKey, traceparentKey } from "../context-values.ts";
 import type { Logger } from "../log.ts";
 import { wireKey } from "../serve/call.ts";
 import { codeName } from "../serve/code-name.ts";
@@ -15,7 +15,7 @@ export interface RpcTelemetryOptions {
  *
  * The line is of level `error` for our own faults, with the cause in it, `warn` for what a person may want to look
  * at (UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED), else `info`, or `debug` for calls between services of one
- * process. No request or response content is logged.
+ * process. Of a call that failed the client's address is in it. No request or response content is logged.
  */
 export function createRpcTelemetryInterceptor({ log, metrics }: RpcTelemetryOptions): Interceptor {
   return (next) => async (request) => {
@@ -32,7 +32,9 @@ export function createRpcTelemetryInterceptor({ log, metrics }: RpcTelemetryOpti
         return;
       }
       const ms = Math.round((performance.now() - start) * 1000) / 1000;
-      const line = { rpc, wire, code: codeName(error?.code), ms, ...identity(contextValues) };
+      const clientAddress = contextValues.get(clientAddressKey);
+      const client = error !== undefined && clientAddress !== "" && { client_address: clientAddress };
+      const line = { rpc, wire, code: codeName(error?.code), ms, ...identity(contextValues), ...client };
       log[level](level === "info" || level === "debug" ? line : { ...line, err: error?.cause ?? error }, "rpc");
     };
 

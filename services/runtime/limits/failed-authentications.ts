@@ -1,0 +1,38 @@
+import { createHash } from "node:crypto";
+import { LRUCache } from "lru-cache";
+import { addressKey } from "../../../gateway/http/client-address.ts";
+import type { Authenticate } from "../auth/authenticate.ts";
+import { tooManyFailedAuthentications } from "../errors.ts";
+import type { RateLimiter } from "./rate-limiter.ts";
+
+/** Credentials that were accepted of late, and are not held up by others' failures. */
+const maxKnown = 10_000;
+const knownForMs = 60 * 60_000;
+
+/**
+ * The same, refusing a client address with RESOURCE_EXHAUSTED, and without looking its credentials up, once too many of
+ * them were wrong. Credentials that were accepted within the last hour are still looked up: clients behind one address
+ * do not lock each other out.
+ */
+export function limitFailedAuthentications(authenticate: Authenticate, failures: RateLimiter): Authenticate {
+  const known = new LRUCache<string, true>({ max: maxKnown, ttl: knownForMs });
+  return async (credential, header, signal, clientAddress) => {
+    if (clientAddress === "") {
+      return authenticate(credential, header, signal, clientAddress);
+    }
+    const address = addressKey(clientAddress);
+    const id = createHash("sha256").update(`${credential.scheme} ${credential.token}`).digest("base64");
+    const quota = await failures.look(address);
+    if (!quota.allowed && !known.has(id)) {
+      throw tooManyFailedAuthentications(clientAddress, quota.resetMs);
+    }
+    const principal = await authenticate(credential, header, signal, clientAddress);
+    if (principal === undefined) {
+      known.delete(id);
+      await failures.use(address);
+    } else {
+      known.set(id, true);
+    }
+    return principal;
+  };
+}

@@ -1,0 +1,29 @@
+import { createMemoryRateLimiter, type RateLimiter } from "../runtime/limits/rate-limiter.ts";
+import type { RateLimits } from "../runtime/limits/rate-limits.ts";
+import { createSlots, type Slots } from "../runtime/limits/stream-slots.ts";
+import type { StandaloneConfig } from "./config.ts";
+
+/** The limits of authenticated callers, as configured. */
+export function rateLimitsOf(config: StandaloneConfig): RateLimits {
+  return {
+    perKey: perMinute(config.keyRateLimit),
+    perTenant: perMinute(config.tenantRateLimit),
+    perMethod: new Map(
+      [...config.methodRateLimits].map(([method, limit]) => [
+        method,
+        createMemoryRateLimiter({ limit, windowSeconds: 60 }),
+      ]),
+    ),
+    streamsPerKey: slots(config.keyStreamLimit),
+    streamsPerTenant: slots(config.tenantStreamLimit),
+  };
+}
+
+/** Uses in a minute; undefined, for no limit, where the setting is 0. */
+export function perMinute(limit: number): RateLimiter | undefined {
+  return limit === 0 ? undefined : createMemoryRateLimiter({ limit, windowSeconds: 60 });
+}
+
+function slots(limit: number): Slots | undefined {
+  return limit === 0 ? undefined : createSlots(limit);
+}
