@@ -164,9 +164,10 @@ function isServerFault(error: ConnectError): boolean {
   return isOurs(error) || error.code === Code.DataLoss;
 }
 
+/** Sends a message. Whatever keeps it from being written is the connection's end: rejects with CANCELLED. */
 function send(socket: WebSocket, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    socket.send(text, (error) => (error ? reject(error) : resolve()));
+    socket.send(text, (error) => (error ? reject(clientGone()) : resolve()));
   });
 }
 

@@ -1,13 +1,17 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { type JestReport, jestCommand, readReport, retryFailedFiles } from "./retry-tests.ts";
 
 /**
  * Runs every check, or those whose names or group are given, each to its end whatever the others say, and closes with
  * one line: how many passed and how many failed, a check or a test counting as one.
  *
  *     node tools/check.ts [lint | test | conformance | <name of a check> …] [--no-skips]
+ *
+ * A test file that fails runs once more, alone. Tests that then pass count as passed and are listed as flaky: each is a
+ * defect to find the cause of.
  *
  * With `--no-skips` a skipped test counts as failed, unless the machine lacks a server or a browser that tests use and
  * it cannot be installed either. A test whose name says why it is skipped, as in "(skipped: there is no Go)", is excused,
@@ -23,6 +27,8 @@ interface Check {
   commands: string[][];
   /** Where counts are written, as jest does; other checks count as one. */
   counts?: string;
+  /** Whether failed test files run once more, each alone; see `retryFailedFiles`. */
+  retries?: boolean;
 }
 
 interface Verdict {
@@ -30,25 +36,18 @@ interface Verdict {
   passed: number;
   failed: number;
   skipped: number;
+  /** Tests that failed in the suite and passed when their file ran alone. */
+  flaky?: readonly string[];
   /** True where the machine lacks what would prepare it. */
   excused?: boolean;
   seconds: number;
-}
-
-/** What jest writes with `--json`, as far as it is looked at; the other keys are counts. */
-interface JestReport {
-  readonly testResults?: readonly {
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
-  }[];
-  readonly [count: `num${string}`]: number;
 }
 
 const lint = (name: string, ...commands: string[][]): Check => ({ name, group: "lint", commands });
 
 const jest = (suite: string): Check => {
   const counts = `.cache/check/${suite}.json`;
-  const options = ["--selectProjects", suite, "--ci", "--json", `--outputFile=${counts}`];
-  return { name: suite, group: "test", counts, commands: [["jest", ...options]] };
+  return { name: suite, group: "test", counts, commands: [jestCommand(suite, counts)], retries: true };
 };
 
 const printProtovalidate = ["node", "tools/print-protovalidate.ts"];
@@ -108,15 +107,19 @@ async function runCheck(check: Check): Promise<Verdict> {
   for (const command of check.commands) {
     ok &&= await run(command);
   }
-  const seconds = (performance.now() - start) / 1000;
-  const counted = check.counts ? await readCounts(check.counts, ok) : { passed: +ok, failed: +!ok, skipped: 0 };
-  return { name: check.name, seconds, ...counted };
+  let counted: Counts = { passed: +ok, failed: +!ok, skipped: 0 };
+  if (check.counts) {
+    const report = await readReport(check.counts);
+    const retried = check.retries && !ok ? await retryFailedFiles(check.name, report, run) : { report, flaky: [] };
+    counted = { ...countsOf(retried.report, ok || retried.flaky.length > 0), flaky: retried.flaky };
+  }
+  return { name: check.name, seconds: (performance.now() - start) / 1000, ...counted };
 }
 
+type Counts = Pick<Verdict, "passed" | "failed" | "skipped" | "flaky">;
+
 /** The counts of a check. A suite that could not run at all, and a run that failed or found nothing, are one failure each. */
-async function readCounts(file: string, ok: boolean): Promise<Pick<Verdict, "passed" | "failed" | "skipped">> {
-  const text = await readFile(file, "utf8").catch(() => "{}");
-  const { testResults = [], ...counts }: JestReport = JSON.parse(text);
+function countsOf({ testResults = [], ...counts }: JestReport, ok: boolean): Counts {
   const passed = counts["numPassedTests"] ?? 0;
   const failed = (counts["numFailedTests"] ?? 0) + (counts["numRuntimeErrorTestSuites"] ?? 0);
   const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
@@ -156,6 +159,10 @@ for (const check of chosen) {
   );
 }
 
+for (const { flaky = [] } of verdicts.filter(({ flaky }) => flaky?.length)) {
+  console.log("\n── flaky: failed in the suite, passed alone; find the cause ──");
+  console.log(flaky.map((name) => `  ${name}`).join("\n"));
+}
 console.log("\n── verdicts ──");
 for (const { name, passed, failed, skipped, seconds } of verdicts) {
   const skips = skipped > 0 ? `, ${skipped} skipped` : "";

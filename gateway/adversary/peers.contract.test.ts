@@ -23,6 +23,14 @@ const upgrade =
   "GET /v1/chat/a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
+/** The handshake of a WebSocket that watches books without end, and its one request. */
+function watchOverWebSocket(): Buffer {
+  const request = Buffer.from('{"count":1000000}');
+  const mask = [0, 0, 0, 0];
+  const frames = [Buffer.from([0x81, 0x80 | request.length, ...mask]), request, Buffer.from([0x81, 0x80, ...mask])];
+  return Buffer.concat([Buffer.from(upgrade.replace("/v1/chat/a", "/v1/books:watch")), ...frames]);
+}
+
 const portOf = (url: string): number => Number(new URL(url).port);
 
 async function open(url: string, data: string | Buffer): Promise<Socket> {
@@ -74,24 +82,18 @@ describe("a peer that stalls", () => {
     ["SSE", "GET /v1/books:watch?count=1000000 HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"],
     ["Connect", rpc("application/connect+json", connectFrame('{"count":1000000}'))],
     ["gRPC-Web", rpc("application/grpc-web+json", connectFrame('{"count":1000000}'))],
-    ["a WebSocket", upgrade.replace("/v1/chat/a", "/v1/books:watch")],
-  ])("suspends the implementation while it does not read: %s", async (kind, head) => {
-    const before = { ...(await server.transferred()), memory: await server.memory() };
-    const request = Buffer.from('{"count":1000000}');
-    const end = Buffer.from([0x81, 0x80, 0, 0, 0, 0]);
-    const frames = Buffer.concat([Buffer.from([0x81, 0x80 | request.length, 0, 0, 0, 0]), request, end]);
+    ["a WebSocket", watchOverWebSocket()],
+  ])("suspends the implementation while it does not read: %s", async (_, head) => {
+    const before = await server.transferred();
     const socket = await open(server.url, head);
     socket.pause();
-    if (kind === "a WebSocket") socket.write(frames);
     const made = await settled(async () => (await server.transferred()).made - before.made);
     expect(made).toBeLessThan(kernel + mib);
-    expect((await server.memory()) - before.memory).toBeLessThan(kernel + 32 * mib);
     socket.destroy();
     expect(await server.errors()).toEqual([]);
   });
 
   test("suspends the client while the implementation does not take what it uploads", async () => {
-    const before = await server.memory();
     const head =
       "POST /v1/books:upload HTTP/1.1\r\nHost: x\r\nContent-Type: x/stalled\r\nTransfer-Encoding: chunked\r\n\r\n";
     const socket = await open(server.url, head);
@@ -104,7 +106,6 @@ describe("a peer that stalls", () => {
       if (!goesOn && !(await Promise.race([once(socket, "drain"), sleep(500, false)]))) break;
     }
     expect(sent).toBeLessThan(kernel + mib);
-    expect((await server.memory()) - before).toBeLessThan(kernel + 32 * mib);
     socket.destroy();
   });
 
@@ -113,36 +114,6 @@ describe("a peer that stalls", () => {
     const sockets = await Promise.all(Array.from({ length: 200 }, (_, at) => open(server.url, halves[at % 2] ?? "")));
     expect((await rawRequest(server.url, "/v1/books/b")).status).toBe(200);
     for (const socket of sockets) socket.destroy();
-  });
-
-  test("512 MiB go through in constant memory, each way", async () => {
-    await using fresh = await startServerProcess("library");
-    const download = async (bytes: number): Promise<number> => {
-      const answer = await fetch(`${fresh.url}/v1/books:download?byte_count=${bytes}`);
-      let received = 0;
-      for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) received += chunk.length;
-      return received;
-    };
-    const upload = async (bytes: number): Promise<number> => {
-      const chunk = new Uint8Array(256 * 1024);
-      let left = bytes;
-      const body = new ReadableStream({
-        pull: (controller) => {
-          left -= chunk.length;
-          controller.enqueue(chunk);
-          if (left <= 0) controller.close();
-        },
-      });
-      const init = { method: "POST", headers: { "content-type": "x/y" }, body, duplex: "half" };
-      return (await fetch(`${fresh.url}/v1/books:upload`, init as RequestInit)).status;
-    };
-    await download(32 * mib);
-    await upload(32 * mib);
-    const before = await fresh.peakMemory();
-    expect(await download(512 * mib)).toBe(512 * mib);
-    expect(await upload(512 * mib)).toBe(200);
-    expect((await fresh.transferred()).taken).toBe(544 * mib);
-    expect((await fresh.peakMemory()) - before).toBeLessThan(64 * mib);
   });
 });
 
@@ -193,7 +164,7 @@ describe("a client that leaves", () => {
 
   const head = (line: string, headers = ""): string => `${line} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`;
   const chunked = "Transfer-Encoding: chunked\r\n";
-  const phases: [string, string, boolean][] = [
+  const phases: [string, string | Buffer, boolean][] = [
     ["in its head", "GET /v1/bo", false],
     ["within a body", `${head("POST /echo", "Content-Length: 100\r\n")}{`, false],
     ["within a compressed body", `${head("POST /echo", "Content-Length: 100\r\nContent-Encoding: gzip\r\n")}x`, false],
@@ -203,6 +174,7 @@ describe("a client that leaves", () => {
     ["within a stream of messages", head("GET /v1/books:watch?count=1000000&pause_ms=1"), true],
     ["within a download", head("GET /v1/books:download?byte_count=1073741824"), true],
     ["within a WebSocket", upgrade, true],
+    ["within a stream over a WebSocket", watchOverWebSocket(), true],
     [
       "within a call on Connect",
       `${head("POST /gateway.test.v1.Echo/EchoBody", `${chunked}Content-Type: application/json\r\n`)}1\r\n{\r\n`,

