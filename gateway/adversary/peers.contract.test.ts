@@ -89,7 +89,9 @@ describe("a peer that stalls", () => {
     socket.pause();
     const made = await settled(async () => (await server.transferred()).made - before.made);
     expect(made).toBeLessThan(kernel + mib);
-    socket.destroy();
+    socket.resetAndDestroy();
+    // By the time that another client has its response, the server has seen the reset and the failed write.
+    expect((await rawRequest(server.url, "/v1/books/b")).status).toBe(200);
     expect(await server.errors()).toEqual([]);
   });
 
@@ -164,7 +166,7 @@ describe("a client that leaves", () => {
 
   const head = (line: string, headers = ""): string => `${line} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`;
   const chunked = "Transfer-Encoding: chunked\r\n";
-  const phases: [string, string | Buffer, boolean][] = [
+  const phases: [string, string, boolean][] = [
     ["in its head", "GET /v1/bo", false],
     ["within a body", `${head("POST /echo", "Content-Length: 100\r\n")}{`, false],
     ["within a compressed body", `${head("POST /echo", "Content-Length: 100\r\nContent-Encoding: gzip\r\n")}x`, false],
@@ -174,7 +176,6 @@ describe("a client that leaves", () => {
     ["within a stream of messages", head("GET /v1/books:watch?count=1000000&pause_ms=1"), true],
     ["within a download", head("GET /v1/books:download?byte_count=1073741824"), true],
     ["within a WebSocket", upgrade, true],
-    ["within a stream over a WebSocket", watchOverWebSocket(), true],
     [
       "within a call on Connect",
       `${head("POST /gateway.test.v1.Echo/EchoBody", `${chunked}Content-Type: application/json\r\n`)}1\r\n{\r\n`,
