@@ -10,6 +10,7 @@ import { exponentOf, parseMoney } from "../../runtime/money.ts";
 import type { Offers } from "../config.ts";
 import type { Address, Automation, Customer } from "../domain/order.ts";
 import type { Violation, WantedLine, WantedOrder } from "../domain/pricing.ts";
+import { regionViolations } from "../domain/region.ts";
 
 /** An order as somebody asks for it. */
 export interface OrderDraft extends WantedOrder {
@@ -27,7 +28,7 @@ export interface OrderDraft extends WantedOrder {
 
 /**
  * Takes from the message what a caller may say, and leaves out what is output only. The message has passed the rules of
- * the proto; what is wrong beyond them (amounts, currencies, providers and carriers that are not among the offers) comes
+ * the proto; what is wrong beyond them (amounts, currencies, regions, providers and carriers that are not among the offers) comes
  * back as violations with paths that begin at the order.
  */
 export function readDraft(
@@ -37,6 +38,7 @@ export function readDraft(
   const violations: Violation[] = [
     ...unknownName("payment_provider", "payment provider", order.paymentProvider, paymentProviders),
     ...unknownName("carrier", "carrier", order.carrier, carriers),
+    ...regionViolations(order.shippingAddress?.regionCode ?? ""),
   ];
   const currency = order.currencyCode;
   if (exponentOf(currency) === undefined) {

@@ -19,7 +19,8 @@ import type { OrderDatabase } from "../db/schema.ts";
 import { type Change, note } from "../domain/changes.ts";
 import type { Order } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
-import { orderNotFound, shipmentExists, wrongState } from "../errors.ts";
+import { regionViolations } from "../domain/region.ts";
+import { orderInvalid, orderNotFound, shipmentExists, wrongState } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
 import { isOver } from "../shipment-units.ts";
 import { changeOrder, findOrder } from "../store/orders.ts";
@@ -88,6 +89,7 @@ export function updateOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
           checkChangeable(before, fenced);
         }
         validate(updated);
+        checkRegion(updated, paths);
         return [change(before, updated, paths, { actor: actorOf(principal), at: ctx.clock.now().getTime() })];
       });
       if (order === undefined) {
@@ -119,6 +121,15 @@ function wantedOf(order: Order, wanted: OrderMessage, mask: FieldMask | undefine
   const paths = pathsOf(stored, wanted, mask);
   const updated = applyPaths(OrderSchema, stored, wanted, paths);
   return { paths, updated, changes: !equals(OrderSchema, stored, updated) };
+}
+
+/** An order that was placed before regions were checked keeps its own until its address changes. */
+function checkRegion({ shippingAddress }: OrderMessage, paths: readonly string[]): void {
+  const changes = paths.some((path) => path.startsWith("shipping_address"));
+  const violations = changes ? regionViolations(shippingAddress?.regionCode ?? "") : [];
+  if (violations.length > 0) {
+    throw orderInvalid(violations, "order");
+  }
 }
 
 function dependsOnShipments(paths: readonly string[]): boolean {

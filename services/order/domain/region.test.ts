@@ -1,0 +1,16 @@
+import { expect, test } from "@jest/globals";
+import { isRegion, regionViolations } from "./region.ts";
+
+test("countries and territories are regions", () => {
+  for (const code of ["DE", "GB", "US", "HK", "GG", "XK", "CW"]) {
+    expect([code, isRegion(code)]).toEqual([code, true]);
+  }
+});
+
+test("what is unknown, made up, a group, or another's old code is none", () => {
+  for (const code of ["ZZ", "XX", "XA", "QQ", "EU", "UN", "UK", "DD", "AN", "de", "DEU", ""]) {
+    expect([code, isRegion(code)]).toEqual([code, false]);
+  }
+  expect(regionViolations("ZZ")).toMatchObject([{ field: "shipping_address.region_code" }]);
+  expect(regionViolations("")).toEqual([]);
+});

@@ -1,0 +1,25 @@
+import type { Violation } from "./pricing.ts";
+
+const names = new Intl.DisplayNames(["en"], { type: "region", fallback: "none" });
+
+/** What CLDR has besides countries and territories: groups of them, codes for tests, and the unknown region. */
+const noPlaces = new Set(["EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"]);
+
+/**
+ * Whether a code is the CLDR region code of a country or territory, by the data that the runtime carries. A code that
+ * stands for another one, such as `UK` for `GB`, is none.
+ */
+export function isRegion(code: string): boolean {
+  return (
+    /^[A-Z]{2}$/.test(code) &&
+    !noPlaces.has(code) &&
+    names.of(code) !== undefined &&
+    new Intl.Locale(`und-${code}`).region === code
+  );
+}
+
+/** What is wrong with an address's region; nothing where it is one, or is missing, which the rules of the proto refuse. */
+export function regionViolations(code: string): readonly Violation[] {
+  const description = `Unknown region ${JSON.stringify(code)}. Use the CLDR code of a country, for example "DE" or "GB".`;
+  return code === "" || isRegion(code) ? [] : [{ field: "shipping_address.region_code", description }];
+}
