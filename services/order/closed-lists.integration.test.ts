@@ -51,17 +51,22 @@ describeEachDatabase("an order that names what does not exist", (open) => {
     expect(await world.orders.getOrder({ name })).toMatchObject({ carrier: "", paymentProvider: "" });
   });
 
-  test.each(["ZZ", "XX", "UK"])("is refused for the region %s, when it is placed and when it is changed", async (regionCode) => {
-    await using world = await startOrders((await open<unknown>()).url);
-    const shippingAddress = { recipient: "Ada", addressLines: ["1 Mill Lane"], locality: "London", regionCode };
-    const invalid = {
-      code: "InvalidArgument",
-      violations: [expect.stringContaining(`order.shipping_address.region_code: Unknown region "${regionCode}".`)],
-    };
-    expect(await refusal(world.place({ shippingAddress }))).toMatchObject(invalid);
-    const { name } = await world.place();
-    const updateMask = { paths: ["shipping_address.region_code"] };
-    expect(await refusal(world.orders.updateOrder({ order: { name, shippingAddress }, updateMask }))).toMatchObject(invalid);
-    expect((await world.orders.listOrders({})).orders).toHaveLength(1);
-  });
+  test.each(["ZZ", "XX", "UK"])(
+    "is refused for the region %s, when it is placed and when it is changed",
+    async (regionCode) => {
+      await using world = await startOrders((await open<unknown>()).url);
+      const shippingAddress = { recipient: "Ada", addressLines: ["1 Mill Lane"], locality: "London", regionCode };
+      const invalid = {
+        code: "InvalidArgument",
+        violations: [expect.stringContaining(`order.shipping_address.region_code: Unknown region "${regionCode}".`)],
+      };
+      expect(await refusal(world.place({ shippingAddress }))).toMatchObject(invalid);
+      const { name } = await world.place();
+      const updateMask = { paths: ["shipping_address.region_code"] };
+      expect(await refusal(world.orders.updateOrder({ order: { name, shippingAddress }, updateMask }))).toMatchObject(
+        invalid,
+      );
+      expect((await world.orders.listOrders({})).orders).toHaveLength(1);
+    },
+  );
 });

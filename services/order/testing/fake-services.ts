@@ -30,7 +30,13 @@ import {
   PaymentVoidedSchema,
   RefundFailedSchema,
 } from "../../../gen/docket/payment/v1/payment_events_pb.js";
-import { type Payment, Payment_State, PaymentSchema, RefundSchema } from "../../../gen/docket/payment/v1/payment_pb.js";
+import {
+  type Payment,
+  Payment_State,
+  PaymentSchema,
+  Refund_State,
+  RefundSchema,
+} from "../../../gen/docket/payment/v1/payment_pb.js";
 import { PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
 import type { EventBus } from "../../runtime/bus/event-bus.ts";
 import { principalOf } from "../../runtime/context-values.ts";
@@ -137,6 +143,15 @@ export function fakeInventory() {
         throw failedPrecondition(`RESERVATION_${hold.state}`, `${name} is ${hold.state}`, []);
       }
       hold.state = hold.state === "CONSUMED" ? "CONSUMED" : "COMMITTED";
+      return answer(name, hold);
+    },
+    resizeReservation({ name, items: wanted, giveBackOnly }) {
+      const units = wanted.map(({ sku, quantity }) => `${sku}:${quantity}`).join(",");
+      calls.push(`resize ${name} to ${units}${giveBackOnly ? " at most" : ""}`);
+      const hold = holds.get(name);
+      if (hold === undefined) {
+        throw notFound("docket.dev/Reservation", name);
+      }
       return answer(name, hold);
     },
     releaseReservation({ name }) {
@@ -247,6 +262,26 @@ export function fakePayment(bus: EventBus) {
       if (payment === undefined) {
         throw notFound("docket.dev/Payment", name);
       }
+      return payment;
+    },
+    async refundPayment({ name, amount }, context) {
+      calls.push(`refund ${name} ${amount?.units}.${(amount?.nanos ?? 0) / 10_000_000}`);
+      const payment = change(name, {});
+      const id = `${payment.refunds.length + 1}`;
+      const refuses = control.refusesRefunds;
+      const state = refuses ? Refund_State.FAILED : Refund_State.SUCCEEDED;
+      const refund = create(RefundSchema, { id, state, failureMessage: refuses ? "the account is closed" : "" });
+      Object.assign(refund, { amount });
+      payment.refunds.push(refund);
+      const { tenant: _, ...snapshot } = payment;
+      const told = [principalOf(context).tenant, orderOf(name)] as const;
+      if (refuses) {
+        const failed = create(RefundFailedSchema, { payment: snapshot, refund });
+        await publish(RefundFailedSchema, failed, ...told);
+        throw failedPrecondition("PROVIDER_REFUSED", "the account is closed", []);
+      }
+      Object.assign(payment, { refundedAmount: amount });
+      await tell(PaymentRefundedSchema, name);
       return payment;
     },
     async settlePayment({ name, keepLateMoney }, context) {

@@ -400,7 +400,7 @@ export declare type Address = Message<"docket.order.v1.Address"> & {
   postalCode: string;
 
   /**
-   * The CLDR region code of the country, for example `DE`.
+   * The CLDR region code of the country or territory, for example `DE`. One that does not exist is refused.
    *
    * @generated from field: string region_code = 6;
    */
