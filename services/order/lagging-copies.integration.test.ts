@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "@jest/globals";
 import { Shipment_State, ShipmentSchema } from "../../gen/docket/logistics/v1/logistics_pb.js";
-import { Automation } from "../../gen/docket/order/v1/order_pb.js";
+import { Automation, Order_State } from "../../gen/docket/order/v1/order_pb.js";
 import { describeEachDatabase } from "../runtime/testing/databases.ts";
 import { refusal } from "../runtime/testing/refusal.ts";
 import { type RunningOrders, startOrders } from "./testing/running-orders.ts";
@@ -72,6 +72,21 @@ describeEachDatabase("what the order service decides while its copies lag", (ope
     await using world = opened;
     await move("Paris");
     expect((await world.asLogistics.announceShipment({ name })).shippingAddress?.locality).toBe("Paris");
+  });
+
+  test("a shipment that is announced while an order is put on hold exists before the order is held, or never", async () => {
+    const { world: opened, name } = await start();
+    await using world = opened;
+    let fences = 0;
+    world.logistics.control.whenFenced = async () => {
+      fences += 1;
+      if (fences === 1) {
+        await world.asLogistics.announceShipment({ name });
+      }
+    };
+    await world.orders.holdOrder({ name });
+    expect(fences).toBe(2);
+    expect((await world.asLogistics.announceShipment({ name })).state).toBe(Order_State.ON_HOLD);
   });
 
   test("units in a shipment that nobody was told of cannot be cancelled", async () => {

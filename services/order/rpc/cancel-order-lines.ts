@@ -17,10 +17,8 @@ import { paymentStateOf } from "../domain/payment-state.ts";
 import { linesBusy, nothingLeft, orderNotFound, tooManyUnits, wrongState } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
 import { closedBySku, shippedByLine } from "../shipment-units.ts";
-import { findOrder, lockOrder, saveChanges } from "../store/orders.ts";
-import { againWhenChanged } from "./again-when-changed.ts";
-import { attempt } from "./attempt.ts";
-import { checkFence, type FencedShipments, fenceShipments, mayHaveShipments } from "./fence-shipments.ts";
+import { lockOrder, saveChanges } from "../store/orders.ts";
+import { checkFence, type FencedShipments, mayHaveShipments, whileFenced } from "./fence-shipments.ts";
 import { orderIdOf } from "./order-name.ts";
 
 /**
@@ -89,15 +87,9 @@ export function cancelOrderLines(ctx: OrderContext): ServiceImpl<typeof OrderSer
         state: { orderId: id, amount, closed: [...closedBySku(shipments)], note },
       });
 
-    const prepare = async () => {
-      const order = await findOrder(ctx.db.kysely, tenant, id);
-      return order && mayHaveShipments(order) ? fenceShipments(ctx, order, context) : undefined;
-    };
-
-    return againWhenChanged(async () => {
-      const fenced = await attempt(prepare);
-      return idempotent(ctx.db, call, async (trx) => cancel(trx, fenced()));
-    });
+    return whileFenced(ctx, { tenant, id, context }, (fenced) =>
+      idempotent(ctx.db, call, async (trx) => cancel(trx, fenced())),
+    );
   };
 }
 

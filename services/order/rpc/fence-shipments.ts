@@ -4,6 +4,9 @@ import type { OrderContext } from "../context.ts";
 import { type Order, orderName } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { lostRace } from "../errors.ts";
+import { findOrder } from "../store/orders.ts";
+import { againWhenChanged } from "./again-when-changed.ts";
+import { attempt } from "./attempt.ts";
 
 /** All shipments of an order, by the logistics service's own books, and up to which announcement that is the truth. */
 export interface FencedShipments {
@@ -17,7 +20,7 @@ export interface FencedShipments {
  * before is either among the answered shipments or is refused by the fence; what is announced later changes
  * `shipmentAnnouncements`, which {@link checkFence} looks at under the lock.
  */
-export async function fenceShipments(
+async function fenceShipments(
   { clients }: Pick<OrderContext, "clients">,
   order: Order,
   context: HandlerContext,
@@ -38,6 +41,35 @@ export function checkFence(order: Order, fenced: FencedShipments | undefined): r
     throw lostRace(order);
   }
   return fenced.shipments;
+}
+
+/** Which order, and for whom it is asked. */
+export interface FencedCall {
+  readonly tenant: string;
+  readonly id: string;
+  readonly context: HandlerContext;
+  /** Whether this order's shipments matter to the call; always unless given. */
+  readonly needs?: (order: Order) => boolean;
+}
+
+/**
+ * Does the work after the order's shipments were fenced, where it may have some and the call needs them, and again from the
+ * beginning where another request changed the order meanwhile. What the work gets throws what fencing threw, so that a
+ * stored answer needs no fence.
+ */
+export function whileFenced<T>(
+  ctx: OrderContext,
+  { tenant, id, context, needs = () => true }: FencedCall,
+  work: (fenced: () => FencedShipments | undefined) => Promise<T>,
+): Promise<T> {
+  return againWhenChanged(async () =>
+    work(
+      await attempt(async () => {
+        const order = await findOrder(ctx.db.kysely, tenant, id);
+        return order && mayHaveShipments(order) && needs(order) ? fenceShipments(ctx, order, context) : undefined;
+      }),
+    ),
+  );
 }
 
 /** Whether an order stands where it may have shipments. */

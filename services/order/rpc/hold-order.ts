@@ -1,17 +1,23 @@
 import type { ServiceImpl } from "@connectrpc/connect";
+import type { Transaction } from "kysely";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
 import { idempotent } from "../../runtime/db/idempotency.ts";
 import { checkEtag } from "../../runtime/etag.ts";
 import { requestIdOf } from "../../runtime/request-id.ts";
 import type { OrderContext } from "../context.ts";
+import type { OrderDatabase } from "../db/schema.ts";
 import { command } from "../domain/changes.ts";
 import { orderNotFound, wrongState } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
 import { changeOrder } from "../store/orders.ts";
+import { checkFence, type FencedShipments, mayHaveShipments, whileFenced } from "./fence-shipments.ts";
 import { orderIdOf } from "./order-name.ts";
 
-/** Stops an order, and its saga after the step that runs now. A saga that has ended has nothing to stop. */
+/**
+ * Stops an order, and its saga after the step that runs now. A saga that has ended has nothing to stop. A CreateShipment that
+ * began before either has its shipment by now or is refused: nothing is shipped any more once this has answered.
+ */
 export function holdOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["holdOrder"] {
   const method = OrderService.method.holdOrder;
   return async (request, context) => {
@@ -19,10 +25,14 @@ export function holdOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["
     const { tenant } = principal;
     const id = orderIdOf(request.name);
     const call = { tenant, method, requestId: requestIdOf(request, context), request, clock: ctx.clock };
-    return idempotent(ctx.db, call, async (trx) => {
+
+    const hold = async (trx: Transaction<OrderDatabase>, fenced: FencedShipments | undefined) => {
       const at = ctx.clock.now().getTime();
       const order = await changeOrder(trx, ctx, { tenant, id }, (before) => {
         checkEtag(request.etag, before.version);
+        if (mayHaveShipments(before)) {
+          checkFence(before, fenced);
+        }
         const message = request.note || "The order was put on hold.";
         const happening = { type: "OrderHeld", message, patch: { heldAt: at } };
         const held = command(before, "HOLD", happening, { actor: actorOf(principal), at });
@@ -36,6 +46,10 @@ export function holdOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["
       }
       await ctx.sagas.pause(trx, order.sagaId);
       return toOrderMessage(order);
-    });
+    };
+
+    return whileFenced(ctx, { tenant, id, context }, (fenced) =>
+      idempotent(ctx.db, call, async (trx) => hold(trx, fenced())),
+    );
   };
 }

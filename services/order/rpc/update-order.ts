@@ -23,10 +23,8 @@ import { regionViolations } from "../domain/region.ts";
 import { orderInvalid, orderNotFound, shipmentExists, wrongState } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
 import { isOver } from "../shipment-units.ts";
-import { changeOrder, findOrder } from "../store/orders.ts";
-import { againWhenChanged } from "./again-when-changed.ts";
-import { attempt } from "./attempt.ts";
-import { checkFence, type FencedShipments, fenceShipments, mayHaveShipments } from "./fence-shipments.ts";
+import { changeOrder } from "../store/orders.ts";
+import { checkFence, type FencedShipments, mayHaveShipments, whileFenced } from "./fence-shipments.ts";
 import { toAddress, toCustomer } from "./order-draft.ts";
 import { orderIdOf } from "./order-name.ts";
 
@@ -98,20 +96,13 @@ export function updateOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
       return toOrderMessage(order);
     };
 
-    /** The order's shipments, where what is to change depends on them. */
-    const prepare = async (): Promise<FencedShipments | undefined> => {
-      const order = await findOrder(ctx.db.kysely, tenant, id);
-      if (order === undefined || !mayHaveShipments(order)) {
-        return undefined;
-      }
+    const needs = (order: Order) => {
       const { paths, changes } = wantedOf(order, wanted, request.updateMask);
-      return changes && dependsOnShipments(paths) ? fenceShipments(ctx, order, context) : undefined;
+      return changes && dependsOnShipments(paths);
     };
-
-    return againWhenChanged(async () => {
-      const fenced = await attempt(prepare);
-      return idempotent(ctx.db, call, async (trx) => update(trx, fenced()));
-    });
+    return whileFenced(ctx, { tenant, id, context, needs }, (fenced) =>
+      idempotent(ctx.db, call, async (trx) => update(trx, fenced())),
+    );
   };
 }
 
