@@ -8,7 +8,7 @@ import { ProgramError } from "./program-error.ts";
 export interface Config {
   readonly descriptorSets: readonly string[];
   readonly upstreams: readonly Target[];
-  readonly pool: Pick<PoolOptions, "credentials" | "healthCheck" | "serverName">;
+  readonly pool: Pick<PoolOptions, "credentials" | "healthCheck" | "serverName" | "keepaliveMs">;
   readonly host: string;
   readonly port: number;
   /** No operations port where it is missing. */
@@ -55,6 +55,9 @@ How the upstream is reached:
   --upstream-cert FILE    by TLS, showing this PEM client certificate
   --upstream-key FILE     its PEM key
   --upstream-name NAME    the name in the upstream's certificate, where it is not the host's
+  --upstream-keepalive SECONDS
+                          how often a connection with calls is pinged (default 310: servers close connections that
+                          are pinged more often than every 300 seconds, unless they are set otherwise; 0 for never)
   --no-health-check       do not ask grpc.health.v1.Health, which takes addresses out that do not serve
 `;
 
@@ -75,6 +78,7 @@ const flags = {
   "upstream-cert": { type: "string" },
   "upstream-key": { type: "string" },
   "upstream-name": { type: "string" },
+  "upstream-keepalive": { type: "string" },
   "no-health-check": { type: "boolean" },
 } as const;
 
@@ -104,6 +108,7 @@ export function readConfig(args: readonly string[]): Config | undefined {
   const opsText = values["ops-port"];
   const opsPort = opsText === undefined ? undefined : attempt(() => portOf("--ops-port", opsText));
   if (opsPort !== undefined && opsPort !== 0 && opsPort === port) wrong.push("--ops-port and --port are the same");
+  const keepaliveMs = attempt(() => keepaliveOf(values["upstream-keepalive"]));
   const certificate = attempt(() => pair(values, "tls-cert", "tls-key"));
   if (certificate !== undefined) attempt(() => readCertificate(certificate));
   const client = attempt(() => pair(values, "upstream-cert", "upstream-key"));
@@ -117,7 +122,12 @@ export function readConfig(args: readonly string[]): Config | undefined {
   return {
     descriptorSets,
     upstreams,
-    pool: { credentials, healthCheck: values["no-health-check"] !== true, serverName: values["upstream-name"] },
+    pool: {
+      credentials,
+      healthCheck: values["no-health-check"] !== true,
+      serverName: values["upstream-name"],
+      keepaliveMs,
+    },
     host: values.host ?? "0.0.0.0",
     port,
     opsPort,
@@ -140,6 +150,15 @@ function portOf(flag: string, text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (!(port <= 65_535)) throw new ProgramError(`${flag} ${text}: it is not a port; ports are 0 to 65535`);
   return port;
+}
+
+/** @returns milliseconds; undefined for the default. */
+function keepaliveOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,6}$/.test(text)) {
+    throw new ProgramError(`--upstream-keepalive ${text}: write a whole number of seconds, 0 for never`);
+  }
+  return Number(text) * 1000;
 }
 
 function pair(

@@ -3,7 +3,7 @@ import { constants, createServer, type Http2Server, type ServerHttp2Session, typ
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { type DirectChannel, openDirectChannel } from "./direct-channel.ts";
 
 const ok = { ":status": 200, "content-type": "application/grpc" };
@@ -172,5 +172,75 @@ describe("calls over sessions of our own", () => {
       channel.call("/answer", {}, Buffer.from("hello"), new AbortController().signal, () => undefined),
     ).toBeUndefined();
     expect(await direct("/answer")).toEqual({ message: "fine" });
+  });
+});
+
+describe("keepalive of sessions of our own", () => {
+  const minute = 60_000;
+
+  /** Lets the network catch up, of which no timer is part. */
+  const until = async (isTrue: () => boolean): Promise<void> => {
+    while (!isTrue()) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  test("a session with calls is pinged no more than once in five minutes, and half as often where that is too much", async () => {
+    const sessions: ServerHttp2Session[] = [];
+    let pings = 0;
+    let calls = 0;
+    const server = createServer();
+    server.on("session", (session) => {
+      sessions.push(session);
+      session.on("error", () => undefined);
+      session.on("ping", () => {
+        pings += 1;
+      });
+    });
+    server.on("stream", (stream, headers) => {
+      calls += 1;
+      stream.on("error", () => undefined);
+      if (headers[":path"] === "/answer") answer(stream, [message("fine")], { "grpc-status": "0" });
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    jest.useFakeTimers({ doNotFake: ["setImmediate", "nextTick", "queueMicrotask", "performance"] });
+    const channel = openDirectChannel(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const never = new AbortController().signal;
+    const call = async (path: string) => {
+      let made: ReturnType<DirectChannel["call"]>;
+      await until(() => {
+        made = channel.call(path, {}, Buffer.from("hello"), never, () => undefined);
+        return made !== undefined;
+      });
+      return { made };
+    };
+    /** All pings that were sent have come by then: the session keeps the order. */
+    const pingsSoFar = async () => {
+      await (await call("/answer")).made;
+      return pings;
+    };
+    try {
+      const hanging = (await call("/hang")).made;
+      await until(() => calls === 1);
+      jest.advanceTimersByTime(5 * minute);
+      expect(await pingsSoFar()).toBe(0);
+      jest.advanceTimersByTime(10_000);
+      await until(() => pings === 1);
+      expect(await pingsSoFar()).toBe(1);
+
+      sessions[0]?.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from("too_many_pings"));
+      await expect(hanging).rejects.toMatchObject({ code: 14, details: "Connection dropped" });
+      jest.advanceTimersByTime(1000);
+      const other = (await call("/hang")).made;
+      other?.catch(() => undefined);
+      jest.advanceTimersByTime(10 * minute);
+      expect(await pingsSoFar()).toBe(1);
+      jest.advanceTimersByTime(20_000);
+      await until(() => pings === 2);
+    } finally {
+      jest.useRealTimers();
+      channel[Symbol.dispose]();
+      for (const session of sessions) session.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    }
   });
 });

@@ -1,4 +1,10 @@
-import { type ClientHttp2Session, connect, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
+import {
+  type ClientHttp2Session,
+  connect,
+  constants,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+} from "node:http2";
 import { callDirectly, type DirectAnswer } from "./direct-call.ts";
 
 /**
@@ -27,13 +33,30 @@ interface Connection {
   calls: number;
 }
 
-const keepaliveMs = 30_000;
-const keepaliveTimeoutMs = 10_000;
+/** How long a server may take to acknowledge a keepalive ping before its connection is cut, in milliseconds. */
+export const keepaliveTimeoutMs = 10_000;
+/**
+ * How often a connection with calls is pinged, in milliseconds. grpc-go, grpcio and Java servers allow one ping in five
+ * minutes by default, and close the connections of clients that send more.
+ */
+export const defaultKeepaliveMs = 310_000;
+
+/** What a timer can wait for at most. */
+const maxKeepaliveMs = 2 ** 31 - 1;
 const minRetryMs = 200;
 const maxRetryMs = 5000;
 
-/** Opens one to an address, `ip:port`. @param authority what calls are sent to, where it is not the address. */
-export function openDirectChannel(address: string, authority = address): DirectChannel {
+export interface DirectChannelOptions {
+  /** What calls are sent to, where it is not the address. */
+  readonly authority?: string | undefined;
+  /** How often a connection with calls is pinged, in milliseconds; 0 for never (default {@link defaultKeepaliveMs}). */
+  readonly keepaliveMs?: number | undefined;
+}
+
+/** Opens one to an address, `ip:port`. A server to which pings are too many gets half as many from then on. */
+export function openDirectChannel(address: string, options: DirectChannelOptions = {}): DirectChannel {
+  const { authority = address } = options;
+  let keepaliveMs = options.keepaliveMs ?? defaultKeepaliveMs;
   let current: Connection | undefined;
   let retryMs = minRetryMs;
   let timer: NodeJS.Timeout | undefined;
@@ -46,7 +69,7 @@ export function openDirectChannel(address: string, authority = address): DirectC
     });
     const connection: Connection = { session, isUp: false, calls: 0 };
     current = connection;
-    const stopKeepalive = keepAlive(connection);
+    const stopKeepalive = keepAlive(connection, keepaliveMs);
     const leave = (): void => {
       if (current !== connection) return;
       current = undefined;
@@ -58,7 +81,10 @@ export function openDirectChannel(address: string, authority = address): DirectC
       retryMs = minRetryMs;
       connection.isUp = true;
     });
-    session.on("goaway", leave);
+    session.on("goaway", (code) => {
+      if (code === constants.NGHTTP2_ENHANCE_YOUR_CALM) keepaliveMs = Math.min(keepaliveMs * 2, maxKeepaliveMs);
+      leave();
+    });
     session.on("error", () => undefined);
     session.on("close", () => {
       stopKeepalive();
@@ -99,8 +125,9 @@ export function openDirectChannel(address: string, authority = address): DirectC
 }
 
 /** Cuts a connection whose other end no longer answers. As gRPC servers want it, none is asked while no call runs. */
-function keepAlive(connection: Connection): () => void {
+function keepAlive(connection: Connection, keepaliveMs: number): () => void {
   const { session } = connection;
+  if (keepaliveMs === 0) return () => undefined;
   const interval = setInterval(() => {
     if (connection.calls === 0) return;
     const timeout = setTimeout(() => session.destroy(), keepaliveTimeoutMs).unref();

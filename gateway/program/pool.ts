@@ -4,7 +4,7 @@ import { type ChannelCredentials, type ChannelOptions, Client, connectivityState
 import { gatewayError } from "../errors.ts";
 import { cancelAbruptly } from "./abrupt-cancel.ts";
 import { type Resolve, resolveHost, showAddress, showTarget, type Target } from "./addresses.ts";
-import { type DirectChannel, openDirectChannel } from "./direct-channel.ts";
+import { type DirectChannel, defaultKeepaliveMs, keepaliveTimeoutMs, openDirectChannel } from "./direct-channel.ts";
 import { type HealthWatch, watchHealth } from "./health.ts";
 
 /** One address as operators see it, or a name that has none so far. */
@@ -38,6 +38,8 @@ export interface PoolOptions {
   readonly healthCheck: boolean;
   /** The name that a server's certificate has to have, and that calls are sent to, in place of the host's. */
   readonly serverName?: string | undefined;
+  /** How often a connection with calls is pinged, in milliseconds; 0 for never (default: five minutes and ten seconds). */
+  readonly keepaliveMs?: number | undefined;
   readonly resolve?: Resolve;
   /** Told why a name could not be looked up, each time. */
   readonly onTrouble?: (reason: string) => void;
@@ -46,8 +48,7 @@ export interface PoolOptions {
 }
 
 const channelOptions: ChannelOptions = {
-  "grpc.keepalive_time_ms": 30_000,
-  "grpc.keepalive_timeout_ms": 10_000,
+  "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
   // A server that was started again is found soon; gRPC's own two minutes are for clients by the million.
   "grpc.initial_reconnect_backoff_ms": 200,
   "grpc.max_reconnect_backoff_ms": 5000,
@@ -66,7 +67,14 @@ interface Endpoint extends Connections {
 
 /** Connects to the targets. A name that does not resolve is tried again until it does. */
 export function openPool(targets: readonly Target[], options: PoolOptions): Pool {
-  const { resolve = resolveHost, resolveEveryMs = 10_000, credentials, healthCheck, serverName } = options;
+  const {
+    resolve = resolveHost,
+    resolveEveryMs = 10_000,
+    credentials,
+    healthCheck,
+    serverName,
+    keepaliveMs = defaultKeepaliveMs,
+  } = options;
   cancelAbruptly();
   let endpoints: Endpoint[] = [];
   let turn = 0;
@@ -79,6 +87,7 @@ export function openPool(targets: readonly Target[], options: PoolOptions): Pool
     const known = serverName ?? name;
     const client = new Client(address, credentials, {
       ...channelOptions,
+      ...(keepaliveMs === 0 ? {} : { "grpc.keepalive_time_ms": keepaliveMs }),
       ...(known === undefined
         ? {}
         : { "grpc.default_authority": known, "grpc.ssl_target_name_override": known.replace(/:\d+$/, "") }),
@@ -88,7 +97,7 @@ export function openPool(targets: readonly Target[], options: PoolOptions): Pool
     return {
       address,
       client,
-      direct: isPlain ? openDirectChannel(address, known) : undefined,
+      direct: isPlain ? openDirectChannel(address, { authority: known, keepaliveMs }) : undefined,
       watch: healthCheck ? watchHealth(client) : undefined,
     };
   };

@@ -19,9 +19,21 @@ describe("an error of the upstream", () => {
     [status.UNAVAILABLE, "Connection dropped"],
     [status.UNAVAILABLE, "read ECONNRESET"],
     [status.CANCELLED, "Call cancelled"],
+    [status.RESOURCE_EXHAUSTED, "Bandwidth exhausted or memory limit exceeded"],
+    [status.PERMISSION_DENIED, "Protocol not secure enough"],
+    [status.INTERNAL, "Received RST_STREAM with code 2 triggered by internal client error: Session closed"],
   ])("should tell nothing of trouble on the way: %d %s", (code, details) => {
     const error = upstreamError(serviceError(code, details), calm);
     expect([error.code, error.rawMessage]).toEqual([Code.Unavailable, "the upstream cannot be reached"]);
+  });
+
+  test.each([
+    [status.INTERNAL, "Received RST_STREAM with code 2 (Internal server error)", "the upstream broke off the call"],
+    [status.UNKNOWN, "No status information received", "the upstream broke off the call"],
+    [status.DEADLINE_EXCEEDED, "Deadline exceeded after 0.05s,remote_addr=10.0.0.7:9090", "the operation timed out"],
+  ])("should not repeat what the library says: %d %s", (code, details, message) => {
+    const error = upstreamError(serviceError(code, details), calm);
+    expect([error.code, error.rawMessage]).toEqual([code, message]);
   });
 
   test("should be what the server says, with its details and metadata", () => {

@@ -9,12 +9,24 @@ import { headersOf } from "./metadata.ts";
 const connectionTrouble =
   /No connection established|Name resolution|ECONN|ENOTFOUND|EHOSTUNREACH|ETIMEDOUT|EPIPE|Connection dropped|Write (error|failed)|Received HTTP status|socket hang up|Failed to connect|GOAWAY|Channel|TLS|certificate/i;
 
-/** As grpc-js says of a call that was cut short. */
-const cutShort = "Call cancelled";
+/** As grpc-js says of a call that was cut short: by a reset stream, or a connection that the server or the network closed. */
+const cutShort =
+  /^(Call cancelled|Bandwidth exhausted or memory limit exceeded|Protocol not secure enough|Received RST_STREAM with code \d+ triggered by internal client error.*)$/;
+
+/** As grpc-js says of a call that the server broke off without a status. */
+const brokenOff = /^(Received RST_STREAM with code|No status information received|The server ended the call without)/;
+
+/** As grpc-js says of a deadline, with the server's address. */
+const timedOut = /^Deadline exceeded after/;
 
 function isTrouble({ code, details }: ServiceError): boolean {
-  if (code === status.CANCELLED) return details === cutShort;
-  return code === status.UNAVAILABLE && connectionTrouble.test(details);
+  return cutShort.test(details) || (code === status.UNAVAILABLE && connectionTrouble.test(details));
+}
+
+/** What a client may read: nothing of what grpc-js says itself. */
+function messageOf({ details }: ServiceError): string {
+  if (brokenOff.test(details)) return "the upstream broke off the call";
+  return timedOut.test(details) ? "the operation timed out" : details;
 }
 
 /**
@@ -37,7 +49,7 @@ export function upstreamError(thrown: unknown, signal: AbortSignal): ConnectErro
       cause: thrown,
     });
   }
-  const error = new ConnectError(thrown.details, codeOf(thrown.code), headersOf(thrown.metadata));
+  const error = new ConnectError(messageOf(thrown), codeOf(thrown.code), headersOf(thrown.metadata));
   if (Buffer.isBuffer(fromServer)) {
     try {
       error.details = fromBinary(StatusSchema, fromServer).details.map(({ typeUrl, value }) => ({

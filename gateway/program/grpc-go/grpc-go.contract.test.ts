@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type Authority, createAuthority } from "../../testing/certificates.ts";
 import { http1Ways, http2Ways, type WayToLeave } from "../../testing/leaving-clients.ts";
+import { rawRequest } from "../../testing/raw-request.ts";
 import { startProgram, testDescriptorSet, until } from "../../testing/start-program.ts";
 import { whyNoGo } from "../go-programs.ts";
 import type { Program } from "../serve.ts";
@@ -56,5 +57,21 @@ describeWithGo(`in front of a grpc-go server${skipped}`, () => {
     test.each(http1Ways)("$name", (way) => leave(way, plain.url));
 
     test.each(http2Ways(readFileSync(authority.ca, "utf8")))("$name", (way) => leave(way, secure.url));
+  });
+
+  test("a call that the server drops for too many pings is UNAVAILABLE, and its error names nothing of the library", async () => {
+    const args = ["--descriptor-set", testDescriptorSet, "--upstream", upstream.address, "--no-health-check"];
+    await using eager = await startProgram([...args, "--no-watch", "--upstream-keepalive", "1"]);
+    const answers = await Promise.all(
+      ["/wait", "/v1/books:watch"].map((path) =>
+        rawRequest(eager.url, path, { headers: { accept: "application/json" } }),
+      ),
+    );
+    const told = answers.map(({ status, body }) => [status, JSON.parse(body.toString()) as unknown]);
+    const lost = { code: 14, message: "the upstream cannot be reached" };
+    expect(told).toEqual([
+      [503, expect.objectContaining(lost)],
+      [503, expect.objectContaining(lost)],
+    ]);
   });
 });

@@ -1,6 +1,6 @@
 // A gRPC server for any method, with grpc-go's default keepalive enforcement. It reads all requests of a call, then
-// answers one empty message; "/…/Hang…" answers nothing until the call ends. How each call's requests ended is a line of
-// JSON on standard output.
+// answers one empty message; Wait and WatchBooks answer nothing until the call ends. How each call's requests ended is a
+// line of JSON on standard output.
 package main
 
 import (
@@ -70,7 +70,7 @@ func serve(_ any, stream grpc.ServerStream) error {
 		report(ending{Method: method, Messages: end.Messages})
 	}
 	report(end)
-	if name := method[strings.LastIndex(method, "/")+1:]; strings.HasPrefix(name, "Hang") {
+	if strings.HasSuffix(method, "/Wait") || strings.HasSuffix(method, "/WatchBooks") {
 		<-stream.Context().Done()
 		return stream.Context().Err()
 	}
