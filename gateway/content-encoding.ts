@@ -46,14 +46,20 @@ export function malformedEncoding(name: string): ConnectError {
   );
 }
 
-function unsupported(encoding: string): ConnectError {
+function unsupported(encoding: string, accepted = "gzip, br, deflate"): ConnectError {
   return gatewayError({
     code: Code.Unimplemented,
     reason: "UNSUPPORTED_CONTENT_ENCODING",
-    message: `content-encoding "${encoding.slice(0, 40)}" is not supported`,
+    message: `content-encoding "${encoding.slice(0, 40)}" is not supported here; supported: ${accepted}`,
     httpStatus: 415,
-    headers: { "Accept-Encoding": "gzip, br, deflate" },
+    headers: { "Accept-Encoding": accepted },
   });
+}
+
+/** Refuses a body in any encoding. @throws ConnectError 415 */
+export function refuseEncoding(encoding: string | undefined): void {
+  const name = encoding?.trim().toLowerCase() ?? "";
+  if (name !== "" && name !== "identity") throw unsupported(name, "identity");
 }
 
 /**

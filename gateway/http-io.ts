@@ -2,7 +2,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:
 import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Stream } from "node:http2";
 import type { Writable } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { bodyTooLarge, createDecoder, decodeBody, malformedEncoding } from "./content-encoding.ts";
+import { bodyTooLarge, createDecoder, decodeBody, malformedEncoding, refuseEncoding } from "./content-encoding.ts";
 import { gatewayError } from "./errors.ts";
 import type { CutReason, RequestMeter } from "./http/request-meter.ts";
 
@@ -42,6 +42,21 @@ export function readBody(request: Request, limits: BodyLimits): Promise<Buffer> 
   const raw = readRaw(request, limits);
   const encoding = request.headers["content-encoding"];
   return encoding === undefined ? raw : raw.then((body) => decodeBody(body, encoding, maxBytes));
+}
+
+/**
+ * Reads a whole body that must come without a Content-Encoding: its bytes are what the sender has signed.
+ *
+ * @throws ConnectError: 415 for an encoding, 413 and CANCELLED as {@link readBody}.
+ */
+export async function readUnencoded(request: Request, limits: BodyLimits): Promise<Buffer> {
+  try {
+    refuseEncoding(request.headers["content-encoding"]);
+  } catch (error) {
+    request.resume();
+    throw error;
+  }
+  return readRaw(request, limits);
 }
 
 /** Reads a whole body as it was sent. @throws as {@link readBody}. */

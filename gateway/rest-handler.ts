@@ -7,7 +7,7 @@ import { untilAborted } from "./deadline.ts";
 import { gatewayError, httpStatusOf, invalidRequest, isOurs, toConnectError } from "./errors.ts";
 import { createHeaderFilter, defaultRequestHeaders } from "./headers.ts";
 import { createRequestMeter } from "./http/request-meter.ts";
-import { discardRest, hasBody, type Request, type Response, readBody, streamBody } from "./http-io.ts";
+import { discardRest, hasBody, type Request, type Response, readBody, readUnencoded, streamBody } from "./http-io.ts";
 import { invokeUnary } from "./invoke-unary.ts";
 import { createJsonCodec } from "./json-codec.ts";
 import { jsonRequests } from "./json-requests.ts";
@@ -22,6 +22,9 @@ import { writeMessage } from "./rest-unary.ts";
 import { createRouter, routesOf } from "./routes.ts";
 import { createdOnCollections } from "./success.ts";
 import { createUpgradeHandler, type UpgradeHandler } from "./websocket.ts";
+
+/** The largest body of a unary method that takes it as raw bytes (`google.api.HttpBody`), such as a webhook. */
+const maxRawBodyBytes = 1024 * 1024;
 
 /** Answers requests. */
 export interface RestHandler {
@@ -55,6 +58,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
   const filterHeaders = createHeaderFilter(options.requestHeaders ?? defaultRequestHeaders);
   const maxBodyBytes = options.maxBodyBytes ?? defaultMaxBodyBytes;
   const limits = { maxBytes: maxBodyBytes, meter: options.meter ?? createRequestMeter() };
+  const rawLimits = { ...limits, maxBytes: Math.min(maxBodyBytes, maxRawBodyBytes) };
   const success = options.success ?? createdOnCollections;
   const errors: ErrorOptions = {
     format: options.errorFormat ?? "status",
@@ -84,7 +88,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
         await answerClientStream(request, response, found, context);
         return;
       }
-      const bytes = hasBody(request) ? await readBody(request, limits) : noBytes;
+      const bytes = hasBody(request) ? await read(request, route) : noBytes;
       const message = bind(request, found, bytes);
       if (route.spec.kind === "unary") {
         const call = invokeUnary(route.spec, context, message, interceptors);
@@ -168,6 +172,10 @@ export function createRestHandler(options: RestOptions): RestHandler {
       default:
         return found satisfies never;
     }
+  }
+
+  function read(request: Request, { binding, spec }: PreparedRoute): Promise<Buffer> {
+    return binding.rawBody && spec.kind === "unary" ? readUnencoded(request, rawLimits) : readBody(request, limits);
   }
 
   function bind(request: Request, { route, segments, rawQuery }: Matched, bytes: Buffer): Message {

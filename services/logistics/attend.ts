@@ -8,7 +8,6 @@ import { isOpen } from "./domain/shipment-state.ts";
 import type { CarrierUpdate } from "./domain/tracking.ts";
 import { shipmentCreated } from "./events.ts";
 import { shipmentName } from "./messages.ts";
-import { wakeCallbacks } from "./store/carrier-callbacks.ts";
 import { findShipmentById, lockShipment, scheduleShipment, updateShipment } from "./store/shipments.ts";
 import { changeProgress, takeOver } from "./take-over.ts";
 
@@ -75,7 +74,7 @@ async function recordBooking(
   claimed: StoredShipment,
   answer: BookingAnswer,
 ): Promise<void> {
-  const { db, outbox, clock, timing, nudgeShipments, nudgeCallbacks } = logistics;
+  const { db, outbox, clock, timing, callbacks, nudgeShipments } = logistics;
   await db.transaction(async (trx) => {
     const shipment = await lockShipment(trx, db.dialect, claimed.id);
     if (shipment?.attempt !== claimed.attempt || shipment.booking !== "PENDING") {
@@ -89,11 +88,11 @@ async function recordBooking(
     const dueInMs = shipment.cancelRequested ? 0 : timing.pollAfterMs;
     const change = { booking: "BOOKED", trackingNumber, trackingUrl, failures: 0, dueInMs } as const;
     const booked = await updateShipment(trx, db.dialect, shipment, change, clock.now().getTime());
-    await wakeCallbacks(trx, db, shipment.carrier, trackingNumber);
+    await callbacks.wake(trx, shipment.carrier, trackingNumber);
     await outbox.publish(trx, [shipmentCreated(booked)]);
   });
   nudgeShipments();
-  nudgeCallbacks();
+  callbacks.nudge();
 }
 
 async function recordCancellation(

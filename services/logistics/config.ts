@@ -18,6 +18,8 @@ export interface LogisticsConfig {
   readonly expireAfterMs: number;
   /** How long one call of a carrier may take. */
   readonly carrierTimeoutMs: number;
+  /** How long callbacks are kept, whatever became of them. */
+  readonly callbackRetentionMs: number;
 }
 
 const HOUR_MS = 3_600_000;
@@ -29,4 +31,5 @@ export const logisticsDefaults = {
   trackAfterMs: 6 * HOUR_MS,
   expireAfterMs: 30 * 24 * HOUR_MS,
   carrierTimeoutMs: 10_000,
+  callbackRetentionMs: 30 * 24 * HOUR_MS,
 } as const satisfies Partial<LogisticsConfig>;

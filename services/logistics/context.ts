@@ -1,5 +1,6 @@
 import type { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
 import type { Backoff } from "../runtime/backoff.ts";
+import type { CallbackInbox } from "../runtime/callback-inbox/callback-inbox.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Database } from "../runtime/db/connect.ts";
 import type { Ids } from "../runtime/ids.ts";
@@ -28,22 +29,20 @@ export interface LogisticsContext {
   readonly timing: LogisticsTiming;
   /** Wakes what works with carriers; a hint, as it also looks by itself. */
   readonly nudgeShipments: () => void;
-  /** Wakes what processes callbacks; a hint as well. */
-  readonly nudgeCallbacks: () => void;
+  /** What carriers send. */
+  readonly callbacks: CallbackInbox<LogisticsDatabase>;
 }
 
 /** In milliseconds. */
 export interface LogisticsTiming {
   /** How long one call of a carrier may take. Work on a shipment is leased for twice as long. */
   readonly carrierTimeoutMs: number;
-  /** The pauses between attempts at what a carrier did not answer, and at a callback that came too early. */
+  /** The pauses between attempts at what a carrier did not answer. */
   readonly retry: Backoff;
   /** After how long without news a carrier is asked where a shipment is. */
   readonly pollAfterMs: number;
   /** After how long without news a shipment is EXPIRED. */
   readonly expireAfterMs: number;
-  /** How long a callback looks for its shipment by itself; after that only the shipment finds it. */
-  readonly callbackPatienceMs: number;
   /** How long a caller of CancelShipment waits for the carrier's answer. */
   readonly cancelWaitMs: number;
 }

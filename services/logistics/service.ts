@@ -1,7 +1,8 @@
+import { createCallbackInbox } from "../runtime/callback-inbox/callback-inbox.ts";
 import { createCallbackSender } from "../runtime/callbacks/callback-sender.ts";
 import type { Service } from "../runtime/service.ts";
 import { createServiceBase, type ServiceDeps } from "../runtime/service-base.ts";
-import type { WorkLoop } from "../runtime/work-loop.ts";
+import { applyCallback } from "./apply-callback.ts";
 import type { Carrier } from "./carriers/carrier.ts";
 import { createSandboxCarrier } from "./carriers/sandbox/sandbox-carrier.ts";
 import type { LogisticsConfig } from "./config.ts";
@@ -9,7 +10,6 @@ import type { LogisticsClients, LogisticsContext, LogisticsTiming } from "./cont
 import { migrations } from "./db/migrations.ts";
 import type { LogisticsDatabase } from "./db/schema.ts";
 import { routes } from "./routes.ts";
-import { createCallbackWorker } from "./workers/callbacks.ts";
 import { startHousekeeping } from "./workers/housekeeping.ts";
 import { createShipmentWorker } from "./workers/shipments.ts";
 
@@ -22,6 +22,9 @@ export interface LogisticsDeps extends ServiceDeps {
   readonly fetch?: typeof fetch;
 }
 
+/** How long a callback waits for its shipment before it is FAILED; a shipment that appears later still wakes it. */
+const CALLBACK_PATIENCE_MS = 7 * 24 * 3_600_000;
+
 /** Makes the logistics service: shipments, and the carriers that carry them. Its schema is brought up to date first. */
 export async function createLogisticsService(config: LogisticsConfig, deps: LogisticsDeps): Promise<Service> {
   const { databaseUrl } = config;
@@ -29,7 +32,7 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
   const { db, outbox, relay, clock, ids, random, log } = base;
 
   const { sandboxSecret: secret, sandboxStepMs: stepMs, publicUrl: baseUrl } = config;
-  const callbacks = createCallbackSender({
+  const sender = createCallbackSender({
     db,
     ids,
     log,
@@ -38,10 +41,23 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
     random,
     ...(deps.fetch && { fetch: deps.fetch }),
   });
-  const sandbox = createSandboxCarrier({ db, callbacks, clock, ids, secret, stepMs });
+  const sandbox = createSandboxCarrier({ db, callbacks: sender, clock, ids, secret, stepMs });
   const carriers = new Map([sandbox, ...(deps.carriers ?? [])].map((carrier) => [carrier.name, carrier]));
 
-  const loops: { shipments?: WorkLoop; callbacks?: WorkLoop } = {};
+  const timing = timingOf(config);
+  const callbacks = createCallbackInbox<LogisticsDatabase>({
+    name: "carrier",
+    db,
+    ids,
+    clock,
+    log,
+    random,
+    retry: timing.retry,
+    patienceMs: CALLBACK_PATIENCE_MS,
+    pollMs: config.workPollMs,
+    retentionMs: config.callbackRetentionMs,
+    apply: (trx, callback) => applyCallback(logistics, trx, callback),
+  });
   const logistics: LogisticsContext = {
     db,
     outbox,
@@ -52,30 +68,28 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
     ids,
     random,
     log,
-    timing: timingOf(config),
-    nudgeShipments: () => loops.shipments?.nudge(),
-    nudgeCallbacks: () => loops.callbacks?.nudge(),
+    timing,
+    callbacks,
+    nudgeShipments: () => shipmentWorker.nudge(),
   };
   const shipmentWorker = createShipmentWorker(logistics, { pollMs: config.workPollMs });
-  const callbackWorker = createCallbackWorker(logistics, { pollMs: config.workPollMs });
   const housekeeping = startHousekeeping(logistics);
-  Object.assign(loops, { shipments: shipmentWorker, callbacks: callbackWorker });
 
   return {
     name: "logistics",
     specs: routes(logistics),
-    checks: base.checks,
+    checks: { ...base.checks, "carrier-callbacks": callbacks.check },
     async start() {
       relay.start();
+      sender.start();
       callbacks.start();
-      callbackWorker.start();
       shipmentWorker.start();
     },
     async drain() {
-      await Promise.all([shipmentWorker.drain(), callbackWorker.drain(), callbacks.drain(), relay.drain()]);
+      await Promise.all([shipmentWorker.drain(), callbacks.drain(), sender.drain(), relay.drain()]);
     },
     async [Symbol.asyncDispose]() {
-      for (const part of [housekeeping, shipmentWorker, callbackWorker, callbacks, relay, db]) {
+      for (const part of [housekeeping, shipmentWorker, callbacks, sender, relay, db]) {
         await part[Symbol.asyncDispose]();
       }
     },
@@ -88,7 +102,6 @@ function timingOf(config: LogisticsConfig): LogisticsTiming {
     retry: { initialMs: 200, maxMs: 60_000 },
     pollAfterMs: config.trackAfterMs,
     expireAfterMs: config.expireAfterMs,
-    callbackPatienceMs: 7 * 24 * 3_600_000,
     cancelWaitMs: 2 * config.carrierTimeoutMs,
   };
 }

@@ -22,6 +22,8 @@ export const paymentDefaults = {
   reconcileAfterMs: 60_000,
   /** How long a callback waits for a payment that is not known. */
   callbackPatienceMs: 3 * 24 * 60 * 60_000,
+  /** How long callbacks are kept, whatever became of them. */
+  callbackRetentionMs: 30 * 24 * 60 * 60_000,
   /** How long the sandbox takes from one step of a payment to the next. */
   sandboxDelayMs: 20,
   /** How long after its expiry the sandbox pays what is to be paid late. */

@@ -1,4 +1,5 @@
 import type { Backoff } from "../runtime/backoff.ts";
+import type { CallbackInbox } from "../runtime/callback-inbox/callback-inbox.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Database } from "../runtime/db/connect.ts";
 import type { Ids } from "../runtime/ids.ts";
@@ -18,6 +19,8 @@ export interface PaymentContext {
   readonly providers: ReadonlyMap<string, PaymentProvider>;
   readonly defaultProvider: string;
   readonly timing: PaymentTiming;
+  /** What providers send. */
+  readonly callbacks: CallbackInbox<PaymentDatabase>;
   /**
    * When operations that follow from a change are due: at once, unless whoever makes the change carries them out himself
    * and keeps the workers off meanwhile.
@@ -30,10 +33,8 @@ export interface PaymentContext {
 export interface PaymentTiming {
   /** How long one call of a provider may take. An operation is leased for twice as long. */
   readonly providerTimeoutMs: number;
-  /** The pauses between attempts at an operation whose outcome is not known, and at a callback that came too early. */
+  /** The pauses between attempts at an operation whose outcome is not known. */
   readonly retry: Backoff;
   /** After how long without news a provider is asked how a payment stands, and how rarely at last. */
   readonly poll: Backoff;
-  /** How long a callback waits for its payment before it is FAILED. */
-  readonly callbackPatienceMs: number;
 }

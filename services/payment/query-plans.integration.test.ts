@@ -1,12 +1,12 @@
 import { beforeEach, expect, test } from "@jest/globals";
 import { sql } from "kysely";
+import { insertCallback } from "../runtime/callback-inbox/rows.ts";
 import { claimDue } from "../runtime/db/claim-due.ts";
 import { migrate } from "../runtime/db/migrate.ts";
 import { describeEachDatabase, type TestDatabase } from "../runtime/testing/databases.ts";
 import { createStatementLog } from "../runtime/testing/statement-log.ts";
 import { migrations } from "./db/migrations.ts";
 import type { PaymentDatabase } from "./db/schema.ts";
-import { insertCallback } from "./store/callbacks.ts";
 import { selectCallbacks, selectPayments } from "./store/payment-lists.ts";
 import { insertPayment } from "./store/payments.ts";
 import { somePayment } from "./testing/payment-values.ts";
@@ -23,12 +23,13 @@ describeEachDatabase("the statements of the payment service", (open, dialect) =>
         const uid = `01${String(i).padStart(24, "0")}`;
         const payment = somePayment({ uid, orderId: `o${i % 50}`, paymentId: `${i}`, reference: `ref${i}` });
         await insertPayment(trx, db.dialect, payment, 3_600_000);
-        const event = { provider: "sandbox", eventId: `e${i}`, eventType: "", body: Buffer.from("{}") };
-        await insertCallback(trx, db.dialect, { ...event, id: uid, tenant: "t1" }, 3_600_000);
+        const event = { source: "sandbox", eventId: `e${i}`, eventType: "", body: Buffer.from("{}"), headers: {} };
+        await insertCallback(trx, db.dialect, { ...event, id: uid }, 3_600_000);
       }
     });
+    await db.kysely.updateTable("inbound_callbacks").set({ tenant_id: "t1" }).execute();
     if (dialect === "mysql") {
-      await sql`analyze table payments, payment_operations, payment_callbacks`.execute(db.kysely);
+      await sql`analyze table payments, payment_operations, inbound_callbacks`.execute(db.kysely);
     }
     log.clear();
   });
@@ -52,15 +53,15 @@ describeEachDatabase("the statements of the payment service", (open, dialect) =>
     const page = { tenant: "t1", filter: "", before: "02", limit: 50 };
     expect(await selectPayments(db, { ...page, orderId: undefined })).toHaveLength(50);
     expect(await selectPayments(db, { ...page, orderId: "o7" })).toHaveLength(6);
-    await selectCallbacks(db, page);
+    await selectCallbacks(db, { ...page, unmatched: false });
     for (const plan of await plans()) {
-      expect(plan).toMatch(/payments_id|payments_order|payment_callbacks_tenant/);
+      expect(plan).toMatch(/payments_id|payments_order|inbound_callbacks_tenant/);
       expect(plan).not.toMatch(/filesort|TEMP B-TREE|SCAN/);
     }
   });
 
   test("look for due work through its index", async () => {
-    for (const table of ["payments", "payment_operations", "payment_callbacks"] as const) {
+    for (const table of ["payments", "payment_operations", "inbound_callbacks"] as const) {
       expect(await claimDue(db, table, { limit: 8, leaseMs: 1_000 })).toEqual([]);
     }
     for (const plan of await plans()) {

@@ -8,6 +8,8 @@ import { encodeEvent } from "./providers/sandbox/event.ts";
 import { someReport } from "./testing/payment-values.ts";
 import { cents, eur, type RunningPayments, startPayments } from "./testing/running-payments.ts";
 
+const platformAdmin = { kind: "service", tenant: "default", scopes: new Set(["platform.admin"]) } as const;
+
 describeEachDatabase("money under races", (open) => {
   const secret = `whsec_${Buffer.alloc(32, 1).toString("base64")}`;
   const start = async (...more: Parameters<typeof startPayments> extends [string, ...infer Rest] ? Rest : never) =>
@@ -167,7 +169,7 @@ describeEachDatabase("money under races", (open) => {
     expect(error).toMatchObject({ code: Code.Unauthenticated });
     await expect(it.anybody.receivePaymentCallback({ provider: "sandbox" })).rejects.toThrow("unauthenticated");
     await expect(it.anybody.receivePaymentCallback({ provider: "nobody" })).rejects.toThrow("not_found");
-    expect(await it.db.kysely.selectFrom("payment_callbacks").selectAll().execute()).toEqual([]);
+    expect(await it.db.kysely.selectFrom("inbound_callbacks").selectAll().execute()).toEqual([]);
     expect((await it.get(name)).state).toBe(Payment_State.CREATED);
   });
 
@@ -187,14 +189,12 @@ describeEachDatabase("money under races", (open) => {
   test("a signed body that cannot be read is kept and FAILED", async () => {
     await using it = await start();
     await send(it, "e1", '{"type":"payment.captured","payment":7}');
-    const all = await it.as({ kind: "service", tenant: "default" }).listPaymentCallbacks({});
+    const all = await it.as(platformAdmin).listPaymentCallbacks({});
     expect(all.paymentCallbacks).toMatchObject([
       { eventId: "e1", eventType: "payment.captured", state: PaymentCallback_State.FAILED },
     ]);
     await send(it, "e2", '{"type":"ping"}');
-    const ignored = await it
-      .as({ kind: "service", tenant: "default" })
-      .listPaymentCallbacks({ filter: "event_type = ping" });
+    const ignored = await it.as(platformAdmin).listPaymentCallbacks({ filter: "event_type = ping" });
     expect(ignored.paymentCallbacks).toMatchObject([{ state: PaymentCallback_State.IGNORED }]);
   });
 
@@ -202,7 +202,11 @@ describeEachDatabase("money under races", (open) => {
     await using it = await start();
     // Told of by the provider's id alone: by its name it would be known from the moment it is opened, under another id.
     await send(it, "e1", encodeEvent("e1", "payment.captured", capturedBy("sbx_later")));
-    const unknown = await it.as({ kind: "service", tenant: "default" }).listPaymentCallbacks({});
+    const ofDefault = it.as({ kind: "service", tenant: "default" });
+    expect((await ofDefault.listPaymentCallbacks({})).paymentCallbacks).toEqual([]);
+    const unknown = await it.as(platformAdmin).listPaymentCallbacks({});
+    const unmatched = unknown.paymentCallbacks[0]?.name ?? "";
+    await expect(ofDefault.getPaymentCallback({ name: unmatched })).rejects.toThrow("does not exist");
     expect(unknown.paymentCallbacks).toMatchObject([{ state: PaymentCallback_State.RECEIVED }]);
     await it.open(name, "tok_timeout");
     await it.db.kysely.updateTable("payments").set({ provider_reference: "sbx_later" }).execute();
@@ -215,14 +219,14 @@ describeEachDatabase("money under races", (open) => {
   test("a callback whose payment never appears is FAILED in the end, and can be replayed", async () => {
     await using it = await start({ callbackPatienceMs: 100 });
     await send(it, "e1", encodeEvent("e1", "payment.captured", capturedBy("sbx_later")));
-    const operator = it.as({ kind: "service", tenant: "default" });
+    const operator = it.as(platformAdmin);
     const first = async () => (await operator.listPaymentCallbacks({})).paymentCallbacks[0];
     await until(async () => (await first())?.state === PaymentCallback_State.FAILED);
     const callback = (await first())?.name ?? "";
     await expect(operator.replayPaymentCallback({ name: callback })).rejects.toThrow(
       "no payment is known by sbx_later",
     );
-    await it.as({ kind: "service", tenant: "default" }).openPayment({
+    await operator.openPayment({
       name,
       amount: eur(10_000),
       paymentToken: "tok_timeout",

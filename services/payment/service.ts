@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import type { Kysely } from "kysely";
+import { createCallbackInbox } from "../runtime/callback-inbox/callback-inbox.ts";
 import { createCallbackSender } from "../runtime/callbacks/callback-sender.ts";
 import type { CheckResult } from "../runtime/serve/checks.ts";
 import type { Service } from "../runtime/service.ts";
 import { createServiceBase, type ServiceDeps } from "../runtime/service-base.ts";
+import { applyCallback } from "./apply-callback.ts";
 import { type PaymentConfig, paymentDefaults } from "./config.ts";
 import type { PaymentContext } from "./context.ts";
 import { migrations } from "./db/migrations.ts";
@@ -12,9 +14,9 @@ import type { PaymentProvider } from "./providers/payment-provider.ts";
 import { createSandboxProvider } from "./providers/sandbox/sandbox-provider.ts";
 import { routes } from "./routes.ts";
 import { findStuckOperation } from "./store/operations.ts";
+import { startHousekeeping } from "./workers/housekeeping.ts";
 import { createPaymentWatch } from "./workers/look-after-payments.ts";
 import { createOperationWorker } from "./workers/perform-operations.ts";
-import { createCallbackWorker } from "./workers/process-callbacks.ts";
 
 /** What the payment service does not make itself. */
 export interface PaymentDeps extends ServiceDeps {
@@ -52,6 +54,21 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
   if (!providers.has(settings.defaultProvider)) {
     throw new Error(`there is no payment provider ${settings.defaultProvider}; there are: ${[...providers.keys()]}`);
   }
+  const retry = { initialMs: Math.min(200, settings.retryMaxMs), maxMs: settings.retryMaxMs };
+  const { pollMs } = settings;
+  const callbacks = createCallbackInbox<PaymentDatabase>({
+    name: "payment",
+    db,
+    ids,
+    clock,
+    log,
+    random,
+    retry,
+    pollMs,
+    patienceMs: settings.callbackPatienceMs,
+    retentionMs: settings.callbackRetentionMs,
+    apply: (trx, callback) => applyCallback(payments, trx, callback),
+  });
   const payments: PaymentContext = {
     db,
     outbox,
@@ -63,22 +80,23 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
     defaultProvider: settings.defaultProvider,
     timing: {
       providerTimeoutMs: settings.providerTimeoutMs,
-      retry: { initialMs: Math.min(200, settings.retryMaxMs), maxMs: settings.retryMaxMs },
+      retry,
       poll: { initialMs: settings.reconcileAfterMs, maxMs: 60 * settings.reconcileAfterMs },
-      callbackPatienceMs: settings.callbackPatienceMs,
     },
+    callbacks,
     followUpDelayMs: 0,
     nudgeOperations: () => operations.nudge(),
   };
-  const worker = { pollMs: settings.pollMs };
-  const operations = createOperationWorker(payments, worker);
-  const background = [createCallbackWorker(payments, worker), createPaymentWatch(payments, worker), operations, sender];
+  const operations = createOperationWorker(payments, { pollMs });
+  const background = [callbacks, createPaymentWatch(payments, { pollMs }), operations, sender];
+  const housekeeping = startHousekeeping(payments);
 
   return {
     name: "payment",
     specs: routes(payments, sandbox),
     checks: {
       ...base.checks,
+      "payment-callbacks": callbacks.check,
       "payment-operations": { run: () => checkOperations(db.kysely), policy: "degraded" },
     },
     async start() {
@@ -92,7 +110,7 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
       await relay.drain();
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all(background.map((loop) => loop[Symbol.asyncDispose]()));
+      await Promise.all([housekeeping, ...background].map((part) => part[Symbol.asyncDispose]()));
       await relay[Symbol.asyncDispose]();
       await db[Symbol.asyncDispose]();
     },

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { reasonOf } from "./errors.ts";
@@ -56,6 +57,47 @@ test("any other text is refused", () => {
       expect(refusal(token, [], ["text"])).toBe("INVALID_PAGE_TOKEN");
     }),
   );
+});
+
+test("a forged token with a right hash is refused unless its values are of the list's types and in range", () => {
+  const forged = (body: string | Uint8Array) => {
+    const bytes = Buffer.from(body);
+    const hash = createHash("sha256").update("[]\n").update(bytes).digest().subarray(0, 12);
+    return Buffer.concat([Buffer.of(1), hash, bytes]).toString("base64url");
+  };
+  expect(decodePageToken(forged('["a",["17"]]'), [], ["text", "integer"])).toEqual(["a", 17]);
+  const bodies = [
+    "",
+    "[",
+    "null",
+    "17",
+    '"a"',
+    "{}",
+    '{"length":1,"0":"a"}',
+    "[null]",
+    "[17]",
+    "[{}]",
+    "[[]]",
+    "[[[]]]",
+    "[[17]]",
+    '[["17","18"]]',
+    '[[""]]',
+    '[["NaN"]]',
+    '[["1.5"]]',
+    '[["1e3"]]',
+    '[["0x10"]]',
+    '[[" 1"]]',
+    `[["${2n ** 63n}"]]`,
+    `[["-${2n ** 63n + 1n}"]]`,
+    `[["${"9".repeat(2000)}"]]`,
+    '["\\ud800"]',
+    Uint8Array.of(0xff, 0xfe),
+  ];
+  for (const body of bodies) {
+    for (const kind of ["integer", "text"] as const) {
+      expect([body, refusal(forged(body), [], [kind])]).toEqual([body, "INVALID_PAGE_TOKEN"]);
+    }
+  }
 });
 
 test("values of other types than the list's are refused", () => {

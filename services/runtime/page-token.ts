@@ -40,10 +40,10 @@ export function decodePageToken<const Kinds extends readonly PageKeyKind[]>(
     return refuse();
   }
   const keys = decodeKeys(body);
-  if (keys.length !== kinds.length || keys.some((key, i) => kindOf(key) !== kinds[i])) {
+  if (keys?.length !== kinds.length || keys.some((key, i) => kindOf(key) !== kinds[i])) {
     return refuse();
   }
-  return keys as PageKeysOf<Kinds>;
+  return keys as unknown as PageKeysOf<Kinds>;
 }
 
 /** What {@link decodePageToken} is to find: text, or a whole number. */
@@ -86,13 +86,33 @@ function encodeKey(key: PageKey): string | [string] {
   return typeof key === "string" ? key : [String(key)];
 }
 
-function decodeKeys(body: Buffer): PageKey[] {
-  const keys: (string | [string])[] = JSON.parse(body.toString());
-  return keys.map((key) => (typeof key === "string" ? key : toInteger(BigInt(key[0]))));
+/** The values in a token, or undefined where `encodePageToken` cannot have written them: anyone can compute the hash. */
+function decodeKeys(body: Buffer): PageKey[] | undefined {
+  let keys: unknown;
+  try {
+    keys = JSON.parse(body.toString());
+  } catch {
+    return undefined;
+  }
+  const decoded = Array.isArray(keys) ? keys.map(decodeKey) : [undefined];
+  return decoded.every((key) => key !== undefined) ? decoded : undefined;
 }
 
+function decodeKey(key: unknown): PageKey | undefined {
+  if (typeof key === "string") {
+    return key.isWellFormed() ? key : undefined;
+  }
+  const [digits, ...rest]: unknown[] = Array.isArray(key) ? key : [];
+  if (typeof digits !== "string" || rest.length > 0 || !/^-?\d{1,19}$/.test(digits)) {
+    return undefined;
+  }
+  const value = BigInt(digits);
+  return BigInt.asIntN(64, value) === value ? toInteger(value) : undefined;
+}
+
+/** A `number` where it is exact, so that the database binds it as it binds the column's own values. */
 function toInteger(value: bigint): number | bigint {
-  return BigInt.asIntN(54, value) === value ? Number(value) : value;
+  return Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }
 
 function kindOf(key: PageKey): PageKeyKind {

@@ -19,6 +19,7 @@ import type { LocalTransport } from "../runtime/serve/local-transport.ts";
 import { createServiceClient } from "../runtime/serve/service-client.ts";
 import type { Service } from "../runtime/service.ts";
 import type { StandaloneConfig } from "./config.ts";
+import { signingSecretFor } from "./signing-secret.ts";
 
 /** What the services share in one process, and what is known only once it runs. */
 export interface ServicesOptions {
@@ -26,7 +27,7 @@ export interface ServicesOptions {
   /** The database of a service. */
   readonly databaseUrl: (service: string) => string;
   readonly adminKey: string;
-  /** `whsec_…`: signs what the sandboxes send. */
+  /** What the sandboxes' signing secrets are derived from. */
   readonly sandboxSecret: string;
   readonly publicUrl: string;
   readonly bus: EventBus;
@@ -58,7 +59,7 @@ export async function createServices(options: ServicesOptions): Promise<readonly
       {
         databaseUrl: databaseUrl("payment"),
         publicUrl,
-        sandboxSecret,
+        sandboxSecret: signingSecretFor("sandbox payments", sandboxSecret),
         sandboxDelayMs: config.sandboxDelayMs,
         sandboxLateMs: config.sandboxLateMs,
       },
@@ -69,7 +70,7 @@ export async function createServices(options: ServicesOptions): Promise<readonly
         ...logisticsDefaults,
         databaseUrl: databaseUrl("logistics"),
         publicUrl: () => publicUrl,
-        sandboxSecret,
+        sandboxSecret: signingSecretFor("sandbox carriers", sandboxSecret),
         sandboxStepMs: config.sandboxStepMs,
       },
       { ...shared, clients: clientsOf("logistics") },

@@ -1,3 +1,4 @@
+import type { CallbackSource } from "../../runtime/callback-inbox/callback-source.ts";
 import type { Destination, ShippedLine } from "../domain/shipment.ts";
 import type { CarrierUpdate } from "../domain/tracking.ts";
 
@@ -23,23 +24,10 @@ export interface Consignment {
   readonly trackingNumber: string | undefined;
 }
 
-/** A callback as it came. */
-export interface RawCallback {
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Uint8Array;
-}
-
 /** What a carrier tells of one of its shipments. */
 export interface CarrierReport {
   readonly trackingNumber: string;
   readonly updates: readonly CarrierUpdate[];
-}
-
-/** What the carrier takes as a sign that its callback has arrived. */
-export interface Acknowledgement {
-  readonly contentType: string;
-  readonly body: string;
 }
 
 /**
@@ -49,9 +37,7 @@ export interface Acknowledgement {
  * the last call arrived: they have their effect once and give the same answer. Throwing means that the outcome is not
  * known, and the call is repeated later.
  */
-export interface Carrier {
-  /** As in `shipment.carrier` and in the path of its webhook: `/v1/webhooks/carriers/{name}`. */
-  readonly name: string;
+export interface Carrier extends CallbackSource {
   /** What `shipment.carrier_service` can name; none stands for the carrier's default. */
   readonly services: readonly string[];
   /** Books a shipment. A reference that was cancelled before is refused. */
@@ -60,9 +46,6 @@ export interface Carrier {
   cancel(consignment: Consignment, signal: AbortSignal): Promise<CancelAnswer>;
   /** Everything that is known of the shipment by now, in no particular order. */
   track(consignment: Consignment, signal: AbortSignal): Promise<readonly CarrierUpdate[]>;
-  /** The callback's own id, by which repetitions are found out; undefined where the callback is not the carrier's. */
-  verify(callback: RawCallback): Promise<string | undefined>;
   /** What a verified body says. Throws where it cannot be read. */
   read(body: Uint8Array): CarrierReport;
-  readonly acknowledgement: Acknowledgement;
 }

@@ -1,4 +1,5 @@
-import type { ColumnDefinitionBuilder } from "kysely";
+import { type ColumnDefinitionBuilder, sql } from "kysely";
+import { callbackInboxMigrations } from "../../runtime/callback-inbox/migrations.ts";
 import { callbackMigrations } from "../../runtime/callbacks/migrations.ts";
 import { bytes, epochMs, flag, id, int, json, longText, notNull, tenantId, text } from "../../runtime/db/columns.ts";
 import { idempotencyMigrations } from "../../runtime/db/idempotency.ts";
@@ -146,6 +147,26 @@ const closings: Migration = {
   },
 };
 
+/**
+ * Moves verified callbacks to the inbox and drops what was never verified. The table stays, empty, for a process of the
+ * version before that still runs.
+ */
+const callbacksToInbox: Migration = {
+  async up(kysely) {
+    await sql`
+      insert into inbound_callbacks
+        (id, source, event_id, event_type, tenant_id, subject, reference, state, headers, body, receive_count,
+          failure_message, received_at, processed_at, attempt, due_at)
+      select id, carrier, event_id, '', tenant_id, '', tracking_number,
+        case state when 'VERIFIED' then 'RECEIVED' when 'PROCESSED' then 'PROCESSED' else 'FAILED' end,
+        headers, body, 1, coalesce(error, ''), received_at, processed_at, attempt, due_at
+      from carrier_callbacks as moved
+      where event_id is not null and state in ('VERIFIED', 'PROCESSED', 'UNMATCHED', 'UNREADABLE')
+        and not exists (select 1 from inbound_callbacks as kept where kept.id = moved.id)`.execute(kysely);
+    await sql`delete from carrier_callbacks`.execute(kysely);
+  },
+};
+
 export const migrations = {
   ...idempotencyMigrations,
   ...outboxMigrations,
@@ -156,4 +177,6 @@ export const migrations = {
   "logistics-004-carrier-callbacks": carrierCallbacks,
   "logistics-005-sandbox-parcels": sandboxParcels,
   "logistics-006r-closings": closings,
+  ...callbackInboxMigrations,
+  "logistics-006d-callbacks-to-inbox": callbacksToInbox,
 } satisfies Record<string, Migration>;

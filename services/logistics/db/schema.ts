@@ -1,3 +1,4 @@
+import type { CallbackInboxTables } from "../../runtime/callback-inbox/tables.ts";
 import type { CallbackTables } from "../../runtime/callbacks/tables.ts";
 import type { IdempotencyTables } from "../../runtime/db/idempotency.ts";
 import type { OutboxTables } from "../../runtime/outbox/tables.ts";
@@ -74,44 +75,6 @@ export interface TrackingEventsTable {
   received_at: number;
 }
 
-/**
- * What came from carriers, as it came. A callback whose shipment is not known belongs to no tenant yet.
- *
- * - RECEIVED: stored, not verified (the process died, or it is being verified);
- * - REJECTED: not the carrier's; kept for a while, never looked at;
- * - DUPLICATE: its event id came before;
- * - VERIFIED: to be processed, at `due_at`;
- * - UNMATCHED: its shipment did not appear in time; it is processed should it still appear;
- * - UNREADABLE: the carrier's, but not in the form that we know;
- * - PROCESSED.
- */
-export type CallbackState =
-  | "RECEIVED"
-  | "REJECTED"
-  | "DUPLICATE"
-  | "VERIFIED"
-  | "UNMATCHED"
-  | "UNREADABLE"
-  | "PROCESSED";
-
-export interface CarrierCallbacksTable {
-  id: string;
-  carrier: string;
-  /** The carrier's id of the callback, unique within the carrier; null unless it was verified. */
-  event_id: string | null;
-  tenant_id: string | null;
-  tracking_number: string | null;
-  state: CallbackState;
-  /** A JSON object; names in lower case, credentials left out. */
-  headers: string;
-  body: Uint8Array;
-  error: string | null;
-  due_at: number | null;
-  attempt: number;
-  received_at: number;
-  processed_at: number | null;
-}
-
 /** The sandbox carrier's own books: they stand for a computer of somebody else. */
 export interface SandboxParcelsTable {
   reference: string;
@@ -124,11 +87,10 @@ export interface SandboxParcelsTable {
 }
 
 /** Everything in the logistics service's database. */
-export interface LogisticsDatabase extends CallbackTables, IdempotencyTables, OutboxTables {
+export interface LogisticsDatabase extends CallbackInboxTables, CallbackTables, IdempotencyTables, OutboxTables {
   order_shipping: OrderShippingTable;
   shipments: ShipmentsTable;
   shipment_lines: ShipmentLinesTable;
   tracking_events: TrackingEventsTable;
-  carrier_callbacks: CarrierCallbacksTable;
   sandbox_parcels: SandboxParcelsTable;
 }

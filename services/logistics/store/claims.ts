@@ -5,15 +5,9 @@ import { nowMs } from "../../runtime/db/sql.ts";
 import type { LogisticsDatabase } from "../db/schema.ts";
 
 type Db = Database<LogisticsDatabase>;
-type Work = "shipments" | "carrier_callbacks";
-
-/** Claims due rows of a table that is work; see `claimDue`. */
-export function claimWork(
-  db: Db,
-  table: Work,
-  options: { limit: number; leaseMs: number },
-): Promise<readonly Claimed[]> {
-  return claimDue(db as unknown as Parameters<typeof claimDue<Work>>[0], table, options);
+/** Claims shipments with which something is to be done; see `claimDue`. */
+export function claimShipments(db: Db, options: { limit: number; leaseMs: number }): Promise<readonly Claimed[]> {
+  return claimDue(db as unknown as Parameters<typeof claimDue<"shipments">>[0], "shipments", options);
 }
 
 /** Claims one shipment if there is something to do with it and nobody else has it. */

@@ -48,7 +48,10 @@ export function createScriptedCarrier(name = "scripted"): ScriptedCarrier {
       await carrier.beforeAnswer("track", signal);
       return carrier.updates;
     },
-    verify: async ({ headers }) => headers["event-id"],
+    async verify({ header }) {
+      const eventId = header.get("event-id");
+      return eventId === null ? undefined : { eventId, eventType: "" };
+    },
     read: (body) => JSON.parse(new TextDecoder().decode(body)),
     acknowledgement: { contentType: "text/plain", body: "success" },
   };

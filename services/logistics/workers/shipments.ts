@@ -2,7 +2,7 @@ import type { Claimed } from "../../runtime/db/claim-due.ts";
 import { createWorkLoop, type WorkLoop } from "../../runtime/work-loop.ts";
 import { attend } from "../attend.ts";
 import type { LogisticsContext } from "../context.ts";
-import { claimWork } from "../store/claims.ts";
+import { claimShipments } from "../store/claims.ts";
 
 /** Books, cancels and asks for shipments with which something is to be done, in any number of processes at once. */
 export function createShipmentWorker(logistics: LogisticsContext, options: { pollMs: number }): WorkLoop {
@@ -12,7 +12,7 @@ export function createShipmentWorker(logistics: LogisticsContext, options: { pol
     log,
     pollMs: options.pollMs,
     concurrency: 8,
-    claim: (limit) => claimWork(db, "shipments", { limit, leaseMs: 2 * timing.carrierTimeoutMs }),
+    claim: (limit) => claimShipments(db, { limit, leaseMs: 2 * timing.carrierTimeoutMs }),
     work: (claim, signal) => attend(logistics, claim, signal),
   });
 }

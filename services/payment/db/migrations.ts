@@ -1,3 +1,5 @@
+import { sql } from "kysely";
+import { callbackInboxMigrations } from "../../runtime/callback-inbox/migrations.ts";
 import { callbackMigrations } from "../../runtime/callbacks/migrations.ts";
 import {
   bytes,
@@ -157,6 +159,32 @@ const paymentCallbacks: Migration = {
   },
 };
 
+/** Moves callbacks to the inbox. The table stays, empty, for a process of the version before that still runs. */
+const callbacksToInbox: Migration = {
+  async up(kysely) {
+    await sql`
+      insert into inbound_callbacks
+        (id, source, event_id, event_type, tenant_id, subject, reference, state, headers, body, receive_count,
+          failure_message, received_at, processed_at, attempt, due_at)
+      select id, provider, event_id, event_type, case when payment = '' then null else tenant_id end, payment, null,
+        state, '{}', body, receive_count, failure_message, created_at, processed_at, attempt, due_at
+      from payment_callbacks as moved
+      where not exists (select 1 from inbound_callbacks as kept where kept.id = moved.id)`.execute(kysely);
+    await sql`delete from payment_callbacks`.execute(kysely);
+  },
+};
+
+const operationRetention: Migration = {
+  async up(kysely) {
+    const { schema } = kysely;
+    await ensure(schema.alterTable("payment_operations").addColumn("prune_at", epochMs));
+    await ensure(schema.createIndex("payment_operations_prune_at").on("payment_operations").column("prune_at"));
+    await sql`
+      update payment_operations set prune_at = created_at + 259200000
+      where due_at is null and (response is not null or request_key is not null)`.execute(kysely);
+  },
+};
+
 /** In the order in which they were added; never renamed. */
 export const migrations = {
   ...outboxMigrations,
@@ -167,4 +195,7 @@ export const migrations = {
   "payment-0004-operations": paymentOperations,
   "payment-0005-callbacks": paymentCallbacks,
   "payment-0006-sandbox": sandboxTables,
+  ...callbackInboxMigrations,
+  "payment-0007d-callbacks-to-inbox": callbacksToInbox,
+  "payment-0008d-operation-retention": operationRetention,
 } satisfies Record<string, Migration>;

@@ -1,3 +1,4 @@
+import type { CallbackInboxTables } from "../../runtime/callback-inbox/tables.ts";
 import type { CallbackTables } from "../../runtime/callbacks/tables.ts";
 import type { DueColumns } from "../../runtime/db/claim-due.ts";
 import type { Integer64 } from "../../runtime/db/columns.ts";
@@ -80,27 +81,10 @@ export interface PaymentOperationsTable extends DueColumns {
   request_hash: string;
   /** The answer in the binary format, committed with the effect. */
   response: Uint8Array | null;
+  /** When the caller's key and the response are forgotten; null while it is PENDING, and afterwards. */
+  prune_at: number | null;
   created_at: number;
 }
-
-export interface PaymentCallbacksTable extends DueColumns {
-  /** Of the payment; of the default tenant as long as the payment is not known. */
-  tenant_id: string;
-  provider: string;
-  event_id: string;
-  event_type: string;
-  state: CallbackState;
-  /** The payment's resource name; empty as long as it is not known. */
-  payment: string;
-  body: Uint8Array;
-  receive_count: number;
-  failure_message: string;
-  /** By the database's clock, as is `processed_at`. */
-  created_at: number;
-  processed_at: number | null;
-}
-
-export type CallbackState = "RECEIVED" | "PROCESSED" | "IGNORED" | "FAILED";
 
 /** What the sandbox, which stands for somebody else's system, knows of a payment. */
 export interface SandboxPaymentsTable {
@@ -141,12 +125,11 @@ export type SandboxStepKind =
   | "refund_succeeded"
   | "refund_failed";
 
-export interface PaymentDatabase extends OutboxTables, CallbackTables {
+export interface PaymentDatabase extends OutboxTables, CallbackTables, CallbackInboxTables {
   payments: PaymentsTable;
   refunds: RefundsTable;
   payment_movements: PaymentMovementsTable;
   payment_operations: PaymentOperationsTable;
-  payment_callbacks: PaymentCallbacksTable;
   sandbox_payments: SandboxPaymentsTable;
   sandbox_steps: SandboxStepsTable;
 }

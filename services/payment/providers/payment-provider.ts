@@ -1,3 +1,4 @@
+import type { CallbackSource } from "../../runtime/callback-inbox/callback-source.ts";
 import type { Amount } from "../../runtime/money.ts";
 import type { ProviderReport } from "../domain/provider-report.ts";
 
@@ -9,10 +10,7 @@ import type { ProviderReport } from "../domain/provider-report.ts";
  *   it takes. What is known to be refused resolves with `refused`.
  * - Every answer tells how the whole payment stands, as callbacks and `fetch` do; they are merged alike.
  */
-export interface PaymentProvider {
-  /** In URLs and in `Payment.provider`: lower-case letters, digits, `-` and `_`. */
-  readonly name: string;
-
+export interface PaymentProvider extends CallbackSource {
   /** Asks for money. A declined payment is no refusal but a report with `failed`. */
   open(request: OpenRequest, signal: AbortSignal): Promise<ProviderAnswer>;
   /** Takes a part of what is authorized. */
@@ -24,15 +22,8 @@ export interface PaymentProvider {
   /** How a payment stands now; undefined when the provider does not know it. */
   fetch(reference: string, signal: AbortSignal): Promise<ProviderReport | undefined>;
 
-  /**
-   * Proves that a callback is the provider's and new enough, and names its event; undefined when it is not. Looks at the
-   * raw bytes and the headers alone, and does no I/O beyond fetching the provider's keys.
-   */
-  verify(callback: RawCallback): Promise<VerifiedCallback | undefined>;
   /** What a verified body says: none for an event that is not about a payment. Throws when it cannot be understood. */
   read(body: Uint8Array): readonly ProviderReport[];
-  /** What this provider expects to hear when a callback is safe with us. */
-  readonly acknowledgement: { readonly contentType: string; readonly body: string };
 }
 
 interface ReferenceRequest {
@@ -65,16 +56,3 @@ export interface OpenRequest {
 export type ProviderAnswer =
   | { readonly kind: "done"; readonly report: ProviderReport }
   | { readonly kind: "refused"; readonly message: string; readonly report?: ProviderReport };
-
-/** What came over the network, nothing of it believed. */
-export interface RawCallback {
-  readonly header: Headers;
-  readonly body: Uint8Array;
-}
-
-export interface VerifiedCallback {
-  /** Unique among the provider's events; the same in every repetition. */
-  readonly eventId: string;
-  /** The provider's own name of what happened. */
-  readonly eventType: string;
-}

@@ -5,8 +5,8 @@ import {
   PaymentCallback_State,
   PaymentCallbackSchema,
 } from "../../../gen/docket/payment/v1/payment_pb.js";
+import type { StoredCallback } from "../../runtime/callback-inbox/rows.ts";
 import { formatName, parseName } from "../../runtime/resource-name.ts";
-import type { StoredCallback } from "../store/callbacks.ts";
 
 const PATTERN = "paymentCallbacks/{payment_callback}";
 
@@ -14,15 +14,15 @@ const PATTERN = "paymentCallbacks/{payment_callback}";
 export function toCallbackMessage(callback: StoredCallback): PaymentCallback {
   return create(PaymentCallbackSchema, {
     name: formatName(PATTERN, { payment_callback: callback.id }),
-    provider: callback.provider,
+    provider: callback.source,
     eventId: callback.eventId,
     eventType: callback.eventType,
     state: PaymentCallback_State[callback.state],
-    payment: callback.payment,
+    payment: callback.subject,
     body: callback.body,
     receiveCount: callback.receiveCount,
     failureMessage: callback.failureMessage,
-    createTime: timestampFromMs(callback.createdAt),
+    createTime: timestampFromMs(callback.receivedAt),
     ...(callback.processedAt !== undefined && { processTime: timestampFromMs(callback.processedAt) }),
   });
 }

@@ -1,15 +1,16 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
+import { findCallback } from "../../runtime/callback-inbox/rows.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import type { PaymentContext } from "../context.ts";
 import { callbackNotFound } from "../errors.ts";
-import { findCallback } from "../store/callbacks.ts";
 import { callbackIdOf, toCallbackMessage } from "./callback-message.ts";
+import { mayRead } from "./callback-visibility.ts";
 
 export function getPaymentCallback({ db }: PaymentContext): ServiceImpl<typeof PaymentService>["getPaymentCallback"] {
   return async ({ name }, context) => {
-    const callback = await findCallback(db.kysely, principalOf(context).tenant, callbackIdOf(name));
-    if (callback === undefined) {
+    const callback = await findCallback(db.kysely, callbackIdOf(name));
+    if (callback === undefined || !mayRead(principalOf(context), callback)) {
       throw callbackNotFound(name);
     }
     return toCallbackMessage(callback);

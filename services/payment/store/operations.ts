@@ -1,6 +1,6 @@
 import { type Kysely, type Selectable, sql, type Transaction } from "kysely";
 import type { Claimed } from "../../runtime/db/claim-due.ts";
-import type { DialectName } from "../../runtime/db/connect.ts";
+import type { Database, DialectName } from "../../runtime/db/connect.ts";
 import { nowMs } from "../../runtime/db/sql.ts";
 import type { PaymentDatabase, PaymentOperationsTable } from "../db/schema.ts";
 import type { Operation } from "../domain/operation.ts";
@@ -44,6 +44,7 @@ export async function insertOperation(
       request_key: caller?.requestKey ?? null,
       request_hash: caller?.requestHash ?? "",
       response: null,
+      prune_at: null,
       created_at: createdAt,
       attempt: operation.attempt,
       due_at: sql<number>`${nowMs(dialect)} + ${delayMs}`,
@@ -99,6 +100,38 @@ export async function readOutcome(
   return { ...outcome, response: response ?? undefined };
 }
 
+/** Callers may repeat a request for at least a day. */
+const KEY_RETENTION_MS = 3 * 24 * 3_600_000;
+
+/**
+ * Forgets the callers' keys and the responses of operations that ended long ago, at most `limit`; returns how many. The
+ * operations stay: the keys that the provider deduplicates by are made from their number.
+ */
+export async function pruneOperationKeys(
+  { kysely, dialect }: Database<PaymentDatabase>,
+  limit: number,
+): Promise<number> {
+  const old = await kysely
+    .selectFrom("payment_operations")
+    .select("id")
+    .where("prune_at", "<=", nowMs(dialect))
+    .orderBy("prune_at")
+    .limit(limit)
+    .execute();
+  if (old.length > 0) {
+    await kysely
+      .updateTable("payment_operations")
+      .set({ request_key: null, request_hash: "", response: null, prune_at: null })
+      .where(
+        "id",
+        "in",
+        old.map(({ id }) => id),
+      )
+      .execute();
+  }
+  return old.length;
+}
+
 /** Writes the provider's answer. The payment is locked and the operation was PENDING under that lock. */
 export async function finishOperation(
   trx: Trx,
@@ -107,7 +140,14 @@ export async function finishOperation(
 ): Promise<void> {
   await trx
     .updateTable("payment_operations")
-    .set({ state, message, response, due_at: null, payment_token: "" })
+    .set({
+      state,
+      message,
+      response,
+      due_at: null,
+      payment_token: "",
+      prune_at: sql<number>`created_at + ${KEY_RETENTION_MS}`,
+    })
     .where("id", "=", id)
     .execute();
 }

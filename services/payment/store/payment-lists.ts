@@ -1,10 +1,10 @@
 import { sql } from "kysely";
+import { type StoredCallback, toCallback } from "../../runtime/callback-inbox/rows.ts";
 import type { Database } from "../../runtime/db/connect.ts";
 import { compileFilter, type SqlFilterField } from "../../runtime/db/filter-sql.ts";
 import type { PaymentDatabase } from "../db/schema.ts";
 import type { Payment } from "../domain/payment.ts";
 import { PAYMENT_STATES } from "../domain/payment-state.ts";
-import { type StoredCallback, toCallback } from "./callbacks.ts";
 import { toPayment } from "./payment-rows.ts";
 
 /** The lists: newest first, a page at a time, at the same cost however many rows there are before it. */
@@ -26,7 +26,7 @@ const PAYMENT_FIELDS = {
 } as const satisfies Record<string, SqlFilterField>;
 
 const CALLBACK_FIELDS = {
-  provider: { type: "string", sql: sql.ref("provider") },
+  provider: { type: "string", sql: sql.ref("source") },
   event_id: { type: "string", sql: sql.ref("event_id") },
   event_type: { type: "string", sql: sql.ref("event_type") },
   state: {
@@ -34,8 +34,8 @@ const CALLBACK_FIELDS = {
     values: namesOf(["RECEIVED", "PROCESSED", "IGNORED", "FAILED"]),
     sql: sql.ref("state"),
   },
-  payment: { type: "string", sql: sql.ref("payment") },
-  create_time: { type: "timestamp", sql: sql.ref("created_at") },
+  payment: { type: "string", sql: sql.ref("subject") },
+  create_time: { type: "timestamp", sql: sql.ref("received_at") },
 } as const satisfies Record<string, SqlFilterField>;
 
 /** A page of payments, of one order or of all. */
@@ -57,16 +57,18 @@ export async function selectPayments(
   return rows.map(toPayment);
 }
 
-/** A page of callbacks. */
+/** A page of a tenant's callbacks, with those of no known payment where `unmatched` is set. */
 export async function selectCallbacks(
   { kysely, dialect }: Database<PaymentDatabase>,
-  { tenant, filter, before, limit }: ListQuery,
+  { tenant, unmatched, filter, before, limit }: ListQuery & { readonly unmatched: boolean },
 ): Promise<readonly StoredCallback[]> {
   const condition = compileFilter(filter, CALLBACK_FIELDS, dialect);
   const rows = await kysely
-    .selectFrom("payment_callbacks")
+    .selectFrom("inbound_callbacks")
     .selectAll()
-    .where("tenant_id", "=", tenant)
+    .where((row) =>
+      unmatched ? row.or([row("tenant_id", "=", tenant), row("tenant_id", "is", null)]) : row("tenant_id", "=", tenant),
+    )
     .$if(before !== undefined, (query) => query.where("id", "<", before ?? ""))
     .$if(condition !== undefined, (query) => query.where(condition ?? sql<boolean>`1 = 1`))
     .orderBy("id", "desc")

@@ -53,6 +53,16 @@ describeEachDatabase("the outbox", (open) => {
     expect(await sequences(db, "things/a", "tenant-b")).toEqual([[1, "other tenant"]]);
   });
 
+  test("publishes thousands of events at once, numbered in their order", async () => {
+    await using db = await opened();
+    const events = Array.from({ length: 1001 }, (_, i) => happened(String(i), `things/${i % 3}`));
+    await db.transaction((trx) => outbox.publish(trx, events));
+    for (const aggregate of [0, 1, 2]) {
+      const expected = Array.from({ length: aggregate < 2 ? 334 : 333 }, (_, i) => [i + 1, String(3 * i + aggregate)]);
+      expect(await sequences(db, `things/${aggregate}`)).toEqual(expected);
+    }
+  });
+
   test("keeps payloads and extensions to the byte", async () => {
     await using db = await opened();
     const data = Uint8Array.from({ length: 256 }, (_, byte) => byte);

@@ -79,15 +79,13 @@ export function createOutbox({ source, ids, clock }: OutboxOptions): Outbox {
         return;
       }
       const publishedAt = clock.now().getTime();
-      const seen = new Map<string, number>();
       const rows = events.map((event) => {
         const bucket = bucketOf(event.tenant, event.aggregate);
-        const key = `${event.tenant}\0${event.aggregate}`;
-        const nth = (seen.get(key) ?? 0) + 1;
-        seen.set(key, nth);
-        return { ...event, id: event.id ?? ids.next(), source, publishedAt, bucket, nth };
+        return { ...event, id: event.id ?? ids.next(), source, publishedAt, bucket };
       });
-      await insertNext(trx, rows);
+      for (let at = 0; at < rows.length; at += ROWS_PER_INSERT) {
+        await insertNext(trx, rows.slice(at, at + ROWS_PER_INSERT));
+      }
       afterCommit(trx, notify);
     },
     onCommitted(listener) {
@@ -101,9 +99,10 @@ interface NewRow extends Omit<OutboxEvent, "id"> {
   readonly source: string;
   readonly publishedAt: number;
   readonly bucket: number;
-  /** 1, 2, 3, … within the aggregate among the new rows. */
-  readonly nth: number;
 }
+
+/** SQLite compiles a compound SELECT of 500 terms at the most. */
+const ROWS_PER_INSERT = 250;
 
 /** How often a sequence may be lost to another transaction before it is an error. Each loss is another one's commit. */
 const MAX_RACES = 100;
@@ -113,11 +112,15 @@ const MAX_RACES = 100;
  * taken a number, the key makes this one wait for it, and then it takes the next: no lock is needed, and no number lost.
  */
 async function insertNext(trx: AnyTransaction, rows: readonly NewRow[]): Promise<void> {
-  const values = rows.map(
-    (row) => sql`select ${row.tenant} as tenant_id, ${row.aggregate} as aggregate, ${row.nth} as nth, ${row.id} as id,
+  const perAggregate = new Map<string, number>();
+  const values = rows.map((row) => {
+    const key = `${row.tenant}\0${row.aggregate}`;
+    const nth = (perAggregate.get(key) ?? 0) + 1;
+    perAggregate.set(key, nth);
+    return sql`select ${row.tenant} as tenant_id, ${row.aggregate} as aggregate, ${nth} as nth, ${row.id} as id,
       ${row.type} as type, ${row.source} as source, ${row.publishedAt} as published_at, ${row.data} as data,
-      ${row.extensions === undefined ? null : JSON.stringify(row.extensions)} as extensions, ${row.bucket} as bucket`,
-  );
+      ${row.extensions === undefined ? null : JSON.stringify(row.extensions)} as extensions, ${row.bucket} as bucket`;
+  });
   const insert = sql`
     insert into outbox_messages
       (tenant_id, aggregate, sequence, id, type, source, published_at, data, extensions, bucket)

@@ -374,7 +374,7 @@ export declare type ReserveStockRequest = Message<"docket.inventory.v1.ReserveSt
   order: string;
 
   /**
-   * What to hold. A SKU may stand more than once.
+   * What to hold, at most 1,000 items. A SKU may be repeated.
    *
    * @generated from field: repeated docket.inventory.v1.ReservedItem items = 3;
    */

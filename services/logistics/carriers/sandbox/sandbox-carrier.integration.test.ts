@@ -24,7 +24,7 @@ function signed(trackingNumber: string) {
     "webhook-timestamp": `${Math.floor(now.getTime() / 1000)}`,
     "webhook-signature": webhook.sign("e1", now, body),
   };
-  return { headers, body: new TextEncoder().encode(body) };
+  return { header: new Headers(headers), body: new TextEncoder().encode(body) };
 }
 
 describeEachDatabase("the sandbox", (open) => {

@@ -1,4 +1,5 @@
-import { Webhook, WebhookVerificationError } from "standardwebhooks";
+import { Webhook } from "standardwebhooks";
+import { verifiedMessageId } from "../../../runtime/callback-inbox/standard-webhooks.ts";
 import type { Callback } from "../../../runtime/callbacks/callback.ts";
 import type { CallbackSender } from "../../../runtime/callbacks/callback-sender.ts";
 import type { Clock } from "../../../runtime/clock.ts";
@@ -108,16 +109,9 @@ export function createSandboxCarrier(options: SandboxCarrierOptions): Carrier {
       return happened(parcel, stepMs, clock.now().getTime()).map(({ event }) => toUpdate(event));
     },
 
-    async verify({ headers, body }) {
-      try {
-        webhook.verify(Buffer.from(body), headers, { jsonParse: false });
-        return headers["webhook-id"];
-      } catch (error) {
-        if (error instanceof WebhookVerificationError) {
-          return undefined;
-        }
-        throw error;
-      }
+    async verify(callback) {
+      const eventId = verifiedMessageId(webhook, callback);
+      return eventId === undefined ? undefined : { eventId, eventType: "" };
     },
 
     read: readEvent,

@@ -1,5 +1,6 @@
 import type { Transaction } from "kysely";
 import { Webhook } from "standardwebhooks";
+import { verifiedMessageId } from "../../../runtime/callback-inbox/standard-webhooks.ts";
 import type { CallbackSender } from "../../../runtime/callbacks/callback-sender.ts";
 import type { Database } from "../../../runtime/db/connect.ts";
 import type { Ids } from "../../../runtime/ids.ts";
@@ -147,15 +148,9 @@ export function createSandboxProvider(options: SandboxOptions): SandboxProvider 
       return standingAt(payment, await stepsOf(db.kysely, reference), nowMs, redirectUrl);
     },
 
-    async verify({ header, body }) {
-      const eventId = header.get("webhook-id") ?? "";
-      const headers = Object.fromEntries(header);
-      try {
-        webhook.verify(Buffer.from(body), headers, { jsonParse: false });
-      } catch {
-        return undefined;
-      }
-      return { eventId, eventType: typeOfEvent(body) };
+    async verify(callback) {
+      const eventId = verifiedMessageId(webhook, callback);
+      return eventId === undefined ? undefined : { eventId, eventType: typeOfEvent(callback.body).slice(0, 255) };
     },
 
     read(body) {

@@ -1,4 +1,5 @@
 import type { Transaction } from "kysely";
+import type { Applied, CallbackToApply } from "../runtime/callback-inbox/callback-inbox.ts";
 import type { PaymentContext } from "./context.ts";
 import type { PaymentDatabase } from "./db/schema.ts";
 import { mergeReport } from "./domain/merge-report.ts";
@@ -6,64 +7,53 @@ import { type Payment, paymentName } from "./domain/payment.ts";
 import type { ProviderReport } from "./domain/provider-report.ts";
 import { parsePaymentName } from "./messages.ts";
 import { loadFileForReport, recordChange } from "./record-change.ts";
-import { finishCallback, type StoredCallback } from "./store/callbacks.ts";
 import { lockPayment, lockPaymentByReference } from "./store/payments.ts";
 
-/** How it went with a callback. */
-export type Processed =
-  | "finished"
-  /** It makes no sense yet: of an unknown payment, or ahead of what comes before it. Nothing was written. */
-  | { readonly early: string };
-
 /**
- * Does what a stored callback says, in the caller's transaction, which has locked the callback. A callback that was
- * processed before has no second effect, as its reports add nothing to what is known.
+ * Merges the reports of a verified callback into their payments. Idempotent and order-independent: a report that adds
+ * nothing to what is known changes nothing.
  */
-export async function processCallback(
+export async function applyCallback(
   context: PaymentContext,
   trx: Transaction<PaymentDatabase>,
-  callback: StoredCallback,
-): Promise<Processed> {
-  const { db, providers } = context;
-  const finish = async (state: "PROCESSED" | "IGNORED" | "FAILED", payment?: Payment, failureMessage = "") => {
-    const tenant = payment?.tenant ?? callback.tenant;
-    const name = payment ? paymentName(payment) : callback.payment;
-    // What was processed stays so when a replay finds nothing left to do.
-    const kept = state === "IGNORED" && callback.state === "PROCESSED" ? "PROCESSED" : state;
-    await finishCallback(trx, db.dialect, callback.id, { state: kept, tenant, payment: name, failureMessage });
-    return "finished" as const;
-  };
-
+  callback: CallbackToApply,
+): Promise<Applied> {
+  const provider = context.providers.get(callback.source);
+  if (provider === undefined) {
+    return { kind: "early", problem: `the provider ${callback.source} is not configured` };
+  }
   let reports: readonly ProviderReport[];
   try {
-    const provider = providers.get(callback.provider);
-    if (provider === undefined) {
-      return await finish("FAILED", undefined, `the provider ${callback.provider} is not configured`);
-    }
     reports = provider.read(callback.body);
   } catch (error) {
-    return finish("FAILED", undefined, `it cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    const why = error instanceof Error ? error.message : String(error);
+    return { kind: "failed", problem: `it cannot be read: ${why}` };
   }
   let known: Payment | undefined;
   let changed = false;
   for (const report of reports) {
-    const payment = await lockReported(context, trx, callback.provider, report);
+    const payment = await lockReported(context, trx, callback.source, report);
     if (payment === undefined) {
-      return { early: `no payment is known by ${report.payment?.name ?? report.reference}` };
+      const problem = `no payment is known by ${report.payment?.name ?? report.reference}`;
+      return { kind: "early", problem, reference: report.reference };
     }
     known = payment;
     const file = await loadFileForReport(trx, payment);
     const merged = mergeReport(payment, file.refunds, report, context.clock.now().getTime());
     if (merged.kind === "early") {
-      return { early: merged.problem };
+      return { kind: "early", problem: merged.problem };
     }
     if (merged.kind === "mismatch") {
-      return finish("FAILED", payment, merged.problem);
+      return { kind: "failed", problem: merged.problem, ...ownerOf(payment) };
     }
     await recordChange(context, trx, file, merged, `callback ${callback.id}`);
     changed ||= merged.changed;
   }
-  return finish(changed ? "PROCESSED" : "IGNORED", known);
+  return { kind: "applied", changed, ...(known && ownerOf(known)) };
+}
+
+function ownerOf(payment: Payment) {
+  return { tenant: payment.tenant, subject: paymentName(payment) };
 }
 
 /** The payment that a report is about: by the name that the provider keeps with it, else by the provider's own id. */

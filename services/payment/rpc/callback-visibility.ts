@@ -1,0 +1,14 @@
+import type { StoredCallback } from "../../runtime/callback-inbox/rows.ts";
+import type { Principal } from "../../runtime/context-values.ts";
+
+const platformAdminScope = "platform.admin";
+
+/** Whether the caller may see callbacks that no payment is known for: they may belong to any tenant. */
+export function mayReadUnmatched({ scopes }: Principal): boolean {
+  return scopes.has(platformAdminScope);
+}
+
+/** Whether the caller may see this callback. */
+export function mayRead(principal: Principal, { tenant }: Pick<StoredCallback, "tenant">): boolean {
+  return tenant === undefined ? mayReadUnmatched(principal) : tenant === principal.tenant;
+}
