@@ -46,7 +46,8 @@ function startScript(title: string, services: readonly string[]): string {
     displayRequestDuration: true,
     filter: true,
     validatorUrl: null,
-    persistAuthorization: true,
+    // A key stays in the page's memory: what is stored, every later page of this origin could read.
+    persistAuthorization: false,
   });
 });
 `;

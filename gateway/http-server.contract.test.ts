@@ -340,6 +340,7 @@ describe("the HTTP port", () => {
       const page = await rawRequest(server.url, "/docs");
       expect(page.body.toString()).toContain("<title>Books &amp; more</title>");
       expect(page.headers["content-security-policy"]).toContain("default-src 'none'; script-src 'self'");
+      expect(page.headers).toMatchObject({ "referrer-policy": "no-referrer", "x-content-type-options": "nosniff" });
       for (const path of [
         "/openapi.json",
         "/openapi.yaml",
@@ -352,7 +353,9 @@ describe("the HTTP port", () => {
       expect((await rawRequest(server.url, "/openapi/test.Echo.json")).body.toString()).toBe("[]");
       const yaml = await rawRequest(server.url, "/openapi/test.Library.yaml");
       expect([yaml.headers["content-type"], yaml.body.toString()]).toEqual(["application/yaml", "a: 1\n"]);
-      expect((await rawRequest(server.url, "/docs/start.js")).body.toString()).toContain("/openapi/test.Echo.json");
+      const start = (await rawRequest(server.url, "/docs/start.js")).body.toString();
+      expect(start).toContain("/openapi/test.Echo.json");
+      expect(start).toContain("persistAuthorization: false");
       expect((await rawRequest(server.url, "/openapi/test.None.json")).status).toBe(404);
       expect((await rawRequest(server.url, "/docs/package.json")).status).toBe(404);
       expect((await rawRequest(server.url, "/docs/../package.json")).status).toBe(404);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { addressKey, clientAddressOf, type ForwardingHeader, parseNetworks } from "./client-address.ts";
+import { addressKey, clientAddressOf, type ForwardingHeader, isLoopback, parseNetworks } from "./client-address.ts";
 
 describe("networks", () => {
   const networks = parseNetworks(["10.0.0.0/8", "192.168.1.7", "fd00::/8"]);
@@ -56,4 +56,11 @@ describe("the address of a client", () => {
   test.each(cases)("by %s, over a connection of %s with %j, is %s", (header, peer, value, address) => {
     expect(clientAddressOf(peer, value, { trustedProxies, header })).toBe(address);
   });
+});
+
+test("loopback is localhost, 127.0.0.0/8 and ::1", () => {
+  expect(["localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "::ffff:127.0.0.1"].map(isLoopback)).not.toContain(
+    false,
+  );
+  expect(["0.0.0.0", "::", "10.0.0.1", "localhost.example", "example"].map(isLoopback)).not.toContain(true);
 });

@@ -32,6 +32,13 @@ export function parseNetworks(texts: readonly string[]): Networks {
   };
 }
 
+const loopback = parseNetworks(["127.0.0.0/8", "::1"]);
+
+/** True for `localhost` and addresses that only this machine reaches; also with the brackets of a URL's host. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || loopback.has(host.replace(/^\[(.*)\]$/, "$1"));
+}
+
 /** The address without an IPv6 zone, and as IPv4 where it is an IPv4 address mapped into IPv6. */
 export function normalizeAddress(address: string): string {
   const plain = address.split("%", 1)[0] ?? "";

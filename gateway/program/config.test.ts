@@ -19,7 +19,7 @@ describe("the command line", () => {
     expect(readConfig(right)).toMatchObject({
       descriptorSets: ["api.binpb"],
       upstreams: [{ host: "localhost", port: 9090 }],
-      host: "0.0.0.0",
+      host: "127.0.0.1",
       port: 8080,
       opsPort: undefined,
       certificate: undefined,

@@ -43,7 +43,7 @@ of a gRPC server in any language.
   --help                  show this
 
 What is served:
-  --host HOST             address to listen on (default 0.0.0.0)
+  --host HOST             address to listen on (default 127.0.0.1; 0.0.0.0 for all)
   --port PORT             port to listen on (default 8080; 0 takes a free one)
   --tls-cert FILE         PEM certificate chain: the port speaks TLS, HTTP/2 and HTTP/1.1
   --tls-key FILE          its PEM key
@@ -128,7 +128,7 @@ export function readConfig(args: readonly string[]): Config | undefined {
       serverName: values["upstream-name"],
       keepaliveMs,
     },
-    host: values.host ?? "0.0.0.0",
+    host: values.host ?? "127.0.0.1",
     port,
     opsPort,
     certificate,

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { isLoopback } from "../http/client-address.ts";
 import { type RefusedConnections, showRefused } from "../http/connections.ts";
 import { type HttpHandler, type HttpListener, listenHttp } from "../http/listener.ts";
 import { createRequestMeter, type RequestMeter } from "../http/request-meter.ts";
@@ -76,6 +77,11 @@ export async function serve(config: Config, log: (line: string) => void): Promis
   opening.overdue.addEventListener("abort", () => shutdown.abort());
   opened.defer(() => opening.close(graceMs));
   opening.serve(front);
+  if (certificate === undefined && !isLoopback(host)) {
+    log(
+      `what clients send to ${host} is not encrypted: give --tls-cert and --tls-key, or put a proxy with TLS in front`,
+    );
+  }
   opened.defer(() => operations?.drain());
 
   const resources = opened.move();

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import { Payment_State, Refund_State } from "../../gen/docket/payment/v1/payment_pb.js";
 import { describeEachDatabase } from "../runtime/testing/databases.ts";
@@ -74,9 +75,18 @@ describeEachDatabase("the payment service", (open) => {
     expect(opened.state).toBe(Payment_State.REQUIRES_ACTION);
     const { clientSecret, redirectUrl } = opened;
     expect(redirectUrl).toBe(`${it.publicUrl}/v1/sandboxPayments/${clientSecret}`);
-    const page = await it.shopper.getSandboxPaymentPage({ clientSecret });
+    let header = new Headers();
+    const page = await it.shopper.getSandboxPaymentPage({ clientSecret }, { onHeader: (sent) => (header = sent) });
     expect(page.contentType).toBe("text/html; charset=utf-8");
-    expect(Buffer.from(page.data).toString()).toContain("100.00 EUR");
+    const html = Buffer.from(page.data).toString();
+    expect(html).toContain("100.00 EUR");
+    expect(header.get("cache-control")).toBe("no-store");
+    expect(header.get("referrer-policy")).toBe("no-referrer");
+    for (const tag of ["script", "style"]) {
+      const text = new RegExp(`<${tag}>(.*)</${tag}>`, "s").exec(html)?.[1] ?? "";
+      const hash = createHash("sha256").update(text).digest("base64");
+      expect(header.get("content-security-policy")).toContain(`${tag}-src 'sha256-${hash}'`);
+    }
     await it.shopper.completeSandboxPayment({ clientSecret });
     await it.shopper.completeSandboxPayment({ clientSecret, decline: true });
     await until(isIn(it, Payment_State.CAPTURED));
@@ -212,7 +222,7 @@ describeEachDatabase("the payment service", (open) => {
     await using it = await start();
     const wrong = it.open(name, "x".repeat(1025), { amount: eur(0), ttl: { seconds: -1n, nanos: 0 } });
     await expect(wrong).rejects.toThrow(/amount: must be more than 0.*ttl: must be.*payment_token: must be/);
-    await expect(it.open(name, "", { provider: "nobody" })).rejects.toThrow("there are: sandbox");
+    await expect(it.open(name, "", { provider: "nobody" })).rejects.toThrow("Known payment providers: sandbox");
     await expect(it.get(name)).rejects.toThrow("orders/o1/payments/1 does not exist");
   });
 

@@ -102,9 +102,28 @@ export function text(name: string, options: Fallback<string | undefined> = {}): 
 
 /** Any text that must not be seen: also read from the file that `NAME_FILE` names. */
 export function secret(name: string): Setting<string>;
-export function secret<F extends string | undefined>(name: string, options: { fallback: F }): Setting<string | F>;
-export function secret(name: string, options: Fallback<string | undefined> = {}): Setting<string | undefined> {
-  return { ...setting(name, (value: string): string | undefined => value, options), fromFile: true };
+export function secret<F extends string | undefined>(
+  name: string,
+  options: { fallback: F } & SecretLength,
+): Setting<string | F>;
+export function secret(
+  name: string,
+  options: Fallback<string | undefined> & SecretLength = {},
+): Setting<string | undefined> {
+  const { minLength = 1, maxLength = Number.POSITIVE_INFINITY } = options;
+  const parse = (value: string): string | undefined => {
+    if (value.length < minLength || value.length > maxLength) {
+      throw new Invalid(`must have ${minLength} to ${maxLength} characters`);
+    }
+    return value;
+  };
+  return { ...setting(name, parse, options), fromFile: true };
+}
+
+/** How many characters a secret may have. */
+interface SecretLength {
+  readonly minLength?: number;
+  readonly maxLength?: number;
 }
 
 /** A whole number within bounds, both included. */

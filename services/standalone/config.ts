@@ -1,10 +1,11 @@
-import { parseNetworks } from "../../gateway/http/client-address.ts";
+import { isLoopback, parseNetworks } from "../../gateway/http/client-address.ts";
 import { defaultServerLimits } from "../../gateway/http/server-limits.ts";
 import {
   ConfigError,
   type ConfigOf,
   counts,
   type Environment,
+  flag,
   integer,
   list,
   milliseconds,
@@ -25,14 +26,20 @@ const settings = {
   grpcPort: port("DOCKET_GRPC_PORT", { fallback: 9090 }),
   /** Probes and metrics. */
   opsPort: port("DOCKET_OPS_PORT", { fallback: 8081 }),
-  /** The address that all ports are bound to; `0.0.0.0` for every one of the machine. */
+  /** The address that the HTTP and gRPC ports are bound to; `0.0.0.0` for every one of the machine. */
   host: text("DOCKET_HOST", { fallback: "127.0.0.1" }),
+  /** The address of probes and metrics, which anyone who reaches them may read. */
+  opsHost: text("DOCKET_OPS_HOST", { fallback: "127.0.0.1" }),
+  /** Whether `grpc.reflection` is served. */
+  reflection: flag("DOCKET_REFLECTION", { fallback: true }),
+  /** Whether the OpenAPI documents and their page are served. */
+  docs: flag("DOCKET_DOCS", { fallback: true }),
   /** Databases and secrets. */
   dataDir: text("DOCKET_DATA_DIR", { fallback: ".docket" }),
   /** `mysql://user:password@host:port/prefix`: each service has a schema whose name begins with the prefix. Unset: SQLite in the data folder. */
   databaseUrl: url("DOCKET_DATABASE_URL", ["mysql"], { fallback: undefined }),
   /** Unset: made at the first start, shown once and kept in the data folder. */
-  adminKey: secret("DOCKET_ADMIN_KEY", { fallback: undefined }),
+  adminKey: secret("DOCKET_ADMIN_KEY", { fallback: undefined, minLength: 32, maxLength: 512 }),
   /** JWTs of this issuer are accepted beside API keys, when all three are set. */
   jwtIssuer: text("DOCKET_JWT_ISSUER", { fallback: undefined }),
   jwtAudience: text("DOCKET_JWT_AUDIENCE", { fallback: undefined }),
@@ -100,6 +107,12 @@ export function readStandaloneConfig(environment: Environment): StandaloneConfig
   if (jwt.length !== 0 && jwt.length !== 3) {
     throw new ConfigError([
       "DOCKET_JWT_ISSUER, DOCKET_JWT_AUDIENCE and DOCKET_JWT_KEYS_URL go together: set all or none",
+    ]);
+  }
+  const keysUrl = config.jwtKeysUrl === undefined ? undefined : new URL(config.jwtKeysUrl);
+  if (keysUrl?.protocol === "http:" && !isLoopback(keysUrl.hostname)) {
+    throw new ConfigError([
+      "DOCKET_JWT_KEYS_URL must be https: over http anyone on the way could replace the keys (http only on loopback)",
     ]);
   }
   return config;

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
@@ -29,6 +29,21 @@ describe("the data folder", () => {
     const folder = await openDataFolder(root);
     await folder.secret("key");
     expect((await stat(folder.file("key"))).mode & 0o077).toBe(0);
+  });
+
+  test("takes from others what they could read before", async () => {
+    const names = ["order.sqlite", "order.sqlite-wal", "order.sqlite-shm", "key"];
+    for (const name of names) {
+      await writeFile(join(root, name), "x");
+      await chmod(join(root, name), 0o644);
+    }
+    await chmod(root, 0o755);
+    const folder = await openDataFolder(root);
+    await folder.secret("key");
+    for (const path of [root, ...names.map(folder.file)]) {
+      expect(`${path} ${((await stat(path)).mode & 0o077).toString(8)}`).toBe(`${path} 0`);
+    }
+    expect(folder.exposed).toEqual([]);
   });
 
   test("says which path is in the way", async () => {

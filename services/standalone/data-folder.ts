@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, link, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /** The folder in which a standalone Docket keeps its databases and secrets. */
@@ -13,18 +13,41 @@ export interface DataFolder {
    * processes that ask at once get the same one.
    */
   secret(name: string, make?: () => string): Promise<{ value: string; isNew: boolean }>;
+  /** Paths whose permissions could not be restricted, because another user owns them. */
+  readonly exposed: readonly string[];
 }
 
-/** Opens the folder, which is created when missing. Only the owner may read what is in it. */
+/** Databases, with the files that SQLite keeps beside them. */
+const databaseFile = /\.sqlite(-wal|-shm|-journal)?$/;
+
+/**
+ * Opens the folder, which is created when missing. Only the owner may read it, its databases and its secrets, whatever
+ * their permissions were before.
+ */
 export async function openDataFolder(path: string): Promise<DataFolder> {
   await mkdir(path, { recursive: true, mode: 0o700 });
   const file = (name: string) => join(path, name);
+  const exposed: string[] = [];
+  const restrict = async (restricted: string, mode: number) => {
+    await chmod(restricted, mode).catch((error: unknown) => {
+      if (!hasCode(error, "EPERM") && !hasCode(error, "EROFS")) {
+        throw error;
+      }
+      exposed.push(restricted);
+    });
+  };
+  await restrict(path, 0o700);
+  for (const name of (await readdir(path)).filter((each) => databaseFile.test(each))) {
+    await restrict(file(name), 0o600);
+  }
   return {
     path,
     file,
+    exposed,
     async secret(name, make = () => randomBytes(32).toString("base64")) {
       const kept = await readSecret(file(name));
       if (kept !== undefined) {
+        await restrict(file(name), 0o600);
         return { value: kept, isNew: false };
       }
       const value = make();

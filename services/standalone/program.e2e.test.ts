@@ -1,10 +1,13 @@
 import { exec } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { Code, createClient } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
+import { createGrpcTransport } from "../runtime/serve/grpc-transport.ts";
 import { runToEnd, startProgram } from "./testing/program.ts";
 
 const sh = promisify(exec);
@@ -59,6 +62,30 @@ describe("the program", () => {
     expect(said).toContain("DOCKET_PAYMENT_DEADLINE");
     expect(said).not.toContain("    at ");
   });
+
+  test("keeps its files to itself, without reflection and documents where they are switched off", async () => {
+    await using program = await startProgram({
+      DOCKET_DATA_DIR: folder,
+      DOCKET_REFLECTION: "false",
+      DOCKET_DOCS: "false",
+    });
+    const names = await readdir(folder);
+    expect(names).toEqual(expect.arrayContaining(["admin-key", "order.sqlite", "order.sqlite-wal"]));
+    for (const name of names) {
+      expect(`${name} ${((await stat(join(folder, name))).mode & 0o077).toString(8)}`).toBe(`${name} 0`);
+    }
+    expect((await fetch(`${program.httpUrl}/docs`)).status).toBe(404);
+    expect((await fetch(`${program.httpUrl}/openapi.json`)).status).toBe(404);
+    const address = /gRPC {2,}(127\S+)/.exec(program.said())?.[1] ?? "";
+    const { transport, ...connection } = createGrpcTransport({ address });
+    const ask = createClient(ServerReflection, transport).serverReflectionInfo(
+      (async function* () {
+        yield { messageRequest: { case: "listServices" as const, value: "*" } };
+      })(),
+    );
+    await expect(Array.fromAsync(ask)).rejects.toMatchObject({ code: Code.Unimplemented });
+    await connection[Symbol.asyncDispose]();
+  }, 30_000);
 
   test("says which port is taken", async () => {
     const other = createServer().listen(0, "127.0.0.1");

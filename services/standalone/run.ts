@@ -7,6 +7,8 @@ import { explainStartFailure } from "./start-failure.ts";
 
 /** Runs a standalone Docket until a signal ends it; what keeps it from starting is told in a line, and the exit code is 1. */
 export async function runStandalone(environment: Environment): Promise<void> {
+  // Whatever the program writes is for its owner alone.
+  process.umask(0o077);
   try {
     const config = readStandaloneConfig(environment);
     const running = await startStandalone(config);

@@ -4,7 +4,7 @@ import { createContextValues } from "@connectrpc/connect";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { OpenApiDocuments } from "../../gateway/docs.ts";
 import { defaultRequestHeaders } from "../../gateway/headers.ts";
-import { clientAddressOf } from "../../gateway/http/client-address.ts";
+import { clientAddressOf, isLoopback } from "../../gateway/http/client-address.ts";
 import { listenHttp } from "../../gateway/http/listener.ts";
 import { createRequestMeter } from "../../gateway/http/request-meter.ts";
 import { defaultServerLimits, type ServerLimits } from "../../gateway/http/server-limits.ts";
@@ -69,6 +69,12 @@ export async function startStandalone(
   collectDefaultMetrics({ register: registry });
   const lifecycle = createLifecycle({ log, clock, windowMs: config.drainWindowMs, budgetMs: config.drainBudgetMs });
   const folder = await openDataFolder(config.dataDir);
+  if (folder.exposed.length > 0) {
+    log.warn({ paths: folder.exposed }, "other users may read the data: these paths belong to another user");
+  }
+  if (!isLoopback(config.host)) {
+    log.warn({ host: config.host }, "API keys travel unencrypted: put a proxy with TLS in front of the ports");
+  }
   const { adminKey, adminKeyIsNew, sandboxSecret } = await readSecrets(folder, config);
 
   // The port comes first: the sandbox's callbacks need to know it.
@@ -127,7 +133,7 @@ export async function startStandalone(
       },
       shutdownSignal: http.overdue,
       cors: { origins: config.corsOrigins.includes("*") ? "*" : config.corsOrigins },
-      openapi: await readOpenapi(),
+      ...(config.docs && { openapi: await readOpenapi() }),
       // A client that left is no fault of ours.
       onError: (err, request) => log[request.destroyed ? "debug" : "error"]({ err }, "a request failed in the gateway"),
     }),
@@ -137,6 +143,7 @@ export async function startStandalone(
     interceptors,
     log,
     maxRequestBytes: config.maxBodyBytes,
+    reflection: config.reflection,
     limits,
     meter,
     forwarding,
@@ -145,7 +152,7 @@ export async function startStandalone(
   const grpcPort = await grpc.listen({ host, port: config.grpcPort });
   const checks = createCheckRunner({ leaks: createLeakCheck({ registry }) });
   const ops = createOperationsServer({ lifecycle, checks, registry, clock });
-  const opsPort = await ops.listen({ host: config.host, port: config.opsPort });
+  const opsPort = await ops.listen({ host: config.opsHost, port: config.opsPort });
 
   lifecycle.onState((state) => {
     grpc.setServing(state === "ready");
@@ -172,7 +179,7 @@ export async function startStandalone(
   return {
     httpUrl,
     grpcAddress: `${config.host}:${grpcPort}`,
-    opsUrl: `http://${config.host}:${opsPort}`,
+    opsUrl: `http://${config.opsHost}:${opsPort}`,
     adminKey,
     adminKeyIsNew,
     lifecycle,

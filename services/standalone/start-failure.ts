@@ -5,7 +5,7 @@ export function explainStartFailure(error: unknown): string {
     case "EADDRINUSE":
       return `port ${port} of ${address} is in use: stop what listens there, or set DOCKET_HTTP_PORT, DOCKET_GRPC_PORT or DOCKET_OPS_PORT`;
     case "EADDRNOTAVAIL":
-      return `the address ${address} is not one of this machine: set DOCKET_HOST`;
+      return `the address ${address} is not one of this machine: set DOCKET_HOST or DOCKET_OPS_HOST`;
     case "EACCES":
     case "EPERM":
     case "EROFS":

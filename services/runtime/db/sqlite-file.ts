@@ -1,3 +1,4 @@
+import { closeSync, openSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { QueryResult } from "kysely";
 import { type OnStatement, toBindValue, toRowInteger } from "./statement.ts";
@@ -25,12 +26,16 @@ interface Prepared {
   repeatable: boolean;
 }
 
-/** Opens a file, with its write-ahead log, or memory (`:memory:`). A file is created when missing unless `readOnly`. */
+/** Opens a file, with its write-ahead log, or memory (`:memory:`). A file is created when missing unless `readOnly`, for its owner alone. */
 export function openSqliteFile(
   path: string,
   options: { readOnly?: boolean; onStatement?: OnStatement | undefined },
 ): SqliteFile {
   const readOnly = options.readOnly ?? false;
+  if (!readOnly && path !== ":memory:") {
+    // SQLite would create it for everyone to read; its log and index get the permissions of the file.
+    closeSync(openSync(path, "a", 0o600));
+  }
   const database = new DatabaseSync(path, {
     readOnly,
     timeout: readOnly ? 250 : 0,

@@ -1,5 +1,46 @@
+import { createHash } from "node:crypto";
 import { exponentOf } from "../../../runtime/money.ts";
 import type { SandboxPayment } from "../../store/sandbox.ts";
+
+const style = `
+      body { font: 1rem/1.5 system-ui, sans-serif; max-width: 28rem; margin: 4rem auto; padding: 0 1rem; }
+      strong { font-size: 2rem; }
+      button { font: inherit; padding: 0.5rem 1.5rem; margin-right: 0.5rem; }
+    `;
+
+const script = `
+      for (const button of document.querySelectorAll("button")) {
+        button.addEventListener("click", async () => {
+          const response = await fetch(location.pathname + ":complete", {
+            method: "POST",
+            headers: { "content-type": "application/json" },
+            body: JSON.stringify({ decline: button.dataset.decline === "true" }),
+          });
+          document.getElementById("actions").textContent = response.ok ? "Done. You can close this page." : "That did not work.";
+        });
+      }
+    `;
+
+/** Allows a policy's inline text by its hash. */
+function hashed(text: string): string {
+  return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+}
+
+/** Headers of the page. Its URL holds the payment's secret, and it shows what is paid: neither is stored or passed on. */
+export const sandboxPageHeaders: Readonly<Record<string, string>> = {
+  "cache-control": "no-store",
+  "content-security-policy": [
+    "default-src 'none'",
+    `script-src ${hashed(script)}`,
+    `style-src ${hashed(style)}`,
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join("; "),
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
 
 /** The page on which a shopper of the sandbox pays or declines. It needs nothing from elsewhere. */
 export function sandboxPage(payment: SandboxPayment, isOpen: boolean): string {
@@ -11,11 +52,7 @@ export function sandboxPage(payment: SandboxPayment, isOpen: boolean): string {
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>Sandbox payment</title>
-    <style>
-      body { font: 1rem/1.5 system-ui, sans-serif; max-width: 28rem; margin: 4rem auto; padding: 0 1rem; }
-      strong { font-size: 2rem; }
-      button { font: inherit; padding: 0.5rem 1.5rem; margin-right: 0.5rem; }
-    </style>
+    <style>${style}</style>
   </head>
   <body>
     <main>
@@ -24,18 +61,7 @@ export function sandboxPage(payment: SandboxPayment, isOpen: boolean): string {
       <p><strong>${escapeHtml(amountOf(payment))}</strong><br>for ${escapeHtml(payment.payment)}</p>
       <p id="actions">${isOpen ? buttons : "This payment is not open any more."}</p>
     </main>
-    <script>
-      for (const button of document.querySelectorAll("button")) {
-        button.addEventListener("click", async () => {
-          const response = await fetch(location.pathname + ":complete", {
-            method: "POST",
-            headers: { "content-type": "application/json" },
-            body: JSON.stringify({ decline: button.dataset.decline === "true" }),
-          });
-          document.getElementById("actions").textContent = response.ok ? "Done. You can close this page." : "That did not work.";
-        });
-      }
-    </script>
+    <script>${script}</script>
   </body>
 </html>
 `;

@@ -1,0 +1,67 @@
+import { describe, expect, test } from "@jest/globals";
+import { ConfigError } from "../runtime/config.ts";
+import { readStandaloneConfig } from "./config.ts";
+
+const problemsOf = (environment: Record<string, string>): readonly string[] => {
+  try {
+    readStandaloneConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+};
+
+describe("the admin key", () => {
+  test.each(["a", "k".repeat(31), "k".repeat(513)])("is refused where it is too short or too long", (key) => {
+    expect(problemsOf({ DOCKET_ADMIN_KEY: key })).toEqual(["DOCKET_ADMIN_KEY must have 32 to 512 characters"]);
+  });
+
+  test.each([32, 512])("may have %d characters", (length) => {
+    expect(problemsOf({ DOCKET_ADMIN_KEY: "k".repeat(length) })).toEqual([]);
+  });
+});
+
+describe("the address of an issuer's keys", () => {
+  const withKeys = (url: string) => ({
+    DOCKET_JWT_ISSUER: "issuer",
+    DOCKET_JWT_AUDIENCE: "docket",
+    DOCKET_JWT_KEYS_URL: url,
+  });
+
+  test.each([
+    "https://issuer.example/keys",
+    "http://127.0.0.1:8000/keys",
+    "http://localhost/keys",
+    "http://[::1]/keys",
+  ])("may be %s", (url) => {
+    expect(problemsOf(withKeys(url))).toEqual([]);
+  });
+
+  test.each(["http://issuer.example/keys", "http://10.0.0.1/keys", "http://localhost.example/keys"])(
+    "may not be %s, where others could replace them",
+    (url) => {
+      expect(problemsOf(withKeys(url))).toEqual([expect.stringMatching(/^DOCKET_JWT_KEYS_URL must be https:/)]);
+    },
+  );
+});
+
+test("proxies and limits of methods are read from lists, and refused by name where they are none", () => {
+  const config = readStandaloneConfig({
+    DOCKET_TRUSTED_PROXIES: "10.0.0.0/8, fd00::/8",
+    DOCKET_RATE_LIMIT_PER_METHOD: "a.B/C=10, a.B/D = 20",
+  });
+  expect(config.trustedProxies.has("10.9.8.7")).toBe(true);
+  expect([...config.methodRateLimits]).toEqual([
+    ["a.B/C", 10],
+    ["a.B/D", 20],
+  ]);
+  expect(problemsOf({ DOCKET_TRUSTED_PROXIES: "10.0.0.0/99", DOCKET_RATE_LIMIT_PER_METHOD: "a.B/C" })).toEqual([
+    expect.stringContaining('DOCKET_TRUSTED_PROXIES must be networks such as 10.0.0.0/8 between commas: "10.0.0.0/99"'),
+    expect.stringContaining("DOCKET_RATE_LIMIT_PER_METHOD must be names"),
+  ]);
+});
+
+test("probes and metrics are for this machine unless configured otherwise", () => {
+  expect(readStandaloneConfig({ DOCKET_HOST: "0.0.0.0" })).toMatchObject({ host: "0.0.0.0", opsHost: "127.0.0.1" });
+});
