@@ -61,6 +61,7 @@ const checks: Check[] = [
   lint("types", ["tsc", "--noEmit"]),
   lint("imports", ["depcruise", "--config", ".dependency-cruiser.js", "."]),
   lint("unused", ["knip"]),
+  lint("licences", ["node", "tools/sbom.ts", "--check"]),
   jest("unit"),
   jest("integration"),
   jest("contract"),
