@@ -1,6 +1,7 @@
 import type { SagaDefinition } from "../runtime/saga/definition.ts";
 import type { Sagas } from "../runtime/saga/sagas.ts";
 import type { OrderDatabase } from "./db/schema.ts";
+import type { FeedTail } from "./feed-tail.ts";
 import type { OrderParts } from "./parts.ts";
 import type { GiveLinesBackState } from "./saga/give-lines-back.ts";
 import type { LatePaymentState } from "./saga/late-payment.ts";
@@ -8,6 +9,7 @@ import type { PlaceOrderState } from "./saga/place-order.ts";
 
 /** What every RPC of the order service works with. */
 export interface OrderContext extends OrderParts {
+  readonly feedTail: FeedTail;
   readonly sagas: Sagas<OrderDatabase>;
   readonly definitions: OrderSagas;
 }

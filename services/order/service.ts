@@ -11,6 +11,7 @@ import type { OrderContext, OrderSagas } from "./context.ts";
 import { migrations } from "./db/migrations.ts";
 import type { OrderDatabase } from "./db/schema.ts";
 import { orderName } from "./domain/order.ts";
+import { createFeedTail } from "./feed-tail.ts";
 import type { OrderClients, OrderParts } from "./parts.ts";
 import { routes } from "./routes.ts";
 import { giveLinesBack } from "./saga/give-lines-back.ts";
@@ -63,7 +64,7 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
     random,
     definitions: Object.values(definitions) as SagaDefinition<unknown, OrderDatabase>[],
   });
-  const ctx: OrderContext = { ...parts, sagas: runner.sagas, definitions };
+  const ctx: OrderContext = { ...parts, sagas: runner.sagas, definitions, feedTail: createFeedTail(parts) };
   const consumers = [createPaymentConsumer(ctx, bus), createShipmentConsumer(ctx, bus), createFeedConsumer(ctx, bus)];
   const housekeeping = startHousekeeping(parts);
 

@@ -2,8 +2,10 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
 import { parseOrderBy } from "../../runtime/order-by.ts";
-import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/page-token.ts";
+import { decodePageToken, type PageKey, pageSizeOf } from "../../runtime/page-token.ts";
+import { readPage } from "../../runtime/read-page.ts";
 import type { InventoryContext } from "../context.ts";
+import type { StoredItem } from "../domain/item.ts";
 import { toItemMessage } from "../messages.ts";
 import { completeOrder, itemPageKeys, itemPageKinds, itemSortFields, listItemsAfter } from "../store/list-items.ts";
 
@@ -12,10 +14,14 @@ export function listItems({ db }: InventoryContext): ServiceImpl<typeof Inventor
     const { tenant } = principalOf(context);
     const query = ["ListItems", tenant, filter, orderBy];
     const order = completeOrder(parseOrderBy(orderBy, itemSortFields));
-    const limit = pageSizeOf(pageSize);
-    const after = decodePageToken(pageToken, query, itemPageKinds(order));
-    const found = await listItemsAfter(db.kysely, db.dialect, tenant, { filter, order, after, limit: limit + 1 });
-    const { rows, nextPageToken } = pageOf(found, limit, query, (last) => itemPageKeys(order, last));
+    const { rows, nextPageToken } = await readPage<StoredItem, readonly PageKey[]>({
+      size: pageSizeOf(pageSize),
+      query,
+      after: decodePageToken(pageToken, query, itemPageKinds(order)),
+      keysOf: (item) => itemPageKeys(order, item),
+      bytesOf: ({ title, prices }) => 400 + title.length + prices.length * 80,
+      read: (after, limit) => listItemsAfter(db.kysely, db.dialect, tenant, { filter, order, after, limit }),
+    });
     return {
       items: rows.map(toItemMessage),
       nextPageToken,

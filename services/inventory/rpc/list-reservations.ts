@@ -1,7 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
-import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/page-token.ts";
+import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
+import { LINE_BYTES, readPage } from "../../runtime/read-page.ts";
 import type { InventoryContext } from "../context.ts";
 import { toReservationMessage } from "../messages.ts";
 import { listReservationsAfter, reservationPageKeys } from "../store/list-reservations.ts";
@@ -10,10 +11,14 @@ export function listReservations({ db }: InventoryContext): ServiceImpl<typeof I
   return async ({ filter, pageSize, pageToken }, context) => {
     const { tenant } = principalOf(context);
     const query = ["ListReservations", tenant, filter];
-    const limit = pageSizeOf(pageSize);
-    const after = decodePageToken(pageToken, query, ["integer", "text"]);
-    const found = await listReservationsAfter(db.kysely, db.dialect, tenant, { filter, after, limit: limit + 1 });
-    const { rows, nextPageToken } = pageOf(found, limit, query, reservationPageKeys);
+    const { rows, nextPageToken } = await readPage({
+      size: pageSizeOf(pageSize),
+      query,
+      after: decodePageToken(pageToken, query, ["integer", "text"]),
+      keysOf: reservationPageKeys,
+      bytesOf: ({ lines }) => 400 + lines.length * LINE_BYTES,
+      read: (after, limit) => listReservationsAfter(db.kysely, db.dialect, tenant, { filter, after, limit }),
+    });
     return {
       reservations: rows.map(toReservationMessage),
       nextPageToken,

@@ -2,7 +2,7 @@ import { type Kysely, sql } from "kysely";
 import type { DialectName } from "../../runtime/db/connect.ts";
 import { compileFilter, type SqlFilterField } from "../../runtime/db/filter-sql.ts";
 import { afterRow, orderByKeys, type SortKey } from "../../runtime/db/keyset.ts";
-import type { PageKey } from "../../runtime/page-token.ts";
+import type { PageKey, PageKeysOf } from "../../runtime/page-token.ts";
 import type { InventoryDatabase } from "../db/schema.ts";
 import { reservationStates, type StoredReservation } from "../domain/reservation.ts";
 import { selectReservations, withLines } from "./reservations.ts";
@@ -23,7 +23,7 @@ const keys: readonly SortKey[] = [
 ];
 
 /** A reservation's place in the list. */
-export function reservationPageKeys({ createdAt, id }: StoredReservation): PageKey[] {
+export function reservationPageKeys({ createdAt, id }: StoredReservation): PageKeysOf<["integer", "text"]> {
   return [createdAt, id];
 }
 

@@ -1,7 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
-import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/page-token.ts";
+import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
+import { LINE_BYTES, readPage } from "../../runtime/read-page.ts";
 import type { LogisticsContext } from "../context.ts";
 import { orderIdOf, toShipmentMessage } from "../messages.ts";
 import { listShipmentsAfter, shipmentPageKeys } from "../store/list-shipments.ts";
@@ -11,12 +12,16 @@ export function listShipments({ db }: LogisticsContext): ServiceImpl<typeof Logi
   return async ({ parent, filter, pageSize, pageToken }, context) => {
     const { tenant } = principalOf(context);
     const query = ["ListShipments", tenant, parent, filter];
-    const limit = pageSizeOf(pageSize);
-    const after = decodePageToken(pageToken, query, ["integer", "text"]);
     const orderId = parent === "orders/-" ? undefined : orderIdOf(parent);
-    const page = { orderId, filter, after, limit: limit + 1 };
-    const found = await listShipmentsAfter(db.kysely, db.dialect, tenant, page);
-    const { rows, nextPageToken } = pageOf(found, limit, query, shipmentPageKeys);
+    const { rows, nextPageToken } = await readPage({
+      size: pageSizeOf(pageSize),
+      query,
+      after: decodePageToken(pageToken, query, ["integer", "text"]),
+      keysOf: shipmentPageKeys,
+      bytesOf: ({ lines, events, labels }) =>
+        800 + (lines.length + events.length) * LINE_BYTES + JSON.stringify(labels).length,
+      read: (after, limit) => listShipmentsAfter(db.kysely, db.dialect, tenant, { orderId, filter, after, limit }),
+    });
     return {
       shipments: rows.map(toShipmentMessage),
       nextPageToken,

@@ -3,7 +3,7 @@ import type { DialectName } from "../../runtime/db/connect.ts";
 import { compileFilter, type SqlFilterField } from "../../runtime/db/filter-sql.ts";
 import { afterRow, orderByKeys, type SortKey } from "../../runtime/db/keyset.ts";
 import { jsonText } from "../../runtime/db/sql.ts";
-import type { PageKey } from "../../runtime/page-token.ts";
+import type { PageKey, PageKeysOf } from "../../runtime/page-token.ts";
 import type { LogisticsDatabase } from "../db/schema.ts";
 import type { StoredShipment } from "../domain/shipment.ts";
 import { shipmentStates } from "../domain/shipment-state.ts";
@@ -28,7 +28,7 @@ const keys: readonly SortKey[] = [
 ];
 
 /** A shipment's place in the list. */
-export function shipmentPageKeys({ createdAt, id }: StoredShipment): PageKey[] {
+export function shipmentPageKeys({ createdAt, id }: StoredShipment): PageKeysOf<["integer", "text"]> {
   return [createdAt, id];
 }
 

@@ -9,6 +9,7 @@ import {
 import { principalOf } from "../../runtime/context-values.ts";
 import { idempotent } from "../../runtime/db/idempotency.ts";
 import { type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
+import { PAGE_LINES } from "../../runtime/read-page.ts";
 import { requestIdOf } from "../../runtime/request-id.ts";
 import type { Offers } from "../config.ts";
 import type { OrderContext } from "../context.ts";
@@ -49,6 +50,11 @@ export function batchCreateOrders(ctx: OrderContext): ServiceImpl<typeof OrderSe
 }
 
 function readDrafts(requests: readonly CreateOrderRequest[], offers: Offers): OrderDraft[] {
+  const lines = requests.reduce((sum, { order }) => sum + (order?.lineItems.length ?? 0), 0);
+  if (lines > PAGE_LINES) {
+    const description = `the orders have ${lines} lines together, at most ${PAGE_LINES} are created at once`;
+    throw invalidArgument([{ field: "requests", description }], "TOO_MANY_LINES");
+  }
   const violations: FieldViolation[] = [];
   const seen = new Set<string>();
   const drafts = requests.map((request, i) => {

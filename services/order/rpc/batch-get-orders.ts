@@ -2,16 +2,26 @@ import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { BatchGetOrdersResponseSchema, type OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
+import { invalidArgument } from "../../runtime/errors.ts";
+import { PAGE_LINES } from "../../runtime/read-page.ts";
 import type { OrderContext } from "../context.ts";
 import { orderNotFound } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
-import { findOrders } from "../store/orders.ts";
+import { countLines, findOrders } from "../store/orders.ts";
 import { orderIdOf } from "./order-name.ts";
 
 export function batchGetOrders({ db }: OrderContext): ServiceImpl<typeof OrderService>["batchGetOrders"] {
   return async ({ names }, context) => {
     const ids = names.map(orderIdOf);
-    const found = await findOrders(db.kysely, principalOf(context).tenant, [...new Set(ids)]);
+    const { tenant } = principalOf(context);
+    const wanted = [...new Set(ids)];
+    // Repeated names are repeated in the response.
+    const lines = await countLines(db.kysely, tenant, ids);
+    if (lines > PAGE_LINES) {
+      const description = `the orders have ${lines} lines together, at most ${PAGE_LINES} are returned; name fewer orders`;
+      throw invalidArgument([{ field: "names", description }], "RESPONSE_TOO_LARGE");
+    }
+    const found = await findOrders(db.kysely, tenant, wanted);
     const byId = new Map(found.map((order) => [order.id, toOrderMessage(order)]));
     const orders = ids.map((id, index) => {
       const order = byId.get(id);

@@ -2,8 +2,10 @@ import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { ListOrderEventsResponseSchema, type OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
-import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/page-token.ts";
+import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
+import { readPage } from "../../runtime/read-page.ts";
 import type { OrderContext } from "../context.ts";
+import type { TimelineEntry } from "../domain/order.ts";
 import { orderNotFound } from "../errors.ts";
 import { toEventMessage } from "../messages.ts";
 import { orderExists, readTimeline } from "../store/timeline.ts";
@@ -15,15 +17,20 @@ export function listOrderEvents({ db }: OrderContext): ServiceImpl<typeof OrderS
   return async (request, context) => {
     const { tenant } = principalOf(context);
     const orderId = orderIdOf(request.parent);
-    const limit = pageSizeOf(request.pageSize || DEFAULT_PAGE_SIZE);
+    const size = pageSizeOf(request.pageSize || DEFAULT_PAGE_SIZE);
     const query = ["ListOrderEvents", tenant, orderId];
-    const [after = 0] = decodePageToken(request.pageToken, query, ["integer"]) ?? [];
-
-    const found = await readTimeline(db.kysely, { tenant, id: orderId }, Number(after), limit + 1);
-    if (found.length === 0 && !(await orderExists(db.kysely, { tenant, id: orderId }))) {
+    const { rows, nextPageToken } = await readPage<TimelineEntry, readonly [number | bigint]>({
+      size,
+      query,
+      after: decodePageToken(request.pageToken, query, ["integer"]),
+      keysOf: ({ sequence }) => [sequence],
+      bytesOf: ({ message, metadata }) => 300 + message.length + JSON.stringify(metadata).length,
+      read: (after, limit) => readTimeline(db.kysely, { tenant, id: orderId }, Number(after?.[0] ?? 0), limit),
+      firstRead: DEFAULT_PAGE_SIZE + 1,
+    });
+    if (rows.length === 0 && !(await orderExists(db.kysely, { tenant, id: orderId }))) {
       throw orderNotFound(request.parent);
     }
-    const { rows, nextPageToken } = pageOf(found, limit, query, ({ sequence }) => [sequence]);
     return create(ListOrderEventsResponseSchema, {
       events: rows.map((entry) => toEventMessage(orderId, entry)),
       nextPageToken,

@@ -4,8 +4,10 @@ import { ListOrdersResponseSchema, type OrderService } from "../../../gen/docket
 import { principalOf } from "../../runtime/context-values.ts";
 import { compileFilter } from "../../runtime/db/filter-sql.ts";
 import { parseOrderBy } from "../../runtime/order-by.ts";
-import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/page-token.ts";
+import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
+import { readPage } from "../../runtime/read-page.ts";
 import type { OrderContext } from "../context.ts";
+import { responseBytes } from "../domain/response-size.ts";
 import { toOrderMessage } from "../messages.ts";
 import { listOrders as list, orderSort, orderSortFields } from "../store/list-orders.ts";
 import { orderFilterFields } from "../store/order-filter.ts";
@@ -14,14 +16,20 @@ export function listOrders({ db }: OrderContext): ServiceImpl<typeof OrderServic
   const fields = orderFilterFields(db.dialect);
   return async (request, context) => {
     const { tenant } = principalOf(context);
-    const limit = pageSizeOf(request.pageSize);
+    const size = pageSizeOf(request.pageSize);
     const sort = orderSort(parseOrderBy(request.orderBy, orderSortFields));
     const query = ["ListOrders", tenant, request.filter, request.orderBy];
     const after = decodePageToken(request.pageToken, query, sort.kinds);
     const where = compileFilter(request.filter, fields, db.dialect);
 
-    const found = await list(db.kysely, { tenant, where, sort, after, limit: limit + 1 });
-    const { rows, nextPageToken } = pageOf(found, limit, query, sort.keysOf);
+    const { rows, nextPageToken } = await readPage({
+      size,
+      query,
+      after,
+      keysOf: sort.keysOf,
+      bytesOf: responseBytes,
+      read: (from, limit) => list(db.kysely, { tenant, where, sort, after: from, limit }),
+    });
     return create(ListOrdersResponseSchema, {
       orders: rows.map(toOrderMessage),
       nextPageToken,

@@ -11,17 +11,13 @@ import { compileFilter } from "../../runtime/db/filter-sql.ts";
 import { invalidArgument } from "../../runtime/errors.ts";
 import { decodePageToken, encodePageToken } from "../../runtime/page-token.ts";
 import type { OrderContext } from "../context.ts";
-import type { Order } from "../domain/order.ts";
 import { resumeTokenExpired } from "../errors.ts";
+import type { FeedBatch } from "../feed-tail.ts";
 import { toEventMessage, toOrderMessage } from "../messages.ts";
-import { feedSignal } from "../parts.ts";
-import { type FeedItem, feedEnds, readFeed } from "../store/feed.ts";
+import { feedEnds } from "../store/feed.ts";
 import { findMatching } from "../store/list-orders.ts";
 import { orderFilterFields } from "../store/order-filter.ts";
 
-const BATCH = 100;
-/** How often to look for what other processes wrote. */
-const LOOK_MS = 250;
 /** How often a watcher whose filter lets nothing through is told how far it has come. */
 const TOKEN_EVERY_MS = 10_000;
 
@@ -38,20 +34,15 @@ export function watchOrders(ctx: OrderContext): ServiceImpl<typeof OrderService>
     let position = await startOf(ctx, tenant, request.resumeToken);
     yield tokenAlone(position, tenant);
     let toldAt = ctx.clock.monotonicMs();
-    const ends = AbortSignal.any([context.signal, ctx.draining]);
+    // A generator that is not resumed never gets to a `finally`: it is the signal that ends the subscription.
+    const feed = ctx.feedTail.subscribe(tenant, AbortSignal.any([context.signal, ctx.draining]));
 
-    while (!ends.aborted) {
-      const woken = ctx.changed.wait(feedSignal(tenant), LOOK_MS, ends);
-      const items = await readFeed(ctx.db.kysely, tenant, position, BATCH);
-      if (items.length === 0) {
-        await woken;
-        continue;
-      }
-      for await (const response of responses(ctx, tenant, items, where)) {
+    for (let batch = await feed.next(position); batch; batch = await feed.next(position)) {
+      for (const response of await responses(ctx, tenant, batch, { after: position, filter: request.filter, where })) {
         yield response;
         toldAt = ctx.clock.monotonicMs();
       }
-      position = items.at(-1)?.position ?? position;
+      position = batch.items.at(-1)?.position ?? position;
       if (ctx.clock.monotonicMs() - toldAt >= TOKEN_EVERY_MS) {
         yield tokenAlone(position, tenant);
         toldAt = ctx.clock.monotonicMs();
@@ -75,25 +66,36 @@ async function startOf({ db }: OrderContext, tenant: string, token: string): Pro
   return position;
 }
 
-async function* responses(
+interface Watched {
+  readonly after: number;
+  readonly filter: string;
+  readonly where: RawBuilder<SqlBool> | undefined;
+}
+
+/** What a watcher hears of a batch. Watchers with the same filter share the query for its orders. */
+async function responses(
   { db }: OrderContext,
   tenant: string,
-  items: readonly FeedItem[],
-  where: RawBuilder<SqlBool> | undefined,
-): AsyncGenerator<WatchOrdersResponse> {
-  const ids = [...new Set(items.map(({ orderId }) => orderId))];
-  const orders = await findMatching(db.kysely, tenant, ids, where);
-  const byId = new Map<string, Order>(orders.map((order) => [order.id, order]));
-  for (const { orderId, entry, position } of items) {
-    const order = byId.get(orderId);
-    if (order !== undefined) {
-      yield create(WatchOrdersResponseSchema, {
-        event: toEventMessage(orderId, entry),
-        order: toOrderMessage(order),
-        resumeToken: tokenOf(position, tenant),
-      });
-    }
+  { items, matching }: FeedBatch,
+  { after, filter, where }: Watched,
+): Promise<WatchOrdersResponse[]> {
+  let matches = matching.get(filter);
+  if (matches === undefined) {
+    const ids = [...new Set(items.map(({ orderId }) => orderId))];
+    matches = findMatching(db.kysely, tenant, ids, where).then((found) => new Map(found.map((it) => [it.id, it])));
+    matching.set(filter, matches);
   }
+  const orders = await matches;
+  return items.flatMap(({ orderId, entry, position }) => {
+    const order = position > after ? orders.get(orderId) : undefined;
+    return order === undefined
+      ? []
+      : create(WatchOrdersResponseSchema, {
+          event: toEventMessage(orderId, entry),
+          order: toOrderMessage(order),
+          resumeToken: tokenOf(position, tenant),
+        });
+  });
 }
 
 function tokenAlone(position: number, tenant: string): WatchOrdersResponse {

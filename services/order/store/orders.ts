@@ -1,4 +1,4 @@
-import type { Kysely, Selectable, Transaction } from "kysely";
+import { type Kysely, type Selectable, sql, type Transaction } from "kysely";
 import { afterCommit } from "../../runtime/db/after-commit.ts";
 import type { DialectName } from "../../runtime/db/connect.ts";
 import { forUpdate } from "../../runtime/db/sql.ts";
@@ -38,6 +38,30 @@ export async function findOrders(db: Reader, tenant: string, ids: readonly strin
     .where("id", "in", ids)
     .execute();
   return withLines(db, tenant, rows);
+}
+
+/** No order has more lines. */
+const MAX_LINES = 500;
+/** As many orders cannot have more lines than a response. */
+const UNCOUNTED_ORDERS = 10;
+
+/**
+ * How many lines the orders have together, one that is named twice counted twice. Up to ten orders are not counted:
+ * their upper bound is returned, without a statement.
+ */
+export async function countLines(db: Reader, tenant: string, ids: readonly string[]): Promise<number> {
+  if (ids.length <= UNCOUNTED_ORDERS) {
+    return ids.length * MAX_LINES;
+  }
+  const rows = await db
+    .selectFrom("order_lines")
+    .select(["order_id", sql<number>`count(*)`.as("lines")])
+    .where("tenant_id", "=", tenant)
+    .where("order_id", "in", [...new Set(ids)])
+    .groupBy("order_id")
+    .execute();
+  const lines = new Map(rows.map((row) => [row.order_id, row.lines]));
+  return ids.reduce((sum, id) => sum + (lines.get(id) ?? 0), 0);
 }
 
 /** Those of the callers' own numbers that are orders of this tenant. Two statements. */

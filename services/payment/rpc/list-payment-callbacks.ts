@@ -1,7 +1,9 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
+import type { StoredCallback } from "../../runtime/callback-inbox/rows.ts";
 import { principalOf } from "../../runtime/context-values.ts";
-import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/page-token.ts";
+import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
+import { readPage } from "../../runtime/read-page.ts";
 import type { PaymentContext } from "../context.ts";
 import { selectCallbacks } from "../store/payment-lists.ts";
 import { toCallbackMessage } from "./callback-message.ts";
@@ -16,10 +18,16 @@ export function listPaymentCallbacks({
     const { tenant } = principal;
     const unmatched = mayReadUnmatched(principal);
     const query = ["ListPaymentCallbacks", tenant, filter];
-    const [before] = decodePageToken(pageToken, query, ["text"]) ?? [];
-    const limit = pageSizeOf(pageSize);
-    const found = await selectCallbacks(db, { tenant, unmatched, filter, before, limit: limit + 1 });
-    const { rows, nextPageToken } = pageOf(found, limit, query, ({ id }) => [id]);
+    const { rows, nextPageToken } = await readPage<StoredCallback, readonly [string]>({
+      size: pageSizeOf(pageSize),
+      query,
+      after: decodePageToken(pageToken, query, ["text"]),
+      keysOf: ({ id }) => [id],
+      // Base64 in JSON.
+      bytesOf: ({ body, failureMessage }) => 500 + body.length * (4 / 3) + failureMessage.length,
+      read: (after, limit) => selectCallbacks(db, { tenant, unmatched, filter, before: after?.[0], limit }),
+      firstRead: 4,
+    });
     return {
       paymentCallbacks: rows.map(toCallbackMessage),
       nextPageToken,

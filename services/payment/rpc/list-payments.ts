@@ -1,7 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
-import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/page-token.ts";
+import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
+import { readPage } from "../../runtime/read-page.ts";
 import { parseName } from "../../runtime/resource-name.ts";
 import type { PaymentContext } from "../context.ts";
 import { toPaymentMessage } from "../messages.ts";
@@ -13,24 +14,24 @@ export function listPayments({ db }: PaymentContext): ServiceImpl<typeof Payment
   return async ({ parent, filter, pageSize, pageToken }, context) => {
     const { tenant } = principalOf(context);
     const query = ["ListPayments", tenant, parent, filter];
-    const [before] = decodePageToken(pageToken, query, ["text"]) ?? [];
     const order = parseName("orders/{order}", parent)?.order;
-    const limit = pageSizeOf(pageSize);
-    const found = await selectPayments(db, {
-      tenant,
-      orderId: order === "-" ? undefined : order,
-      filter,
-      before,
-      limit: limit + 1,
+    const orderId = order === "-" ? undefined : order;
+    const read = async (before: string | undefined, limit: number) => {
+      const found = await selectPayments(db, { tenant, orderId, filter, before, limit });
+      const captured = found.filter((payment) => payment.captured > 0n).map((payment) => payment.uid);
+      const refunds = await refundsOf(db.kysely, tenant, captured);
+      return found.map((payment) => ({ payment, refunds: refunds.get(payment.uid) ?? [] }));
+    };
+    const { rows, nextPageToken } = await readPage<Awaited<ReturnType<typeof read>>[number], readonly [string]>({
+      size: pageSizeOf(pageSize),
+      query,
+      after: decodePageToken(pageToken, query, ["text"]),
+      keysOf: ({ payment }) => [payment.uid],
+      bytesOf: ({ payment, refunds }) => 800 + payment.failureMessage.length + 400 * refunds.length,
+      read: (after, limit) => read(after?.[0], limit),
     });
-    const { rows, nextPageToken } = pageOf(found, limit, query, ({ uid }) => [uid]);
-    const refunds = await refundsOf(
-      db.kysely,
-      tenant,
-      rows.filter((payment) => payment.captured > 0n).map((payment) => payment.uid),
-    );
     return {
-      payments: rows.map((payment) => toPaymentMessage(payment, refunds.get(payment.uid) ?? [])),
+      payments: rows.map(({ payment, refunds }) => toPaymentMessage(payment, refunds)),
       nextPageToken,
     };
   };

@@ -3,7 +3,9 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { ListSagasResponseSchema, type SagaService } from "../../../../gen/docket/operations/v1/saga_service_pb.js";
 import { principalOf } from "../../../runtime/context-values.ts";
 import { compileFilter } from "../../../runtime/db/filter-sql.ts";
-import { decodePageToken, pageOf, pageSizeOf } from "../../../runtime/page-token.ts";
+import { decodePageToken, pageSizeOf } from "../../../runtime/page-token.ts";
+import { readPage } from "../../../runtime/read-page.ts";
+import type { Saga } from "../../../runtime/saga/saga.ts";
 import type { OrderContext } from "../../context.ts";
 import { sagaFilterFields } from "../../store/saga-filter.ts";
 import { toSagaMessage } from "./saga-message.ts";
@@ -11,17 +13,17 @@ import { toSagaMessage } from "./saga-message.ts";
 export function listSagas({ db, sagas }: OrderContext): ServiceImpl<typeof SagaService>["listSagas"] {
   return async ({ pageSize, pageToken, filter }, context) => {
     const { tenant } = principalOf(context);
-    const limit = pageSizeOf(pageSize);
     const query = ["ListSagas", tenant, filter];
-    const [beforeId] = decodePageToken(pageToken, query, ["text"]) ?? [];
     const where = compileFilter(filter, sagaFilterFields, db.dialect);
-    const found = await sagas.list({
-      tenant,
-      limit: limit + 1,
-      ...(beforeId !== undefined && { beforeId }),
-      ...(where !== undefined && { where }),
+    const { rows, nextPageToken } = await readPage<Saga<unknown>, readonly [string]>({
+      size: pageSizeOf(pageSize),
+      query,
+      after: decodePageToken(pageToken, query, ["text"]),
+      keysOf: ({ id }) => [id],
+      bytesOf: ({ steps }) => 500 + JSON.stringify(steps).length,
+      read: (before, limit) =>
+        sagas.list({ tenant, limit, ...(before && { beforeId: before[0] }), ...(where !== undefined && { where }) }),
     });
-    const { rows, nextPageToken } = pageOf(found, limit, query, ({ id }) => [id]);
     return create(ListSagasResponseSchema, {
       sagas: rows.map(toSagaMessage),
       nextPageToken,

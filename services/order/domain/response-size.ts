@@ -1,0 +1,14 @@
+import { LINE_BYTES } from "../../runtime/read-page.ts";
+import type { Order } from "./order.ts";
+
+/** What an order has in a response besides its lines and free texts. */
+const FIXED_BYTES = 700;
+
+/** About how many bytes an order has in a response. */
+export function responseBytes(order: Pick<Order, "lines" | "labels" | "note" | "shortages">): number {
+  let bytes = FIXED_BYTES + order.note.length + (order.lines.length + order.shortages.length) * LINE_BYTES;
+  for (const [key, value] of Object.entries(order.labels)) {
+    bytes += key.length + value.length;
+  }
+  return bytes;
+}
