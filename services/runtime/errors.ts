@@ -123,6 +123,15 @@ export function unavailable(reason: string, message: string, options: RetryOptio
   return failure(Code.Unavailable, message, reason, options.metadata ?? {}, details, options.cause);
 }
 
+/** The request takes more time than it may. Nothing was changed. */
+export function deadlineExceeded(
+  reason: string,
+  message: string,
+  options: Pick<RetryOptions, "cause"> = {},
+): ConnectError {
+  return failure(Code.DeadlineExceeded, message, reason, {}, [], options.cause);
+}
+
 /** Nobody knows whether the request had its effect: it must not simply be repeated without an idempotency key. */
 export function outcomeUnknown(cause: unknown): ConnectError {
   const message = "the outcome is unknown: look before you repeat the request, or repeat it with its request_id";

@@ -39,6 +39,11 @@ export interface OpenOptions {
   maxConnections?: number;
   /** How long a statement waits for another transaction's lock, default 5,000 ms. */
   lockWaitMs?: number;
+  /**
+   * How long a SELECT of a query builder may take, default 10,000 ms. It then fails with the kind `timeout` of
+   * `databaseErrorKind`. Only MariaDB and MySQL.
+   */
+  statementTimeoutMs?: number;
   /** For the jitter between attempts; default `Math.random`. */
   random?: () => number;
   onStatement?: OnStatement | undefined;
@@ -93,6 +98,7 @@ async function openDialect(name: DialectName, options: OpenOptions, random: () =
     pool: { ...server, connectionLimit: options.maxConnections ?? 16 },
     collation,
     lockWaitMs,
+    statementTimeoutMs: options.statementTimeoutMs ?? 10_000,
     onStatement,
   });
 }

@@ -4,9 +4,10 @@
  * - `unique`: a row with this key exists. The statement did nothing and the transaction goes on.
  * - `conflict`: another transaction was in the way (deadlock, lock wait, busy); repeating the transaction helps.
  * - `lost`: the database cannot be reached, or the connection broke before COMMIT was sent: nothing was changed.
+ * - `timeout`: the statement took longer than it may. It did nothing; repeating it does not help.
  * - `commit-unknown`: the connection broke between COMMIT and its answer; see {@link CommitUnknownError}.
  */
-export type DatabaseErrorKind = "unique" | "conflict" | "lost" | "commit-unknown";
+export type DatabaseErrorKind = "unique" | "conflict" | "lost" | "commit-unknown" | "timeout";
 
 /**
  * The answer to COMMIT was lost: the transaction took place, or it did not. Whoever holds an idempotency key looks it
@@ -31,6 +32,8 @@ const SQLITE_CONSTRAINT_UNIQUE = 2067;
 /** https://mariadb.com/kb/en/mariadb-error-code-reference/ */
 const MYSQL_UNIQUE = new Set([1062, 1586]);
 const MYSQL_CONFLICT = new Set([1020, 1205, 1213]);
+/** `max_statement_time` of MariaDB, `max_execution_time` of MySQL. */
+const MYSQL_TIMEOUT = new Set([1969, 3024]);
 /** Too many connections, server shutdown, connection killed, server gone, connection lost during the query. */
 const MYSQL_LOST = new Set([1040, 1053, 1927, 2006, 2013]);
 const SOCKET_LOST = new Set([
@@ -62,6 +65,9 @@ export function databaseErrorKind(error: unknown): DatabaseErrorKind | undefined
   }
   if (typeof errno === "number" && MYSQL_CONFLICT.has(errno)) {
     return "conflict";
+  }
+  if (typeof errno === "number" && MYSQL_TIMEOUT.has(errno)) {
+    return "timeout";
   }
   if (typeof errno === "number" && MYSQL_LOST.has(errno)) {
     return "lost";

@@ -1,4 +1,4 @@
-import type { CompiledQuery, DatabaseConnection, QueryResult } from "kysely";
+import { type CompiledQuery, type DatabaseConnection, type QueryResult, SelectQueryNode } from "kysely";
 import type { FieldPacket, PoolConnection } from "mysql2";
 import { databaseErrorKind } from "./errors.ts";
 import { type OnStatement, toBindValue } from "./statement.ts";
@@ -14,20 +14,25 @@ export interface MysqlConnection extends DatabaseConnection {
 const LONGLONG = 8;
 
 /** Statements over one connection of the pool. */
-export function createMysqlConnection(raw: PoolConnection, onStatement: OnStatement | undefined): MysqlConnection {
+export function createMysqlConnection(
+  raw: PoolConnection,
+  onStatement: OnStatement | undefined,
+  statementTimeoutMs: number,
+): MysqlConnection {
+  // MariaDB alone reads what is in the comment. MySQL has the session variable `max_execution_time` for the same.
+  const limited = `/*M! set statement max_statement_time = ${statementTimeoutMs / 1000} for */ `;
+  const toSend = ({ sql, query }: CompiledQuery) => (SelectQueryNode.is(query) ? limited + sql : sql);
   return {
     raw,
     broken: false,
-    executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
-      return execute<R>(this, sql, parameters, onStatement);
+    executeQuery<R>(compiled: CompiledQuery): Promise<QueryResult<R>> {
+      return execute<R>(this, compiled.sql, compiled.parameters, onStatement, toSend(compiled));
     },
-    async *streamQuery<R>(
-      { sql, parameters }: CompiledQuery,
-      chunkSize: number,
-    ): AsyncIterableIterator<QueryResult<R>> {
+    async *streamQuery<R>(compiled: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<R>> {
+      const { sql, parameters } = compiled;
       const startedMs = performance.now();
       let fields: FieldPacket[] = [];
-      const query = raw.query(sql, parameters.map(bind));
+      const query = raw.query(toSend(compiled), parameters.map(bind));
       query.on("fields", (packets: FieldPacket[]) => {
         fields = packets;
       });
@@ -53,16 +58,20 @@ export function createMysqlConnection(raw: PoolConnection, onStatement: OnStatem
   };
 }
 
-/** Sends a statement and reports it. A connection that turns out to be dead is marked as broken. */
+/**
+ * Sends a statement and reports it. A connection that turns out to be dead is marked as broken. `sent` is the statement
+ * with what is ours alone.
+ */
 export async function execute<R>(
   connection: MysqlConnection,
   sql: string,
   parameters: readonly unknown[],
   onStatement: OnStatement | undefined,
+  sent = sql,
 ): Promise<QueryResult<R>> {
   const startedMs = performance.now();
   try {
-    const result = await send<R>(connection.raw, sql, parameters);
+    const result = await send<R>(connection.raw, sent, parameters);
     onStatement?.({
       sql,
       parameters,

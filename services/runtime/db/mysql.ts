@@ -17,6 +17,8 @@ export interface MysqlOptions {
   collation: string;
   /** How long a statement waits for a row lock before error 1205; whole seconds count. */
   lockWaitMs: number;
+  /** How long a SELECT may take. */
+  statementTimeoutMs: number;
   onStatement?: OnStatement | undefined;
 }
 
@@ -46,7 +48,8 @@ const SQL_MODE = [
 /** A process that stands still in the middle of a transaction loses it, so that nobody waits for its locks for long. */
 const IDLE_TRANSACTION_SECONDS = 5;
 
-function createDriver({ pool: poolOptions, collation, lockWaitMs, onStatement }: MysqlOptions): Driver {
+function createDriver(options: MysqlOptions): Driver {
+  const { pool: poolOptions, collation, lockWaitMs, statementTimeoutMs, onStatement } = options;
   const pool: Pool = createPool({
     charset: "UTF8MB4_BIN",
     supportBigNumbers: true,
@@ -61,7 +64,9 @@ function createDriver({ pool: poolOptions, collation, lockWaitMs, onStatement }:
     const variables = `time_zone = '+00:00', sql_mode = '${SQL_MODE}', innodb_lock_wait_timeout = ${lockWaitSeconds}`;
     // What stands in the comment MariaDB alone reads. MySQL has no such limit: there the lost session itself must end.
     const idle = `/*M! , idle_transaction_timeout = ${IDLE_TRANSACTION_SECONDS} */`;
-    await send(raw, `set session ${variables} ${idle}`, []);
+    // Read by MySQL from 5.7.8 on; MariaDB passes over comments of 5.7 and has the limit with each SELECT.
+    const timeout = `/*!50708 , max_execution_time = ${statementTimeoutMs} */`;
+    await send(raw, `set session ${variables} ${idle} ${timeout}`, []);
     await send(raw, `set names utf8mb4 collate ${collation}`, []);
     prepared.add(raw);
   };
@@ -82,7 +87,7 @@ function createDriver({ pool: poolOptions, collation, lockWaitMs, onStatement }:
           throw error;
         }
       }
-      return createMysqlConnection(raw, onStatement);
+      return createMysqlConnection(raw, onStatement, statementTimeoutMs);
     },
     async releaseConnection(connection) {
       const { raw, broken } = of(connection);

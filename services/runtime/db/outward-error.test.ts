@@ -14,6 +14,8 @@ test.each([
   ["a busy file", sqliteError(5), Code.Aborted, "TRANSACTION_CONFLICT"],
   ["a refused connection", socketError("ECONNREFUSED"), Code.Unavailable, "DATABASE_UNAVAILABLE"],
   ["a server that shuts down", mysqlError(1053), Code.Unavailable, "DATABASE_UNAVAILABLE"],
+  ["a query beyond MariaDB's time limit", mysqlError(1969), Code.DeadlineExceeded, "QUERY_TOO_EXPENSIVE"],
+  ["a query beyond MySQL's time limit", mysqlError(3024), Code.DeadlineExceeded, "QUERY_TOO_EXPENSIVE"],
   ["a lost answer to COMMIT", new CommitUnknownError(socketError("ECONNRESET")), Code.Unknown, "OUTCOME_UNKNOWN"],
 ])("%s is told as what it means to the caller", (_, error, code, reason) => {
   const failure = databaseFailure(error);

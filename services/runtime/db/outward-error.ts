@@ -1,5 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { aborted, outcomeUnknown, unavailable } from "../errors.ts";
+import { aborted, deadlineExceeded, outcomeUnknown, unavailable } from "../errors.ts";
 import { databaseErrorKind } from "./errors.ts";
 
 /**
@@ -16,6 +16,8 @@ export function databaseFailure(error: unknown): ConnectError | undefined {
       });
     case "lost":
       return unavailable("DATABASE_UNAVAILABLE", "the database does not answer", { cause: error });
+    case "timeout":
+      return deadlineExceeded("QUERY_TOO_EXPENSIVE", "the query took too long; narrow its filter", { cause: error });
     case "commit-unknown":
       return outcomeUnknown(error);
     case "unique":
