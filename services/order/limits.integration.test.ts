@@ -48,4 +48,31 @@ describeEachDatabase("the order service at its documented limits", (open) => {
     expect(read.shippingAddress?.addressLines).toEqual(order.shippingAddress?.addressLines);
     await world.reaches(created.name, "AWAITING_PAYMENT");
   });
+
+  test("ends pages and batches at 5,000 lines", async () => {
+    const { url } = await open<unknown>();
+    await using world = await startOrders(url);
+    const lineItems = Array.from({ length: 500 }, () => ({ sku: "TEA", quantity: 1 }));
+    const requests = Array.from({ length: 10 }, () => ({ order: anOrder({ lineItems }) }));
+    const [first] = requests;
+    await expect(
+      world.orders.batchCreateOrders({ requests: [...requests, ...(first ? [first] : [])] }),
+    ).rejects.toThrow("the orders have 5500 lines together, at most 5000 are created at once");
+    const { orders } = await world.orders.batchCreateOrders({ requests });
+    const more = await world.orders.batchCreateOrders({ requests: requests.slice(0, 2) });
+    const names = [...orders, ...more.orders].map(({ name }) => name);
+    await expect(world.orders.batchGetOrders({ names })).rejects.toThrow("the orders have 6000 lines together");
+    expect((await world.orders.batchGetOrders({ names: names.slice(0, 10) })).orders).toHaveLength(10);
+
+    const listed: string[] = [];
+    let pageToken = "";
+    do {
+      const page = await world.orders.listOrders({ pageSize: 1000, orderBy: "create_time", pageToken });
+      const lines = page.orders.reduce((sum, order) => sum + order.lineItems.length, 0);
+      expect(lines > 0 && lines <= 5000).toBe(true);
+      listed.push(...page.orders.map(({ name }) => name));
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+    expect(listed.toSorted()).toEqual(names.toSorted());
+  });
 });

@@ -191,7 +191,8 @@ export declare type ListItemsResponse = Message<"docket.inventory.v1.ListItemsRe
   items: Item[];
 
   /**
-   * Ask for the next page with it. Empty on the last page.
+   * Ask for the next page with it. Empty on the last page. A page ends early at about 2 MB, so that only this says whether
+   * there is more.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -340,7 +341,8 @@ export declare type ListStockMovementsResponse = Message<"docket.inventory.v1.Li
   movements: StockMovement[];
 
   /**
-   * Ask for the next page with it. Empty on the last page.
+   * Ask for the next page with it. Empty on the last page. A page ends early at about 2 MB, so that only this says whether
+   * there is more.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -570,7 +572,8 @@ export declare type ListReservationsResponse = Message<"docket.inventory.v1.List
   reservations: Reservation[];
 
   /**
-   * Ask for the next page with it. Empty on the last page.
+   * Ask for the next page with it. Empty on the last page. A page ends early at about 2 MB, so that only this says whether
+   * there is more.
    *
    * @generated from field: string next_page_token = 2;
    */

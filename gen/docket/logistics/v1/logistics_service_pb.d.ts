@@ -130,7 +130,8 @@ export declare type ListShipmentsResponse = Message<"docket.logistics.v1.ListShi
   shipments: Shipment[];
 
   /**
-   * Ask for the next page with it. Empty on the last page.
+   * Ask for the next page with it. Empty on the last page. A page ends early at about 2 MB, so that only this says whether
+   * there is more.
    *
    * @generated from field: string next_page_token = 2;
    */

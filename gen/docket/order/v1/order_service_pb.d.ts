@@ -65,7 +65,8 @@ export declare const CreateOrderRequestSchema: GenMessage<CreateOrderRequest>;
  */
 export declare type BatchCreateOrdersRequest = Message<"docket.order.v1.BatchCreateOrdersRequest"> & {
   /**
-   * The orders to create. Their own `request_id`, `wait` and `validate_only` must be empty.
+   * The orders to create, with at most 5,000 lines together. Their own `request_id`, `wait` and `validate_only` must be
+   * empty.
    *
    * @generated from field: repeated docket.order.v1.CreateOrderRequest requests = 1;
    */
@@ -132,7 +133,7 @@ export declare const GetOrderRequestSchema: GenMessage<GetOrderRequest>;
  */
 export declare type BatchGetOrdersRequest = Message<"docket.order.v1.BatchGetOrdersRequest"> & {
   /**
-   * The orders' resource names.
+   * The orders' resource names. The orders may have at most 5,000 lines together.
    *
    * @generated from field: repeated string names = 1;
    */
@@ -242,7 +243,8 @@ export declare type ListOrdersResponse = Message<"docket.order.v1.ListOrdersResp
   orders: Order[];
 
   /**
-   * Ask for the next page with it. Empty on the last page.
+   * Ask for the next page with it. Empty on the last page. A page ends early at about 2 MB, so that only this says whether
+   * there is more.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -590,7 +592,8 @@ export declare type ListOrderEventsResponse = Message<"docket.order.v1.ListOrder
   events: OrderEvent[];
 
   /**
-   * Ask for the next page with it. Empty on the last page.
+   * Ask for the next page with it. Empty on the last page. A page ends early at about 2 MB, so that only this says whether
+   * there is more.
    *
    * @generated from field: string next_page_token = 2;
    */

@@ -91,7 +91,8 @@ export declare type ListPaymentsResponse = Message<"docket.payment.v1.ListPaymen
   payments: Payment[];
 
   /**
-   * Ask for the next page with it. Empty on the last page.
+   * Ask for the next page with it. Empty on the last page. A page ends early at about 2 MB, so that only this says whether
+   * there is more.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -379,7 +380,8 @@ export declare type ListPaymentCallbacksResponse = Message<"docket.payment.v1.Li
   paymentCallbacks: PaymentCallback[];
 
   /**
-   * Ask for the next page with it. Empty on the last page.
+   * Ask for the next page with it. Empty on the last page. A page ends early at about 2 MB, so that only this says whether
+   * there is more.
    *
    * @generated from field: string next_page_token = 2;
    */
