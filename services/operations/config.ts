@@ -2,7 +2,7 @@
 export interface OperationsConfig {
   /** See `OpenOptions.url`. */
   readonly databaseUrl: string;
-  /** A key with the scope `admin` that always works; without it keys must exist already. */
+  /** A key with the scopes `admin` and `platform.admin` that always works. Without it keys must exist already. */
   readonly adminKey?: string;
   /** The tenant of the admin key. */
   readonly adminTenant: string;

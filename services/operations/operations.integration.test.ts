@@ -22,7 +22,7 @@ async function start(open: OpenTestDatabase, now = () => new Date()) {
       kind: "api_key" as const,
       tenant: "default",
       subject: "test",
-      scopes: new Set(["admin"]),
+      scopes: new Set(["admin", "platform.admin"]),
       ...principal,
     };
     const client = createClient(ApiKeyService, {
@@ -89,6 +89,85 @@ describeEachDatabase("the operations service", (open) => {
     await again[Symbol.asyncDispose]();
     expect(await running.usable(adminKey)).toBe(false);
     expect(await running.usable("dk_another")).toBe(true);
+  });
+
+  test("does not let the configured key be revoked, as the next start would bring it back", async () => {
+    await using running = await start(open);
+    await expect(running.as({}).revokeApiKey({ name: "apiKeys/admin" })).rejects.toThrow(
+      "change DOCKET_ADMIN_KEY, or delete the file admin-key",
+    );
+    expect(await running.usable(adminKey)).toBe(true);
+  });
+
+  test("forgets the configured key when none is configured any more", async () => {
+    await using running = await start(open);
+    const { adminKey: _, ...keyless } = running.config;
+    await using _again = await createOperationsService(keyless);
+    expect(await running.usable(adminKey)).toBe(false);
+  });
+
+  test("lets a key be revoked only by callers with all of its scopes", async () => {
+    await using running = await start(open);
+    const powerful = await running.as({}).createApiKey({ apiKey: { displayName: "x", scopes: ["admin"] } });
+    const clerk = running.as({ scopes: new Set(["operations.write", "orders.read"]) });
+    for (const name of [powerful.name, "apiKeys/admin"]) {
+      await expect(clerk.revokeApiKey({ name })).rejects.toThrow("permission_denied");
+    }
+    expect(await running.usable(powerful.key)).toBe(true);
+    const weak = await running.as({}).createApiKey({ apiKey: { displayName: "y", scopes: ["orders.read"] } });
+    await clerk.revokeApiKey({ name: weak.name });
+    expect(await running.usable(weak.key)).toBe(false);
+  });
+
+  describe("keeps an administrator within its tenant", () => {
+    const admin = { scopes: new Set(["admin"]) };
+
+    test("who creates, lists and revokes its own keys and no others", async () => {
+      await using running = await start(open);
+      const foreign = await running.as({}).createApiKey({
+        apiKey: { displayName: "x", scopes: ["orders.read"], tenant: "other" },
+      });
+      const local = running.as(admin);
+      const own = await local.createApiKey({ apiKey: { displayName: "y", scopes: ["admin"], tenant: "default" } });
+      await expect(
+        local.createApiKey({ apiKey: { displayName: "z", scopes: ["orders.read"], tenant: "other" } }),
+      ).rejects.toThrow("permission_denied");
+      for (const tenant of ["other", "-"]) {
+        await expect(local.listApiKeys({ tenant })).rejects.toThrow("permission_denied");
+      }
+      await expect(local.revokeApiKey({ name: foreign.name, tenant: "other" })).rejects.toThrow("permission_denied");
+      await expect(local.revokeApiKey({ name: foreign.name })).rejects.toThrow("does not exist");
+      expect(await running.usable(foreign.key)).toBe(true);
+      expect((await local.revokeApiKey({ name: own.name, tenant: "default" })).revokeTime).toBeDefined();
+    });
+
+    test("and grants nobody what names tenants, not even the configured key does", async () => {
+      await using running = await start(open);
+      for (const caller of [admin, {}]) {
+        const wanted = { displayName: "x", scopes: ["platform.admin"] };
+        await expect(running.as(caller).createApiKey({ apiKey: wanted })).rejects.toThrow(
+          "platform.admin cannot be granted",
+        );
+      }
+    });
+  });
+
+  test("lets an administrator of the platform list and revoke the keys of other tenants", async () => {
+    await using running = await start(open);
+    const platform = running.as({});
+    const made = await platform.createApiKey({
+      apiKey: { displayName: "x", scopes: ["orders.read"], tenant: "other" },
+    });
+    expect((await platform.listApiKeys({ tenant: "other" })).apiKeys.map(({ name }) => name)).toEqual([made.name]);
+    const everywhere = (await platform.listApiKeys({ tenant: "-" })).apiKeys;
+    expect(everywhere.map(({ tenant, name }) => [tenant, name])).toEqual(
+      expect.arrayContaining([
+        ["other", made.name],
+        ["default", "apiKeys/admin"],
+      ]),
+    );
+    await platform.revokeApiKey({ name: made.name, tenant: "other" });
+    expect(await running.usable(made.key)).toBe(false);
   });
 
   describe("hands on no more than the caller has", () => {

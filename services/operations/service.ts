@@ -9,7 +9,8 @@ import type { OperationsConfig } from "./config.ts";
 import type { OperationsContext } from "./context.ts";
 import { migrations } from "./db/migrations.ts";
 import type { OperationsDatabase } from "./db/schema.ts";
-import { hashKey, prefixOf } from "./domain/api-key.ts";
+import { configuredKeyId, hashKey, prefixOf } from "./domain/api-key.ts";
+import { configuredScopes } from "./domain/scopes.ts";
 import { routes } from "./routes.ts";
 import { replaceApiKey } from "./store/api-keys.ts";
 
@@ -39,18 +40,18 @@ export async function createOperationsService(
   };
 }
 
-/** The admin key is the configured one and no other: a new one takes the place of the old one. */
+/** Makes the configured key the only administrator's key: an older one stops working, also where none is configured now. */
 async function installAdminKey({ db, clock }: OperationsContext, config: OperationsConfig): Promise<void> {
   if (config.adminKey === undefined) {
-    return;
+    return replaceApiKey(db, configuredKeyId, undefined);
   }
-  await replaceApiKey(db, {
-    id: "admin",
+  await replaceApiKey(db, configuredKeyId, {
+    id: configuredKeyId,
     tenant_id: config.adminTenant,
     display_name: "Administrator (from the configuration)",
     key_hash: hashKey(config.adminKey),
     key_prefix: prefixOf(config.adminKey),
-    scopes: "admin",
+    scopes: configuredScopes.join(" "),
     expires_at: null,
     revoked_at: null,
     last_used_at: null,

@@ -22,9 +22,16 @@ export function createAuthentication(
   return failures === undefined ? authenticate : limitFailedAuthentications(authenticate, failures);
 }
 
-function jwtVerifier({ jwtIssuer, jwtAudience, jwtKeysUrl }: StandaloneConfig): VerifyToken | undefined {
+function jwtVerifier(config: StandaloneConfig): VerifyToken | undefined {
+  const { jwtIssuer, jwtAudience, jwtKeysUrl } = config;
   if (jwtIssuer === undefined || jwtAudience === undefined || jwtKeysUrl === undefined) {
     return undefined;
   }
-  return createJwtVerifier({ keys: new URL(jwtKeysUrl), issuer: jwtIssuer, audience: jwtAudience });
+  return createJwtVerifier({
+    keys: new URL(jwtKeysUrl),
+    issuer: jwtIssuer,
+    audience: jwtAudience,
+    maxLifetimeMs: config.jwtMaxLifetimeMs,
+    grantsPlatformAdmin: config.jwtPlatformAdmin,
+  });
 }

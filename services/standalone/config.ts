@@ -45,6 +45,10 @@ const settings = {
   jwtAudience: text("DOCKET_JWT_AUDIENCE", { fallback: undefined }),
   /** Where the issuer publishes its keys (a JWKS). */
   jwtKeysUrl: url("DOCKET_JWT_KEYS_URL", ["https", "http"], { fallback: undefined }),
+  /** JWTs that live longer are refused. */
+  jwtMaxLifetimeMs: milliseconds("DOCKET_JWT_MAX_LIFETIME", { fallback: 24 * 3_600_000 }),
+  /** Whether the issuer may grant `platform.admin`, which reaches the keys of every tenant. */
+  jwtPlatformAdmin: flag("DOCKET_JWT_PLATFORM_ADMIN", { fallback: false }),
   /** How others reach the HTTP port, for links and the sandbox's callbacks. Unset: the address that it is bound to. */
   publicUrl: url("DOCKET_PUBLIC_URL", ["http", "https"], { fallback: undefined }),
   /** Browsers' origins that may call, between commas; `*` for all. */

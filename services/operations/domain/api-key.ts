@@ -3,6 +3,9 @@ import { createHash, randomBytes } from "node:crypto";
 /** What every key begins with, so that a leaked one is recognized by scanners and by people. */
 const marker = "dk_";
 
+/** The id of the key that the configuration gives. */
+export const configuredKeyId = "admin";
+
 /** How many of a key's first characters are kept to recognize it by. */
 const prefixLength = 10;
 

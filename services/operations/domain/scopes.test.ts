@@ -33,6 +33,12 @@ describe("scopes", () => {
     expect(unknownScopes(["orders.read", "orders.fly"])).toEqual(["orders.fly"]);
   });
 
+  test("do not let an administrator of a tenant grant or revoke what names tenants", () => {
+    expect(unknownScopes(["platform.admin"])).toEqual(["platform.admin"]);
+    expect(scopesBeyond(new Set(["admin"]), ["platform.admin"])).toEqual(["platform.admin"]);
+    expect(scopesBeyond(new Set(["admin", "platform.admin"]), ["platform.admin", "orders.read"])).toEqual([]);
+  });
+
   test("can be handed on only by who has them", () => {
     expect(scopesBeyond(new Set(["orders.read"]), ["orders.read", "admin"])).toEqual(["admin"]);
     expect(scopesBeyond(new Set(["admin"]), ["orders.read", "admin"])).toEqual([]);

@@ -1,6 +1,7 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ApiKeyService } from "../../../gen/docket/operations/v1/api_key_service_pb.js";
+import { platformAdminScope } from "../../runtime/auth/scopes.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { invalidArgument, permissionDenied } from "../../runtime/errors.ts";
 import type { OperationsContext } from "../context.ts";
@@ -8,19 +9,23 @@ import { generateKey, hashKey, prefixOf } from "../domain/api-key.ts";
 import { scopes, scopesBeyond, unknownScopes } from "../domain/scopes.ts";
 import { insertApiKey } from "../store/api-keys.ts";
 import { toApiKey } from "./api-key-message.ts";
+import { tenantOf } from "./tenant-of.ts";
 
 export function createApiKey({ db, clock, ids }: OperationsContext): ServiceImpl<typeof ApiKeyService>["createApiKey"] {
   return async (request, context) => {
     const principal = principalOf(context);
     const nowMs = clock.now().getTime();
-    const { displayName, scopes: wanted = [], tenant, expireTime } = request.apiKey ?? {};
+    const { displayName, scopes: wanted = [], tenant: named = "", expireTime } = request.apiKey ?? {};
 
     const unknown = unknownScopes(wanted);
     if (unknown.length > 0) {
       throw invalidArgument(
         unknown.map((scope) => ({
           field: "api_key.scopes",
-          description: `there is no scope ${scope}; there are ${scopes.join(", ")}`,
+          description:
+            scope === platformAdminScope
+              ? `${scope} cannot be granted: only the configured key has it`
+              : `there is no scope ${scope}; there are ${scopes.join(", ")}`,
         })),
       );
     }
@@ -28,16 +33,15 @@ export function createApiKey({ db, clock, ids }: OperationsContext): ServiceImpl
     if (expiresAt !== null && expiresAt <= nowMs) {
       throw invalidArgument([{ field: "api_key.expire_time", description: "must be in the future" }]);
     }
-    const foreign = tenant !== undefined && tenant !== "" && tenant !== principal.tenant;
-    const mayAll = principal.kind === "service" || principal.scopes.has("admin");
-    if (!mayAll && (foreign || scopesBeyond(principal.scopes, wanted).length > 0)) {
+    const tenant = tenantOf(principal, named);
+    if (principal.kind !== "service" && scopesBeyond(principal.scopes, wanted).length > 0) {
       throw permissionDenied();
     }
 
     const key = generateKey();
     const row = {
       id: ids.next(),
-      tenant_id: tenant || principal.tenant,
+      tenant_id: tenant,
       display_name: displayName ?? "",
       key_hash: hashKey(key),
       key_prefix: prefixOf(key),

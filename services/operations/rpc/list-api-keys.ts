@@ -5,15 +5,23 @@ import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/page-token.ts
 import type { OperationsContext } from "../context.ts";
 import { listApiKeys as selectApiKeys } from "../store/api-keys.ts";
 import { toApiKey } from "./api-key-message.ts";
+import { tenantOf } from "./tenant-of.ts";
+
+/** What a request names to list the keys of every tenant (AIP-159). */
+const everyTenant = "-";
 
 export function listApiKeys({ db }: OperationsContext): ServiceImpl<typeof ApiKeyService>["listApiKeys"] {
   return async (request, context) => {
-    const { tenant } = principalOf(context);
+    const tenant = tenantOf(principalOf(context), request.tenant);
     const query = ["ListApiKeys", tenant];
     const [after] = decodePageToken(request.pageToken, query, ["text"]) ?? [];
     const size = pageSizeOf(request.pageSize);
 
-    const found = await selectApiKeys(db, tenant, { after, limit: size + 1 });
+    const found = await selectApiKeys(db, {
+      tenant: tenant === everyTenant ? undefined : tenant,
+      after,
+      limit: size + 1,
+    });
     const { rows, nextPageToken } = pageOf(found, size, query, ({ id }) => [id]);
     return {
       apiKeys: rows.map(toApiKey),

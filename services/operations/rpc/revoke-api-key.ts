@@ -1,20 +1,31 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ApiKeyService } from "../../../gen/docket/operations/v1/api_key_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
-import { notFound } from "../../runtime/errors.ts";
+import { notFound, permissionDenied } from "../../runtime/errors.ts";
 import type { OperationsContext } from "../context.ts";
+import { configuredKeyId } from "../domain/api-key.ts";
+import { scopesBeyond } from "../domain/scopes.ts";
+import { keyIsConfigured } from "../errors.ts";
 import { findApiKey, revokeApiKey as setRevoked } from "../store/api-keys.ts";
 import { toApiKey } from "./api-key-message.ts";
+import { tenantOf } from "./tenant-of.ts";
 
 export function revokeApiKey({ db, clock }: OperationsContext): ServiceImpl<typeof ApiKeyService>["revokeApiKey"] {
-  return async ({ name }, context) => {
-    const { tenant } = principalOf(context);
+  return async ({ name, tenant: named }, context) => {
+    const principal = principalOf(context);
+    const tenant = tenantOf(principal, named);
     const id = name.slice("apiKeys/".length);
-    await setRevoked(db, tenant, id, clock.now().getTime());
     const row = await findApiKey(db, tenant, id);
     if (!row) {
       throw notFound("docket.dev/ApiKey", name);
     }
-    return toApiKey(row);
+    if (principal.kind !== "service" && scopesBeyond(principal.scopes, row.scopes.split(" ")).length > 0) {
+      throw permissionDenied();
+    }
+    if (id === configuredKeyId) {
+      throw keyIsConfigured(name);
+    }
+    await setRevoked(db, tenant, id, clock.now().getTime());
+    return toApiKey((await findApiKey(db, tenant, id)) ?? row);
   };
 }

@@ -23,13 +23,15 @@ export function findApiKey({ kysely }: Db, tenant: string, id: string): Promise<
     .executeTakeFirst();
 }
 
-/** A page of a tenant's keys, the newest first, beginning after the key `after`. */
+/** A page of the keys of one tenant, or of all, the newest first, beginning after the key `after`. */
 export function listApiKeys(
   { kysely }: Db,
-  tenant: string,
-  page: { after: string | undefined; limit: number },
+  page: { tenant: string | undefined; after: string | undefined; limit: number },
 ): Promise<ApiKeyRow[]> {
-  let query = kysely.selectFrom("api_keys").selectAll().where("tenant_id", "=", tenant);
+  let query = kysely.selectFrom("api_keys").selectAll();
+  if (page.tenant !== undefined) {
+    query = query.where("tenant_id", "=", page.tenant);
+  }
   if (page.after !== undefined) {
     query = query.where("id", "<", page.after);
   }
@@ -51,10 +53,12 @@ export async function touchApiKey({ kysely }: Db, id: string, minuteMs: number):
   await kysely.updateTable("api_keys").set({ last_used_at: minuteMs }).where("id", "=", id).execute();
 }
 
-/** Makes `row` the key with its id, whatever was there before. */
-export async function replaceApiKey(db: Db, row: Insertable<ApiKeysTable>): Promise<void> {
+/** Makes `row` the only key with this id, or removes the key where there is no row. */
+export async function replaceApiKey(db: Db, id: string, row: Insertable<ApiKeysTable> | undefined): Promise<void> {
   await db.transaction(async (trx) => {
-    await trx.deleteFrom("api_keys").where("id", "=", row.id).execute();
-    await trx.insertInto("api_keys").values(row).execute();
+    await trx.deleteFrom("api_keys").where("id", "=", id).execute();
+    if (row !== undefined) {
+      await trx.insertInto("api_keys").values(row).execute();
+    }
   });
 }

@@ -1,6 +1,6 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Item } from "../../../gen/docket/inventory/v1/inventory_pb.js";
-import { adminScope } from "../../runtime/auth/access.ts";
+import { adminScope } from "../../runtime/auth/scopes.ts";
 import { type Principal, principalOf } from "../../runtime/context-values.ts";
 import { parseMoney } from "../../runtime/money.ts";
 import type { OrderContext } from "../context.ts";

@@ -6,15 +6,13 @@ import { permissionDenied, unauthenticated } from "../errors.ts";
 import { abortable, untilAborted } from "../serve/abort.ts";
 import type { Authenticate, Credential } from "./authenticate.ts";
 import type { WatchCredential } from "./credential-watch.ts";
+import { adminScope } from "./scopes.ts";
 
 /** Who may call a method, as its proto declares it. */
 export type Access =
   | { readonly kind: "open" }
   | { readonly kind: "internal" }
   | { readonly kind: "scopes"; readonly anyOf: readonly string[] };
-
-/** The scope that stands for every other one. */
-export const adminScope = "admin";
 
 /** The declaration of `(docket.options.v1.access)`; undefined where it is missing or says nothing. */
 export function accessOf(method: DescMethod): Access | undefined {

@@ -19,9 +19,13 @@ beforeAll(async () => {
 
 const good: JWTPayload = { iss: issuer, aud: audience, sub: "ann", tenant: "acme", scope: "orders.read orders.write" };
 
-const sign = (payload: JWTPayload, options: { kid?: string; exp?: string } = {}) =>
+const sign = (payload: JWTPayload, options: { kid?: string; exp?: string; typ?: string } = {}) =>
   new SignJWT(payload)
-    .setProtectedHeader({ alg: "ES256", kid: options.kid ?? "k1" })
+    .setProtectedHeader({
+      alg: "ES256",
+      kid: options.kid ?? "k1",
+      ...(options.typ !== undefined && { typ: options.typ }),
+    })
     .setExpirationTime(options.exp ?? "5m")
     .sign(pair.privateKey);
 
@@ -49,6 +53,15 @@ test("a token of another audience, issuer, time, key or algorithm is nobody's", 
     notYet: await sign({ ...good, nbf: Math.floor(Date.now() / 1000) + 600 }),
     tenantless: await sign(withoutTenant),
     emptyTenant: await sign({ ...good, tenant: "" }),
+    longTenant: await sign({ ...good, tenant: "a".repeat(64) }),
+    tenantOfAnotherForm: await sign({ ...good, tenant: "Acme/../other" }),
+    longSubject: await sign({ ...good, sub: "s".repeat(201) }),
+    subjectWithNewline: await sign({ ...good, sub: "ann\nroot" }),
+    logoutToken: await sign(good, { typ: "logout+jwt" }),
+    proofOfPossession: await sign(good, { typ: "dpop+jwt" }),
+    livesTooLong: await sign(good, { exp: "25h" }),
+    livedTooLong: await sign({ ...good, iat: Math.floor(Date.now() / 1000) - 25 * 3600 }),
+    issuedInTheFuture: await sign({ ...good, iat: Math.floor(Date.now() / 1000) + 600 }),
     neverExpires: await new SignJWT(good).setProtectedHeader({ alg: "ES256", kid: "k1" }).sign(pair.privateKey),
     unknownKey: await sign(good, { kid: "k2" }),
     forgedKey: await new SignJWT(good)
@@ -66,6 +79,20 @@ test("a token of another audience, issuer, time, key or algorithm is nobody's", 
   for (const [name, token] of Object.entries(tokens)) {
     expect([name, await verify(token, signal)]).toEqual([name, undefined]);
   }
+});
+
+test("an access token may say that it is one, in any of the ways that RFC 9068 allows", async () => {
+  for (const typ of ["JWT", "at+jwt", "AT+JWT", "application/at+jwt"]) {
+    expect([typ, (await verify(await sign(good, { typ }), signal))?.subject]).toEqual([typ, "ann"]);
+  }
+});
+
+test("a token does not name tenants unless the configuration lets its issuer grant that", async () => {
+  const token = await sign({ ...good, scope: "admin platform.admin" });
+  expect((await verify(token, signal))?.scopes).toEqual(new Set(["admin"]));
+  const keys = { keys: [{ ...(await exportJWK(pair.publicKey)), kid: "k1", alg: "ES256" }] };
+  const trusting = createJwtVerifier({ keys, issuer, audience, grantsPlatformAdmin: true });
+  expect((await trusting(token, signal))?.scopes).toEqual(new Set(["admin", "platform.admin"]));
 });
 
 test("trouble with the issuer's keys is UNAVAILABLE, and names no address", async () => {

@@ -52,6 +52,14 @@ export declare type ListApiKeysRequest = Message<"docket.operations.v1.ListApiKe
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * The tenant whose keys to list; `-` for those of every tenant. Empty: the caller's. Any other needs the scope
+   * `platform.admin`.
+   *
+   * @generated from field: string tenant = 3;
+   */
+  tenant: string;
 };
 
 /**
@@ -99,6 +107,13 @@ export declare type RevokeApiKeyRequest = Message<"docket.operations.v1.RevokeAp
    * @generated from field: string name = 1;
    */
   name: string;
+
+  /**
+   * The key's tenant. Empty: the caller's. Naming another needs the scope `platform.admin`.
+   *
+   * @generated from field: string tenant = 2;
+   */
+  tenant: string;
 };
 
 /**
@@ -154,7 +169,8 @@ export declare const AuthenticateApiKeyResponseSchema: GenMessage<AuthenticateAp
  */
 export declare const ApiKeyService: GenService<{
   /**
-   * Creates a key. The answer shows the key itself, once. A key can grant only scopes that its creator has.
+   * Creates a key. The response shows the key itself, once. A key can grant only scopes that its creator has, in its
+   * creator's tenant. Creating keys of other tenants needs the scope `platform.admin`.
    *
    * @generated from rpc docket.operations.v1.ApiKeyService.CreateApiKey
    */
@@ -164,7 +180,7 @@ export declare const ApiKeyService: GenService<{
     output: typeof ApiKeySchema;
   },
   /**
-   * Lists keys, the newest first.
+   * Lists the keys of a tenant, the newest first.
    *
    * @generated from rpc docket.operations.v1.ApiKeyService.ListApiKeys
    */
@@ -174,7 +190,11 @@ export declare const ApiKeyService: GenService<{
     output: typeof ListApiKeysResponseSchema;
   },
   /**
-   * Revokes a key: it is refused everywhere within a second. Revoking it again changes nothing.
+   * Revokes a key: it is refused within a second, and streams that were opened with it end with UNAUTHENTICATED. Revoking
+   * it again changes nothing. Revoking a key needs every scope that the key has.
+   *
+   * The configured administrator's key cannot be revoked: FAILED_PRECONDITION, reason API_KEY_IS_CONFIGURED. Change
+   * DOCKET_ADMIN_KEY and restart instead.
    *
    * @generated from rpc docket.operations.v1.ApiKeyService.RevokeApiKey
    */

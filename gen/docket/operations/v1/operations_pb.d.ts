@@ -35,14 +35,17 @@ export declare type ApiKey = Message<"docket.operations.v1.ApiKey"> & {
 
   /**
    * What it may do: `orders.read`, `orders.write`, `orders.price`, `items.read`, `items.write`, `payments.read`,
-   * `payments.write`, `shipments.read`, `shipments.write`, `operations.read`, `operations.write`, `admin`.
+   * `payments.write`, `shipments.read`, `shipments.write`, `operations.read`, `operations.write`, `admin`. `admin` stands
+   * for all of them within the tenant. `platform.admin`, which also reaches the keys of other tenants, cannot be
+   * granted: only the configured key has it.
    *
    * @generated from field: repeated string scopes = 3;
    */
   scopes: string[];
 
   /**
-   * The tenant whose data it reaches. Empty on creation: the caller's. Naming another needs the scope `admin`.
+   * The tenant whose data it reaches. Empty on creation: the caller's. Naming another needs the scope
+   * `platform.admin`.
    *
    * @generated from field: string tenant = 4;
    */

@@ -20,7 +20,8 @@ export declare const file_docket_options_v1_options: GenFile;
  */
 export declare type Access = Message<"docket.options.v1.Access"> & {
   /**
-   * The caller needs any one of these scopes. The scope `admin` grants every one.
+   * The caller needs any one of these scopes. The scope `admin` grants every one within
+   * the caller's tenant.
    *
    * @generated from field: repeated string scopes = 1;
    */
