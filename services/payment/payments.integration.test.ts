@@ -74,6 +74,8 @@ describeEachDatabase("the payment service", (open) => {
     const opened = await it.open(name, "");
     expect(opened.state).toBe(Payment_State.REQUIRES_ACTION);
     const { clientSecret, redirectUrl } = opened;
+    // Random, and not made from an id, which another id of the same millisecond gives away.
+    expect(clientSecret).toMatch(/^sbx_secret_[0-9a-f]{32}$/);
     expect(redirectUrl).toBe(`${it.publicUrl}/v1/sandboxPayments/${clientSecret}`);
     let header = new Headers();
     const page = await it.shopper.getSandboxPaymentPage({ clientSecret }, { onHeader: (sent) => (header = sent) });

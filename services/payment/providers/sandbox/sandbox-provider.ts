@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { Transaction } from "kysely";
 import { Webhook } from "standardwebhooks";
 import { verifiedMessageId } from "../../../runtime/callback-inbox/standard-webhooks.ts";
@@ -120,7 +121,7 @@ export function createSandboxProvider(options: SandboxOptions): SandboxProvider 
           amount: request.amount.minor,
           token: request.paymentToken,
           captureAutomatically: request.captureAutomatically,
-          clientSecret: `${reference}_secret_${ids.next()}`,
+          clientSecret: newClientSecret(),
           expiresAt: request.expireTime.getTime(),
         };
         if (await insertSandboxPayment(trx, asked)) {
@@ -174,4 +175,9 @@ export function createSandboxProvider(options: SandboxOptions): SandboxProvider 
     completePayment: async (clientSecret, decline) =>
       (await act("client_secret", clientSecret, { kind: decline ? "decline" : "pay", key: null })) !== undefined,
   };
+}
+
+/** 128 random bits: an id of `Ids` can be guessed from another one, as two of the same millisecond differ by one. */
+function newClientSecret(): string {
+  return `sbx_secret_${randomBytes(16).toString("hex")}`;
 }
