@@ -1,8 +1,13 @@
+import { createContextValues } from "@connectrpc/connect";
 import { expect, test } from "@jest/globals";
+import { type Principal, principalKey } from "./context-values.ts";
 import { requestIdOf } from "./request-id.ts";
 
-const withHeader = (value?: string) => ({
+const shop = { kind: "api_key", tenant: "acme", subject: "apiKeys/1", scopes: new Set<string>() } as const;
+
+const withHeader = (value?: string, principal: Principal = shop) => ({
   requestHeader: new Headers(value === undefined ? {} : { "idempotency-key": value }),
+  values: createContextValues().set(principalKey, principal),
 });
 
 test.each([
@@ -12,7 +17,12 @@ test.each([
   ["", '"a b"', "a b"],
   ["a", '"a"', "a"],
 ])("the field %j with the header %j gives %j", (requestId, header, expected) => {
-  expect(requestIdOf({ requestId }, withHeader(header))).toBe(expected);
+  expect(requestIdOf({ requestId }, withHeader(header))?.id).toBe(expected);
+});
+
+test("a key belongs to its caller, and those of services to their tenant", () => {
+  expect(requestIdOf({ requestId: "a" }, withHeader())?.caller).toBe("api_key:apiKeys/1");
+  expect(requestIdOf({ requestId: "a" }, withHeader(undefined, { ...shop, kind: "service" }))?.caller).toBe("");
 });
 
 test("a field and a header that differ are refused", () => {

@@ -1,9 +1,20 @@
 import type { HandlerContext } from "@connectrpc/connect";
+import { actorOf, principalKey } from "./context-values.ts";
 import { invalidArgument } from "./errors.ts";
 
 const HEADER = "Idempotency-Key";
 const FIELD = "request_id";
 const MAX_LENGTH = 128;
+
+/** An idempotency key, and whose it is. */
+export interface RequestKey {
+  readonly id: string;
+  /**
+   * The principal that may repeat the request: another one of the tenant, which may lack scopes of the first, gets no stored
+   * response. Empty for Docket's own services, which act for the tenant.
+   */
+  readonly caller: string;
+}
 
 /**
  * The caller's idempotency key: the request's field `request_id` (AIP-155) or the header `Idempotency-Key`, whose value may
@@ -13,8 +24,8 @@ const MAX_LENGTH = 128;
  */
 export function requestIdOf(
   request: { readonly requestId: string },
-  context: Pick<HandlerContext, "requestHeader">,
-): string | undefined {
+  context: Pick<HandlerContext, "requestHeader" | "values">,
+): RequestKey | undefined {
   const header = unquoted(context.requestHeader.get(HEADER) ?? "");
   const { requestId } = request;
   if (requestId !== "" && header !== "" && requestId !== header) {
@@ -27,7 +38,8 @@ export function requestIdOf(
   if (key.length > MAX_LENGTH || !/^[!-~]([ -~]*[!-~])?$/.test(key)) {
     throw invalidArgument([{ field: FIELD, description: `must be 1 to ${MAX_LENGTH} printable ASCII characters` }]);
   }
-  return key;
+  const principal = context.values.get(principalKey);
+  return { id: key, caller: principal === undefined || principal.kind === "service" ? "" : actorOf(principal) };
 }
 
 function unquoted(text: string): string {

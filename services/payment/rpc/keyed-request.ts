@@ -80,16 +80,14 @@ async function readAnswer({ db }: PaymentContext, payment: Payment, { id }: Oper
 }
 
 function callerKeyOf({ method, request, context }: KeyedRequest): CallerKey | undefined {
-  const requestId = requestIdOf(request, context);
-  return requestId === undefined
-    ? undefined
-    : { requestKey: `${method.name}/${requestId}`, requestHash: hashRequest(method.input, request) };
+  const key = requestIdOf(request, context);
+  return key && { requestKey: `${method.name}/${key.id}`, requestHash: hashRequest(method.input, request, key.caller) };
 }
 
 function keyReused(requestId: string) {
   return alreadyExists(
     "IDEMPOTENCY_KEY_REUSED",
-    "the key was used for another request; take a new one for this request",
+    "the key was used for another request or by another caller; use a new one for this request",
     { request_id: requestId },
   );
 }

@@ -45,6 +45,7 @@ async function effect(trx: Transaction<Tables>) {
 
 interface Options {
   requestId?: string;
+  caller?: string;
   externalId?: string;
   tenant?: string;
   at?: number;
@@ -53,11 +54,12 @@ interface Options {
 
 function run(
   db: Database<Tables>,
-  { requestId, externalId = "A-1", tenant = "t", at = Date.now(), fn = effect }: Options,
+  { requestId, caller = "", externalId = "A-1", tenant = "t", at = Date.now(), fn = effect }: Options,
 ) {
   const request = create(CreateOrderRequestSchema, { order: { externalId }, requestId: requestId ?? "" });
   const clock = { now: () => new Date(at), monotonicMs: () => 0 };
-  return idempotent(db, { tenant, method: OrderService.method.createOrder, requestId, request, clock }, fn);
+  const key = requestId === undefined ? undefined : { id: requestId, caller };
+  return idempotent(db, { tenant, method: OrderService.method.createOrder, requestId: key, request, clock }, fn);
 }
 
 const countEffects = async (db: Database<Tables>) =>
@@ -117,6 +119,16 @@ describeEachDatabase("a mutation with a key", (open, dialect) => {
 
     await run(db, { requestId: "k", tenant: "u", externalId: "A-2" });
     expect(await countEffects(db)).toBe(2);
+  });
+
+  test("is refused for another caller of the tenant, who gets no response that is not its own", async () => {
+    await using db = await openEffects(open);
+    const first = await run(db, { requestId: "k", caller: "api_key:apiKeys/1" });
+
+    const refused = await run(db, { requestId: "k", caller: "api_key:apiKeys/2" }).catch((error) => error);
+    expect(reasonOf(refused)).toBe("IDEMPOTENCY_KEY_REUSED");
+    expect(await run(db, { requestId: "k", caller: "api_key:apiKeys/1" })).toEqual(first);
+    expect(await countEffects(db)).toBe(1);
   });
 
   test("leaves the key unused when it fails", async () => {

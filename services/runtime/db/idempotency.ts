@@ -3,6 +3,7 @@ import { type DescMessage, type DescMethod, fromBinary, type MessageShape, toBin
 import type { Transaction } from "kysely";
 import type { Clock } from "../clock.ts";
 import { aborted, alreadyExists } from "../errors.ts";
+import type { RequestKey } from "../request-id.ts";
 import { type AnyTransaction, tablesOf, withTables } from "./any-transaction.ts";
 import { bytes, epochMs, notNull, tenantId, text } from "./columns.ts";
 import type { Database } from "./connect.ts";
@@ -54,7 +55,7 @@ export interface IdempotentCall<Input extends DescMessage, Output extends DescMe
   tenant: string;
   method: DescMethod & { input: Input; output: Output };
   /** The caller's key, see `requestIdOf`; without one the mutation is simply carried out. */
-  requestId: string | undefined;
+  requestId: RequestKey | undefined;
   request: MessageShape<Input>;
   clock: Clock;
   signal?: AbortSignal | undefined;
@@ -67,14 +68,15 @@ const LOOKUP_PAUSE_MS = 200;
 
 /**
  * Carries a mutation out in a transaction, together with its key, the request's hash and the response: all of it is
- * committed, or nothing. The same key with the same request gives the stored response, from any process, without `fn`.
+ * committed, or nothing. The same key with the same request of the same caller gives the stored response, from any
+ * process, without `fn`.
  * While another call with the key runs, this one waits for it.
  *
  * `fn` is repeated like that of `Database.transaction`. What it throws leaves the key unused. When the answer to COMMIT is
  * lost, the key is looked up, so that a mutation with a key is never carried out twice and never reported lost when it
  * took place.
  *
- * @throws ConnectError ALREADY_EXISTS, reason IDEMPOTENCY_KEY_REUSED, when the key stands for another request;
+ * @throws ConnectError ALREADY_EXISTS, reason IDEMPOTENCY_KEY_REUSED, when the key stands for another request or caller;
  *   ABORTED, reason REQUEST_IN_PROGRESS, with RetryInfo, when the other call takes longer than a lock is waited for.
  */
 export async function idempotent<DB extends IdempotencyTables, Input extends DescMessage, Output extends DescMessage>(
@@ -89,8 +91,8 @@ export async function idempotent<DB extends IdempotencyTables, Input extends Des
   const claim: Claim = {
     tenant_id: call.tenant,
     method: `${call.method.parent.typeName}/${call.method.name}`,
-    request_id: requestId,
-    request_hash: hashRequest(call.method.input, call.request),
+    request_id: requestId.id,
+    request_hash: hashRequest(call.method.input, call.request, requestId.caller),
     created_at: call.clock.now().getTime(),
   };
   const carryOut = async (trx: Transaction<DB>) => {
@@ -177,7 +179,7 @@ async function takeKey(trx: AnyTransaction, claim: Claim): Promise<Uint8Array | 
   if (row.request_hash !== claim.request_hash) {
     throw alreadyExists(
       "IDEMPOTENCY_KEY_REUSED",
-      "the key was used for another request; take a new one for this request",
+      "the key was used for another request or by another caller; use a new one for this request",
       {
         request_id: claim.request_id,
       },

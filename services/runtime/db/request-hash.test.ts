@@ -10,8 +10,8 @@ test("the order of a map's entries does not matter", () => {
   fc.assert(
     fc.property(fc.dictionary(key, fc.string()), (metadata) => {
       const reversed = Object.fromEntries(Object.entries(metadata).reverse());
-      expect(hashRequest(ErrorInfoSchema, create(ErrorInfoSchema, { metadata: reversed }))).toBe(
-        hashRequest(ErrorInfoSchema, create(ErrorInfoSchema, { metadata })),
+      expect(hashRequest(ErrorInfoSchema, create(ErrorInfoSchema, { metadata: reversed }), "")).toBe(
+        hashRequest(ErrorInfoSchema, create(ErrorInfoSchema, { metadata }), ""),
       );
     }),
   );
@@ -20,7 +20,7 @@ test("the order of a map's entries does not matter", () => {
 test("the key, the wait and the dry run do not matter, anything else does", () => {
   const order = { externalId: "A-1", labels: { b: "2", a: "1" } };
   const request = create(CreateOrderRequestSchema, { order });
-  const hash = hashRequest(CreateOrderRequestSchema, request);
+  const hash = hashRequest(CreateOrderRequestSchema, request, "");
   const again = {
     order: { ...order, labels: { a: "1", b: "2" } },
     requestId: "k",
@@ -29,14 +29,14 @@ test("the key, the wait and the dry run do not matter, anything else does", () =
   };
   const other = { order: { ...order, labels: { a: "2", b: "2" } } };
 
-  expect(hashRequest(CreateOrderRequestSchema, create(CreateOrderRequestSchema, again))).toBe(hash);
-  expect(hashRequest(CreateOrderRequestSchema, create(CreateOrderRequestSchema, other))).not.toBe(hash);
+  expect(hashRequest(CreateOrderRequestSchema, create(CreateOrderRequestSchema, again), "")).toBe(hash);
+  expect(hashRequest(CreateOrderRequestSchema, create(CreateOrderRequestSchema, other), "")).not.toBe(hash);
 });
 
 test("the request itself is left as it is", () => {
   const request = create(CreateOrderRequestSchema, { requestId: "k" });
 
-  hashRequest(CreateOrderRequestSchema, request);
+  hashRequest(CreateOrderRequestSchema, request, "");
 
   expect(request.requestId).toBe("k");
 });

@@ -6,10 +6,14 @@ import { isReflectMessage, type ReflectMessage, reflect } from "@bufbuild/protob
 const IGNORED_FIELDS = ["request_id", "wait", "validate_only"];
 
 /**
- * SHA-256, hex, of what a request asks for: two requests have the same hash when they are equal but for `request_id`,
- * `wait` and `validate_only`, in whatever order the entries of their maps came.
+ * SHA-256, hex, of what a request asks for: two requests of one caller (see `RequestKey.caller`) have the same hash when
+ * they are equal but for `request_id`, `wait` and `validate_only`, in whatever order the entries of their maps came.
  */
-export function hashRequest<Desc extends DescMessage>(schema: Desc, request: MessageShape<Desc>): string {
+export function hashRequest<Desc extends DescMessage>(
+  schema: Desc,
+  request: MessageShape<Desc>,
+  caller: string,
+): string {
   const copy = clone(schema, request);
   const message = reflect(schema, copy);
   for (const name of IGNORED_FIELDS) {
@@ -19,7 +23,7 @@ export function hashRequest<Desc extends DescMessage>(schema: Desc, request: Mes
     }
   }
   sortMaps(message);
-  return createHash("sha256").update(toBinary(schema, copy)).digest("hex");
+  return createHash("sha256").update(toBinary(schema, copy)).update(caller).digest("hex");
 }
 
 /** Puts the entries of all maps, at every depth, into the order of their keys. */
