@@ -36,8 +36,13 @@ export interface AuthenticateOptions {
 /** A header, a payload and a signature in base64url; the header is a JSON object, which begins with `{"`. */
 const jwtForm = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/;
 
+/** More characters than any API key has: such a token is refused without a lookup. */
+const maxKeyLength = 512;
+
 /** Sends each credential to whom it concerns. A bearer token in the form of a JWT is one; any other is an API key. */
-export function createAuthenticate({ apiKey, jwt, service }: AuthenticateOptions): Authenticate {
+export function createAuthenticate({ apiKey: lookUp, jwt, service }: AuthenticateOptions): Authenticate {
+  const apiKey: VerifyToken = async (token, signal) =>
+    token.length > maxKeyLength ? undefined : lookUp(token, signal);
   return async ({ scheme, token }, _header, signal) => {
     switch (scheme) {
       case "api_key":
