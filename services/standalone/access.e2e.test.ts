@@ -1,123 +1,168 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import { InventoryService } from "../../gen/docket/inventory/v1/inventory_service_pb.js";
-import { LogisticsService } from "../../gen/docket/logistics/v1/logistics_service_pb.js";
-import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
-import { DeadLetterService } from "../../gen/docket/operations/v1/dead_letter_service_pb.js";
-import { SagaService } from "../../gen/docket/operations/v1/saga_service_pb.js";
-import { WebhookService } from "../../gen/docket/operations/v1/webhook_service_pb.js";
-import { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
-import { PaymentService } from "../../gen/docket/payment/v1/payment_service_pb.js";
-import { accessOf } from "../runtime/auth/access.ts";
+import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.js";
+import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
 import { readStandaloneConfig } from "./config.ts";
+import { expectedAccess } from "./testing/expected-access.ts";
+import { type RawWire, rawWires, type Verdict } from "./testing/raw-calls.ts";
+import { declaredAccess, servedMethods } from "./testing/served-methods.ts";
+import { expectSoon } from "./testing/soon.ts";
 import { startDocket, type TestDocket } from "./testing/start-docket.ts";
+import { startTokenIssuer, type TokenIssuer } from "./testing/token-issuer.ts";
 
-const issuer = "https://issuer.example";
-const audience = "docket";
+/** A caller, and what it is known to be: undefined for one that is not accepted at all. */
+interface Caller {
+  readonly name: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly scopes: ReadonlySet<string> | undefined;
+}
 
-const services = [
-  ApiKeyService,
-  DeadLetterService,
-  SagaService,
-  WebhookService,
-  InventoryService,
-  LogisticsService,
-  OrderService,
-  PaymentService,
-];
-const unaryMethods = services.flatMap(({ methods }) => methods).filter(({ methodKind }) => methodKind === "unary");
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+const nameOf = ({ parent, name }: DescMethod) => `${parent.typeName}/${name}`;
+const callsAtOnce = 32;
 
 describe("access", () => {
   let docket: TestDocket;
-  let issuerServer: Server;
-  let sign: (
-    claims: Record<string, unknown>,
-    options?: { expires?: string; key?: Parameters<SignJWT["sign"]>[0] },
-  ) => Promise<string>;
+  let issuer: TokenIssuer;
+  let wires: RawWire[];
+  let methods: readonly DescMethod[];
 
   beforeAll(async () => {
-    const { publicKey, privateKey } = await generateKeyPair("ES256", { extractable: true });
-    const keys = { keys: [{ ...(await exportJWK(publicKey)), alg: "ES256", kid: "one" }] };
-    issuerServer = createServer((_request, response) => response.end(JSON.stringify(keys))).listen(0, "127.0.0.1");
-    await new Promise((resolve) => issuerServer.once("listening", resolve));
-    sign = (claims, { expires = "5m", key = privateKey } = {}) =>
-      new SignJWT(claims)
-        .setProtectedHeader({ alg: "ES256", kid: "one" })
-        .setIssuer(issuer)
-        .setAudience(String(claims["aud"] ?? audience))
-        .setSubject("somebody")
-        .setExpirationTime(expires)
-        .sign(key);
-    const port = (issuerServer.address() as AddressInfo).port;
-    docket = await startDocket({
-      DOCKET_JWT_ISSUER: issuer,
-      DOCKET_JWT_AUDIENCE: audience,
-      DOCKET_JWT_KEYS_URL: `http://127.0.0.1:${port}/keys`,
-    });
-  }, 60_000);
+    issuer = await startTokenIssuer();
+    docket = await startDocket({ ...issuer.environment, DOCKET_JWT_PLATFORM_ADMIN: "true" });
+    const { httpUrl, grpcAddress } = docket.running;
+    wires = rawWires(httpUrl, grpcAddress);
+    // Reflection does not list itself.
+    methods = [...(await servedMethods(grpcAddress)), ...ReflectionV1.methods, ...ReflectionV1Alpha.methods];
+  }, 120_000);
   afterAll(async () => {
+    for (const wire of wires ?? []) {
+      wire[Symbol.dispose]();
+    }
     await docket?.[Symbol.asyncDispose]();
-    issuerServer?.close();
+    await issuer?.[Symbol.asyncDispose]();
   });
 
-  /** The HTTP status of a Connect call with an empty request: access is decided before the request is looked at. */
-  async function statusOf(path: string, credential?: string): Promise<number> {
-    const response = await fetch(`${docket.running.httpUrl}${path}`, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        ...(credential !== undefined && { authorization: `Bearer ${credential}` }),
+  const createKey = (scopes: readonly string[], options: { tenant?: string; expiresAtMs?: number } = {}) =>
+    docket.admin.apiKeys.createApiKey({
+      apiKey: {
+        displayName: "matrix",
+        scopes: [...scopes],
+        tenant: options.tenant ?? "acme",
+        ...(options.expiresAtMs !== undefined && { expireTime: timestampFromMs(options.expiresAtMs) }),
       },
-      body: "{}",
     });
-    await response.arrayBuffer();
-    return response.status;
+
+  /** Whether the key opens a method that any key with its scope may call. */
+  const isAccepted = async (key: string): Promise<boolean> => {
+    const { status } = await fetch(`${docket.running.httpUrl}/v1/orders`, { headers: bearer(key) });
+    return status === 200;
+  };
+
+  async function unknownCallers(): Promise<Caller[]> {
+    const revoked = await createKey(["admin"]);
+    const expired = await createKey(["admin"], { expiresAtMs: Date.now() + 2_000 });
+    await docket.admin.apiKeys.revokeApiKey({ name: revoked.name, tenant: "acme" });
+    await expectSoon(() => isAccepted(revoked.key), false);
+    await expectSoon(() => isAccepted(expired.key), false);
+    const claims = { tenant: "acme", scope: "admin platform.admin" };
+    const none = `${btoa('{"alg":"none"}').replaceAll("=", "")}.${btoa(JSON.stringify({ ...claims, sub: "x", exp: 4e9 })).replaceAll("=", "")}.`;
+    const headers: Record<string, Record<string, string>> = {
+      "no credential": {},
+      "another scheme": { authorization: "Basic YWRtaW46YWRtaW4=" },
+      "a malformed credential": bearer("a, Bearer b"),
+      "a guessed key": bearer("dk_guessed"),
+      "a key that is too long": { "x-api-key": "k".repeat(2_000) },
+      "a revoked key": bearer(revoked.key),
+      "an expired key": { "x-api-key": expired.key },
+      "an expired token": bearer(await issuer.sign(claims, { expires: "-5m" })),
+      "a forged token": bearer(await issuer.sign(claims, { forged: true })),
+      "an unsigned token": bearer(none),
+      "a token for others": bearer(await issuer.sign({ ...claims, aud: "another" })),
+      "a forged service token": { authorization: `Service ${await issuer.sign(claims)}` },
+    };
+    return Object.entries(headers).map(([name, header]) => ({ name, headers: header, scopes: undefined }));
   }
 
-  const orders = "/docket.order.v1.OrderService/ListOrders";
+  async function knownCallers(): Promise<Caller[]> {
+    const asked = [...new Set(Object.values(expectedAccess).flatMap(scopesOf))].sort();
+    const jwt = async (name: string, scopes: readonly string[]): Promise<Caller> => ({
+      name,
+      headers: bearer(await issuer.sign({ tenant: "acme", scope: scopes.join(" ") })),
+      scopes: new Set(scopes),
+    });
+    const key = async (name: string, scopes: readonly string[], tenant: string): Promise<Caller> => ({
+      name,
+      headers: bearer((await createKey(scopes, { tenant })).key),
+      scopes: new Set(scopes),
+    });
+    const alternatives = new Set(Object.values(expectedAccess).map((access) => scopesOf(access).join(" ")));
+    return Promise.all([
+      jwt("no scope", []),
+      jwt("an unknown scope", ["orders", "orders.", "ORDERS.WRITE", "admins", "*"]),
+      jwt("platform.admin alone", ["platform.admin"]),
+      ...[...asked, "orders.price"].map((scope) => jwt(`${scope} alone`, [scope])),
+      ...[...alternatives].map((needed) =>
+        jwt(
+          `all scopes but ${needed || "none"}`,
+          asked.filter((scope) => !needed.split(" ").includes(scope)),
+        ),
+      ),
+      key("a key with orders.read", ["orders.read"], "acme"),
+      key("an administrator", ["admin"], "acme"),
+      key("an administrator of another tenant", ["admin"], "other"),
+      { name: "the configured key", headers: bearer(docket.running.adminKey), scopes: new Set(["admin"]) },
+    ]);
+  }
 
-  test("is given to a JWT of the configured issuer, within its scopes and its tenant", async () => {
-    expect(await statusOf(orders, await sign({ tenant: "t1", scope: "orders.read items.read" }))).toBe(200);
-    expect(await statusOf(orders, await sign({ tenant: "t1", scope: "items.read" }))).toBe(403);
+  test("is declared for every method that is served, as this list expects it", () => {
+    const declared = methods.map((method) => [
+      nameOf(method),
+      nameOf(method).startsWith("docket.") ? declaredAccess(method) : "open",
+    ]);
+    expect(Object.fromEntries(declared)).toEqual(expectedAccess);
   });
 
-  test("is refused to any other JWT", async () => {
-    const stranger = (await generateKeyPair("ES256")).privateKey;
-    const claims = { tenant: "t1", scope: "orders.read" };
-    const none = `${btoa('{"alg":"none"}').replace(/=/g, "")}.${btoa(JSON.stringify({ ...claims, iss: issuer, aud: audience, sub: "x", exp: 4e9 })).replace(/=/g, "")}.`;
-    expect(await statusOf(orders, await sign(claims, { key: stranger }))).toBe(401);
-    expect(await statusOf(orders, await sign(claims, { expires: "-5m" }))).toBe(401);
-    expect(await statusOf(orders, await sign({ ...claims, aud: "another" }))).toBe(401);
-    expect(await statusOf(orders, await sign({ scope: "orders.read" }))).toBe(401);
-    expect(await statusOf(orders, none)).toBe(401);
-  });
-
-  test.each(unaryMethods.map((method) => [`${method.parent.typeName}/${method.name}`, method] as const))(
-    "to %s is what the contract declares",
-    async (name, method) => {
-      const access = accessOf(method);
-      const path = `/${name}`;
-      const scopeless = await sign({ tenant: "t1", scope: "nothing" });
-      if (access?.kind === "open") {
-        expect([401, 403]).not.toContain(await statusOf(path));
-        return;
+  test("is what the list expects, for every caller, on every wire", async () => {
+    const callers = [...(await unknownCallers()), ...(await knownCallers())];
+    const cells = methods.flatMap((method) =>
+      callers.flatMap((caller) =>
+        wires.filter((wire) => wire.serves(method)).map((wire) => ({ method, caller, wire })),
+      ),
+    );
+    expect(cells.length).toBeGreaterThan(1_000);
+    const wrong: string[] = [];
+    const work = cells.values();
+    const worker = async () => {
+      for (const { method, caller, wire } of work) {
+        const wanted = expectedVerdict(expectedAccess[nameOf(method)] ?? "undeclared", caller);
+        const got = await wire.call(method, caller.headers).catch((error: unknown) => String(error));
+        if (got !== wanted) {
+          wrong.push(`${nameOf(method)} with ${caller.name} over ${wire.name}: ${got} instead of ${wanted}`);
+        }
       }
-      expect(await statusOf(path)).toBe(401);
-      expect(await statusOf(path, "dk_wrong")).toBe(401);
-      expect(await statusOf(path, scopeless)).toBe(403);
-      if (access?.kind === "internal") {
-        expect(await statusOf(path, await sign({ tenant: "t1", scope: "admin" }))).toBe(403);
-        return;
-      }
-      for (const scope of access?.anyOf ?? []) {
-        expect([401, 403]).not.toContain(await statusOf(path, await sign({ tenant: "t1", scope })));
-      }
-    },
-  );
+    };
+    await Promise.all(Array.from({ length: callsAtOnce }, worker));
+    expect(wrong).toEqual([]);
+  }, 600_000);
 });
 
+function scopesOf(access: string): string[] {
+  return access === "open" || access === "internal" ? [] : access.split(" | ");
+}
+
+function expectedVerdict(access: string, { scopes }: Caller): Verdict {
+  if (access === "open") {
+    return "admitted";
+  }
+  if (scopes === undefined) {
+    return "UNAUTHENTICATED";
+  }
+  const isAllowed = access !== "internal" && (scopes.has("admin") || scopesOf(access).some((it) => scopes.has(it)));
+  return isAllowed ? "admitted" : "PERMISSION_DENIED";
+}
+
 test("JWT settings that belong together are asked for together", () => {
-  expect(() => readStandaloneConfig({ DOCKET_JWT_ISSUER: issuer })).toThrow("go together");
+  expect(() => readStandaloneConfig({ DOCKET_JWT_ISSUER: "https://issuer.example" })).toThrow("go together");
 });
