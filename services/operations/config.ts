@@ -6,4 +6,6 @@ export interface OperationsConfig {
   readonly adminKey?: string;
   /** The tenant of the admin key. */
   readonly adminTenant: string;
+  /** How long the audit trail is kept, in milliseconds. */
+  readonly auditRetentionMs: number;
 }

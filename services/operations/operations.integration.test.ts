@@ -1,23 +1,35 @@
+import { create, type DescService, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Client, createClient, createContextValues } from "@connectrpc/connect";
 import { describe, expect, test } from "@jest/globals";
+import { AuditEventSchema, AuditRecordedSchema } from "../../gen/docket/audit/v1/audit_pb.js";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
+import { AuditService } from "../../gen/docket/operations/v1/audit_service_pb.js";
 import { WebhookService } from "../../gen/docket/operations/v1/webhook_service_pb.js";
+import { createInProcessBus } from "../runtime/bus/in-process.ts";
 import { type Principal, principalKey } from "../runtime/context-values.ts";
+import { openDatabase } from "../runtime/db/connect.ts";
+import { createLogger } from "../runtime/log.ts";
 import { createLocalTransport } from "../runtime/serve/local-transport.ts";
 import { describeEachDatabase, type OpenTestDatabase } from "../runtime/testing/databases.ts";
+import { until } from "../runtime/testing/until.ts";
+import type { OperationsDatabase } from "./db/schema.ts";
 import { createOperationsService } from "./service.ts";
+import { deleteAuditEvents } from "./store/audit-events.ts";
 
 const adminKey = "dk_test-admin-key";
+const log = createLogger({ level: "silent", name: "test" });
 
 /** The service on an empty database, and clients that call as anybody. */
 async function start(open: OpenTestDatabase, now = () => new Date()) {
   const { url } = await open();
-  const config = { databaseUrl: url, adminKey, adminTenant: "default" };
+  const config = { databaseUrl: url, adminKey, adminTenant: "default", auditRetentionMs: 3_600_000 };
   const clock = { now, monotonicMs: () => performance.now() };
-  const service = await createOperationsService(config, { clock });
+  const bus = createInProcessBus({ log });
+  const service = await createOperationsService(config, { clock, bus, log });
   const { transport, mount } = createLocalTransport({ interceptors: [] });
   mount(service.specs);
-  const as = (principal: Partial<Principal>): Client<typeof ApiKeyService> => {
+  const clientOf = <Desc extends DescService>(desc: Desc, principal: Partial<Principal>): Client<Desc> => {
     const caller = {
       kind: "api_key" as const,
       tenant: "default",
@@ -25,15 +37,25 @@ async function start(open: OpenTestDatabase, now = () => new Date()) {
       scopes: new Set(["admin", "platform.admin"]),
       ...principal,
     };
-    const client = createClient(ApiKeyService, {
+    return createClient(desc, {
       ...transport,
       unary: (method, signal, timeoutMs, header, input) =>
         transport.unary(method, signal, timeoutMs, header, input, createContextValues().set(principalKey, caller)),
     });
-    return client;
   };
+  const as = (principal: Partial<Principal>) => clientOf(ApiKeyService, principal);
+  const audit = (principal: Partial<Principal>) => clientOf(AuditService, principal);
   const usable = async (key: string) => (await as({}).authenticateApiKey({ key })).apiKey !== undefined;
-  return { config, service, transport, as, usable, [Symbol.asyncDispose]: () => service[Symbol.asyncDispose]() };
+  return {
+    config,
+    service,
+    bus,
+    transport,
+    as,
+    audit,
+    usable,
+    [Symbol.asyncDispose]: () => service[Symbol.asyncDispose](),
+  };
 }
 
 describeEachDatabase("the operations service", (open) => {
@@ -222,6 +244,95 @@ describeEachDatabase("the operations service", (open) => {
     } while (pageToken !== "");
     expect(listed).toEqual(made);
     await expect(running.as({ tenant: "other" }).listApiKeys({ pageToken: "AAAA" })).rejects.toThrow("page_token");
+  });
+
+  describe("keeps an audit trail", () => {
+    const auditor = { subject: "apiKeys/1", scopes: new Set(["admin", "platform.admin"]) };
+
+    test("of keys that are created and revoked, in the tenants of the key and of the caller", async () => {
+      await using running = await start(open);
+      const keys = running.as(auditor);
+      const made = await keys.createApiKey({
+        apiKey: { displayName: "Ada's shop", scopes: ["orders.read"], tenant: "other" },
+      });
+      await keys.revokeApiKey({ name: made.name, tenant: "other" });
+      await keys.revokeApiKey({ name: made.name, tenant: "other" });
+      await expect(keys.revokeApiKey({ name: "apiKeys/admin" })).rejects.toThrow("failed_precondition");
+
+      for (const tenant of ["", "other"]) {
+        const { auditEvents } = await running.audit(auditor).listAuditEvents({ tenant });
+        expect(auditEvents).toMatchObject([
+          { method: "docket.operations.v1.ApiKeyService/RevokeApiKey", resource: made.name },
+          {
+            method: "docket.operations.v1.ApiKeyService/CreateApiKey",
+            actor: "api_key:apiKeys/1",
+            resource: made.name,
+            details: { tenant: "other", scopes: "orders.read" },
+          },
+        ]);
+        expect(JSON.stringify(auditEvents.map(({ details }) => details))).not.toMatch(/Ada|dk_/);
+      }
+      await expect(running.audit({ scopes: new Set(["admin"]) }).listAuditEvents({ tenant: "other" })).rejects.toThrow(
+        "permission_denied",
+      );
+    });
+
+    test("of what other services report, once however often the event comes", async () => {
+      await using running = await start(open);
+      const auditEvent = create(AuditEventSchema, {
+        actor: "jwt:ann",
+        method: "docket.payment.v1.PaymentService/RefundPayment",
+        resource: "orders/1/payments/1",
+        details: { amount: "100" },
+        clientAddress: "192.0.2.1",
+        requestId: "r-1",
+      });
+      const event = {
+        id: "01h0000000000000000000000a",
+        type: AuditRecordedSchema.typeName,
+        source: "docket/payment",
+        aggregate: "orders/1",
+        sequence: 1,
+        tenant: "default",
+        time: new Date("2026-01-01T00:00:00Z"),
+        data: toBinary(AuditRecordedSchema, create(AuditRecordedSchema, { auditEvent })),
+        extensions: {},
+      };
+      await running.bus.publish([event]);
+      await running.bus.publish([event]);
+      const listed = async () => (await running.audit(auditor).listAuditEvents({})).auditEvents;
+      await until(async () => (await listed()).length > 0);
+      const createTime = timestampFromMs(event.time.getTime());
+      expect(await listed()).toEqual([{ ...auditEvent, name: `auditEvents/${event.id}`, createTime }]);
+    });
+
+    test("that is filtered and listed page by page, each act once, and forgotten after its time", async () => {
+      let nowMs = Date.parse("2026-01-01T00:00:00Z");
+      await using running = await start(open, () => new Date(nowMs));
+      const keys = running.as(auditor);
+      for (let i = 0; i < 5; i += 1) {
+        nowMs += 1_000;
+        await keys.createApiKey({ apiKey: { displayName: `key ${i}`, scopes: ["orders.read"] } });
+      }
+      await running.as({ subject: "apiKeys/2" }).createApiKey({ apiKey: { displayName: "x", scopes: ["admin"] } });
+      const { listAuditEvents } = running.audit(auditor);
+      const filter = 'actor = "api_key:apiKeys/1" AND create_time > "2026-01-01T00:00:01Z"';
+      const listed: string[] = [];
+      let pageToken = "";
+      do {
+        const page = await listAuditEvents({ pageSize: 3, pageToken, filter });
+        listed.push(...page.auditEvents.map(({ name }) => name));
+        pageToken = page.nextPageToken;
+      } while (pageToken !== "");
+      expect(listed).toHaveLength(4);
+      expect(new Set(listed).size).toBe(4);
+
+      const cutoff = { before: Date.parse("2026-01-01T00:00:03Z"), limit: 1 };
+      const db = await openDatabase<OperationsDatabase>({ url: running.config.databaseUrl });
+      while ((await deleteAuditEvents(db, cutoff)) > 0);
+      await db[Symbol.asyncDispose]();
+      expect((await listAuditEvents({})).auditEvents).toHaveLength(4);
+    });
   });
 
   test("says plainly what is not built yet", async () => {

@@ -1,11 +1,13 @@
 import { createServiceImplSpec, type ServiceImpl, type ServiceImplSpec } from "@connectrpc/connect";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
+import { AuditService } from "../../gen/docket/operations/v1/audit_service_pb.js";
 import { DeadLetterService } from "../../gen/docket/operations/v1/dead_letter_service_pb.js";
 import { WebhookService } from "../../gen/docket/operations/v1/webhook_service_pb.js";
 import type { OperationsContext } from "./context.ts";
 import { authenticateApiKey } from "./rpc/authenticate-api-key.ts";
 import { createApiKey } from "./rpc/create-api-key.ts";
 import { listApiKeys } from "./rpc/list-api-keys.ts";
+import { listAuditEvents } from "./rpc/list-audit-events.ts";
 import { notYet } from "./rpc/not-yet.ts";
 import { revokeApiKey } from "./rpc/revoke-api-key.ts";
 
@@ -17,6 +19,10 @@ export const routes = (ctx: OperationsContext): ServiceImplSpec[] => [
     revokeApiKey: revokeApiKey(ctx),
     authenticateApiKey: authenticateApiKey(ctx),
   } satisfies ServiceImpl<typeof ApiKeyService>),
+
+  createServiceImplSpec<typeof AuditService>(AuditService, {
+    listAuditEvents: listAuditEvents(ctx),
+  } satisfies ServiceImpl<typeof AuditService>),
 
   createServiceImplSpec<typeof DeadLetterService>(DeadLetterService, {
     listDeadLetters: notYet,

@@ -1,11 +1,14 @@
+import { createInProcessBus } from "../runtime/bus/in-process.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { openDatabase } from "../runtime/db/connect.ts";
 import { migrate } from "../runtime/db/migrate.ts";
 import { ping } from "../runtime/db/ping.ts";
 import { createIds } from "../runtime/ids.ts";
+import { createLogger } from "../runtime/log.ts";
 import type { Service } from "../runtime/service.ts";
 import type { ServiceDeps } from "../runtime/service-base.ts";
 import type { OperationsConfig } from "./config.ts";
+import { createAuditConsumer } from "./consumers/audit.ts";
 import type { OperationsContext } from "./context.ts";
 import { migrations } from "./db/migrations.ts";
 import type { OperationsDatabase } from "./db/schema.ts";
@@ -13,16 +16,16 @@ import { configuredKeyId, hashKey, prefixOf } from "./domain/api-key.ts";
 import { configuredScopes } from "./domain/scopes.ts";
 import { routes } from "./routes.ts";
 import { replaceApiKey } from "./store/api-keys.ts";
+import { startAuditRetention } from "./workers/audit-retention.ts";
 
 /**
- * Makes the operations service: API keys. The methods of webhooks and dead letters are there and answer UNIMPLEMENTED. Its
+ * Makes the operations service: API keys and the audit trail. The methods of webhooks and dead letters are there and answer UNIMPLEMENTED. Its
  * schema is brought up to date first.
  */
-export async function createOperationsService(
-  config: OperationsConfig,
-  deps: Pick<ServiceDeps, "clock" | "ids" | "onStatement"> = {},
-): Promise<Service> {
+export async function createOperationsService(config: OperationsConfig, deps: ServiceDeps = {}): Promise<Service> {
   const { clock = systemClock, ids = createIds(clock) } = deps;
+  const { log = createLogger({ level: "info", name: "operations" }) } = deps;
+  const { bus = createInProcessBus({ log }) } = deps;
   const db = await openDatabase<OperationsDatabase>({
     url: config.databaseUrl,
     onStatement: deps.onStatement,
@@ -30,13 +33,19 @@ export async function createOperationsService(
   await migrate(db, migrations);
   const ctx: OperationsContext = { db, clock, ids };
   await installAdminKey(ctx, config);
+  const audit = createAuditConsumer(ctx, bus, log);
+  const retention = startAuditRetention(ctx, { retentionMs: config.auditRetentionMs, log });
   return {
     name: "operations",
     specs: routes(ctx),
     checks: { "operations-database": { run: () => ping(db.kysely) } },
     start: async () => {},
     drain: async () => {},
-    [Symbol.asyncDispose]: () => db[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      for (const part of [retention, audit, db]) {
+        await part[Symbol.asyncDispose]();
+      }
+    },
   };
 }
 

@@ -53,6 +53,8 @@ const settings = {
   publicUrl: url("DOCKET_PUBLIC_URL", ["http", "https"], { fallback: undefined }),
   /** Browsers' origins that may call, between commas; `*` for all. */
   corsOrigins: list("DOCKET_CORS_ORIGINS", { fallback: ["*"] }),
+  /** How long the audit trail is kept. */
+  auditRetentionMs: milliseconds("DOCKET_AUDIT_RETENTION", { fallback: 365 * 24 * 3_600_000 }),
   /** How long a shopper has to pay. */
   paymentDeadlineMs: milliseconds("DOCKET_PAYMENT_DEADLINE", { fallback: 30 * 60_000 }),
   /** How long the sandbox takes from one step of a payment to the next. */

@@ -51,8 +51,13 @@ export async function createServices(options: ServicesOptions): Promise<readonly
   const shared = { bus, clock, log, ...statements };
   const services = await Promise.all([
     createOperationsService(
-      { databaseUrl: databaseUrl("operations"), adminKey: options.adminKey, adminTenant: "default" },
-      { clock, ...statements },
+      {
+        databaseUrl: databaseUrl("operations"),
+        adminKey: options.adminKey,
+        adminTenant: "default",
+        auditRetentionMs: config.auditRetentionMs,
+      },
+      shared,
     ),
     createInventoryService({ ...inventoryDefaults, databaseUrl: databaseUrl("inventory") }, shared),
     createPaymentService(

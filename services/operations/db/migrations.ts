@@ -1,5 +1,6 @@
-import { epochMs, id, notNull, tenantId, text } from "../../runtime/db/columns.ts";
-import type { Migration } from "../../runtime/db/migrate.ts";
+import { epochMs, id, json, notNull, tenantId, text } from "../../runtime/db/columns.ts";
+import { ensure, type Migration } from "../../runtime/db/migrate.ts";
+import { inboxMigrations } from "../../runtime/inbox/migrations.ts";
 
 const apiKeys: Migration = {
   async up(kysely) {
@@ -21,5 +22,29 @@ const apiKeys: Migration = {
   },
 };
 
+const auditEvents: Migration = {
+  async up({ schema }) {
+    await schema
+      .createTable("audit_events")
+      .ifNotExists()
+      .addColumn("tenant_id", tenantId, notNull)
+      .addColumn("id", id, notNull)
+      .addColumn("actor", text(255), notNull)
+      .addColumn("method", text(128), notNull)
+      .addColumn("resource", text(255), notNull)
+      .addColumn("details", json, notNull)
+      .addColumn("client_address", text(64), notNull)
+      .addColumn("request_id", text(128), notNull)
+      .addColumn("created_at", epochMs, notNull)
+      .addPrimaryKeyConstraint("audit_events_pk", ["tenant_id", "id"])
+      .execute();
+    await ensure(schema.createIndex("audit_events_created_at").on("audit_events").column("created_at"));
+  },
+};
+
 /** In the order in which they run. */
-export const migrations: Record<string, Migration> = { "0001-api-keys": apiKeys };
+export const migrations: Record<string, Migration> = {
+  "0001-api-keys": apiKeys,
+  ...inboxMigrations,
+  "0002-audit-events": auditEvents,
+};

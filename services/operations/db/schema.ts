@@ -1,3 +1,5 @@
+import type { InboxTables } from "../../runtime/inbox/tables.ts";
+
 /** An API key; the key itself is not stored. */
 export interface ApiKeysTable {
   id: string;
@@ -15,6 +17,21 @@ export interface ApiKeysTable {
   created_at: number;
 }
 
-export interface OperationsDatabase {
+/** One act of the audit trail. */
+export interface AuditEventsTable {
+  tenant_id: string;
+  id: string;
+  actor: string;
+  method: string;
+  resource: string;
+  /** A JSON object of texts. */
+  details: string;
+  client_address: string;
+  request_id: string;
+  created_at: number;
+}
+
+export interface OperationsDatabase extends InboxTables {
   api_keys: ApiKeysTable;
+  audit_events: AuditEventsTable;
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from "@jest/globals";
 import { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { ApiKeyService } from "../../../gen/docket/operations/v1/api_key_service_pb.js";
+import { AuditService } from "../../../gen/docket/operations/v1/audit_service_pb.js";
 import { DeadLetterService } from "../../../gen/docket/operations/v1/dead_letter_service_pb.js";
 import { SagaService } from "../../../gen/docket/operations/v1/saga_service_pb.js";
 import { WebhookService } from "../../../gen/docket/operations/v1/webhook_service_pb.js";
@@ -12,6 +13,7 @@ import { PaymentService } from "../../../gen/docket/payment/v1/payment_service_p
 import { scopesBeyond, unknownScopes } from "./scopes.ts";
 
 const services = [
+  AuditService,
   InventoryService,
   LogisticsService,
   ApiKeyService,

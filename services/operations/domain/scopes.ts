@@ -3,6 +3,7 @@ import { adminScope, platformAdminScope } from "../../runtime/auth/scopes.ts";
 /** Every scope that a key can be given: what the methods of the contract ask for, and `admin`. */
 export const scopes = [
   adminScope,
+  "audit.read",
   "items.read",
   "items.write",
   "operations.read",

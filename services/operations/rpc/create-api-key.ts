@@ -9,9 +9,11 @@ import { generateKey, hashKey, prefixOf } from "../domain/api-key.ts";
 import { scopes, scopesBeyond, unknownScopes } from "../domain/scopes.ts";
 import { insertApiKey } from "../store/api-keys.ts";
 import { toApiKey } from "./api-key-message.ts";
+import { recordAct } from "./record-act.ts";
 import { tenantOf } from "./tenant-of.ts";
 
-export function createApiKey({ db, clock, ids }: OperationsContext): ServiceImpl<typeof ApiKeyService>["createApiKey"] {
+export function createApiKey(ctx: OperationsContext): ServiceImpl<typeof ApiKeyService>["createApiKey"] {
+  const { db, clock, ids } = ctx;
   return async (request, context) => {
     const principal = principalOf(context);
     const nowMs = clock.now().getTime();
@@ -51,7 +53,14 @@ export function createApiKey({ db, clock, ids }: OperationsContext): ServiceImpl
       last_used_at: null,
       created_at: nowMs,
     };
-    await insertApiKey(db, row);
+    await db.transaction(async (trx) => {
+      await insertApiKey(trx, row);
+      await recordAct(ctx, trx, context, {
+        resource: `apiKeys/${row.id}`,
+        details: { tenant, scopes: row.scopes },
+        tenants: [tenant, principal.tenant],
+      });
+    });
     return { ...toApiKey(row), key };
   };
 }

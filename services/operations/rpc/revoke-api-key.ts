@@ -8,9 +8,11 @@ import { scopesBeyond } from "../domain/scopes.ts";
 import { keyIsConfigured } from "../errors.ts";
 import { findApiKey, revokeApiKey as setRevoked } from "../store/api-keys.ts";
 import { toApiKey } from "./api-key-message.ts";
+import { recordAct } from "./record-act.ts";
 import { tenantOf } from "./tenant-of.ts";
 
-export function revokeApiKey({ db, clock }: OperationsContext): ServiceImpl<typeof ApiKeyService>["revokeApiKey"] {
+export function revokeApiKey(ctx: OperationsContext): ServiceImpl<typeof ApiKeyService>["revokeApiKey"] {
+  const { db, clock } = ctx;
   return async ({ name, tenant: named }, context) => {
     const principal = principalOf(context);
     const tenant = tenantOf(principal, named);
@@ -25,7 +27,12 @@ export function revokeApiKey({ db, clock }: OperationsContext): ServiceImpl<type
     if (id === configuredKeyId) {
       throw keyIsConfigured(name);
     }
-    await setRevoked(db, tenant, id, clock.now().getTime());
+    await db.transaction(async (trx) => {
+      if (await setRevoked(trx, tenant, id, clock.now().getTime())) {
+        const details = { tenant, scopes: row.scopes };
+        await recordAct(ctx, trx, context, { resource: name, details, tenants: [tenant, principal.tenant] });
+      }
+    });
     return toApiKey((await findApiKey(db, tenant, id)) ?? row);
   };
 }

@@ -1,13 +1,14 @@
-import type { Insertable, Selectable } from "kysely";
+import type { Insertable, Selectable, Transaction } from "kysely";
 import type { Database } from "../../runtime/db/connect.ts";
 import type { ApiKeysTable, OperationsDatabase } from "../db/schema.ts";
 
 export type ApiKeyRow = Selectable<ApiKeysTable>;
 
 type Db = Database<OperationsDatabase>;
+type Trx = Transaction<OperationsDatabase>;
 
-export async function insertApiKey({ kysely }: Db, row: Insertable<ApiKeysTable>): Promise<void> {
-  await kysely.insertInto("api_keys").values(row).execute();
+export async function insertApiKey(trx: Trx, row: Insertable<ApiKeysTable>): Promise<void> {
+  await trx.insertInto("api_keys").values(row).execute();
 }
 
 export function findApiKeyByHash({ kysely }: Db, keyHash: string): Promise<ApiKeyRow | undefined> {
@@ -38,15 +39,16 @@ export function listApiKeys(
   return query.orderBy("id", "desc").limit(page.limit).execute();
 }
 
-/** Sets the time of revocation unless one is set. */
-export async function revokeApiKey({ kysely }: Db, tenant: string, id: string, nowMs: number): Promise<void> {
-  await kysely
+/** Sets the time of revocation unless one is set; returns whether it did. */
+export async function revokeApiKey(trx: Trx, tenant: string, id: string, nowMs: number): Promise<boolean> {
+  const { numUpdatedRows } = await trx
     .updateTable("api_keys")
     .set({ revoked_at: nowMs })
     .where("tenant_id", "=", tenant)
     .where("id", "=", id)
     .where("revoked_at", "is", null)
-    .execute();
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
 }
 
 export async function touchApiKey({ kysely }: Db, id: string, minuteMs: number): Promise<void> {

@@ -24,7 +24,7 @@ import { priceDrafts } from "./price-drafts.ts";
 export function batchCreateOrders(ctx: OrderContext): ServiceImpl<typeof OrderService>["batchCreateOrders"] {
   const method = OrderService.method.batchCreateOrders;
   return async (request, context) => {
-    const principal = principalOf(context);
+    const { tenant } = principalOf(context);
     const drafts = readDrafts(request.requests, ctx.config);
     const placements = await attempt(async () => {
       const pricings = await priceDrafts(ctx, drafts, context);
@@ -36,10 +36,9 @@ export function batchCreateOrders(ctx: OrderContext): ServiceImpl<typeof OrderSe
       }
       return pricings.flatMap((pricing, i) => {
         const draft = drafts[i];
-        return pricing.ok && draft ? [toPlacement(ctx, principal, { ...pricing, draft })] : [];
+        return pricing.ok && draft ? [toPlacement(ctx, context, { ...pricing, draft })] : [];
       });
     });
-    const { tenant } = principal;
     const call = { tenant, method, requestId: requestIdOf(request, context), request, clock: ctx.clock };
     return idempotent(ctx.db, call, async (trx) => {
       await placeAll(trx, ctx, placements());

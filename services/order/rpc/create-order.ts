@@ -22,8 +22,7 @@ import { untilSettled } from "./until-settled.ts";
 export function createOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["createOrder"] {
   const method = OrderService.method.createOrder;
   return async (request, context) => {
-    const principal = principalOf(context);
-    const { tenant } = principal;
+    const { tenant } = principalOf(context);
     const order = request.order ?? create(OrderSchema);
     const { draft, violations } = readDraft(order, ctx.config);
     if (violations.length > 0) {
@@ -35,16 +34,16 @@ export function createOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
       if (!pricing?.ok) {
         throw orderInvalid(pricing?.violations ?? [], "order");
       }
-      return toPlacement(ctx, principal, { ...pricing, draft });
+      return toPlacement(ctx, context, { ...pricing, draft });
     });
     if (request.validateOnly) {
       return validated(ctx, placement().change.order);
     }
     const call = { tenant, method, requestId, request, clock: ctx.clock, signal: context.signal };
     const answer = await idempotent(ctx.db, call, async (trx) => {
-      const { change, paymentToken } = placement();
-      await placeAll(trx, ctx, [{ change, paymentToken }]);
-      return toOrderMessage(change.order);
+      const placed = placement();
+      await placeAll(trx, ctx, [placed]);
+      return toOrderMessage(placed.change.order);
     });
     const waitMs = request.wait ? durationMs(request.wait) : 0;
     return waitMs > 0 ? untilSettled(ctx, tenant, answer, waitMs, context.signal) : answer;

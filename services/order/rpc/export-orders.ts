@@ -4,6 +4,7 @@ import { stringify } from "csv-stringify/sync";
 import { type Order as OrderMessage, OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
 import { ExportFormat, type OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { HttpBodySchema } from "../../../gen/google/api/httpbody_pb.js";
+import { auditTrail } from "../../runtime/audit/audit.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { compileFilter } from "../../runtime/db/filter-sql.ts";
 import type { PageKey } from "../../runtime/page-token.ts";
@@ -39,7 +40,7 @@ const ndjson: Format = {
  * The orders that were there when the export began, the oldest first. Reads the next batch when the one before was taken,
  * so that a slow reader costs no memory.
  */
-export function exportOrders({ db, clock }: OrderContext): ServiceImpl<typeof OrderService>["exportOrders"] {
+export function exportOrders({ db, clock, outbox }: OrderContext): ServiceImpl<typeof OrderService>["exportOrders"] {
   const fields = orderFilterFields(db.dialect);
   const sort = orderSort([{ field: "create_time", direction: "asc" }]);
   return async function* write(request, context) {
@@ -50,6 +51,12 @@ export function exportOrders({ db, clock }: OrderContext): ServiceImpl<typeof Or
     const body = (text: string) =>
       create(HttpBodySchema, { contentType: format.contentType, data: new TextEncoder().encode(text) });
 
+    await db.transaction((trx) =>
+      outbox.publish(
+        trx,
+        auditTrail(context, { resource: "orders", aggregate: "orders/-", details: { filter: request.filter } }),
+      ),
+    );
     yield body(format.head);
     let after: PageKey[] | undefined;
     for (let page: Order[] | undefined; page === undefined || page.length === BATCH; ) {

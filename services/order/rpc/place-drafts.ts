@@ -1,11 +1,12 @@
 import type { Transaction } from "kysely";
-import { actorOf, type Principal } from "../../runtime/context-values.ts";
+import { type AuditedCall, auditTrail } from "../../runtime/audit/audit.ts";
+import { actorOf, principalOf } from "../../runtime/context-values.ts";
 import { isUniqueViolation } from "../../runtime/db/sql.ts";
 import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import type { Change } from "../domain/changes.ts";
 import { newOrder } from "../domain/new-order.ts";
-import type { Order } from "../domain/order.ts";
+import { type Order, orderName } from "../domain/order.ts";
 import type { Pricing } from "../domain/pricing.ts";
 import { externalIdTaken } from "../errors.ts";
 import { type Placement, startOrders } from "../saga/start-order.ts";
@@ -18,9 +19,10 @@ export type PricedDraft = Extract<Pricing, { ok: true }> & { readonly draft: Ord
 /** The order that the draft becomes, with a new id, at this moment. */
 export function toPlacement(
   { ids, clock, config }: Pick<OrderContext, "ids" | "clock" | "config">,
-  principal: Principal,
+  context: AuditedCall,
   { draft, lines, totals }: PricedDraft,
 ): Placement {
+  const principal = principalOf(context);
   const at = clock.now().getTime();
   const change: Change = newOrder({
     ...draft,
@@ -32,7 +34,18 @@ export function toPlacement(
     actor: actorOf(principal),
     paymentDeadlineAt: at + config.paymentDeadlineMs,
   });
-  return { change, paymentToken: draft.paymentToken };
+  const name = orderName(change.order);
+  const details = { total: String(totals.total), currency: draft.currency };
+  const audit = namesPrices(draft) ? auditTrail(context, { resource: name, aggregate: name, details }) : [];
+  return { change, paymentToken: draft.paymentToken, audit };
+}
+
+/** Whether the caller overrides the catalogue's prices, which belongs in the audit trail. */
+function namesPrices({ lines, shippingFee }: OrderDraft): boolean {
+  return (
+    shippingFee !== undefined ||
+    lines.some(({ unitPrice, discount, discountRate }) => (unitPrice ?? discount) !== undefined || discountRate !== "")
+  );
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Transaction } from "kysely";
+import type { OutboxEvent } from "../../runtime/outbox/outbox.ts";
 import type { SagaDefinition } from "../../runtime/saga/definition.ts";
 import type { Sagas } from "../../runtime/saga/sagas.ts";
 import type { OrderDatabase } from "../db/schema.ts";
@@ -11,6 +12,8 @@ import { type PlaceOrderState, placeOrderState } from "./place-order.ts";
 export interface Placement {
   readonly change: Change;
   readonly paymentToken: string;
+  /** What of it belongs in the audit trail. */
+  readonly audit: readonly OutboxEvent[];
 }
 
 /** What {@link startOrders} needs. */
@@ -29,6 +32,10 @@ export async function startOrders(
     trx,
     ctx,
     placements.map(({ change }) => change),
+  );
+  await ctx.outbox.publish(
+    trx,
+    placements.flatMap(({ audit }) => audit),
   );
   for (const { change, paymentToken } of placements) {
     const { order } = change;

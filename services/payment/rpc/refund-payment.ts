@@ -1,5 +1,6 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
+import { auditTrail } from "../../runtime/audit/audit.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import type { PaymentContext } from "../context.ts";
 import { withRefunds } from "../domain/merge-report.ts";
@@ -29,6 +30,11 @@ export function refundPayment(payments: PaymentContext): ServiceImpl<typeof Paym
       const { reason } = request;
       const createdAt = payments.clock.now().getTime();
       const refund = planRefund(refunds, { amount, reason, settlement: false, createdAt });
+      const details = { amount: String(amount), currency: payment.currency, refund: refund.id };
+      await payments.outbox.publish(
+        trx,
+        auditTrail(context, { resource: request.name, details, aggregate: `orders/${payment.orderId}` }),
+      );
       const next = await recordChange(payments, trx, file, withRefunds(payment, refunds, [refund]), "refund");
       return beginOperation(payments, trx, next, { kind: "REFUND", amount, refundId: refund.id }, caller);
     });

@@ -181,11 +181,16 @@ function httpWire(
     name,
     serves,
     async call(method, headers) {
-      const leave = new AbortController();
-      try {
-        return await call(method, headers, leave.signal);
-      } finally {
-        leave.abort();
+      for (let attempt = 1; ; attempt++) {
+        const leave = new AbortController();
+        try {
+          return await call(method, headers, leave.signal);
+        } catch (error) {
+          // The server may close an idle connection in the moment in which a slow client uses it again.
+          if (!(error instanceof TypeError) || attempt === 5) throw error;
+        } finally {
+          leave.abort();
+        }
       }
     },
     [Symbol.dispose]: () => {},

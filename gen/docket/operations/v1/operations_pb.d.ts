@@ -35,7 +35,8 @@ export declare type ApiKey = Message<"docket.operations.v1.ApiKey"> & {
 
   /**
    * What it may do: `orders.read`, `orders.write`, `orders.price`, `items.read`, `items.write`, `payments.read`,
-   * `payments.write`, `shipments.read`, `shipments.write`, `operations.read`, `operations.write`, `admin`. `admin` stands
+   * `payments.write`, `shipments.read`, `shipments.write`, `operations.read`, `operations.write`,
+   * `audit.read`, `admin`. `admin` stands
    * for all of them within the tenant. `platform.admin`, which also reaches the keys of other tenants, cannot be
    * granted: only the configured key has it.
    *

@@ -43,8 +43,7 @@ export function createImporter(
   context: HandlerContext,
   { validateOnly }: { readonly validateOnly: boolean },
 ): Importer {
-  const principal = principalOf(context);
-  const { tenant } = principal;
+  const { tenant } = principalOf(context);
   const validator = createValidator();
   const startedAt = ctx.clock.now().getTime();
   const count = { rows: 0, created: 0, existing: 0, failed: 0 };
@@ -108,7 +107,7 @@ export function createImporter(
         return [];
       }
       const { draft } = candidate;
-      return [{ ...candidate, placement: toPlacement(ctx, principal, { ...pricing, draft }) }];
+      return [{ ...candidate, placement: toPlacement(ctx, context, { ...pricing, draft }) }];
     });
   };
 

@@ -1,6 +1,7 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Transaction } from "kysely";
 import type { Saga as SagaMessage } from "../../../../gen/docket/operations/v1/operations_pb.js";
+import { auditTrail } from "../../../runtime/audit/audit.ts";
 import { principalOf } from "../../../runtime/context-values.ts";
 import type { Saga } from "../../../runtime/saga/saga.ts";
 import type { CommandResult } from "../../../runtime/saga/sagas.ts";
@@ -34,11 +35,17 @@ export async function findSaga(
 export async function commandSaga(
   ctx: OrderContext,
   name: string,
-  context: Pick<HandlerContext, "values">,
+  context: HandlerContext,
   command: (trx: Transaction<OrderDatabase>, saga: Saga) => Promise<CommandResult>,
 ): Promise<SagaMessage> {
   const saga = await findSaga(ctx, name, context);
-  const result = await ctx.db.transaction((trx) => command(trx, saga));
+  const result = await ctx.db.transaction(async (trx) => {
+    const commanded = await command(trx, saga);
+    if (commanded.ok) {
+      await ctx.outbox.publish(trx, auditTrail(context, { resource: name, aggregate: saga.aggregate }));
+    }
+    return commanded;
+  });
   if (!result.ok) {
     throw result.reason === "NOT_FOUND" ? sagaNotFound(name) : wrongSagaState(name, result.status);
   }

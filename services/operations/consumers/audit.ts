@@ -1,0 +1,24 @@
+import { create } from "@bufbuild/protobuf";
+import { AuditEventSchema, AuditRecordedSchema } from "../../../gen/docket/audit/v1/audit_pb.js";
+import type { EventBus } from "../../runtime/bus/event-bus.ts";
+import { type Consumer, createConsumer, on } from "../../runtime/inbox/consumer.ts";
+import type { Logger } from "../../runtime/log.ts";
+import type { OperationsContext } from "../context.ts";
+import type { OperationsDatabase } from "../db/schema.ts";
+import { insertAuditEvent } from "../store/audit-events.ts";
+
+/** Keeps in the audit trail what callers did in other services. */
+export function createAuditConsumer({ db, ids }: OperationsContext, bus: EventBus, log: Logger): Consumer {
+  return createConsumer<OperationsDatabase>({
+    db,
+    bus,
+    log,
+    ids,
+    consumer: "operations.audit",
+    handlers: [
+      on(AuditRecordedSchema, (trx, { auditEvent }, { id, tenant, time }) =>
+        insertAuditEvent(trx, { id, tenant, createdAt: time.getTime() }, auditEvent ?? create(AuditEventSchema)),
+      ),
+    ],
+  });
+}

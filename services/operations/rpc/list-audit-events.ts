@@ -1,0 +1,38 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { type AuditEvent, AuditEventSchema } from "../../../gen/docket/audit/v1/audit_pb.js";
+import type { AuditService } from "../../../gen/docket/operations/v1/audit_service_pb.js";
+import { principalOf } from "../../runtime/context-values.ts";
+import { compileFilter } from "../../runtime/db/filter-sql.ts";
+import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/page-token.ts";
+import type { OperationsContext } from "../context.ts";
+import { type AuditEventRow, auditFilterFields, listAuditEvents as selectAuditEvents } from "../store/audit-events.ts";
+import { tenantOf } from "./tenant-of.ts";
+
+export function listAuditEvents({ db }: OperationsContext): ServiceImpl<typeof AuditService>["listAuditEvents"] {
+  return async (request, context) => {
+    const tenant = tenantOf(principalOf(context), request.tenant);
+    const query = ["ListAuditEvents", tenant, request.filter];
+    const [after] = decodePageToken(request.pageToken, query, ["text"]) ?? [];
+    const size = pageSizeOf(request.pageSize);
+    const where = compileFilter(request.filter, auditFilterFields, db.dialect);
+
+    const found = await selectAuditEvents(db, { tenant, where, after, limit: size + 1 });
+    const { rows, nextPageToken } = pageOf(found, size, query, ({ id }) => [id]);
+    return { auditEvents: rows.map(toAuditEvent), nextPageToken };
+  };
+}
+
+function toAuditEvent(row: AuditEventRow): AuditEvent {
+  return create(AuditEventSchema, {
+    name: `auditEvents/${row.id}`,
+    actor: row.actor,
+    method: row.method,
+    resource: row.resource,
+    details: JSON.parse(row.details) as Record<string, string>,
+    clientAddress: row.client_address,
+    requestId: row.request_id,
+    createTime: timestampFromMs(row.created_at),
+  });
+}

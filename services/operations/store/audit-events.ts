@@ -1,0 +1,74 @@
+import { type RawBuilder, type Selectable, type SqlBool, sql, type Transaction } from "kysely";
+import type { AuditEvent } from "../../../gen/docket/audit/v1/audit_pb.js";
+import type { Database } from "../../runtime/db/connect.ts";
+import type { SqlFilterField } from "../../runtime/db/filter-sql.ts";
+import type { AuditEventsTable, OperationsDatabase } from "../db/schema.ts";
+
+export type AuditEventRow = Selectable<AuditEventsTable>;
+
+/** What acts can be filtered by. */
+export const auditFilterFields: Readonly<Record<string, SqlFilterField>> = {
+  actor: { type: "string", sql: sql.ref("audit_events.actor") },
+  method: { type: "string", sql: sql.ref("audit_events.method") },
+  resource: { type: "string", sql: sql.ref("audit_events.resource") },
+  request_id: { type: "string", sql: sql.ref("audit_events.request_id") },
+  client_address: { type: "string", sql: sql.ref("audit_events.client_address") },
+  create_time: { type: "timestamp", sql: sql.ref("audit_events.created_at") },
+};
+
+/** Keeps an act in the caller's transaction. */
+export async function insertAuditEvent(
+  trx: Transaction<OperationsDatabase>,
+  { id, tenant, createdAt }: { id: string; tenant: string; createdAt: number },
+  event: AuditEvent,
+): Promise<void> {
+  await trx
+    .insertInto("audit_events")
+    .values({
+      tenant_id: tenant,
+      id,
+      actor: event.actor,
+      method: event.method,
+      resource: event.resource,
+      details: JSON.stringify(event.details),
+      client_address: event.clientAddress,
+      request_id: event.requestId,
+      created_at: createdAt,
+    })
+    .execute();
+}
+
+/** A page of a tenant's acts, the newest first, beginning after the act `after`. */
+export function listAuditEvents(
+  { kysely }: Database<OperationsDatabase>,
+  page: { tenant: string; where: RawBuilder<SqlBool> | undefined; after: string | undefined; limit: number },
+): Promise<AuditEventRow[]> {
+  let query = kysely.selectFrom("audit_events").selectAll().where("tenant_id", "=", page.tenant);
+  if (page.where !== undefined) {
+    query = query.where(page.where);
+  }
+  if (page.after !== undefined) {
+    query = query.where("id", "<", page.after);
+  }
+  return query.orderBy("id", "desc").limit(page.limit).execute();
+}
+
+/** Deletes the oldest acts from before a moment, at most about `limit`, and returns how many it deleted. */
+export async function deleteAuditEvents(
+  { kysely }: Database<OperationsDatabase>,
+  { before, limit }: { before: number; limit: number },
+): Promise<number> {
+  const last = await kysely
+    .selectFrom("audit_events")
+    .select("created_at")
+    .where("created_at", "<", before)
+    .orderBy("created_at")
+    .limit(1)
+    .offset(limit - 1)
+    .executeTakeFirst();
+  const { numDeletedRows } = await kysely
+    .deleteFrom("audit_events")
+    .where("created_at", last === undefined ? "<" : "<=", last?.created_at ?? before)
+    .executeTakeFirstOrThrow();
+  return Number(numDeletedRows);
+}
