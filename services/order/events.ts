@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { clearField, create } from "@bufbuild/protobuf";
 import {
   OrderAwaitingPaymentSchema,
   OrderCancelledSchema,
@@ -14,7 +14,9 @@ import {
   OrderReleasedSchema,
   OrderUpdatedSchema,
 } from "../../gen/docket/order/v1/order_events_pb.js";
+import { type Order as OrderMessage, OrderSchema } from "../../gen/docket/order/v1/order_pb.js";
 import { type OutboxEvent, outboxEvent } from "../runtime/outbox/outbox.ts";
+import { clearPersonal } from "../runtime/personal.ts";
 import type { Change, OrderFact } from "./domain/changes.ts";
 import { orderName } from "./domain/order.ts";
 import { toOrderMessage } from "./messages.ts";
@@ -41,13 +43,20 @@ export const orderEventTypes: readonly string[] = Object.values(schemas).map((sc
 /** CloudEvents extension attribute with the sequence of the timeline entry that the event was published with. */
 export const timelineSequenceAttribute = "timelinesequence";
 
+/** The order as events carry it: without personal data, and without what opens its payment. */
+export function publicOrder(order: OrderMessage): OrderMessage {
+  clearPersonal(OrderSchema, order);
+  clearField(order, OrderSchema.field.paymentAction);
+  return order;
+}
+
 /**
- * The event of a change: the whole order after it. The aggregate is the order, and its sequence in the outbox is that
- * of the timeline, as each change is one entry and one event.
+ * The event of a change: the order after it, without personal data. The aggregate is the order; the extension attribute has
+ * the sequence of the timeline, which that of the outbox is not, as the audit trail's events count too.
  */
 export function orderEvent({ order, entry, fact }: Change): OutboxEvent {
   const schema = schemas[fact];
-  return outboxEvent(schema, create(schema, { order: toOrderMessage(order) }), {
+  return outboxEvent(schema, create(schema, { order: publicOrder(toOrderMessage(order)) }), {
     tenant: order.tenant,
     aggregate: orderName(order),
     extensions: { [timelineSequenceAttribute]: String(entry.sequence) },

@@ -16,7 +16,8 @@ import { toPaymentMessage, toRefundMessage } from "./messages.ts";
 /** What others are told of a change. Each event carries the whole payment as it is after the change; the aggregate is its order. */
 export function paymentEvent(change: PaymentChange, payment: Payment, refunds: readonly Refund[]): OutboxEvent {
   const of = { tenant: payment.tenant, aggregate: `orders/${payment.orderId}` };
-  const snapshot = { payment: toPaymentMessage(payment, refunds) };
+  // What opens the payment at its provider is for the shopper alone.
+  const snapshot = { payment: { ...toPaymentMessage(payment, refunds), clientSecret: "", redirectUrl: "" } };
   switch (change.kind) {
     case "authorized":
       return outboxEvent(PaymentAuthorizedSchema, create(PaymentAuthorizedSchema, snapshot), of);

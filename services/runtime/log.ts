@@ -30,6 +30,12 @@ const secretFields: ReadonlySet<string> = new Set([
   "cvc",
   "email",
   "phone",
+  "displayName",
+  "recipient",
+  "addressLines",
+  "postalCode",
+  "customer",
+  "shippingAddress",
 ]);
 
 type Fields = Record<string, unknown>;
