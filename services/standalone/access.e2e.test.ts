@@ -32,7 +32,11 @@ describe("access", () => {
 
   beforeAll(async () => {
     issuer = await startTokenIssuer();
-    docket = await startDocket({ ...issuer.environment, DOCKET_JWT_PLATFORM_ADMIN: "true" });
+    docket = await startDocket({
+      ...issuer.environment,
+      DOCKET_JWT_PLATFORM_ADMIN: "true",
+      DOCKET_FAILED_AUTH_LIMIT: "0",
+    });
     const { httpUrl, grpcAddress } = docket.running;
     wires = rawWires(httpUrl, grpcAddress);
     // Reflection does not list itself.
