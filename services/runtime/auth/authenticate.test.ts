@@ -32,8 +32,8 @@ test("keys, JWTs and service tokens each go to whom they concern", async () => {
 test("a key that is longer than any is refused without a lookup", async () => {
   const authenticate = createAuthenticate({ apiKey: seenBy("keys") });
   const key = (length: number) => ({ scheme: "api_key", token: "k".repeat(length) }) as const;
-  expect(await authenticate(key(512), new Headers(), signal)).toBeDefined();
-  expect(await authenticate(key(513), new Headers(), signal)).toBeUndefined();
+  expect(await authenticate(key(512), new Headers(), signal, "")).toBeDefined();
+  expect(await authenticate(key(513), new Headers(), signal, "")).toBeUndefined();
 });
 
 test("what is not set up is no valid credential", async () => {
