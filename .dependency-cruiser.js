@@ -58,7 +58,10 @@ export default {
       severity: "error",
       // A test may borrow a real message.
       from: { path: "^services/runtime/", pathNot: tests },
-      to: { path: ours, pathNot: "^services/runtime/|^gateway/(codec|http)/|^gen/(?!docket/)|^gen/docket/(options|audit)/" },
+      to: {
+        path: ours,
+        pathNot: "^services/runtime/|^gateway/(codec|http)/|^gen/(?!docket/)|^gen/docket/(options|audit)/",
+      },
     },
     {
       name: "gateway-http-is-a-ground",
