@@ -49,14 +49,14 @@ export declare type Order = Message<"docket.order.v1.Order"> & {
   paymentState: PaymentState;
 
   /**
-   * Who buys. May be changed until the order is shipped.
+   * Who buys. May be changed while no shipment carries it.
    *
    * @generated from field: docket.order.v1.Customer customer = 5;
    */
   customer?: Customer | undefined;
 
   /**
-   * Where the goods go. May be changed until the first shipment is created.
+   * Where the goods go. May be changed while no shipment carries it.
    *
    * @generated from field: docket.order.v1.Address shipping_address = 6;
    */
@@ -270,7 +270,7 @@ export enum Order_State {
   FULFILLING = 4,
 
   /**
-   * All lines are delivered and all money is settled.
+   * All units that were not cancelled are delivered, and all money is settled.
    *
    * @generated from enum value: COMPLETED = 5;
    */

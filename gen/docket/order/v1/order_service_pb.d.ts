@@ -1054,7 +1054,8 @@ export declare const OrderService: GenService<{
     output: typeof ListOrdersResponseSchema;
   },
   /**
-   * Changes an order: labels and note at any time, customer and shipping address until the first shipment.
+   * Changes an order: labels and note at any time, customer and shipping address until a shipment carries them, and again
+   * when it was cancelled or closed. Which shipments there are is asked of the logistics service at that moment.
    *
    * @generated from rpc docket.order.v1.OrderService.UpdateOrder
    */
@@ -1064,8 +1065,9 @@ export declare const OrderService: GenService<{
     output: typeof OrderSchema;
   },
   /**
-   * Cancels an order: gives the stock back, voids or refunds the money, cancels shipments that were not collected yet.
-   * Refused once a shipment is under way.
+   * Cancels an order: gives the stock back, voids or refunds the money, cancels shipments that were not collected yet, and
+   * closes those that came back, whose units go into stock again. Refused once a shipment is under way; one that is lost is
+   * closed with CloseShipment first. To cancel only a part, use CancelOrderLines.
    *
    * @generated from rpc docket.order.v1.OrderService.CancelOrder
    */
@@ -1104,7 +1106,8 @@ export declare const OrderService: GenService<{
     output: typeof OrderSchema;
   },
   /**
-   * Stops an order where it is, until ReleaseOrder. Its payment deadline does not run while it is held.
+   * Stops an order where it is, until ReleaseOrder. No shipment of it is created any more once this has answered, and its
+   * payment deadline does not run while it is held.
    *
    * @generated from rpc docket.order.v1.OrderService.HoldOrder
    */
