@@ -96,6 +96,10 @@ export function updateOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
       return toOrderMessage(order);
     };
 
+    const given = request.updateMask?.paths ?? [];
+    if (given.length > 0 && !dependsOnShipments(given)) {
+      return idempotent(ctx.db, call, async (trx) => update(trx, undefined));
+    }
     const needs = (order: Order) => {
       const { paths, changes } = wantedOf(order, wanted, request.updateMask);
       return changes && dependsOnShipments(paths);
