@@ -132,6 +132,21 @@ describeEachStorage("fulfilling an order", (createStorage) => {
     await untilState(shop, name, [COMPLETED]);
   }, 30_000);
 
+  test("the address of an order is the one on its label from the moment in which the shipment is created", async () => {
+    const { docket: shop } = await shops.open();
+    const name = await confirmed(shop);
+    const move = (locality: string) =>
+      shop.orders.updateOrder({
+        order: { name, shippingAddress: { locality } },
+        updateMask: { paths: ["shipping_address.locality"] },
+      });
+    expect((await move("Hamburg")).shippingAddress?.locality).toBe("Hamburg");
+    const shipment = await ship(shop, name, "stay");
+    await expect(move("Paris")).rejects.toMatchObject({ code: "FAILED_PRECONDITION", reason: "SHIPMENT_EXISTS" });
+    await shop.shipments.cancelShipment({ name: shipment.name });
+    expect((await move("Paris")).shippingAddress?.locality).toBe("Paris");
+  }, 60_000);
+
   test("an order that is not confirmed is not shipped", async () => {
     const { docket: shop } = await shops.open();
     const { name } = await shop.orders.createOrder({ order: teaOrder({ paymentToken: "tok_timeout" }) });

@@ -1083,7 +1083,8 @@ export declare const OrderService: GenService<{
    * when no unit would be left: cancel such an order with CancelOrder.
    *
    * A line's share of its `total` goes back in proportion to its units, rounded half up to the currency's smallest unit, so
-   * that all parts together are the line's total, discounts included. The shipping fee is kept.
+   * that all parts together are the line's total, discounts included. The shipping fee is kept. Of money that is only
+   * authorized nothing goes back: capture no more than what is due then, `total − cancelled_total`.
    *
    * @generated from rpc docket.order.v1.OrderService.CancelOrderLines
    */
