@@ -92,7 +92,7 @@ export async function startLogistics(open: OpenTestDatabase, options: LogisticsO
         workPollMs: 20,
         trackAfterMs: options.trackAfterMs ?? logisticsDefaults.trackAfterMs,
         expireAfterMs: options.expireAfterMs ?? logisticsDefaults.expireAfterMs,
-        carrierTimeoutMs: options.carrierTimeoutMs ?? 2000,
+        carrierTimeoutMs: options.carrierTimeoutMs ?? 20_000,
       },
       {
         clients: { order: createServiceClient(OrderService, transport, { subject: "logistics" }) },
