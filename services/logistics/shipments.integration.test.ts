@@ -187,6 +187,19 @@ describeEachDatabase("shipments with the sandbox carrier", (open) => {
     expect((await refusal(unknown)).violations).toEqual(['shipment.lines.line_item_id: the order has no line "9"']);
   });
 
+  test("an order without funds gets no new shipment, and a repeated request answers the one that it has", async () => {
+    await using it = await startLogistics(open);
+    it.addOrder("o1");
+    const first = await create(it, "o1", "1", "");
+    it.unfunded.add("orders/o1").add("orders/o2");
+    it.addOrder("o2");
+    expect(await refusal(create(it, "o2", "1", ""))).toMatchObject({
+      code: "FailedPrecondition",
+      reason: "ORDER_NOT_FUNDED",
+    });
+    expect(await create(it, "o1", "1", "")).toEqual(first);
+  });
+
   test("another tenant sees and moves nothing", async () => {
     await using it = await startLogistics(open);
     it.addOrder("o1");

@@ -61,6 +61,17 @@ export function wrongState(order: Standing & { readonly id: string }, wanted: st
   );
 }
 
+/** The order's money is not there, or has gone back. `allowed` names what leads on. */
+export function orderNotFunded(order: Order): ConnectError {
+  const description = `the order's payment is ${order.paymentState}; it must cover the order's total. Cancel the order`;
+  return failedPrecondition(
+    "ORDER_NOT_FUNDED",
+    `${orderName(order)}: ${description}`,
+    [{ type: "ORDER_NOT_FUNDED", subject: orderName(order), description }],
+    { order: orderName(order), payment_state: order.paymentState, allowed: "CancelOrder" },
+  );
+}
+
 /** A shipment is with the carrier already. `reason` and text are the logistics service's own. */
 export function shipmentUnderWay(order: { readonly id: string }, message: string): ConnectError {
   return failedPrecondition(

@@ -217,6 +217,50 @@ describeEachDatabase("the order service", (open) => {
     expect(world.logistics.calls).toEqual([]);
   });
 
+  test("does not leave an order confirmed whose payment was voided: it cannot be shipped or released, only cancelled", async () => {
+    await using world = await start();
+    const { name } = await world.place({ capture: 2, fulfillment: 2 }, { wait });
+    await world.payment.authorize(`${name}/payments/1`, 900);
+    await world.reaches(name, "CONFIRMED");
+    await world.asLogistics.announceShipment({ name });
+    await world.payment.void(`${name}/payments/1`);
+    const stopped = await world.reaches(name, "NEEDS_ATTENTION");
+    expect(stopped.attentionMessage).toMatch(/lost its funds.*UNPAID/);
+    const notFunded = { code: "FailedPrecondition", reason: "ORDER_NOT_FUNDED", metadata: { payment_state: "UNPAID" } };
+    expect(await refusal(world.asLogistics.announceShipment({ name }))).toMatchObject(notFunded);
+    expect(await refusal(world.orders.releaseOrder({ name }))).toMatchObject(notFunded);
+    await world.orders.cancelOrder({ name });
+    await world.reaches(name, "CANCELLED");
+    expect(world.inventory.stock.get("TEA")).toBe(1_000_000n);
+  });
+
+  test("lets a partly refunded order be shipped, and a fully refunded one only be cancelled", async () => {
+    await using world = await start();
+    const { name } = await world.confirmed({ fulfillment: 2 });
+    await world.payment.refund(`${name}/payments/1`, 400);
+    await until(async () => (await world.orders.getOrder({ name })).paymentState === PaymentState.PARTIALLY_REFUNDED);
+    expect((await world.orders.getOrder({ name })).state).toBe(Order_State.CONFIRMED);
+    await world.asLogistics.announceShipment({ name });
+    await world.payment.refund(`${name}/payments/1`, 900);
+    await world.reaches(name, "NEEDS_ATTENTION");
+    expect(await refusal(world.asLogistics.announceShipment({ name }))).toMatchObject({ reason: "ORDER_NOT_FUNDED" });
+    await world.orders.cancelOrder({ name });
+    await world.reaches(name, "CANCELLED");
+  });
+
+  test("ships what is promised, and completes a delivered order that is never paid when its loss is accepted", async () => {
+    await using world = await start();
+    const { name } = await world.place({ capture: 2, fulfillment: 2 }, { wait });
+    await world.payment.authorize(`${name}/payments/1`, 900);
+    await world.reaches(name, "CONFIRMED");
+    await world.logistics.created("t1", `${name}/shipments/a`, { "1": 2 });
+    await world.reaches(name, "FULFILLING");
+    await world.payment.void(`${name}/payments/1`);
+    await world.logistics.delivered("t1", `${name}/shipments/a`);
+    expect((await world.reaches(name, "NEEDS_ATTENTION")).attentionMessage).toMatch(/not paid for/);
+    expect((await world.orders.releaseOrder({ name })).state).toBe(Order_State.COMPLETED);
+  });
+
   test("confirms an order that costs nothing without a payment", async () => {
     await using world = await start();
     world.inventory.put("GIFT", 0);

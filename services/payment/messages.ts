@@ -11,7 +11,7 @@ import {
 import { etagOf } from "../runtime/etag.ts";
 import { toMoney } from "../runtime/money.ts";
 import { parseName } from "../runtime/resource-name.ts";
-import { type Payment, paymentName, paymentState, type Refund } from "./domain/payment.ts";
+import { capturable, type Payment, paymentName, paymentState, type Refund } from "./domain/payment.ts";
 import type { PaymentKey } from "./store/payments.ts";
 
 /** A payment as the contract shows it. */
@@ -26,6 +26,7 @@ export function toPaymentMessage(payment: Payment, refunds: readonly Refund[]): 
       authorizedAmount: toMoney({ currency, minor: payment.authorized }),
       capturedAmount: toMoney({ currency, minor: payment.captured }),
       refundedAmount: toMoney({ currency, minor: payment.refunded }),
+      capturableAmount: toMoney({ currency, minor: capturable(payment) }),
       expireTime: timestampFromMs(payment.expiresAt),
     }),
     provider: payment.provider,

@@ -8,7 +8,7 @@ import { openShops } from "./testing/shops.ts";
 import { expectSoon } from "./testing/soon.ts";
 import { describeEachStorage } from "./testing/start-docket.ts";
 
-const { CONFIRMED, FULFILLING, COMPLETED, CANCELLED } = Order_State;
+const { CONFIRMED, FULFILLING, COMPLETED, CANCELLED, NEEDS_ATTENTION } = Order_State;
 const eur = (amount: string) => money("EUR", amount);
 
 describeEachStorage("money", (createStorage) => {
@@ -66,6 +66,23 @@ describeEachStorage("money", (createStorage) => {
         await untilState(shop, name, [CANCELLED]);
       }),
     );
+  }, 60_000);
+
+  test("that is given up or goes back before shipping keeps the order from being shipped, from that moment", async () => {
+    const { docket: shop } = await shops.open();
+    const promised = await authorized(shop);
+    await shop.payments.voidPayment({ name: promised.payment });
+    const paid = await confirmed(shop);
+    await shop.payments.refundPayment({ name: paid.payment });
+    await untilRefunds(shop, paid.payment, [Refund_State.SUCCEEDED]);
+    for (const { name } of [promised, paid]) {
+      const { reason } = await shop.shipments.createShipment({ parent: name }).catch((error) => error);
+      expect(["ORDER_NOT_FUNDED", "ORDER_NOT_SHIPPABLE"]).toContain(reason);
+      await untilState(shop, name, [NEEDS_ATTENTION]);
+      await expect(shop.orders.releaseOrder({ name })).rejects.toMatchObject({ reason: "ORDER_NOT_FUNDED" });
+      await shop.orders.cancelOrder({ name });
+      await untilState(shop, name, [CANCELLED]);
+    }
   }, 60_000);
 
   test("is captured once by ten at the same moment", async () => {

@@ -6,7 +6,7 @@ import { type Order, OrderSchema, Order_State as OrderState } from "../../../gen
 import { type ClosedUnits, OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { createInProcessBus } from "../../runtime/bus/in-process.ts";
 import { systemClock } from "../../runtime/clock.ts";
-import { notFound } from "../../runtime/errors.ts";
+import { failedPrecondition, notFound } from "../../runtime/errors.ts";
 import { createLogger } from "../../runtime/log.ts";
 import { createInterceptors } from "../../runtime/serve/interceptors.ts";
 import { createLocalTransport } from "../../runtime/serve/local-transport.ts";
@@ -47,6 +47,7 @@ export function confirmedOrder(id: string, changes: Partial<Pick<Order, "state" 
 export async function startLogistics(open: OpenTestDatabase, options: LogisticsOptions = {}) {
   const db = await open<LogisticsDatabase>();
   const orders = new Map<string, Order>();
+  const unfunded = new Set<string>();
   const announced = { meanwhile: async (_closedUnits: readonly ClosedUnits[]): Promise<void> => {} };
   const log = createLogger({ level: "silent", name: "test" });
   const bus = createInProcessBus({ log });
@@ -63,6 +64,9 @@ export async function startLogistics(open: OpenTestDatabase, options: LogisticsO
         const order = orders.get(name);
         if (order === undefined) {
           throw notFound("docket.dev/Order", name);
+        }
+        if (unfunded.has(name)) {
+          throw failedPrecondition("ORDER_NOT_FUNDED", `${name} is not paid`, []);
         }
         await announced.meanwhile(closedUnits);
         return order;
@@ -117,6 +121,8 @@ export async function startLogistics(open: OpenTestDatabase, options: LogisticsO
     receive,
     logistics: clients.for(tenant) as Client<typeof LogisticsService>,
     clientOf: (name: string): Client<typeof LogisticsService> => clients.for(name),
+    /** Names of orders whose money does not cover shipping them. */
+    unfunded,
     addOrder(id: string, changes: Partial<Pick<Order, "state" | "carrier">> = {}) {
       orders.set(`orders/${id}`, confirmedOrder(id, changes));
     },

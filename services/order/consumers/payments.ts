@@ -8,21 +8,22 @@ import {
   PaymentVoidedSchema,
   RefundFailedSchema,
 } from "../../../gen/docket/payment/v1/payment_events_pb.js";
-import { type Payment, Payment_State, type Refund } from "../../../gen/docket/payment/v1/payment_pb.js";
+import type { Payment, Refund } from "../../../gen/docket/payment/v1/payment_pb.js";
 import type { BusEvent, EventBus } from "../../runtime/bus/event-bus.ts";
 import { type Consumer, createConsumer, on } from "../../runtime/inbox/consumer.ts";
 import { parseName } from "../../runtime/resource-name.ts";
 import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { amountText } from "../domain/amount-text.ts";
-import { advance, type Change, consequences, type Happening, note } from "../domain/changes.ts";
-import { dueOf, type Order } from "../domain/order.ts";
+import type { Change } from "../domain/changes.ts";
+import { moneyChanged } from "../domain/money-changes.ts";
+import type { Order } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
-import { isGivenUp, owesMoney } from "../domain/owed-money.ts";
-import { type Funds, holdsMoney, paymentStateOf } from "../domain/payment-state.ts";
+import { isGivenUp } from "../domain/owed-money.ts";
+import { type Funds, holdsMoney } from "../domain/payment-state.ts";
+import { fundsOf, minorOf } from "../payment-funds.ts";
 import { takeLateMoney } from "../saga/late-money.ts";
 import { type PaymentSignal, paymentSignal } from "../saga/place-order.ts";
-import { minorOf } from "../saga/steps.ts";
 import { changeOrder } from "../store/orders.ts";
 import { rememberPayment } from "../store/projections.ts";
 
@@ -136,42 +137,18 @@ async function paymentTold(
     const moment = { actor: "service:payment", at: ctx.clock.now().getTime() };
     const amount = amountText(before.currency, minorOf(refund?.amount) || amountOf(payment as Payment, type));
     const reason = refund?.failureMessage || payment?.failureMessage || "";
-    const happening: Happening = {
-      type,
-      message: reason === "" ? `${message}: ${amount}.` : `${message}: ${reason}.`,
-      metadata: { payment: payment?.name ?? "", amount, ...(reason !== "" && { reason }) },
-      patch: { ...funds, paymentState: paymentStateOf(dueOf(before), funds) },
-    };
-    const goingBack = payment?.settling === true || isGivenUp(before) || before.linesSagaId !== undefined;
-    const first =
-      alarms && goingBack
-        ? advance(
-            before,
-            "FAIL",
-            { ...happening, patch: { ...happening.patch, attentionMessage: happening.message } },
-            moment,
-          )
-        : note(before, happening, moment);
-    const repaid = first.order.state === "NEEDS_ATTENTION" && owesMoney(before) && !owesMoney(first.order);
-    const settled = repaid
-      ? [
-          advance(
-            first.order,
-            "RELEASE",
-            { type: "OrderReleased", message: "All money that was owed has gone back." },
-            moment,
-          ),
-        ]
-      : [];
-    return [first, ...settled, ...consequences(settled.at(-1)?.order ?? first.order, moment)];
+    return moneyChanged(
+      before,
+      {
+        type,
+        message: reason === "" ? `${message}: ${amount}.` : `${message}: ${reason}.`,
+        metadata: { payment: payment?.name ?? "", amount, ...(reason !== "" && { reason }) },
+        funds,
+        alarms: alarms === true && (payment?.settling === true || isGivenUp(before) || before.linesSagaId !== undefined),
+      },
+      moment,
+    );
   }
-}
-
-/** What the payment holds and has given back. */
-function fundsOf(payment: Payment): Funds {
-  const captured = minorOf(payment.capturedAmount);
-  const authorized = payment.state === Payment_State.AUTHORIZED ? minorOf(payment.authorizedAmount) - captured : 0n;
-  return { authorized, captured, refunded: minorOf(payment.refundedAmount) };
 }
 
 /** The amount that the event is about. */

@@ -1,51 +1,11 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { someOrder } from "../testing/some-order.ts";
 import { advance, command, consequences, note } from "./changes.ts";
-import { newOrder } from "./new-order.ts";
 import type { Order } from "./order.ts";
 import { orderStates, orderTriggers, type Standing, transition } from "./order-state.ts";
 
-const { order: fresh } = newOrder({
-  tenant: "t1",
-  id: "o1",
-  externalId: "",
-  currency: "EUR",
-  customer: { id: "c1", displayName: "", email: "", phone: "" },
-  shippingAddress: {
-    recipient: "Ada",
-    addressLines: ["1"],
-    locality: "London",
-    administrativeArea: "",
-    postalCode: "",
-    regionCode: "GB",
-  },
-  lines: [
-    {
-      id: "1",
-      sku: "TEA",
-      title: "Tea",
-      quantity: 2,
-      unitPrice: 450n,
-      discount: 0n,
-      discountRate: "",
-      total: 900n,
-      quantityShipped: 0,
-      quantityDelivered: 0,
-      quantityCancelled: 0,
-    },
-  ],
-  totals: { subtotal: 900n, discountTotal: 0n, shippingFee: 0n, total: 900n },
-  capture: "AUTOMATIC",
-  fulfillment: "AUTOMATIC",
-  paymentProvider: "",
-  carrier: "",
-  labels: {},
-  note: "",
-  paymentDeadlineAt: 2000,
-  at: 1000,
-  actor: "api_key:1",
-});
-
+const fresh = someOrder();
 const moment = { actor: "service:order", at: 1500 };
 const happening = { type: "SomethingHappened", message: "Something happened." };
 const withLine = (line: Partial<Order["lines"][number]>): Order["lines"] =>
@@ -122,9 +82,20 @@ test("shipping, delivering and paying have their consequences by themselves", ()
   expect(statesOf({ ...confirmed, lines: withLine({ quantityShipped: 1 }) })).toEqual(["FULFILLING"]);
   const delivered = withLine({ quantityShipped: 2, quantityDelivered: 2 });
   expect(statesOf({ ...confirmed, lines: delivered })).toEqual(["FULFILLING", "COMPLETED"]);
-  expect(statesOf({ ...confirmed, captured: 0n, authorized: 900n, lines: delivered })).toEqual(["FULFILLING"]);
+  const promised: Order = { ...confirmed, capture: "MANUAL", captured: 0n, authorized: 900n };
+  expect(statesOf({ ...promised, lines: delivered })).toEqual(["FULFILLING"]);
   expect(statesOf({ ...confirmed, state: "FULFILLING" })).toEqual(["CONFIRMED"]);
   expect(statesOf({ ...confirmed, refunded: 100n, lines: delivered })).toEqual(["FULFILLING", "COMPLETED"]);
+});
+
+test("a person must look where the money is gone that the order rests on", () => {
+  const delivered = withLine({ quantityShipped: 2, quantityDelivered: 2 });
+  expect(statesOf({ ...confirmed, captured: 0n })).toEqual(["NEEDS_ATTENTION"]);
+  expect(statesOf({ ...confirmed, captured: 0n, lines: delivered })).toEqual(["FULFILLING", "NEEDS_ATTENTION"]);
+  expect(statesOf({ ...confirmed, state: "ON_HOLD", resume: "CONFIRMED", refunded: 900n })).toEqual([
+    "NEEDS_ATTENTION",
+  ]);
+  expect(statesOf({ ...confirmed, state: "NEEDS_ATTENTION", resume: "CONFIRMED", captured: 0n })).toEqual([]);
 });
 
 test("a held order goes on behind the scenes", () => {

@@ -1,3 +1,4 @@
+import { isUnpaidFor, lacksFunds } from "./funding.ts";
 import { dueOf, type Order, type OrderProgress, type TimelineEntry } from "./order.ts";
 import { effectiveState, type OrderTrigger, type Transition, transition } from "./order-state.ts";
 import { allDelivered, anyShipped } from "./parcels.ts";
@@ -100,7 +101,16 @@ export function command(order: Order, trigger: OrderTrigger, happening: Happenin
   return moved.ok ? { ok: true, change: change(order, moved.to, factOf[trigger], happening, moment) } : moved;
 }
 
-/** What follows by itself from what is shipped, delivered and paid: into FULFILLING, back, and to the end. */
+/** The change to NEEDS_ATTENTION with this message; none where the order needs attention already. */
+export function alarm(order: Order, attentionMessage: string, moment: Moment): Change[] {
+  const happening = { type: "OrderNeedsAttention", message: attentionMessage, patch: { attentionMessage } };
+  return order.state === "NEEDS_ATTENTION" ? [] : [advance(order, "FAIL", happening, moment)];
+}
+
+/**
+ * What follows from what is shipped, delivered and paid: into FULFILLING, back, to the end, and to NEEDS_ATTENTION where
+ * the money is gone that the order's state rests on.
+ */
 export function consequences(order: Order, moment: Moment): Change[] {
   const changes: Change[] = [];
   let current = order;
@@ -115,9 +125,14 @@ export function consequences(order: Order, moment: Moment): Change[] {
   if (effectiveState(current) === "FULFILLING" && !anyShipped(current.lines)) {
     follow("UNSHIP", { type: "OrderUnshipped", message: "No shipment is left." });
   }
-  const settled = isSettled(dueOf(current), current) && current.linesSagaId === undefined;
-  if (effectiveState(current) === "FULFILLING" && allDelivered(current.lines) && settled) {
+  const isDelivered = effectiveState(current) === "FULFILLING" && allDelivered(current.lines);
+  if (isDelivered && isSettled(dueOf(current), current) && current.linesSagaId === undefined) {
     follow("COMPLETE", { type: "OrderCompleted", message: "All lines are delivered and paid." });
+  } else if (isDelivered && isUnpaidFor(current)) {
+    changes.push(...alarm(current, "All lines are delivered, but the order is not paid for.", moment));
+  } else if (lacksFunds(current)) {
+    const message = `The order has lost its funds: its payment is ${current.paymentState}. Cancel the order.`;
+    changes.push(...alarm(current, message, moment));
   }
   return changes;
 }

@@ -19,6 +19,18 @@ export interface Funds {
   readonly refunded: bigint;
 }
 
+/** The sums over several payments. */
+export function sumOfFunds(all: readonly Funds[]): Funds {
+  return all.reduce(
+    (sum, { authorized, captured, refunded }) => ({
+      authorized: sum.authorized + authorized,
+      captured: sum.captured + captured,
+      refunded: sum.refunded + refunded,
+    }),
+    noFunds,
+  );
+}
+
 export const noFunds: Funds = { authorized: 0n, captured: 0n, refunded: 0n };
 
 /**

@@ -1,9 +1,13 @@
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
 import type { OrderContext } from "../context.ts";
-import { orderNotFound, outOfStock } from "../errors.ts";
+import { isBacked } from "../domain/funding.ts";
+import { dueOf, type Order, orderName } from "../domain/order.ts";
+import { paymentStateOf, sumOfFunds } from "../domain/payment-state.ts";
+import { orderNotFound, orderNotFunded, outOfStock } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
+import { fundsOf } from "../payment-funds.ts";
 import { orRefusal, shortagesOf } from "../saga/refusal.ts";
 import { resizeReservation } from "../saga/resize-reservation.ts";
 import { lockOrder, noteAnnouncement } from "../store/orders.ts";
@@ -11,7 +15,10 @@ import { orderIdOf } from "./order-name.ts";
 
 /**
  * Counts the announcement under the order's lock, so that whoever changes what a shipment depends on sees it, and then
- * holds stock for what is to be shipped again. An order that cannot be shipped is only answered.
+ * holds stock for what is to be shipped again. An order whose state does not allow shipping is only answered.
+ *
+ * @throws ConnectError FAILED_PRECONDITION, reason ORDER_NOT_FUNDED, where the order's money does not cover shipping it, by
+ *   the payment service's books at this moment: the order's own sums follow its events with a delay
  */
 export function announceShipment(ctx: OrderContext): ServiceImpl<typeof OrderService>["announceShipment"] {
   const { db, clients } = ctx;
@@ -24,6 +31,9 @@ export function announceShipment(ctx: OrderContext): ServiceImpl<typeof OrderSer
     });
     if (order === undefined) {
       throw orderNotFound(name);
+    }
+    if (isShippable(order)) {
+      await requireFunds(ctx, order, context);
     }
     if (closedUnits.length > 0 && isShippable(order)) {
       const closed = new Map(closedUnits.map(({ sku, quantity }) => [sku, quantity]));
@@ -39,4 +49,14 @@ export function announceShipment(ctx: OrderContext): ServiceImpl<typeof OrderSer
 
 function isShippable({ state }: { readonly state: string }): boolean {
   return state === "CONFIRMED" || state === "FULFILLING";
+}
+
+async function requireFunds({ clients }: OrderContext, order: Order, context: HandlerContext): Promise<void> {
+  const parent = orderName(order);
+  const { payments } = await clients.payment.for(order.tenant, context).listPayments({ parent, pageSize: 1000 });
+  const funds = sumOfFunds(payments.map(fundsOf));
+  const current = { ...order, ...funds, paymentState: paymentStateOf(dueOf(order), funds) };
+  if (!isBacked(current)) {
+    throw orderNotFunded(current);
+  }
 }

@@ -7,11 +7,11 @@ import { checkEtag } from "../../runtime/etag.ts";
 import { requestIdOf } from "../../runtime/request-id.ts";
 import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
-import { type Change, command, consequences, type Moment, note } from "../domain/changes.ts";
+import type { Change } from "../domain/changes.ts";
 import type { Order } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
-import { owesMoney } from "../domain/owed-money.ts";
-import { orderNotFound, wrongState } from "../errors.ts";
+import { type Release, release } from "../domain/release.ts";
+import { orderNotFound, orderNotFunded, wrongState } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
 import { retryRefundOf } from "../saga/late-money.ts";
 import { lockOrder, saveChanges } from "../store/orders.ts";
@@ -20,7 +20,8 @@ import { orderIdOf } from "./order-name.ts";
 /**
  * Lets a stopped order and its sagas go on. The time that an unpaid order was on hold is added to its deadline. An order that
  * needs attention retries what failed. As long as it owes money it stays NEEDS_ATTENTION: the refund is retried, and the
- * order is released when the money has gone back.
+ * order is released when the money has gone back. An order whose goods were delivered without being paid for is completed; one
+ * that has lost its funds before anything was shipped can only be cancelled.
  */
 export function releaseOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["releaseOrder"] {
   const method = OrderService.method.releaseOrder;
@@ -36,10 +37,7 @@ export function releaseOrder(ctx: OrderContext): ServiceImpl<typeof OrderService
       }
       checkEtag(request.etag, before.version);
       const moment = { actor: actorOf(principal), at: ctx.clock.now().getTime() };
-      const changes =
-        before.state === "NEEDS_ATTENTION" && owesMoney(before)
-          ? await retryRefund(trx, ctx, before, request.note, moment)
-          : release(before, request.note, moment);
+      const changes = await changesOf(trx, ctx, before, release(before, request.note, moment));
       const order = await saveChanges(trx, ctx, before, changes);
       for (const sagaId of [order.sagaId, order.lateSagaId, order.linesSagaId]) {
         if (sagaId !== undefined) {
@@ -51,26 +49,28 @@ export function releaseOrder(ctx: OrderContext): ServiceImpl<typeof OrderService
   };
 }
 
-function release(before: Order, note: string, moment: Moment): Change[] {
-  const released = command(before, "RELEASE", releasing(before, note, moment.at), moment);
-  if (!released.ok) {
-    throw wrongState(before, "ReleaseOrder");
-  }
-  return [released.change, ...consequences(released.change.order, moment)];
-}
-
-/** Retries the refund of an order that owes money: its saga does, or a new one where all sagas have ended. */
-async function retryRefund(
+/** The changes; of an order that owes money, with the saga that retries the refund where all of its sagas have ended. */
+async function changesOf(
   trx: Transaction<OrderDatabase>,
   ctx: OrderContext,
   before: Order,
-  message: string,
-  moment: Moment,
-): Promise<Change[]> {
-  const happening = { type: "RefundRetryRequested", message: message || "The refund is to be retried." };
-  const noted = note(before, happening, moment);
-  const begins = effectiveState(before) !== "CANCELLING" && before.lateSagaId === undefined;
-  return begins ? [noted, await retryRefundOf(trx, ctx, noted.order)] : [noted];
+  released: Release,
+): Promise<readonly Change[]> {
+  switch (released.kind) {
+    case "released":
+      return released.changes;
+    case "owes": {
+      const order = released.changes.at(-1)?.order ?? before;
+      const begins = effectiveState(order) !== "CANCELLING" && order.lateSagaId === undefined;
+      return begins ? [...released.changes, await retryRefundOf(trx, ctx, order)] : released.changes;
+    }
+    case "not-funded":
+      throw orderNotFunded(before);
+    case "wrong-state":
+      throw wrongState(before, "ReleaseOrder");
+    default:
+      return released satisfies never;
+  }
 }
 
 /** Whichever of the two the saga needs; neither where it has ended. */
@@ -83,17 +83,4 @@ async function goOn(
   if (!resumed.ok && resumed.reason === "WRONG_STATUS" && resumed.status === "NEEDS_ATTENTION") {
     await sagas.retry(trx, sagaId);
   }
-}
-
-function releasing(order: Order, note: string, at: number) {
-  const waited = order.resume === "PLACING" || order.resume === "AWAITING_PAYMENT";
-  const heldMs = order.heldAt !== undefined && waited ? Math.max(0, at - order.heldAt) : 0;
-  return {
-    type: "OrderReleased",
-    message: note || "The order goes on.",
-    patch: {
-      heldAt: undefined,
-      paymentDeadlineAt: order.paymentDeadlineAt + heldMs,
-    },
-  };
 }

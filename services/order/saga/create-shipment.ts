@@ -66,7 +66,8 @@ async function ship<State extends OrderSagaState>(
     case "NOTHING_TO_SHIP":
       return done();
     case "ORDER_NOT_SHIPPABLE":
-      // The order was stopped, or has moved on, since it was read.
+    case "ORDER_NOT_FUNDED":
+      // The order was stopped, has moved on or has lost its funds since it was read.
       return later(STOPPED_LOOK_MS);
     case "ORDER_CLOSED":
       // A cancellation has closed the order and is about to compensate this saga.

@@ -6,7 +6,7 @@ import { advance, type Change, consequences, note } from "../domain/changes.ts";
 import { dueOf, type Order, paymentName } from "../domain/order.ts";
 import type { OrderParts } from "../parts.ts";
 import { changeOrder, findOrder } from "../store/orders.ts";
-import { fundsOf } from "./late-payment.ts";
+import { fundsLeft } from "./late-payment.ts";
 import { orRefusal } from "./refusal.ts";
 import { resizeReservation } from "./resize-reservation.ts";
 import { ownMoment, patience } from "./steps.ts";
@@ -105,7 +105,7 @@ function refund(parts: OrderParts): Step {
       if (order === undefined || "refusal" in read) {
         return done();
       }
-      const { captured, refunded } = fundsOf(read.answer);
+      const { captured, refunded } = fundsLeft(read.answer);
       const excess = captured - refunded - dueOf(order);
       const minor = least(excess, state.amount);
       if (minor > 0n) {

@@ -2,7 +2,8 @@ import type { Transaction } from "kysely";
 import type { SagaDefinition } from "../../runtime/saga/definition.ts";
 import type { Saga } from "../../runtime/saga/saga.ts";
 import type { OrderDatabase } from "../db/schema.ts";
-import { advance, type Change, note } from "../domain/changes.ts";
+import { advance, alarm, type Change, note } from "../domain/changes.ts";
+import { lacksFunds } from "../domain/funding.ts";
 import type { CancelReason, Order } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { owesMoney } from "../domain/owed-money.ts";
@@ -48,7 +49,7 @@ export function orderSagaHooks<State extends OrderSagaState>(parts: OrderParts):
       }),
     onRetried: (trx, saga) =>
       change(trx, saga, (order) => [
-        order.state === "NEEDS_ATTENTION" && !owesMoney(order)
+        order.state === "NEEDS_ATTENTION" && !owesMoney(order) && !lacksFunds(order)
           ? advance(
               order,
               "RELEASE",
@@ -113,12 +114,7 @@ function ended(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Cha
 
 /** That the order owes money which the provider has refused to refund; nothing where it needs attention already. */
 export function debts(parts: OrderParts, order: Order, { state: { owed } }: Saga<OrderSagaState>): Change[] {
-  if (owed === undefined || order.state === "NEEDS_ATTENTION") {
-    return [];
-  }
-  const attentionMessage = `The order's money could not be refunded: ${owed}`;
-  const happening = { type: "OrderNeedsAttention", message: attentionMessage, patch: { attentionMessage } };
-  return [advance(order, "FAIL", happening, ownMoment(parts))];
+  return owed === undefined ? [] : alarm(order, `The order's money could not be refunded: ${owed}`, ownMoment(parts));
 }
 
 /** Whether money came after the saga had settled the payment, while it was undoing the rest. */

@@ -1,4 +1,4 @@
-import { type Payment, Payment_State, Refund_State } from "../../../gen/docket/payment/v1/payment_pb.js";
+import { type Payment, Refund_State } from "../../../gen/docket/payment/v1/payment_pb.js";
 import { type CompensationContext, done, type SagaDefinition, type SagaStep } from "../../runtime/saga/definition.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { type Happening, note } from "../domain/changes.ts";
@@ -6,20 +6,13 @@ import { type Order, paymentName } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { type Funds, holdsMoney, isFunded } from "../domain/payment-state.ts";
 import type { OrderParts } from "../parts.ts";
+import { fundsOf, minorOf } from "../payment-funds.ts";
 import { changeOrder, findOrder } from "../store/orders.ts";
 import { commitStock } from "./commit-stock.ts";
 import { createShipment } from "./create-shipment.ts";
 import { debts, orderSagaHooks } from "./hooks.ts";
 import { orRefusal } from "./refusal.ts";
-import {
-  minorOf,
-  type OrderSagaState,
-  ownMoment,
-  patience,
-  releaseReservations,
-  reserve,
-  settlePayment,
-} from "./steps.ts";
+import { type OrderSagaState, ownMoment, patience, releaseReservations, reserve, settlePayment } from "./steps.ts";
 
 /** What the saga carries. */
 export interface LatePaymentState extends OrderSagaState {
@@ -91,11 +84,11 @@ function checkPayment(parts: OrderParts): Step {
       const read = await orRefusal(
         parts.clients.payment.for(tenant).getPayment({ name: paymentName(state.orderId) }, { signal }),
       );
-      if (order === undefined || "refusal" in read || !holdsMoney(fundsOf(read.answer))) {
+      if (order === undefined || "refusal" in read || !holdsMoney(fundsLeft(read.answer))) {
         return done({ state: { ...state, goesOn: false } });
       }
       const { settling } = read.answer;
-      if (!settling && canGoOn(order) && isFunded(order.total, fundsOf(read.answer), order.capture === "MANUAL")) {
+      if (!settling && canGoOn(order) && isFunded(order.total, fundsLeft(read.answer), order.capture === "MANUAL")) {
         return done({ state: { ...state, goesOn: true } });
       }
       return done({ state: { ...(await settlePayment(parts, context, false)), goesOn: false } });
@@ -155,15 +148,11 @@ function canGoOn(order: Order): boolean {
   );
 }
 
-/** What a payment holds that is not on its way back. */
-export function fundsOf(payment: Payment): Funds {
-  const captured = minorOf(payment.capturedAmount);
+/** What a payment holds; what is on its way back counts as refunded. */
+export function fundsLeft(payment: Payment): Funds {
+  const funds = fundsOf(payment);
   const pending = payment.refunds
     .filter((refund) => refund.state === Refund_State.PENDING)
     .reduce((sum, refund) => sum + minorOf(refund.amount), 0n);
-  return {
-    authorized: payment.state === Payment_State.AUTHORIZED ? minorOf(payment.authorizedAmount) : 0n,
-    captured,
-    refunded: minorOf(payment.refundedAmount) + pending,
-  };
+  return { ...funds, refunded: funds.refunded + pending };
 }

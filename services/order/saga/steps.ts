@@ -1,6 +1,5 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Payment } from "../../../gen/docket/payment/v1/payment_pb.js";
-import { parseMoney } from "../../runtime/money.ts";
 import {
   type CompensationContext,
   later,
@@ -12,6 +11,7 @@ import type { OrderDatabase } from "../db/schema.ts";
 import type { Moment } from "../domain/changes.ts";
 import { type Automation, orderName, paymentName, reservationName, type Shortage } from "../domain/order.ts";
 import type { OrderParts } from "../parts.ts";
+import { minorOf } from "../payment-funds.ts";
 import { findOrder } from "../store/orders.ts";
 import { orRefusal, type Refusal, shortagesOf } from "./refusal.ts";
 
@@ -140,9 +140,4 @@ export async function mayComeBack(
   const order = await findOrder(db.kysely, tenant, state.orderId);
   const reason = order?.cancelReason;
   return reason !== "REQUESTED" && reason !== "SHIPMENT_FAILED";
-}
-
-/** Minor units of an amount of a payment; zero where there is none. */
-export function minorOf(money: Payment["amount"]): bigint {
-  return (money && parseMoney(money)?.minor) ?? 0n;
 }

@@ -37,7 +37,7 @@ import {
   Refund_State,
   RefundSchema,
 } from "../../../gen/docket/payment/v1/payment_pb.js";
-import { PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
+import { ListPaymentsResponseSchema, PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
 import type { EventBus } from "../../runtime/bus/event-bus.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { alreadyExists, failedPrecondition, notFound, unavailable } from "../../runtime/errors.ts";
@@ -284,6 +284,11 @@ export function fakePayment(bus: EventBus) {
       await tell(PaymentRefundedSchema, name);
       return payment;
     },
+    listPayments({ parent }) {
+      return create(ListPaymentsResponseSchema, {
+        payments: [...payments.values()].filter(({ name }) => orderOf(name) === parent),
+      });
+    },
     async settlePayment({ name, keepLateMoney }, context) {
       calls.push(`settle ${name}${keepLateMoney ? " keeping late money" : ""}`);
       const { tenant } = principalOf(context);
@@ -325,15 +330,15 @@ export function fakePayment(bus: EventBus) {
       payments.set(name, { ...opened, tenant: "t1" });
     },
     async authorize(name: string, cents: number) {
-      change(name, { state: Payment_State.AUTHORIZED, authorizedAmount: eur(cents) });
+      change(name, { state: Payment_State.AUTHORIZED, authorizedAmount: eur(cents), capturableAmount: eur(cents) });
       return tell(PaymentAuthorizedSchema, name);
     },
     async capture(name: string, cents: number) {
-      change(name, { state: Payment_State.CAPTURED, capturedAmount: eur(cents) });
+      change(name, { state: Payment_State.CAPTURED, capturedAmount: eur(cents), capturableAmount: eur(0) });
       return tell(PaymentCapturedSchema, name);
     },
     async void(name: string) {
-      change(name, { state: Payment_State.VOIDED });
+      change(name, { state: Payment_State.VOIDED, capturableAmount: eur(0) });
       return tell(PaymentVoidedSchema, name);
     },
     async refund(name: string, cents: number) {

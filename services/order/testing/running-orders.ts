@@ -162,7 +162,7 @@ export function anOrder(order: OrderInit = {}): Order {
 function client<Desc extends DescService>(
   service: Desc,
   transport: Transport,
-  { scopes, ...more }: { readonly scopes: readonly string[]; readonly tenant?: string },
+  { scopes, ...more }: Partial<Omit<Principal, "scopes">> & { readonly scopes: readonly string[] },
 ): Client<Desc> {
   const principal: Principal = { kind: "api_key", tenant, subject: "test", ...more, scopes: new Set(scopes) };
   const values = () => createContextValues().set(principalKey, principal);

@@ -1,0 +1,60 @@
+import { dueOf, type Order } from "./order.ts";
+import { effectiveState, type OrderState } from "./order-state.ts";
+import { anyShipped } from "./parcels.ts";
+import { type Funds, isSettled } from "./payment-state.ts";
+
+/**
+ * How an order follows its money once it is confirmed. Rows are the order's state, columns the state of its payment.
+ *
+ * ```text
+ *              UNPAID          AUTHORIZED   PAID, OVERPAID   PARTIALLY_PAID     PARTIALLY_REFUNDED   REFUNDED
+ *  PLACING     waits           waits        waits            waits              waits                waits
+ *  AWAITING…   waits           CONFIRMED¹   CONFIRMED        waits²             waits                waits
+ *  CONFIRMED   attention       ships¹       ships            ships¹ / attention ships                attention
+ *  FULFILLING  no shipments    ships¹       ships            ships¹ / none      ships                no shipments
+ *   delivered  attention       waits for    COMPLETED        waits for          COMPLETED³           COMPLETED³
+ *                              capture                       capture / attention
+ *  CANCELLING, CANCELLED, EXPIRED: every amount that is captured or promised goes back; a refused refund is attention
+ * ```
+ *
+ * ¹ Of orders whose payment is captured manually; the promise counts as far as it covers what is not captured.
+ * ² Until the deadline; then the order expires and the part goes back.
+ * ³ Where the total had been captured before.
+ *
+ * "waits" ends by the payment or by its deadline. "attention" is NEEDS_ATTENTION: CancelOrder leads on from there, and
+ * where goods are with the shopper, ReleaseOrder accepts the loss and completes the order. "no shipments" refuses
+ * CreateShipment; what was shipped goes on. A loss of the money while something is left to ship is attention as well.
+ */
+
+/** Captured money and, of orders that are captured manually, promised money. */
+function secured({ capture, authorized, captured }: Pick<Order, "capture" | keyof Funds>): bigint {
+  return captured + (capture === "MANUAL" ? authorized : 0n);
+}
+
+/**
+ * Whether the order may be shipped for its money: the total was secured, and not all of it has gone back. Refunds of a part
+ * do not count, as they are the merchant's decision.
+ */
+export function isBacked(order: Pick<Order, "capture" | "total" | "cancelledTotal" | keyof Funds>): boolean {
+  const due = dueOf(order);
+  return due === 0n || (secured(order) >= due && secured(order) > order.refunded);
+}
+
+/** Whether the goods can be shipped no further, and no capture that is due can still pay for what was delivered. */
+export function isUnpaidFor(order: Order): boolean {
+  return !isSettled(dueOf(order), order) && secured(order) < dueOf(order);
+}
+
+/** Whether a person must decide what becomes of a confirmed order of which nothing is shipped, as its money is gone. */
+export function lacksFunds(order: Order): boolean {
+  return effectiveState(order) === "CONFIRMED" && !anyShipped(order.lines) && !isBacked(order);
+}
+
+/** Whether the loss of its money leaves something of the order unshipped. */
+export function losesFunds(before: Order, after: Order): boolean {
+  const isOpen = openStates.has(effectiveState(after));
+  const isLeft = after.lines.some((line) => line.quantityShipped < line.quantity - line.quantityCancelled);
+  return isOpen && isLeft && isBacked(before) && !isBacked(after);
+}
+
+const openStates: ReadonlySet<OrderState> = new Set(["CONFIRMED", "FULFILLING"]);

@@ -1,0 +1,36 @@
+import { advance, alarm, type Change, consequences, type Happening, type Moment, note } from "./changes.ts";
+import { losesFunds } from "./funding.ts";
+import { dueOf, type Order } from "./order.ts";
+import { owesMoney } from "./owed-money.ts";
+import { type Funds, paymentStateOf } from "./payment-state.ts";
+
+/** What happened to an order's money. */
+export interface MoneyHappening extends Happening {
+  /** Over all payments of the order, afterwards. */
+  readonly funds: Funds;
+  /** Whether a person must look, whatever the order's state. */
+  readonly alarms: boolean;
+}
+
+/**
+ * Everything that follows for an order from a change of its money: the change itself, the release of an order whose debt has
+ * been paid back, the consequences for a confirmed order, and NEEDS_ATTENTION where a person must decide.
+ */
+export function moneyChanged(before: Order, { funds, alarms, ...happening }: MoneyHappening, moment: Moment): Change[] {
+  const patch = { ...happening.patch, ...funds, paymentState: paymentStateOf(dueOf(before), funds) };
+  const changes: Change[] = [
+    alarms
+      ? advance(before, "FAIL", { ...happening, patch: { ...patch, attentionMessage: happening.message } }, moment)
+      : note(before, { ...happening, patch }, moment),
+  ];
+  const last = () => changes.at(-1)?.order ?? before;
+  if (!alarms && before.state === "NEEDS_ATTENTION" && owesMoney(before) && !owesMoney(last())) {
+    const repaid = { type: "OrderReleased", message: "All money that was owed has gone back." };
+    changes.push(advance(last(), "RELEASE", repaid, moment));
+  }
+  changes.push(...consequences(last(), moment));
+  if (losesFunds(before, last())) {
+    changes.push(...alarm(last(), "The order has lost its funds, and nothing more of it can be shipped.", moment));
+  }
+  return changes;
+}

@@ -1,0 +1,50 @@
+import { advance, type Change, command, consequences, type Moment, note } from "./changes.ts";
+import { isUnpaidFor, lacksFunds } from "./funding.ts";
+import type { Order } from "./order.ts";
+import { effectiveState } from "./order-state.ts";
+import { owesMoney } from "./owed-money.ts";
+import { allDelivered } from "./parcels.ts";
+
+/** What ReleaseOrder means for an order. */
+export type Release =
+  | { readonly kind: "released"; readonly changes: readonly Change[] }
+  /** It stays NEEDS_ATTENTION, as it owes money: the refund is to be retried. */
+  | { readonly kind: "owes"; readonly changes: readonly Change[] }
+  /** It has lost its funds before anything was shipped. */
+  | { readonly kind: "not-funded" }
+  /** It is not stopped. */
+  | { readonly kind: "wrong-state" };
+
+/**
+ * Releases a stopped order. The time for which an unpaid order was on hold is added to its deadline. An order whose goods
+ * were delivered without being paid for is completed. `text` is the caller's note; empty for none.
+ */
+export function release(before: Order, text: string, moment: Moment): Release {
+  if (before.state === "NEEDS_ATTENTION" && owesMoney(before)) {
+    const happening = { type: "RefundRetryRequested", message: text || "The refund is to be retried." };
+    return { kind: "owes", changes: [note(before, happening, moment)] };
+  }
+  const patch = { heldAt: undefined, paymentDeadlineAt: before.paymentDeadlineAt + heldMs(before, moment.at) };
+  const happening = { type: "OrderReleased", message: text || "The order goes on.", patch };
+  const released = command(before, "RELEASE", happening, moment);
+  if (!released.ok) {
+    return { kind: "wrong-state" };
+  }
+  if (lacksFunds(before)) {
+    return { kind: "not-funded" };
+  }
+  const { order } = released.change;
+  return { kind: "released", changes: [released.change, ...(completed(order, moment) ?? consequences(order, moment))] };
+}
+
+/** How long an order whose payment is awaited has been on hold; zero for others. */
+export function heldMs({ heldAt, resume }: Order, at: number): number {
+  const waits = resume === "PLACING" || resume === "AWAITING_PAYMENT";
+  return heldAt !== undefined && waits ? Math.max(0, at - heldAt) : 0;
+}
+
+function completed(order: Order, moment: Moment): Change[] | undefined {
+  const isWrittenOff = effectiveState(order) === "FULFILLING" && allDelivered(order.lines) && isUnpaidFor(order);
+  const message = "All lines are delivered; the missing money is written off.";
+  return isWrittenOff ? [advance(order, "COMPLETE", { type: "OrderCompleted", message }, moment)] : undefined;
+}

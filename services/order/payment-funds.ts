@@ -1,0 +1,17 @@
+import type { Payment } from "../../gen/docket/payment/v1/payment_pb.js";
+import { parseMoney } from "../runtime/money.ts";
+import type { Funds } from "./domain/payment-state.ts";
+
+/** The sums of a payment, as the payment service reports it. */
+export function fundsOf(payment: Payment): Funds {
+  return {
+    authorized: minorOf(payment.capturableAmount),
+    captured: minorOf(payment.capturedAmount),
+    refunded: minorOf(payment.refundedAmount),
+  };
+}
+
+/** Minor units of an amount of a payment; zero where there is none. */
+export function minorOf(money: Payment["amount"]): bigint {
+  return (money && parseMoney(money)?.minor) ?? 0n;
+}
