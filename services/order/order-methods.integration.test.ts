@@ -332,6 +332,56 @@ describeEachDatabase("the order service", (open) => {
     expect(await reasonOf(world.sagas.getSaga({ name: "sagas/none" }))).toBe("NotFound RESOURCE_NOT_FOUND");
   });
 
+  test("refuses to operators what it refuses to others: undoing what is shipped or over, resuming what is on hold", async () => {
+    await using world = await start();
+    const sagaOf = async (name: string) => (await world.sagaOf(name)).name;
+    const states = async (name: string) => {
+      const { state, cancelReason } = await world.orders.getOrder({ name });
+      return { order: Order_State[state], cancelReason, saga: Saga_State[(await world.sagaOf(name)).state] };
+    };
+
+    const shipped = await world.confirmed({ fulfillment: 2 });
+    await world.logistics.created("t1", `${shipped.name}/shipments/1`, { "1": 2 });
+    await world.reaches(shipped.name, "FULFILLING");
+    world.logistics.control.underWay = true;
+    expect(await reasonOf(world.sagas.compensateSaga({ name: await sagaOf(shipped.name) }))).toBe(
+      "FailedPrecondition SHIPMENT_UNDER_WAY",
+    );
+    expect(await states(shipped.name)).toEqual({ order: "FULFILLING", cancelReason: 0, saga: "SUCCEEDED" });
+
+    await world.logistics.delivered("t1", `${shipped.name}/shipments/1`);
+    await world.reaches(shipped.name, "COMPLETED");
+    for (const command of ["compensateSaga", "retrySaga", "pauseSaga", "resumeSaga"] as const) {
+      const reason = command === "compensateSaga" ? "ORDER_STATE" : "SAGA_STATE";
+      expect(await reasonOf(world.sagas[command]({ name: await sagaOf(shipped.name) }))).toBe(
+        `FailedPrecondition ${reason}`,
+      );
+    }
+    expect(await states(shipped.name)).toEqual({ order: "COMPLETED", cancelReason: 0, saga: "SUCCEEDED" });
+
+    const { name: held } = await world.place({}, { wait });
+    await world.orders.holdOrder({ name: held });
+    expect(await reasonOf(world.sagas.resumeSaga({ name: await sagaOf(held) }))).toBe("FailedPrecondition ORDER_STATE");
+    expect(await states(held)).toMatchObject({ order: "ON_HOLD", saga: "PAUSED" });
+    world.logistics.control.underWay = false;
+    await world.sagas.compensateSaga({ name: await sagaOf(held) });
+    await world.reaches(held, "CANCELLED");
+    await world.sagas.compensateSaga({ name: await sagaOf(held) });
+    expect(await states(held)).toMatchObject({ order: "CANCELLED", saga: "COMPENSATED" });
+  });
+
+  test("does not undo a saga that its order has left behind", async () => {
+    await using world = await start({ paymentDeadlineMs: 200 });
+    const { name } = await world.place({}, { wait });
+    await world.reaches(name, "EXPIRED");
+    world.inventory.stock.set("TEA", 0n);
+    await world.payment.capture(`${name}/payments/1`, 300);
+    await until(async () => (await world.sagaOf(name)).definition === "late-payment");
+    await world.succeeds(name);
+    const late = await world.sagaOf(name);
+    expect(await reasonOf(world.sagas.compensateSaga({ name: late.name }))).toBe("FailedPrecondition SAGA_STATE");
+  });
+
   test("lets another process take over", async () => {
     const { url } = await open<unknown>();
     const names: string[] = [];

@@ -1,11 +1,37 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { SagaService } from "../../../../gen/docket/operations/v1/saga_service_pb.js";
+import { auditTrail } from "../../../runtime/audit/audit.ts";
 import type { OrderContext } from "../../context.ts";
-import { commandSaga } from "./find-saga.ts";
+import { orderName } from "../../domain/order.ts";
+import { isGivenUp } from "../../domain/owed-money.ts";
+import { wrongSagaState } from "../../errors.ts";
+import { cancelling } from "../cancellation.ts";
+import { commandSaga, findSaga, orderOfSaga } from "./find-saga.ts";
+import { toSagaMessage } from "./saga-message.ts";
 
+/**
+ * Compensating the saga that brought an order where it is cancels the order, and is refused as CancelOrder is. Where the order
+ * has been given up, the saga goes on being undone. A saga that its order has left behind is not undone.
+ */
 export function compensateSaga(ctx: OrderContext): ServiceImpl<typeof SagaService>["compensateSaga"] {
-  return ({ name }, context) =>
-    commandSaga(ctx, name, context, (trx, { id }) =>
-      ctx.sagas.compensate(trx, id, "OPERATOR", "An operator asked for it."),
-    );
+  return async ({ name }, context) => {
+    const saga = await findSaga(ctx, name, context);
+    const order = await orderOfSaga(ctx, saga);
+    if (order.sagaId === saga.id && !isGivenUp(order)) {
+      const note = "An operator asked for it.";
+      await cancelling(ctx, { name: orderName(order), etag: "", note, method: "CompensateSaga" }, context, (cancel) =>
+        ctx.db.transaction(async (trx) => {
+          await cancel(trx);
+          await ctx.outbox.publish(trx, auditTrail(context, { resource: name, aggregate: saga.aggregate }));
+        }),
+      );
+      return toSagaMessage(await findSaga(ctx, name, context));
+    }
+    return commandSaga(ctx, name, context, (trx, { id, status }, { sagaId, lateSagaId, linesSagaId }) => {
+      if (![sagaId, lateSagaId, linesSagaId].includes(id)) {
+        throw wrongSagaState(name, status);
+      }
+      return ctx.sagas.compensate(trx, id, "OPERATOR", "An operator asked for it.");
+    });
+  };
 }

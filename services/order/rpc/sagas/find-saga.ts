@@ -7,7 +7,10 @@ import type { Saga } from "../../../runtime/saga/saga.ts";
 import type { CommandResult } from "../../../runtime/saga/sagas.ts";
 import type { OrderContext } from "../../context.ts";
 import type { OrderDatabase } from "../../db/schema.ts";
-import { wrongSagaState } from "../../errors.ts";
+import type { Order } from "../../domain/order.ts";
+import { orderNotFound, wrongSagaState } from "../../errors.ts";
+import { findOrder, lockOrder } from "../../store/orders.ts";
+import { orderIdOf } from "../order-name.ts";
 import { sagaIdOf, sagaNotFound, toSagaMessage } from "./saga-message.ts";
 
 /**
@@ -27,8 +30,17 @@ export async function findSaga(
   return saga;
 }
 
+/** The order that a saga works on. */
+export async function orderOfSaga({ db }: OrderContext, { tenant, aggregate }: Saga): Promise<Order> {
+  const order = await findOrder(db.kysely, tenant, orderIdOf(aggregate));
+  if (order === undefined) {
+    throw orderNotFound(aggregate);
+  }
+  return order;
+}
+
 /**
- * Gives a saga of the caller's tenant a command, and answers the saga afterwards.
+ * Gives a saga of the caller's tenant a command, with its order locked, and answers the saga afterwards.
  *
  * @throws ConnectError NOT_FOUND, or FAILED_PRECONDITION where the saga stands somewhere else
  */
@@ -36,11 +48,15 @@ export async function commandSaga(
   ctx: OrderContext,
   name: string,
   context: HandlerContext,
-  command: (trx: Transaction<OrderDatabase>, saga: Saga) => Promise<CommandResult>,
+  command: (trx: Transaction<OrderDatabase>, saga: Saga, order: Order) => Promise<CommandResult>,
 ): Promise<SagaMessage> {
   const saga = await findSaga(ctx, name, context);
   const result = await ctx.db.transaction(async (trx) => {
-    const commanded = await command(trx, saga);
+    const order = await lockOrder(trx, ctx.db.dialect, saga.tenant, orderIdOf(saga.aggregate));
+    if (order === undefined) {
+      throw orderNotFound(saga.aggregate);
+    }
+    const commanded = await command(trx, saga, order);
     if (commanded.ok) {
       await ctx.outbox.publish(trx, auditTrail(context, { resource: name, aggregate: saga.aggregate }));
     }

@@ -1,8 +1,16 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { SagaService } from "../../../../gen/docket/operations/v1/saga_service_pb.js";
 import type { OrderContext } from "../../context.ts";
+import { wrongState } from "../../errors.ts";
 import { commandSaga } from "./find-saga.ts";
 
+/** The saga of an order on hold is resumed by ReleaseOrder alone. */
 export function resumeSaga(ctx: OrderContext): ServiceImpl<typeof SagaService>["resumeSaga"] {
-  return ({ name }, context) => commandSaga(ctx, name, context, (trx, { id }) => ctx.sagas.resume(trx, id));
+  return ({ name }, context) =>
+    commandSaga(ctx, name, context, (trx, { id }, order) => {
+      if (order.state === "ON_HOLD") {
+        throw wrongState(order, "ResumeSaga");
+      }
+      return ctx.sagas.resume(trx, id);
+    });
 }

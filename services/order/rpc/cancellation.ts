@@ -1,0 +1,118 @@
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import type { Transaction } from "kysely";
+import { actorOf, principalOf } from "../../runtime/context-values.ts";
+import { checkEtag } from "../../runtime/etag.ts";
+import type { OrderContext } from "../context.ts";
+import type { OrderDatabase } from "../db/schema.ts";
+import { command } from "../domain/changes.ts";
+import { type Order, orderName } from "../domain/order.ts";
+import { transition } from "../domain/order-state.ts";
+import { lostRace, orderNotFound, shipmentUnderWay, wrongState } from "../errors.ts";
+import { findOrder, lockOrder, saveChanges } from "../store/orders.ts";
+import { againWhenChanged } from "./again-when-changed.ts";
+import { attempt } from "./attempt.ts";
+import { mayHaveShipments } from "./fence-shipments.ts";
+import { orderIdOf } from "./order-name.ts";
+
+/** A cancellation that was asked for. */
+export interface Cancellation {
+  /** The order's resource name. */
+  readonly name: string;
+  /** Empty for any. */
+  readonly etag: string;
+  /** Why, for the timeline. */
+  readonly note: string;
+  /** The method that asks for it, for its errors. */
+  readonly method: string;
+}
+
+/**
+ * Cancels an order by having its saga compensated. Where shipments may exist, these are cancelled first: once one is under
+ * way the cancellation is refused and nothing has changed. Cancelling them may change the order, so that the etag is checked
+ * before. `commit` runs the given function in a transaction; what prevents the cancellation is thrown from inside of it, so
+ * that a stored response comes first. May call `commit` again.
+ *
+ * @throws ConnectError NOT_FOUND; FAILED_PRECONDITION, reasons ORDER_STATE and SHIPMENT_UNDER_WAY
+ */
+export function cancelling<T>(
+  ctx: OrderContext,
+  wanted: Cancellation,
+  context: HandlerContext,
+  commit: (cancel: (trx: Transaction<OrderDatabase>) => Promise<Order>) => Promise<T>,
+): Promise<T> {
+  return againWhenChanged(async () => {
+    const prepared = await attempt(() => prepare(ctx, wanted, context));
+    return commit((trx) => cancel(ctx, trx, wanted, context, prepared()));
+  });
+}
+
+interface Prepared {
+  readonly shipmentsCancelled: boolean;
+}
+
+/** Refuses what cannot be cancelled, and cancels the shipments of what can. */
+async function prepare(
+  { db, clients }: OrderContext,
+  { name, etag, method }: Cancellation,
+  context: HandlerContext,
+): Promise<Prepared> {
+  const { tenant } = principalOf(context);
+  const order = await findOrder(db.kysely, tenant, orderIdOf(name));
+  if (order === undefined) {
+    throw orderNotFound(name);
+  }
+  checkEtag(etag, order.version);
+  if (!transition(order, "CANCEL").ok) {
+    throw wrongState(order, method);
+  }
+  if (!mayHaveShipments(order)) {
+    return { shipmentsCancelled: false };
+  }
+  try {
+    await clients.logistics.for(tenant, context).cancelOrderShipments({ parent: orderName(order) });
+  } catch (error) {
+    if (error instanceof ConnectError && error.code === Code.FailedPrecondition) {
+      throw shipmentUnderWay(order, error.rawMessage);
+    }
+    throw error;
+  }
+  return { shipmentsCancelled: true };
+}
+
+async function cancel(
+  ctx: OrderContext,
+  trx: Transaction<OrderDatabase>,
+  { name, etag, note, method }: Cancellation,
+  context: HandlerContext,
+  { shipmentsCancelled }: Prepared,
+): Promise<Order> {
+  const principal = principalOf(context);
+  const before = await lockOrder(trx, ctx.db.dialect, principal.tenant, orderIdOf(name));
+  if (before === undefined) {
+    throw orderNotFound(name);
+  }
+  if (!shipmentsCancelled) {
+    checkEtag(etag, before.version);
+    if (mayHaveShipments(before)) {
+      throw lostRace(before);
+    }
+  }
+  const message = note || "Cancellation was asked for.";
+  const cancelled = command(
+    before,
+    "CANCEL",
+    {
+      type: "OrderCancelling",
+      message,
+      metadata: { reason: "REQUESTED" },
+      patch: { cancelReason: "REQUESTED", heldAt: undefined },
+    },
+    { actor: actorOf(principal), at: ctx.clock.now().getTime() },
+  );
+  if (!cancelled.ok) {
+    throw wrongState(before, method);
+  }
+  const order = await saveChanges(trx, ctx, before, [cancelled.change]);
+  await ctx.sagas.compensate(trx, order.sagaId, "REQUESTED", message);
+  return order;
+}
