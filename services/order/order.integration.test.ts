@@ -223,11 +223,14 @@ describeEachDatabase("the order service", (open) => {
     await world.payment.authorize(`${name}/payments/1`, 900);
     await world.reaches(name, "CONFIRMED");
     await world.asLogistics.announceShipment({ name });
+    const notFunded = { code: "FailedPrecondition", reason: "ORDER_NOT_FUNDED", metadata: { payment_state: "UNPAID" } };
+    // The payment service knows before the order has heard of it.
+    Object.assign(world.payment.payments.get(`${name}/payments/1`) ?? {}, { capturableAmount: eur(0) });
+    expect(await refusal(world.asLogistics.announceShipment({ name }))).toMatchObject(notFunded);
     await world.payment.void(`${name}/payments/1`);
     const stopped = await world.reaches(name, "NEEDS_ATTENTION");
     expect(stopped.attentionMessage).toMatch(/lost its funds.*UNPAID/);
-    const notFunded = { code: "FailedPrecondition", reason: "ORDER_NOT_FUNDED", metadata: { payment_state: "UNPAID" } };
-    expect(await refusal(world.asLogistics.announceShipment({ name }))).toMatchObject(notFunded);
+    expect((await world.asLogistics.announceShipment({ name })).state).toBe(Order_State.NEEDS_ATTENTION);
     expect(await refusal(world.orders.releaseOrder({ name }))).toMatchObject(notFunded);
     await world.orders.cancelOrder({ name });
     await world.reaches(name, "CANCELLED");
@@ -243,7 +246,6 @@ describeEachDatabase("the order service", (open) => {
     await world.asLogistics.announceShipment({ name });
     await world.payment.refund(`${name}/payments/1`, 900);
     await world.reaches(name, "NEEDS_ATTENTION");
-    expect(await refusal(world.asLogistics.announceShipment({ name }))).toMatchObject({ reason: "ORDER_NOT_FUNDED" });
     await world.orders.cancelOrder({ name });
     await world.reaches(name, "CANCELLED");
   });
@@ -259,6 +261,18 @@ describeEachDatabase("the order service", (open) => {
     await world.logistics.delivered("t1", `${name}/shipments/a`);
     expect((await world.reaches(name, "NEEDS_ATTENTION")).attentionMessage).toMatch(/not paid for/);
     expect((await world.orders.releaseOrder({ name })).state).toBe(Order_State.COMPLETED);
+  });
+
+  test("shows money that is too much or that cannot be booked, and gives back what it can", async () => {
+    await using world = await start();
+    const { name } = await world.place({ fulfillment: 2 }, { wait });
+    await world.payment.capture(`${name}/payments/1`, 1_500);
+    expect((await world.reaches(name, "CONFIRMED")).paymentState).toBe(PaymentState.OVERPAID);
+    await world.payment.mismatch(`${name}/payments/1`, "the provider holds 700 captured minor units of USD");
+    expect((await world.reaches(name, "NEEDS_ATTENTION")).attentionMessage).toContain("700 captured");
+    await world.orders.cancelOrder({ name });
+    await world.reaches(name, "CANCELLED");
+    expect(world.payment.payments.get(`${name}/payments/1`)?.refundedAmount).toEqual(eur(1_500));
   });
 
   test("confirms an order that costs nothing without a payment", async () => {

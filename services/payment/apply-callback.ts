@@ -44,6 +44,7 @@ export async function applyCallback(
       return { kind: "early", problem: merged.problem };
     }
     if (merged.kind === "mismatch") {
+      await recordChange(context, trx, file, merged.merged, `callback ${callback.id}`);
       return { kind: "failed", problem: merged.problem, ...ownerOf(payment) };
     }
     await recordChange(context, trx, file, merged, `callback ${callback.id}`);

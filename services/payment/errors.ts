@@ -78,6 +78,11 @@ export function refundFailed(payment: Payment, left: bigint): ConnectError {
   return refused("REFUND_FAILED", payment, `${left} minor units could not be refunded`, { left: `${left}` });
 }
 
+/** The provider holds money that cannot be refunded from here: a person must look. */
+export function moneyLeft(payment: Payment): ConnectError {
+  return refused("REFUND_FAILED", payment, `${payment.mismatch}; refund it at the provider`);
+}
+
 /** Another operation must end first; the request may be repeated as it is. */
 export function operationRunning(payment: Payment): ConnectError {
   return aborted("OPERATION_IN_PROGRESS", `another operation of ${paymentName(payment)} is running`, {

@@ -4,6 +4,7 @@ import {
   PaymentCapturedSchema,
   PaymentExpiredSchema,
   PaymentFailedSchema,
+  PaymentMismatchedSchema,
   PaymentRefundedSchema,
   PaymentVoidedSchema,
   RefundFailedSchema,
@@ -29,6 +30,8 @@ export function paymentEvent(change: PaymentChange, payment: Payment, refunds: r
       return outboxEvent(PaymentVoidedSchema, create(PaymentVoidedSchema, snapshot), of);
     case "expired":
       return outboxEvent(PaymentExpiredSchema, create(PaymentExpiredSchema, snapshot), of);
+    case "mismatched":
+      return outboxEvent(PaymentMismatchedSchema, create(PaymentMismatchedSchema, snapshot), of);
     case "refunded": {
       const refund = toRefundMessage(change.refund, payment.currency);
       return outboxEvent(PaymentRefundedSchema, create(PaymentRefundedSchema, { ...snapshot, refund }), of);

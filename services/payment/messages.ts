@@ -39,6 +39,7 @@ export function toPaymentMessage(payment: Payment, refunds: readonly Refund[]): 
     updateTime: timestampFromMs(payment.updatedAt),
     etag: etagOf(payment.version),
     settling: payment.settling,
+    mismatchMessage: payment.mismatch,
   });
 }
 

@@ -100,7 +100,7 @@ function apply(
   if (result.kind !== "merged") {
     log.error({ operation: operation.key, problem: result.problem }, "the provider's answer does not fit the payment");
   }
-  const merged = result.kind === "merged" ? result : unchanged;
+  const merged = result.kind === "early" ? unchanged : result.kind === "mismatch" ? result.merged : result;
   if (answer.kind === "done") {
     return { merged, problem: result.kind === "merged" ? undefined : result.problem };
   }

@@ -4,6 +4,7 @@ import {
   PaymentCapturedSchema,
   PaymentExpiredSchema,
   PaymentFailedSchema,
+  PaymentMismatchedSchema,
   PaymentRefundedSchema,
   PaymentVoidedSchema,
   RefundFailedSchema,
@@ -37,8 +38,8 @@ interface Told {
   readonly outcome: PaymentSignal["outcome"];
   /** Whether it can bring money to an order that is over. */
   readonly brings?: boolean;
-  /** Whether a person must look where the money was to go back. */
-  readonly alarms?: boolean;
+  /** When a person must look: always, or where the money was to go back. */
+  readonly alarms?: "always" | "going back";
 }
 
 /** Projects the payment service's events onto orders and wakes their sagas. */
@@ -84,6 +85,15 @@ export function createPaymentConsumer(ctx: OrderContext, bus: EventBus): Consume
           outcome: "expired",
         }),
       ),
+      on(PaymentMismatchedSchema, (trx, { payment }, event) =>
+        apply(trx, event, {
+          type: "PaymentMismatched",
+          message: "The provider reports money that cannot be booked",
+          payment,
+          outcome: "changed",
+          alarms: "always",
+        }),
+      ),
       on(PaymentRefundedSchema, (trx, { payment, refund }, event) =>
         apply(trx, event, { type: "PaymentRefunded", message: "Money went back", payment, refund, outcome: "changed" }),
       ),
@@ -94,7 +104,7 @@ export function createPaymentConsumer(ctx: OrderContext, bus: EventBus): Consume
           payment,
           refund,
           outcome: "changed",
-          alarms: true,
+          alarms: "going back",
         }),
       ),
     ],
@@ -136,7 +146,8 @@ async function paymentTold(
   function changesOf(before: Order, funds: Funds, { type, message, refund, alarms }: Told): Change[] {
     const moment = { actor: "service:payment", at: ctx.clock.now().getTime() };
     const amount = amountText(before.currency, minorOf(refund?.amount) || amountOf(payment as Payment, type));
-    const reason = refund?.failureMessage || payment?.failureMessage || "";
+    const mismatch = type === "PaymentMismatched" ? payment?.mismatchMessage : "";
+    const reason = mismatch || refund?.failureMessage || payment?.failureMessage || "";
     return moneyChanged(
       before,
       {
@@ -144,7 +155,10 @@ async function paymentTold(
         message: reason === "" ? `${message}: ${amount}.` : `${message}: ${reason}.`,
         metadata: { payment: payment?.name ?? "", amount, ...(reason !== "" && { reason }) },
         funds,
-        alarms: alarms === true && (payment?.settling === true || isGivenUp(before) || before.linesSagaId !== undefined),
+        alarms:
+          alarms === "always" ||
+          (alarms === "going back" &&
+            (payment?.settling === true || isGivenUp(before) || before.linesSagaId !== undefined)),
       },
       moment,
     );

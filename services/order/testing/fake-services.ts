@@ -26,6 +26,7 @@ import {
   PaymentAuthorizedSchema,
   PaymentCapturedSchema,
   PaymentFailedSchema,
+  PaymentMismatchedSchema,
   PaymentRefundedSchema,
   PaymentVoidedSchema,
   RefundFailedSchema,
@@ -344,6 +345,10 @@ export function fakePayment(bus: EventBus) {
     async refund(name: string, cents: number) {
       change(name, { refundedAmount: eur(cents) });
       return tell(PaymentRefundedSchema, name);
+    },
+    async mismatch(name: string, message: string) {
+      change(name, { mismatchMessage: message });
+      return tell(PaymentMismatchedSchema, name);
     },
     async fail(name: string) {
       change(name, { state: Payment_State.FAILED, failureMessage: "card declined" });

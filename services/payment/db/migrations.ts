@@ -185,6 +185,10 @@ const operationRetention: Migration = {
   },
 };
 
+const paymentMismatches: Migration = {
+  up: ({ schema }) => ensure(schema.alterTable("payments").addColumn("mismatch_message", longText)),
+};
+
 /** In the order in which they were added; never renamed. */
 export const migrations = {
   ...outboxMigrations,
@@ -198,4 +202,5 @@ export const migrations = {
   ...callbackInboxMigrations,
   "payment-0007d-callbacks-to-inbox": callbacksToInbox,
   "payment-0008d-operation-retention": operationRetention,
+  "payment-0009o-mismatches": paymentMismatches,
 } satisfies Record<string, Migration>;

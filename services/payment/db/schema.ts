@@ -33,6 +33,8 @@ export interface PaymentsTable extends DueColumns {
   client_secret: string;
   redirect_url: string;
   failure_message: string;
+  /** Money at the provider that cannot be booked; null for none. */
+  mismatch_message: string | null;
   created_at: number;
   updated_at: number;
   expires_at: number;

@@ -39,13 +39,31 @@ test("a further part of a capture is told and booked by its difference", () => {
 });
 
 test.each([
-  ["another amount", { amount: { currency: "EUR", minor: 9_999n } }, "the amount is 9999, expected 10000 minor units"],
   ["another currency", { amount: { currency: "USD", minor: 10_000n } }, "the currency is USD, expected EUR"],
   ["another payment", { reference: "other" }, "the provider's id is other, expected ref"],
-  ["more than was asked for", { captured: 10_001n }, "captured 10001 of 10000 minor units"],
   ["less than nothing", { authorized: -1n }, "authorized -1 of 10000 minor units"],
 ])("a report of %s is refused", (_, report, problem) => {
-  expect(mergeReport(somePayment(), [], someReport(report), 9)).toEqual({ kind: "mismatch", problem });
+  const result = mergeReport(somePayment(), [], someReport(report), 9);
+  expect(result).toMatchObject({ kind: "mismatch", problem, merged: { changed: false } });
+});
+
+test("money that is more than was asked for is booked as it is", () => {
+  const report = someReport({ amount: { currency: "EUR", minor: 15_000n }, captured: 15_000n });
+  const { payment, movements, changes } = merged(somePayment(), [], report);
+  expect(payment).toMatchObject({ amount: 10_000n, authorized: 15_000n, captured: 15_000n, mismatch: "" });
+  expect(movements).toContainEqual({ kind: "CAPTURE", amount: 15_000n });
+  expect(changes).toEqual([{ kind: "captured" }]);
+});
+
+test("money of another currency or of another payment at the provider is noted on the payment, once", () => {
+  for (const more of [{ amount: { currency: "USD", minor: 10_000n } }, { reference: "other" }]) {
+    const result = mergeReport(somePayment(), [], someReport({ ...more, captured: 10_000n }), 9);
+    const noted = result.kind === "mismatch" ? result.merged : undefined;
+    expect(noted).toMatchObject({ changed: true, movements: [], changes: [{ kind: "mismatched" }] });
+    expect(noted?.payment).toMatchObject({ captured: 0n, mismatch: expect.stringContaining("10000 captured") });
+    const again = mergeReport(noted?.payment ?? somePayment(), [], someReport({ ...more, captured: 12_000n }), 9);
+    expect(again).toMatchObject({ kind: "mismatch", merged: { changed: false, changes: [] } });
+  }
 });
 
 test("a refund that is heard of before its capture has to wait", () => {

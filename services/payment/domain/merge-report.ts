@@ -4,7 +4,7 @@ import { mergeRefundState } from "./refund-state.ts";
 
 /** Something that others are told of. */
 export type PaymentChange =
-  | { readonly kind: "authorized" | "captured" | "failed" | "voided" | "expired" }
+  | { readonly kind: "authorized" | "captured" | "failed" | "voided" | "expired" | "mismatched" }
   | { readonly kind: "refunded" | "refund-failed"; readonly refund: Refund };
 
 /** A payment after a change, and what that means for the books. Its version and time are left to who writes it. */
@@ -21,13 +21,17 @@ export interface Merged {
 
 export type MergeResult =
   | Merged
-  /** The report cannot be about this payment, or its money is not what was asked for: a person must look. */
-  | { readonly kind: "mismatch"; readonly problem: string }
+  /**
+   * The report cannot be about this payment, or its money cannot be booked on it: a person must look. `merged` notes on the
+   * payment the money that the provider holds; it changes nothing where the report holds none.
+   */
+  | { readonly kind: "mismatch"; readonly problem: string; readonly merged: Merged }
   /** The report supposes something that has not been heard yet, and will make sense after it. */
   | { readonly kind: "early"; readonly problem: string };
 
 /**
- * Adds what a provider says to what is known. Merging the same reports in any order and any number of times gives the
+ * Adds what a provider says to what is known. Money is booked as it is reported, also where it is more than was asked for.
+ * Merging the same reports in any order and any number of times gives the
  * same payment, save for what the refusals keep out; of several messages the one heard first stays.
  */
 export function mergeReport(
@@ -38,11 +42,11 @@ export function mergeReport(
 ): MergeResult {
   const problem = mismatchOf(payment, report);
   if (problem !== undefined) {
-    return { kind: "mismatch", problem };
+    return mismatched(payment, refunds, report, problem);
   }
   const merged = mergeRefunds(refunds, report.refunds, nowMs);
   if (typeof merged === "string") {
-    return { kind: "mismatch", problem: merged };
+    return mismatched(payment, refunds, report, merged);
   }
   const captured = max(payment.captured, report.captured);
   const refunded = sumOf(merged.filter((refund) => refund.state === "SUCCEEDED"));
@@ -130,6 +134,19 @@ export function then(first: Merged, second: Merged): Merged {
   };
 }
 
+/** Of several mismatches the first stays, so that a poll which repeats it changes nothing. */
+function mismatched(
+  payment: Payment,
+  refunds: readonly Refund[],
+  { amount, authorized, captured }: ProviderReport,
+  problem: string,
+): MergeResult {
+  const currency = amount?.currency ?? payment.currency;
+  const held = `the provider holds ${captured} captured and ${authorized} authorized minor units of ${currency}`;
+  const mismatch = captured > 0n || authorized > 0n ? first(payment.mismatch, `${problem}; ${held}`) : payment.mismatch;
+  return { kind: "mismatch", problem, merged: compare(payment, refunds, { ...payment, mismatch }, refunds) };
+}
+
 function mismatchOf(payment: Payment, report: ProviderReport): string | undefined {
   if (payment.reference !== undefined && payment.reference !== report.reference) {
     return `the provider's id is ${report.reference}, expected ${payment.reference}`;
@@ -139,11 +156,8 @@ function mismatchOf(payment: Payment, report: ProviderReport): string | undefine
       return `the currency is ${amount.currency}, expected ${payment.currency}`;
     }
   }
-  if (report.amount !== undefined && report.amount.minor !== payment.amount) {
-    return `the amount is ${report.amount.minor}, expected ${payment.amount} minor units`;
-  }
   for (const sum of ["authorized", "captured"] as const) {
-    if (report[sum] < 0n || report[sum] > payment.amount) {
+    if (report[sum] < 0n) {
       return `${sum} ${report[sum]} of ${payment.amount} minor units`;
     }
   }
@@ -212,6 +226,9 @@ function changesBetween(
     changes.push({ kind: "captured" });
   } else if (after.authorized > before.authorized && state !== "VOIDED") {
     changes.push({ kind: "authorized" });
+  }
+  if (after.mismatch !== before.mismatch) {
+    changes.push({ kind: "mismatched" });
   }
   if (state !== paymentState(before)) {
     const kind = { FAILED: "failed", VOIDED: "voided", EXPIRED: "expired" } as const;

@@ -28,6 +28,8 @@ export interface Payment {
   readonly clientSecret: string;
   readonly redirectUrl: string;
   readonly failureMessage: string;
+  /** Money at the provider that cannot be booked here, in words; empty for none. */
+  readonly mismatch: string;
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly expiresAt: number;

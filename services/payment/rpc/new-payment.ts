@@ -33,6 +33,7 @@ export function newPayment({ ids, clock }: PaymentContext, key: PaymentKey, term
     clientSecret: "",
     redirectUrl: "",
     failureMessage: "",
+    mismatch: "",
     createdAt: nowMs,
     updatedAt: nowMs,
     expiresAt: nowMs,

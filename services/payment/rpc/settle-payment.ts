@@ -6,7 +6,7 @@ import type { PaymentContext } from "../context.ts";
 import type { PaymentDatabase } from "../db/schema.ts";
 import { expire, reconsiderRefused, settle, then } from "../domain/merge-report.ts";
 import { type Payment, paymentState, refundable } from "../domain/payment.ts";
-import { refundFailed } from "../errors.ts";
+import { moneyLeft, refundFailed } from "../errors.ts";
 import { paymentKeyOf, toPaymentMessage } from "../messages.ts";
 import { performOperation } from "../perform-operation.ts";
 import { loadFile, type PaymentFile, recordChange } from "../record-change.ts";
@@ -37,6 +37,9 @@ export function settlePayment(context: PaymentContext): ServiceImpl<typeof Payme
     const left = refundable(payment, refunds);
     if (payment.settling && left > 0n) {
       throw refundFailed(payment, left);
+    }
+    if (payment.settling && payment.mismatch !== "") {
+      throw moneyLeft(payment);
     }
     return toPaymentMessage(payment, refunds);
   };

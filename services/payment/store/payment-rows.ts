@@ -27,6 +27,7 @@ export function toPayment(row: Selectable<PaymentsTable>): Payment {
     clientSecret: row.client_secret,
     redirectUrl: row.redirect_url,
     failureMessage: row.failure_message,
+    mismatch: row.mismatch_message ?? "",
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     expiresAt: row.expires_at,
@@ -51,6 +52,7 @@ export function toChangingColumns(payment: Payment) {
     client_secret: payment.clientSecret,
     redirect_url: payment.redirectUrl,
     failure_message: payment.failureMessage,
+    mismatch_message: payment.mismatch || null,
     updated_at: payment.updatedAt,
     version: payment.version,
   } satisfies Updateable<PaymentsTable>;

@@ -27,6 +27,7 @@ export function somePayment(more: Partial<Payment> = {}): Payment {
     clientSecret: "",
     redirectUrl: "",
     failureMessage: "",
+    mismatch: "",
     createdAt: 1,
     updatedAt: 1,
     expiresAt: 1_000,

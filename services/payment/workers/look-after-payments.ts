@@ -59,10 +59,12 @@ async function lookAfter(
     let file = await loadFile(trx, payment);
     if (report !== undefined) {
       const merged = mergeReport(payment, file.refunds, report, clock.now().getTime());
-      if (merged.kind === "merged") {
-        file = await recordChange(context, trx, file, merged, "poll");
-      } else {
-        log.error({ payment: uid, problem: merged.problem }, "the provider's payment is not ours");
+      if (merged.kind !== "merged") {
+        log.error({ payment: uid, problem: merged.problem }, "the provider's report does not fit the payment");
+      }
+      if (merged.kind !== "early") {
+        const change = merged.kind === "merged" ? merged : merged.merged;
+        file = await recordChange(context, trx, file, change, "poll");
       }
     }
     if (file.payment === payment) {
