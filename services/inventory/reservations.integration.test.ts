@@ -109,7 +109,8 @@ describeEachDatabase("reservations", (open) => {
     await using it = await startInventory(open);
     await stocked(it, { chai: 10n });
     const first = await reserve(it, "o1", { chai: 3n });
-    expect(await reserve(it, "o1", { chai: 3n })).toEqual(first);
+    const { name, state, items } = first;
+    expect(await reserve(it, "o1", { chai: 3n })).toMatchObject({ name, state, items });
     await it.inventory.commitReservation({ name: first.name });
     expect((await reserve(it, "o1", { chai: 3n })).state).toBe(State.COMMITTED);
     expect(await refusal(reserve(it, "o1", { chai: 4n }))).toMatchObject({ reason: "RESERVATION_EXISTS" });
@@ -158,6 +159,24 @@ describeEachDatabase("reservations", (open) => {
     expect((await reserve(it, "o1-2", { chai: 10n })).state).toBe(State.HELD);
     const published = await it.db.kysely.selectFrom("outbox_messages").select("type").execute();
     expect(published.filter(({ type }) => type.endsWith("ReservationExpired")).length).toBe(1);
+    expect(await auditBooks(it.db.kysely)).toEqual([]);
+  });
+
+  test("reserving again extends a hold and never shortens it, and does not revive one whose time is over", async () => {
+    await using it = await startInventory(open);
+    await stocked(it, { chai: 10n });
+    const ends = ({ expireTime }: { expireTime?: { seconds: bigint } | undefined }) =>
+      Number(expireTime?.seconds ?? 0n);
+    const first = await reserve(it, "o1", { chai: 4n }, { seconds: 1_000n });
+    const extended = await reserve(it, "o1", { chai: 4n }, longTtl);
+    expect(ends(extended) - ends(first)).toBeGreaterThan(2_000);
+    expect(ends(await reserve(it, "o1", { chai: 4n }, { seconds: 1_000n }))).toBe(ends(extended));
+    expect(await stockOf(it, "chai")).toEqual([10n, 4n]);
+
+    await reserve(it, "o2", { chai: 4n }, { nanos: 1_000_000 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await refusal(reserve(it, "o2", { chai: 4n }))).toMatchObject({ reason: "RESERVATION_EXPIRED" });
+    expect(await stockOf(it, "chai")).toEqual([10n, 4n]);
     expect(await auditBooks(it.db.kysely)).toEqual([]);
   });
 

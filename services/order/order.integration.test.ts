@@ -397,6 +397,34 @@ describeEachDatabase("the order service", (open) => {
     expect(await world.reaches(name, "EXPIRED")).toMatchObject({ paymentState: PaymentState.REFUNDED });
   });
 
+  test("holds the stock of a held order again when it is released, or says that it cannot", async () => {
+    await using world = await start();
+    const { name } = await world.place({}, { wait });
+    const reservation = `reservations/${name.split("/")[1]}`;
+    await world.orders.holdOrder({ name });
+    await world.orders.releaseOrder({ name });
+    expect(await typesOf(world, name)).toEqual(expect.arrayContaining(["OrderReleased", "StockHoldExtended"]));
+
+    await world.orders.holdOrder({ name });
+    world.inventory.move(reservation, "EXPIRED");
+    await world.expired(name, reservation);
+    await until(async () => (await typesOf(world, name)).includes("StockReservationExpired"));
+    world.inventory.stock.set("TEA", 1n);
+    expect(await refusal(world.orders.releaseOrder({ name }))).toMatchObject({
+      reason: "OUT_OF_STOCK",
+      metadata: { sku: "TEA", wanted: "2", available: "1" },
+    });
+    expect((await world.orders.getOrder({ name })).state).toBe(Order_State.ON_HOLD);
+    world.inventory.stock.set("TEA", 2n);
+    expect((await world.orders.releaseOrder({ name })).state).toBe(Order_State.AWAITING_PAYMENT);
+    expect(world.inventory.holds.get(`${reservation}-2`)?.state).toBe("HELD");
+    expect((await typesOf(world, name)).at(-1)).toBe("StockReserved");
+
+    await world.orders.cancelOrder({ name });
+    await world.reaches(name, "CANCELLED");
+    expect(world.inventory.stock.get("TEA")).toBe(2n);
+  });
+
   test("does not let the deadline of a held order run, and takes its money meanwhile", async () => {
     await using world = await start({ paymentDeadlineMs: 600 });
     const [paid, unpaid] = await Promise.all([world.place({}, { wait }), world.place({}, { wait })]);

@@ -6,6 +6,7 @@ import { createServiceBase, type ServiceDeps } from "../runtime/service-base.ts"
 import type { OrderConfig } from "./config.ts";
 import { createFeedConsumer } from "./consumers/feed.ts";
 import { createPaymentConsumer } from "./consumers/payments.ts";
+import { createReservationConsumer } from "./consumers/reservations.ts";
 import { createShipmentConsumer } from "./consumers/shipments.ts";
 import type { OrderContext, OrderSagas } from "./context.ts";
 import { migrations } from "./db/migrations.ts";
@@ -65,7 +66,12 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
     definitions: Object.values(definitions) as SagaDefinition<unknown, OrderDatabase>[],
   });
   const ctx: OrderContext = { ...parts, sagas: runner.sagas, definitions, feedTail: createFeedTail(parts) };
-  const consumers = [createPaymentConsumer(ctx, bus), createShipmentConsumer(ctx, bus), createFeedConsumer(ctx, bus)];
+  const consumers = [
+    createPaymentConsumer(ctx, bus),
+    createShipmentConsumer(ctx, bus),
+    createReservationConsumer(ctx, bus),
+    createFeedConsumer(ctx, bus),
+  ];
   const housekeeping = startHousekeeping(parts);
 
   return {

@@ -14,9 +14,10 @@ import {
 } from "../domain/reservation.ts";
 import { outOfStock, reservationDiffers, reservationIs } from "../errors.ts";
 import { stockChanged } from "../events.ts";
+import { expire } from "../give-back.ts";
 import { reservationIdOf, toReservationMessage } from "../messages.ts";
 import { moveStock } from "../store/ledger.ts";
-import { insertReservation, lockReservation } from "../store/reservations.ts";
+import { extendReservation, insertReservation, lockReservation } from "../store/reservations.ts";
 
 /** Far more than any warehouse holds, and far below what a sum of 64 bits can. */
 const MAX_UNITS = 1_000_000_000_000n;
@@ -24,20 +25,18 @@ const MAX_TTL_MS = 366 * 24 * 60 * 60 * 1000;
 
 /**
  * Holds all SKUs or none. The reservation's name is the key under which it can be repeated: the row is written first, so
- * that of two that meet the later one waits, and then finds the reservation, or the tombstone of a release.
+ * that of two that meet the later one waits, and then finds the reservation, or the tombstone of a release. Repeating it
+ * extends a hold, and never shortens one. A hold whose time is over is expired, and the request refused.
  */
-export function reserveStock({
-  db,
-  outbox,
-  clock,
-}: InventoryContext): ServiceImpl<typeof InventoryService>["reserveStock"] {
+export function reserveStock(inventory: InventoryContext): ServiceImpl<typeof InventoryService>["reserveStock"] {
+  const { db, outbox, clock } = inventory;
   return async (request, context) => {
     const principal = principalOf(context);
     const { tenant } = principal;
     const id = reservationIdOf(request.name);
     const { wanted, ttlMs } = parse(request);
 
-    return db.transaction(async (trx) => {
+    const reserved = await db.transaction(async (trx): Promise<StoredReservation | "expired"> => {
       const nowMs = clock.now().getTime();
       const isNew = await insertReservation(trx, db.dialect, {
         tenant,
@@ -57,9 +56,21 @@ export function reserveStock({
         }
         await outbox.publish(trx, moved.items.map(stockChanged));
       }
-      const reservation = await lockReservation(trx, db.dialect, { tenant, id });
-      return toReservationMessage(asAsked(reservation, request, wanted));
+      const reservation = asAsked(await lockReservation(trx, db.dialect, { tenant, id }), request, wanted);
+      if (isNew || reservation.state !== "HELD") {
+        return reservation;
+      }
+      if (reservation.overdue) {
+        await expire(inventory, trx, reservation);
+        return "expired";
+      }
+      await extendReservation(trx, db.dialect, { tenant, id }, ttlMs);
+      return (await lockReservation(trx, db.dialect, { tenant, id })) ?? reservation;
     });
+    if (reserved === "expired") {
+      throw reservationIs("EXPIRED", id);
+    }
+    return toReservationMessage(reserved);
   };
 }
 

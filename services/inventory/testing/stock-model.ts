@@ -57,6 +57,7 @@ export class StockModel {
   #reserve(id: string, units: Readonly<Record<string, number>>): string {
     const known = this.reservations.get(id);
     if (known) {
+      this.#expireIfOverdue(known);
       return known.state === "RELEASED" || known.state === "EXPIRED" ? `RESERVATION_${known.state}` : "done";
     }
     const wanted = Object.entries(units);
@@ -68,15 +69,19 @@ export class StockModel {
     return "done";
   }
 
+  #expireIfOverdue(it: ModelReservation): void {
+    if (it.state === "HELD" && it.overdue) {
+      this.#hold(it.units, -1);
+      it.state = "EXPIRED";
+    }
+  }
+
   #commit(id: string): string {
     const it = this.reservations.get(id);
     if (!it) {
       return "RESOURCE_NOT_FOUND";
     }
-    if (it.state === "HELD" && it.overdue) {
-      this.#hold(it.units, -1);
-      it.state = "EXPIRED";
-    }
+    this.#expireIfOverdue(it);
     if (it.state === "RELEASED" || it.state === "EXPIRED") {
       return `RESERVATION_${it.state}`;
     }

@@ -7,18 +7,21 @@ import { checkEtag } from "../../runtime/etag.ts";
 import { requestIdOf } from "../../runtime/request-id.ts";
 import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
-import type { Change } from "../domain/changes.ts";
-import type { Order } from "../domain/order.ts";
+import { type Change, type Moment, note } from "../domain/changes.ts";
+import { type Order, reservationName } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { type Release, release } from "../domain/release.ts";
 import { orderNotFound, orderNotFunded, wrongState } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
 import { retryRefundOf } from "../saga/late-money.ts";
-import { lockOrder, saveChanges } from "../store/orders.ts";
+import { findOrder, lockOrder, saveChanges } from "../store/orders.ts";
+import { attempt } from "./attempt.ts";
+import { holdStockAgain } from "./hold-stock-again.ts";
 import { orderIdOf } from "./order-name.ts";
 
 /**
- * Lets a stopped order and its sagas go on. The time that an unpaid order was on hold is added to its deadline. An order that
+ * Lets a stopped order and its sagas go on. The time that an unpaid order was on hold is added to its deadline, and its stock
+ * is held until then: where the reservation has expired meanwhile, it is replaced, or the release refused as OUT_OF_STOCK. An order that
  * needs attention retries what failed. As long as it owes money it stays NEEDS_ATTENTION: the refund is retried, and the
  * order is released when the money has gone back. An order whose goods were delivered without being paid for is completed; one
  * that has lost its funds before anything was shipped can only be cancelled.
@@ -30,6 +33,9 @@ export function releaseOrder(ctx: OrderContext): ServiceImpl<typeof OrderService
     const { tenant } = principal;
     const id = orderIdOf(request.name);
     const call = { tenant, method, requestId: requestIdOf(request, context), request, clock: ctx.clock };
+    const stockHeld = await attempt(async () =>
+      holdStockAgain(ctx, await findOrder(ctx.db.kysely, tenant, id), context.signal),
+    );
     return idempotent(ctx.db, call, async (trx) => {
       const before = await lockOrder(trx, ctx.db.dialect, tenant, id);
       if (before === undefined) {
@@ -37,7 +43,8 @@ export function releaseOrder(ctx: OrderContext): ServiceImpl<typeof OrderService
       }
       checkEtag(request.etag, before.version);
       const moment = { actor: actorOf(principal), at: ctx.clock.now().getTime() };
-      const changes = await changesOf(trx, ctx, before, release(before, request.note, moment));
+      const released = await changesOf(trx, ctx, before, release(before, request.note, moment));
+      const changes = withReservation(released, before, stockHeld(), moment);
       const order = await saveChanges(trx, ctx, before, changes);
       for (const sagaId of [order.sagaId, order.lateSagaId, order.linesSagaId]) {
         if (sagaId !== undefined) {
@@ -47,6 +54,29 @@ export function releaseOrder(ctx: OrderContext): ServiceImpl<typeof OrderService
       return toOrderMessage(order);
     });
   };
+}
+
+/** The changes, and that the stock is held by the reservation of this number, where there is one. */
+function withReservation(
+  changes: readonly Change[],
+  before: Order,
+  attempt: number | undefined,
+  moment: Moment,
+): readonly Change[] {
+  const last = changes.at(-1)?.order;
+  if (attempt === undefined || last === undefined) {
+    return changes;
+  }
+  const isNew = attempt > before.reservationAttempt;
+  const happening = {
+    type: isNew ? "StockReserved" : "StockHoldExtended",
+    message: isNew
+      ? "The reservation had expired while the order was on hold; the stock is held again."
+      : "The stock is held until the new payment deadline.",
+    metadata: { reservation: reservationName(before.id, attempt) },
+    patch: { reservationAttempt: Math.max(attempt, before.reservationAttempt) },
+  };
+  return [...changes, note(last, happening, { ...moment, actor: "service:order" })];
 }
 
 /** The changes; of an order that owes money, with the saga that retries the refund where all of its sagas have ended. */

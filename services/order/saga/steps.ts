@@ -55,18 +55,8 @@ export async function reserve<State extends OrderSagaState>(
   { state, tenant, signal }: StepContext<State>,
   untilMs: number,
 ): Promise<Outcome<State> | undefined> {
-  const ttlMs = Math.max(0, untilMs - parts.clock.now().getTime()) + parts.config.reservationSlackMs;
-  const reserved = await orRefusal(
-    parts.clients.inventory.for(tenant).reserveStock(
-      {
-        name: reservationName(state.orderId, state.lastReservation),
-        order: orderName(state.orderId),
-        items: state.items.map(({ sku, quantity }) => ({ sku, quantity: BigInt(quantity) })),
-        ttl: durationFromMs(ttlMs),
-      },
-      { signal },
-    ),
-  );
+  const { orderId, items, lastReservation: attempt } = state;
+  const reserved = await reserveUntil(parts, { tenant, orderId, items, attempt, untilMs }, signal);
   if ("answer" in reserved) {
     return undefined;
   }
@@ -83,17 +73,42 @@ export async function reserve<State extends OrderSagaState>(
   });
 }
 
+/** What to hold for an order, under which of its reservations' names, and until when in epoch milliseconds. */
+export interface WantedHold extends Pick<OrderSagaState, "orderId" | "items"> {
+  readonly tenant: string;
+  readonly attempt: number;
+  readonly untilMs: number;
+}
+
+/** Holds stock, or extends a hold, until a moment and the configured slack after it. */
+export function reserveUntil(
+  { clients, clock, config }: Pick<OrderParts, "clients" | "clock" | "config">,
+  { tenant, orderId, items, attempt, untilMs }: WantedHold,
+  signal: AbortSignal,
+) {
+  const ttlMs = Math.max(0, untilMs - clock.now().getTime()) + config.reservationSlackMs;
+  const request = {
+    name: reservationName(orderId, attempt),
+    order: orderName(orderId),
+    items: items.map(({ sku, quantity }) => ({ sku, quantity: BigInt(quantity) })),
+    ttl: durationFromMs(ttlMs),
+  };
+  return orRefusal(clients.inventory.for(tenant).reserveStock(request, { signal }));
+}
+
 /** Whether the refusal says that a reservation holds nothing and never will again. */
 export function isGone({ reason }: Refusal): boolean {
   return reason === "RESERVATION_EXPIRED" || reason === "RESERVATION_RELEASED";
 }
 
-/** Gives every reservation back that this saga may have made, the last first. */
+/** Gives every reservation back that this saga, or a release of the order from hold, may have made; the last first. */
 export async function releaseReservations(
   parts: OrderParts,
   { state, tenant, signal }: CompensationContext<OrderSagaState>,
 ): Promise<void> {
-  for (let attempt = state.lastReservation; attempt >= state.firstReservation; attempt--) {
+  const order = await findOrder(parts.db.kysely, tenant, state.orderId);
+  const last = Math.max(state.lastReservation, order?.reservationAttempt ?? 0);
+  for (let attempt = last; attempt >= state.firstReservation; attempt--) {
     const name = reservationName(state.orderId, attempt);
     await parts.clients.inventory.for(tenant).releaseReservation({ name }, { signal });
   }

@@ -1,6 +1,7 @@
-import { create, type DescService, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type DescService, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { type Client, createClient, createContextValues, type Transport } from "@connectrpc/connect";
 import { Registry } from "prom-client";
+import { ReservationExpiredSchema } from "../../../gen/docket/inventory/v1/inventory_events_pb.js";
 import { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { Saga_State } from "../../../gen/docket/operations/v1/operations_pb.js";
@@ -123,6 +124,26 @@ export async function startOrders(
       const reservation = `reservations/${name.slice("orders/".length)}${attempt}`;
       inventory.reserve(reservation, { TEA: 2n });
       inventory.move(reservation, state);
+    },
+    /** Tells that the time of a reservation is over, as the inventory would. */
+    async expired(order: string, name: string) {
+      const data = toBinary(
+        ReservationExpiredSchema,
+        create(ReservationExpiredSchema, { reservation: { name, order } }),
+      );
+      const type = ReservationExpiredSchema.typeName;
+      const source = "docket/inventory";
+      const event = {
+        id: `expired-${name}`,
+        type,
+        source,
+        aggregate: name,
+        sequence: 1,
+        tenant,
+        time: new Date(),
+        data,
+      };
+      await bus.publish([{ ...event, extensions: {} }]);
     },
     /** Opens an order's payment as an earlier attempt would have. */
     opened: ({ name }: Order) => payment.opened(`${name}/payments/1`, 900),

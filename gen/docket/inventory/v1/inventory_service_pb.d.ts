@@ -674,8 +674,8 @@ export declare const InventoryService: GenService<{
     output: typeof ListStockMovementsResponseSchema;
   },
   /**
-   * Holds stock for an order, all SKUs or none. Repeating it with the same name changes nothing and answers the same
-   * reservation. A name that was released before it was reserved stays released.
+   * Holds stock for an order, all SKUs or none. Repeating it with the same name answers the same reservation, and
+   * extends its hold where the ttl ends later. A name that was released before it was reserved stays released.
    *
    * @generated from rpc docket.inventory.v1.InventoryService.ReserveStock
    */

@@ -1,0 +1,42 @@
+import type { OrderContext } from "../context.ts";
+import type { Order } from "../domain/order.ts";
+import { heldMs } from "../domain/release.ts";
+import { outOfStock } from "../errors.ts";
+import { shortagesOf } from "../saga/refusal.ts";
+import { isGone, reserveUntil } from "../saga/steps.ts";
+
+/** An order that is released as often as this finds each of its reservations expired. */
+const MAX_RESERVATIONS = 50;
+
+/**
+ * Holds the stock of an unpaid order that is released from hold until its deadline, which moves on by the time for which it
+ * was held. A reservation that has expired meanwhile is replaced. Resolves with the number of the reservation that holds the
+ * stock; undefined where the order does not wait for its payment.
+ *
+ * @throws ConnectError FAILED_PRECONDITION, reason OUT_OF_STOCK, where the stock has gone to others
+ */
+export async function holdStockAgain(
+  ctx: OrderContext,
+  order: Order | undefined,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  if (order?.state !== "ON_HOLD" || order.resume !== "AWAITING_PAYMENT") {
+    return undefined;
+  }
+  const { tenant, id: orderId, lines: items, reservationAttempt: first } = order;
+  const untilMs = order.paymentDeadlineAt + heldMs(order, ctx.clock.now().getTime());
+  for (let attempt = first; attempt < first + MAX_RESERVATIONS; attempt++) {
+    const reserved = await reserveUntil(ctx, { tenant, orderId, items, attempt, untilMs }, signal);
+    if ("answer" in reserved) {
+      return attempt;
+    }
+    const { refusal } = reserved;
+    if (refusal.reason === "OUT_OF_STOCK") {
+      throw outOfStock({ ...order, shortages: shortagesOf(refusal.error) });
+    }
+    if (!isGone(refusal)) {
+      throw refusal.error;
+    }
+  }
+  throw new Error(`no reservation of ${orderId} from number ${first} on is free`);
+}
