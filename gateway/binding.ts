@@ -1,7 +1,7 @@
 import { create, type DescField, type JsonValue, type Message } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence, FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import { HttpBodySchema } from "../gen/google/api/httpbody_pb.js";
-import { parseExactJson } from "./codec/exact-json.ts";
+import { ElementLimitError } from "./codec/element-limit.ts";
 import { hasDuplicateKeys } from "./duplicate-keys.ts";
 import { invalidRequest, type Violation } from "./errors.ts";
 import { explainJson, jsonReason } from "./explain.ts";
@@ -65,7 +65,7 @@ export function createBinding(route: Route, codec: JsonCodec, options: { lenient
       const sent = bindForm(bodyMessage, body.parts, options.lenient);
       return { message: bodyField === undefined ? sent : withField(create(input), bodyField, sent), json: undefined };
     }
-    const json = parseJson(body.text);
+    const json = parseJson(codec, body.text);
     const whole: JsonValue = bodyField === undefined ? json : { [bodyField.jsonName]: json };
     try {
       if (hasDuplicateKeys(body.text, json)) throw new Error("an object has a key twice");
@@ -103,10 +103,11 @@ export function createBinding(route: Route, codec: JsonCodec, options: { lenient
   };
 }
 
-function parseJson(text: string): JsonValue {
+function parseJson(codec: JsonCodec, text: string): JsonValue {
   try {
-    return parseExactJson(text);
-  } catch {
+    return codec.parse(text);
+  } catch (error) {
+    if (error instanceof ElementLimitError) throw error;
     throw invalidRequest([{ field: "", description: "the body is not valid JSON" }], "MALFORMED_JSON");
   }
 }

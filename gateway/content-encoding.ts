@@ -1,17 +1,20 @@
-import type { Transform } from "node:stream";
 import { promisify } from "node:util";
 import {
+  type BrotliDecompress,
   brotliCompress,
   brotliDecompress,
   constants,
   createBrotliDecompress,
   createGunzip,
   createInflate,
+  type Gunzip,
   gunzip,
   gzip,
+  type Inflate,
   inflate,
 } from "node:zlib";
 import { Code, type ConnectError } from "@connectrpc/connect";
+import { type DecodeBudget, processBudget } from "./decode-budget.ts";
 import { gatewayError, invalidRequest } from "./errors.ts";
 
 const gunzipAsync = promisify(gunzip);
@@ -35,6 +38,28 @@ export function bodyTooLarge(maxBytes: number): ConnectError {
     httpStatus: 413,
     headers: { Connection: "close" },
     metadata: { limitBytes: String(maxBytes) },
+  });
+}
+
+/** Decompressed bytes that a body may have whatever its own size. */
+const minExpandedBytes = 256 * 1024;
+/** Beyond that: decompressed bytes for each byte of the body. */
+const maxExpansion = 100;
+
+/** How large a compressed body may become, below any limit of bytes. */
+export function maxExpandedBytes(compressedBytes: number): number {
+  return Math.max(minExpandedBytes, maxExpansion * compressedBytes);
+}
+
+/** The body is compressed further than data are: 413. */
+export function expandsTooFar(): ConnectError {
+  return gatewayError({
+    code: Code.ResourceExhausted,
+    reason: "REQUEST_EXPANDS_TOO_FAR",
+    message: `the request body decompresses to more than ${maxExpansion} times its size; send it uncompressed`,
+    httpStatus: 413,
+    headers: { Connection: "close" },
+    metadata: { maxExpansion: String(maxExpansion) },
   });
 }
 
@@ -63,15 +88,37 @@ export function refuseEncoding(encoding: string | undefined): void {
 }
 
 /**
- * Undoes the Content-Encoding of a whole body. Stops as soon as the result would pass `maxBytes`, so a small body
- * cannot become a large one.
+ * Undoes the Content-Encoding of a whole body. Stops as soon as the result would pass `maxBytes` or
+ * {@link maxExpandedBytes}, so that a small body cannot become a large one.
  *
- * @throws ConnectError: 413 past the limit, 415 for an unknown encoding, 400 for bytes that are not of it.
+ * @throws ConnectError: 413 past a limit, 415 for an unknown encoding, 400 for bytes that are not of it, 429 where too
+ * many bodies are being decompressed.
  */
-export async function decodeBody(body: Buffer, encoding: string | undefined, maxBytes: number): Promise<Buffer> {
+export async function decodeBody(
+  body: Buffer,
+  encoding: string | undefined,
+  maxBytes: number,
+  budget: DecodeBudget = processBudget,
+): Promise<Buffer> {
   const name = encoding?.trim().toLowerCase() ?? "";
   if (name === "" || name === "identity") return body;
-  const options = { maxOutputLength: maxBytes };
+  const limit = Math.min(maxBytes, maxExpandedBytes(body.length));
+  await budget.reserve(limit);
+  try {
+    return await decompress(body, name, limit);
+  } catch (error) {
+    throw isTooLarge(error) ? (limit < maxBytes ? expandsTooFar() : bodyTooLarge(maxBytes)) : error;
+  } finally {
+    budget.release(limit);
+  }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE";
+}
+
+async function decompress(body: Buffer, name: string, maxOutputLength: number): Promise<Buffer> {
+  const options = { maxOutputLength };
   try {
     switch (name) {
       case "gzip":
@@ -83,14 +130,13 @@ export async function decodeBody(body: Buffer, encoding: string | undefined, max
         return await inflateAsync(body, options);
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw bodyTooLarge(maxBytes);
-    throw malformedEncoding(name);
+    throw isTooLarge(error) ? error : malformedEncoding(name);
   }
   throw unsupported(name);
 }
 
 /** The stream that undoes a Content-Encoding; undefined for identity. @throws ConnectError 415. */
-export function createDecoder(encoding: string | undefined): Transform | undefined {
+export function createDecoder(encoding: string | undefined): Gunzip | Inflate | BrotliDecompress | undefined {
   const name = encoding?.trim().toLowerCase() ?? "";
   switch (name) {
     case "":

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
+import { ElementLimitError } from "./codec/element-limit.ts";
 
 /** One thing wrong with a request: the path of the field (proto names) and what is wrong with it. */
 export interface Violation {
@@ -55,6 +56,11 @@ export function gatewayError(init: GatewayErrorInit): ConnectError {
 /** True for an error that {@link gatewayError} made. */
 export function isGatewayError(error: ConnectError): boolean {
   return overrides.has(error);
+}
+
+/** An error of the gateway as RPC has it: its details are of REST. Any other error as it is. */
+export function withoutDetails(error: ConnectError): ConnectError {
+  return isGatewayError(error) ? new ConnectError(error.rawMessage, error.code, error.metadata) : error;
 }
 
 /** How many violations are told at most: a body of nonsense must not be answered with more of it. */
@@ -139,8 +145,19 @@ export function codeName(code: Code): string {
  */
 export function toConnectError(thrown: unknown, signal?: AbortSignal): ConnectError {
   if (thrown instanceof ConnectError) return thrown;
+  if (thrown instanceof ElementLimitError) return tooManyElements(thrown);
   if (signal?.aborted === true) return abortReason(signal);
   return gatewayError({ code: Code.Internal, reason: "INTERNAL", message: "internal error", cause: thrown });
+}
+
+/** The request costs more to decode than its bytes say: 413. */
+export function tooManyElements({ message }: ElementLimitError): ConnectError {
+  return gatewayError({
+    code: Code.ResourceExhausted,
+    reason: "TOO_MANY_ELEMENTS",
+    message,
+    httpStatus: 413,
+  });
 }
 
 /** True for an error that the operator has to hear of: nobody meant to answer it. */

@@ -2,7 +2,16 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:
 import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Stream } from "node:http2";
 import type { Writable } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { bodyTooLarge, createDecoder, decodeBody, malformedEncoding, refuseEncoding } from "./content-encoding.ts";
+import {
+  bodyTooLarge,
+  createDecoder,
+  decodeBody,
+  expandsTooFar,
+  malformedEncoding,
+  maxExpandedBytes,
+  refuseEncoding,
+} from "./content-encoding.ts";
+import type { DecodeBudget } from "./decode-budget.ts";
 import { gatewayError } from "./errors.ts";
 import type { CutReason, RequestMeter } from "./http/request-meter.ts";
 
@@ -29,19 +38,22 @@ export interface BodyLimits {
   readonly maxBytes: number;
   /** Watches the body while it comes. */
   readonly meter: RequestMeter;
+  /** Of all bodies that are being decompressed. */
+  readonly budget?: DecodeBudget | undefined;
 }
 
 /**
  * Reads a whole body and undoes its Content-Encoding.
  *
- * @throws ConnectError: 413 past `maxBytes` (what follows is discarded, never kept), 408 where it comes too slowly, 503
- * where unfinished bodies take too much memory, CANCELLED where the client goes.
+ * @throws ConnectError: 413 past `maxBytes` (what follows is discarded, never kept) and where it expands too far, 408
+ * where it comes too slowly, 503 where unfinished bodies take too much memory, 429 where too many are being
+ * decompressed, CANCELLED where the client goes.
  */
 export function readBody(request: Request, limits: BodyLimits): Promise<Buffer> {
-  const { maxBytes } = limits;
+  const { maxBytes, budget } = limits;
   const raw = readRaw(request, limits);
   const encoding = request.headers["content-encoding"];
-  return encoding === undefined ? raw : raw.then((body) => decodeBody(body, encoding, maxBytes));
+  return encoding === undefined ? raw : raw.then((body) => decodeBody(body, encoding, maxBytes, budget));
 }
 
 /**
@@ -224,7 +236,8 @@ export async function* meteredBody(request: Request, meter: RequestMeter): Async
 /**
  * The body as it comes, its Content-Encoding undone, with backpressure.
  *
- * @throws ConnectError: 415 for an unknown encoding, 400 (on the way) for bytes that are not of it.
+ * @throws ConnectError: 415 for an unknown encoding; on the way 400 for bytes that are not of it, 413 for bytes that
+ * expand too far.
  */
 export function streamBody(request: Request): AsyncIterable<Buffer> {
   const encoding = request.headers["content-encoding"];
@@ -238,9 +251,16 @@ export function streamBody(request: Request): AsyncIterable<Buffer> {
   return decoded(incoming.pipe(decoder), encoding ?? "");
 }
 
-async function* decoded(chunks: AsyncIterable<Buffer>, encoding: string): AsyncGenerator<Buffer> {
+type Decoder = NonNullable<ReturnType<typeof createDecoder>>;
+
+async function* decoded(decoder: Decoder, encoding: string): AsyncGenerator<Buffer> {
+  let size = 0;
   try {
-    yield* chunks;
+    for await (const chunk of decoder as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > maxExpandedBytes(decoder.bytesWritten)) throw expandsTooFar();
+      yield chunk;
+    }
   } catch (error) {
     throw error instanceof ConnectError ? error : malformedEncoding(encoding);
   }

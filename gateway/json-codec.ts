@@ -1,4 +1,7 @@
 import type { DescField, DescMessage, JsonObject, JsonValue, Message, Registry } from "@bufbuild/protobuf";
+import { defaultMaxElements } from "./codec/element-limit.ts";
+import { parseExactJson } from "./codec/exact-json.ts";
+import { assertJsonElements } from "./codec/json-elements.ts";
 import { createJsonReader } from "./codec/json-reader.ts";
 import { createJsonWriter } from "./codec/json-writer.ts";
 import { writeProtoJson } from "./codec/proto-json.ts";
@@ -15,11 +18,15 @@ export interface JsonOptions {
   readonly protoNames?: boolean;
   /** Write enum values as numbers. */
   readonly enumNumbers?: boolean;
+  /** The most elements of one text (default {@link defaultMaxElements}). */
+  readonly maxElements?: number | undefined;
 }
 
 /** Reads and writes messages as proto3 JSON. What it writes is for clients: INPUT_ONLY fields are left out. */
 export interface JsonCodec {
   readonly registry: Registry | undefined;
+  /** Parses a text. @throws ElementLimitError before parsing it, SyntaxError on what is not JSON. */
+  parse(text: string): JsonValue;
   /** @throws Error on what the proto3 JSON mapping does not allow. */
   read(desc: DescMessage, json: JsonValue): Message;
   /** The JSON text of a message. */
@@ -30,7 +37,7 @@ export interface JsonCodec {
 
 /** Makes a codec. */
 export function createJsonCodec(options: JsonOptions = {}): JsonCodec {
-  const { registry } = options;
+  const { registry, maxElements = defaultMaxElements } = options;
   const readOptions = {
     ignoreUnknownFields: options.ignoreUnknownFields ?? false,
     ...(registry === undefined ? {} : { registry }),
@@ -46,6 +53,10 @@ export function createJsonCodec(options: JsonOptions = {}): JsonCodec {
   const writer = createJsonWriter(writeOptions);
   return {
     registry,
+    parse(text) {
+      assertJsonElements(text, maxElements);
+      return parseExactJson(text);
+    },
     read: (desc, json) => reader(desc)(json),
     write: (desc, message) => writer(desc)(message),
     writeField(desc, message, field) {

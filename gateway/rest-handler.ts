@@ -52,12 +52,17 @@ export function createRestHandler(options: RestOptions): RestHandler {
     ...options.json,
     registry: options.registry,
     ignoreUnknownFields: options.json?.ignoreUnknownFields ?? options.lenient ?? false,
+    maxElements: options.maxElements,
   });
   const lenient = options.lenient ?? false;
   const interceptors: Interceptor[] = [...(options.interceptors ?? [])];
   const filterHeaders = createHeaderFilter(options.requestHeaders ?? defaultRequestHeaders);
   const maxBodyBytes = options.maxBodyBytes ?? defaultMaxBodyBytes;
-  const limits = { maxBytes: maxBodyBytes, meter: options.meter ?? createRequestMeter() };
+  const limits = {
+    maxBytes: maxBodyBytes,
+    meter: options.meter ?? createRequestMeter(),
+    budget: options.decodeBudget,
+  };
   const rawLimits = { ...limits, maxBytes: Math.min(maxBodyBytes, maxRawBodyBytes) };
   const success = options.success ?? createdOnCollections;
   const errors: ErrorOptions = {

@@ -1,6 +1,8 @@
 import type { Registry } from "@bufbuild/protobuf";
 import type { ContextValues, Interceptor, ServiceImplSpec } from "@connectrpc/connect";
+import type { defaultMaxElements } from "./codec/element-limit.ts";
 import type { CorsOptions } from "./cors.ts";
+import type { DecodeBudget } from "./decode-budget.ts";
 import type { OpenApiDocuments } from "./docs.ts";
 import type { ErrorFormat } from "./error-body.ts";
 import type { RequestMeter } from "./http/request-meter.ts";
@@ -19,7 +21,7 @@ export interface RestOptions {
   readonly interceptors?: readonly Interceptor[];
   /** Types of Any details and extensions, beside those of google.rpc. */
   readonly registry?: Registry;
-  readonly json?: Omit<JsonOptions, "registry">;
+  readonly json?: Omit<JsonOptions, "registry" | "maxElements">;
   /** Unknown query parameters and JSON fields are dropped in place of 400. */
   readonly lenient?: boolean;
   readonly errorFormat?: ErrorFormat;
@@ -29,6 +31,13 @@ export interface RestOptions {
   readonly maxBodyBytes?: number;
   /** Watches bodies of unary calls while they come (default: one of its own, with the default limits). */
   readonly meter?: RequestMeter;
+  /**
+   * Most elements of one request message: messages, list elements and map entries, whatever their bytes (default
+   * {@link defaultMaxElements}). More are 413, and RESOURCE_EXHAUSTED.
+   */
+  readonly maxElements?: number;
+  /** Bounds the bytes that requests are decompressed to at once; by default one budget for the whole process. */
+  readonly decodeBudget?: DecodeBudget;
   /** Longest time that a client may ask for, in milliseconds; a longer one is cut to it. */
   readonly maxTimeoutMs?: number;
   /** Request headers that become metadata, in place of the default list; `x-shop-*` takes all that begin so. */

@@ -14,11 +14,15 @@ import {
   type UniversalServerRequest,
 } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
+import { defaultMaxElements } from "./codec/element-limit.ts";
+import { decodeBody } from "./content-encoding.ts";
+import { withoutDetails } from "./errors.ts";
 import { createRequestMeter } from "./http/request-meter.ts";
 import { meteredBody, type Request, type Response, undecodedBody } from "./http-io.ts";
 import { answerFailure } from "./last-resort.ts";
 import { defaultMaxBodyBytes, type RestOptions } from "./rest-options.ts";
 import { sendAnswer } from "./rpc-answer.ts";
+import { createRequestGuard } from "./rpc-request-guard.ts";
 import { createUnaryRpc, type RpcOptions, type UnaryRpc } from "./rpc-unary.ts";
 
 /** Serves a request of Connect, gRPC-Web or gRPC whose path is that of a method; undefined for any other path. */
@@ -33,7 +37,7 @@ export function createRpcHandler(given: RestOptions): RpcHandler {
   const interceptors = [...(options.interceptors ?? [])];
   const router = createConnectRouter({
     interceptors: [blamesClientForMessages, ...interceptors],
-    acceptCompression: [blamesClient(compressionGzip), blamesClient(compressionBrotli)],
+    acceptCompression: [forQueries(compressionGzip, options), forQueries(compressionBrotli, options)],
     readMaxBytes: options.maxBodyBytes ?? defaultMaxBodyBytes,
     ...(options.registry === undefined ? {} : { jsonOptions: { registry: options.registry } }),
     ...(options.maxTimeoutMs === undefined ? {} : { maxTimeoutMs: options.maxTimeoutMs }),
@@ -46,33 +50,39 @@ export function createRpcHandler(given: RestOptions): RpcHandler {
   }
   const fastRoads = new Map<string, UnaryRpc>();
   for (const handler of router.handlers) {
+    const guard = createRequestGuard(handler.method, options);
     const spec = options.specs.find(({ service }) => service.typeName === handler.service.typeName)?.methods[
       handler.method.localName
     ];
     if (spec?.kind === "unary") {
       const fallback = (request: Request, response: Response, body: Uint8Array): void =>
-        runHandler(handler, request, response, options, body);
+        runHandler(handler, guard, request, response, options, body);
       fastRoads.set(handler.requestPath, createUnaryRpc(spec, interceptors, options, fallback));
     }
     const fast = fastRoads.get(handler.requestPath);
     served.set(handler.requestPath, (request, response) => {
-      if (fast?.(request, response) !== true) runHandler(handler, request, response, options);
+      if (fast?.(request, response) !== true) runHandler(handler, guard, request, response, options);
     });
   }
   return (path) => served.get(path);
 }
 
-/** The compression, with bytes that are not of it as the fault of who sent them. */
-function blamesClient(compression: Compression): Compression {
+/**
+ * The compression as connect-node undoes it: only for messages in URLs, as all others are decompressed before. No
+ * message of so few bytes can have too many elements.
+ */
+function forQueries(compression: Compression, options: RestOptions): Compression {
+  const { maxElements = defaultMaxElements, decodeBudget } = options;
   return {
     ...compression,
     async decompress(bytes, readMaxBytes) {
+      const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
       try {
-        return await compression.decompress(bytes, readMaxBytes);
+        return new Uint8Array(
+          await decodeBody(body, compression.name, Math.min(readMaxBytes, maxElements), decodeBudget),
+        );
       } catch (error) {
-        const { code, rawMessage } = ConnectError.from(error);
-        if (code === Code.ResourceExhausted) throw error;
-        throw new ConnectError(`${compression.name}: ${rawMessage}`, Code.InvalidArgument, undefined, undefined, error);
+        throw withoutDetails(ConnectError.from(error));
       }
     },
   };
@@ -119,6 +129,7 @@ function bodyOf(request: Request, { method }: UniversalHandler, { meter }: RpcOp
 /** Lets connect-node serve a request. @param body where it was read already. */
 function runHandler(
   handler: UniversalHandler,
+  guard: ReturnType<typeof createRequestGuard>,
   request: Request,
   response: Response,
   options: RpcOptions,
@@ -132,13 +143,14 @@ function runHandler(
     response.end();
     return;
   }
-  handler({
+  const guarded = guard({
     ...universal,
     // Streams both ways are refused below HTTP/2, where a client may wait for an answer before it sends the rest. Node
     // reads and writes at once on HTTP/1 too, so that it is up to the client.
     httpVersion: "2.0",
     body: body === undefined ? bodyOf(request, handler, options) : createAsyncIterable([body]),
-  })
+  });
+  handler(guarded)
     .then((answer) => sendAnswer(answer, request, response))
     .catch((reason: unknown) => {
       if (isOfTheConnection(reason)) {

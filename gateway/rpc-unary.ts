@@ -5,13 +5,15 @@ import { Code, ConnectError, type Interceptor, type MethodImplSpec } from "@conn
 import { type Call, openCall } from "./call.ts";
 import { binaryReader } from "./codec/binary-reader.ts";
 import { binaryWriter } from "./codec/binary-writer.ts";
+import { defaultMaxElements, ElementLimitError } from "./codec/element-limit.ts";
 import { parseExactJson } from "./codec/exact-json.ts";
+import { assertJsonElements } from "./codec/json-elements.ts";
 import { createJsonReader } from "./codec/json-reader.ts";
 import { createJsonWriter } from "./codec/json-writer.ts";
 import { decodeBody } from "./content-encoding.ts";
 import { untilAborted } from "./deadline.ts";
 import { countKeys, countKeysInText } from "./duplicate-keys.ts";
-import { isGatewayError } from "./errors.ts";
+import { tooManyElements, withoutDetails } from "./errors.ts";
 import { type Request, type Response, readRaw } from "./http-io.ts";
 import { invokeUnary } from "./invoke-unary.ts";
 import { answerFailure } from "./last-resort.ts";
@@ -56,7 +58,8 @@ export function createUnaryRpc(
   const { method } = spec;
   const maxBytes = options.maxBodyBytes ?? defaultMaxBodyBytes;
   const jsonOptions = jsonOptionsOf(options.registry);
-  const readBinary = binaryReader(method.input);
+  const maxElements = options.maxElements ?? defaultMaxElements;
+  const readBinary = binaryReader(method.input, { maxElements });
   const writeBinary = binaryWriter(method.output);
   const readJson = createJsonReader(jsonOptions)(method.input);
   const writeJson = createJsonWriter({
@@ -70,6 +73,7 @@ export function createUnaryRpc(
     try {
       return binary ? readBinary(bytes) : decodeJson(bytes);
     } catch (error) {
+      if (error instanceof ElementLimitError) throw tooManyElements(error);
       const reason = error instanceof Error ? error.message : String(error);
       const message = `cannot decode ${method.input.typeName}: ${reason.slice(0, maxReasonLength).toWellFormed()}`;
       throw new ConnectError(message, Code.InvalidArgument, undefined, undefined, error);
@@ -78,6 +82,7 @@ export function createUnaryRpc(
   const decodeJson = (bytes: Uint8Array): Message => {
     if (!isUtf8(bytes)) throw new TypeError("it is not UTF-8");
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+    assertJsonElements(text, maxElements);
     const json = parseExactJson(text);
     return countKeysInText(text) === countKeys(json) ? readJson(json) : fromJsonString(method.input, text, jsonOptions);
   };
@@ -128,7 +133,12 @@ export function createUnaryRpc(
           : firstMessage(body, encoding);
       const input =
         first &&
-        decode(first.isCompressed ? await decodeBody(first.data, encoding ?? "", maxBytes) : first.data, wire.binary);
+        decode(
+          first.isCompressed
+            ? await decodeBody(first.data, encoding ?? "", maxBytes, options.decodeBudget)
+            : first.data,
+          wire.binary,
+        );
       if (input === undefined || !first?.isAlone) {
         call.abort();
         fallback(request, response, body);
@@ -218,9 +228,7 @@ function firstMessage(body: Buffer, encoding: string | undefined): FirstMessage 
 }
 
 function errorOf(thrown: unknown, call: Call): ConnectError {
-  // The gateway's own errors have details that only REST promises.
-  if (thrown instanceof ConnectError)
-    return isGatewayError(thrown) ? new ConnectError(thrown.rawMessage, thrown.code) : thrown;
+  if (thrown instanceof ConnectError) return withoutDetails(thrown);
   const reason = call.aborted();
   if (reason instanceof ConnectError) return reason;
   return new ConnectError("internal error", Code.Internal, undefined, undefined, thrown);

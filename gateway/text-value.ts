@@ -1,4 +1,6 @@
 import { type DescEnum, type DescField, type DescMessage, type JsonValue, ScalarType } from "@bufbuild/protobuf";
+import { defaultMaxElements, ElementLimitError } from "./codec/element-limit.ts";
+import { assertJsonElements } from "./codec/json-elements.ts";
 import { hasDuplicateKeys } from "./duplicate-keys.ts";
 import { hasLoneSurrogate } from "./well-formed.ts";
 
@@ -101,12 +103,13 @@ function parseMessage(type: DescMessage, text: string): TextValue {
 
 function parseJson(text: string): TextValue {
   try {
+    assertJsonElements(text, defaultMaxElements);
     const json = JSON.parse(text) as JsonValue;
     if (hasDuplicateKeys(text, json)) return { description: "an object has a key twice" };
     if (hasLoneSurrogate(text, json)) return { description: "a string holds half a surrogate pair" };
     return { json };
-  } catch {
-    return { description: "expected JSON" };
+  } catch (error) {
+    return { description: error instanceof ElementLimitError ? error.message : "expected JSON" };
   }
 }
 

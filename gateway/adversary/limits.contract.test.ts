@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { request as httpRequest } from "node:http";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -11,9 +12,11 @@ const limit = 4 * mib;
 const json = { "content-type": "application/json" };
 const rpc = "/gateway.test.v1.Echo/EchoBody";
 
-/** A JSON object of exactly that many bytes with one string. */
+/** A JSON object of exactly that many bytes with one string, which compresses to about a tenth. */
 function objectOf(field: string, bytes: number): Buffer {
-  return Buffer.from(JSON.stringify({ [field]: "x".repeat(bytes - field.length - 7) }));
+  const length = bytes - field.length - 7;
+  const text = randomBytes(length >> 4).toString("base64");
+  return Buffer.from(JSON.stringify({ [field]: text.padEnd(length, "x") }));
 }
 
 /** A message Everything of exactly that many bytes, which is a string of more than 2 MiB. */
@@ -94,7 +97,7 @@ describe("limits", () => {
       open.repeat(depth) + inner + close.repeat(depth);
 
     test.each(
-      [1000, 100_000].flatMap((depth): [number, string, string][] => [
+      [1000, 50_000].flatMap((depth): [number, string, string][] => [
         [depth, "messages", nest('{"recursive":', depth, "{}", "}")],
         [depth, "a Struct", `{"struct":${nest('{"a":', depth, "1", "}")}}`],
         [depth, "a Value of arrays", `{"value":${nest("[", depth, "", "]")}}`],
@@ -157,7 +160,7 @@ describe("limits", () => {
 
     test.each([
       ["300,000 keys that nobody knows", `{${many(300_000, (at) => `"k${at}":1,`)}"z":1}`, json],
-      ["800,000 nulls in a list", `{"repeatedInt32":[${"null,".repeat(800_000)}1]}`, json],
+      ["90,000 nulls in a list", `{"repeatedInt32":[${"null,".repeat(90_000)}1]}`, json],
       ["a key of 4 MB", `{"${"x".repeat(4_000_000)}":1}`, json],
       ["a string of 4 MB for a number", `{"int32Field":"${"1".repeat(4_000_000)}"}`, json],
       ["a form of a million fields", "a=1&".repeat(1_000_000), form],

@@ -1,4 +1,5 @@
 import { type DescField, type DescMessage, fromBinary, type Message, ScalarType } from "@bufbuild/protobuf";
+import { assertBinaryElements } from "./binary-elements.ts";
 import { input, inputs, useInput } from "./binary-input.ts";
 import {
   bail,
@@ -20,10 +21,16 @@ export type BinaryRead = (bytes: Uint8Array) => Message;
 
 type Read = (position: number, end: number, depth: number) => unknown;
 
-/** Makes a reader. */
-export function binaryReader(desc: DescMessage): BinaryRead {
+/**
+ * Makes a reader.
+ *
+ * @param options `maxElements`: messages of more elements are refused with an ElementLimitError before they are decoded.
+ */
+export function binaryReader(desc: DescMessage, options: { readonly maxElements?: number } = {}): BinaryRead {
   const reader = compiler(desc);
+  const { maxElements = Number.POSITIVE_INFINITY } = options;
   return (bytes) => {
+    assertBinaryElements(desc, bytes, maxElements);
     try {
       useInput(bytes);
       return reader.call(0, bytes.length, 1) as Message;

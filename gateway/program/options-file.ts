@@ -12,12 +12,15 @@ export interface FileOptions
     | "errorFormat"
     | "errorDomain"
     | "maxBodyBytes"
+    | "maxElements"
     | "maxTimeoutMs"
     | "requestHeaders"
     | "heartbeatMs"
     | "cors"
     | "json"
   > {
+  /** Bytes that requests are being decompressed to at once. */
+  readonly maxDecodingBytes?: number;
   /** Leave out HTTP rules that are wrong or ambiguous, in place of refusing the descriptor set. */
   readonly skipInvalidRules?: boolean;
   /** What clients are allowed before anything is known about them. Takes effect when the program starts. */
@@ -107,6 +110,8 @@ const options = object({
   errorFormat: oneOf("status", "aip193", "problem"),
   errorDomain: setting((value) => typeof value === "string" && value !== "", 'a domain such as "shop.example"'),
   maxBodyBytes: integer(1, "bytes"),
+  maxElements: integer(1, "elements"),
+  maxDecodingBytes: integer(1, "bytes"),
   maxTimeoutMs: integer(1, "milliseconds"),
   requestHeaders: list(headerRule, "a list of headers"),
   heartbeatMs: integer(1, "milliseconds"),

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { createDecodeBudget } from "../decode-budget.ts";
 import { isLoopback } from "../http/client-address.ts";
 import { type RefusedConnections, showRefused } from "../http/connections.ts";
 import { type HttpHandler, type HttpListener, listenHttp } from "../http/listener.ts";
@@ -128,7 +129,7 @@ interface LoadContext {
 }
 
 function load(config: Config, { pool, meter, shutdownSignal, log, onTrouble }: LoadContext): HttpHandler {
-  const { skipInvalidRules = false, limits: _, ...options } = optionsOf(config);
+  const { skipInvalidRules = false, limits: _, maxDecodingBytes, ...options } = optionsOf(config);
   const { registry, skipped } = readApi(config.descriptorSets, {
     skipInvalidRules: skipInvalidRules || config.skipInvalidRules,
   });
@@ -137,6 +138,7 @@ function load(config: Config, { pool, meter, shutdownSignal, log, onTrouble }: L
   return createHttpHandler({
     ...options,
     meter,
+    ...(maxDecodingBytes !== undefined && { decodeBudget: createDecodeBudget({ maxBytes: maxDecodingBytes }) }),
     specs: services.map((service) => forwardTo(pool, service, onTrouble)),
     registry,
     openapi: documentsOf(registry, options),

@@ -102,6 +102,10 @@ const settings = {
   /** Open streams. */
   keyStreamLimit: integer("DOCKET_MAX_STREAMS_PER_KEY", { fallback: 5000 }),
   tenantStreamLimit: integer("DOCKET_MAX_STREAMS_PER_TENANT", { fallback: 10_000 }),
+  /** Most messages, list elements and map entries of one request message. */
+  maxRequestElements: integer("DOCKET_MAX_REQUEST_ELEMENTS", { fallback: 100_000, min: 1000 }),
+  /** Bytes that requests are being decompressed to at once. */
+  maxDecodingBytes: integer("DOCKET_MAX_DECODING_BYTES", { fallback: 256 * 1024 * 1024, min: 1024 * 1024 }),
 };
 
 export type StandaloneConfig = ConfigOf<typeof settings>;

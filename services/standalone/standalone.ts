@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { createContextValues } from "@connectrpc/connect";
 import { collectDefaultMetrics, Registry } from "prom-client";
+import { createDecodeBudget } from "../../gateway/decode-budget.ts";
 import type { OpenApiDocuments } from "../../gateway/docs.ts";
 import { defaultRequestHeaders } from "../../gateway/headers.ts";
 import { clientAddressOf, isLoopback } from "../../gateway/http/client-address.ts";
@@ -116,6 +117,7 @@ export async function startStandalone(
   });
   const specs = services.flatMap((service) => service.specs);
 
+  const decodeBudget = createDecodeBudget({ maxBytes: config.maxDecodingBytes });
   http.serve(
     createHttpHandler({
       specs,
@@ -131,6 +133,8 @@ export async function startStandalone(
           clientAddressOf(socket.remoteAddress ?? "", forwarded, forwarding),
         );
       },
+      maxElements: config.maxRequestElements,
+      decodeBudget,
       shutdownSignal: http.overdue,
       cors: { origins: config.corsOrigins.includes("*") ? "*" : config.corsOrigins },
       ...(config.docs && { openapi: await readOpenapi() }),
@@ -144,6 +148,7 @@ export async function startStandalone(
     log,
     maxRequestBytes: config.maxBodyBytes,
     reflection: config.reflection,
+    maxRequestElements: config.maxRequestElements,
     limits,
     meter,
     forwarding,

@@ -15,8 +15,9 @@ import type {
 import { status } from "@grpc/grpc-js";
 import { type BinaryRead, binaryReader } from "../../../gateway/codec/binary-reader.ts";
 import { type BinaryWrite, binaryWriter } from "../../../gateway/codec/binary-writer.ts";
+import { ElementLimitError } from "../../../gateway/codec/element-limit.ts";
 import { clientAddressOf, type Forwarding } from "../../../gateway/http/client-address.ts";
-import { invalidArgument, unavailable } from "../errors.ts";
+import { invalidArgument, resourceExhausted, unavailable } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { callerLeft, untilAborted } from "./abort.ts";
 import { beginCall, type Call } from "./call.ts";
@@ -31,6 +32,8 @@ export interface GrpcHandlerOptions {
   readonly log: Logger;
   /** Where calls are entered while they last. */
   readonly inFlight: InFlight;
+  /** A request message of more elements is RESOURCE_EXHAUSTED. */
+  readonly maxRequestElements: number;
   /** How the address of a client behind proxies is found. */
   readonly forwarding: Forwarding;
   /** A stream in which no message moves in either direction for this long is ended. */
@@ -60,7 +63,7 @@ export function createGrpcHandler(spec: MethodImplSpec, options: GrpcHandlerOpti
     ...options,
     spec,
     invoker: createMethodInvoker(spec, options.interceptors),
-    read: binaryReader(spec.method.input),
+    read: binaryReader(spec.method.input, { maxElements: options.maxRequestElements }),
     write: binaryWriter(spec.method.output),
   };
   switch (spec.kind) {
@@ -289,12 +292,15 @@ function decode(bytes: Buffer, { read, spec, detailedRefusals }: Served): Messag
   try {
     return read(bytes);
   } catch (error) {
-    const refused = malformed(spec.method.input, error);
+    const refused = undecodable(spec.method.input, error);
     throw detailedRefusals ? refused : new ConnectError(refused.rawMessage, refused.code);
   }
 }
 
-function malformed({ typeName }: DescMessage, cause: unknown): ConnectError {
+function undecodable({ typeName }: DescMessage, cause: unknown): ConnectError {
+  if (cause instanceof ElementLimitError) {
+    return resourceExhausted("TOO_MANY_ELEMENTS", cause.message, [{ subject: "request", description: cause.message }]);
+  }
   const description = `not a valid ${typeName}: ${cause instanceof Error ? cause.message : cause}`;
   return invalidArgument([{ field: "", description }], "MALFORMED_MESSAGE");
 }

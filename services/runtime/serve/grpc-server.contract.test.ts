@@ -24,12 +24,15 @@ import { createGrpcServer } from "./grpc-server.ts";
 import { createGrpcTransport } from "./grpc-transport.ts";
 import { ProbeService } from "./testing/probe-service.ts";
 
+const maxElements = 1000;
+
 async function serving(implementation: Partial<ServiceImpl<typeof ProbeService>>) {
   const server = createGrpcServer({
     specs: [createServiceImplSpec<typeof ProbeService>(ProbeService, implementation)],
     interceptors: [deadlineInterceptor],
     log: createLogger({ level: "silent", name: "test" }),
     maxRequestBytes: 64 * 1024,
+    maxRequestElements: maxElements,
   });
   const port = await server.listen({ host: "127.0.0.1", port: 0 });
   const { transport, ...connection } = createGrpcTransport({ address: `127.0.0.1:${port}` });
@@ -103,6 +106,14 @@ test("a request that is too large is RESOURCE_EXHAUSTED with details, also far b
   expect(error.findDetails(ErrorInfoSchema)[0]?.reason).toBe("MESSAGE_TOO_LARGE");
   expect((await failureOf(client.ask({ payload: new Uint8Array(1_000_000) }))).code).toBe(Code.ResourceExhausted);
   expect((await client.ask({ payload: new Uint8Array(60_000) })).text).toBe("");
+});
+
+test("a request of more elements than allowed is RESOURCE_EXHAUSTED before it is decoded", async () => {
+  await using served = await serving({ ask: () => ({}) });
+  const unknownFields = (count: number) => frame(Buffer.alloc(2 * count, Buffer.from([0x78, 0x01])));
+
+  expect(await post(served.port, "Ask", unknownFields(maxElements))).toBe("0");
+  expect(await post(served.port, "Ask", unknownFields(maxElements + 1))).toBe(status(Code.ResourceExhausted));
 });
 
 test("malformed frames and messages are refused, never INTERNAL and never a crash", async () => {

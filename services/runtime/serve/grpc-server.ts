@@ -3,6 +3,7 @@ import { type AddressInfo, createServer as createListener } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Interceptor, ServiceImplSpec } from "@connectrpc/connect";
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import { defaultMaxElements } from "../../../gateway/codec/element-limit.ts";
 import { type Forwarding, noForwarding } from "../../../gateway/http/client-address.ts";
 import { trackConnections } from "../../../gateway/http/connections.ts";
 import { countOpenRequests } from "../../../gateway/http/open-requests.ts";
@@ -35,6 +36,8 @@ export interface GrpcServerOptions {
   readonly forwarding?: Forwarding;
   /** After this time a connection is closed when its calls have ended, so that clients spread anew. Default 2 h. */
   readonly maxConnectionAgeMs?: number;
+  /** Request messages of more elements (messages, list elements, map entries) are RESOURCE_EXHAUSTED. Default 100,000. */
+  readonly maxRequestElements?: number;
   /** Whether the port's own refusals say more in `google.rpc` details. Those of handlers pass as they are. Default true. */
   readonly detailedRefusals?: boolean;
 }
@@ -91,7 +94,8 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   });
 
   const detailedRefusals = options.detailedRefusals ?? true;
-  const handling = { log, inFlight, detailedRefusals, idleMs: limits.idleMs, forwarding };
+  const { maxRequestElements = defaultMaxElements } = options;
+  const handling = { log, inFlight, detailedRefusals, maxRequestElements, idleMs: limits.idleMs, forwarding };
   for (const spec of specs) {
     add(server, spec, { ...handling, interceptors: options.interceptors });
   }
