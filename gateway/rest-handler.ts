@@ -84,8 +84,10 @@ export function createRestHandler(options: RestOptions): RestHandler {
       const found = match(request);
       const { route } = found;
       context = openRestCall(request, response, route, filterHeaders, options);
+      if (route.spec.kind === "bidi_streaming" && route.httpMethod === "GET") throw upgradeRequired(route);
+      const admitted = options.admit?.(context);
+      if (admitted !== undefined) await untilAborted(admitted, context.signal);
       if (route.spec.kind === "bidi_streaming") {
-        if (route.httpMethod === "GET") throw upgradeRequired(route);
         await answerStream(request, response, route, requestStream(request, response, found), context);
         return;
       }
@@ -130,6 +132,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
     maxMessageBytes: maxBodyBytes,
     heartbeatMs: options.heartbeatMs ?? 15_000,
     allowsOrigin: options.allowsOrigin ?? isSameHost,
+    admit: options.admit,
     open: (request, response, route) => openRestCall(request, response, route, filterHeaders, options),
     onError: (error, request) => options.onError?.(error, request),
   });

@@ -1,5 +1,5 @@
 import type { Registry } from "@bufbuild/protobuf";
-import type { ContextValues, Interceptor, ServiceImplSpec } from "@connectrpc/connect";
+import type { ContextValues, HandlerContext, Interceptor, ServiceImplSpec } from "@connectrpc/connect";
 import type { defaultMaxElements } from "./codec/element-limit.ts";
 import type { CorsOptions } from "./cors.ts";
 import type { DecodeBudget } from "./decode-budget.ts";
@@ -17,6 +17,12 @@ export const defaultMaxBodyBytes: number = 4 * 1024 * 1024;
 export interface RestOptions {
   /** The implementations. Methods without a `google.api.http` annotation are not on REST. */
   readonly specs: readonly ServiceImplSpec[];
+  /**
+   * Decides by the headers of each call whether it may go on, on every wire, before a byte of its body is read or
+   * decompressed: the place to authenticate. May set context values for interceptors and implementations. The call ends
+   * with the ConnectError that it throws or rejects with; interceptors do not see such a call.
+   */
+  readonly admit?: (call: HandlerContext) => Promise<void> | undefined;
   /** Run once for every call, the first outermost: the same list as on the other wires. */
   readonly interceptors?: readonly Interceptor[];
   /** Types of Any details and extensions, beside those of google.rpc. */

@@ -35,9 +35,11 @@ export type RpcHandler = (path: string) => ((request: Request, response: Respons
 export function createRpcHandler(given: RestOptions): RpcHandler {
   const options = { meter: createRequestMeter(), ...given };
   const interceptors = [...(options.interceptors ?? [])];
+  const { admit } = options;
   const router = createConnectRouter({
     interceptors: [blamesClientForMessages, ...interceptors],
     acceptCompression: [forQueries(compressionGzip, options), forQueries(compressionBrotli, options)],
+    ...(admit === undefined ? {} : { requestGate: async (context) => admit(context) }),
     readMaxBytes: options.maxBodyBytes ?? defaultMaxBodyBytes,
     ...(options.registry === undefined ? {} : { jsonOptions: { registry: options.registry } }),
     ...(options.maxTimeoutMs === undefined ? {} : { maxTimeoutMs: options.maxTimeoutMs }),

@@ -124,6 +124,8 @@ export function createUnaryRpc(
       contextValues: options.contextValues?.(request),
     });
     try {
+      const admitted = options.admit?.(call);
+      if (admitted !== undefined) await untilAborted(admitted, call.signal);
       const head = wire.protocol === "connect" ? 0 : messageHead;
       const body = await readRaw(request, { maxBytes: maxBytes + head, meter: options.meter });
       const encoding = encodingOf(request.headers, wire);

@@ -15,6 +15,7 @@ import { clientGone } from "./http-io.ts";
 import type { JsonCodec } from "./json-codec.ts";
 import { answerFailure, internalError } from "./last-resort.ts";
 import type { PreparedRoute } from "./rest-call.ts";
+import type { RestOptions } from "./rest-options.ts";
 
 /** What serving WebSockets needs of the REST handler. */
 export interface WebSocketOptions {
@@ -26,6 +27,8 @@ export interface WebSocketOptions {
   readonly heartbeatMs: number;
   /** True for an `Origin` whose pages may connect. */
   readonly allowsOrigin: (origin: string, host: string | undefined) => boolean;
+  /** See `RestOptions`. */
+  readonly admit: RestOptions["admit"];
   readonly match: (request: IncomingMessage) => { route: PreparedRoute; segments: readonly string[]; rawQuery: string };
   readonly open: (request: IncomingMessage, response: ServerResponse, route: PreparedRoute) => Call;
   readonly onError: (error: unknown, request: IncomingMessage) => void;
@@ -51,9 +54,7 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
     refuse(request, socket, malformedHandshake(error.message));
   });
 
-  return (request, socket, head) => {
-    // The HTTP server has taken its own listener away.
-    socket.on("error", () => socket.destroy());
+  const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
     const response = new ServerResponse(request);
     try {
       if (!isWebSocketUpgrade(request)) {
@@ -78,6 +79,7 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
       }
       const call = options.open(request, response, route);
       socket.once("close", () => call.abort(clientGone()));
+      await options.admit?.(call);
       server.handleUpgrade(request, socket, head, (webSocket) => {
         serve(webSocket, request, route, segments, rawQuery, call).catch((error: unknown) => {
           options.onError(error, request);
@@ -87,6 +89,15 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
     } catch (thrown) {
       refuse(request, socket, thrown);
     }
+  };
+
+  return (request, socket, head) => {
+    // The HTTP server has taken its own listener away.
+    socket.on("error", () => socket.destroy());
+    upgrade(request, socket, head).catch((error: unknown) => {
+      options.onError(error, request);
+      socket.destroy();
+    });
   };
 
   function refuse(request: IncomingMessage, socket: Duplex, thrown: unknown): void {

@@ -11,11 +11,13 @@ import { createRequestMeter } from "../../gateway/http/request-meter.ts";
 import { defaultServerLimits, type ServerLimits } from "../../gateway/http/server-limits.ts";
 import { createHttpHandler } from "../../gateway/http-server.ts";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
+import type { Authenticate } from "../runtime/auth/authenticate.ts";
 import { createInProcessBus } from "../runtime/bus/in-process.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { clientAddressKey } from "../runtime/context-values.ts";
 import type { OnStatement } from "../runtime/db/statement.ts";
 import { createLogger } from "../runtime/log.ts";
+import { createAdmission } from "../runtime/serve/admission.ts";
 import { createCheckRunner } from "../runtime/serve/check-runner.ts";
 import { createGrpcServer } from "../runtime/serve/grpc-server.ts";
 import { createInterceptors } from "../runtime/serve/interceptors.ts";
@@ -92,13 +94,15 @@ export async function startStandalone(
   });
   const httpUrl = `http://${host}:${http.port}`;
 
-  const interceptors = createInterceptors({
-    authenticate: (...credential) => authenticate(...credential),
+  const around = {
+    authenticate: (...credential: Parameters<Authenticate>) => authenticate(...credential),
     metrics: createRpcMetrics(registry),
     log,
     clock,
     rateLimits: rateLimitsOf(config),
-  });
+  };
+  const interceptors = createInterceptors(around);
+  const admit = createAdmission(around);
   const local = createLocalTransport({ interceptors });
   const operations = createServiceClient(ApiKeyService, local.transport, { subject: "gateway" });
   const authenticate = createAuthentication(operations, config);
@@ -121,6 +125,7 @@ export async function startStandalone(
   http.serve(
     createHttpHandler({
       specs,
+      admit,
       interceptors,
       errorDomain: "docket",
       requestHeaders: [...defaultRequestHeaders, ...signatureHeaders],
@@ -144,6 +149,7 @@ export async function startStandalone(
   );
   const grpc = createGrpcServer({
     specs,
+    admit,
     interceptors,
     log,
     maxRequestBytes: config.maxBodyBytes,

@@ -1,5 +1,5 @@
 import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
-import type { Interceptor, StreamRequest } from "@connectrpc/connect";
+import type { ContextValues, Interceptor, StreamRequest } from "@connectrpc/connect";
 import { access as accessOption } from "../../../gen/docket/options/v1/options_pb.js";
 import { clientAddressKey, type Principal, principalKey } from "../context-values.ts";
 import { permissionDenied, unauthenticated } from "../errors.ts";
@@ -29,18 +29,33 @@ export function accessOf(method: DescMethod): Access | undefined {
   return open ? { kind: "open" } : undefined;
 }
 
+/** What of a call decides who may make it. */
+export interface AccessRequest {
+  readonly method: DescMethod;
+  readonly header: Headers;
+  readonly values: ContextValues;
+  readonly signal: AbortSignal;
+}
+
 /**
- * Lets a call through to its handler only for whom the method declares.
+ * Authorizes a call by its headers: nothing of its message is needed. Sets `principalKey` in the values; where it is set
+ * already, the caller is not authenticated again.
+ *
+ * Undefined at once where there is nothing to wait for.
+ *
+ * @throws ConnectError UNAUTHENTICATED, PERMISSION_DENIED, or what `authenticate` rejects with, at once or later.
+ */
+export type Authorize = (request: AccessRequest) => Promise<void> | undefined;
+
+/**
+ * Lets in only those for whom a method declares to be.
  *
  * Open methods are not authenticated at all. Otherwise the principal is the one in the context values (set by a caller
- * in this process) or whoever the credential belongs to; none is UNAUTHENTICATED. Then our own services may do
- * anything; a method that is internal, or that declares nothing, is for nobody else; and of the declared scopes any
- * one suffices. A refusal is PERMISSION_DENIED and does not say what would have been needed.
- *
- * A streaming call ends with UNAUTHENTICATED when its credential is revoked or expires, whether or not the handler
- * heeds its signal. A unary call is authorised once, when it begins.
+ * in this process, or when the call was admitted) or whoever the credential belongs to; none is UNAUTHENTICATED. Then
+ * our own services may do anything; a method that is internal, or that declares nothing, is for nobody else; and of the
+ * declared scopes any one suffices. A refusal is PERMISSION_DENIED and does not say what would have been needed.
  */
-export function createAccessInterceptor(authenticate: Authenticate, watch: WatchCredential): Interceptor {
+export function createAuthorize(authenticate: Authenticate): Authorize {
   const known = new WeakMap<DescMethod, Access>();
 
   const accessTo = (method: DescMethod): Access => {
@@ -52,27 +67,46 @@ export function createAccessInterceptor(authenticate: Authenticate, watch: Watch
     return access;
   };
 
-  return (next) => async (request) => {
+  const establish = async ({ header, values, signal }: AccessRequest, access: Access): Promise<void> => {
+    const credential = credentialOf(header);
+    const principal = credential && (await authenticate(credential, header, signal, values.get(clientAddressKey)));
+    if (principal === undefined) {
+      throw unauthenticated();
+    }
+    values.set(principalKey, principal);
+    assertAllowed(principal, access);
+  };
+
+  return (request) => {
     const access = accessTo(request.method);
     if (access.kind === "open") {
+      return undefined;
+    }
+    const principal = request.values.get(principalKey);
+    if (principal === undefined) {
+      return establish(request, access);
+    }
+    assertAllowed(principal, access);
+    return undefined;
+  };
+}
+
+/**
+ * Authorizes each call before its handler is called, on wires that have not {@link Authorize}d it by then.
+ *
+ * A streaming call ends with UNAUTHENTICATED when its credential is revoked or expires, whether or not the handler
+ * heeds its signal. A unary call is authorised once, when it begins.
+ */
+export function createAccessInterceptor(authorize: Authorize, watch: WatchCredential): Interceptor {
+  return (next) => async (request) => {
+    const { method, header, signal, contextValues: values } = request;
+    await authorize({ method, header, values, signal });
+    const principal = values.get(principalKey);
+    if (!request.stream || principal === undefined || principal.kind === "service") {
       return next(request);
     }
-    const credential = credentialOf(request.header);
-    let principal = request.contextValues.get(principalKey);
-    if (principal === undefined) {
-      const clientAddress = request.contextValues.get(clientAddressKey);
-      principal = credential && (await authenticate(credential, request.header, request.signal, clientAddress));
-      if (principal === undefined) {
-        throw unauthenticated();
-      }
-      request.contextValues.set(principalKey, principal);
-    }
-    if (!isAllowed(principal, access)) {
-      throw permissionDenied();
-    }
-    return request.stream && credential !== undefined && principal.kind !== "service"
-      ? whileValid(request, watch(credential, principal, request.signal), next)
-      : next(request);
+    const credential = credentialOf(header);
+    return credential === undefined ? next(request) : whileValid(request, watch(credential, principal, signal), next);
   };
 }
 
@@ -85,6 +119,12 @@ async function whileValid(request: StreamRequest, ended: AbortSignal, next: Next
   const message = abortable(request.message, signal);
   const response = await untilAborted(next({ ...request, signal, message }), signal);
   return response.stream ? { ...response, message: abortable(response.message, signal) } : response;
+}
+
+function assertAllowed(principal: Principal, access: Access): void {
+  if (!isAllowed(principal, access)) {
+    throw permissionDenied();
+  }
 }
 
 function isAllowed(principal: Principal, access: Access): boolean {

@@ -16,13 +16,13 @@ import { status } from "@grpc/grpc-js";
 import { type BinaryRead, binaryReader } from "../../../gateway/codec/binary-reader.ts";
 import { type BinaryWrite, binaryWriter } from "../../../gateway/codec/binary-writer.ts";
 import { ElementLimitError } from "../../../gateway/codec/element-limit.ts";
-import { clientAddressOf, type Forwarding } from "../../../gateway/http/client-address.ts";
 import { invalidArgument, resourceExhausted, unavailable } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { callerLeft, untilAborted } from "./abort.ts";
-import { beginCall, type Call } from "./call.ts";
+import type { Call } from "./call.ts";
 import { toOutward, withErrorInfo } from "./error-mapping.ts";
-import { headersOf, metadataOf, trailersOf } from "./grpc-metadata.ts";
+import type { GrpcCalls } from "./grpc-admission.ts";
+import { metadataOf, trailersOf } from "./grpc-metadata.ts";
 import { statusOf } from "./grpc-status.ts";
 import type { InFlight } from "./in-flight.ts";
 import { createMethodInvoker, type MethodInvoker } from "./invoke.ts";
@@ -32,10 +32,10 @@ export interface GrpcHandlerOptions {
   readonly log: Logger;
   /** Where calls are entered while they last. */
   readonly inFlight: InFlight;
+  /** Where calls are begun. */
+  readonly calls: GrpcCalls;
   /** A request message of more elements is RESOURCE_EXHAUSTED. */
   readonly maxRequestElements: number;
-  /** How the address of a client behind proxies is found. */
-  readonly forwarding: Forwarding;
   /** A stream in which no message moves in either direction for this long is ended. */
   readonly idleMs: number;
   /** Whether the refusal of a message has `google.rpc` details. */
@@ -164,21 +164,8 @@ function bidiStreaming(served: Served): handleBidiStreamingCall<Buffer, Buffer> 
 }
 
 /** Begins the call that grpc-js hands over. The `cancelled` event also comes after each answer, when it means nothing. */
-function accept(wire: ServerSurfaceCall, { spec, inFlight, forwarding }: Served): Call {
-  const deadline = wire.getDeadline();
-  const at = deadline instanceof Date ? deadline.getTime() : deadline;
-  // A millisecond early: at the deadline itself grpc-js gives a status of its own, which has no details.
-  const timeoutMs = at === Number.POSITIVE_INFINITY ? undefined : at - Date.now() - 1;
-  const call = beginCall({
-    wire: "grpc",
-    header: () => headersOf(wire.metadata),
-    timeoutMs,
-    clientAddress: () => {
-      const peer = wire.getPeer();
-      const forwarded = wire.metadata.get(forwarding.header).join(",");
-      return clientAddressOf(peer.slice(0, peer.lastIndexOf(":")), forwarded, forwarding);
-    },
-  });
+function accept(wire: ServerSurfaceCall, { spec, inFlight, calls }: Served): Call {
+  const call = calls.of(wire.metadata, wire);
   wire.on("cancelled", () => {
     if (!call.hasEnded) {
       call.abort(callerLeft());

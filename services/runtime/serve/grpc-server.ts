@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer as createListener } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { DescMethod } from "@bufbuild/protobuf";
 import type { Interceptor, ServiceImplSpec } from "@connectrpc/connect";
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import { defaultMaxElements } from "../../../gateway/codec/element-limit.ts";
@@ -11,6 +12,8 @@ import { createRequestMeter, type RequestMeter } from "../../../gateway/http/req
 import { defaultServerLimits, type ServerLimits } from "../../../gateway/http/server-limits.ts";
 import { unavailable } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import type { Admit } from "./admission.ts";
+import { createGrpcAdmission, createGrpcCalls } from "./grpc-admission.ts";
 import { guardCalls } from "./grpc-guard.ts";
 import { createGrpcHandler, type GrpcHandlerOptions } from "./grpc-handlers.ts";
 import { createHealthService } from "./health.ts";
@@ -19,6 +22,11 @@ import { createReflectionServices } from "./reflection.ts";
 
 export interface GrpcServerOptions {
   readonly specs: readonly ServiceImplSpec[];
+  /**
+   * Decides by its headers whether a call of `specs` may go on, before its messages are read: see `createAdmission`.
+   * Default: all may.
+   */
+  readonly admit?: Admit;
   /** The same list as every other wire: see `createInterceptors`. Health and reflection are served without it. */
   readonly interceptors: readonly Interceptor[];
   readonly log: Logger;
@@ -79,7 +87,10 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const { trustedProxies } = forwarding;
   const inFlight = createInFlight();
   const health = createHealthService(specs.map(({ service }) => service.typeName));
+  const calls = createGrpcCalls(forwarding);
+  const { admit } = options;
   const server = new Server({
+    interceptors: admit === undefined ? [] : [createGrpcAdmission({ admit, calls, methods: methodsOf(specs), log })],
     // Enforced by the guard for messages as they arrive, by grpc-js for decompressed ones.
     "grpc.max_receive_message_length": maxRequestBytes,
     "grpc.max_concurrent_streams": limits.streamsPerConnection,
@@ -95,7 +106,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
 
   const detailedRefusals = options.detailedRefusals ?? true;
   const { maxRequestElements = defaultMaxElements } = options;
-  const handling = { log, inFlight, detailedRefusals, maxRequestElements, idleMs: limits.idleMs, forwarding };
+  const handling = { calls, log, inFlight, detailedRefusals, maxRequestElements, idleMs: limits.idleMs };
   for (const spec of specs) {
     add(server, spec, { ...handling, interceptors: options.interceptors });
   }
@@ -169,6 +180,11 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
       await this.close(0);
     },
   };
+}
+
+function methodsOf(specs: readonly ServiceImplSpec[]): ReadonlyMap<string, DescMethod> {
+  const methods = specs.flatMap(({ service }) => service.methods);
+  return new Map(methods.map((method) => [`/${method.parent.typeName}/${method.name}`, method]));
 }
 
 const passBytes = (bytes: Buffer) => bytes;

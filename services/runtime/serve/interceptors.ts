@@ -1,5 +1,5 @@
 import type { Interceptor } from "@connectrpc/connect";
-import { createAccessInterceptor } from "../auth/access.ts";
+import { createAccessInterceptor, createAuthorize } from "../auth/access.ts";
 import type { Authenticate } from "../auth/authenticate.ts";
 import { createCredentialWatch } from "../auth/credential-watch.ts";
 import type { Clock } from "../clock.ts";
@@ -34,14 +34,21 @@ export interface InterceptorOptions {
  * 7. validation: the rules of the proto, on each message, all violations at once.
  */
 export function createInterceptors(options: InterceptorOptions): Interceptor[] {
-  const { authenticate, log, metrics, clock, rateLimits } = options;
+  const { authenticate, clock, rateLimits } = options;
+  return [
+    ...createReporting(options),
+    deadlineInterceptor,
+    createAccessInterceptor(createAuthorize(authenticate), createCredentialWatch({ authenticate, clock })),
+    ...(rateLimits === undefined ? [] : [createRateLimitInterceptor(rateLimits)]),
+    createValidationInterceptor(),
+  ];
+}
+
+/** The outer ones of these interceptors, which calls that are refused before their body is read go through too. */
+export function createReporting({ log, metrics, clock }: InterceptorOptions): Interceptor[] {
   return [
     createRequestIdInterceptor(createIds(clock)),
     createRpcTelemetryInterceptor({ log, metrics }),
     errorMappingInterceptor,
-    deadlineInterceptor,
-    createAccessInterceptor(authenticate, createCredentialWatch({ authenticate, clock })),
-    ...(rateLimits === undefined ? [] : [createRateLimitInterceptor(rateLimits)]),
-    createValidationInterceptor(),
   ];
 }

@@ -5,6 +5,7 @@ import type { Authenticate } from "../../auth/authenticate.ts";
 import { systemClock } from "../../clock.ts";
 import { createLogger } from "../../log.ts";
 import { createRpcMetrics } from "../../telemetry/rpc-metrics.ts";
+import { createAdmission } from "../admission.ts";
 import { createGrpcServer } from "../grpc-server.ts";
 import { createGrpcTransport } from "../grpc-transport.ts";
 import { createInterceptors } from "../interceptors.ts";
@@ -67,7 +68,7 @@ const authenticate: Authenticate = async ({ token }) => {
 export function probeInterceptors(keys = authenticate) {
   const lines: Record<string, unknown>[] = [];
   const registry = new Registry();
-  const interceptors = createInterceptors({
+  const around = {
     authenticate: keys,
     log: createLogger({
       level: "debug",
@@ -76,6 +77,6 @@ export function probeInterceptors(keys = authenticate) {
     }),
     metrics: createRpcMetrics(registry),
     clock: systemClock,
-  });
-  return { interceptors, lines, registry };
+  };
+  return { interceptors: createInterceptors(around), admit: createAdmission(around), lines, registry };
 }
