@@ -14,6 +14,7 @@ import {
   inflate,
 } from "node:zlib";
 import { Code, type ConnectError } from "@connectrpc/connect";
+import { maxExpandedBytes, maxExpansion } from "./codec/expansion.ts";
 import { type DecodeBudget, processBudget } from "./decode-budget.ts";
 import { gatewayError, invalidRequest } from "./errors.ts";
 
@@ -39,16 +40,6 @@ export function bodyTooLarge(maxBytes: number): ConnectError {
     headers: { Connection: "close" },
     metadata: { limitBytes: String(maxBytes) },
   });
-}
-
-/** Decompressed bytes that a body may have whatever its own size. */
-const minExpandedBytes = 256 * 1024;
-/** Beyond that: decompressed bytes for each byte of the body. */
-const maxExpansion = 100;
-
-/** How large a compressed body may become, below any limit of bytes. */
-export function maxExpandedBytes(compressedBytes: number): number {
-  return Math.max(minExpandedBytes, maxExpansion * compressedBytes);
 }
 
 /** The body is compressed further than data are: 413. */

@@ -2,13 +2,13 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:
 import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Stream } from "node:http2";
 import type { Writable } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { maxExpandedBytes } from "./codec/expansion.ts";
 import {
   bodyTooLarge,
   createDecoder,
   decodeBody,
   expandsTooFar,
   malformedEncoding,
-  maxExpandedBytes,
   refuseEncoding,
 } from "./content-encoding.ts";
 import type { DecodeBudget } from "./decode-budget.ts";

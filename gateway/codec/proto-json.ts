@@ -47,7 +47,7 @@ function toLibraryJson(desc: DescMessage, json: ExactJson, registry: Registry | 
       return value !== null || field.oneof === undefined || hasNull(field);
     },
     checkTime(value) {
-      if (typeof value === "string" && !isRealTime(value)) throw new Error(`${JSON.stringify(value)} does not exist`);
+      if (typeof value === "string" && !isRealTime(value)) throw new Error(`${quoted(value)} does not exist`);
     },
   });
 }
@@ -98,7 +98,7 @@ function readScalar(type: ScalarType, value: ExactJson): JsonValue {
     case ScalarType.FLOAT:
     case ScalarType.DOUBLE:
       if (typeof value !== "string" || value === "NaN" || value === "Infinity" || value === "-Infinity") break;
-      if (!isJsonNumber(value)) throw new Error(`${JSON.stringify(value)} is not a number`);
+      if (!isJsonNumber(value)) throw new Error(`${quoted(value)} is not a number`);
       return Number(value);
     case ScalarType.INT64:
     case ScalarType.SINT64:
@@ -116,13 +116,18 @@ function readScalar(type: ScalarType, value: ExactJson): JsonValue {
 function checkKeys(type: ScalarType, map: object): void {
   if (type === ScalarType.STRING || type === ScalarType.BOOL) return;
   for (const key of Object.keys(map)) {
-    if (!/^-?\d{1,100}$/.test(key)) throw new Error(`map key ${JSON.stringify(key)} is not an integer`);
+    if (!/^-?\d{1,100}$/.test(key)) throw new Error(`map key ${quoted(key)} is not an integer`);
   }
 }
 
 function quotedInteger(text: string): bigint {
   // Leading zeros are no JSON, but every reader has always taken them in quotes.
   const integer = /^-?\d{1,100}$/.test(text) ? BigInt(text) : integerOf(text);
-  if (integer === undefined) throw new Error(`${JSON.stringify(text)} is not an integer`);
+  if (integer === undefined) throw new Error(`${quoted(text)} is not an integer`);
   return integer;
+}
+
+/** A text of a request as an error repeats it. */
+function quoted(text: string): string {
+  return JSON.stringify(text.length <= 80 ? text : `${text.slice(0, 80).toWellFormed()}…`);
 }

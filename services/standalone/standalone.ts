@@ -155,6 +155,7 @@ export async function startStandalone(
     maxRequestBytes: config.maxBodyBytes,
     reflection: config.reflection,
     maxRequestElements: config.maxRequestElements,
+    decompressionBudget: decodeBudget,
     limits,
     meter,
     forwarding,

@@ -14,6 +14,7 @@ import type { Admit } from "./admission.ts";
 import { beginCall, type Call } from "./call.ts";
 import { DirectContext } from "./direct-context.ts";
 import { toOutward } from "./error-mapping.ts";
+import { type DecompressionBudget, limitExpansion } from "./grpc-expansion.ts";
 import { headersOf } from "./grpc-metadata.ts";
 import { statusOf } from "./grpc-status.ts";
 
@@ -58,21 +59,27 @@ function begin(metadata: Metadata, wire: WireCall, forwarding: Forwarding): Call
 }
 
 export interface GrpcAdmissionOptions {
-  readonly admit: Admit;
+  /** Undefined where every call may go on. */
+  readonly admit: Admit | undefined;
   readonly calls: GrpcCalls;
   /** By path; calls to other methods pass. */
   readonly methods: ReadonlyMap<string, DescMethod>;
   readonly log: Logger;
+  /** What a message may have decompressed. */
+  readonly maxMessageBytes: number;
+  readonly decompressionBudget: DecompressionBudget | undefined;
 }
 
 /**
- * Puts the admission of a call before the reading of its messages: grpc-js reads, decompresses and decodes nothing until
+ * Limits what messages decompress to, and puts the admission of a call before the reading of its messages: grpc-js reads, decompresses and decodes nothing until
  * the metadata have been passed on. What the call's context values get is seen by its handler.
  */
-export function createGrpcAdmission({ admit, calls, methods, log }: GrpcAdmissionOptions): ServerInterceptor {
+export function createGrpcAdmission(options: GrpcAdmissionOptions): ServerInterceptor {
+  const { admit, calls, methods, log, maxMessageBytes, decompressionBudget } = options;
   return ({ path }, wire) => {
+    limitExpansion(wire, maxMessageBytes, decompressionBudget);
     const method = methods.get(path);
-    if (method === undefined) {
+    if (method === undefined || admit === undefined) {
       return new ServerInterceptingCall(wire);
     }
     let call: Call | undefined;

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect, constants, type IncomingHttpHeaders } from "node:http2";
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { deflateSync, gzipSync } from "node:zlib";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema, MethodOptionsSchema } from "@bufbuild/protobuf/wkt";
 import {
   Code,
@@ -22,16 +23,16 @@ import { until } from "../testing/until.ts";
 import { deadlineInterceptor } from "./deadline.ts";
 import { createGrpcServer } from "./grpc-server.ts";
 import { createGrpcTransport } from "./grpc-transport.ts";
-import { ProbeService } from "./testing/probe-service.ts";
+import { ProbeSchema, ProbeService } from "./testing/probe-service.ts";
 
 const maxElements = 1000;
 
-async function serving(implementation: Partial<ServiceImpl<typeof ProbeService>>) {
+async function serving(implementation: Partial<ServiceImpl<typeof ProbeService>>, maxRequestBytes = 64 * 1024) {
   const server = createGrpcServer({
     specs: [createServiceImplSpec<typeof ProbeService>(ProbeService, implementation)],
     interceptors: [deadlineInterceptor],
     log: createLogger({ level: "silent", name: "test" }),
-    maxRequestBytes: 64 * 1024,
+    maxRequestBytes,
     maxRequestElements: maxElements,
   });
   const port = await server.listen({ host: "127.0.0.1", port: 0 });
@@ -114,6 +115,22 @@ test("a request of more elements than allowed is RESOURCE_EXHAUSTED before it is
 
   expect(await post(served.port, "Ask", unknownFields(maxElements))).toBe("0");
   expect(await post(served.port, "Ask", unknownFields(maxElements + 1))).toBe(status(Code.ResourceExhausted));
+});
+
+test("a message that decompresses too far is RESOURCE_EXHAUSTED, and one that is not of its encoding INVALID_ARGUMENT", async () => {
+  await using served = await serving({ ask: () => ({}), collect: async () => ({}) }, 16 * 1024 * 1024);
+  const padded = (bytes: number) => toBinary(ProbeSchema, create(ProbeSchema, { payload: new Uint8Array(bytes) }));
+
+  for (const [encoding, compress] of [
+    ["gzip", gzipSync],
+    ["deflate", deflateSync],
+  ] as const) {
+    const send = (message: Buffer) =>
+      post(served.port, "Ask", frame(message, { flag: 1 }), { "grpc-encoding": encoding });
+    expect(await send(compress(padded(200_000)))).toBe("0");
+    expect(await send(compress(padded(4_000_000)))).toBe(status(Code.ResourceExhausted));
+    expect(await send(Buffer.from("neither"))).toBe(status(Code.InvalidArgument));
+  }
 });
 
 test("malformed frames and messages are refused, never INTERNAL and never a crash", async () => {

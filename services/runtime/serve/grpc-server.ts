@@ -14,6 +14,7 @@ import { unavailable } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Admit } from "./admission.ts";
 import { createGrpcAdmission, createGrpcCalls } from "./grpc-admission.ts";
+import type { DecompressionBudget } from "./grpc-expansion.ts";
 import { guardCalls } from "./grpc-guard.ts";
 import { createGrpcHandler, type GrpcHandlerOptions } from "./grpc-handlers.ts";
 import { createHealthService } from "./health.ts";
@@ -46,6 +47,8 @@ export interface GrpcServerOptions {
   readonly maxConnectionAgeMs?: number;
   /** Request messages of more elements (messages, list elements, map entries) are RESOURCE_EXHAUSTED. Default 100,000. */
   readonly maxRequestElements?: number;
+  /** Bounds what is being decompressed at once. Default: nothing does. */
+  readonly decompressionBudget?: DecompressionBudget;
   /** Whether the port's own refusals say more in `google.rpc` details. Those of handlers pass as they are. Default true. */
   readonly detailedRefusals?: boolean;
 }
@@ -88,9 +91,17 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const inFlight = createInFlight();
   const health = createHealthService(specs.map(({ service }) => service.typeName));
   const calls = createGrpcCalls(forwarding);
-  const { admit } = options;
   const server = new Server({
-    interceptors: admit === undefined ? [] : [createGrpcAdmission({ admit, calls, methods: methodsOf(specs), log })],
+    interceptors: [
+      createGrpcAdmission({
+        admit: options.admit,
+        calls,
+        methods: methodsOf(specs),
+        log,
+        maxMessageBytes: maxRequestBytes,
+        decompressionBudget: options.decompressionBudget,
+      }),
+    ],
     // Enforced by the guard for messages as they arrive, by grpc-js for decompressed ones.
     "grpc.max_receive_message_length": maxRequestBytes,
     "grpc.max_concurrent_streams": limits.streamsPerConnection,
