@@ -1,12 +1,14 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { Order_State } from "../../gen/docket/order/v1/order_pb.js";
 import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
 import { readStandaloneConfig } from "./config.ts";
 import { expectedAccess } from "./testing/expected-access.ts";
-import { type RawWire, rawWires, type Verdict } from "./testing/raw-calls.ts";
+import { namedRules, type RawWire, rawWires, type Verdict } from "./testing/raw-calls.ts";
 import { declaredAccess, servedMethods } from "./testing/served-methods.ts";
+import { stockTea, teaOrder, untilState } from "./testing/shop.ts";
 import { expectSoon } from "./testing/soon.ts";
 import { startDocket, type TestDocket } from "./testing/start-docket.ts";
 import { startTokenIssuer, type TokenIssuer } from "./testing/token-issuer.ts";
@@ -152,6 +154,46 @@ describe("access", () => {
     await Promise.all(Array.from({ length: callsAtOnce }, worker));
     expect(wrong).toEqual([]);
   }, 600_000);
+
+  test("reaches nothing of another tenant, for none of the methods that name a resource", async () => {
+    const { docket: shop, key } = await docket.tenant("owner");
+    const stranger = bearer((await createKey(["admin"], { tenant: "stranger" })).key);
+    await stockTea(shop, 5);
+    const { name } = await shop.orders.createOrder({ order: teaOrder() });
+    const before = await untilState(shop, name, [Order_State.COMPLETED], 60_000);
+    const listed = await fetch(`${docket.running.httpUrl}/v1/sagas`, { headers: bearer(key) });
+    const { sagas } = (await listed.json()) as { sagas: { name: string }[] };
+    const names: Readonly<Record<string, string>> = {
+      "sagas/*": sagas[0]?.name ?? "",
+      "orders/*": name,
+      "orders/*/payments/*": `${name}/payments/1`,
+      "orders/*/shipments/*": `${name}/shipments/1`,
+      "items/*": "items/TEA",
+      "apiKeys/*": (await createKey(["orders.read"], { tenant: "owner" })).name,
+    };
+    const tried: string[] = [];
+    const reached: string[] = [];
+    for (const { verb, path, pattern, body } of methods.flatMap(namedRules)) {
+      const resource = names[pattern];
+      if (resource !== undefined) {
+        const response = await fetch(`${docket.running.httpUrl}${path.replace(/\{.*\}/, resource)}`, {
+          method: verb,
+          headers: { ...stranger, "content-type": "application/json" },
+          ...(body && { body: "{}" }),
+        });
+        const text = await response.text();
+        tried.push(pattern);
+        // A list of what is in another tenant's resource may be empty instead of not found.
+        if (response.ok ? /"name"/.test(text) : ![400, 404].includes(response.status)) {
+          reached.push(`${verb} ${path}: ${response.status} ${text.slice(0, 200)}`);
+        }
+      }
+    }
+    expect(reached).toEqual([]);
+    expect(new Set(tried)).toEqual(new Set(Object.keys(names)));
+    expect(tried.length).toBeGreaterThan(15);
+    expect(await shop.orders.getOrder({ name })).toEqual(before);
+  }, 120_000);
 });
 
 function scopesOf(access: string): string[] {

@@ -161,6 +161,16 @@ function rulesOf(method: DescMethod): HttpRule[] {
   return [rule, ...rule.additionalBindings].filter(({ pattern }) => pattern.case !== undefined);
 }
 
+/** The REST rules of a method that name a resource in the path: `path` has it between braces, `pattern` is its form. */
+export function namedRules(method: DescMethod): { verb: string; path: string; pattern: string; body: boolean }[] {
+  return rulesOf(method).flatMap((rule) => {
+    const path = String(rule.pattern.value);
+    const pattern = /\{[^=}]+=([^}]+)\}/.exec(path)?.[1];
+    const verb = (rule.pattern.case ?? "").toUpperCase();
+    return pattern === undefined ? [] : [{ verb, path, pattern, body: rule.body !== "" }];
+  });
+}
+
 function httpVerdict(response: Response): Verdict {
   switch (response.status) {
     case 401:
