@@ -1,15 +1,17 @@
 import { create, createFileRegistry, type JsonObject, setExtension } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema, MethodOptionsSchema } from "@bufbuild/protobuf/wkt";
+import { FileDescriptorProtoSchema, FileOptionsSchema, MethodOptionsSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "@jest/globals";
 import { http } from "../../gen/google/api/annotations_pb.js";
 import { HttpRuleSchema } from "../../gen/google/api/http_pb.js";
+import { ResourceDescriptorSchema, resource_definition } from "../../gen/google/api/resource_pb.js";
 import { testMessage, testRegistry, testService } from "../testing/test-api.ts";
 import { createDocumentBuilder } from "./document.ts";
 import { parseOptions } from "./options.ts";
 
 /** The paths of a service with these methods from Everything to Everything. */
 function build(
-  methods: Record<string, { get: string } | { delete: string }>,
+  methods: Record<string, { get: string } | { delete: string } | { post: string }>,
+  patterns: readonly string[] = [],
 ): Record<string, Record<string, JsonObject>> {
   const file = create(FileDescriptorProtoSchema, {
     name: "mixed.proto",
@@ -22,14 +24,17 @@ function build(
         method: Object.entries(methods).map(([name, rule]) => {
           const type = `.${testMessage("Everything").typeName}`;
           const options = create(MethodOptionsSchema);
-          const pattern =
-            "get" in rule ? { case: "get" as const, value: rule.get } : { case: "delete" as const, value: rule.delete };
-          setExtension(options, http, create(HttpRuleSchema, { pattern }));
+          const [kind = "get", value = ""] = Object.entries(rule)[0] ?? [];
+          const pattern = { case: kind as "get" | "delete" | "post", value };
+          setExtension(options, http, create(HttpRuleSchema, { pattern, body: kind === "post" ? "*" : "" }));
           return { name, inputType: type, outputType: type, options };
         }),
       },
     ],
   });
+  file.options = create(FileOptionsSchema);
+  const definitions = patterns.map((pattern) => create(ResourceDescriptorSchema, { type: "x/Y", pattern: [pattern] }));
+  setExtension(file.options, resource_definition, definitions);
   const registry = createFileRegistry(file, (name) => testRegistry.getFile(name));
   const service = registry.getService("mixed.Mixed");
   if (service === undefined) throw new Error("no service");
@@ -81,6 +86,52 @@ describe("the OpenAPI document", () => {
     );
     expect(parameters("/x/{string_field}/y/{nested.name}", "delete")).toEqual(["string_field", "nested.name"]);
     expect(parameters("/z/{segment}/cats/{cat}/{segment_2}", "get")).toEqual(["segment", "cat", "segment_2"]);
+  });
+
+  test("should name parameters by the singular of the collection before them", () => {
+    const collections = {
+      databases: "database",
+      series: "series",
+      addresses: "address",
+      boxes: "box",
+      batches: "batch",
+      caches: "cache",
+      statuses: "status",
+      houses: "house",
+      categories: "category",
+      movies: "movie",
+      access: "access_id",
+    };
+    const methods = Object.keys(collections).map((name) => [name, { get: `/x/{string_field=${name}/*}` }]);
+    expect(Object.keys(build(Object.fromEntries(methods)))).toEqual(
+      Object.entries(collections)
+        .map(([plural, singular]) => `/x/${plural}/{${singular}}`)
+        .sort(),
+    );
+  });
+
+  test("should name parameters as a resource pattern does, also one that says what its variable matches", () => {
+    const mixed = build({ One: { get: "/x/{string_field=docs/**}" } }, ["docs/{res=**}"]);
+    expect(Object.keys(mixed)).toEqual(["/x/docs", "/x/docs/{res}"]);
+  });
+
+  test("should give bindings with different path variables bodies of their own", () => {
+    const mixed = build({
+      One: { post: "/one/{string_field}" },
+      Two: { post: "/two/{int32_field}" },
+      Three: { post: "/three/{int32_field}/{string_field}" },
+      Four: { post: "/four/{string_field}" },
+    });
+    const bodyOf = (path: string): unknown =>
+      /"\$ref":"#\/components\/schemas\/Everything(\w*)"/.exec(
+        JSON.stringify(mixed[path]?.["post"]?.["requestBody"]),
+      )?.[1];
+    expect(["/one/{string_field}", "/two/{int32_field}", "/four/{string_field}"].map(bodyOf)).toEqual([
+      "Body",
+      "BodyWithoutInt32_field",
+      "Body",
+    ]);
+    expect(bodyOf("/three/{int32_field}/{string_field}")).toBe("BodyWithoutInt32_fieldString_field");
   });
 
   test("should say how a stream is answered", () => {

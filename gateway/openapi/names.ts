@@ -118,16 +118,24 @@ function nameOf(route: Route, variable: PathVariable, index: number, patterns: r
         return segment?.kind === "literal" ? segment.text === text : text.startsWith("{");
       }),
   );
-  const named = pattern?.[index - variable.start]?.slice(1, -1);
+  const named = /^\{([^=}]+)/.exec(pattern?.[index - variable.start] ?? "")?.[1];
   if (named !== undefined) return named;
   const before = segments[index - 1];
   return before?.kind === "literal" ? singular(before.text) : variable.path.name;
 }
 
+/** English plurals that are their own singular. */
+const unchanged = /(series|species|news)$/;
+/** Of words in `-ie` and of words whose singular ends in one s, which their plurals do not show. */
+const withIe = /(movie|cookie|calorie|zombie|selfie|pixie)s$/;
+const withEs =
+  /(ss|x|zz|sh|tch|[nr]ch|[oe]ach|alias|bias|bonus|bus|campus|canvas|census|focus|gas|lens|status|virus)es$/;
+
 function singular(plural: string): string {
-  if (plural.endsWith("ies")) return `${plural.slice(0, -3)}y`;
-  if (/(s|x|ch|sh)es$/.test(plural)) return plural.slice(0, -2);
-  return plural.endsWith("s") ? plural.slice(0, -1) : `${plural}_id`;
+  if (unchanged.test(plural)) return plural;
+  if (plural.endsWith("ies") && !withIe.test(plural)) return `${plural.slice(0, -3)}y`;
+  if (withEs.test(plural)) return plural.slice(0, -2);
+  return plural.endsWith("s") && !plural.endsWith("ss") ? plural.slice(0, -1) : `${plural}_id`;
 }
 
 function unique(name: string, used: Set<string>): string {

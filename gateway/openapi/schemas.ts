@@ -31,11 +31,28 @@ export interface Schemas {
 /** Makes a collector; `nameOf` gives each type its name among the components. */
 export function createSchemas(nameOf: (type: DescMessage | DescEnum) => string): Schemas {
   const components = new Map<string, JsonObject>();
+  /** The name of each schema that was asked for. */
+  const names = new Map<string, string>();
+
+  const schemaName = (message: DescMessage, mode: SchemaMode, omit: readonly string[]): string => {
+    const key = [message.typeName, mode, ...[...omit].sort()].join(" ");
+    const known = names.get(key);
+    if (known !== undefined) return known;
+    const short = `${nameOf(message)}${mode === "patch" ? "Patch" : ""}${omit.length > 0 ? "Body" : ""}`;
+    const without = omit.map((name) => name.charAt(0).toUpperCase() + name.slice(1)).join("");
+    const candidates = [short, ...(omit.length > 0 ? [`${short}Without${without}`] : [])];
+    for (let at = 2; ; at += 1) {
+      const name = candidates.shift() ?? `${short}_${at}`;
+      if (components.has(name)) continue;
+      names.set(key, name);
+      return name;
+    }
+  };
 
   const reference = (message: DescMessage, mode: SchemaMode = "full", omit: readonly string[] = []): JsonObject => {
     const wellKnown = wellKnownSchema(message);
     if (wellKnown !== undefined) return wellKnown;
-    const name = `${nameOf(message)}${mode === "patch" ? "Patch" : ""}${omit.length > 0 ? "Body" : ""}`;
+    const name = schemaName(message, mode, omit);
     if (!components.has(name)) {
       // Registered before its fields, for messages that hold themselves.
       components.set(name, {});
