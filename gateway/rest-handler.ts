@@ -20,7 +20,7 @@ import { defaultMaxBodyBytes, type RestOptions } from "./rest-options.ts";
 import { type StreamOptions, writeRawStream, writeStream } from "./rest-stream.ts";
 import { writeMessage } from "./rest-unary.ts";
 import { createRouter, routesOf } from "./routes.ts";
-import { createdOnCollections } from "./success.ts";
+import { alwaysOk, createdOnCollections, withServedLocations } from "./success.ts";
 import { createUpgradeHandler, type UpgradeHandler } from "./websocket.ts";
 
 /** The largest body of a unary method that takes it as raw bytes (`google.api.HttpBody`), such as a webhook. */
@@ -64,7 +64,9 @@ export function createRestHandler(options: RestOptions): RestHandler {
     budget: options.decodeBudget,
   };
   const rawLimits = { ...limits, maxBytes: Math.min(maxBodyBytes, maxRawBodyBytes) };
-  const success = options.success ?? createdOnCollections;
+  const isServed = (path: string): boolean => router.find("GET", path).kind === "match";
+  const byDefault = options.created === false ? alwaysOk : withServedLocations(createdOnCollections, isServed);
+  const success = options.success ?? byDefault;
   const errors: ErrorOptions = {
     format: options.errorFormat ?? "status",
     domain: options.errorDomain ?? "gateway",

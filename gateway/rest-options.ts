@@ -48,7 +48,9 @@ export interface RestOptions {
   readonly maxTimeoutMs?: number;
   /** Request headers that become metadata, in place of the default list; `x-shop-*` takes all that begin so. */
   readonly requestHeaders?: readonly string[];
-  /** Status and Location of a unary call that went well. */
+  /** False answers every unary call that went well with 200, without a Location: for clients that expect no 201. */
+  readonly created?: boolean;
+  /** Status and Location of a unary call that went well, in place of 201 for what makes a resource. */
   readonly success?: SuccessRule;
   /** How often an idle stream shows that it lives, in milliseconds (default 15 s). */
   readonly heartbeatMs?: number;

@@ -51,6 +51,21 @@ function creationOf(route: Route): Creation | false {
   };
 }
 
+/** Every answer is 200, without a Location. */
+export const alwaysOk: SuccessRule = () => ok;
+
+/**
+ * The rule without Locations that lead nowhere.
+ *
+ * @param isServed true for a path that a GET route serves.
+ */
+export function withServedLocations(rule: SuccessRule, isServed: (path: string) => boolean): SuccessRule {
+  return (route, message) => {
+    const success = rule(route, message);
+    return success.location === undefined || isServed(success.location) ? success : { status: success.status };
+  };
+}
+
 /**
  * The default: where {@link createsResource} and the answer has its name, 201 with the Location of the resource below
  * the first segment of the template (`/v1/orders` → `/v1/{name}`); without a name 201 alone, or 200 where it may be that

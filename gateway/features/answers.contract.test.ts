@@ -1,7 +1,14 @@
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { rawRequest } from "../testing/raw-request.ts";
-import { type Loose, startTestServer, startUnwatchedServer, type TestServer } from "../testing/test-api.ts";
+import {
+  type Loose,
+  libraryMethods,
+  startTestServer,
+  startUnwatchedServer,
+  type TestServer,
+  testSpec,
+} from "../testing/test-api.ts";
 import { features } from "./features.ts";
 
 const json = { "content-type": "application/json" };
@@ -155,6 +162,28 @@ describe(features.success, () => {
         location: undefined,
       });
     }
+  });
+
+  test("there is no Location where no GET serves the name", async () => {
+    const named = (name: string) => {
+      const methods = { ...libraryMethods(), createBook: () => ({ name }) };
+      return startTestServer({ specs: [testSpec("Library", methods)] });
+    };
+    for (const [name, location] of [
+      ["Bob Smith", undefined],
+      ["shelves/1", undefined],
+      ["shelves/1/books/2", "/v1/shelves/1/books/2"],
+    ] as const) {
+      await using other = await named(name);
+      const answer = await call("POST /v1/shelves/1/books", json, "{}", other);
+      expect([answer.status, answer.headers["location"]]).toEqual([201, location]);
+    }
+  });
+
+  test("an option turns 201 and Location off", async () => {
+    await using other = await startTestServer({ created: false });
+    const answer = await call("POST /v1/shelves/1/books?book_id=b", json, "{}", other);
+    expect([answer.status, answer.headers["location"]]).toEqual([200, undefined]);
   });
 
   test("a function decides for each method", async () => {

@@ -59,6 +59,7 @@ export function createDocumentBuilder(given: FileRegistry, options: OpenApiOptio
           schemas,
           securitySchemes,
           access,
+          created: options.created,
           tag: parent.name,
           operationId: `${parent.name}_${name}${number === 1 ? "" : `_${number}`}${path.isShortened ? "_root" : ""}`,
         });

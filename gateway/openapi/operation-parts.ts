@@ -11,6 +11,8 @@ export interface OperationInput {
   readonly operationId: string;
   readonly tag: string;
   readonly access: Access | undefined;
+  /** Whether what makes a resource is answered 201. */
+  readonly created: boolean;
   readonly schemas: Schemas;
   /** Names of the security schemes, any of which will do. */
   readonly securitySchemes: readonly string[];

@@ -22,6 +22,8 @@ export interface OpenApiOptions {
   readonly errorFormat: ErrorFormat;
   /** Whether the server writes fields by their proto names. */
   readonly protoNames: boolean;
+  /** Whether the server answers 201 to what makes a resource. */
+  readonly created: boolean;
 }
 
 const known = {
@@ -36,6 +38,7 @@ const known = {
   api_key_header: "apiKeyHeader",
   error_format: "errorFormat",
   proto_names: "protoNames",
+  created: "created",
 } as const;
 
 /** Reads the plugin's parameter: `key=value` with commas between; a backslash before a comma keeps it. */
@@ -47,7 +50,7 @@ export function parseOptions(parameter: string): OpenApiOptions {
     if (!Object.hasOwn(known, key)) throw new Error(`unknown option "${key}"`);
     options[known[key as keyof typeof known]] = rest.join("=").replaceAll("\\,", ",");
   }
-  const { errorFormat = "status", protoNames, ...texts } = options;
+  const { errorFormat = "status", protoNames, created, ...texts } = options;
   if (!isErrorFormat(errorFormat)) throw new Error(`unknown error_format "${errorFormat}"`);
   return {
     title: "API",
@@ -62,6 +65,7 @@ export function parseOptions(parameter: string): OpenApiOptions {
     ...texts,
     errorFormat,
     protoNames: protoNames === "true",
+    created: created !== "false",
   };
 }
 

@@ -42,7 +42,7 @@ function isOverWebSocket({ httpMethod, method }: Route): boolean {
 }
 
 /** What a call that goes well is answered with, by status. */
-function success({ route, schemas }: OperationInput): JsonObject {
+function success({ route, schemas, created: answersCreated }: OperationInput): JsonObject {
   const { method, responseBody } = route;
   if (isOverWebSocket(route)) return { "101": { description: "The WebSocket is open." } };
   const message = responseBody?.fieldKind === "message" ? responseBody.message : method.output;
@@ -56,7 +56,7 @@ function success({ route, schemas }: OperationInput): JsonObject {
     ...(Object.keys(headers).length > 0 ? { headers } : {}),
     content: content(method, message.typeName === HttpBodySchema.typeName, schema, value),
   };
-  if (!createsResource(route)) return { "200": answer };
+  if (!answersCreated || !createsResource(route)) return { "200": answer };
   const location = { description: "Where the new resource is.", schema: { type: "string", format: "uri-reference" } };
   const created = { ...answer, description: "Created.", headers: { Location: location, ...headers } };
   return mayOnlyValidate(route)

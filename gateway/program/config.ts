@@ -36,7 +36,8 @@ of a gRPC server in any language.
   --upstream ADDRESS      host:port or unix:path; give it again, or put commas between, for more. Calls go in turn to
                           every address that a name has, those left out that cannot be reached or do not serve
   --config FILE           JSON or YAML with any of: lenient, errorFormat, errorDomain, maxBodyBytes, maxElements,
-                          maxDecodingBytes, maxTimeoutMs, requestHeaders, heartbeatMs, cors, json, skipInvalidRules,
+                          maxDecodingBytes, maxTimeoutMs, requestHeaders, heartbeatMs, cors, json, created,
+                          skipInvalidRules,
                           limits
   --skip-invalid-rules    leave out HTTP rules that are wrong or ambiguous; without it they are an error
   --no-watch              do not serve anew when a file changes; SIGHUP still does

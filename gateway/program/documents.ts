@@ -12,11 +12,13 @@ import { routesOf } from "../routes.ts";
  */
 export function documentsOf(
   registry: FileRegistry,
-  { errorFormat = "status", json }: Pick<HttpOptions, "errorFormat" | "json">,
+  { errorFormat = "status", json, created = true }: Pick<HttpOptions, "errorFormat" | "json" | "created">,
 ): OpenApiDocuments {
   const services = [...registry].filter((type) => type.kind === "service");
   const served = services.filter((service) => service.methods.some((method) => routesOf(method).length > 0));
-  const options = parseOptions(`error_format=${errorFormat},proto_names=${json?.protoNames ?? false}`);
+  const options = parseOptions(
+    `error_format=${errorFormat},proto_names=${json?.protoNames ?? false},created=${created}`,
+  );
   const builder = createDocumentBuilder(registry, options);
   const texts = (of: readonly DescService[]): { readonly json: string; readonly yaml: string } => {
     let document: JsonObject | undefined;

@@ -18,6 +18,7 @@ export interface FileOptions
     | "heartbeatMs"
     | "cors"
     | "json"
+    | "created"
   > {
   /** Bytes that requests are being decompressed to at once. */
   readonly maxDecodingBytes?: number;
@@ -117,6 +118,7 @@ const options = object({
   heartbeatMs: integer(1, "milliseconds"),
   cors,
   json: object({ protoNames: flag, emitDefaults: flag, enumNumbers: flag, ignoreUnknownFields: flag }),
+  created: flag,
   skipInvalidRules: flag,
   limits: object({
     connections: integer(1, "connections"),

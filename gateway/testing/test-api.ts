@@ -246,8 +246,8 @@ export async function startUnwatchedServer(
 }
 
 /** The OpenAPI document of both services as that server has them. */
-export function testDocument({ errorFormat = "status", json }: Partial<HttpOptions> = {}): JsonObject {
-  const format = `error_format=${errorFormat},proto_names=${json?.protoNames ?? false}`;
+export function testDocument({ errorFormat = "status", json, created }: Partial<HttpOptions> = {}): JsonObject {
+  const format = `error_format=${errorFormat},proto_names=${json?.protoNames ?? false},created=${created ?? true}`;
   const options = parseOptions(`title=Test,version=1,license=Apache-2.0,${format}`);
   return createDocumentBuilder(testRegistry, options).build([testService("Library"), testService("Echo")]);
 }
