@@ -10,6 +10,7 @@ import {
 } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { type Certificate, handshakeTimeoutMs, tlsOptions } from "./certificate.ts";
 import type { Networks } from "./client-address.ts";
 import { type ConnectionCaps, trackConnections } from "./connections.ts";
 import { countOpenRequests } from "./open-requests.ts";
@@ -25,14 +26,6 @@ export interface HttpHandler {
    * client does with `h2c`, are served as if they did not.
    */
   readonly shouldUpgrade: (request: IncomingMessage) => boolean;
-}
-
-/** A certificate chain and its key, PEM. */
-export interface Certificate {
-  readonly cert: Buffer;
-  readonly key: Buffer;
-  /** Roots, PEM. With them, clients must present a certificate that one of these has signed. */
-  readonly clientCa?: Buffer | undefined;
 }
 
 export interface HttpListenerOptions {
@@ -72,7 +65,7 @@ const timeouts = {
   // The head of a request must be complete by then, which ends a slowloris.
   headersTimeout: 20_000,
   connectionsCheckingInterval: 5000,
-  handshakeTimeout: 20_000,
+  handshakeTimeout: handshakeTimeoutMs,
   // A request may be a stream that goes on for hours. Bodies of unary calls have limits of their own.
   requestTimeout: 0,
   keepAliveTimeout: keepAliveMs,
@@ -155,10 +148,6 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
       return closing;
     },
   };
-}
-
-function tlsOptions({ cert, key, clientCa }: Certificate) {
-  return { cert, key, ...(clientCa !== undefined && { ca: clientCa, requestCert: true, rejectUnauthorized: true }) };
 }
 
 /** Closes connections of HTTP/1 and HTTP/2 on which nothing moves. */

@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
-import type { Certificate } from "../http/listener.ts";
+import type { Certificate } from "../http/certificate.ts";
 import { ProgramError } from "./program-error.ts";
 
 /** The files of a certificate chain and of its key, with the flags that named them. */
@@ -10,17 +10,27 @@ export interface CertificateFiles {
   readonly certFile: string;
   readonly keyFlag: string;
   readonly keyFile: string;
+  /** Roots of the certificates that clients must present. */
+  readonly clientCa?: { readonly flag: string; readonly file: string } | undefined;
+}
+
+/** The paths of all files. */
+export function pathsOf({ certFile, keyFile, clientCa }: CertificateFiles): string[] {
+  return [certFile, keyFile, ...(clientCa === undefined ? [] : [clientCa.file])];
 }
 
 /** Reads a certificate and its key. @throws ProgramError where they are not PEM or do not belong together. */
-export function readCertificate({ certFlag, certFile, keyFlag, keyFile }: CertificateFiles): Certificate {
+export function readCertificate({ certFlag, certFile, keyFlag, keyFile, clientCa }: CertificateFiles): Certificate {
   const cert = read(certFlag, certFile);
   const key = read(keyFlag, keyFile);
   const parsed = parseCertificate(certFlag, certFile, cert);
   if (!parsed.checkPrivateKey(parseKey(keyFlag, keyFile, key))) {
     throw new ProgramError(`${keyFlag} ${keyFile}: it is not the key of the certificate in ${certFile}`);
   }
-  return { cert, key };
+  if (clientCa === undefined) return { cert, key };
+  const roots = read(clientCa.flag, clientCa.file);
+  parseCertificate(clientCa.flag, clientCa.file, roots);
+  return { cert, key, clientCa: roots };
 }
 
 /** How the upstream is to be reached: in the clear, unless anything speaks of TLS. */

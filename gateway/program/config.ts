@@ -48,6 +48,7 @@ What is served:
   --port PORT             port to listen on (default 8080; 0 takes a free one)
   --tls-cert FILE         PEM certificate chain: the port speaks TLS, HTTP/2 and HTTP/1.1
   --tls-key FILE          its PEM key
+  --tls-client-ca FILE    accept only clients that present a certificate of these PEM roots
   --ops-port PORT         a port for /live, /ready and /metrics
 
 How the upstream is reached:
@@ -73,6 +74,7 @@ const flags = {
   port: { type: "string" },
   "tls-cert": { type: "string" },
   "tls-key": { type: "string" },
+  "tls-client-ca": { type: "string" },
   "ops-port": { type: "string" },
   "upstream-tls": { type: "boolean" },
   "upstream-ca": { type: "string" },
@@ -110,7 +112,12 @@ export function readConfig(args: readonly string[]): Config | undefined {
   const opsPort = opsText === undefined ? undefined : attempt(() => portOf("--ops-port", opsText));
   if (opsPort !== undefined && opsPort !== 0 && opsPort === port) wrong.push("--ops-port and --port are the same");
   const keepaliveMs = attempt(() => keepaliveOf(values["upstream-keepalive"]));
-  const certificate = attempt(() => pair(values, "tls-cert", "tls-key"));
+  const clientCa = values["tls-client-ca"];
+  const certificate = withClientCa(
+    attempt(() => pair(values, "tls-cert", "tls-key")),
+    clientCa,
+  );
+  if (clientCa !== undefined && certificate === undefined) wrong.push("--tls-client-ca needs --tls-cert and --tls-key");
   if (certificate !== undefined) attempt(() => readCertificate(certificate));
   const client = attempt(() => pair(values, "upstream-cert", "upstream-key"));
   const credentials = attempt(() =>
@@ -160,6 +167,10 @@ function keepaliveOf(text: string | undefined): number | undefined {
     throw new ProgramError(`--upstream-keepalive ${text}: write a whole number of seconds, 0 for never`);
   }
   return Number(text) * 1000;
+}
+
+function withClientCa(files: CertificateFiles | undefined, file: string | undefined): CertificateFiles | undefined {
+  return files === undefined || file === undefined ? files : { ...files, clientCa: { flag: "--tls-client-ca", file } };
 }
 
 function pair(

@@ -6,7 +6,7 @@ import { type HttpHandler, type HttpListener, listenHttp } from "../http/listene
 import { createRequestMeter, type RequestMeter } from "../http/request-meter.ts";
 import { defaultServerLimits } from "../http/server-limits.ts";
 import { createHttpHandler } from "../http-server.ts";
-import { readCertificate } from "./certificates.ts";
+import { pathsOf, readCertificate } from "./certificates.ts";
 import type { Config } from "./config.ts";
 import { readApi } from "./descriptor-set.ts";
 import { documentsOf } from "./documents.ts";
@@ -102,7 +102,7 @@ function filesOf({ descriptorSets, optionsFile, certificate }: Config): string[]
   return [
     ...descriptorSets,
     ...(optionsFile === undefined ? [] : [optionsFile]),
-    ...(certificate === undefined ? [] : [certificate.certFile, certificate.keyFile]),
+    ...(certificate === undefined ? [] : pathsOf(certificate)),
   ];
 }
 

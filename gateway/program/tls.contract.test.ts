@@ -115,6 +115,22 @@ describe("TLS on the port that is served", () => {
     expect(messages.map((text) => JSON.parse(text))).toEqual([{ room: "lobby", text: "echo a" }]);
   });
 
+  test("should accept only clients that present a certificate, where --tls-client-ca is given", async () => {
+    const { cert, key } = authority.issue("mutual", "IP:127.0.0.1");
+    const flags = ["--tls-cert", cert, "--tls-key", key, "--tls-client-ca", authority.ca];
+    await using program = await start(...served(), ...flags);
+    const get = async (options: object): Promise<unknown> => {
+      const ca = readFileSync(authority.ca);
+      const outgoing = request(`${program.url}/v1/books/b`, { ca, agent: false, ...options }).end();
+      const [answer] = (await once(outgoing, "response")) as [{ statusCode: number; resume(): void }];
+      answer.resume();
+      return answer.statusCode;
+    };
+    const client = authority.issue("client", "DNS:client");
+    expect(await get({ cert: readFileSync(client.cert), key: readFileSync(client.key) })).toBe(200);
+    await expect(get({})).rejects.toThrow();
+  });
+
   test("should show a renewed certificate to new connections", async () => {
     const files = { cert: join(authority.folder, "live.pem"), key: join(authority.folder, "live.key") };
     const use = ({ cert, key }: { cert: string; key: string }): void => {

@@ -30,6 +30,10 @@ const settings = {
   host: text("DOCKET_HOST", { fallback: "127.0.0.1" }),
   /** The address of probes and metrics, which anyone who reaches them may read. */
   opsHost: text("DOCKET_OPS_HOST", { fallback: "127.0.0.1" }),
+  /** PEM files: with the first two, the HTTP and gRPC ports speak TLS; with the third, clients must present a certificate. */
+  tlsCertFile: text("DOCKET_TLS_CERT_FILE", { fallback: undefined }),
+  tlsKeyFile: text("DOCKET_TLS_KEY_FILE", { fallback: undefined }),
+  tlsClientCaFile: text("DOCKET_TLS_CLIENT_CA_FILE", { fallback: undefined }),
   /** Whether `grpc.reflection` is served. */
   reflection: flag("DOCKET_REFLECTION", { fallback: true }),
   /** Whether the OpenAPI documents and their page are served. */
@@ -117,6 +121,12 @@ export function readStandaloneConfig(environment: Environment): StandaloneConfig
   if (jwt.length !== 0 && jwt.length !== 3) {
     throw new ConfigError([
       "DOCKET_JWT_ISSUER, DOCKET_JWT_AUDIENCE and DOCKET_JWT_KEYS_URL go together: set all or none",
+    ]);
+  }
+  const hasTls = config.tlsCertFile !== undefined;
+  if (hasTls !== (config.tlsKeyFile !== undefined) || (config.tlsClientCaFile !== undefined && !hasTls)) {
+    throw new ConfigError([
+      "DOCKET_TLS_CERT_FILE and DOCKET_TLS_KEY_FILE go together, and DOCKET_TLS_CLIENT_CA_FILE needs both",
     ]);
   }
   const keysUrl = config.jwtKeysUrl === undefined ? undefined : new URL(config.jwtKeysUrl);

@@ -28,6 +28,7 @@ import { createServiceClient } from "../runtime/serve/service-client.ts";
 import { createLeakCheck } from "../runtime/telemetry/leaks.ts";
 import { createRpcMetrics } from "../runtime/telemetry/rpc-metrics.ts";
 import { createAuthentication } from "./authenticate.ts";
+import { openCertificates } from "./certificates.ts";
 import type { StandaloneConfig } from "./config.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { databaseUrlOf } from "./database-urls.ts";
@@ -75,8 +76,12 @@ export async function startStandalone(
   if (folder.exposed.length > 0) {
     log.warn({ paths: folder.exposed }, "other users may read the data: these paths belong to another user");
   }
-  if (!isLoopback(config.host)) {
-    log.warn({ host: config.host }, "API keys travel unencrypted: put a proxy with TLS in front of the ports");
+  const certificates = openCertificates(config, log);
+  if (certificates === undefined && !isLoopback(config.host)) {
+    log.warn(
+      { host: config.host },
+      "API keys travel unencrypted: set DOCKET_TLS_CERT_FILE, or put a proxy with TLS in front of the ports",
+    );
   }
   const { adminKey, adminKeyIsNew, sandboxSecret } = await readSecrets(folder, config);
 
@@ -88,11 +93,12 @@ export async function startStandalone(
   const http = await listenHttp({
     host,
     port: config.httpPort,
+    certificate: certificates?.current,
     limits,
     trustedProxies,
     onRefused: (refused) => log.warn(refused, "HTTP connections are refused: a limit is reached"),
   });
-  const httpUrl = `http://${host}:${http.port}`;
+  const httpUrl = `${certificates === undefined ? "http" : "https"}://${host}:${http.port}`;
 
   const around = {
     authenticate: (...credential: Parameters<Authenticate>) => authenticate(...credential),
@@ -152,6 +158,7 @@ export async function startStandalone(
     admit,
     interceptors,
     log,
+    certificate: certificates?.current,
     maxRequestBytes: config.maxBodyBytes,
     reflection: config.reflection,
     maxRequestElements: config.maxRequestElements,
@@ -166,12 +173,17 @@ export async function startStandalone(
   const ops = createOperationsServer({ lifecycle, checks, registry, clock });
   const opsPort = await ops.listen({ host: config.opsHost, port: config.opsPort });
 
+  certificates?.onChange((certificate) => {
+    http.renew(certificate);
+    grpc.renew(certificate);
+  });
   lifecycle.onState((state) => {
     grpc.setServing(state === "ready");
     if (state === "draining") {
       http.startDraining();
     }
   });
+  lifecycle.onDrain("close", "certificates", async () => certificates?.[Symbol.dispose]());
   lifecycle.onDrain("close", "http", (budgetMs) => http.close(budgetMs));
   lifecycle.onDrain("close", "grpc", (budgetMs) => grpc.close(budgetMs));
   lifecycle.onDrain("release", "bus", async () => bus[Symbol.asyncDispose]());

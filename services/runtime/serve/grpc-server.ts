@@ -1,10 +1,12 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer as createListener } from "node:net";
+import { type AddressInfo, createServer as createListener, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createServer as createTlsListener } from "node:tls";
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Interceptor, ServiceImplSpec } from "@connectrpc/connect";
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import { defaultMaxElements } from "../../../gateway/codec/element-limit.ts";
+import { type Certificate, handshakeTimeoutMs, tlsOptions } from "../../../gateway/http/certificate.ts";
 import { type Forwarding, noForwarding } from "../../../gateway/http/client-address.ts";
 import { trackConnections } from "../../../gateway/http/connections.ts";
 import { countOpenRequests } from "../../../gateway/http/open-requests.ts";
@@ -31,8 +33,8 @@ export interface GrpcServerOptions {
   /** The same list as every other wire: see `createInterceptors`. Health and reflection are served without it. */
   readonly interceptors: readonly Interceptor[];
   readonly log: Logger;
-  /** Default: plain text, for a mesh or a proxy to encrypt. */
-  readonly credentials?: ServerCredentials;
+  /** With one the port speaks TLS. Default: plain text, for a mesh or a proxy to encrypt. */
+  readonly certificate?: Certificate | undefined;
   /** Serve `grpc.reflection`, to whoever reaches the port. Default true: the contract is public. */
   readonly reflection?: boolean;
   /** Larger request messages are RESOURCE_EXHAUSTED. Default 4 MiB. */
@@ -57,6 +59,8 @@ export interface GrpcServerOptions {
 export interface GrpcServer extends AsyncDisposable {
   /** Begins to accept connections; port 0 is any free one. Answers the port. */
   listen(address: { host: string; port: number }): Promise<number>;
+  /** New connections get the new certificate. */
+  renew(certificate: Certificate): void;
   /** What `grpc.health.v1` says of every service; NOT_SERVING until this is first called. */
   setServing(serving: boolean): void;
   /**
@@ -128,7 +132,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   }
 
   // A listener of our own: grpc-js would not say which connections are open, nor cut all of them off.
-  const injector = server.createConnectionInjector(options.credentials ?? ServerCredentials.createInsecure());
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const streamed = new Set(
     [...specs, health.spec, ...reflection].flatMap(({ service }) =>
       service.methods
@@ -145,11 +149,17 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     forwarding,
     log,
   });
-  const listener = createListener({ noDelay: true, keepAlive: true }, (socket) => {
+  const { certificate } = options;
+  const accept = (socket: Socket) => {
     if (!socket.destroyed) {
       injector.injectConnection(socket);
     }
-  });
+  };
+  const socketOptions = { noDelay: true, keepAlive: true };
+  // TLS ends here and not in grpc-js: connections count before their handshake, and certificates can be renewed.
+  const secure =
+    certificate && createTlsListener({ ...socketOptions, ...h2Options, ...tlsOptions(certificate) }, accept);
+  const listener = secure ?? createListener(socketOptions, accept);
   const connections = trackConnections(listener, {
     limits,
     trustedProxies,
@@ -179,6 +189,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
       await once(listener, "listening");
       return (listener.address() as AddressInfo).port;
     },
+    renew: (renewed) => secure?.setSecureContext(tlsOptions(renewed)),
     setServing: health.setServing,
     close(graceMs) {
       closing ??= close(graceMs);
@@ -197,6 +208,8 @@ function methodsOf(specs: readonly ServiceImplSpec[]): ReadonlyMap<string, DescM
   const methods = specs.flatMap(({ service }) => service.methods);
   return new Map(methods.map((method) => [`/${method.parent.typeName}/${method.name}`, method]));
 }
+
+const h2Options = { ALPNProtocols: ["h2"], handshakeTimeout: handshakeTimeoutMs };
 
 const passBytes = (bytes: Buffer) => bytes;
 

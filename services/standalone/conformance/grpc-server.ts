@@ -1,5 +1,4 @@
-import { ServerCredentials } from "@grpc/grpc-js";
-import { answerRunner, readSuite, type Wanted } from "../../../gateway/conformance/runner.ts";
+import { answerRunner, readSuite } from "../../../gateway/conformance/runner.ts";
 import { conformanceSpec } from "../../../gateway/conformance/service.ts";
 import { createLogger } from "../../runtime/log.ts";
 import { deadlineInterceptor } from "../../runtime/serve/deadline.ts";
@@ -17,18 +16,10 @@ await answerRunner(suite, async (wanted) => {
     specs: [conformanceSpec(suite)],
     interceptors: [deadlineInterceptor],
     log: createLogger({ level: "silent", name: "conformance" }),
-    credentials: credentialsOf(wanted),
+    certificate: wanted.tls,
     maxRequestBytes: wanted.messageReceiveLimit,
     // The suite counts them, and expects none.
     detailedRefusals: false,
   });
   return { port: await server.listen({ host: "127.0.0.1", port: 0 }) };
 });
-
-function credentialsOf({ tls }: Wanted): ServerCredentials {
-  if (tls === undefined) {
-    return ServerCredentials.createInsecure();
-  }
-  const pair = { cert_chain: tls.cert, private_key: tls.key };
-  return ServerCredentials.createSsl(tls.clientCa ?? null, [pair], tls.clientCa !== undefined);
-}

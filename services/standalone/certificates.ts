@@ -1,0 +1,62 @@
+import type { Certificate } from "../../gateway/http/certificate.ts";
+import { type CertificateFiles, pathsOf, readCertificate } from "../../gateway/program/certificates.ts";
+import { ProgramError } from "../../gateway/program/program-error.ts";
+import { watchFiles } from "../../gateway/program/watch.ts";
+import { ConfigError } from "../runtime/config.ts";
+import type { Logger } from "../runtime/log.ts";
+import type { StandaloneConfig } from "./config.ts";
+
+/** The certificate of the HTTP and gRPC ports, as the configured files have it. */
+export interface Certificates extends Disposable {
+  readonly current: Certificate;
+  /** Calls `renew` with the new certificate when the files change. Files that cannot be used are logged, and left. */
+  onChange(renew: (certificate: Certificate) => void): void;
+}
+
+/**
+ * Reads the certificate; undefined where none is configured.
+ *
+ * @throws ConfigError where the files cannot be used
+ */
+export function openCertificates(config: StandaloneConfig, log: Logger): Certificates | undefined {
+  const files = filesOf(config);
+  if (files === undefined) {
+    return undefined;
+  }
+  let watch: Disposable | undefined;
+  return {
+    current: readAtStart(files),
+    onChange(renew) {
+      watch = watchFiles(pathsOf(files), () => {
+        try {
+          renew(readCertificate(files));
+          log.info({ paths: pathsOf(files) }, "the certificate was renewed");
+        } catch (err) {
+          log.error({ err }, "the changed certificate cannot be used; the one before stays");
+        }
+      });
+    },
+    [Symbol.dispose]: () => watch?.[Symbol.dispose](),
+  };
+}
+
+function filesOf({ tlsCertFile, tlsKeyFile, tlsClientCaFile }: StandaloneConfig): CertificateFiles | undefined {
+  if (tlsCertFile === undefined || tlsKeyFile === undefined) {
+    return undefined;
+  }
+  return {
+    certFlag: "DOCKET_TLS_CERT_FILE",
+    certFile: tlsCertFile,
+    keyFlag: "DOCKET_TLS_KEY_FILE",
+    keyFile: tlsKeyFile,
+    clientCa: tlsClientCaFile === undefined ? undefined : { flag: "DOCKET_TLS_CLIENT_CA_FILE", file: tlsClientCaFile },
+  };
+}
+
+function readAtStart(files: CertificateFiles): Certificate {
+  try {
+    return readCertificate(files);
+  } catch (error) {
+    throw error instanceof ProgramError ? new ConfigError([error.message]) : error;
+  }
+}
