@@ -14,8 +14,12 @@ import { toOrderMessage } from "../messages.ts";
 import { listOrders, orderSort } from "../store/list-orders.ts";
 import { orderFilterFields } from "../store/order-filter.ts";
 import { exportedColumns, toCsvRows } from "./bulk/csv-columns.ts";
+import { createExportSlots } from "./bulk/export-slots.ts";
 
-const BATCH = 200;
+/** Orders per read: at most, and as long as nothing is known of their size. */
+const BATCH = { first: 10, most: 200 };
+/** About how many lines a read has. */
+const BATCH_LINES = 2_000;
 
 /** How a form of file begins and goes on. */
 interface Format {
@@ -38,13 +42,15 @@ const ndjson: Format = {
 
 /**
  * The orders that were there when the export began, the oldest first. Reads the next batch when the one before was taken,
- * so that a slow reader costs no memory.
+ * so that a slow reader holds one batch. Exports at once are limited, per caller and in all.
  */
 export function exportOrders({ db, clock, outbox }: OrderContext): ServiceImpl<typeof OrderService>["exportOrders"] {
   const fields = orderFilterFields(db.dialect);
   const sort = orderSort([{ field: "create_time", direction: "asc" }]);
+  const slots = createExportSlots();
   return async function* write(request, context) {
-    const { tenant } = principalOf(context);
+    const principal = principalOf(context);
+    const { tenant } = principal;
     const format = request.format === ExportFormat.NDJSON ? ndjson : csv;
     const where = compileFilter(request.filter, fields, db.dialect);
     const createdUntil = clock.now().getTime();
@@ -57,16 +63,32 @@ export function exportOrders({ db, clock, outbox }: OrderContext): ServiceImpl<t
         auditTrail(context, { resource: "orders", aggregate: "orders/-", details: { filter: request.filter } }),
       ),
     );
-    yield body(format.head);
-    let after: PageKey[] | undefined;
-    for (let page: Order[] | undefined; page === undefined || page.length === BATCH; ) {
-      page = await listOrders(db.kysely, { tenant, where, createdUntil, sort, after, limit: BATCH });
-      const last = page.at(-1);
-      if (last === undefined) {
-        return;
+    const release = slots.take(principal, context.signal);
+    try {
+      yield body(format.head);
+      let after: PageKey[] | undefined;
+      for (let limit = BATCH.first; ; ) {
+        const page = await listOrders(db.kysely, { tenant, where, createdUntil, sort, after, limit });
+        const last = page.at(-1);
+        if (last === undefined) {
+          return;
+        }
+        yield body(format.write(page.map(toOrderMessage)));
+        if (page.length < limit) {
+          return;
+        }
+        after = sort.keysOf(last);
+        limit = nextLimit(page);
       }
-      yield body(format.write(page.map(toOrderMessage)));
-      after = sort.keysOf(last);
+    } finally {
+      release();
     }
   };
+}
+
+/** So many orders of this size that they have about {@link BATCH_LINES} lines. */
+function nextLimit(page: readonly Order[]): number {
+  const lines = page.reduce((sum, order) => sum + order.lines.length, 0);
+  const fitting = Math.floor((BATCH_LINES * page.length) / Math.max(1, lines));
+  return Math.max(BATCH.first, Math.min(BATCH.most, fitting));
 }

@@ -1,0 +1,54 @@
+import type { Principal } from "../../../runtime/context-values.ts";
+import { resourceExhausted } from "../../../runtime/errors.ts";
+
+export interface ExportLimits {
+  /** Exports at once of one credential. */
+  readonly perCaller: number;
+  /** Exports at once in this process. */
+  readonly perProcess: number;
+}
+
+export const exportLimits: ExportLimits = { perCaller: 4, perProcess: 32 };
+
+/** Counts the exports that run, so that readers that do not read hold bounded memory. */
+export interface ExportSlots {
+  /**
+   * Takes a slot until the signal aborts or the returned function is called, which may be called again.
+   *
+   * @throws ConnectError RESOURCE_EXHAUSTED where the caller or the process has too many exports.
+   */
+  take(principal: Pick<Principal, "tenant" | "kind" | "subject">, signal: AbortSignal): () => void;
+}
+
+export function createExportSlots(limits: ExportLimits = exportLimits): ExportSlots {
+  const running = new Map<string, number>();
+  let total = 0;
+
+  return {
+    take({ tenant, kind, subject }, signal) {
+      const caller = JSON.stringify([tenant, kind, subject]);
+      const own = running.get(caller) ?? 0;
+      if (own >= limits.perCaller || total >= limits.perProcess) {
+        const whose = own >= limits.perCaller ? `this credential has ${own}` : `this process has ${total}`;
+        throw resourceExhausted("TOO_MANY_EXPORTS", `${whose} exports running; wait for one to end`);
+      }
+      running.set(caller, own + 1);
+      total += 1;
+      let released = false;
+      const release = () => {
+        if (!released) {
+          released = true;
+          total -= 1;
+          const left = (running.get(caller) ?? 1) - 1;
+          if (left === 0) {
+            running.delete(caller);
+          } else {
+            running.set(caller, left);
+          }
+        }
+      };
+      signal.addEventListener("abort", release, { once: true });
+      return release;
+    },
+  };
+}
