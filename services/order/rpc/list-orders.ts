@@ -7,10 +7,10 @@ import { parseOrderBy } from "../../runtime/order-by.ts";
 import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
 import { readPage } from "../../runtime/read-page.ts";
 import type { OrderContext } from "../context.ts";
-import { responseBytes } from "../domain/response-size.ts";
 import { toOrderMessage } from "../messages.ts";
 import { listOrders as list, orderSort, orderSortFields } from "../store/list-orders.ts";
 import { orderFilterFields } from "../store/order-filter.ts";
+import { responseBytes } from "./response-size.ts";
 
 export function listOrders({ db }: OrderContext): ServiceImpl<typeof OrderService>["listOrders"] {
   const fields = orderFilterFields(db.dialect);

@@ -1,7 +1,6 @@
+import { platformAdminScope } from "../../runtime/auth/scopes.ts";
 import type { StoredCallback } from "../../runtime/callback-inbox/rows.ts";
 import type { Principal } from "../../runtime/context-values.ts";
-
-const platformAdminScope = "platform.admin";
 
 /** Whether the caller may see callbacks that no payment is known for: they may belong to any tenant. */
 export function mayReadUnmatched({ scopes }: Principal): boolean {

@@ -1,5 +1,5 @@
 import { LINE_BYTES } from "../../runtime/read-page.ts";
-import type { Order } from "./order.ts";
+import type { Order } from "../domain/order.ts";
 
 /** What an order has in a response besides its lines and free texts. */
 const FIXED_BYTES = 700;
