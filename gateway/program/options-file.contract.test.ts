@@ -57,7 +57,7 @@ describe("the configuration file", () => {
       heartbeatMs: "15s",
       cors: { origins: ["https://shop.example/", "shop.example", "*"], credentials: 1, maxAgeSeconds: -1, header: "x" },
       json: { protonames: true },
-      limits: {},
+      limit: {},
     });
     expect(complaint(text).split("\n")).toEqual([
       "gateway.json:",
@@ -76,7 +76,7 @@ describe("the configuration file", () => {
       "  cors.maxAgeSeconds: expected a whole number of seconds, 0 or more, got -1",
       "  cors.header: there is no such option; known are origins, credentials, maxAgeSeconds, exposedHeaders",
       "  json.protonames: there is no such option; known are protoNames, emitDefaults, enumNumbers, ignoreUnknownFields",
-      expect.stringMatching(/^ {2}limits: there is no such option; known are lenient, errorFormat, /),
+      expect.stringMatching(/^ {2}limit: there is no such option; known are lenient, errorFormat, /),
     ]);
   });
 

@@ -37,7 +37,7 @@ const wait = durationFromMs(20_000);
 /** What differs from run to run, made alike: ids by the order in which they appear, times, and what is drawn at random. */
 function normalized(outcomes: readonly Outcome[]): JsonValue {
   const ids = new Map<string, string>();
-  const text = JSON.stringify(outcomes)
+  const text = comparable(outcomes)
     .replace(/[0-9a-hjkmnp-tv-z]{26}/g, (id) => {
       const known = ids.get(id) ?? `<id ${ids.size + 1}>`;
       ids.set(id, known);
@@ -46,6 +46,11 @@ function normalized(outcomes: readonly Outcome[]): JsonValue {
     .replace(/SBX[0-9A-Z]{26}/g, "<tracking number>")
     .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, "<time>");
   return JSON.parse(text) as JsonValue;
+}
+
+/** As text, without the INPUT_ONLY field of orders, which REST leaves out and the other wires have empty. */
+function comparable(outcome: Outcome | readonly Outcome[]): string {
+  return JSON.stringify(outcome).replaceAll(',"paymentToken":""', "");
 }
 
 describe("the four wires", () => {
@@ -130,7 +135,7 @@ describe("the four wires", () => {
     });
     const order = { ...anOrder, lineItems: [{ sku: "TEA", quantity: 1 }] };
     const outcomes = await Promise.all(wires.map((wire) => wire.call(createOrder, { order, requestId: "k" }, key)));
-    expect(new Set(outcomes.map((outcome) => JSON.stringify(outcome))).size).toBe(1);
+    expect(new Set(outcomes.map((outcome) => comparable(outcome))).size).toBe(1);
     expect(outcomes[0]).toHaveProperty("ok.state", "PLACING");
   });
 
