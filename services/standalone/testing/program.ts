@@ -11,7 +11,11 @@ export interface Program extends AsyncDisposable {
   /** What it has written on standard error so far. */
   readonly said: () => string;
   readonly httpUrl: string;
-  /** With the admin key. */
+  readonly grpcAddress: string;
+  readonly opsUrl: string;
+  /** The admin key. */
+  readonly key: string;
+  /** A client with the admin key. */
   readonly docket: Docket;
   /** Ends it as a power failure would, and waits until it is gone. */
   kill(): Promise<void>;
@@ -39,7 +43,8 @@ export async function startProgram(environment: Record<string, string>): Promise
     }
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
-  const httpUrl = /REST, Connect, gRPC-Web\s+(\S+)/.exec(said())?.[1] ?? "";
+  const shown = (address: RegExp) => address.exec(said())?.[1] ?? "";
+  const httpUrl = shown(/REST, Connect, gRPC-Web\s+(\S+)/);
   const key = (await readFile(join(environment["DOCKET_DATA_DIR"] ?? "", "admin-key"), "utf8")).trim();
   const end = async (signal: "SIGKILL" | "SIGTERM") => {
     child.kill(signal);
@@ -50,6 +55,9 @@ export async function startProgram(environment: Record<string, string>): Promise
     child,
     said,
     httpUrl,
+    grpcAddress: shown(/gRPC {2,}(\S+)/),
+    opsUrl: shown(/probes and metrics\s+(\S+)\/ready/),
+    key,
     docket: createDocket({ baseUrl: httpUrl, apiKey: key, retry: { maxAttempts: 1 } }),
     kill: async () => void (await end("SIGKILL")),
     stop: () => end("SIGTERM"),
