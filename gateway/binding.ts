@@ -12,7 +12,7 @@ import { maskFieldOf, pathsOf } from "./patch-mask.ts";
 import { bindQuery, type QueryRules } from "./query.ts";
 import type { PathVariable, Route } from "./routes.ts";
 import { parseText } from "./text-value.ts";
-import { decodeSegment, decodeSegments } from "./unescape.ts";
+import { decodeQuery, decodeSegment, decodeSegments } from "./unescape.ts";
 import { hasLoneSurrogate } from "./well-formed.ts";
 
 /** The body of a request as a route needs it: JSON text, bytes with their type, or nothing. */
@@ -37,18 +37,28 @@ export interface Binding {
   bind(input: BindingInput): Message;
 }
 
-/** Prepares the binding of a route. `lenient` drops unknown query parameters and JSON fields. */
-export function createBinding(route: Route, codec: JsonCodec, options: { lenient: boolean }): Binding {
+/** How strict a binding is. */
+export interface BindingOptions {
+  /** Drops unknown query parameters and JSON fields. */
+  readonly lenient: boolean;
+  /** Query parameters that are dropped where they name no field, such as `$alt` or `key`. */
+  readonly queryParameters?: readonly string[] | undefined;
+}
+
+/** Prepares the binding of a route. */
+export function createBinding(route: Route, codec: JsonCodec, options: BindingOptions): Binding {
   const { input } = route.method;
   const bodyField = typeof route.body === "object" ? route.body : undefined;
   const bodyMessage = route.body === "all" ? input : bodyField?.fieldKind === "message" ? bodyField.message : undefined;
   const rawBody = bodyMessage?.typeName === HttpBodySchema.typeName;
   const maskField = route.httpMethod === "PATCH" && bodyField !== undefined ? maskFieldOf(input) : undefined;
+  const allowed = new Set(options.queryParameters);
   const rules: QueryRules = {
     root: input,
     bound: [...route.variables.map((variable) => variable.path.name), ...(bodyField ? [bodyField.name] : [])],
     resource: bodyField?.message,
     ignoreUnknown: options.lenient,
+    allowed,
   };
 
   const readBody = (body: RequestBody): { message: Message; json: JsonValue | undefined } => {
@@ -89,7 +99,7 @@ export function createBinding(route: Route, codec: JsonCodec, options: { lenient
       }
       if (route.body !== "all") violations.push(...bindQuery(message, rawQuery, rules));
       else if (rawQuery !== "" && !options.lenient) {
-        violations.push(...refuseQuery(rawQuery));
+        violations.push(...refuseQuery(rawQuery, allowed));
       }
       if (violations.length > 0) throw invalidRequest(violations);
       if (maskField !== undefined && bodyField?.message !== undefined) {
@@ -163,14 +173,23 @@ function withField(message: Message, field: DescField, value: Message): Message 
   return message;
 }
 
-function refuseQuery(rawQuery: string): Violation[] {
+function refuseQuery(rawQuery: string, allowed: ReadonlySet<string>): Violation[] {
   return rawQuery
     .split("&")
-    .filter((pair) => pair !== "")
+    .filter((pair) => pair !== "" && !allowed.has(nameOf(pair)))
     .map((pair) => ({
       field: pair.split("=", 1)[0] ?? "",
       description: "the body is the whole request: no query parameters",
     }));
+}
+
+function nameOf(pair: string): string {
+  const name = pair.split("=", 1)[0] ?? "";
+  try {
+    return decodeQuery(name);
+  } catch {
+    return name;
+  }
 }
 
 function setMask(message: Message, field: DescField, paths: string[]): void {

@@ -24,6 +24,8 @@ export interface QueryRules {
   readonly resource?: DescMessage | undefined;
   /** Drop parameters that name no field, in place of a violation. */
   readonly ignoreUnknown: boolean;
+  /** Parameters that are dropped where they name no field. */
+  readonly allowed?: ReadonlySet<string>;
 }
 
 /**
@@ -67,7 +69,7 @@ function bindParameter(
   const { names, key } = splitName(name);
   const path = resolveFieldPath(rules.root, names);
   if (!isFieldPath(path)) {
-    return rules.ignoreUnknown && names.length <= maxPathLength
+    return rules.allowed?.has(name) === true || (rules.ignoreUnknown && names.length <= maxPathLength)
       ? undefined
       : { field: name, description: `unknown query parameter: ${path.description}` };
   }

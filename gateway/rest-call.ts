@@ -1,7 +1,7 @@
 import type { DescField, Message } from "@bufbuild/protobuf";
 import type { MethodImplSpec } from "@connectrpc/connect";
 import { type HttpBody, HttpBodySchema } from "../gen/google/api/httpbody_pb.js";
-import { type Binding, createBinding } from "./binding.ts";
+import { type Binding, type BindingOptions, createBinding } from "./binding.ts";
 import { type Call, openCall } from "./call.ts";
 import { timeoutOf } from "./deadline.ts";
 import type { FieldPath, Fields } from "./field-path.ts";
@@ -25,12 +25,17 @@ export interface PreparedRoute extends Route {
 }
 
 /** Prepares a route for its implementation. */
-export function prepareRoute(route: Route, spec: MethodImplSpec, codec: JsonCodec, lenient: boolean): PreparedRoute {
+export function prepareRoute(
+  route: Route,
+  spec: MethodImplSpec,
+  codec: JsonCodec,
+  options: BindingOptions,
+): PreparedRoute {
   const { input, output } = route.method;
   return {
     ...route,
     spec,
-    binding: createBinding(route, codec, { lenient }),
+    binding: createBinding(route, codec, options),
     etagPath: etagPathOf(route),
     etagField: etagFieldOf(output),
     resume: createResume(input, output),

@@ -3,6 +3,7 @@ import { Code, type ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createAsyncIterable, transformInvokeImplementation } from "@connectrpc/connect/protocol";
 import { type ErrorOptions, writeError } from "./answer.ts";
 import { type Call, plainContext } from "./call.ts";
+import { refuseForgery } from "./cross-origin.ts";
 import { untilAborted } from "./deadline.ts";
 import { gatewayError, httpStatusOf, invalidRequest, isOurs, toConnectError } from "./errors.ts";
 import { createHeaderFilter, defaultRequestHeaders } from "./headers.ts";
@@ -55,6 +56,8 @@ export function createRestHandler(options: RestOptions): RestHandler {
     maxElements: options.maxElements,
   });
   const lenient = options.lenient ?? false;
+  const bindingOptions = { lenient, queryParameters: options.queryParameters };
+  const allowsOrigin = options.allowsOrigin ?? isSameHost;
   const interceptors: Interceptor[] = [...(options.interceptors ?? [])];
   const filterHeaders = createHeaderFilter(options.requestHeaders ?? defaultRequestHeaders);
   const maxBodyBytes = options.maxBodyBytes ?? defaultMaxBodyBytes;
@@ -75,7 +78,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
   const router = createRouter(
     options.specs.flatMap(({ methods }) =>
       Object.values(methods).flatMap((spec) =>
-        routesOf(spec.method).map((route) => prepareRoute(route, spec, codec, lenient)),
+        routesOf(spec.method).map((route) => prepareRoute(route, spec, codec, bindingOptions)),
       ),
     ),
   );
@@ -85,6 +88,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
     try {
       const found = match(request);
       const { route } = found;
+      refuseForgery(request, allowsOrigin);
       context = openRestCall(request, response, route, filterHeaders, options);
       if (route.spec.kind === "bidi_streaming" && route.httpMethod === "GET") throw upgradeRequired(route);
       const admitted = options.admit?.(context);
@@ -133,7 +137,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
     match: matchStream,
     maxMessageBytes: maxBodyBytes,
     heartbeatMs: options.heartbeatMs ?? 15_000,
-    allowsOrigin: options.allowsOrigin ?? isSameHost,
+    allowsOrigin,
     admit: options.admit,
     open: (request, response, route) => openRestCall(request, response, route, filterHeaders, options),
     onError: (error, request) => options.onError?.(error, request),
@@ -237,6 +241,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
       codec,
       errors,
       heartbeatMs: options.heartbeatMs ?? 15_000,
+      streamFormat: options.streamFormat ?? "ndjson",
       onError: (error) => options.onError?.(error, request),
     };
   }

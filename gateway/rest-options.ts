@@ -8,6 +8,7 @@ import type { ErrorFormat } from "./error-body.ts";
 import type { RequestMeter } from "./http/request-meter.ts";
 import type { Request } from "./http-io.ts";
 import type { JsonOptions } from "./json-codec.ts";
+import type { StreamFormat } from "./stream-format.ts";
 import type { SuccessRule } from "./success.ts";
 
 /** The largest request body that is read, in bytes, unless told otherwise. */
@@ -30,6 +31,10 @@ export interface RestOptions {
   readonly json?: Omit<JsonOptions, "registry" | "maxElements">;
   /** Unknown query parameters and JSON fields are dropped in place of 400. */
   readonly lenient?: boolean;
+  /** Query parameters that are dropped where they name no field, such as `$alt` or `key`; all others are 400. */
+  readonly queryParameters?: readonly string[];
+  /** How a stream is written for a client whose `Accept` names none of the formats (default `ndjson`). */
+  readonly streamFormat?: StreamFormat;
   readonly errorFormat?: ErrorFormat;
   /** `ErrorInfo.domain` of the gateway's own errors. */
   readonly errorDomain?: string;

@@ -10,12 +10,14 @@ import { type Request, type Response, writeChunk } from "./http-io.ts";
 import type { JsonCodec } from "./json-codec.ts";
 import { internalError } from "./last-resort.ts";
 import { contentTypeOf, httpBodyOf, type PreparedRoute } from "./rest-call.ts";
-import { createStreamWriter, negotiateStreamFormat } from "./stream-format.ts";
+import { createStreamWriter, negotiateStreamFormat, type StreamFormat } from "./stream-format.ts";
 
 /** What writing a stream needs beside the call. */
 export interface StreamOptions {
   readonly codec: JsonCodec;
   readonly heartbeatMs: number;
+  /** For a client whose `Accept` names none. */
+  readonly streamFormat: StreamFormat;
   readonly errors: ErrorOptions;
   /** Told of errors that are not the client's doing. */
   readonly onError: (error: unknown) => void;
@@ -36,7 +38,7 @@ export async function writeStream(
   context: Call,
   options: StreamOptions,
 ): Promise<void> {
-  const format = negotiateStreamFormat(request.headers.accept);
+  const format = negotiateStreamFormat(request.headers.accept, options.streamFormat);
   const writer = createStreamWriter(format);
   const { output } = route.method;
   const open = (): void => {

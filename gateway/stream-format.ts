@@ -69,9 +69,9 @@ const mediaTypes: Readonly<Record<string, StreamFormat>> = {
   "application/json": "array",
 };
 
-/** Chooses by `Accept`, the highest weight first; NDJSON where the header names none of ours. */
-export function negotiateStreamFormat(accept: string | undefined): StreamFormat {
-  let best: StreamFormat = "ndjson";
+/** Chooses by `Accept`, the highest weight first; `byDefault` where the header names none of ours. */
+export function negotiateStreamFormat(accept: string | undefined, byDefault: StreamFormat): StreamFormat {
+  let best = byDefault;
   let bestQuality = 0;
   for (const part of (accept ?? "").split(",")) {
     const [type = "", ...parameters] = part.split(";");

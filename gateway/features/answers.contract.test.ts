@@ -41,6 +41,15 @@ describe(features.serverStream, () => {
     expect(idle.text).toMatch(/^(: keep-alive\n\n)+id: 1\n/);
   });
 
+  test("an option chooses for a client that does not say", async () => {
+    await using other = await startTestServer({ streamFormat: "array" });
+    const typeOf = async (headers: Record<string, string>) =>
+      (await call("GET /v1/books:watch?count=1", headers, undefined, other)).headers["content-type"];
+    expect(await typeOf({})).toBe("application/json");
+    expect(await typeOf({ accept: "*/*" })).toBe("application/json");
+    expect(await typeOf({ accept: "text/event-stream" })).toBe("text/event-stream");
+  });
+
   test("NDJSON, also for a client that does not say; an array for application/json", async () => {
     for (const accept of ["application/x-ndjson", "*/*", "text/event-stream;q=0.1, application/x-ndjson"]) {
       const answer = await watch("count=3", accept);
@@ -199,6 +208,33 @@ describe(features.success, () => {
 });
 
 describe(features.transport, () => {
+  const forged = (headers: Record<string, string>) =>
+    call("POST /v1/shelves/1/books", { cookie: "session=1", ...headers }, "title=a");
+  const form = { "content-type": "application/x-www-form-urlencoded" };
+
+  test.each([
+    ["a form", { ...form, origin: "https://evil.example" }],
+    ["a form from no origin at all", { ...form, origin: "null" }],
+    ["a form that only says that its site is another", { ...form, "sec-fetch-site": "cross-site" }],
+    ["a body of text", { "content-type": "text/plain", origin: "https://evil.example" }],
+    ["a body without a content type", { origin: "https://evil.example" }],
+  ])("a page of another origin may not send %s with cookies", async (_, headers) => {
+    const answer = await forged(headers);
+    expect([answer.status, JSON.parse(answer.text)]).toMatchObject([
+      403,
+      { details: [{ reason: "ORIGIN_NOT_ALLOWED" }] },
+    ]);
+  });
+
+  test("a form with cookies is taken from an origin that CORS allows, from the same origin, and from no page", async () => {
+    const own = new URL(server.url).origin;
+    for (const headers of [{ origin }, { origin: own }, {}]) {
+      expect((await forged({ ...form, ...headers })).status).toBe(201);
+    }
+    const withoutCookies = { ...form, origin: "https://evil.example" };
+    expect((await call("POST /v1/shelves/1/books", withoutCookies, "title=a")).status).toBe(201);
+  });
+
   const body = JSON.stringify({ stringField: "x".repeat(5000) });
 
   test.each([

@@ -86,6 +86,22 @@ describe(features.bodies, () => {
 });
 
 describe(features.query, () => {
+  test("parameters on an allow-list are dropped where they name no field; others stay 400", async () => {
+    await using other = await startTestServer({ queryParameters: ["$alt", "key", "string_field"] });
+    const get = (query: string) => rawRequest(other.url, `/echo?${query}`);
+    const answer = await get("$alt=json&%24alt=x&key=k&string_field=a");
+    expect([answer.status, JSON.parse(answer.body.toString())]).toMatchObject([200, { stringField: "a" }]);
+    expect((await get("$alt=json&other=1")).status).toBe(400);
+    const post = (query: string) =>
+      rawRequest(other.url, `/echo?${query}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: "{}",
+      });
+    expect((await post("key=k&%24alt=json")).status).toBe(200);
+    expect((await post("key=k&bool_field=true")).status).toBe(400);
+  });
+
   test.each([
     ["repeated_int32=2&repeatedInt32=1", { repeatedInt32: [2, 1] }],
     ["repeated_string=a,b", { repeatedString: ["a,b"] }],

@@ -37,7 +37,7 @@ of a gRPC server in any language.
                           every address that a name has, those left out that cannot be reached or do not serve
   --config FILE           JSON or YAML with any of: lenient, errorFormat, errorDomain, maxBodyBytes, maxElements,
                           maxDecodingBytes, maxTimeoutMs, requestHeaders, heartbeatMs, cors, json, created,
-                          skipInvalidRules,
+                          queryParameters, streamFormat, skipInvalidRules,
                           limits
   --skip-invalid-rules    leave out HTTP rules that are wrong or ambiguous; without it they are an error
   --no-watch              do not serve anew when a file changes; SIGHUP still does

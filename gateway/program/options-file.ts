@@ -19,6 +19,8 @@ export interface FileOptions
     | "cors"
     | "json"
     | "created"
+    | "queryParameters"
+    | "streamFormat"
   > {
   /** Bytes that requests are being decompressed to at once. */
   readonly maxDecodingBytes?: number;
@@ -119,6 +121,11 @@ const options = object({
   cors,
   json: object({ protoNames: flag, emitDefaults: flag, enumNumbers: flag, ignoreUnknownFields: flag }),
   created: flag,
+  queryParameters: list(
+    setting((value) => typeof value === "string" && value !== "", "a name"),
+    "a list of names",
+  ),
+  streamFormat: oneOf("sse", "ndjson", "array"),
   skipInvalidRules: flag,
   limits: object({
     connections: integer(1, "connections"),
