@@ -16,6 +16,17 @@ export interface OrderConfig extends Offers {
   readonly reservationSlackMs: number;
   /** How long changes are kept for watchers that come back. */
   readonly feedRetentionMs: number;
+  readonly importLimits: ImportLimits;
+}
+
+/** How much one call of ImportOrders may take. */
+export interface ImportLimits {
+  /** Rows of CSV or lines of NDJSON that are not blank. */
+  readonly rows: number;
+  /** Bytes of the file after decompression. */
+  readonly bytes: number;
+  /** Milliseconds, the time that the caller takes to send the file included. */
+  readonly ms: number;
 }
 
 const MINUTE_MS = 60_000;
@@ -25,4 +36,5 @@ export const orderDefaults = {
   paymentDeadlineMs: 30 * MINUTE_MS,
   reservationSlackMs: 5 * MINUTE_MS,
   feedRetentionMs: 7 * DAY_MS,
+  importLimits: { rows: 100_000, bytes: 256 * 1024 * 1024, ms: 10 * MINUTE_MS },
 } as const satisfies Omit<OrderConfig, "databaseUrl" | keyof Offers>;

@@ -1,5 +1,6 @@
 import { isLoopback, parseNetworks } from "../../gateway/http/client-address.ts";
 import { defaultServerLimits } from "../../gateway/http/server-limits.ts";
+import { orderDefaults } from "../order/config.ts";
 import {
   ConfigError,
   type ConfigOf,
@@ -61,6 +62,10 @@ const settings = {
   auditRetentionMs: milliseconds("DOCKET_AUDIT_RETENTION", { fallback: 365 * 24 * 3_600_000 }),
   /** How long a shopper has to pay. */
   paymentDeadlineMs: milliseconds("DOCKET_PAYMENT_DEADLINE", { fallback: 30 * 60_000 }),
+  /** How much one import may take: rows, bytes after decompression, and time. */
+  importMaxRows: integer("DOCKET_IMPORT_MAX_ROWS", { fallback: orderDefaults.importLimits.rows, min: 1 }),
+  importMaxBytes: integer("DOCKET_IMPORT_MAX_BYTES", { fallback: orderDefaults.importLimits.bytes, min: 1024 }),
+  importMaxMs: milliseconds("DOCKET_IMPORT_MAX_TIME", { fallback: orderDefaults.importLimits.ms }),
   /** How long the sandbox takes from one step of a payment to the next. */
   sandboxDelayMs: milliseconds("DOCKET_SANDBOX_DELAY", { fallback: 20 }),
   /** How long after its expiry the sandbox pays what is to be paid late. */

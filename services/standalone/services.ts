@@ -88,6 +88,7 @@ export async function createServices(options: ServicesOptions): Promise<readonly
         // Payment and logistics are composed above without others.
         paymentProviders: [paymentDefaults.defaultProvider],
         carriers: [logisticsDefaults.defaultCarrier],
+        importLimits: { rows: config.importMaxRows, bytes: config.importMaxBytes, ms: config.importMaxMs },
       },
       { ...shared, clients: clientsOf("order") },
     ),

@@ -6,10 +6,12 @@ import { restError } from "./rest-error.ts";
 /** A file's bytes. Streams are sent as they come; browsers that cannot stream a request need a Blob or text. */
 export type ImportSource = string | Uint8Array<ArrayBuffer> | Blob | ReadableStream<Uint8Array>;
 
+type FileType = "text/csv" | "application/x-ndjson";
+
 /** How a file is imported. */
 export interface ImportOptions {
-  /** `text/csv` or `application/x-ndjson`. */
-  readonly contentType: "text/csv" | "application/x-ndjson";
+  /** `text/csv` or `application/x-ndjson`, which may name the encoding: `text/csv; charset=windows-1252`. */
+  readonly contentType: FileType | `${FileType};${string}`;
   /** Check every row and create nothing. */
   readonly validateOnly?: boolean;
   readonly signal?: AbortSignal;
@@ -22,7 +24,10 @@ export interface RestEndpoint {
   readonly fetch: typeof globalThis.fetch;
 }
 
-/** Sends a file to ImportOrders. It goes over REST, as browsers' Connect cannot stream requests. */
+/**
+ * Sends a file to ImportOrders. The response has a `stop` where the import ended before the end of the file. It goes over REST, as browsers'
+ * Connect cannot stream requests.
+ */
 export async function importOrders(
   { baseUrl, apiKey, fetch }: RestEndpoint,
   source: ImportSource,

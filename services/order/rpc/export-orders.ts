@@ -1,6 +1,5 @@
 import { create, toJsonString } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { stringify } from "csv-stringify/sync";
 import { type Order as OrderMessage, OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
 import { ExportFormat, type OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { HttpBodySchema } from "../../../gen/google/api/httpbody_pb.js";
@@ -13,7 +12,7 @@ import type { Order } from "../domain/order.ts";
 import { toOrderMessage } from "../messages.ts";
 import { listOrders, orderSort } from "../store/list-orders.ts";
 import { orderFilterFields } from "../store/order-filter.ts";
-import { exportedColumns, toCsvRows } from "./bulk/csv-columns.ts";
+import { exportedColumns, toCsv, toCsvRows } from "./bulk/csv-columns.ts";
 import { createExportSlots } from "./bulk/export-slots.ts";
 
 /** Orders per read: at most, and as long as nothing is known of their size. */
@@ -30,8 +29,8 @@ interface Format {
 
 const csv: Format = {
   contentType: "text/csv; charset=utf-8",
-  head: stringify([[...exportedColumns]]),
-  write: (orders) => stringify(orders.flatMap(toCsvRows)),
+  head: toCsv([exportedColumns]),
+  write: (orders) => toCsv(orders.flatMap(toCsvRows)),
 };
 
 const ndjson: Format = {

@@ -1,14 +1,21 @@
 import { create } from "@bufbuild/protobuf";
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import {
   type ImportOrdersRequest,
   ImportOrdersResponseSchema,
+  type ImportStop,
+  ImportStopSchema,
   type OrderService,
 } from "../../../gen/docket/order/v1/order_service_pb.js";
-import { invalidArgument } from "../../runtime/errors.ts";
+import { requestIdKey } from "../../runtime/context-values.ts";
+import { invalidArgument, reasonOf, resourceExhausted } from "../../runtime/errors.ts";
+import { abortable } from "../../runtime/serve/abort.ts";
+import { toOutward } from "../../runtime/serve/error-mapping.ts";
 import type { OrderContext } from "../context.ts";
+import { type Bytes, charsetOf, toUtf8 } from "./bulk/encoding.ts";
 import type { ImportRecord } from "./bulk/import-record.ts";
-import { createImporter } from "./bulk/importer.ts";
+import { ImportStopped } from "./bulk/import-stopped.ts";
+import { createImporter, type Importer } from "./bulk/importer.ts";
 import { readCsv } from "./bulk/read-csv.ts";
 import { readNdjson } from "./bulk/read-ndjson.ts";
 
@@ -16,41 +23,84 @@ import { readNdjson } from "./bulk/read-ndjson.ts";
 const BATCH = 50;
 
 /**
- * Reads the file as it comes and holds no more of it than one batch of orders. What was taken before the stream broke
- * stays: send the file again, and orders with an external_id are left alone.
+ * Reads the file as it comes and holds no more of it than one batch of orders. Once rows were read, whatever ends the
+ * import is part of the response, so that the caller always gets the report of what was done. Rows of the order that was
+ * being read when a limit was reached are not imported.
  */
 export function importOrders(ctx: OrderContext): ServiceImpl<typeof OrderService>["importOrders"] {
+  const limits = ctx.config.importLimits;
   return async (requests, context) => {
-    const messages = requests[Symbol.asyncIterator]();
-    const first = await messages.next();
-    if (first.done) {
-      throw invalidArgument([{ field: "file", description: "is required" }]);
-    }
-    const { validateOnly, file } = first.value;
-    const importer = createImporter(ctx, context, { validateOnly });
-    const read = readerOf(file?.contentType ?? "");
-    let batch: ImportRecord[] = [];
-    for await (const record of read(chunksOf(first.value, messages))) {
-      batch.push(record);
-      if (batch.length === BATCH) {
-        await importer.take(batch);
-        batch = [];
+    const timeLimit = new AbortController();
+    const timer = setTimeout(() => timeLimit.abort(timeLimitReached(limits.ms)), limits.ms);
+    try {
+      const messages = abortable(requests, timeLimit.signal)[Symbol.asyncIterator]();
+      const first = await messages.next();
+      if (first.done) {
+        throw invalidArgument([{ field: "file", description: "is required" }]);
       }
+      const { validateOnly, file } = first.value;
+      const importer = createImporter(ctx, context, { validateOnly });
+      const bytes = limited(chunksOf(first.value, messages), limits.bytes);
+      const records = recordsOf(file?.contentType ?? "", bytes);
+      const response = create(ImportOrdersResponseSchema);
+      try {
+        await importAll(importer, records, limits.rows, timeLimit.signal);
+      } catch (error) {
+        if (context.signal.aborted || importer.result().rowCount === 0n) {
+          throw error instanceof ImportStopped ? resourceExhausted(error.reason, error.message) : error;
+        }
+        response.stop = toStop(ctx, context, error, importer.lastLine());
+      }
+      return Object.assign(response, importer.result());
+    } finally {
+      clearTimeout(timer);
     }
-    await importer.take(batch);
-    return create(ImportOrdersResponseSchema, importer.result());
   };
 }
 
-function readerOf(contentType: string) {
+/** Imports batch by batch. What was read before the records end or fail is imported. */
+async function importAll(
+  importer: Importer,
+  records: AsyncIterable<ImportRecord>,
+  maxRows: number,
+  signal: AbortSignal,
+): Promise<void> {
+  let rows = 0;
+  let batch: ImportRecord[] = [];
+  const flush = async () => {
+    const full = batch;
+    batch = [];
+    await importer.take(full);
+  };
+  try {
+    for await (const record of records) {
+      signal.throwIfAborted();
+      rows += record.rows;
+      if (rows > maxRows) {
+        throw new ImportStopped("ROW_LIMIT", `an import may have ${maxRows} rows: send the rest as another file`);
+      }
+      batch.push(record);
+      if (batch.length === BATCH) {
+        await flush();
+      }
+    }
+  } finally {
+    await flush();
+  }
+}
+
+function recordsOf(contentType: string, bytes: Bytes): AsyncIterable<ImportRecord> {
+  const text = toUtf8(bytes, charsetOf(contentType));
   switch (contentType.split(";")[0]?.trim().toLowerCase()) {
     case "text/csv":
-      return readCsv;
+      return readCsv(text);
     case "application/x-ndjson":
     case "application/ndjson":
-      return readNdjson;
-    default:
-      throw invalidArgument([{ field: "file.content_type", description: "must be text/csv or application/x-ndjson" }]);
+      return readNdjson(text);
+    default: {
+      const description = `is ${JSON.stringify(contentType)}: send the file alone as text/csv or application/x-ndjson`;
+      throw invalidArgument([{ field: "file.content_type", description }]);
+    }
   }
 }
 
@@ -68,4 +118,29 @@ async function* chunksOf(
       yield data;
     }
   }
+}
+
+async function* limited(chunks: Bytes, maxBytes: number): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) {
+      throw new ImportStopped("BYTE_LIMIT", `an import may have ${maxBytes} bytes: send the rest as another file`);
+    }
+    yield chunk;
+  }
+}
+
+function timeLimitReached(ms: number): ImportStopped {
+  return new ImportStopped("TIME_LIMIT", `an import may take ${ms} ms: send the rest as another file`);
+}
+
+function toStop(ctx: OrderContext, context: HandlerContext, error: unknown, lastLine: number): ImportStop {
+  const lineNumber = BigInt(lastLine + 1);
+  if (error instanceof ImportStopped) {
+    return create(ImportStopSchema, { reason: error.reason, message: error.message, lineNumber });
+  }
+  ctx.log.error({ err: error, requestId: context.values.get(requestIdKey) }, "an import ended early");
+  const outward = toOutward(error, { signal: context.signal, contextValues: context.values });
+  return create(ImportStopSchema, { reason: reasonOf(outward) ?? "", message: outward.rawMessage, lineNumber });
 }

@@ -74,7 +74,8 @@ export function fakeInventory() {
   const holds = new Map<string, Hold>();
   const calls: string[] = [];
 
-  const control: Outage = { away: 0 };
+  /** Also whether BatchGetItems finds the service unavailable. */
+  const control: Outage & { catalogAway: boolean } = { away: 0, catalogAway: false };
 
   const put = (
     sku: string,
@@ -98,6 +99,9 @@ export function fakeInventory() {
 
   const impl: Partial<ServiceImpl<typeof InventoryService>> = {
     batchGetItems({ skus }) {
+      if (control.catalogAway) {
+        throw unavailable("AWAY", "the inventory is away");
+      }
       return create(BatchGetItemsResponseSchema, { items: skus.flatMap((sku) => items.get(sku) ?? []) });
     },
     reserveStock({ name, items: wanted }) {

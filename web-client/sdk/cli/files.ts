@@ -38,7 +38,7 @@ export function addFileCommands(program: Command, surroundings: Surroundings): v
         })
         .finally(progress.stop);
       output.one(ImportOrdersResponseSchema, result, summary(result));
-      if (result.failedCount > 0n) {
+      if (result.failedCount > 0n || result.stop !== undefined) {
         process.exitCode = exitCodes.refused;
       }
     });
@@ -82,10 +82,12 @@ function formatOf(file: string): Format {
   return /\.(ndjson|jsonl)$/i.test(file) ? "ndjson" : "csv";
 }
 
-function summary({ rowCount, createdCount, existingCount, failedCount, failures }: ImportOrdersResponse): string {
+function summary(response: ImportOrdersResponse): string {
+  const { rowCount, createdCount, existingCount, failedCount, failures, stop } = response;
   const counts = `${rowCount} rows: ${createdCount} orders created, ${existingCount} were there, ${failedCount} failed`;
   const lines = failures.map(({ lineNumber, externalId, field, message }) =>
     [`  line ${lineNumber}`, externalId && ` (${externalId})`, ": ", field && `${field}: `, message].join(""),
   );
-  return [counts, ...lines].join("\n");
+  const end = stop === undefined ? [] : [`The import ended before line ${stop.lineNumber}: ${stop.message}`];
+  return [counts, ...lines, ...end].join("\n");
 }

@@ -674,7 +674,8 @@ export declare const WatchOrdersResponseSchema: GenMessage<WatchOrdersResponse>;
  */
 export declare type ImportOrdersRequest = Message<"docket.order.v1.ImportOrdersRequest"> & {
   /**
-   * A piece of the file. `content_type` of the first piece tells the form: `text/csv` or `application/x-ndjson`.
+   * A piece of the file. `content_type` of the first piece tells the form: `text/csv` or `application/x-ndjson`, and may
+   * name the encoding.
    *
    * @generated from field: google.api.HttpBody file = 1;
    */
@@ -734,6 +735,13 @@ export declare type ImportOrdersResponse = Message<"docket.order.v1.ImportOrders
    * @generated from field: repeated docket.order.v1.ImportFailure failures = 5;
    */
   failures: ImportFailure[];
+
+  /**
+   * Why the import ended before the end of the file. Unset when the whole file was read.
+   *
+   * @generated from field: docket.order.v1.ImportStop stop = 6;
+   */
+  stop?: ImportStop | undefined;
 };
 
 /**
@@ -741,6 +749,42 @@ export declare type ImportOrdersResponse = Message<"docket.order.v1.ImportOrders
  * Use `create(ImportOrdersResponseSchema)` to create a new message.
  */
 export declare const ImportOrdersResponseSchema: GenMessage<ImportOrdersResponse>;
+
+/**
+ * Why an import ended before the end of its file. Remove the cause and send the file again: orders with an `external_id`
+ * that exist are left alone.
+ *
+ * @generated from message docket.order.v1.ImportStop
+ */
+export declare type ImportStop = Message<"docket.order.v1.ImportStop"> & {
+  /**
+   * A word that programs may branch on: `ROW_LIMIT`, `BYTE_LIMIT`, `TIME_LIMIT`, `FILE_MALFORMED`, or the reason of the
+   * error that ended the import.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * What happened and what to do.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * The line from which on nothing was imported, the first being 1.
+   *
+   * @generated from field: int64 line_number = 3;
+   */
+  lineNumber: bigint;
+};
+
+/**
+ * Describes the message docket.order.v1.ImportStop.
+ * Use `create(ImportStopSchema)` to create a new message.
+ */
+export declare const ImportStopSchema: GenMessage<ImportStop>;
 
 /**
  * A row that could not be imported.
@@ -1152,10 +1196,18 @@ export declare const OrderService: GenService<{
     output: typeof WatchOrdersResponseSchema;
   },
   /**
-   * Creates orders from a stream of CSV or NDJSON. Answers per-row results; a bad row is reported with its line number and
-   * field and stops nothing else. Rows with an `external_id` can be sent again: what exists is left alone.
+   * Creates orders from a stream of CSV or NDJSON. The response reports what was done: a bad row is a failure with its line
+   * number and field and stops nothing else. Rows with an `external_id` can be sent again: what exists is left alone.
    *
-   * NDJSON has one order in proto3 JSON per line. CSV has one row per order line under a header row. Rows of one order follow
+   * A file that is refused as a whole (another format, an unknown column, an unknown encoding) is INVALID_ARGUMENT, and
+   * nothing is created. What ends an import later (a limit of the server, a quote that is not closed, a service that is not
+   * available) is reported in `stop` of the response, next to what was done before.
+   *
+   * The encoding is UTF-8 unless a byte order mark or the content type names another, for example
+   * `text/csv; charset=windows-1252`.
+   *
+   * NDJSON has one order in proto3 JSON per line. CSV (RFC 4180) has one row per order line under a header row; values are
+   * separated by commas, semicolons or tabs. Rows of one order follow
    * each other and have the same `external_id`; without one, the same `name`; without either, each row is an order. The
    * order's own columns are `external_id`, `currency_code`, `customer_id`, `customer_display_name`, `customer_email`,
    * `customer_phone`, `recipient`, `address_lines` (with line breaks between), `locality`, `administrative_area`,
@@ -1163,7 +1215,8 @@ export declare const OrderService: GenService<{
    * `labels` (a JSON object) and `note`; after its first row they may be left empty. The line's columns are `sku`,
    * `quantity`, `unit_price`, `discount` and `discount_rate`. Amounts are decimal numbers of `currency_code`. Required are
    * `currency_code`, `customer_id`, `recipient`, `address_lines`, `locality`, `region_code`, `sku` and `quantity`. What an
-   * export has besides is passed over; other columns are refused.
+   * export has besides is passed over; other columns are refused. An apostrophe before `=`, `+`, `-`, `@` or white space at
+   * the beginning of a value is removed, as ExportOrders adds one.
    *
    * @generated from rpc docket.order.v1.OrderService.ImportOrders
    */
@@ -1174,8 +1227,9 @@ export declare const OrderService: GenService<{
   },
   /**
    * Streams all orders that match the filter as CSV or NDJSON, the oldest first, in the form that ImportOrders takes. CSV
-   * has the columns of ImportOrders but `payment_token`, and `name`, `state`, `payment_state`, `total`, `create_time`,
-   * `line_id`, `title` and `line_total`.
+   * is UTF-8 and has the columns of ImportOrders but `payment_token`, and `name`, `state`, `payment_state`, `total`, `create_time`,
+   * `line_id`, `title` and `line_total`. A value that a spreadsheet would take for a formula (it begins with `=`, `+`, `-`,
+   * `@`, a tab or a line break) has an apostrophe before it, which ImportOrders removes.
    *
    * @generated from rpc docket.order.v1.OrderService.ExportOrders
    */

@@ -1,9 +1,11 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { stringify } from "csv-stringify/sync";
 import type { Order as OrderMessage } from "../../../../gen/docket/order/v1/order_pb.js";
 import { Automation, Order_State, PaymentState } from "../../../../gen/docket/order/v1/order_pb.js";
 import type { Money } from "../../../../gen/google/type/money_pb.js";
 import { parseMoney } from "../../../runtime/money.ts";
 import { decimalOf } from "../../domain/amount-text.ts";
+import { toFormulaSafe } from "./formulas.ts";
 
 /**
  * The columns of a CSV file of orders: one row per order line, with the order's own columns repeated on each. Rows of one
@@ -69,7 +71,15 @@ export type CsvColumn = OrderColumn | (typeof lineColumns)[number] | (typeof out
 export const exportedColumns: readonly CsvColumn[] = [...orderColumns, ...lineColumns, ...outputColumns];
 export const knownColumns: readonly CsvColumn[] = [...exportedColumns, ...secretColumns];
 
-/** An order's rows, one per line, in the order of `exportedColumns`. */
+/** CSV as RFC 4180 defines it. */
+export function toCsv(rows: readonly (readonly string[])[]): string {
+  return stringify(
+    rows.map((row) => [...row]),
+    { quoted_match: /[\r\n]/ },
+  );
+}
+
+/** An order's rows, one per line, in the order of `exportedColumns`. No cell is a formula. */
 export function toCsvRows(order: OrderMessage): string[][] {
   const { customer, shippingAddress: address, currencyCode } = order;
   const amount = (money: Money | undefined) => decimalOf(currencyCode, (money && parseMoney(money)?.minor) ?? 0n);
@@ -111,7 +121,7 @@ export function toCsvRows(order: OrderMessage): string[][] {
       title: line.title,
       line_total: amount(line.total),
     };
-    return exportedColumns.map((column) => row[column] ?? "");
+    return exportedColumns.map((column) => toFormulaSafe(row[column] ?? ""));
   });
 }
 

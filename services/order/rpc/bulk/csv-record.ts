@@ -22,6 +22,7 @@ export interface CsvRow {
 export interface CsvGroup {
   readonly rows: readonly CsvRow[];
   readonly rowCount: number;
+  readonly lastLine: number;
   readonly failure: RecordFailure | undefined;
 }
 
@@ -31,6 +32,7 @@ export function toRecord(group: CsvGroup): ImportRecord {
   const lineNumber = first?.lineNumber ?? 0;
   return {
     lineNumber,
+    lastLine: group.lastLine,
     rows: group.rowCount,
     externalId: first?.values.external_id ?? "",
     order: group.failure ?? toOrder(group.rows),

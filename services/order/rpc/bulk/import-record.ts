@@ -12,6 +12,8 @@ export interface RecordFailure {
 /** One order of a file, whichever form the file has. */
 export interface ImportRecord {
   readonly lineNumber: number;
+  /** The last line that it takes. */
+  readonly lastLine: number;
   /** How many rows of the file it takes. */
   readonly rows: number;
   readonly externalId: string;

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
@@ -15,7 +16,7 @@ import { priceDrafts } from "../price-drafts.ts";
 import { type ImportRecord, isFailure } from "./import-record.ts";
 
 const MAX_FAILURES = 1000;
-const NOT_TOGETHER = "stands in the file before; rows of one order must follow each other";
+const NOT_TOGETHER = "occurs earlier in the file: rows of one order must follow each other";
 
 /** Takes orders of a file batch by batch, and counts. */
 export interface Importer {
@@ -27,6 +28,8 @@ export interface Importer {
     failedCount: bigint;
     failures: ImportFailure[];
   };
+  /** The last line of the file that was taken; the rows after it were not. */
+  lastLine(): number;
 }
 
 /** An order of the file that has passed so far. */
@@ -45,9 +48,11 @@ export function createImporter(
 ): Importer {
   const { tenant } = principalOf(context);
   const validator = createValidator();
-  const startedAt = ctx.clock.now().getTime();
+  /** The external_ids of the file so far. */
+  const seen = new Set<string>();
   const count = { rows: 0, created: 0, existing: 0, failed: 0 };
   const failures: ImportFailure[] = [];
+  let lastLine = 0;
 
   const fail = (record: ImportRecord, { field, description }: Violation) => {
     count.failed += 1;
@@ -79,22 +84,26 @@ export function createImporter(
     return [{ record, draft }];
   };
 
-  /** Without those that exist, and those that this file brought before. */
-  const withoutKnown = async (candidates: readonly Candidate[]): Promise<Candidate[]> => {
-    const ids = [...new Set(candidates.flatMap(({ draft }) => draft.externalId || []))];
-    const stored = ids.length === 0 ? [] : await findOrdersByExternalId(ctx.db.kysely, tenant, ids);
-    const createdAt = new Map(stored.map((order) => [order.externalId, order.createdAt]));
-    const seen = new Set<string>();
-    return candidates.filter(({ record, draft: { externalId } }) => {
-      const since = createdAt.get(externalId);
-      if (externalId !== "" && (seen.has(externalId) || (since !== undefined && since >= startedAt))) {
+  /** Those whose external_id occurs in the file for the first time; fails the others. */
+  const withoutRepeated = (records: readonly ImportRecord[]): ImportRecord[] =>
+    records.filter((record) => {
+      const { externalId } = record;
+      if (externalId !== "" && seen.has(externalId)) {
         fail(record, { field: "external_id", description: NOT_TOGETHER });
         return false;
       }
       seen.add(externalId);
-      count.existing += since === undefined ? 0 : 1;
-      return since === undefined;
+      return true;
     });
+
+  /** Those that are not stored yet, by this import or by anyone else; counts the others. */
+  const withoutExisting = async (candidates: readonly Candidate[]): Promise<Candidate[]> => {
+    const ids = candidates.flatMap(({ draft }) => draft.externalId || []);
+    const stored = ids.length === 0 ? [] : await findOrdersByExternalId(ctx.db.kysely, tenant, ids);
+    const existing = new Set(stored.map(({ externalId }) => externalId));
+    const fresh = candidates.filter(({ draft }) => !existing.has(draft.externalId));
+    count.existing += candidates.length - fresh.length;
+    return fresh;
   };
 
   const price = async (candidates: readonly Candidate[]): Promise<Placeable[]> => {
@@ -141,15 +150,19 @@ export function createImporter(
 
   return {
     async take(records) {
+      // Rows that fail at once await nothing else, and a file may be full of them.
+      await setImmediate();
       context.signal.throwIfAborted();
       count.rows += records.reduce((sum, { rows }) => sum + rows, 0);
-      const priced = await price(await withoutKnown(records.flatMap(read)));
+      const priced = await price(await withoutExisting(withoutRepeated(records).flatMap(read)));
       if (validateOnly) {
         count.created += priced.length;
       } else {
         await place(priced);
       }
+      lastLine = records.at(-1)?.lastLine ?? lastLine;
     },
+    lastLine: () => lastLine,
     result: () => ({
       rowCount: BigInt(count.rows),
       createdCount: BigInt(count.created),

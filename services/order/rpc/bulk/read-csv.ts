@@ -1,46 +1,65 @@
-import { pipeline, Readable } from "node:stream";
-import { type Info, parse } from "csv-parse";
 import { invalidArgument } from "../../../runtime/errors.ts";
 import { type CsvColumn, knownColumns, orderColumns, requiredColumns, secretColumns } from "./csv-columns.ts";
-import { type CsvGroup, type CsvRow, toRecord } from "./csv-record.ts";
+import { type CsvRow, toRecord } from "./csv-record.ts";
+import { type Row, readRows } from "./csv-rows.ts";
+import type { Bytes } from "./encoding.ts";
+import { fromFormulaSafe } from "./formulas.ts";
 import type { ImportRecord, RecordFailure } from "./import-record.ts";
+import { ImportStopped } from "./import-stopped.ts";
+import { type Line, readLines } from "./lines.ts";
 
 /** One more than an order may have lines, so that too many are still seen as too many. */
 const MAX_ROWS = 501;
-const MAX_ROW_BYTES = 1024 * 1024;
+const MAX_LINE_BYTES = 1024 * 1024;
+const delimiters = [",", ";", "\t"];
 const repeated: readonly CsvColumn[] = [...orderColumns, ...secretColumns];
 
 /**
- * Orders from CSV (RFC 4180) with a header row; see `csv-columns.ts`. Holds no more than one order at a time.
+ * Orders from CSV (RFC 4180) with a header row; see `csv-columns.ts`. The header shows which of comma, semicolon and tab
+ * separates the values. Holds no more than one order at a time.
  *
- * @throws ConnectError INVALID_ARGUMENT for a header that is wrong, and where the file stops being CSV
+ * @throws ConnectError INVALID_ARGUMENT for a header that is wrong
+ * @throws ImportStopped after a row with a quote that is not closed
  */
-export async function* readCsv(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<ImportRecord> {
+export async function* readCsv(chunks: Bytes): AsyncGenerator<ImportRecord> {
   let key: string | undefined;
   let rows: CsvRow[] = [];
   let rowCount = 0;
+  let lastLine = 0;
   let failure: RecordFailure | undefined;
+  /** Set after a row of which not even the order could be read: it may be part of the order after it. */
+  let unread: RecordFailure | undefined;
   const take = () => {
-    const group: CsvGroup = { rows, rowCount, failure };
+    const record = toRecord({ rows, rowCount, lastLine, failure });
     [rows, rowCount, failure] = [[], 0, undefined];
-    return toRecord(group);
+    return record;
   };
-  for await (const row of readRows(chunks)) {
+  for await (const row of readValues(chunks)) {
     const { external_id, name } = row.values;
-    const own = external_id || name || undefined;
+    const own = row.keyUnread ? key : external_id || name || undefined;
     if (rowCount > 0 && (own === undefined || own !== key)) {
       yield take();
     }
     key = own;
     rowCount += 1;
-    failure ??= row.failure ?? differing(rows[0], row);
+    lastLine = row.lastLine;
+    failure ??= row.failure ?? (own === undefined ? undefined : unread) ?? differing(rows[0], row);
+    unread = row.keyUnread ? missing(row) : undefined;
     if (rows.length < MAX_ROWS) {
       rows.push(row);
+    }
+    if (row.unclosed) {
+      yield take();
+      throw new ImportStopped("FILE_MALFORMED", `line ${row.lineNumber}: a quote is not closed`);
     }
   }
   if (rowCount > 0) {
     yield take();
   }
+}
+
+function missing({ lineNumber }: CsvRow): RecordFailure {
+  return { lineNumber, field: "", message: "cannot be read, and may be a row of this order" };
 }
 
 /** The order's own columns may be repeated or left empty after its first row. */
@@ -51,52 +70,80 @@ function differing(first: CsvRow | undefined, { lineNumber, values }: CsvRow): R
   );
 }
 
-type ReadRow = CsvRow & { readonly failure?: RecordFailure };
+interface ReadRow extends CsvRow {
+  readonly lastLine: number;
+  readonly failure: RecordFailure | undefined;
+  /** The row breaks off before the columns that say which order it belongs to. */
+  readonly keyUnread: boolean;
+  readonly unclosed: boolean;
+}
 
-async function* readRows(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<ReadRow> {
-  const parser = parse({
-    bom: true,
-    info: true,
-    relax_column_count: true,
-    skip_empty_lines: true,
-    max_record_size: MAX_ROW_BYTES,
-  });
-  pipeline(Readable.from(chunks, { objectMode: false }), parser, () => {});
+async function* readValues(chunks: Bytes): AsyncGenerator<ReadRow> {
+  const lines = readLines(chunks, MAX_LINE_BYTES);
+  const first = await firstLine(lines);
+  if (first === undefined) {
+    return;
+  }
+  const delimiter = delimiterOf(first.text);
   let header: CsvColumn[] | undefined;
-  try {
-    for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: Info }>) {
-      if (header === undefined) {
-        header = readHeader(record);
-        continue;
-      }
-      const breaks = record.reduce((sum, value) => sum + value.split("\n").length - 1, 0);
-      const lineNumber = info.lines - breaks;
-      const values = Object.fromEntries(header.map((column, i) => [column, record[i] ?? ""]));
-      const wanted = header.length;
-      yield {
-        lineNumber,
-        values,
-        ...(record.length !== wanted && {
-          failure: { lineNumber, field: "", message: `has ${record.length} values where the header has ${wanted}` },
-        }),
-      };
+  for await (const row of readRows(prepend(first, lines), delimiter)) {
+    if (header === undefined) {
+      header = readHeader(row, delimiter);
+    } else {
+      yield toValues(header, row);
     }
-  } catch (error) {
-    if (error instanceof Error && "code" in error && String(error.code).startsWith("CSV_")) {
-      throw invalidArgument([{ field: "file", description: `is not CSV: ${error.message}` }]);
-    }
-    throw error;
   }
 }
 
-function readHeader(record: readonly string[]): CsvColumn[] {
+function toValues(header: readonly CsvColumn[], { lineNumber, lastLine, values, problem }: Row): ReadRow {
+  const cut = (column: CsvColumn) => header.indexOf(column) >= values.length;
+  const externalId = values[header.indexOf("external_id")];
+  const message =
+    values.length === header.length ? undefined : `has ${values.length} values where the header has ${header.length}`;
+  const at = problem?.lineNumber ?? lineNumber;
+  const wrong = problem?.message ?? message;
+  return {
+    lineNumber,
+    lastLine,
+    values: Object.fromEntries(header.map((column, i) => [column, fromFormulaSafe(values[i] ?? "")])),
+    failure: wrong === undefined ? undefined : { lineNumber: at, field: "", message: wrong },
+    keyUnread: problem !== undefined && !externalId && (cut("external_id") || cut("name")),
+    unclosed: problem?.unclosed ?? false,
+  };
+}
+
+async function firstLine(lines: AsyncGenerator<Line>): Promise<Line | undefined> {
+  for (;;) {
+    const next = await lines.next();
+    if (next.done || next.value.text.trim() !== "" || next.value.problem !== undefined) {
+      return next.value ?? undefined;
+    }
+  }
+}
+
+async function* prepend(first: Line, lines: AsyncIterable<Line>): AsyncGenerator<Line> {
+  yield first;
+  yield* lines;
+}
+
+/** Which of the delimiters the header has most often: no column's name has any of them. */
+function delimiterOf(header: string): string {
+  const count = (delimiter: string) => header.split(delimiter).length;
+  return delimiters.reduce((best, delimiter) => (count(delimiter) > count(best) ? delimiter : best));
+}
+
+function readHeader({ lineNumber, values, problem }: Row, delimiter: string): CsvColumn[] {
+  if (problem !== undefined) {
+    throw invalidArgument([{ field: "file", description: `is not CSV: line ${lineNumber} ${problem.message}` }]);
+  }
+  const unknown: string[] = [];
   const problems: string[] = [];
-  const header = record.flatMap((text, i) => {
+  const header = values.flatMap((text, i) => {
     const column = knownColumns.find((known) => known === text.trim());
     if (column === undefined) {
-      problems.push(`there is no column ${JSON.stringify(text)}; there are ${knownColumns.join(", ")}`);
-    } else if (record.findIndex((other) => other.trim() === column) !== i) {
-      problems.push(`the column ${column} stands there twice`);
+      unknown.push(JSON.stringify(clip(text)));
+    } else if (values.findIndex((other) => other.trim() === column) !== i) {
+      problems.push(`the column ${column} occurs twice`);
     }
     return column ?? [];
   });
@@ -104,8 +151,22 @@ function readHeader(record: readonly string[]): CsvColumn[] {
   if (missing.length > 0) {
     problems.push(`the header lacks ${missing.join(", ")}`);
   }
+  if (unknown.length > 0) {
+    problems.unshift(`there is no column ${unknown.join(" or ")}; the columns are ${knownColumns.join(", ")}`);
+  }
+  if (values.some((text) => text.includes("\r"))) {
+    problems.unshift("its lines end in carriage returns alone: save it with line feeds");
+  } else if (values.length === 1) {
+    problems.unshift("the values of a row must be separated by commas, semicolons or tabs");
+  } else if (problems.length > 0) {
+    problems.push(`the values were read as separated by ${JSON.stringify(delimiter)}`);
+  }
   if (problems.length > 0) {
     throw invalidArgument(problems.map((description) => ({ field: "file", description })));
   }
   return header;
+}
+
+function clip(text: string): string {
+  return text.length > 64 ? `${text.slice(0, 64)}…` : text;
 }
