@@ -178,11 +178,17 @@ function closeIdleSession(session: ServerHttp2Session, idleMs: number): void {
   arm();
 }
 
+const startingBody = JSON.stringify({
+  code: 14,
+  message: "the server is starting; try again",
+  details: [{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "STARTING", domain: "gateway" }],
+});
+
 /** Serves until there is a handler. */
 const starting: HttpHandler = Object.assign(
   (...[, response]: Parameters<HttpHandler>) => {
     (response as ServerResponse).writeHead(503, { "retry-after": "1", "content-type": "application/json" });
-    response.end(JSON.stringify({ code: 14, message: "the server is starting; try again", details: [] }));
+    response.end(startingBody);
   },
   { upgrade: (_request: IncomingMessage, socket: Duplex) => void socket.destroy(), shouldUpgrade: () => false },
 );

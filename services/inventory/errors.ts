@@ -42,6 +42,17 @@ export function stockReserved({ sku, wanted, available }: Shortage): ConnectErro
   );
 }
 
+/** AdjustStock would leave more than an item may have. */
+export function stockLimit(sku: string, most: bigint): ConnectError {
+  const description = `an item may have ${most} units on hand`;
+  return failedPrecondition(
+    "STOCK_LIMIT",
+    `${itemName(sku)}: ${description}`,
+    [{ type: "STOCK_LIMIT", subject: itemName(sku), description }],
+    { sku },
+  );
+}
+
 /** The reservation is in a state that does not allow what was asked: RESERVATION_RELEASED, RESERVATION_EXPIRED, … */
 export function reservationIs(state: ReservationState, id: string): ConnectError {
   const name = reservationName(id);

@@ -155,7 +155,7 @@ describeEachDatabase("items", (open) => {
     expect((await it.inventory.listItems({})).items.map(({ sku, title }) => [sku, title])).toEqual([["chai", "Chai"]]);
   });
 
-  test("stock is adjusted once per key, and never below what is reserved", async () => {
+  test("stock is adjusted once per key, never below what is reserved and never beyond the bound of the contract", async () => {
     await using it = await startInventory(open);
     await it.inventory.createItem({ item: { ...chai, stockOnHand: 10n } });
     const adjust = { name: "items/chai", delta: -3n, reason: "broken", requestId: "a1" };
@@ -168,6 +168,9 @@ describeEachDatabase("items", (open) => {
       reason: "STOCK_RESERVED",
       metadata: { sku: "chai", wanted: "3", available: "2" },
     });
+    expect(
+      await refusal(it.inventory.adjustStock({ name: "items/chai", delta: 1_000_000_000_000n - 6n })),
+    ).toMatchObject({ code: "FailedPrecondition", reason: "STOCK_LIMIT" });
     expect(await refusal(it.inventory.adjustStock({ name: "items/none", delta: 1n }))).toMatchObject({
       code: "NotFound",
     });

@@ -1,8 +1,11 @@
 import { expect, test } from "@jest/globals";
+import { sql } from "kysely";
 import { Shipment_State as State } from "../../gen/docket/logistics/v1/logistics_pb.js";
+import { nowMs } from "../runtime/db/sql.ts";
 import { describeEachDatabase } from "../runtime/testing/databases.ts";
 import { refusal } from "../runtime/testing/refusal.ts";
 import { until } from "../runtime/testing/until.ts";
+import { logisticsDefaults } from "./config.ts";
 import { type Logistics, startLogistics } from "./testing/logistics.ts";
 import { createScriptedCarrier, type ScriptedCarrier, update } from "./testing/scripted-carrier.ts";
 
@@ -149,6 +152,24 @@ describeEachDatabase("cancelling shipments", (open) => {
     down = false;
     await until(async () => (await it.logistics.getShipment({ name })).state === State.CANCELLED);
     expect(await it.published("o1")).toContain("Cancelled");
+  });
+
+  test("a cancellation that a dead process has claimed is UNAVAILABLE, before callers of ours lose patience", async () => {
+    const { it } = await started({ carrierTimeoutMs: 1_000 });
+    await using _ = it;
+    await it.service.start();
+    const { name } = await create(it, "o1");
+    await booked(it, name);
+    await it.service.drain();
+    const claimedForLong = sql<number>`${nowMs(it.db.dialect)} + 600000`;
+    await it.db.kysely.updateTable("shipments").set({ cancel_requested: 1, due_at: claimedForLong }).execute();
+    expect(
+      await refusal(it.logistics.cancelOrderShipments({ parent: "orders/o1" }, { timeoutMs: 60_000 })),
+    ).toMatchObject({
+      code: "Unavailable",
+      reason: "CARRIER_UNAVAILABLE",
+    });
+    expect(logisticsDefaults.carrierTimeoutMs / 2).toBeLessThan(10_000);
   });
 
   test("cancelling an order's shipments cancels all and refuses later ones, also when there is none", async () => {

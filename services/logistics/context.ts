@@ -43,6 +43,6 @@ export interface LogisticsTiming {
   readonly pollAfterMs: number;
   /** After how long without news a shipment is EXPIRED. */
   readonly expireAfterMs: number;
-  /** How long a caller of CancelShipment waits for the carrier's answer. */
+  /** How long a caller of CancelShipment waits for the carrier's answer: less than callers wait for ours. */
   readonly cancelWaitMs: number;
 }

@@ -102,6 +102,6 @@ function timingOf(config: LogisticsConfig): LogisticsTiming {
     retry: { initialMs: 200, maxMs: 60_000 },
     pollAfterMs: config.trackAfterMs,
     expireAfterMs: config.expireAfterMs,
-    cancelWaitMs: 2 * config.carrierTimeoutMs,
+    cancelWaitMs: config.carrierTimeoutMs / 2,
   };
 }

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "@jest/globals";
 import { Saga_State } from "../../gen/docket/operations/v1/operations_pb.js";
-import { type Order, Order_State, OrderSchema } from "../../gen/docket/order/v1/order_pb.js";
+import { type Order, Order_State, OrderSchema, PaymentState } from "../../gen/docket/order/v1/order_pb.js";
 import { ExportFormat, type ImportOrdersResponse } from "../../gen/docket/order/v1/order_service_pb.js";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { describeEachDatabase } from "../runtime/testing/databases.ts";
@@ -299,19 +299,26 @@ describeEachDatabase("the order service", (open) => {
     expect(await reasonOf(imported(world.pricing, "application/pdf", "x"))).toMatch(/^InvalidArgument/);
   });
 
-  test("counts orders and revenue", async () => {
+  test("counts orders and gross and net revenue", async () => {
     await using world = await start();
     await world.confirmed();
-    await world.confirmed();
+    const { name } = await world.confirmed();
     await world.place({}, { wait });
-    const { states, days, orderCount, revenue } = await world.orders.getOrderStatistics({});
+    const { states, days, orderCount, revenue, refunded } = await world.orders.getOrderStatistics({});
     expect(orderCount).toBe(3n);
-    expect(revenue).toEqual([eur(1800)]);
+    expect([revenue, refunded]).toEqual([[eur(1800)], [eur(0)]]);
     expect(states).toMatchObject([
       { state: Order_State.AWAITING_PAYMENT, orderCount: 1n, totals: [eur(900)] },
       { state: Order_State.CONFIRMED, orderCount: 2n, totals: [eur(1800)] },
     ]);
     expect(days).toMatchObject([{ orderCount: 3n, revenue: [eur(1800)] }]);
+    await world.payment.refund(`${name}/payments/1`, 300);
+    await until(async () => (await world.orders.getOrder({ name })).paymentState === PaymentState.PARTIALLY_REFUNDED);
+    const entry = (await world.timeline(name)).find(({ type }) => type === "PaymentRefunded");
+    expect(entry?.metadata).toMatchObject({ payment: `${name}/payments/1`, refund: "r1", amount: "3.00 EUR" });
+    const later = await world.orders.getOrderStatistics({});
+    expect(later).toMatchObject({ revenue: [eur(1800)], refunded: [eur(300)], netRevenue: [eur(1500)] });
+    expect(later.days).toMatchObject([{ revenue: [eur(1800)], refunded: [eur(300)], netRevenue: [eur(1500)] }]);
     const none = await world.orders.getOrderStatistics({ endTime: { seconds: 1n } });
     expect(none).toMatchObject({ orderCount: 0n, states: [], days: [], revenue: [] });
   });

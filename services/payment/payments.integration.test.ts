@@ -154,6 +154,7 @@ describeEachDatabase("the payment service", (open) => {
     await it.payments.refundPayment(refund);
     await it.payments.refundPayment(refund);
     expect((await it.get(name)).refunds).toHaveLength(1);
+    await until(async () => cents((await it.get(name)).refundedAmount) === 1_000);
     await it.audit();
   });
 
@@ -218,6 +219,17 @@ describeEachDatabase("the payment service", (open) => {
     const others = await it.as({ kind: "service", tenant: "t2" }).listPayments({ parent: "orders/-" });
     expect(others.payments).toEqual([]);
     await expect(it.payments.listPayments({ parent: "orders/-", filter: "colour = red" })).rejects.toThrow("colour");
+  });
+
+  test("shows the amounts of a payment that was given up before it was opened", async () => {
+    await using it = await start();
+    await it.payments.settlePayment({ name, reason: "order cancelled", amount: eur(10_000) });
+    const amounts = { amount: eur(10_000), authorizedAmount: eur(0), capturedAmount: eur(0), refundedAmount: eur(0) };
+    expect((await it.payments.listPayments({ parent: "orders/o1" })).payments).toMatchObject([
+      { name, state: Payment_State.VOIDED, ...amounts },
+    ]);
+    await expect(it.open(name, "tok_success")).rejects.toThrow("given up");
+    await it.audit();
   });
 
   test("says all that is wrong with an opening at once", async () => {

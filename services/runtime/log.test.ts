@@ -1,4 +1,5 @@
 import { expect, test } from "@jest/globals";
+import { invalidArgument } from "./errors.ts";
 import { createLogger } from "./log.ts";
 
 function logging(level = "info") {
@@ -28,6 +29,20 @@ test("secrets and personal data are blotted out, at the top and one object down"
   log.info({ ...secrets, header: secrets, sku: "1" });
   const blotted = Object.fromEntries(Object.keys(secrets).map((name) => [name, "[redacted]"]));
   expect(lines).toMatchObject([{ ...blotted, header: blotted, sku: "1" }]);
+});
+
+test("an error is written with its reason and plain properties, and without the graphs that hang on it", () => {
+  const { log, lines } = logging();
+  const refused = invalidArgument([{ field: "name", description: "is wrong" }]);
+  log.error({
+    err: Object.assign(refused, { errno: 1213, query: { deep: { er: "x".repeat(10_000) } }, token: "secret" }),
+  });
+  expect(lines).toMatchObject([
+    { err: { type: "ConnectError", code: 3, reason: "INVALID_FIELD", errno: 1213, token: "[redacted]" } },
+  ]);
+  const { stack, ...rest } = (lines[0]?.["err"] ?? {}) as { stack?: string };
+  expect(stack).toContain("name: is wrong");
+  expect(JSON.stringify(rest).length).toBeLessThan(400);
 });
 
 test("an error is written with its stack and its cause", () => {

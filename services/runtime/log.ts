@@ -1,5 +1,7 @@
 import { type DestinationStream, destination, type Logger as PinoLogger, pino } from "pino";
 
+import { reasonOf } from "./errors.ts";
+
 /** The one logger type of the code base: pino's, one JSON object a line. */
 export type Logger = PinoLogger;
 
@@ -74,6 +76,7 @@ export function createLogger(options: LogOptions): Logger {
     level: options.level,
     base: { name: options.name },
     timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: errorFields },
     formatters: {
       level: (label: string) => ({ level: label }),
       log: (fields: Fields) => withoutSecrets(fields),
@@ -81,6 +84,21 @@ export function createLogger(options: LogOptions): Logger {
     },
   };
   return pino(settings, options.destination ?? standardOutput());
+}
+
+/**
+ * An error's type, message, stack (causes included), its plain properties such as `code`, and the reason of one of ours.
+ * Other properties may be whole object graphs: a ConnectError's details hold the descriptors of their messages.
+ */
+function errorFields(error: unknown): unknown {
+  if (!Error.isError(error)) {
+    return error;
+  }
+  const { type, message, stack } = pino.stdSerializers.err(error);
+  const plain = Object.entries(error).filter(
+    ([, value]) => value === null || !["object", "function"].includes(typeof value),
+  );
+  return { ...withoutSecrets(Object.fromEntries(plain)), type, message, stack, reason: reasonOf(error) };
 }
 
 let sharedOutput: DestinationStream | undefined;

@@ -4,13 +4,16 @@ import { actorOf, principalOf } from "../../runtime/context-values.ts";
 import { idempotent } from "../../runtime/db/idempotency.ts";
 import { requestIdOf } from "../../runtime/request-id.ts";
 import type { InventoryContext } from "../context.ts";
-import { itemNotFound, stockReserved } from "../errors.ts";
+import { itemNotFound, stockLimit, stockReserved } from "../errors.ts";
 import { stockChanged } from "../events.ts";
 import { skuOf, toItemMessage } from "../messages.ts";
 import { findItem } from "../store/items.ts";
 import { moveStock } from "../store/ledger.ts";
 
-/** Adds to the stock on hand or takes from it, never below what is reserved. */
+/** The most that the contract lets an item have. */
+const MAX_ON_HAND = 1_000_000_000_000n;
+
+/** Adds to the stock on hand or takes from it, never below what is reserved or beyond the contract's bound. */
 export function adjustStock({
   db,
   outbox,
@@ -30,6 +33,9 @@ export function adjustStock({
       if (item === undefined) {
         const [short] = "short" in moved ? moved.short : [];
         throw short && (await findItem(trx, tenant, sku)) ? stockReserved(short) : itemNotFound(sku);
+      }
+      if (item.stock.onHand > MAX_ON_HAND) {
+        throw stockLimit(item.sku, MAX_ON_HAND);
       }
       await outbox.publish(trx, [stockChanged(item)]);
       return toItemMessage(item);

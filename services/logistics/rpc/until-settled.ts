@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { within } from "../../runtime/serve/within.ts";
 import { attend } from "../attend.ts";
 import type { LogisticsContext } from "../context.ts";
 import type { StoredShipment } from "../domain/shipment.ts";
@@ -9,8 +10,9 @@ import { findShipmentById } from "../store/shipments.ts";
 const PAUSE_MS = 25;
 
 /**
- * Waits until the carrier has answered to the cancellation that was asked for, doing the work itself where nobody else is
- * at it. Whatever happens to this process, the cancellation goes on.
+ * Waits until the carrier has answered to the cancellation that was asked for, and does the work itself where no process
+ * has claimed it. A claim of a process that died holds until its lease ends. The cancellation goes on after a wait that
+ * was too short.
  *
  * @throws ConnectError UNAVAILABLE when the carrier has not answered in time
  */
@@ -29,14 +31,15 @@ export async function untilCancellationSettled(
     if (!shipment.cancelRequested) {
       return shipment;
     }
-    if (clock.monotonicMs() > giveUpAt) {
+    const leftMs = giveUpAt - clock.monotonicMs();
+    if (leftMs <= 0) {
       throw carrierUnavailable(shipment.carrier);
     }
     const claim = await claimShipment(db, id, 2 * timing.carrierTimeoutMs);
     if (claim === undefined) {
       await sleep(PAUSE_MS, undefined, { signal });
     } else {
-      await attend(logistics, claim, new AbortController().signal);
+      await within(leftMs, () => attend(logistics, claim, new AbortController().signal));
     }
   }
 }

@@ -153,7 +153,12 @@ async function paymentTold(
       {
         type,
         message: reason === "" ? `${message}: ${amount}.` : `${message}: ${reason}.`,
-        metadata: { payment: payment?.name ?? "", amount, ...(reason !== "" && { reason }) },
+        metadata: {
+          payment: payment?.name ?? "",
+          ...(refund && { refund: refund.id }),
+          amount,
+          ...(reason !== "" && { reason }),
+        },
         funds,
         alarms:
           alarms === "always" ||

@@ -30,15 +30,17 @@ export function getOrderStatistics({ db }: OrderContext): ServiceImpl<typeof Ord
     return create(OrderStatisticsSchema, {
       states: orderStates.flatMap((state) => {
         const of = byState.get(state);
-        return of ? [{ state: Order_State[state], orderCount: countOf(of), totals: totalsOf(of) }] : [];
+        return of
+          ? [{ state: Order_State[state], orderCount: countOf(of), totals: sumsOf(of, ({ total }) => total) }]
+          : [];
       }),
       days: [...byDay].slice(-MAX_DAYS).map(([day, of]) => ({
         date: dateOf(day),
         orderCount: countOf(of),
-        revenue: totalsOf(of.filter(({ state }) => earning.has(state))),
+        ...revenueOf(of),
       })),
       orderCount: countOf(counts),
-      revenue: totalsOf(counts.filter(({ state }) => earning.has(state))),
+      ...revenueOf(counts),
     });
   };
 }
@@ -47,13 +49,23 @@ function countOf(counts: readonly OrderCount[]): bigint {
   return BigInt(counts.reduce((sum, { count }) => sum + count, 0));
 }
 
+/** What the orders that earn bring in, what of it went back, and the rest. */
+function revenueOf(counts: readonly OrderCount[]) {
+  const earned = counts.filter(({ state }) => earning.has(state));
+  return {
+    revenue: sumsOf(earned, ({ total }) => total),
+    refunded: sumsOf(earned, ({ refunded }) => refunded),
+    netRevenue: sumsOf(earned, ({ total, refunded }) => total - refunded),
+  };
+}
+
 /** One amount per currency, in the order of their codes. */
-function totalsOf(counts: readonly OrderCount[]): Money[] {
-  const totals = new Map<string, bigint>();
-  for (const { currency, total } of counts) {
-    totals.set(currency, (totals.get(currency) ?? 0n) + total);
+function sumsOf(counts: readonly OrderCount[], amountOf: (count: OrderCount) => bigint): Money[] {
+  const sums = new Map<string, bigint>();
+  for (const count of counts) {
+    sums.set(count.currency, (sums.get(count.currency) ?? 0n) + amountOf(count));
   }
-  return [...totals].sort(([a], [b]) => (a < b ? -1 : 1)).map(([currency, minor]) => toMoney({ currency, minor }));
+  return [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([currency, minor]) => toMoney({ currency, minor }));
 }
 
 function dateOf(day: number) {

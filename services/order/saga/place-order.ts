@@ -187,7 +187,9 @@ function openPayment(parts: OrderParts): Step {
       if (context.state.total === 0n) {
         return done();
       }
-      return done({ state: await settlePayment(parts, context, await mayComeBack(parts, context)) });
+      const { currency, total: minor } = context.state;
+      const keepLateMoney = await mayComeBack(parts, context);
+      return done({ state: await settlePayment(parts, context, keepLateMoney, toMoney({ currency, minor })) });
     },
   };
 }

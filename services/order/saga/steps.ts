@@ -1,5 +1,6 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Payment } from "../../../gen/docket/payment/v1/payment_pb.js";
+import type { Money } from "../../../gen/google/type/money_pb.js";
 import {
   type CompensationContext,
   later,
@@ -123,12 +124,18 @@ export async function settlePayment<State extends OrderSagaState>(
   parts: OrderParts,
   { state, tenant, attempt, signal }: CompensationContext<State>,
   keepLateMoney: boolean,
+  amount?: Money,
 ): Promise<State> {
   const payments = parts.clients.payment.for(tenant);
   const name = paymentName(state.orderId);
-  const settled = await orRefusal(
-    payments.settlePayment({ name, reason: "order cancelled", keepLateMoney, retryRefused: attempt === 1 }, { signal }),
-  );
+  const settle = {
+    name,
+    reason: "order cancelled",
+    keepLateMoney,
+    retryRefused: attempt === 1,
+    ...(amount && { amount }),
+  };
+  const settled = await orRefusal(payments.settlePayment(settle, { signal }));
   if ("answer" in settled) {
     return afterSettling(state, settled.answer, undefined);
   }

@@ -14,6 +14,8 @@ export interface OrderCount {
   readonly count: number;
   /** The sum of their totals, minor units. */
   readonly total: bigint;
+  /** The sum of what was refunded, minor units. */
+  readonly refunded: bigint;
 }
 
 /** Counts a tenant's orders created from a moment until just before another, the oldest day first. One statement. */
@@ -31,6 +33,7 @@ export async function countOrders(
       "currency",
       fn.countAll<number>().as("count"),
       sumOf(dialect, ref("total")).as("total"),
+      sumOf(dialect, ref("refunded")).as("refunded"),
     ])
     .where("tenant_id", "=", tenant)
     .where("created_at", ">=", from)
@@ -38,5 +41,10 @@ export async function countOrders(
     .groupBy([day, "state", "currency"])
     .orderBy("day")
     .execute();
-  return rows.map((row) => ({ ...row, count: Number(row.count), total: BigInt(row.total) }));
+  return rows.map((row) => ({
+    ...row,
+    count: Number(row.count),
+    total: BigInt(row.total),
+    refunded: BigInt(row.refunded),
+  }));
 }

@@ -346,9 +346,12 @@ export function fakePayment(bus: EventBus) {
       change(name, { state: Payment_State.VOIDED, capturableAmount: eur(0) });
       return tell(PaymentVoidedSchema, name);
     },
+    /** Gives some of the money back. */
     async refund(name: string, cents: number) {
-      change(name, { refundedAmount: eur(cents) });
-      return tell(PaymentRefundedSchema, name);
+      const { tenant, ...payment } = change(name, { refundedAmount: eur(cents) });
+      const refund = create(RefundSchema, { id: "r1", amount: eur(cents) });
+      const event = create(PaymentRefundedSchema, { payment, refund });
+      return publish(PaymentRefundedSchema, event, tenant, orderOf(name));
     },
     async mismatch(name: string, message: string) {
       change(name, { mismatchMessage: message });

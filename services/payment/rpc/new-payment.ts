@@ -41,8 +41,12 @@ export function newPayment({ ids, clock }: PaymentContext, key: PaymentKey, term
   };
 }
 
-/** What stands for a name that was given up before it was used. */
-export function tombstone(context: PaymentContext, key: PaymentKey, reason: string): Payment {
-  const terms = { amount: { currency: "", minor: 0n }, provider: "", captureAutomatically: false };
+/** A payment that was given up before it was opened. It has no provider. */
+export function tombstone(
+  context: PaymentContext,
+  key: PaymentKey,
+  { reason, amount = { currency: "", minor: 0n } }: { readonly reason: string; readonly amount?: Amount | undefined },
+): Payment {
+  const terms = { amount, provider: "", captureAutomatically: false };
   return { ...newPayment(context, key, terms), voided: true, settling: true, settleReason: reason };
 }

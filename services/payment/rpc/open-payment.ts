@@ -52,7 +52,7 @@ function asAsked(payment: Payment | undefined, terms: PaymentTerms): Payment {
   if (payment === undefined) {
     throw new Error("a payment has gone in the middle of a transaction");
   }
-  if (payment.currency === "") {
+  if (payment.provider === "") {
     throw paymentGivenUp(payment);
   }
   const { amount, provider, captureAutomatically } = terms;

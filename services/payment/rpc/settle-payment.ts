@@ -2,6 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { Transaction } from "kysely";
 import type { PaymentService, SettlePaymentRequest } from "../../../gen/docket/payment/v1/payment_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
+import { parseMoney } from "../../runtime/money.ts";
 import type { PaymentContext } from "../context.ts";
 import type { PaymentDatabase } from "../db/schema.ts";
 import { expire, reconsiderRefused, settle, then } from "../domain/merge-report.ts";
@@ -49,12 +50,12 @@ async function giveUp(
   context: PaymentContext,
   trx: Transaction<PaymentDatabase>,
   key: PaymentKey,
-  { reason, keepLateMoney, retryRefused }: SettlePaymentRequest,
+  { reason, keepLateMoney, retryRefused, amount }: SettlePaymentRequest,
 ): Promise<PaymentFile> {
   const { dialect } = context.db;
   const payment = await lockPayment(trx, dialect, key);
   if (payment === undefined) {
-    return leaveTombstone(context, trx, key, reason);
+    return leaveTombstone(context, trx, key, { reason, amount: amount && parseMoney(amount) });
   }
   const file = await loadFile(trx, payment);
   const { refunds } = file;
@@ -70,15 +71,15 @@ async function leaveTombstone(
   context: PaymentContext,
   trx: Transaction<PaymentDatabase>,
   key: PaymentKey,
-  reason: string,
+  given: Parameters<typeof tombstone>[2],
 ): Promise<PaymentFile> {
-  await insertTombstone(trx, tombstone(context, key, reason));
+  await insertTombstone(trx, tombstone(context, key, given));
   const payment = await lockPayment(trx, context.db.dialect, key);
   if (payment === undefined) {
     throw new Error("a payment has gone in the middle of a transaction");
   }
   const file = await loadFile(trx, payment);
-  return recordChange(context, trx, file, settle(payment, file.refunds, reason), "settlement");
+  return recordChange(context, trx, file, settle(payment, file.refunds, given.reason), "settlement");
 }
 
 function isOpen(payment: Payment): boolean {

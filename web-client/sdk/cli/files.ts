@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream, createWriteStream, type WriteStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
 import { type Command, Option } from "commander";
 import {
   ExportFormat,
@@ -51,7 +52,7 @@ export function addFileCommands(program: Command, surroundings: Surroundings): v
     .addOption(format())
     .action(async (file: string, options: { filter?: string; format?: Format }, command: Command) => {
       const { docket, signal } = contextOf(command, surroundings);
-      const target = file === "-" ? surroundings.stdout : createWriteStream(file);
+      const target = file === "-" ? surroundings.stdout : await openToWrite(file);
       const chosen = options.format ?? formatOf(file);
       const pieces = docket.orders.exportOrders(
         { filter: options.filter ?? "", format: chosen === "csv" ? ExportFormat.CSV : ExportFormat.NDJSON },
@@ -63,9 +64,17 @@ export function addFileCommands(program: Command, surroundings: Surroundings): v
         }
       }
       if (file !== "-") {
-        await new Promise<void>((resolve) => target.end(resolve));
+        target.end();
+        await finished(target);
       }
     });
+}
+
+/** @throws the system's error where the file cannot be written */
+async function openToWrite(file: string): Promise<WriteStream> {
+  const target = createWriteStream(file);
+  await once(target, "open");
+  return target;
 }
 
 async function* counted(source: NodeJS.ReadableStream, update: (bytes: number) => void): AsyncGenerator<Uint8Array> {

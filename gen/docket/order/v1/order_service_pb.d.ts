@@ -909,11 +909,25 @@ export declare type OrderStatistics = Message<"docket.order.v1.OrderStatistics">
   orderCount: bigint;
 
   /**
-   * Revenue by currency: totals of orders that are CONFIRMED, FULFILLING or COMPLETED.
+   * Gross revenue by currency: totals of orders that are CONFIRMED, FULFILLING or COMPLETED, whatever was refunded.
    *
    * @generated from field: repeated google.type.Money revenue = 4;
    */
   revenue: Money[];
+
+  /**
+   * What of these orders' money was refunded, by currency.
+   *
+   * @generated from field: repeated google.type.Money refunded = 5;
+   */
+  refunded: Money[];
+
+  /**
+   * Net revenue by currency: `revenue − refunded`.
+   *
+   * @generated from field: repeated google.type.Money net_revenue = 6;
+   */
+  netRevenue: Money[];
 };
 
 /**
@@ -977,11 +991,25 @@ export declare type DayCount = Message<"docket.order.v1.DayCount"> & {
   orderCount: bigint;
 
   /**
-   * Revenue by currency, as in OrderStatistics.
+   * Gross revenue by currency, as in OrderStatistics.
    *
    * @generated from field: repeated google.type.Money revenue = 3;
    */
   revenue: Money[];
+
+  /**
+   * What of these orders' money was refunded, by currency.
+   *
+   * @generated from field: repeated google.type.Money refunded = 4;
+   */
+  refunded: Money[];
+
+  /**
+   * Net revenue by currency: `revenue − refunded`.
+   *
+   * @generated from field: repeated google.type.Money net_revenue = 5;
+   */
+  netRevenue: Money[];
 };
 
 /**

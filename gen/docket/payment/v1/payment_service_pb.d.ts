@@ -195,6 +195,13 @@ export declare type SettlePaymentRequest = Message<"docket.payment.v1.SettlePaym
    * @generated from field: bool retry_refused = 4;
    */
   retryRefused: boolean;
+
+  /**
+   * What the payment was to be opened for, to show it where it is given up before it is opened.
+   *
+   * @generated from field: google.type.Money amount = 5;
+   */
+  amount?: Money | undefined;
 };
 
 /**
