@@ -136,6 +136,17 @@ export function outOfStock(order: Order): ConnectError {
   );
 }
 
+/** The payment of a waiting caller's order was declined. `reason` is in the provider's words. */
+export function paymentFailed(order: Order, reason = ""): ConnectError {
+  const description = reason === "" ? "the payment was declined" : `the payment was declined: ${reason}`;
+  return failedPrecondition(
+    "PAYMENT_FAILED",
+    `${description}; the order is cancelled`,
+    [{ type: "PAYMENT_FAILED", subject: orderName(order), description }],
+    { order: orderName(order) },
+  );
+}
+
 /** The feed is no longer kept from where the token stands. */
 export function resumeTokenExpired(): ConnectError {
   return failedPrecondition(

@@ -191,10 +191,30 @@ describeEachDatabase("the order service", (open) => {
     expect((await world.orders.getOrder({ name })).state).toBe(Order_State.EXPIRED);
   });
 
+  test("waits for an order with a payment token until it is confirmed", async () => {
+    await using world = await start();
+    world.payment.control.silent = true;
+    const placing = world.place({ paymentToken: "pays", externalId: "W-1" }, { wait: { seconds: 60n } });
+    await until(
+      async () => (await world.orders.listOrders({ filter: "state = AWAITING_PAYMENT" })).orders.length === 1,
+    );
+    const { name } = await world.orders.lookupOrder({ externalId: "W-1" });
+    await world.payment.capture(`${name}/payments/1`, 900);
+    expect((await placing).state).toBeGreaterThanOrEqual(Order_State.CONFIRMED);
+    world.payment.control.silent = false;
+    const due = await world.place({ paymentToken: "asks the shopper" }, { wait: { seconds: 60n } });
+    expect(due).toMatchObject({ state: Order_State.AWAITING_PAYMENT, paymentAction: { clientSecret: "secret" } });
+  });
+
   test("cancels an order whose payment is refused", async () => {
     await using world = await start();
-    const declined = await world.place({ paymentToken: "decline" }, { wait });
-    expect(declined).toMatchObject({ state: Order_State.CANCELLED, cancelReason: CancelReason.PAYMENT_FAILED });
+    const declined = await refusal(world.place({ paymentToken: "decline" }, { wait }));
+    expect(declined).toMatchObject({ code: "FailedPrecondition", reason: "PAYMENT_FAILED" });
+    expect(declined.violations.join()).toContain("declined");
+    expect(await world.orders.getOrder({ name: declined.metadata["order"] ?? "" })).toMatchObject({
+      state: Order_State.CANCELLED,
+      cancelReason: CancelReason.PAYMENT_FAILED,
+    });
     const { name } = await world.place({}, { wait });
     await world.payment.fail(`${name}/payments/1`);
     expect((await world.reaches(name, "CANCELLED")).cancelReason).toBe(CancelReason.PAYMENT_FAILED);

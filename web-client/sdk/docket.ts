@@ -74,9 +74,11 @@ export function createDocket(options: DocketOptions = {}) {
     sagas: createTypedClient(SagaService, transport),
 
     /**
-     * Creates an order and waits until it rests: it awaits payment, is confirmed, or cannot be had.
+     * Creates an order and waits until it rests: it is confirmed, or awaits payment; with a `paymentToken` the latter only
+     * where the shopper must act (`paymentAction`).
      *
-     * @throws DocketError FAILED_PRECONDITION `OUT_OF_STOCK` with `sku`, `wanted` and `available` in its metadata
+     * @throws DocketError FAILED_PRECONDITION `OUT_OF_STOCK` with `sku`, `wanted` and `available` in its metadata, or
+     *   `PAYMENT_FAILED` where the payment is declined; both with `order`
      */
     placeOrder: (order: MessageInitShape<typeof OrderSchema>, place: PlaceOrderOptions = {}): Promise<Order> => {
       const waitMs = place.waitMs ?? 20_000;

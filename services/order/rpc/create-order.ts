@@ -46,7 +46,8 @@ export function createOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
       return toOrderMessage(placed.change.order);
     });
     const waitMs = request.wait ? durationMs(request.wait) : 0;
-    return waitMs > 0 ? untilSettled(ctx, tenant, answer, waitMs, context.signal) : answer;
+    const isPaid = draft.paymentToken !== "";
+    return waitMs > 0 ? untilSettled(ctx, tenant, answer, { waitMs, isPaid, signal: context.signal }) : answer;
   };
 }
 

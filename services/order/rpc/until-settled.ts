@@ -1,25 +1,29 @@
 import type { Order as OrderMessage } from "../../../gen/docket/order/v1/order_pb.js";
 import type { OrderContext } from "../context.ts";
 import type { Order } from "../domain/order.ts";
-import { outOfStock } from "../errors.ts";
+import { outOfStock, paymentFailed } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
 import { findOrder } from "../store/orders.ts";
+import { readTimeline } from "../store/timeline.ts";
 import { orderIdOf } from "./order-name.ts";
 
 /** How long to wait before looking by oneself, for changes that another process made: doubled up to the most. */
 const LOOK_MS = { first: 10, most: 500 };
 
+/** Far more than an order has whose payment has just failed. */
+const MAX_ENTRIES = 100;
+
 /**
- * The order once it rests (its stock is held or refused), or as it stands when the time is over or the caller leaves.
+ * The order once it rests, or as it is when the time is over or the caller leaves. An order rests when it is confirmed or
+ * over, and when it awaits payment: one that came with a payment token (`isPaid`) only where the shopper must act.
  *
- * @throws ConnectError FAILED_PRECONDITION, reason OUT_OF_STOCK, when the order was cancelled for that
+ * @throws ConnectError FAILED_PRECONDITION, reason OUT_OF_STOCK or PAYMENT_FAILED, when the order was cancelled for that
  */
 export async function untilSettled(
   { db, clock, changed }: Pick<OrderContext, "db" | "clock" | "changed">,
   tenant: string,
   placed: OrderMessage,
-  waitMs: number,
-  signal: AbortSignal,
+  { waitMs, isPaid, signal }: { readonly waitMs: number; readonly isPaid: boolean; readonly signal: AbortSignal },
 ): Promise<OrderMessage> {
   const id = orderIdOf(placed.name);
   const until = clock.monotonicMs() + waitMs;
@@ -28,7 +32,7 @@ export async function untilSettled(
     const leftMs = until - clock.monotonicMs();
     const woken = changed.wait(id, Math.min(lookMs, Math.max(leftMs, 0)), signal);
     order = await findOrder(db.kysely, tenant, id);
-    if (order === undefined || isSettled(order) || leftMs <= 0) {
+    if (order === undefined || isSettled(order, isPaid) || leftMs <= 0) {
       break;
     }
     await woken;
@@ -36,9 +40,16 @@ export async function untilSettled(
   if (order?.state === "CANCELLED" && order.cancelReason === "OUT_OF_STOCK") {
     throw outOfStock(order);
   }
+  if (order?.state === "CANCELLED" && order.cancelReason === "PAYMENT_FAILED") {
+    const entries = await readTimeline(db.kysely, { tenant, id }, 0, MAX_ENTRIES);
+    throw paymentFailed(order, entries.findLast(({ type }) => type === "PaymentFailed")?.metadata["reason"]);
+  }
   return order ? toOrderMessage(order) : placed;
 }
 
-function isSettled({ state }: Order): boolean {
+function isSettled({ state, paymentAction }: Order, isPaid: boolean): boolean {
+  if (state === "AWAITING_PAYMENT" && isPaid) {
+    return Boolean(paymentAction?.redirectUrl || paymentAction?.clientSecret);
+  }
   return state !== "PLACING" && state !== "CANCELLING";
 }

@@ -223,7 +223,7 @@ export function fakePayment(bus: EventBus) {
   const publish = publisher(bus, "docket/payment");
   const payments = new Map<string, Payment & { tenant: string }>();
   const calls: string[] = [];
-  const control = { away: 0, paysWhenSettled: false, refusesRefunds: false };
+  const control = { away: 0, silent: false, paysWhenSettled: false, refusesRefunds: false };
   const orderOf = (name: string) => name.split("/").slice(0, 2).join("/");
   const tell = <Desc extends DescMessage>(schema: Desc, name: string) => {
     const { tenant, ...payment } = payments.get(name) ?? { tenant: "", ...create(PaymentSchema, { name }) };
@@ -255,7 +255,7 @@ export function fakePayment(bus: EventBus) {
         name,
         state,
         captureAutomatically,
-        clientSecret: "secret",
+        clientSecret: control.silent ? "" : "secret",
         failureMessage: state === Payment_State.FAILED ? "card declined" : "",
         ...(amount && { amount }),
       });

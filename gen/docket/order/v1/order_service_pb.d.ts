@@ -1061,10 +1061,12 @@ export declare const OrderService: GenService<{
   /**
    * Creates an order and starts its way: the stock is held, then the payment is opened.
    *
-   * Prices and totals are computed on the server. The answer comes at once with the state PLACING; with `wait` it comes
-   * when the order awaits payment, is confirmed or is cancelled, or when the time is over. When the stock cannot be held
+   * Prices and totals are computed on the server. The response comes at once with the state PLACING; with `wait` it comes
+   * when the order rests, or when the time is over. An order rests when it is confirmed or cancelled, and when it awaits
+   * payment; with a `payment_token` only where the shopper must act first (`payment_action`). When the stock cannot be held
    * the order ends CANCELLED with the reason OUT_OF_STOCK, and a waiting caller gets FAILED_PRECONDITION that names the
-   * SKU, what was wanted, what is available, and that order.
+   * SKU, what was wanted, what is available, and that order. When the payment is declined it is the same with
+   * PAYMENT_FAILED.
    *
    * Repeat a request with the same `request_id` (on REST also the header `Idempotency-Key`) and it answers the same order.
    *
