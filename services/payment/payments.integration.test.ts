@@ -150,7 +150,8 @@ describeEachDatabase("the payment service", (open) => {
     await expect(it.payments.capturePayment({ ...capture, amount: eur(1) })).rejects.toThrow(
       "used for another request",
     );
-    const refund = { name, amount: eur(1_000), requestId: "k1" };
+    const refund = { name, amount: eur(1_000), requestId: "k2" };
+    await expect(it.payments.refundPayment({ ...refund, requestId: "k1" })).rejects.toThrow("used for another request");
     await it.payments.refundPayment(refund);
     await it.payments.refundPayment(refund);
     expect((await it.get(name)).refunds).toHaveLength(1);

@@ -29,6 +29,10 @@ test("a field and a header that differ are refused", () => {
   expect(() => requestIdOf({ requestId: "a" }, withHeader("b"))).toThrow("differs from the header");
 });
 
+test.each(["", "  ", '""', '" "'])("a blank header, %j, is refused", (header) => {
+  expect(() => requestIdOf({ requestId: "" }, withHeader(header))).toThrow("must not be blank");
+});
+
 test.each(["a".repeat(129), "a\n", " a", "ä"])("%j is no key", (requestId) => {
   expect(() => requestIdOf({ requestId }, withHeader())).toThrow("printable ASCII");
 });

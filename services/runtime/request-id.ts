@@ -20,16 +20,21 @@ export interface RequestKey {
  * The caller's idempotency key: the request's field `request_id` (AIP-155) or the header `Idempotency-Key`, whose value may
  * stand in double quotes (draft-ietf-httpapi-idempotency-key-header). Undefined where there is neither.
  *
- * @throws ConnectError INVALID_ARGUMENT when both are given and differ, or when it is not 1 to 128 printable ASCII characters.
+ * @throws ConnectError INVALID_ARGUMENT when both are given and differ, when the header is blank, or when the key is not 1 to
+ *   128 printable ASCII characters.
  */
 export function requestIdOf(
   request: { readonly requestId: string },
   context: Pick<HandlerContext, "requestHeader" | "values">,
 ): RequestKey | undefined {
-  const header = unquoted(context.requestHeader.get(HEADER) ?? "");
+  const value = context.requestHeader.get(HEADER);
+  const header = unquoted(value ?? "");
   const { requestId } = request;
   if (requestId !== "" && header !== "" && requestId !== header) {
     throw invalidArgument([{ field: FIELD, description: `differs from the header ${HEADER}` }]);
+  }
+  if (value !== null && header.trim() === "") {
+    throw invalidArgument([{ field: HEADER, description: "must not be blank: give a key, or leave the header out" }]);
   }
   const key = requestId || header;
   if (key === "") {

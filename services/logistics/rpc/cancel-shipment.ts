@@ -1,7 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
-import { type IdempotentCall, idempotent } from "../../runtime/db/idempotency.ts";
+import { type IdempotentCall, idempotent, storedResponse } from "../../runtime/db/idempotency.ts";
 import { requestIdOf } from "../../runtime/request-id.ts";
 import type { LogisticsContext } from "../context.ts";
 import { cancellation } from "../domain/shipment.ts";
@@ -26,7 +26,7 @@ export function cancelShipment(logistics: LogisticsContext): ServiceImpl<typeof 
   return async (request, context) => {
     const { tenant } = principalOf(context);
     const call: Call = { tenant, method, requestId: requestIdOf(request, context), request, clock };
-    const answered = await answerUnder(logistics, call);
+    const answered = await storedResponse(db, call);
     if (answered) {
       return answered;
     }
@@ -50,17 +50,4 @@ export function cancelShipment(logistics: LogisticsContext): ServiceImpl<typeof 
       return toShipmentMessage(shipment);
     });
   };
-}
-
-/** What was answered under the request's key before; a key of another request is refused before anything is done. */
-async function answerUnder({ db }: LogisticsContext, call: Call) {
-  const nothingYet = new Error("nothing was answered under this key");
-  try {
-    return await idempotent(db, call, () => Promise.reject(nothingYet));
-  } catch (error) {
-    if (error === nothingYet) {
-      return undefined;
-    }
-    throw error;
-  }
 }

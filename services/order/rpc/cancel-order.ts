@@ -1,7 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
-import { idempotent } from "../../runtime/db/idempotency.ts";
+import { idempotent, storedResponse } from "../../runtime/db/idempotency.ts";
 import { requestIdOf } from "../../runtime/request-id.ts";
 import type { OrderContext } from "../context.ts";
 import { toOrderMessage } from "../messages.ts";
@@ -14,6 +14,10 @@ export function cancelOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
     const { tenant } = principalOf(context);
     const { name, etag, note } = request;
     const call = { tenant, method, requestId: requestIdOf(request, context), request, clock: ctx.clock };
+    const replayed = await storedResponse(ctx.db, call);
+    if (replayed !== undefined) {
+      return replayed;
+    }
     return cancelling(ctx, { name, etag, note, method: "CancelOrder" }, context, (cancel) =>
       idempotent(ctx.db, call, async (trx) => toOrderMessage(await cancel(trx))),
     );

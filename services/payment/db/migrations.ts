@@ -189,6 +189,18 @@ const paymentMismatches: Migration = {
   up: ({ schema }) => ensure(schema.alterTable("payments").addColumn("mismatch_message", longText)),
 };
 
+/** Callers' keys are unique over the methods: without the method's name, by which they began before. */
+const requestKeys: Migration = {
+  async up(kysely, dialect) {
+    const ignore = sql.raw(dialect === "sqlite" ? "or ignore" : "ignore");
+    for (const method of ["CapturePayment/", "VoidPayment/", "RefundPayment/"]) {
+      await sql`
+        update ${ignore} payment_operations set request_key = substr(request_key, ${method.length + 1})
+        where request_key like ${`${method}%`}`.execute(kysely);
+    }
+  },
+};
+
 /** In the order in which they were added; never renamed. */
 export const migrations = {
   ...outboxMigrations,
@@ -203,4 +215,5 @@ export const migrations = {
   "payment-0007d-callbacks-to-inbox": callbacksToInbox,
   "payment-0008d-operation-retention": operationRetention,
   "payment-0009o-mismatches": paymentMismatches,
+  "payment-0010b-request-keys": requestKeys,
 } satisfies Record<string, Migration>;

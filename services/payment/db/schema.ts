@@ -78,7 +78,7 @@ export interface PaymentOperationsTable extends DueColumns {
   refund_id: string | null;
   payment_token: string;
   message: string;
-  /** `CapturePayment/` and the caller's request id; null without one. */
+  /** The caller's request id; null without one. */
   request_key: string | null;
   request_hash: string;
   /** The answer in the binary format, committed with the effect. */

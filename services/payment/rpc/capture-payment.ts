@@ -16,7 +16,7 @@ export function capturePayment(payments: PaymentContext): ServiceImpl<typeof Pay
   return (request, context) => {
     const { tenant } = principalOf(context);
     const { capturePayment: method } = PaymentService.method;
-    return fulfil(payments, { tenant, method, request, context }, (trx, file, caller) => {
+    return fulfil(payments, { tenant, method, kind: "CAPTURE", request, context }, (trx, file, caller) => {
       const available = availableToCapture(file);
       const wanted = parseAmount(request.amount, file.payment) ?? available;
       if (wanted > available || wanted === 0n) {

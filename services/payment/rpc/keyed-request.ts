@@ -2,12 +2,13 @@ import { type DescMethod, fromBinary, type MessageShape } from "@bufbuild/protob
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Transaction } from "kysely";
 import { type Payment as PaymentMessage, PaymentSchema } from "../../../gen/docket/payment/v1/payment_pb.js";
+import { idempotencyKeyReused } from "../../runtime/db/idempotency.ts";
 import { hashRequest } from "../../runtime/db/request-hash.ts";
-import { alreadyExists } from "../../runtime/errors.ts";
+import { isUniqueViolation } from "../../runtime/db/sql.ts";
 import { requestIdOf } from "../../runtime/request-id.ts";
 import type { PaymentContext } from "../context.ts";
 import type { PaymentDatabase } from "../db/schema.ts";
-import type { Operation } from "../domain/operation.ts";
+import type { Operation, OperationKind } from "../domain/operation.ts";
 import { type Payment, paymentName } from "../domain/payment.ts";
 import { paymentNotFound, providerRefused } from "../errors.ts";
 import { paymentKeyOf } from "../messages.ts";
@@ -20,6 +21,7 @@ import { lockPayment } from "../store/payments.ts";
 export interface KeyedRequest {
   readonly tenant: string;
   readonly method: DescMethod;
+  readonly kind: OperationKind;
   readonly request: MessageShape<DescMethod["input"]> & { readonly name: string; readonly requestId: string };
   readonly context: HandlerContext;
 }
@@ -37,7 +39,7 @@ export async function fulfil(
 ): Promise<PaymentMessage> {
   const { db } = context;
   const caller = callerKeyOf(keyed);
-  const { file, operation } = await db.transaction(
+  const write = db.transaction(
     async (trx): Promise<Begun> => {
       const payment = await lockPayment(trx, db.dialect, paymentKeyOf(keyed.tenant, keyed.request.name));
       if (payment === undefined) {
@@ -45,16 +47,23 @@ export async function fulfil(
       }
       const file = await loadFile(trx, payment);
       const earlier = caller && (await findKeyedOperation(trx, keyed.tenant, caller.requestKey));
-      if (earlier === undefined) {
+      if (caller === undefined || earlier === undefined) {
         return begin(trx, file, caller);
       }
-      if (earlier.requestHash !== caller?.requestHash) {
-        throw keyReused(keyed.request.requestId);
+      if (earlier.operation.kind !== keyed.kind || earlier.requestHash !== caller.requestHash) {
+        throw idempotencyKeyReused(caller.requestKey);
       }
       return { file, operation: earlier.operation };
     },
     { signal: keyed.context.signal },
   );
+  const { file, operation } = await write.catch(async (error: unknown) => {
+    // Only another payment's operation under the same key can be written in between: this payment is locked.
+    if (caller && isUniqueViolation(error) && (await findKeyedOperation(db.kysely, keyed.tenant, caller.requestKey))) {
+      throw idempotencyKeyReused(caller.requestKey);
+    }
+    throw error;
+  });
   if (operation.state === "PENDING") {
     await performOperation(context, file, operation);
   }
@@ -81,13 +90,5 @@ async function readAnswer({ db }: PaymentContext, payment: Payment, { id }: Oper
 
 function callerKeyOf({ method, request, context }: KeyedRequest): CallerKey | undefined {
   const key = requestIdOf(request, context);
-  return key && { requestKey: `${method.name}/${key.id}`, requestHash: hashRequest(method.input, request, key.caller) };
-}
-
-function keyReused(requestId: string) {
-  return alreadyExists(
-    "IDEMPOTENCY_KEY_REUSED",
-    "the key was used for another request or by another caller; use a new one for this request",
-    { request_id: requestId },
-  );
+  return key && { requestKey: key.id, requestHash: hashRequest(method.input, request, key.caller) };
 }

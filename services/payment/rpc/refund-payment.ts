@@ -17,7 +17,7 @@ export function refundPayment(payments: PaymentContext): ServiceImpl<typeof Paym
   return (request, context) => {
     const { tenant } = principalOf(context);
     const { refundPayment: method } = PaymentService.method;
-    return fulfil(payments, { tenant, method, request, context }, async (trx, file, caller) => {
+    return fulfil(payments, { tenant, method, kind: "REFUND", request, context }, async (trx, file, caller) => {
       const { payment, refunds } = file;
       if (!allowedActions(paymentState(payment)).includes("refund")) {
         throw illegalState(payment, "refund");

@@ -13,7 +13,7 @@ export function voidPayment(payments: PaymentContext): ServiceImpl<typeof Paymen
   return (request, context) => {
     const { tenant } = principalOf(context);
     const { voidPayment: method } = PaymentService.method;
-    return fulfil(payments, { tenant, method, request, context }, (trx, file, caller) => {
+    return fulfil(payments, { tenant, method, kind: "VOID", request, context }, (trx, file, caller) => {
       const { payment, operations } = file;
       if (!allowedActions(paymentState(payment)).includes("void")) {
         throw illegalState(payment, "void");

@@ -1,10 +1,15 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type DescMethodUnary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "@jest/globals";
 import type { Transaction } from "kysely";
 import { OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
-import { CreateOrderRequestSchema, OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
+import {
+  CancelOrderRequestSchema,
+  CreateOrderRequestSchema,
+  OrderService,
+} from "../../../gen/docket/order/v1/order_service_pb.js";
 import { RetryInfoSchema } from "../../../gen/google/rpc/error_details_pb.js";
+import { systemClock } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
 import { startCutProxy } from "../testing/cut-proxy.ts";
 import { describeEachDatabase, describeMariadb, type OpenTestDatabase } from "../testing/databases.ts";
@@ -129,6 +134,62 @@ describeEachDatabase("a mutation with a key", (open, dialect) => {
     expect(reasonOf(refused)).toBe("IDEMPOTENCY_KEY_REUSED");
     expect(await run(db, { requestId: "k", caller: "api_key:apiKeys/1" })).toEqual(first);
     expect(await countEffects(db)).toBe(1);
+  });
+
+  test("is refused for another method, also when both are called at once", async () => {
+    await using db = await openEffects(open, { maxConnections: 20 });
+    const call = (method: DescMethodUnary<typeof CancelOrderRequestSchema, typeof OrderSchema>, requestId: string) => {
+      const request = create(CancelOrderRequestSchema, { name: "orders/1", requestId });
+      return idempotent(
+        db,
+        { tenant: "t", method, requestId: { id: requestId, caller: "c" }, request, clock: systemClock },
+        effect,
+      );
+    };
+    const cancel = OrderService.method.cancelOrder;
+    const hold = { ...OrderService.method.cancelOrder, name: "HoldOrder" };
+    await call(hold, "k");
+    await expect(call(cancel, "k")).rejects.toMatchObject({ code: Code.AlreadyExists });
+    expect(await countEffects(db)).toBe(1);
+
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, i) => call(i % 2 ? hold : cancel, "at-once")),
+    );
+    expect(await countEffects(db)).toBe(2);
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(10);
+  });
+
+  test("of before keys were unique over methods keeps its first response", async () => {
+    await using db = await open<Tables>();
+    const { "idempotency-0002b-key-of-one-method": later, ...first } = idempotencyMigrations;
+    await migrate(db, first);
+    const row = { tenant_id: "t", request_hash: "h", response: Buffer.from("r") };
+    const methods = [
+      ["b", 2],
+      ["a", 3],
+      ["c", 1],
+    ] as const;
+    for (const [method, created_at] of methods) {
+      await db.kysely
+        .insertInto("idempotency_keys")
+        .values({ ...row, method, created_at, request_id: "k" })
+        .execute();
+    }
+    await db.kysely
+      .insertInto("idempotency_keys")
+      .values({ ...row, method: "a", created_at: 9, request_id: "l" })
+      .execute();
+    await migrate(db, idempotencyMigrations);
+    const left = await db.kysely
+      .selectFrom("idempotency_keys")
+      .select(["method", "request_id"])
+      .orderBy("request_id")
+      .execute();
+    expect(left).toEqual([
+      { method: "c", request_id: "k" },
+      { method: "a", request_id: "l" },
+    ]);
+    expect(later).toBeDefined();
   });
 
   test("leaves the key unused when it fails", async () => {

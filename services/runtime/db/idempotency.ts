@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type DescMessage, type DescMethod, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import type { Transaction } from "kysely";
+import type { ConnectError } from "@connectrpc/connect";
+import type { Kysely, Transaction } from "kysely";
 import type { Clock } from "../clock.ts";
 import { aborted, alreadyExists } from "../errors.ts";
 import type { RequestKey } from "../request-id.ts";
@@ -48,7 +49,44 @@ export const idempotencyMigrations: Readonly<Record<string, Migration>> = {
       await ensure(schema.createIndex("idempotency_keys_created_at").on("idempotency_keys").column("created_at"));
     },
   },
+  "idempotency-0002b-key-of-one-method": {
+    async up(kysely) {
+      await forgetReusedKeys(tablesOf<IdempotencyTables>(kysely));
+      const index = kysely.schema.createIndex("idempotency_keys_request").on("idempotency_keys").unique();
+      await ensure(index.columns(["tenant_id", "request_id"]));
+    },
+  },
 };
+
+/** Keeps only the first use of keys that were used for several methods. */
+async function forgetReusedKeys(kysely: Kysely<IdempotencyTables>): Promise<void> {
+  const reused = await kysely
+    .selectFrom("idempotency_keys")
+    .select(["tenant_id", "request_id"])
+    .groupBy(["tenant_id", "request_id"])
+    .having((eb) => eb(eb.fn.countAll(), ">", 1))
+    .execute();
+  for (const { tenant_id, request_id } of reused) {
+    const uses = await kysely
+      .selectFrom("idempotency_keys")
+      .select("method")
+      .where("tenant_id", "=", tenant_id)
+      .where("request_id", "=", request_id)
+      .orderBy("created_at")
+      .orderBy("method")
+      .execute();
+    await kysely
+      .deleteFrom("idempotency_keys")
+      .where("tenant_id", "=", tenant_id)
+      .where("request_id", "=", request_id)
+      .where(
+        "method",
+        "in",
+        uses.slice(1).map(({ method }) => method),
+      )
+      .execute();
+  }
+}
 
 /** A mutation to be carried out at most once. */
 export interface IdempotentCall<Input extends DescMessage, Output extends DescMessage> {
@@ -76,7 +114,8 @@ const LOOKUP_PAUSE_MS = 200;
  * lost, the key is looked up, so that a mutation with a key is never carried out twice and never reported lost when it
  * took place.
  *
- * @throws ConnectError ALREADY_EXISTS, reason IDEMPOTENCY_KEY_REUSED, when the key stands for another request or caller;
+ * @throws ConnectError ALREADY_EXISTS, reason IDEMPOTENCY_KEY_REUSED, when the key belongs to another caller or to another
+ *   request, of any method;
  *   ABORTED, reason REQUEST_IN_PROGRESS, with RetryInfo, when the other call takes longer than a lock is waited for.
  */
 export async function idempotent<DB extends IdempotencyTables, Input extends DescMessage, Output extends DescMessage>(
@@ -88,13 +127,7 @@ export async function idempotent<DB extends IdempotencyTables, Input extends Des
   if (requestId === undefined) {
     return db.transaction(fn, { signal });
   }
-  const claim: Claim = {
-    tenant_id: call.tenant,
-    method: `${call.method.parent.typeName}/${call.method.name}`,
-    request_id: requestId.id,
-    request_hash: hashRequest(call.method.input, call.request, requestId.caller),
-    created_at: call.clock.now().getTime(),
-  };
+  const claim = claimOf(call, requestId);
   const carryOut = async (trx: Transaction<DB>) => {
     const stored = await takeKey(trx, claim);
     if (stored) {
@@ -114,6 +147,24 @@ export async function idempotent<DB extends IdempotencyTables, Input extends Des
     }
     await sleep(LOOKUP_PAUSE_MS * lookup, undefined, { signal });
   }
+}
+
+/**
+ * The response that is stored under the call's key, undefined where there is none. For mutations that do something before
+ * their transaction: a replay and a key of another request are recognized before it.
+ *
+ * @throws ConnectError ALREADY_EXISTS, reason IDEMPOTENCY_KEY_REUSED, when the key belongs to another request
+ */
+export async function storedResponse<
+  DB extends IdempotencyTables,
+  Input extends DescMessage,
+  Output extends DescMessage,
+>(db: Database<DB>, call: IdempotentCall<Input, Output>): Promise<MessageShape<Output> | undefined> {
+  if (call.requestId === undefined) {
+    return undefined;
+  }
+  const stored = await findResponse(tablesOf<IdempotencyTables>(db.kysely), claimOf(call, call.requestId));
+  return stored && fromBinary(call.method.output, stored);
 }
 
 /** Callers may repeat a request for at least a day. */
@@ -156,7 +207,20 @@ export async function deleteIdempotencyKeys<DB extends IdempotencyTables>(
 
 type Claim = Omit<IdempotencyKeysTable, "response">;
 
-/** Makes the key this transaction's own, or returns the response that stands under it. */
+function claimOf<Input extends DescMessage, Output extends DescMessage>(
+  { tenant, method, request, clock }: IdempotentCall<Input, Output>,
+  requestId: RequestKey,
+): Claim {
+  return {
+    tenant_id: tenant,
+    method: `${method.parent.typeName}/${method.name}`,
+    request_id: requestId.id,
+    request_hash: hashRequest(method.input, request, requestId.caller),
+    created_at: clock.now().getTime(),
+  };
+}
+
+/** Makes the key this transaction's own, or returns the response that is stored under it. */
 async function takeKey(trx: AnyTransaction, claim: Claim): Promise<Uint8Array | undefined> {
   const kysely = withTables<IdempotencyTables>(trx);
   try {
@@ -166,24 +230,26 @@ async function takeKey(trx: AnyTransaction, claim: Claim): Promise<Uint8Array | 
   } catch (error) {
     throw isLockTimeout(error) ? inProgress() : error;
   }
+  const response = await findResponse(kysely, claim);
+  if (response === undefined) {
+    throw inProgress();
+  }
+  return response;
+}
+
+/** The response under the key, whichever method it was used for; undefined while there is none. */
+async function findResponse(kysely: Kysely<IdempotencyTables>, claim: Claim): Promise<Uint8Array | undefined> {
   const row = await kysely
     .selectFrom("idempotency_keys")
-    .select(["request_hash", "response"])
+    .select(["method", "request_hash", "response"])
     .where("tenant_id", "=", claim.tenant_id)
-    .where("method", "=", claim.method)
     .where("request_id", "=", claim.request_id)
     .executeTakeFirst();
   if (!row?.response) {
-    throw inProgress();
+    return undefined;
   }
-  if (row.request_hash !== claim.request_hash) {
-    throw alreadyExists(
-      "IDEMPOTENCY_KEY_REUSED",
-      "the key was used for another request or by another caller; use a new one for this request",
-      {
-        request_id: claim.request_id,
-      },
-    );
+  if (row.method !== claim.method || row.request_hash !== claim.request_hash) {
+    throw idempotencyKeyReused(claim.request_id);
   }
   return row.response;
 }
@@ -196,6 +262,15 @@ async function storeResponse(trx: AnyTransaction, claim: Claim, response: Uint8A
     .where("method", "=", claim.method)
     .where("request_id", "=", claim.request_id)
     .execute();
+}
+
+/** The key belongs to another request, of the same method or of another one. */
+export function idempotencyKeyReused(requestId: string): ConnectError {
+  return alreadyExists(
+    "IDEMPOTENCY_KEY_REUSED",
+    "the key was used for another request or by another caller; use a new one for this request",
+    { request_id: requestId },
+  );
 }
 
 function inProgress() {
