@@ -10,7 +10,7 @@ import { cancelling } from "./cancellation.ts";
 /** Cancels an order at any stage at which nothing of it is under way; see {@link cancelling}. */
 export function cancelOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["cancelOrder"] {
   const method = OrderService.method.cancelOrder;
-  return (request, context) => {
+  return async (request, context) => {
     const { tenant } = principalOf(context);
     const { name, etag, note } = request;
     const call = { tenant, method, requestId: requestIdOf(request, context), request, clock: ctx.clock };
