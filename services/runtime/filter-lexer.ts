@@ -13,8 +13,13 @@ export interface Token {
 }
 
 const MAX_FILTER_LENGTH = 4096;
-/** Databases try all ways to lay out the text between wildcards. */
-const MAX_WILDCARDS = 8;
+/**
+ * Databases try every way to lay out the text between wildcards, on every row: the cost of a value grows with the power of
+ * its inner ones. Two are a prefix, a suffix or a text within.
+ */
+const MAX_WILDCARDS = 2;
+/** Each value with wildcards is one search through the text of a row. */
+const MAX_PATTERNS = 8;
 
 const KEYWORDS = new Set(["AND", "OR", "NOT"]);
 const COMPARATORS = /(?:<=|>=|!=|[=<>:])/y;
@@ -39,6 +44,7 @@ export function tokenizeFilter(filter: string): Token[] {
   /** For each open parenthesis whether it holds values, `state = (A OR B)`, rather than an expression. */
   const groups: boolean[] = [];
   let at = 0;
+  let patterns = 0;
 
   const match = (pattern: RegExp): string | undefined => {
     pattern.lastIndex = at;
@@ -46,7 +52,11 @@ export function tokenizeFilter(filter: string): Token[] {
   };
   const add = (kind: Token["kind"], text: string, parts: readonly string[] = []) => {
     if (parts.length > MAX_WILDCARDS + 1) {
-      filterError(filter, at, `more than ${MAX_WILDCARDS} wildcards`);
+      filterError(filter, at, `more than ${MAX_WILDCARDS} wildcards in a value`);
+    }
+    patterns += parts.length > 1 ? 1 : 0;
+    if (patterns > MAX_PATTERNS) {
+      filterError(filter, at, `more than ${MAX_PATTERNS} values with wildcards`);
     }
     tokens.push({ kind, text, at, parts });
     at += text.length;
