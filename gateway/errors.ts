@@ -58,9 +58,12 @@ export function isGatewayError(error: ConnectError): boolean {
   return overrides.has(error);
 }
 
-/** An error of the gateway as RPC has it: its details are of REST. Any other error as it is. */
+/** An error of the gateway as RPC has it: its details are of REST, and HTTP/2 forbids `Connection`. Any other error as it is. */
 export function withoutDetails(error: ConnectError): ConnectError {
-  return isGatewayError(error) ? new ConnectError(error.rawMessage, error.code, error.metadata) : error;
+  if (!isGatewayError(error)) return error;
+  const plain = new ConnectError(error.rawMessage, error.code, error.metadata);
+  plain.metadata.delete("connection");
+  return plain;
 }
 
 /** How many violations are told at most: a body of nonsense must not be answered with more of it. */

@@ -1,11 +1,21 @@
 import { randomBytes } from "node:crypto";
+import { connect, createServer as createHttp2Server } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { WebSocket } from "ws";
 import { createDecodeBudget } from "../decode-budget.ts";
+import { createHttpHandler } from "../http-server.ts";
 import { rawRequest } from "../testing/raw-request.ts";
-import { startUnwatchedServer, type TestServer, testMessage, testRegistry } from "../testing/test-api.ts";
+import {
+  echoMethods,
+  startUnwatchedServer,
+  type TestServer,
+  testMessage,
+  testRegistry,
+  testSpec,
+} from "../testing/test-api.ts";
 
 const maxElements = 1000;
 const everything = testMessage("Everything");
@@ -189,6 +199,36 @@ describe("a body that is compressed further than data are", () => {
 
     expect(status).toBe(200);
   });
+});
+
+test("is RESOURCE_EXHAUSTED for gRPC over HTTP/2, which forbids the Connection header of HTTP/1", async () => {
+  const server = createHttp2Server(
+    createHttpHandler({ specs: [testSpec("Echo", echoMethods())], registry: testRegistry }),
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const stream = session.request({
+    ":method": "POST",
+    ":path": rpc,
+    "content-type": "application/grpc",
+    "grpc-encoding": "gzip",
+    te: "trailers",
+  });
+  const large = toBinary(everything, create(everything, { stringField: "x".repeat(1024 * 1024) } as never));
+  const status = new Promise((resolve, reject) => {
+    stream.on("response", (headers) => headers["grpc-status"] !== undefined && resolve(headers["grpc-status"]));
+    stream.on("trailers", (trailers) => resolve(trailers["grpc-status"]));
+    stream.on("error", reject);
+  });
+  stream.resume();
+  stream.end(envelopeOf(gzipSync(large), 1));
+
+  try {
+    expect(await status).toBe("8");
+  } finally {
+    session.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  }
 });
 
 describe("integers of a million digits", () => {
