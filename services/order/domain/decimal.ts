@@ -4,9 +4,9 @@ export interface Decimal {
   readonly denominator: bigint;
 }
 
-/** Parses `0.15`, `1`, `1.000`: digits, and optionally a point and at most six more. Undefined for anything else. */
+/** Parses `0.15`, `1`, `1.000`: at most 19 digits, and optionally a point and at most six more. Undefined for anything else. */
 export function parseDecimal(text: string): Decimal | undefined {
-  const match = /^(\d+)(?:\.(\d{1,6}))?$/.exec(text);
+  const match = /^(\d{1,19})(?:\.(\d{1,6}))?$/.exec(text);
   if (match === null) {
     return undefined;
   }

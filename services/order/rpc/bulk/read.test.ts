@@ -214,6 +214,6 @@ describe("NDJSON", () => {
 
   test("passes over a line that is far too long", async () => {
     const file = `{"externalId":"A"}\n{"note":"${"x".repeat(5 * 1024 * 1024)}"}\n{"externalId":"B"}\n`;
-    expect(await ndjson(file, 65_536)).toEqual(["1 A 1", "2 : is longer than 4194304 bytes", "3 B 1"]);
+    expect(await ndjson(file, 65_536)).toEqual(["1 A 1", "2 : is longer than 524288 bytes", "3 B 1"]);
   });
 });
