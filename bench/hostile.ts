@@ -89,20 +89,28 @@ async function measure(name: string): Promise<Cost> {
   let liveMs = 0;
   let peak = before;
   const stopped = new AbortController();
-  const watching = (async () => {
+  const repeat = async (look: () => Promise<void>) => {
     while (!stopped.signal.aborted && server.isAlive()) {
+      await look();
+      await sleep(10);
+    }
+  };
+  const watching = [
+    repeat(async () => {
       const began = performance.now();
       await fetch(`${server.opsUrl}/live`, { signal: AbortSignal.timeout(120_000) }).catch(() => undefined);
       liveMs = Math.max(liveMs, performance.now() - began);
-      peak = Math.max(peak, await memory(server.pid, "VmHWM").then((most) => most || peak));
-      await sleep(10);
-    }
-  })();
+    }),
+    repeat(async () => {
+      // A process that has ended has no account any more.
+      peak = Math.max(peak, (await memory(server.pid, "VmHWM")) || peak);
+    }),
+  ];
   const outcome = await attack(server);
   await sleep(1000);
   const alive = server.isAlive();
   stopped.abort();
-  await watching;
+  await Promise.all(watching);
   return { attack: name, outcome, liveMs, grownMiB: peak - before, alive };
 }
 
