@@ -59,7 +59,8 @@ export const attacks: Readonly<Record<string, Attack>> = {
       "POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 3000000\r\n\r\n";
     let cut = 0;
     const sockets = range(150).map(() => {
-      const socket = connect(Number(new URL(httpUrl).port), "127.0.0.1", () => socket.write(head));
+      const socket = connect(Number(new URL(httpUrl).port), "127.0.0.1");
+      socket.write(head);
       socket.on("error", () => undefined).on("close", () => (cut += 1));
       return socket.resume();
     });
@@ -112,8 +113,10 @@ export const attacks: Readonly<Record<string, Attack>> = {
     return `${refused} refused or ended`;
   },
   "an import of 100,000 rows in gzip": (target) => {
-    const rows = "1,X,1,c,N,L,C,DE\n".repeat(100_000);
-    const body = gzipSync(`external_id,sku,quantity,customer_id,recipient,address_line,locality,region_code\n${rows}`);
+    const rows = "EUR,c,N,L,C,DE,X,1\n".repeat(100_000);
+    const body = gzipSync(
+      `currency_code,customer_id,recipient,address_lines,locality,region_code,sku,quantity\n${rows}`,
+    );
     return post(target, "/v1/orders:import", body, {
       ...withKey(target),
       "content-type": "text/csv",

@@ -13,7 +13,7 @@ import { describeMachine, keepResult } from "./measure.ts";
  *
  *     make bench-hostile FLAGS="--checkout ../docket-before --label before"
  *
- * `--checkout` is another checkout of Docket with its packages installed; `--label` names the file in results/.
+ * `--only` takes the attacks whose names contain a text, and keeps no result. `--checkout` is another checkout of Docket with its packages installed; `--label` names the file in results/.
  */
 const textOption = (name: string, fallback: string): string => {
   const at = process.argv.indexOf(`--${name}`);
@@ -21,6 +21,7 @@ const textOption = (name: string, fallback: string): string => {
 };
 const checkout = resolve(textOption("checkout", join(import.meta.dirname, "..")));
 const label = textOption("label", "after");
+const only = textOption("only", "");
 
 interface Cost {
   readonly attack: string;
@@ -116,7 +117,7 @@ async function measure(name: string): Promise<Cost> {
 
 const machine = await describeMachine(["@grpc/grpc-js", "@connectrpc/connect-node"]);
 const costs: Cost[] = [];
-for (const name of Object.keys(attacks)) {
+for (const name of Object.keys(attacks).filter((each) => each.includes(only))) {
   const cost = await measure(name);
   costs.push(cost);
   const { outcome, liveMs, grownMiB, alive } = cost;
@@ -124,4 +125,4 @@ for (const name of Object.keys(attacks)) {
     `| ${name} | ${outcome} | ${liveMs.toFixed(0)} ms | ${grownMiB.toFixed(0)} MiB | ${alive ? "lives" : "ended"} |`,
   );
 }
-await keepResult(`hostile-${label}`, { machine, costs });
+if (only === "") await keepResult(`hostile-${label}`, { machine, costs });
