@@ -3,8 +3,9 @@ import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { create, type DescField, ScalarType } from "@bufbuild/protobuf";
 import { HttpBodySchema } from "../gen/google/api/httpbody_pb.js";
 import { invalidRequest, type Violation } from "./errors.ts";
-import { containerOf, type Fields, isFieldPath, resolveFieldPath } from "./field-path.ts";
+import { containerOf, type Fields, isFieldPath } from "./field-path.ts";
 import { bindQuery } from "./query.ts";
+import { resolveParameter } from "./query-name.ts";
 import { decodeQuery } from "./unescape.ts";
 
 /** One part of `multipart/form-data`. */
@@ -94,7 +95,7 @@ export function bindForm(desc: DescMessage, parts: readonly FormPart[], lenient:
   const violations: Violation[] = [];
   const pairs: string[] = [];
   for (const part of parts) {
-    const path = resolveFieldPath(desc, part.name.split("."));
+    const path = resolveParameter(desc, part.name).path;
     if (isFieldPath(path) && takesBytes(path.leaf)) {
       const found = containerOf(message, path);
       if ("container" in found) setBytes(found.container, path.leaf, part);

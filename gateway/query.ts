@@ -8,10 +8,10 @@ import {
   hasJsonForm,
   isFieldPath,
   maxPathLength,
-  resolveFieldPath,
   setFromJson,
 } from "./field-path.ts";
 import { parseMask } from "./patch-mask.ts";
+import { resolveParameter } from "./query-name.ts";
 import { parseText } from "./text-value.ts";
 import { decodeQuery } from "./unescape.ts";
 
@@ -66,10 +66,9 @@ function bindParameter(
   rules: QueryRules,
   seen: Set<string>,
 ): Violation | undefined {
-  const { names, key } = splitName(name);
-  const path = resolveFieldPath(rules.root, names);
+  const { path, key, length } = resolveParameter(rules.root, name);
   if (!isFieldPath(path)) {
-    return rules.allowed?.has(name) === true || (rules.ignoreUnknown && names.length <= maxPathLength)
+    return rules.allowed?.has(name) === true || (rules.ignoreUnknown && length <= maxPathLength)
       ? undefined
       : { field: name, description: `unknown query parameter: ${path.description}` };
   }
@@ -99,13 +98,6 @@ function bindParameter(
     return fail(`${JSON.stringify(text.slice(0, 40))} is not valid: ${reason(error)}`);
   }
   return undefined;
-}
-
-/** `labels[a.b]` → names `labels`, key `a.b`; `a.b` → names `a`, `b`. */
-function splitName(name: string): { names: string[]; key: string | undefined } {
-  const open = name.indexOf("[");
-  if (open === -1 || !name.endsWith("]")) return { names: name.split("."), key: undefined };
-  return { names: name.slice(0, open).split("."), key: name.slice(open + 1, -1) };
 }
 
 function parameterValue(

@@ -28,7 +28,9 @@ const bad: [template: string, column: number, reason: string][] = [
   ["/{a=}", 5, `expected a segment, got "}"`],
   ["/{a", 4, `expected "}", got the end`],
   ["/a}", 3, `unexpected "}"`],
-  ["/a=b", 3, `unexpected "="`],
+  ["/{a=b=}c", 8, `unexpected "c"`],
+  ["/{=a}", 3, `expected a field path, got "="`],
+  ["/a:=/b", 5, `unexpected "/"`],
   ["/a:", 4, "expected a verb, got the end"],
   ["/a:b/c", 5, `unexpected "/"`],
   ["/:a", 2, `expected a segment, got ":"`],
@@ -77,6 +79,21 @@ describe("parseTemplate", () => {
 
   test("should decode literals", () => {
     expect(parseTemplate("/a%20b").segments).toEqual([{ kind: "literal", text: "a b" }]);
+  });
+
+  test.each([
+    ["/a=b", ["a=b"], ""],
+    ["/=", ["="], ""],
+    ["/x/=a=%3D=b", ["x", "=a===b"], ""],
+    ["/{name=k=v/*}", ["k=v", "*"], ""],
+    ["/{name==}/=", ["=", "="], ""],
+    ["/a:b=c", ["a"], "b=c"],
+  ])("should take = in literals: %s", (template, segments, verb) => {
+    const parsed = parseTemplate(template);
+    expect(parsed.segments.map((segment) => (segment.kind === "literal" ? segment.text : segment.kind))).toEqual(
+      segments,
+    );
+    expect(parsed.verb).toBe(verb);
   });
 
   test("should take a variable that ends in ** as open-ended", () => {

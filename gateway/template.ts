@@ -75,8 +75,8 @@ export function parseTemplate(source: string): Template {
         segments.push({ kind: token.kind });
         return;
       case "text":
-        position += 1;
-        segments.push({ kind: "literal", text: decodeLiteral(source, token) });
+      case "=":
+        segments.push({ kind: "literal", text: takeLiteral() });
         return;
       case "{":
         if (inVariable) throw fail(token, "a variable cannot be inside a variable");
@@ -85,6 +85,17 @@ export function parseTemplate(source: string): Template {
       default:
         throw fail(token, `expected a segment, got ${describe(token)}`);
     }
+  };
+
+  /** Apart from where a variable's template begins, "=" is a character like any other. */
+  const takeLiteral = (): string => {
+    const first = peek();
+    let text = "";
+    for (let token = first; token.kind === "text" || token.kind === "="; token = peek()) {
+      text += token.text;
+      position += 1;
+    }
+    return decodeLiteral(source, first.column, text);
   };
 
   const parseVariable = (): void => {
@@ -116,7 +127,9 @@ export function parseTemplate(source: string): Template {
     let verb = "";
     while (peek().kind === ":") {
       verb += take(":", `":"`).text;
-      verb += decodeLiteral(source, take("text", "a verb"));
+      const token = peek();
+      if (token.kind !== "text" && token.kind !== "=") throw fail(token, `expected a verb, got ${describe(token)}`);
+      verb += takeLiteral();
     }
     return verb.slice(1);
   };
@@ -141,11 +154,11 @@ function parseFieldPath(source: string, token: Token): string[] {
   return names;
 }
 
-function decodeLiteral(source: string, token: Token): string {
+function decodeLiteral(source: string, column: number, text: string): string {
   try {
-    return decodeURIComponent(token.text);
+    return decodeURIComponent(text);
   } catch {
-    throw new TemplateError(source, token.column, "malformed percent-encoding");
+    throw new TemplateError(source, column, "malformed percent-encoding");
   }
 }
 

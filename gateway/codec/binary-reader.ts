@@ -1,4 +1,4 @@
-import { type DescField, type DescMessage, fromBinary, type Message, ScalarType } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
 import { assertBinaryElements } from "./binary-elements.ts";
 import { input, inputs, useInput } from "./binary-input.ts";
 import {
@@ -14,9 +14,10 @@ import {
   unwrapped,
   zeroOf,
 } from "./compile.ts";
+import { readProtoBinary } from "./proto-binary.ts";
 import { tagOf, wireTypeOf } from "./wire-type.ts";
 
-/** Reads one message type from the wire. Equal to `fromBinary` in result and in acceptance. */
+/** Reads one message type from the wire. Equal to `readProtoBinary` in result and in acceptance. */
 export type BinaryRead = (bytes: Uint8Array) => Message;
 
 type Read = (position: number, end: number, depth: number) => unknown;
@@ -35,7 +36,7 @@ export function binaryReader(desc: DescMessage, options: { readonly maxElements?
       useInput(bytes);
       return reader.call(0, bytes.length, 1) as Message;
     } catch {
-      return fromBinary(desc, bytes);
+      return readProtoBinary(desc, bytes);
     }
   };
 }

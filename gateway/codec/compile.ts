@@ -13,14 +13,15 @@ export const bail: unique symbol = Symbol("left to the library");
 export const recursionLimit = 100;
 
 /**
- * True for messages whose fields the written functions know: proto3, and no name that means something on every object.
- * proto2 (groups, extensions, defaults) and editions are left to the library.
+ * True for messages whose fields the written functions know: proto3, no name that means something on every object, and
+ * no closed enum. proto2 (groups, extensions, defaults) and editions are left to the library.
  */
 export function isCompilable(desc: DescMessage): boolean {
   return (
     desc.file.edition === Edition.EDITION_PROTO3 &&
     desc.members.every((member) => isPlainName(member.localName)) &&
     desc.fields.every((field) => isPlainName(field.jsonName) && isPlainName(field.name)) &&
+    desc.fields.every((field) => field.enum?.open !== false) &&
     desc.fields.length < 400
   );
 }

@@ -12,6 +12,8 @@ export interface JsonRules {
   other(value: ExactJson, depth: number): JsonValue;
   /** False drops the field. */
   keeps(field: DescField | DescExtension, value: ExactJson): boolean;
+  /** False drops an element of a list or an entry of a map. */
+  keepsItem?(field: DescField | DescExtension, item: ExactJson): boolean;
   /** Looks at a Timestamp. @throws Error where it is wrong. */
   checkTime?(value: ExactJson): void;
 }
@@ -54,9 +56,11 @@ export function mapJson(desc: DescMessage, json: ExactJson, rules: JsonRules): J
       if (field.message !== undefined) return messageJson(field.message, inner, depth + 1);
       return field.scalar === undefined || inner === null ? other(inner, depth) : rules.scalar(field.scalar, inner);
     };
-    if (field.fieldKind === "list" && Array.isArray(value)) return value.map(single);
+    const kept = (inner: ExactJson): boolean => rules.keepsItem?.(field, inner) ?? true;
+    if (field.fieldKind === "list" && Array.isArray(value)) return value.filter(kept).map(single);
     if (field.fieldKind === "map" && isObject(value)) {
-      return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, single(inner)]));
+      const entries = Object.entries(value).filter(([, inner]) => kept(inner));
+      return Object.fromEntries(entries.map(([key, inner]) => [key, single(inner)]));
     }
     return field.fieldKind === "list" || field.fieldKind === "map" ? other(value, depth) : single(value);
   }

@@ -12,9 +12,11 @@ import {
   mergeFromJson,
   type Registry,
   ScalarType,
+  toBinary,
   toJson,
 } from "@bufbuild/protobuf";
 import { FieldBehavior, field_behavior } from "../../gen/google/api/field_behavior_pb.js";
+import { addUnknownNumbers, isUnknownNumber } from "./closed-enums.ts";
 import { recursionLimit } from "./compile.ts";
 import { type ExactJson, integerOf, isJsonNumber } from "./exact-json.ts";
 import { isObject, mapJson } from "./map-json.ts";
@@ -23,33 +25,55 @@ import { shortestFloat } from "./shortest-float.ts";
 
 /**
  * `fromJson` of the library, kept to the ProtoJSON specification where the library is not: 64-bit integers are exact,
- * times that do not exist are refused, `null` leaves a member of a oneof unset, and quoted numbers have JSON's grammar.
+ * times that do not exist are refused, `null` leaves a member of a oneof unset, quoted numbers have JSON's grammar, and
+ * unknown numbers of closed enums become unknown fields.
  *
  * @throws Error that says what is wrong.
  */
 export function readProtoJson(desc: DescMessage, json: JsonValue, options: Partial<JsonReadOptions> = {}): Message {
-  return fromJson(desc, toLibraryJson(desc, json, options.registry), options);
+  const { known, hasUnknownNumbers } = toLibraryJson(desc, json, options.registry);
+  const message = fromJson(desc, known, options);
+  if (!hasUnknownNumbers) return message;
+  addUnknownNumbers(desc, message, json, (any, { "@type": url, ...rest }) => {
+    const type = options.registry?.getMessage(String(url).slice(String(url).lastIndexOf("/") + 1));
+    if (type !== undefined)
+      Object.assign(any, { value: toBinary(type, readProtoJson(type, rest as JsonValue, options)) });
+  });
+  return message;
 }
 
-/** The same into a message that is there: repeated fields and maps grow. */
+/** The same into a message that is there: repeated fields and maps grow. Unknown numbers of closed enums are dropped. */
 export function mergeProtoJson(desc: DescMessage, target: Message, json: JsonValue): void {
-  mergeFromJson(desc, target, toLibraryJson(desc, json, undefined));
+  mergeFromJson(desc, target, toLibraryJson(desc, json, undefined).known);
 }
 
-/** JSON of a message in the form in which the library reads it right. */
-function toLibraryJson(desc: DescMessage, json: ExactJson, registry: Registry | undefined): JsonValue {
-  return mapJson(desc, json, {
+/** JSON of a message in the form in which the library reads it right, less unknown numbers of closed enums. */
+function toLibraryJson(
+  desc: DescMessage,
+  json: ExactJson,
+  registry: Registry | undefined,
+): { readonly known: JsonValue; readonly hasUnknownNumbers: boolean } {
+  let hasUnknownNumbers = false;
+  const isKnown = (field: DescField | DescExtension, value: ExactJson): boolean => {
+    if (field.kind === "extension" || !isUnknownNumber(field.enum, value)) return true;
+    hasUnknownNumbers = true;
+    return false;
+  };
+  const known = mapJson(desc, json, {
     registry,
     scalar: readScalar,
     other: plainJson,
+    keepsItem: isKnown,
     keeps(field, value) {
       if (field.fieldKind === "map" && isObject(value)) checkKeys(field.mapKey, value);
+      if (field.fieldKind === "enum" && !isKnown(field, value)) return false;
       return value !== null || field.oneof === undefined || hasNull(field);
     },
     checkTime(value) {
       if (typeof value === "string" && !isRealTime(value)) throw new Error(`${quoted(value)} does not exist`);
     },
   });
+  return { known, hasUnknownNumbers };
 }
 
 /** How {@link writeProtoJson} writes beside the options of `toJson`. */

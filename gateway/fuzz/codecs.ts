@@ -1,16 +1,10 @@
-import {
-  type DescMessage,
-  fromBinary,
-  type JsonReadOptions,
-  type Message,
-  type Registry,
-  toBinary,
-} from "@bufbuild/protobuf";
+import { type DescMessage, type JsonReadOptions, type Message, type Registry, toBinary } from "@bufbuild/protobuf";
 import { binaryReader } from "../codec/binary-reader.ts";
 import { binaryWriter } from "../codec/binary-writer.ts";
 import { parseExactJson } from "../codec/exact-json.ts";
 import { createJsonReader, type JsonRead } from "../codec/json-reader.ts";
 import { createJsonWriter } from "../codec/json-writer.ts";
+import { readProtoBinary } from "../codec/proto-binary.ts";
 import { readProtoJson, writeProtoJson } from "../codec/proto-json.ts";
 import { countKeys, countKeysInText } from "../duplicate-keys.ts";
 import type { Fields } from "../field-path.ts";
@@ -112,7 +106,7 @@ function compareBinaryWrite(desc: DescMessage, message: Message, same: Same): Ui
 
 function compareBinaryRead(desc: DescMessage, bytes: Uint8Array, same: Same): Message | undefined {
   const ours = (): Message => binaryReader(desc)(bytes);
-  return same("from binary", bytes, ours, () => fromBinary(desc, bytes)) as Message | undefined;
+  return same("from binary", bytes, ours, () => readProtoBinary(desc, bytes)) as Message | undefined;
 }
 
 function compareJsonWrite(random: Random, desc: DescMessage, message: Message, same: Same): string | undefined {
