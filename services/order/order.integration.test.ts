@@ -288,8 +288,8 @@ describeEachDatabase("the order service", (open) => {
     const { name } = await world.place({ fulfillment: 2 }, { wait });
     await world.payment.capture(`${name}/payments/1`, 1_500);
     expect((await world.reaches(name, "CONFIRMED")).paymentState).toBe(PaymentState.OVERPAID);
-    await world.payment.mismatch(`${name}/payments/1`, "the provider holds 700 captured minor units of USD");
-    expect((await world.reaches(name, "NEEDS_ATTENTION")).attentionMessage).toContain("700 captured");
+    await world.payment.mismatch(`${name}/payments/1`, "the provider holds 7.00 USD captured");
+    expect((await world.reaches(name, "NEEDS_ATTENTION")).attentionMessage).toContain("7.00 USD captured");
     await world.orders.cancelOrder({ name });
     await world.reaches(name, "CANCELLED");
     expect(world.payment.payments.get(`${name}/payments/1`)?.refundedAmount).toEqual(eur(1_500));

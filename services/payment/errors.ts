@@ -1,4 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
+import { amountText, decimalOf } from "../runtime/amount-text.ts";
 import {
   aborted,
   alreadyExists,
@@ -56,14 +57,19 @@ export function settling(payment: Payment): ConnectError {
   return refused("PAYMENT_SETTLING", payment, "whatever the payment holds is being given back");
 }
 
-/** More than there is. */
+/** More than there is. Metadata has the sums as decimals of `currency_code`. */
 export function tooMuch(
   reason: "CAPTURE_EXCEEDS_AUTHORIZED" | "REFUND_EXCEEDS_CAPTURED",
   payment: Payment,
   { wanted, available }: { wanted: bigint; available: bigint },
 ): ConnectError {
-  const text = `${wanted} minor units were asked for, ${available} are left`;
-  return refused(reason, payment, text, { wanted: `${wanted}`, available: `${available}` });
+  const { currency } = payment;
+  const text = `${amountText(currency, wanted)} was requested, ${amountText(currency, available)} is left`;
+  return refused(reason, payment, text, {
+    wanted: decimalOf(currency, wanted),
+    available: decimalOf(currency, available),
+    currency_code: currency,
+  });
 }
 
 /** The provider said no, in its words. */
@@ -73,9 +79,13 @@ export function providerRefused(payment: Payment, message: string): ConnectError
   });
 }
 
-/** Money that should go back did not: a person must look. */
+/** Money that should go back did not: a person must look. Metadata has the sum as a decimal of `currency_code`. */
 export function refundFailed(payment: Payment, left: bigint): ConnectError {
-  return refused("REFUND_FAILED", payment, `${left} minor units could not be refunded`, { left: `${left}` });
+  const { currency } = payment;
+  return refused("REFUND_FAILED", payment, `${amountText(currency, left)} could not be refunded`, {
+    left: decimalOf(currency, left),
+    currency_code: currency,
+  });
 }
 
 /** The provider holds money that cannot be refunded from here: a person must look. */

@@ -39,11 +39,11 @@ describeEachDatabase("the payment service", (open) => {
     const first = await it.payments.capturePayment({ name, amount: eur(4_000) });
     expect([first.state, cents(first.capturedAmount)]).toEqual([Payment_State.CAPTURED, 4_000]);
     await expect(it.payments.capturePayment({ name, amount: eur(6_001) })).rejects.toThrow(
-      "orders/o1/payments/1: 6001 minor units were asked for, 6000 are left",
+      "orders/o1/payments/1: 60.01 EUR was requested, 60.00 EUR is left",
     );
     const rest = await it.payments.capturePayment({ name });
     expect(cents(rest.capturedAmount)).toBe(10_000);
-    await expect(it.payments.capturePayment({ name })).rejects.toThrow("0 are left");
+    await expect(it.payments.capturePayment({ name })).rejects.toThrow("0.00 EUR is left");
     await until(() => it.events.length === 3);
     expect(names(it)).toEqual(["PaymentAuthorized", "PaymentCaptured", "PaymentCaptured"]);
     await it.audit();
@@ -105,10 +105,10 @@ describeEachDatabase("the payment service", (open) => {
     await until(isIn(it, Payment_State.CAPTURED));
     const first = await it.payments.refundPayment({ name, amount: eur(3_000), reason: "broken" });
     expect(first.refunds).toMatchObject([{ id: "1", state: Refund_State.PENDING, reason: "broken" }]);
-    await expect(it.payments.refundPayment({ name, amount: eur(7_001) })).rejects.toThrow("7000 are left");
+    await expect(it.payments.refundPayment({ name, amount: eur(7_001) })).rejects.toThrow("70.00 EUR is left");
     await it.payments.refundPayment({ name });
     await until(async () => cents((await it.get(name)).refundedAmount) === 10_000);
-    await expect(it.payments.refundPayment({ name })).rejects.toThrow("0 are left");
+    await expect(it.payments.refundPayment({ name })).rejects.toThrow("0.00 EUR is left");
     await until(() => it.events.length === 3);
     expect(names(it)).toEqual(["PaymentCaptured", "PaymentRefunded", "PaymentRefunded"]);
     await it.audit();

@@ -100,8 +100,8 @@ describeEachDatabase("settling a payment", (open) => {
     await using it = await start({ sandboxDelayMs: 0 });
     await it.open(name, "tok_refund_fails");
     await until(isIn(it, Payment_State.CAPTURED));
-    await expect(it.payments.settlePayment({ name })).rejects.toThrow("10000 minor units could not be refunded");
-    await expect(it.payments.settlePayment({ name })).rejects.toThrow("10000 minor units could not be refunded");
+    await expect(it.payments.settlePayment({ name })).rejects.toThrow("100.00 EUR could not be refunded");
+    await expect(it.payments.settlePayment({ name })).rejects.toThrow("100.00 EUR could not be refunded");
     expect((await it.get(name)).refunds).toHaveLength(1);
     await until(() => it.events.some((event) => event.name === "RefundFailed"));
     await it.audit();
@@ -113,7 +113,7 @@ describeEachDatabase("settling a payment", (open) => {
     await using it = await startPayments(url, {}, { providers: [provider] });
     await it.open(name, "", { provider: provider.name });
     control.refusesRefunds = true;
-    const refused = "10000 minor units could not be refunded";
+    const refused = "100.00 EUR could not be refunded";
     await expect(it.payments.settlePayment({ name, retryRefused: true })).rejects.toThrow(refused);
     await expect(it.payments.settlePayment({ name })).rejects.toThrow(refused);
     expect((await it.get(name)).refunds).toHaveLength(1);

@@ -35,7 +35,7 @@ function parsePrices(item: Item, path: string, violations: FieldViolation[]): Am
     if (amount === undefined) {
       violations.push({
         field,
-        description: "must be an amount of an ISO 4217 currency, not finer than its minor unit",
+        description: "must be an amount of an ISO 4217 currency, with no more decimals than the currency has",
       });
     } else if (amount.minor < 0n) {
       violations.push({ field, description: "must not be negative" });

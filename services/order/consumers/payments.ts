@@ -10,12 +10,12 @@ import {
   RefundFailedSchema,
 } from "../../../gen/docket/payment/v1/payment_events_pb.js";
 import type { Payment, Refund } from "../../../gen/docket/payment/v1/payment_pb.js";
+import { amountText } from "../../runtime/amount-text.ts";
 import type { BusEvent, EventBus } from "../../runtime/bus/event-bus.ts";
 import { type Consumer, createConsumer, on } from "../../runtime/inbox/consumer.ts";
 import { parseName } from "../../runtime/resource-name.ts";
 import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
-import { amountText } from "../domain/amount-text.ts";
 import type { Change } from "../domain/changes.ts";
 import { moneyChanged } from "../domain/money-changes.ts";
 import type { Order } from "../domain/order.ts";

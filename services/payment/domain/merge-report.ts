@@ -1,3 +1,4 @@
+import { amountText } from "../../runtime/amount-text.ts";
 import { type Movement, type MovementKind, type Payment, paymentState, type Refund, sumOf } from "./payment.ts";
 import type { ProviderReport, RefundReport } from "./provider-report.ts";
 import { mergeRefundState } from "./refund-state.ts";
@@ -51,7 +52,8 @@ export function mergeReport(
   const captured = max(payment.captured, report.captured);
   const refunded = sumOf(merged.filter((refund) => refund.state === "SUCCEEDED"));
   if (refunded > captured) {
-    return { kind: "early", problem: `refunded ${refunded} of ${captured} captured minor units` };
+    const text = (sum: bigint): string => amountText(payment.currency, sum);
+    return { kind: "early", problem: `${text(refunded)} refunded of ${text(captured)} captured` };
   }
   const next: Payment = {
     ...payment,
@@ -142,7 +144,8 @@ function mismatched(
   problem: string,
 ): MergeResult {
   const currency = amount?.currency ?? payment.currency;
-  const held = `the provider holds ${captured} captured and ${authorized} authorized minor units of ${currency}`;
+  const text = (sum: bigint): string => amountText(currency, sum);
+  const held = `the provider holds ${text(captured)} captured and ${text(authorized)} authorized`;
   const mismatch = captured > 0n || authorized > 0n ? first(payment.mismatch, `${problem}; ${held}`) : payment.mismatch;
   return { kind: "mismatch", problem, merged: compare(payment, refunds, { ...payment, mismatch }, refunds) };
 }
@@ -158,7 +161,8 @@ function mismatchOf(payment: Payment, report: ProviderReport): string | undefine
   }
   for (const sum of ["authorized", "captured"] as const) {
     if (report[sum] < 0n) {
-      return `${sum} ${report[sum]} of ${payment.amount} minor units`;
+      const { currency } = payment;
+      return `${amountText(currency, report[sum])} ${sum} of ${amountText(currency, payment.amount)}`;
     }
   }
   return undefined;
@@ -176,7 +180,8 @@ function mergeRefunds(
     if (known === undefined) {
       merged.push(foreignRefund(report, nowMs));
     } else if (known.amount !== report.amount.minor) {
-      return `refund ${known.id} is ${report.amount.minor}, expected ${known.amount} minor units`;
+      const { currency } = report.amount;
+      return `refund ${known.id} is ${amountText(currency, report.amount.minor)}, expected ${amountText(currency, known.amount)}`;
     } else {
       const next: Refund = {
         ...known,

@@ -71,7 +71,10 @@ function parse(payments: PaymentContext, request: OpenPaymentRequest): { terms: 
   const violations: FieldViolation[] = [];
   const amount = request.amount && parseMoney(request.amount);
   if (amount === undefined || amount.minor <= 0n) {
-    violations.push({ field: "amount", description: "must be more than 0 in whole minor units of a currency" });
+    violations.push({
+      field: "amount",
+      description: "must be more than 0 in an ISO 4217 currency, with no more decimals than the currency has",
+    });
   }
   const ttlMs = request.ttl ? durationMs(request.ttl) : DEFAULT_TTL_MS;
   if (!(ttlMs > 0 && ttlMs <= MAX_TTL_MS)) {

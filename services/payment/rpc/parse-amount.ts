@@ -10,7 +10,12 @@ export function parseAmount(money: Money | undefined, { currency }: Payment): bi
   }
   const amount = parseMoney(money);
   if (amount === undefined || amount.minor <= 0n) {
-    throw invalidArgument([{ field: "amount", description: "must be more than 0 in whole minor units of a currency" }]);
+    throw invalidArgument([
+      {
+        field: "amount",
+        description: "must be more than 0 in an ISO 4217 currency, with no more decimals than the currency has",
+      },
+    ]);
   }
   if (amount.currency !== currency) {
     throw invalidArgument([{ field: "amount.currency_code", description: `must be ${currency}, as the payment is` }]);

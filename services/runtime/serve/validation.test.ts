@@ -47,6 +47,9 @@ const file = fileDesc(
             field: [
               ruled("few", 1, Type.MESSAGE, Label.REPEATED, { type: { case: "repeated", value: { maxItems: 3n } } }),
               ruled("many", 2, Type.MESSAGE, Label.REPEATED, {}),
+              ruled("tenant", 3, Type.STRING, Label.OPTIONAL, {
+                type: { case: "string", value: { pattern: "^([a-z][a-z0-9-]{0,62})?$" } },
+              }),
             ],
           },
           {
@@ -139,4 +142,12 @@ test("a large invalid message is refused with its first violation alone", async 
   const error = await refusalOf(message);
 
   expect(violationsOf(error)).toMatchObject([{ field: "many[0].left" }]);
+});
+
+test("a value that does not match its pattern is refused in words", async () => {
+  const error = await refusalOf(Object.assign(create(requestSchema) as object, { tenant: "ACME!" }));
+
+  const description = "must be empty, or up to 63 lower-case letters, digits and hyphens, beginning with a letter";
+  expect(violationsOf(error)).toMatchObject([{ field: "tenant", description }]);
+  expect(error?.rawMessage).toBe(`tenant: ${description}`);
 });

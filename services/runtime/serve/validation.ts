@@ -3,6 +3,7 @@ import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Validator, type Violation } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
 import { type FieldViolation, invalidArgument } from "../errors.ts";
+import { ruleText } from "../rule-words.ts";
 import { isLargerThan } from "./message-size.ts";
 
 /** Up to this size, as {@link isLargerThan} counts, an invalid message is searched for all of its violations. */
@@ -67,10 +68,10 @@ function check({ first, all }: Validators, schema: DescMessage, message: Message
   }
 }
 
-function toFieldViolation({ field, message, ruleId }: Violation, isOnlyFirst: boolean): FieldViolation {
-  const description = message === "" ? ruleId : message;
+function toFieldViolation(violation: Violation, isOnlyFirst: boolean): FieldViolation {
+  const description = ruleText(violation);
   return {
-    field: pathToString(field),
+    field: pathToString(violation.field),
     description: isOnlyFirst ? `${description}; the request is too large to list what else is invalid` : description,
   };
 }

@@ -7,6 +7,7 @@ import { OrderSchema } from "../../../../gen/docket/order/v1/order_pb.js";
 import { type ImportFailure, ImportFailureSchema } from "../../../../gen/docket/order/v1/order_service_pb.js";
 import { principalOf } from "../../../runtime/context-values.ts";
 import { reasonOf } from "../../../runtime/errors.ts";
+import { ruleText } from "../../../runtime/rule-words.ts";
 import type { OrderContext } from "../../context.ts";
 import type { Violation } from "../../domain/pricing.ts";
 import { findOrdersByExternalId } from "../../store/orders.ts";
@@ -74,9 +75,7 @@ export function createImporter(
     const rule = checked.kind === "invalid" ? checked.violations[0] : undefined;
     const { draft, violations } = readDraft(record.order, ctx.config);
     const violation =
-      rule === undefined
-        ? violations[0]
-        : { field: pathToString(rule.field), description: rule.message || rule.ruleId };
+      rule === undefined ? violations[0] : { field: pathToString(rule.field), description: ruleText(rule) };
     if (violation !== undefined) {
       fail(record, violation);
       return [];

@@ -1,3 +1,4 @@
+import { amountText } from "../../../runtime/amount-text.ts";
 import type { ProviderReport } from "../../domain/provider-report.ts";
 import type { SandboxPayment, SandboxStep } from "../../store/sandbox.ts";
 import { blankStep, halfOf, type ScriptTiming } from "./script.ts";
@@ -36,7 +37,7 @@ export function decide(
   switch (action.kind) {
     case "capture": {
       if (action.amount > left) {
-        return { refused: `only ${left} minor units can be captured` };
+        return { refused: `only ${amountText(payment.currency, left)} can be captured` };
       }
       const amount = behaviour.capturesHalf ? halfOf(action.amount) : action.amount;
       return { steps: [step({ kind: "captured", amount })], stops: false };
@@ -57,7 +58,7 @@ export function decide(
       const refunded = standing.refunds.filter((refund) => refund.state !== "FAILED");
       const refundable = refunded.reduce((sum, refund) => sum - refund.amount.minor, standing.captured);
       if (action.amount > refundable) {
-        return { refused: `only ${refundable} minor units can be refunded` };
+        return { refused: `only ${amountText(payment.currency, refundable)} can be refunded` };
       }
       const refund = { amount: action.amount, refundId: action.refundId, refundReference: `sbxr_${newId()}` };
       const outcome = behaviour.refundsFail

@@ -1,4 +1,4 @@
-import { exponentOf } from "../../runtime/money.ts";
+import { exponentOf } from "./money.ts";
 
 /** An amount as a plain decimal number with all digits of its currency: `12.30`, `-0.05`, `1200` for yen. */
 export function decimalOf(currency: string, minor: bigint): string {
