@@ -47,6 +47,10 @@ fuzz-gateway: node_modules/.package-lock.json ## Compare the gateway's codecs an
 conformance: node_modules/.package-lock.json ## Run the official Connect conformance suite against our servers (needs Go)
 	@npm exec --call 'node tools/conformance.ts $(FLAGS)'
 
+.PHONY: bundle
+bundle: node_modules/.package-lock.json ## Bundle each program into one file that needs no packages: .cache/bundle
+	@npm exec --call 'node tools/bundle.ts'
+
 .PHONY: sbom
 sbom: node_modules/.package-lock.json ## Write what is shipped, with licences: .cache/sbom/docket.cdx.json, licences.txt
 	@npm exec --call 'node tools/sbom.ts'

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ import { describeMachine, keepResult, option, printRatios, printRounds } from ".
 
 /**
  * The standalone program on SQLite: from the start of its process until it says that it is ready, on an empty folder and
- * on its own data, against a Node that does nothing; then its memory, its CPU and its statements while nobody asks for
+ * on its own data, and as a bundle on an empty folder, against a Node that does nothing; then its memory, its CPU and its statements while nobody asks for
  * anything. `--rounds`, `--idle` seconds.
  */
 const rounds = option("rounds", 7);
@@ -64,9 +64,11 @@ async function rssMib(pid: number): Promise<number> {
 }
 
 const machine = await describeMachine(["@grpc/grpc-js", "kysely"]);
-const readyMs: Record<string, number[]> = { node: [], empty: [], "with data": [] };
-const idleRssMib: Record<string, number[]> = { node: [], docket: [] };
+const readyMs: Record<string, number[]> = { node: [], empty: [], "with data": [], bundled: [] };
+const idleRssMib: Record<string, number[]> = { node: [], docket: [], bundled: [] };
 const main = ["services/standalone/main.ts"];
+const bundle = [".cache/bundle/services/standalone/main.mjs"];
+execFileSync(process.execPath, ["tools/bundle.ts"], { cwd: root, stdio: "ignore" });
 const nothing = ["--eval", "process.stderr.write('ready'); setInterval(() => {}, 1000)"];
 for (let round = 0; round < rounds; round++) {
   const folder = await mkdtemp(join(tmpdir(), "docket-bench-"));
@@ -77,12 +79,18 @@ for (let round = 0; round < rounds; round++) {
   await empty.stop();
   const again = await start(main, folder, "Docket is ready.");
   readyMs["with data"]?.push(again.readyMs);
+  const bundleFolder = await mkdtemp(join(tmpdir(), "docket-bench-"));
+  const bundled = await start(bundle, bundleFolder, "Docket is ready.");
+  readyMs["bundled"]?.push(bundled.readyMs);
   await sleep(2000);
+  idleRssMib["bundled"]?.push(await rssMib(bundled.pid));
   idleRssMib["node"]?.push(await rssMib(bare.pid));
   idleRssMib["docket"]?.push(await rssMib(again.pid));
   await again.stop();
   await bare.stop();
+  await bundled.stop();
   await rm(folder, { recursive: true, force: true });
+  await rm(bundleFolder, { recursive: true, force: true });
 }
 
 const idle: Record<string, number[]> = { "statements/s": [], "commits/s": [], "CPU ms/s": [] };
@@ -102,6 +110,10 @@ printRounds(idle, "while idle");
 printRatios(readyMs, [
   ["empty", "node"],
   ["with data", "node"],
+  ["bundled", "empty"],
 ]);
-printRatios(idleRssMib, [["docket", "node"]]);
+printRatios(idleRssMib, [
+  ["docket", "node"],
+  ["bundled", "docket"],
+]);
 await keepResult("start", { machine, readyMs, idleRssMib, idle });
