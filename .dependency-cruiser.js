@@ -217,7 +217,7 @@ export default {
     parser: "swc",
     moduleSystems: ["es6"],
     doNotFollow: { path: "node_modules" },
-    exclude: { path: "^web-client/[^/]+/dist/" },
+    exclude: { path: "^(\\.cache|web-client/[^/]+/dist)/" },
     enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["types", "import", "node", "default"] },
   },
 };
