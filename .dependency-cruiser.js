@@ -136,7 +136,7 @@ export default {
       from: { path: "^services/(?!runtime/|standalone/)([^/]+)/domain/", pathNot: tests },
       to: {
         pathNot:
-          "^services/$1/domain/|^services/runtime/(auth/scopes|clock|ids|money|resource-name)\\.ts$|^gen/(docket/$1|google/type)/|^(node:)?crypto$",
+          "^services/$1/domain/|^services/runtime/(amount-text|auth/scopes|clock|ids|money|resource-name)\\.ts$|^gen/(docket/$1|google/type)/|^(node:)?crypto$",
       },
     },
     {

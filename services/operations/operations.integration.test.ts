@@ -135,6 +135,7 @@ describeEachDatabase("the operations service", (open) => {
     for (const name of [powerful.name, "apiKeys/admin"]) {
       await expect(clerk.revokeApiKey({ name })).rejects.toThrow("permission_denied");
     }
+    await expect(clerk.revokeApiKey({ name: powerful.name })).rejects.toThrow("the credential lacks the scope admin");
     expect(await running.usable(powerful.key)).toBe(true);
     const weak = await running.as({}).createApiKey({ apiKey: { displayName: "y", scopes: ["orders.read"] } });
     await clerk.revokeApiKey({ name: weak.name });

@@ -32,7 +32,7 @@ const errors: [string, ConnectError, Code, string][] = [
   ["a limit", resourceExhausted("LIMIT", "too many"), Code.ResourceExhausted, "LIMIT"],
   ["an outage", unavailable("DOWN", "later"), Code.Unavailable, "DOWN"],
   ["a lost answer", outcomeUnknown(new Error("reset")), Code.Unknown, "OUTCOME_UNKNOWN"],
-  ["a missing scope", permissionDenied(), Code.PermissionDenied, "PERMISSION_DENIED"],
+  ["a missing scope", permissionDenied(["orders.read"]), Code.PermissionDenied, "PERMISSION_DENIED"],
   ["a missing credential", unauthenticated(), Code.Unauthenticated, "UNAUTHENTICATED"],
   ["a missing method", unimplemented("a.B/C"), Code.Unimplemented, "METHOD_NOT_IMPLEMENTED"],
   ["a bug", internal("request-1", new Error("secret")), Code.Internal, "INTERNAL"],

@@ -138,9 +138,19 @@ export function outcomeUnknown(cause: unknown): ConnectError {
   return failure(Code.Unknown, message, "OUTCOME_UNKNOWN", {}, [], cause);
 }
 
-/** The caller is known and may not do this. Says nothing of the resource, not even whether it exists. */
-export function permissionDenied(): ConnectError {
-  return failure(Code.PermissionDenied, "the credential does not allow this method", "PERMISSION_DENIED", {}, []);
+/**
+ * The caller is known and may not do this. Names the scopes that the credential lacks and nothing of the resource, not
+ * even whether it exists.
+ *
+ * @param needs `one` of the scopes suffices, or `all` of them are needed. No scopes: no credential is allowed this.
+ */
+export function permissionDenied(scopes: readonly string[] = [], needs: "one" | "all" = "one"): ConnectError {
+  const message =
+    scopes.length === 0
+      ? "the credential does not allow this method"
+      : `the credential lacks the scope ${scopes.join(needs === "one" ? " or " : " and ")}`;
+  const metadata: Metadata = scopes.length === 0 ? {} : { missing_scopes: scopes.join(",") };
+  return failure(Code.PermissionDenied, message, "PERMISSION_DENIED", metadata, []);
 }
 
 /** There is no credential, or it is wrong, expired or revoked; which of these is not told. */

@@ -36,8 +36,9 @@ export function createApiKey(ctx: OperationsContext): ServiceImpl<typeof ApiKeyS
       throw invalidArgument([{ field: "api_key.expire_time", description: "must be in the future" }]);
     }
     const tenant = tenantOf(principal, named);
-    if (principal.kind !== "service" && scopesBeyond(principal.scopes, wanted).length > 0) {
-      throw permissionDenied();
+    const lacking = principal.kind === "service" ? [] : scopesBeyond(principal.scopes, wanted);
+    if (lacking.length > 0) {
+      throw permissionDenied(lacking, "all");
     }
 
     const key = generateKey();

@@ -21,8 +21,9 @@ export function revokeApiKey(ctx: OperationsContext): ServiceImpl<typeof ApiKeyS
     if (!row) {
       throw notFound("docket.dev/ApiKey", name);
     }
-    if (principal.kind !== "service" && scopesBeyond(principal.scopes, row.scopes.split(" ")).length > 0) {
-      throw permissionDenied();
+    const lacking = principal.kind === "service" ? [] : scopesBeyond(principal.scopes, row.scopes.split(" "));
+    if (lacking.length > 0) {
+      throw permissionDenied(lacking, "all");
     }
     if (id === configuredKeyId) {
       throw keyIsConfigured(name);

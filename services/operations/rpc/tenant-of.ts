@@ -10,7 +10,7 @@ import { permissionDenied } from "../../runtime/errors.ts";
 export function tenantOf(principal: Principal, named: string): string {
   const isForeign = named !== "" && named !== principal.tenant;
   if (isForeign && principal.kind !== "service" && !principal.scopes.has(platformAdminScope)) {
-    throw permissionDenied();
+    throw permissionDenied([platformAdminScope]);
   }
   return isForeign ? named : principal.tenant;
 }

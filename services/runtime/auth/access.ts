@@ -53,7 +53,8 @@ export type Authorize = (request: AccessRequest) => Promise<void> | undefined;
  * Open methods are not authenticated at all. Otherwise the principal is the one in the context values (set by a caller
  * in this process, or when the call was admitted) or whoever the credential belongs to; none is UNAUTHENTICATED. Then
  * our own services may do anything; a method that is internal, or that declares nothing, is for nobody else; and of the
- * declared scopes any one suffices. A refusal is PERMISSION_DENIED and does not say what would have been needed.
+ * declared scopes any one suffices. A refusal is PERMISSION_DENIED and names those scopes, which are
+ * public in the contract.
  */
 export function createAuthorize(authenticate: Authenticate): Authorize {
   const known = new WeakMap<DescMethod, Access>();
@@ -123,7 +124,7 @@ async function whileValid(request: StreamRequest, ended: AbortSignal, next: Next
 
 function assertAllowed(principal: Principal, access: Access): void {
   if (!isAllowed(principal, access)) {
-    throw permissionDenied();
+    throw permissionDenied(access.kind === "scopes" ? access.anyOf : []);
   }
 }
 

@@ -423,6 +423,11 @@ describeEachWire("an RPC", (open, wire) => {
       down: "Internal",
     });
     expect(codes.none.rawMessage).toBe(codes.unknown.rawMessage);
+    expect(codes.nobody.rawMessage).toBe("the credential lacks the scope probes.read or probes.write");
+    expect(codes.nobody.findDetails(ErrorInfoSchema)[0]?.metadata).toEqual({
+      missing_scopes: "probes.read,probes.write",
+    });
+    expect(codes.internal.findDetails(ErrorInfoSchema)[0]?.metadata).toEqual({});
   });
 
   test("that streams ends with UNAUTHENTICATED when its key is revoked, though the handler forgets its signal", async () => {
