@@ -1,8 +1,9 @@
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import { sql } from "kysely";
+import { CompiledQuery } from "kysely";
 import type { Clock } from "../clock.ts";
 import { afterCommit } from "../db/after-commit.ts";
-import type { AnyTransaction } from "../db/any-transaction.ts";
+import { type AnyTransaction, tablesOf } from "../db/any-transaction.ts";
+import { chunksOf } from "../db/chunks.ts";
 import { isUniqueViolation } from "../db/sql.ts";
 import type { Ids } from "../ids.ts";
 import { bucketOf } from "./tables.ts";
@@ -83,8 +84,8 @@ export function createOutbox({ source, ids, clock }: OutboxOptions): Outbox {
         const bucket = bucketOf(event.tenant, event.aggregate);
         return { ...event, id: event.id ?? ids.next(), source, publishedAt, bucket };
       });
-      for (let at = 0; at < rows.length; at += ROWS_PER_INSERT) {
-        await insertNext(trx, rows.slice(at, at + ROWS_PER_INSERT));
+      for (const chunk of chunksOf(rows, { maxItems: ROWS_PER_INSERT, sizeOf: ({ data }) => data.length })) {
+        await insertNext(trx, chunk);
       }
       afterCommit(trx, notify);
     },
@@ -113,15 +114,31 @@ const MAX_RACES = 100;
  */
 async function insertNext(trx: AnyTransaction, rows: readonly NewRow[]): Promise<void> {
   const perAggregate = new Map<string, number>();
-  const values = rows.map((row) => {
-    const key = `${row.tenant}\0${row.aggregate}`;
+  const parameters = rows.flatMap(({ tenant, aggregate, id, type, source, publishedAt, data, extensions, bucket }) => {
+    const key = `${tenant}\0${aggregate}`;
     const nth = (perAggregate.get(key) ?? 0) + 1;
     perAggregate.set(key, nth);
-    return sql`select ${row.tenant} as tenant_id, ${row.aggregate} as aggregate, ${nth} as nth, ${row.id} as id,
-      ${row.type} as type, ${row.source} as source, ${row.publishedAt} as published_at, ${row.data} as data,
-      ${row.extensions === undefined ? null : JSON.stringify(row.extensions)} as extensions, ${row.bucket} as bucket`;
+    const written = extensions === undefined ? null : JSON.stringify(extensions);
+    return [tenant, aggregate, nth, id, type, source, publishedAt, data, written, bucket];
   });
-  const insert = sql`
+  const insert = CompiledQuery.raw(insertText(rows.length), parameters);
+  for (let race = 1; ; race++) {
+    try {
+      await tablesOf(trx).executeQuery(insert);
+      return;
+    } catch (error) {
+      if (!isUniqueViolation(error) || race >= MAX_RACES) {
+        throw error;
+      }
+    }
+  }
+}
+
+const insertTexts: string[] = [];
+
+/** The statement for a number of rows; its text is built once. */
+function insertText(rows: number): string {
+  insertTexts[rows] ??= `
     insert into outbox_messages
       (tenant_id, aggregate, sequence, id, type, source, published_at, data, extensions, bucket)
     select tenant_id, aggregate,
@@ -130,15 +147,10 @@ async function insertNext(trx: AnyTransaction, rows: readonly NewRow[]): Promise
         where published.tenant_id = fresh.tenant_id and published.aggregate = fresh.aggregate
       ), 0),
       id, type, source, published_at, data, extensions, bucket
-    from (${sql.join(values, sql` union all `)}) as fresh`;
-  for (let race = 1; ; race++) {
-    try {
-      await insert.execute(trx);
-      return;
-    } catch (error) {
-      if (!isUniqueViolation(error) || race >= MAX_RACES) {
-        throw error;
-      }
-    }
-  }
+    from (
+      select ? as tenant_id, ? as aggregate, ? as nth, ? as id, ? as type, ? as source, ? as published_at, ? as data,
+        ? as extensions, ? as bucket
+      ${" union all select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?".repeat(rows - 1)}
+    ) as fresh`;
+  return insertTexts[rows];
 }
