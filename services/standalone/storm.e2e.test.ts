@@ -3,8 +3,8 @@ import { Automation, type Order, Order_State } from "../../gen/docket/order/v1/o
 import type { Docket } from "../../web-client/sdk/docket.ts";
 import { DocketError } from "../../web-client/sdk/errors.ts";
 import { money } from "../../web-client/sdk/money.ts";
+import { randomNumbers, testSeed } from "../runtime/testing/random.ts";
 import { auditBooks } from "./testing/books.ts";
-import { randomNumbers, testSeed } from "./testing/random.ts";
 import { stockTea, teaOrder } from "./testing/shop.ts";
 import { openShops } from "./testing/shops.ts";
 import { describeEachStorage } from "./testing/start-docket.ts";

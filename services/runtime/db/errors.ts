@@ -23,6 +23,15 @@ export class CommitUnknownError extends Error {
   }
 }
 
+/** A unique key that exists, found before the database had to say so. Its kind is `unique`, like the database's own error. */
+export class UniqueViolationError extends Error {
+  override readonly name = "UniqueViolationError";
+
+  constructor(table: string, columns: readonly string[]) {
+    super(`A row with the same ${columns.join(", ")} already exists in ${table}.`);
+  }
+}
+
 /** https://www.sqlite.org/rescode.html */
 const SQLITE_BUSY = 5;
 const SQLITE_LOCKED = 6;
@@ -52,6 +61,9 @@ const SOCKET_LOST = new Set([
 export function databaseErrorKind(error: unknown): DatabaseErrorKind | undefined {
   if (error instanceof CommitUnknownError) {
     return "commit-unknown";
+  }
+  if (error instanceof UniqueViolationError) {
+    return "unique";
   }
   if (!Error.isError(error)) {
     return undefined;

@@ -1,0 +1,58 @@
+import type { Key, KeySet } from "./command.ts";
+import type { AggregateMapping, Lookup } from "./mapping.ts";
+import { keyText } from "./table.ts";
+
+/** Keys by the lookup that finds them, each at most once. */
+export type LookupKeys = ReadonlyMap<Lookup, ReadonlyMap<string, Key>>;
+
+/** The keys that one command named. */
+export interface Needs {
+  /** To be loaded before the command decides. */
+  readonly loaded: LookupKeys;
+  /** Expected not to exist; loaded only when a batch is repeated. */
+  readonly fresh: LookupKeys;
+  /** How many keys there are. */
+  readonly size: number;
+}
+
+/** Asks a command for its keys. Throws what the command throws. */
+export function collectNeeds(command: { keys(need: KeySet): void }): Needs {
+  const loaded = new Map<Lookup, Map<string, Key>>();
+  const fresh = new Map<Lookup, Map<string, Key>>();
+  let size = 0;
+  const add = (to: Map<Lookup, Map<string, Key>>, lookup: Lookup, key: Key) => {
+    const { columns, mapping } = lookup;
+    if (key.length !== columns.length) {
+      throw new TypeError(`A key of ${mapping.root.name} has the columns ${columns.join(", ")}, not ${key.length}.`);
+    }
+    let keys = to.get(lookup);
+    if (keys === undefined) {
+      keys = new Map();
+      to.set(lookup, keys);
+    }
+    size += 1;
+    keys.set(keyText(key), key);
+  };
+  command.keys({
+    one: (mapping, key) => add(loaded, mapping.primary, key),
+    by: (mapping, index, value) => add(loaded, lookupOf(mapping, index), value),
+    fresh: (mapping, key) => add(fresh, mapping.primary, key),
+  });
+  return { loaded, fresh, size };
+}
+
+/** The lookup of a unique index. Throws where the mapping has none of this name. */
+export function lookupOf({ indexes, root }: Pick<AggregateMapping, "indexes" | "root">, index: string): Lookup {
+  const lookup = indexes[index];
+  if (lookup === undefined) {
+    const known = Object.keys(indexes).join(", ") || "none";
+    throw new TypeError(`The mapping of ${root.name} has no unique index "${index}". Its indexes: ${known}.`);
+  }
+  return lookup;
+}
+
+/** Whether the command named this key, in one way or the other. */
+export function isNamed({ loaded, fresh }: Needs, lookup: Lookup, key: Key): boolean {
+  const text = keyText(key);
+  return (loaded.get(lookup)?.has(text) ?? false) || (fresh.get(lookup)?.has(text) ?? false);
+}

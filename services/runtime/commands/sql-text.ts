@@ -1,0 +1,113 @@
+import type { DialectName } from "../db/connect.ts";
+import type { Table } from "./table.ts";
+
+/**
+ * The SQL of batches: one text per table, kind and number of rows, built once. The texts list their parameters row by
+ * row, in the order that each function documents.
+ */
+export interface SqlText {
+  /** Rows of a table by `columns`: the columns of a key for each of `count` keys. */
+  select(table: Table, columns: readonly string[], options: { count: number; lock: boolean }): string;
+  /** For each row: `table.columns`. */
+  insert(table: Table, count: number): string;
+  /** For each row: `table.values`, `table.key`, and the version that the row must have, if the table has one. */
+  update(table: Table, count: number): string;
+  /** For each row: `table.key`. */
+  delete(table: Table, count: number): string;
+}
+
+/** Creates the SQL of one dialect, with its cache. */
+export function createSqlText(dialect: DialectName): SqlText {
+  const cache = new Map<Table, Map<string, string>>();
+  const cached = (table: Table, shape: string, build: () => string): string => {
+    let texts = cache.get(table);
+    if (texts === undefined) {
+      texts = new Map();
+      cache.set(table, texts);
+    }
+    let text = texts.get(shape);
+    if (text === undefined) {
+      text = build();
+      texts.set(shape, text);
+    }
+    return text;
+  };
+  return {
+    select: (table, columns, { count, lock }) =>
+      cached(table, `select ${lock} ${count} ${columns}`, () => {
+        // A small table would be scanned instead, and each of its rows locked on the way.
+        const byPrimaryKey = dialect === "mysql" && columns === table.key;
+        const from = `${quote(table.name)}${byPrimaryKey ? " force index (primary)" : ""}`;
+        const forUpdate = lock && dialect === "mysql" ? " for update" : "";
+        const where = matches(dialect, columns, count);
+        return `select ${list(table.columns)} from ${from} where ${where} order by ${list(table.key)}${forUpdate}`;
+      }),
+    insert: (table, count) =>
+      cached(table, `insert ${count}`, () => {
+        const row = `(${parameters(table.columns)})`;
+        return `insert into ${quote(table.name)} (${list(table.columns)}) values ${repeat(row, count, ", ")}`;
+      }),
+    update: (table, count) => cached(table, `update ${count}`, () => updateText(dialect, table, count)),
+    delete: (table, count) =>
+      cached(table, `delete ${count}`, () => {
+        return `delete from ${quote(table.name)} where ${matches(dialect, table.key, count)}`;
+      }),
+  };
+}
+
+/**
+ * A join with the new rows. It was the fastest form on MariaDB and as fast as any on SQLite, and unlike an upsert it
+ * cannot insert a row or meet another unique key by mistake.
+ */
+function updateText(dialect: DialectName, table: Table, count: number): string {
+  const { values, key, version } = table;
+  const name = quote(table.name);
+  if (count === 1) {
+    const set = values.map((column) => `${quote(column)} = ?`).join(", ");
+    const where = [...key, ...(version === undefined ? [] : [version])].map((column) => `${quote(column)} = ?`);
+    return `update ${name} set ${set} where ${where.join(" and ")}`;
+  }
+  const columns = [...values, ...key];
+  const first = columns.map((column) => `? as ${quote(column)}`).join(", ");
+  const expected = version === undefined ? "" : ", ? as expected_version";
+  const next = ` union all select ${parameters(columns)}${version === undefined ? "" : ", ?"}`;
+  const rows = `(select ${first}${expected}${next.repeat(count - 1)}) as next`;
+  const on = key.map((column) => `${name}.${quote(column)} = next.${quote(column)}`);
+  if (version !== undefined) {
+    on.push(`${name}.${quote(version)} = next.expected_version`);
+  }
+  if (dialect === "mysql") {
+    const set = values.map((column) => `${name}.${quote(column)} = next.${quote(column)}`).join(", ");
+    return `update ${name} join ${rows} on ${on.join(" and ")} set ${set}`;
+  }
+  const set = values.map((column) => `${quote(column)} = next.${quote(column)}`).join(", ");
+  return `update ${name} set ${set} from ${rows} where ${on.join(" and ")}`;
+}
+
+function matches(dialect: DialectName, columns: readonly string[], count: number): string {
+  if (count === 1) {
+    return columns.map((column) => `${quote(column)} = ?`).join(" and ");
+  }
+  if (columns.length === 1) {
+    return `${list(columns)} in (${repeat("?", count, ", ")})`;
+  }
+  const keys = repeat(`(${parameters(columns)})`, count, ", ");
+  return `(${list(columns)}) in (${dialect === "sqlite" ? `values ${keys}` : keys})`;
+}
+
+/** Both databases take backticks. */
+function quote(name: string): string {
+  return `\`${name}\``;
+}
+
+function list(columns: readonly string[]): string {
+  return columns.map(quote).join(", ");
+}
+
+function parameters(columns: readonly string[]): string {
+  return repeat("?", columns.length, ", ");
+}
+
+function repeat(text: string, count: number, separator: string): string {
+  return `${text}${`${separator}${text}`.repeat(count - 1)}`;
+}

@@ -1,0 +1,85 @@
+import type { Key } from "./command.ts";
+
+/** A row by column name. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/** A table as commands read and write it. */
+export interface Table<R extends object = object> {
+  readonly name: string;
+  /** The primary key. */
+  readonly key: readonly string[];
+  /** All columns that the mapping reads and writes, the key included. */
+  readonly columns: readonly string[];
+  /** The columns outside the key. */
+  readonly values: readonly string[];
+  /** The column that every update changes, and that an UPDATE therefore checks. */
+  readonly version: string | undefined;
+  /** Only carries the row's type. */
+  readonly row?: R;
+}
+
+/**
+ * Describes a table.
+ *
+ * ```ts
+ * const items = defineTable<Selectable<ItemsTable>>({
+ *   name: "items",
+ *   key: ["tenant_id", "sku"],
+ *   columns: ["tenant_id", "sku", "title", "stock_on_hand", "version"],
+ *   version: "version",
+ * });
+ * ```
+ */
+export function defineTable<R extends object>(options: {
+  name: string;
+  key: readonly (keyof R & string)[];
+  columns: readonly (keyof R & string)[];
+  version?: keyof R & string;
+}): Table<R> {
+  const { name, key, columns, version } = options;
+  const missing = [...key, ...(version === undefined ? [] : [version])].filter((column) => !columns.includes(column));
+  if (missing.length > 0) {
+    throw new TypeError(`Table ${name} must list ${missing.join(", ")} among its columns.`);
+  }
+  return { name, key, columns, version, values: columns.filter((column) => !key.includes(column)) };
+}
+
+/** The values of some columns of a row. */
+export function pick(row: Row, columns: readonly string[]): Key {
+  return columns.map((column) => row[column]) as unknown as Key;
+}
+
+/** A key as text, for maps. Different keys have different texts; `5` and `5n` have the same. */
+export function keyText(key: Key): string {
+  return key.length === 1 ? String(key[0]) : key.map((value) => `${String(value).length}:${value}`).join("");
+}
+
+/** An order of keys that all processes share, so that they lock rows in the same order. */
+export function compareKeys(a: Key, b: Key): number {
+  for (const [at, left] of a.entries()) {
+    const right = b[at] ?? null;
+    if (left !== null && right !== null && left !== right) {
+      return left < right ? -1 : 1;
+    }
+  }
+  return 0;
+}
+
+/** Whether the columns of two rows hold the same values. Integers are compared as such, bytes by content. */
+export function sameValues(a: Row, b: Row, columns: readonly string[]): boolean {
+  return columns.every((column) => sameValue(a[column] ?? null, b[column] ?? null));
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (a === b) {
+    return true;
+  }
+  if (isInteger(a) && isInteger(b)) {
+    return BigInt(a) === BigInt(b);
+  }
+  return a instanceof Uint8Array && b instanceof Uint8Array && Buffer.compare(a, b) === 0;
+}
+
+function isInteger(value: unknown): value is number | bigint | boolean {
+  return typeof value === "bigint" || typeof value === "boolean" || Number.isSafeInteger(value);
+}
