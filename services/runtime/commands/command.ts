@@ -1,9 +1,6 @@
-import type { BindValue } from "../db/statement.ts";
 import type { OutboxEvent } from "../outbox/outbox.ts";
 import type { AggregateMapping } from "./mapping.ts";
-
-/** The values of a primary or unique key, column by column. */
-export type Key = readonly BindValue[];
+import type { Key } from "./table.ts";
 
 /**
  * One change to a database. It must be repeatable: `decide` may run several times before its result is used, so it

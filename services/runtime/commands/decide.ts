@@ -1,9 +1,10 @@
 import { UniqueViolationError } from "../db/errors.ts";
 import type { OutboxEvent } from "../outbox/outbox.ts";
-import type { Batch, Command, Key } from "./command.ts";
+import type { Batch, Command } from "./command.ts";
 import type { Entry, IdentityMap } from "./identity-map.ts";
 import type { AggregateMapping } from "./mapping.ts";
 import { isNamed, lookupOf, type Needs } from "./needs.ts";
+import type { Key } from "./table.ts";
 
 /** A command with the keys that it named. */
 export interface PreparedCommand {

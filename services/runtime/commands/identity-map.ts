@@ -1,8 +1,7 @@
 import { UniqueViolationError } from "../db/errors.ts";
-import type { Key } from "./command.ts";
 import type { LoadedAggregate } from "./load.ts";
 import type { AggregateMapping, AggregateRows, Lookup } from "./mapping.ts";
-import { keyText, pick } from "./table.ts";
+import { type Key, keyText, pick } from "./table.ts";
 
 /** One aggregate in memory: what the database holds and what the batch has made of it. */
 export interface Entry {

@@ -1,8 +1,7 @@
-import type { Key } from "./command.ts";
 import { type AggregateMapping, type AggregateRows, type Lookup, rootKeyOf } from "./mapping.ts";
 import type { LookupKeys } from "./needs.ts";
 import type { Statements } from "./statements.ts";
-import { compareKeys, keyText, pick, type Row } from "./table.ts";
+import { compareKeys, type Key, keyText, pick, type Row } from "./table.ts";
 
 /** An aggregate that exists. */
 export interface LoadedAggregate {

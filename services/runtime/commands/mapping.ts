@@ -1,5 +1,4 @@
-import type { Key } from "./command.ts";
-import { pick, type Row, type Table } from "./table.ts";
+import { type Key, pick, type Row, type Table } from "./table.ts";
 
 /** How a value of the domain is kept in tables: a row of the root table, and rows of part tables that belong to it. */
 export interface AggregateMapping<K extends Key = Key, V = unknown> {

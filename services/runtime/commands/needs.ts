@@ -1,6 +1,6 @@
-import type { Key, KeySet } from "./command.ts";
+import type { KeySet } from "./command.ts";
 import type { AggregateMapping, Lookup } from "./mapping.ts";
-import { keyText } from "./table.ts";
+import { type Key, keyText } from "./table.ts";
 
 /** Keys by the lookup that finds them, each at most once. */
 export type LookupKeys = ReadonlyMap<Lookup, ReadonlyMap<string, Key>>;

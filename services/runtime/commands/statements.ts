@@ -1,9 +1,8 @@
 import { CompiledQuery, type Transaction } from "kysely";
 import { chunksOf } from "../db/chunks.ts";
 import type { BindValue } from "../db/statement.ts";
-import type { Key } from "./command.ts";
 import type { SqlText } from "./sql-text.ts";
-import type { Row, Table } from "./table.ts";
+import type { Key, Row, Table } from "./table.ts";
 
 /** Rows a write, and keys a SELECT: a compound SELECT has at most 500 terms on SQLite. */
 const maxRowsPerStatement = 500;

@@ -1,4 +1,7 @@
-import type { Key } from "./command.ts";
+import type { BindValue } from "../db/statement.ts";
+
+/** The values of a primary or unique key, column by column. */
+export type Key = readonly BindValue[];
 
 /** A row by column name. */
 export type Row = Readonly<Record<string, unknown>>;
