@@ -4,6 +4,7 @@ import { principalOf } from "../../runtime/context-values.ts";
 import { parseOrderBy } from "../../runtime/order-by.ts";
 import { decodePageToken, type PageKey, pageSizeOf } from "../../runtime/page-token.ts";
 import { readPage } from "../../runtime/read-page.ts";
+import { readsFor } from "../../runtime/reads-for.ts";
 import type { InventoryContext } from "../context.ts";
 import type { StoredItem } from "../domain/item.ts";
 import { toItemMessage } from "../messages.ts";
@@ -14,13 +15,14 @@ export function listItems({ db }: InventoryContext): ServiceImpl<typeof Inventor
     const { tenant } = principalOf(context);
     const query = ["ListItems", tenant, filter, orderBy];
     const order = completeOrder(parseOrderBy(orderBy, itemSortFields));
+    const reads = readsFor(db, context);
     const { rows, nextPageToken } = await readPage<StoredItem, readonly PageKey[]>({
       size: pageSizeOf(pageSize),
       query,
       after: decodePageToken(pageToken, query, itemPageKinds(order)),
       keysOf: (item) => itemPageKeys(order, item),
       bytesOf: ({ title, prices }) => 400 + title.length + prices.length * 80,
-      read: (after, limit) => listItemsAfter(db.kysely, db.dialect, tenant, { filter, order, after, limit }),
+      read: (after, limit) => listItemsAfter(reads, db.dialect, tenant, { filter, order, after, limit }),
     });
     return {
       items: rows.map(toItemMessage),

@@ -3,6 +3,7 @@ import type { InventoryService } from "../../../gen/docket/inventory/v1/inventor
 import { principalOf } from "../../runtime/context-values.ts";
 import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
 import { LINE_BYTES, readPage } from "../../runtime/read-page.ts";
+import { readsFor } from "../../runtime/reads-for.ts";
 import type { InventoryContext } from "../context.ts";
 import { toReservationMessage } from "../messages.ts";
 import { listReservationsAfter, reservationPageKeys } from "../store/list-reservations.ts";
@@ -11,13 +12,14 @@ export function listReservations({ db }: InventoryContext): ServiceImpl<typeof I
   return async ({ filter, pageSize, pageToken }, context) => {
     const { tenant } = principalOf(context);
     const query = ["ListReservations", tenant, filter];
+    const reads = readsFor(db, context);
     const { rows, nextPageToken } = await readPage({
       size: pageSizeOf(pageSize),
       query,
       after: decodePageToken(pageToken, query, ["integer", "text"]),
       keysOf: reservationPageKeys,
       bytesOf: ({ lines }) => 400 + lines.length * LINE_BYTES,
-      read: (after, limit) => listReservationsAfter(db.kysely, db.dialect, tenant, { filter, after, limit }),
+      read: (after, limit) => listReservationsAfter(reads, db.dialect, tenant, { filter, after, limit }),
     });
     return {
       reservations: rows.map(toReservationMessage),

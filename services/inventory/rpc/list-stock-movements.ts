@@ -2,6 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
 import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/page-token.ts";
+import { readsFor } from "../../runtime/reads-for.ts";
 import type { InventoryContext } from "../context.ts";
 import { itemNotFound } from "../errors.ts";
 import { skuOf, toMovementMessage } from "../messages.ts";
@@ -24,7 +25,7 @@ export function listStockMovements({
       throw itemNotFound(sku);
     }
     const page = { before: after && Number(after[0]), limit: limit + 1 };
-    const found = await listMovements(db.kysely, tenant, sku, page);
+    const found = await listMovements(readsFor(db, context), tenant, sku, page);
     const { rows, nextPageToken } = pageOf(found, limit, query, ({ sequence }) => [sequence]);
     return {
       movements: rows.map(toMovementMessage),

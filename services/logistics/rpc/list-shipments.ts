@@ -3,6 +3,7 @@ import type { LogisticsService } from "../../../gen/docket/logistics/v1/logistic
 import { principalOf } from "../../runtime/context-values.ts";
 import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
 import { LINE_BYTES, readPage } from "../../runtime/read-page.ts";
+import { readsFor } from "../../runtime/reads-for.ts";
 import type { LogisticsContext } from "../context.ts";
 import { orderIdOf, toShipmentMessage } from "../messages.ts";
 import { listShipmentsAfter, shipmentPageKeys } from "../store/list-shipments.ts";
@@ -13,6 +14,7 @@ export function listShipments({ db }: LogisticsContext): ServiceImpl<typeof Logi
     const { tenant } = principalOf(context);
     const query = ["ListShipments", tenant, parent, filter];
     const orderId = parent === "orders/-" ? undefined : orderIdOf(parent);
+    const reads = readsFor(db, context);
     const { rows, nextPageToken } = await readPage({
       size: pageSizeOf(pageSize),
       query,
@@ -20,7 +22,7 @@ export function listShipments({ db }: LogisticsContext): ServiceImpl<typeof Logi
       keysOf: shipmentPageKeys,
       bytesOf: ({ lines, events, labels }) =>
         800 + (lines.length + events.length) * LINE_BYTES + JSON.stringify(labels).length,
-      read: (after, limit) => listShipmentsAfter(db.kysely, db.dialect, tenant, { orderId, filter, after, limit }),
+      read: (after, limit) => listShipmentsAfter(reads, db.dialect, tenant, { orderId, filter, after, limit }),
     });
     return {
       shipments: rows.map(toShipmentMessage),

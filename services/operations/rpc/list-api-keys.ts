@@ -2,6 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { ApiKeyService } from "../../../gen/docket/operations/v1/api_key_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
 import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/page-token.ts";
+import { readsFor } from "../../runtime/reads-for.ts";
 import type { OperationsContext } from "../context.ts";
 import { listApiKeys as selectApiKeys } from "../store/api-keys.ts";
 import { toApiKey } from "./api-key-message.ts";
@@ -17,7 +18,7 @@ export function listApiKeys({ db }: OperationsContext): ServiceImpl<typeof ApiKe
     const [after] = decodePageToken(request.pageToken, query, ["text"]) ?? [];
     const size = pageSizeOf(request.pageSize);
 
-    const found = await selectApiKeys(db, {
+    const found = await selectApiKeys(readsFor(db, context), {
       tenant: tenant === everyTenant ? undefined : tenant,
       after,
       limit: size + 1,

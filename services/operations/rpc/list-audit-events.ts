@@ -6,6 +6,7 @@ import type { AuditService } from "../../../gen/docket/operations/v1/audit_servi
 import { principalOf } from "../../runtime/context-values.ts";
 import { compileFilter } from "../../runtime/db/filter-sql.ts";
 import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/page-token.ts";
+import { readsFor } from "../../runtime/reads-for.ts";
 import type { OperationsContext } from "../context.ts";
 import { type AuditEventRow, auditFilterFields, listAuditEvents as selectAuditEvents } from "../store/audit-events.ts";
 import { tenantOf } from "./tenant-of.ts";
@@ -18,7 +19,7 @@ export function listAuditEvents({ db }: OperationsContext): ServiceImpl<typeof A
     const size = pageSizeOf(request.pageSize);
     const where = compileFilter(request.filter, auditFilterFields, db.dialect);
 
-    const found = await selectAuditEvents(db, { tenant, where, after, limit: size + 1 });
+    const found = await selectAuditEvents(readsFor(db, context), { tenant, where, after, limit: size + 1 });
     const { rows, nextPageToken } = pageOf(found, size, query, ({ id }) => [id]);
     return { auditEvents: rows.map(toAuditEvent), nextPageToken };
   };

@@ -1,4 +1,4 @@
-import type { Insertable, Selectable, Transaction } from "kysely";
+import type { Insertable, Kysely, Selectable, Transaction } from "kysely";
 import type { Database } from "../../runtime/db/connect.ts";
 import type { ApiKeysTable, OperationsDatabase } from "../db/schema.ts";
 
@@ -26,7 +26,7 @@ export function findApiKey({ kysely }: Db, tenant: string, id: string): Promise<
 
 /** A page of the keys of one tenant, or of all, the newest first, beginning after the key `after`. */
 export function listApiKeys(
-  { kysely }: Db,
+  kysely: Kysely<OperationsDatabase>,
   page: { tenant: string | undefined; after: string | undefined; limit: number },
 ): Promise<ApiKeyRow[]> {
   let query = kysely.selectFrom("api_keys").selectAll();

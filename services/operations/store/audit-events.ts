@@ -1,4 +1,4 @@
-import { type RawBuilder, type Selectable, type SqlBool, sql, type Transaction } from "kysely";
+import { type Kysely, type RawBuilder, type Selectable, type SqlBool, sql, type Transaction } from "kysely";
 import type { AuditEvent } from "../../../gen/docket/audit/v1/audit_pb.js";
 import type { Database } from "../../runtime/db/connect.ts";
 import type { SqlFilterField } from "../../runtime/db/filter-sql.ts";
@@ -40,7 +40,7 @@ export async function insertAuditEvent(
 
 /** A page of a tenant's acts, the newest first, beginning after the act `after`. */
 export function listAuditEvents(
-  { kysely }: Database<OperationsDatabase>,
+  kysely: Kysely<OperationsDatabase>,
   page: { tenant: string; where: RawBuilder<SqlBool> | undefined; after: string | undefined; limit: number },
 ): Promise<AuditEventRow[]> {
   let query = kysely.selectFrom("audit_events").selectAll().where("tenant_id", "=", page.tenant);

@@ -7,6 +7,7 @@ import { auditTrail } from "../../runtime/audit/audit.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { compileFilter } from "../../runtime/db/filter-sql.ts";
 import type { PageKey } from "../../runtime/page-token.ts";
+import { readsFor } from "../../runtime/reads-for.ts";
 import type { OrderContext } from "../context.ts";
 import type { Order } from "../domain/order.ts";
 import { toOrderMessage } from "../messages.ts";
@@ -53,6 +54,7 @@ export function exportOrders({ db, clock, outbox }: OrderContext): ServiceImpl<t
     const format = request.format === ExportFormat.NDJSON ? ndjson : csv;
     const where = compileFilter(request.filter, fields, db.dialect);
     const createdUntil = clock.now().getTime();
+    const reads = readsFor(db, context);
     const body = (text: string) =>
       create(HttpBodySchema, { contentType: format.contentType, data: new TextEncoder().encode(text) });
 
@@ -67,7 +69,7 @@ export function exportOrders({ db, clock, outbox }: OrderContext): ServiceImpl<t
       yield body(format.head);
       let after: PageKey[] | undefined;
       for (let limit = BATCH.first; ; ) {
-        const page = await listOrders(db.kysely, { tenant, where, createdUntil, sort, after, limit });
+        const page = await listOrders(reads, { tenant, where, createdUntil, sort, after, limit });
         const last = page.at(-1);
         if (last === undefined) {
           return;

@@ -8,6 +8,7 @@ import type { Money } from "../../../gen/google/type/money_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
 import { invalidArgument } from "../../runtime/errors.ts";
 import { toMoney } from "../../runtime/money.ts";
+import { readsFor } from "../../runtime/reads-for.ts";
 import type { OrderContext } from "../context.ts";
 import { orderStates } from "../domain/order-state.ts";
 import { countOrders, type OrderCount } from "../store/statistics.ts";
@@ -24,7 +25,7 @@ export function getOrderStatistics({ db }: OrderContext): ServiceImpl<typeof Ord
       throw invalidArgument([{ field: "end_time", description: "must not be before start_time" }]);
     }
     const { tenant } = principalOf(context);
-    const counts = await countOrders(db.kysely, db.dialect, { tenant, from, until });
+    const counts = await countOrders(readsFor(db, context), db.dialect, { tenant, from, until });
     const byState = Map.groupBy(counts, ({ state }) => state);
     const byDay = Map.groupBy(counts, ({ day }) => day);
     return create(OrderStatisticsSchema, {

@@ -4,6 +4,7 @@ import { ListOrderEventsResponseSchema, type OrderService } from "../../../gen/d
 import { principalOf } from "../../runtime/context-values.ts";
 import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
 import { readPage } from "../../runtime/read-page.ts";
+import { readsFor } from "../../runtime/reads-for.ts";
 import type { OrderContext } from "../context.ts";
 import type { TimelineEntry } from "../domain/order.ts";
 import { orderNotFound } from "../errors.ts";
@@ -19,13 +20,14 @@ export function listOrderEvents({ db }: OrderContext): ServiceImpl<typeof OrderS
     const orderId = orderIdOf(request.parent);
     const size = pageSizeOf(request.pageSize || DEFAULT_PAGE_SIZE);
     const query = ["ListOrderEvents", tenant, orderId];
+    const reads = readsFor(db, context);
     const { rows, nextPageToken } = await readPage<TimelineEntry, readonly [number | bigint]>({
       size,
       query,
       after: decodePageToken(request.pageToken, query, ["integer"]),
       keysOf: ({ sequence }) => [sequence],
       bytesOf: ({ message, metadata }) => 300 + message.length + JSON.stringify(metadata).length,
-      read: (after, limit) => readTimeline(db.kysely, { tenant, id: orderId }, Number(after?.[0] ?? 0), limit),
+      read: (after, limit) => readTimeline(reads, { tenant, id: orderId }, Number(after?.[0] ?? 0), limit),
       firstRead: DEFAULT_PAGE_SIZE + 1,
     });
     if (rows.length === 0 && !(await orderExists(db.kysely, { tenant, id: orderId }))) {

@@ -6,6 +6,7 @@ import { compileFilter } from "../../runtime/db/filter-sql.ts";
 import { parseOrderBy } from "../../runtime/order-by.ts";
 import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
 import { readPage } from "../../runtime/read-page.ts";
+import { readsFor } from "../../runtime/reads-for.ts";
 import type { OrderContext } from "../context.ts";
 import { toOrderMessage } from "../messages.ts";
 import { listOrders as list, orderSort, orderSortFields } from "../store/list-orders.ts";
@@ -22,13 +23,14 @@ export function listOrders({ db }: OrderContext): ServiceImpl<typeof OrderServic
     const after = decodePageToken(request.pageToken, query, sort.kinds);
     const where = compileFilter(request.filter, fields, db.dialect);
 
+    const reads = readsFor(db, context);
     const { rows, nextPageToken } = await readPage({
       size,
       query,
       after,
       keysOf: sort.keysOf,
       bytesOf: responseBytes,
-      read: (from, limit) => list(db.kysely, { tenant, where, sort, after: from, limit }),
+      read: (from, limit) => list(reads, { tenant, where, sort, after: from, limit }),
     });
     return create(ListOrdersResponseSchema, {
       orders: rows.map(toOrderMessage),

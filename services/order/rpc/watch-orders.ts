@@ -81,8 +81,10 @@ async function responses(
 ): Promise<WatchOrdersResponse[]> {
   let matches = matching.get(filter);
   if (matches === undefined) {
+    // Not ended with the call: the others wait for it too.
+    const reads = db.reading({ caller: `${tenant} watch` });
     const ids = [...new Set(items.map(({ orderId }) => orderId))];
-    matches = findMatching(db.kysely, tenant, ids, where).then((found) => new Map(found.map((it) => [it.id, it])));
+    matches = findMatching(reads, tenant, ids, where).then((found) => new Map(found.map((it) => [it.id, it])));
     matching.set(filter, matches);
   }
   const orders = await matches;

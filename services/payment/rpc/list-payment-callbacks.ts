@@ -4,6 +4,7 @@ import type { StoredCallback } from "../../runtime/callback-inbox/rows.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
 import { readPage } from "../../runtime/read-page.ts";
+import { readsFor } from "../../runtime/reads-for.ts";
 import type { PaymentContext } from "../context.ts";
 import { selectCallbacks } from "../store/payment-lists.ts";
 import { toCallbackMessage } from "./callback-message.ts";
@@ -18,6 +19,7 @@ export function listPaymentCallbacks({
     const { tenant } = principal;
     const unmatched = mayReadUnmatched(principal);
     const query = ["ListPaymentCallbacks", tenant, filter];
+    const reads = { kysely: readsFor(db, context), dialect: db.dialect };
     const { rows, nextPageToken } = await readPage<StoredCallback, readonly [string]>({
       size: pageSizeOf(pageSize),
       query,
@@ -25,7 +27,7 @@ export function listPaymentCallbacks({
       keysOf: ({ id }) => [id],
       // Base64 in JSON.
       bytesOf: ({ body, failureMessage }) => 500 + body.length * (4 / 3) + failureMessage.length,
-      read: (after, limit) => selectCallbacks(db, { tenant, unmatched, filter, before: after?.[0], limit }),
+      read: (after, limit) => selectCallbacks(reads, { tenant, unmatched, filter, before: after?.[0], limit }),
       firstRead: 4,
     });
     return {

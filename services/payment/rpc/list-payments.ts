@@ -3,6 +3,7 @@ import type { PaymentService } from "../../../gen/docket/payment/v1/payment_serv
 import { principalOf } from "../../runtime/context-values.ts";
 import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
 import { readPage } from "../../runtime/read-page.ts";
+import { readsFor } from "../../runtime/reads-for.ts";
 import { parseName } from "../../runtime/resource-name.ts";
 import type { PaymentContext } from "../context.ts";
 import { toPaymentMessage } from "../messages.ts";
@@ -16,10 +17,11 @@ export function listPayments({ db }: PaymentContext): ServiceImpl<typeof Payment
     const query = ["ListPayments", tenant, parent, filter];
     const order = parseName("orders/{order}", parent)?.order;
     const orderId = order === "-" ? undefined : order;
+    const kysely = readsFor(db, context);
     const read = async (before: string | undefined, limit: number) => {
-      const found = await selectPayments(db, { tenant, orderId, filter, before, limit });
+      const found = await selectPayments({ kysely, dialect: db.dialect }, { tenant, orderId, filter, before, limit });
       const captured = found.filter((payment) => payment.captured > 0n).map((payment) => payment.uid);
-      const refunds = await refundsOf(db.kysely, tenant, captured);
+      const refunds = await refundsOf(kysely, tenant, captured);
       return found.map((payment) => ({ payment, refunds: refunds.get(payment.uid) ?? [] }));
     };
     const { rows, nextPageToken } = await readPage<Awaited<ReturnType<typeof read>>[number], readonly [string]>({

@@ -40,7 +40,7 @@ const CALLBACK_FIELDS = {
 
 /** A page of payments, of one order or of all. */
 export async function selectPayments(
-  { kysely, dialect }: Database<PaymentDatabase>,
+  { kysely, dialect }: Pick<Database<PaymentDatabase>, "kysely" | "dialect">,
   { tenant, orderId, filter, before, limit }: ListQuery & { readonly orderId: string | undefined },
 ): Promise<readonly Payment[]> {
   const condition = compileFilter(filter, PAYMENT_FIELDS, dialect);
@@ -59,7 +59,7 @@ export async function selectPayments(
 
 /** A page of a tenant's callbacks, with those of no known payment where `unmatched` is set. */
 export async function selectCallbacks(
-  { kysely, dialect }: Database<PaymentDatabase>,
+  { kysely, dialect }: Pick<Database<PaymentDatabase>, "kysely" | "dialect">,
   { tenant, unmatched, filter, before, limit }: ListQuery & { readonly unmatched: boolean },
 ): Promise<readonly StoredCallback[]> {
   const condition = compileFilter(filter, CALLBACK_FIELDS, dialect);

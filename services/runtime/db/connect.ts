@@ -1,4 +1,6 @@
-import { type Dialect, Kysely, sql, type Transaction } from "kysely";
+import { type Dialect, Kysely, type KyselyPlugin, sql, type Transaction } from "kysely";
+import { createReadSlots } from "./read-slots.ts";
+import { createReading, endableSelects, type Read, type ReadOptions } from "./reading.ts";
 import { openSqliteDialect } from "./sqlite.ts";
 import type { OnStatement } from "./statement.ts";
 import { runTransaction, type TransactionOptions } from "./transaction.ts";
@@ -15,6 +17,13 @@ import { runTransaction, type TransactionOptions } from "./transaction.ts";
 export interface Database<DB> extends AsyncDisposable {
   readonly kysely: Kysely<DB>;
   readonly dialect: DialectName;
+  /**
+   * For reads that a caller can make long: lists, filters, statistics, exports. Each SELECT sees what is committed when it
+   * begins, so everything that was answered before. It ends when `signal` is aborted, with its reason, or after
+   * `statementTimeoutMs`, with the kind `timeout` of `databaseErrorKind`. A caller has a part of the reads at once, and
+   * waits where it has more. SQLite reads on threads of its own, which leave the event loop free.
+   */
+  reading(options: ReadOptions): Kysely<DB>;
   /**
    * Runs `fn` at READ COMMITTED (SQLite: one writer at a time) and commits. The whole of it is repeated, with full
    * jitter, after a deadlock, a lock timeout, a busy file, or a connection lost before COMMIT; so `fn` must be
@@ -41,7 +50,7 @@ export interface OpenOptions {
   lockWaitMs?: number;
   /**
    * How long a SELECT of a query builder may take, default 10,000 ms. It then fails with the kind `timeout` of
-   * `databaseErrorKind`. Only MariaDB and MySQL.
+   * `databaseErrorKind`. On SQLite, SELECTs of `reading` alone.
    */
   statementTimeoutMs?: number;
   /** For the jitter between attempts; default `Math.random`. */
@@ -52,23 +61,27 @@ export interface OpenOptions {
 /** Opens the database and sees that it answers. Throws a TypeError for a URL of another form. */
 export async function openDatabase<DB>(options: OpenOptions): Promise<Database<DB>> {
   const random = options.random ?? Math.random;
-  const dialect = dialectOf(options.url);
-  const kysely = new Kysely<DB>({
-    dialect: await openDialect(dialect, options, random),
-  });
+  const name = dialectOf(options.url);
+  const { dialect, read, plugins, slots } = await openDialect(name, options, random);
+  const kysely = new Kysely<DB>({ dialect });
   try {
     await sql`select 1`.execute(kysely);
   } catch (error) {
     await kysely.destroy();
     throw error;
   }
+  const readThere: Read = (query) => kysely.getExecutor().provideConnection((it) => it.executeQuery(query));
   return {
     kysely,
-    dialect,
+    dialect: name,
+    reading: createReading<DB>({ dialect, read: read ?? readThere, plugins, slots: createReadSlots(slots) }),
     transaction: (fn, transactionOptions) => runTransaction(kysely, fn, { ...transactionOptions, random }),
     [Symbol.asyncDispose]: () => kysely.destroy(),
   };
 }
+
+/** Threads that read a SQLite file at the most, and how many of them one caller may keep busy. */
+const SQLITE_READS = { most: 4, perCaller: 2 };
 
 function dialectOf(url: string): DialectName {
   if (url.startsWith("sqlite:")) {
@@ -80,25 +93,35 @@ function dialectOf(url: string): DialectName {
   throw new TypeError("a database URL begins with sqlite: or mysql://");
 }
 
-async function openDialect(name: DialectName, options: OpenOptions, random: () => number): Promise<Dialect> {
-  const { url, lockWaitMs = 5000, onStatement } = options;
+interface OpenDialect {
+  readonly dialect: Dialect;
+  /** Where SELECTs of `reading` run; the pool unless given. */
+  readonly read?: Read;
+  readonly plugins: KyselyPlugin[];
+  readonly slots: Parameters<typeof createReadSlots>[0];
+}
+
+async function openDialect(name: DialectName, options: OpenOptions, random: () => number): Promise<OpenDialect> {
+  const { url, lockWaitMs = 5000, statementTimeoutMs = 10_000, onStatement } = options;
   if (name === "sqlite") {
     const path = url.slice("sqlite:".length);
     if (path === "") {
       throw new TypeError("a SQLite URL is sqlite:/path/file.sqlite or sqlite::memory:");
     }
-    return openSqliteDialect({ path, lockWaitMs, random, onStatement });
+    const opened = await openSqliteDialect({ path, lockWaitMs, random, statementTimeoutMs, onStatement });
+    return { ...opened, plugins: [endableSelects], slots: SQLITE_READS };
   }
   // Loaded with the first need: whoever runs on SQLite pays nothing for it.
   const { parseMysqlUrl, prepareSchema } = await import("./mysql-server.ts");
   const { createMysqlDialect } = await import("./mysql.ts");
   const server = parseMysqlUrl(url);
   const { collation } = await prepareSchema(server);
-  return createMysqlDialect({
-    pool: { ...server, connectionLimit: options.maxConnections ?? 16 },
-    collation,
-    lockWaitMs,
-    statementTimeoutMs: options.statementTimeoutMs ?? 10_000,
-    onStatement,
-  });
+  const { maxConnections = 16 } = options;
+  const pool = { ...server, connectionLimit: maxConnections };
+  return {
+    dialect: createMysqlDialect({ pool, collation, lockWaitMs, statementTimeoutMs, onStatement }),
+    plugins: [],
+    // The rest of the pool is for transactions.
+    slots: { most: Math.ceil((maxConnections * 3) / 4), perCaller: Math.ceil(maxConnections / 2) },
+  };
 }

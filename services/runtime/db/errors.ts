@@ -35,6 +35,7 @@ export class UniqueViolationError extends Error {
 /** https://www.sqlite.org/rescode.html */
 const SQLITE_BUSY = 5;
 const SQLITE_LOCKED = 6;
+const SQLITE_INTERRUPT = 9;
 const SQLITE_CONSTRAINT_PRIMARYKEY = 1555;
 const SQLITE_CONSTRAINT_UNIQUE = 2067;
 
@@ -92,7 +93,18 @@ export function isLockTimeout(error: unknown): boolean {
   return Error.isError(error) && "errno" in error && error.errno === 1205;
 }
 
+/** The error of a SELECT on SQLite that took longer than it may. */
+export function statementTimeout(): Error {
+  return Object.assign(new Error("the statement took longer than it may"), {
+    code: "ERR_SQLITE_ERROR",
+    errcode: SQLITE_INTERRUPT,
+  });
+}
+
 function sqliteKind(errcode: number): DatabaseErrorKind | undefined {
+  if (errcode === SQLITE_INTERRUPT) {
+    return "timeout";
+  }
   if (errcode === SQLITE_CONSTRAINT_PRIMARYKEY || errcode === SQLITE_CONSTRAINT_UNIQUE) {
     return "unique";
   }

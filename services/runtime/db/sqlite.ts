@@ -14,7 +14,9 @@ import {
   UpdateQueryNode,
 } from "kysely";
 import { databaseErrorKind } from "./errors.ts";
+import type { Read } from "./reading.ts";
 import { openSqliteFile, type SqliteFile } from "./sqlite-file.ts";
+import { createSqliteReaders } from "./sqlite-readers.ts";
 import { createSqliteWriter, type SqliteWriter, type Turn } from "./sqlite-writer.ts";
 import type { OnStatement } from "./statement.ts";
 
@@ -24,22 +26,26 @@ export interface SqliteOptions {
   /** How long to wait for a writer in another process. */
   lockWaitMs: number;
   random: () => number;
+  /** How long a SELECT of `read` may take. */
+  statementTimeoutMs: number;
   onStatement?: OnStatement | undefined;
 }
 
 /**
  * Kysely's dialect over `node:sqlite`: write-ahead log, every commit flushed to the disk (`synchronous=FULL`), one writing
  * connection with group commit, and a second connection for reads outside transactions, which so wait for nobody and
- * see what is committed. Resolves when the file is open.
+ * see what is committed. Resolves when the file is open. `read` runs SELECTs that may be long, on threads; those of
+ * `:memory:`, which one connection alone can see, on that connection, where only time can end them.
  */
-export async function openSqliteDialect(options: SqliteOptions): Promise<Dialect> {
-  const driver = await openDriver(options);
-  return {
+export async function openSqliteDialect(options: SqliteOptions): Promise<{ dialect: Dialect; read: Read }> {
+  const { driver, read } = await openDriver(options);
+  const dialect: Dialect = {
     createDriver: () => driver,
     createQueryCompiler: () => new SqliteQueryCompiler(),
     createAdapter: () => new ConcurrentSqliteAdapter(),
     createIntrospector: (kysely) => new SqliteIntrospector(kysely),
   };
+  return { dialect, read };
 }
 
 /** Kysely must not queue what the driver sorts out itself. */
@@ -54,15 +60,30 @@ interface SqliteConnection extends DatabaseConnection {
   turn: Turn | undefined;
 }
 
-async function openDriver({ path, lockWaitMs, random, onStatement }: SqliteOptions): Promise<Driver> {
-  const file = openSqliteFile(path, { onStatement });
+async function openDriver(options: SqliteOptions): Promise<{ driver: Driver; read: Read }> {
+  const { path, lockWaitMs, random, statementTimeoutMs, onStatement } = options;
+  let endAtMs = Number.POSITIVE_INFINITY;
+  const file = openSqliteFile(path, { onStatement, mayContinue: () => performance.now() < endAtMs });
   await configure(file, lockWaitMs);
   const writer = createSqliteWriter(file, { lockWaitMs, random });
   const openReader = () => openSqliteFile(path, { readOnly: true, onStatement });
   const reader = path === ":memory:" ? undefined : openReader();
+  const readers = createSqliteReaders({ path, timeoutMs: statementTimeoutMs, onStatement });
   const state = { file, writer, reader, openReader };
 
-  return {
+  const readMemory = <R>(sql: string, parameters: readonly unknown[]) =>
+    writer.exclusive(() => {
+      endAtMs = performance.now() + statementTimeoutMs;
+      try {
+        return file.query<R>(sql, parameters);
+      } finally {
+        endAtMs = Number.POSITIVE_INFINITY;
+      }
+    });
+  const read: Read = <R>({ sql, parameters }: CompiledQuery, signal: AbortSignal) =>
+    reader ? readers.read<R>(sql, parameters, signal) : readMemory<R>(sql, parameters);
+
+  const driver: Driver = {
     init: async () => {},
     acquireConnection: async () => createConnection(state),
     releaseConnection: async () => {},
@@ -82,10 +103,12 @@ async function openDriver({ path, lockWaitMs, random, onStatement }: SqliteOptio
     releaseSavepoint: async (_, name) => file.control(`release ${quoted(name)}`),
     async destroy() {
       await writer.close();
+      await readers.close();
       reader?.close();
       file.close();
     },
   };
+  return { driver, read };
 }
 
 interface DriverState {

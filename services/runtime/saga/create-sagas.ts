@@ -148,8 +148,8 @@ export function createSagas<DB extends SagaTables>(options: SagasOptions<DB>): S
       return row && viewOf(claimedOf(row, row.epoch), decodeRecord(row), row.updated_at);
     },
 
-    async list({ tenant, limit, beforeId, where }) {
-      const rows = await tables
+    async list({ reads, tenant, limit, beforeId, where }) {
+      const rows = await (reads ? tablesOf<SagaTables>(reads) : tables)
         .selectFrom("sagas")
         .selectAll()
         .where("tenant_id", "=", tenant)

@@ -1,4 +1,4 @@
-import type { RawBuilder, SqlBool } from "kysely";
+import type { QueryExecutorProvider, RawBuilder, SqlBool } from "kysely";
 import type { AnyTransaction } from "../db/any-transaction.ts";
 import type { SagaDefinition } from "./definition.ts";
 import type { Saga, SagaStatus } from "./saga.ts";
@@ -22,6 +22,8 @@ export type CommandResult =
 
 /** One page of sagas, the newest first. */
 export interface SagaQuery {
+  /** Of `Database.reading`, where a caller waits for the list; the database's own unless given. */
+  readonly reads?: QueryExecutorProvider;
   readonly tenant: string;
   readonly limit: number;
   /** Only ids below this one, the last of the page before. */

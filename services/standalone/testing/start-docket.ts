@@ -5,7 +5,7 @@ import { describe } from "@jest/globals";
 import { createConnection } from "mysql2/promise";
 import { createDocket, type Docket } from "../../../web-client/sdk/docket.ts";
 import { readStandaloneConfig } from "../config.ts";
-import { type Standalone, startStandalone } from "../standalone.ts";
+import { type Standalone, type StandaloneObserver, startStandalone } from "../standalone.ts";
 
 /** A whole Docket of a test's own, on free ports and an empty data folder. */
 export interface TestDocket extends AsyncDisposable {
@@ -28,10 +28,14 @@ export const testEnvironment = {
 };
 
 /** Starts one in this process, on a storage that is removed with it unless one is given. */
-export async function startDocket(environment: Record<string, string> = {}, storage?: Storage): Promise<TestDocket> {
+export async function startDocket(
+  environment: Record<string, string> = {},
+  storage?: Storage,
+  observer?: StandaloneObserver,
+): Promise<TestDocket> {
   const place = storage ?? (await createFolder());
   const config = readStandaloneConfig({ ...testEnvironment, ...place.environment, ...environment });
-  const running = await startStandalone(config);
+  const running = await startStandalone(config, observer);
   const clientWith = (apiKey: string) => createDocket({ baseUrl: running.httpUrl, apiKey, retry: { maxAttempts: 1 } });
   const admin = clientWith(running.adminKey);
   return {

@@ -5,6 +5,7 @@ import { principalOf } from "../../../runtime/context-values.ts";
 import { compileFilter } from "../../../runtime/db/filter-sql.ts";
 import { decodePageToken, pageSizeOf } from "../../../runtime/page-token.ts";
 import { readPage } from "../../../runtime/read-page.ts";
+import { readsFor } from "../../../runtime/reads-for.ts";
 import type { Saga } from "../../../runtime/saga/saga.ts";
 import type { OrderContext } from "../../context.ts";
 import { sagaFilterFields } from "../../store/saga-filter.ts";
@@ -15,6 +16,7 @@ export function listSagas({ db, sagas }: OrderContext): ServiceImpl<typeof SagaS
     const { tenant } = principalOf(context);
     const query = ["ListSagas", tenant, filter];
     const where = compileFilter(filter, sagaFilterFields, db.dialect);
+    const reads = readsFor(db, context);
     const { rows, nextPageToken } = await readPage<Saga<unknown>, readonly [string]>({
       size: pageSizeOf(pageSize),
       query,
@@ -22,7 +24,13 @@ export function listSagas({ db, sagas }: OrderContext): ServiceImpl<typeof SagaS
       keysOf: ({ id }) => [id],
       bytesOf: ({ steps }) => 500 + JSON.stringify(steps).length,
       read: (before, limit) =>
-        sagas.list({ tenant, limit, ...(before && { beforeId: before[0] }), ...(where !== undefined && { where }) }),
+        sagas.list({
+          reads,
+          tenant,
+          limit,
+          ...(before && { beforeId: before[0] }),
+          ...(where !== undefined && { where }),
+        }),
     });
     return create(ListSagasResponseSchema, {
       sagas: rows.map(toSagaMessage),

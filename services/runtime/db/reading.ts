@@ -1,0 +1,90 @@
+import {
+  AndNode,
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  Kysely,
+  type KyselyPlugin,
+  ParensNode,
+  type QueryResult,
+  RawNode,
+  SelectQueryNode,
+  WhereNode,
+} from "kysely";
+import { untilAborted } from "../serve/abort.ts";
+import type { ReadSlots } from "./read-slots.ts";
+import { continueCondition } from "./sqlite-file.ts";
+
+/** For whom a read is, and for how long. */
+export interface ReadOptions {
+  /** Ends the read, which rejects with its reason. */
+  readonly signal?: AbortSignal;
+  /** Whose reads share a part of those at once: a tenant's credential, say. */
+  readonly caller: string;
+}
+
+/** Runs one SELECT. Settles when the database is done with it, soon after the signal is aborted. */
+export type Read = <R>(query: CompiledQuery, signal: AbortSignal) => Promise<QueryResult<R>>;
+
+export interface ReadingOptions {
+  /** Of which all but the driver is used. */
+  readonly dialect: Dialect;
+  readonly read: Read;
+  readonly slots: ReadSlots;
+  readonly plugins: KyselyPlugin[];
+}
+
+/** Query builders whose SELECTs wait for a slot and end with a signal. */
+export function createReading<DB>(options: ReadingOptions): (read: ReadOptions) => Kysely<DB> {
+  const { dialect, read, slots, plugins } = options;
+  const connect = ({ caller, signal = new AbortController().signal }: ReadOptions): DatabaseConnection => ({
+    async executeQuery<R>(query: CompiledQuery) {
+      if (!SelectQueryNode.is(query.query)) {
+        throw new TypeError("db.reading is for SELECTs of a query builder");
+      }
+      const release = await slots.take(caller, signal);
+      return untilAborted(read<R>(query, signal).finally(release), signal);
+    },
+    streamQuery() {
+      throw new TypeError("db.reading does not stream; read pages");
+    },
+  });
+  return (reader) => {
+    const connection = connect(reader);
+    return new Kysely<DB>({
+      plugins,
+      dialect: {
+        createDriver: () => ({ ...readOnlyDriver, acquireConnection: async () => connection }),
+        createQueryCompiler: () => dialect.createQueryCompiler(),
+        createAdapter: () => dialect.createAdapter(),
+        createIntrospector: (db) => dialect.createIntrospector(db),
+      },
+    });
+  };
+}
+
+const refuseTransaction = async () => {
+  throw new TypeError("db.reading has no transactions");
+};
+
+const readOnlyDriver = {
+  init: async () => {},
+  releaseConnection: async () => {},
+  beginTransaction: refuseTransaction,
+  commitTransaction: refuseTransaction,
+  rollbackTransaction: refuseTransaction,
+  destroy: async () => {},
+};
+
+/** Puts {@link continueCondition} in front of what WHERE says. */
+export const endableSelects: KyselyPlugin = {
+  transformQuery({ node }) {
+    if (!SelectQueryNode.is(node) || node.from === undefined) {
+      return node;
+    }
+    const first = RawNode.createWithSql(continueCondition);
+    const where = node.where ? AndNode.create(first, ParensNode.create(node.where.where)) : first;
+    return { ...node, where: WhereNode.create(where) };
+  },
+  transformResult: async ({ result }) => result,
+};

@@ -1,0 +1,39 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { openSqliteFile, type Table } from "./sqlite-file.ts";
+
+/** The thread of one reading connection; `sqlite-readers.ts` starts it and is the other end. */
+
+export interface ReaderData {
+  readonly path: string;
+  /** One number in shared memory: the id of the statement that is to end. */
+  readonly stop: Int32Array<SharedArrayBuffer>;
+}
+
+export interface ReadRequest {
+  readonly id: number;
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+}
+
+export type ReadResponse =
+  | { readonly table: Table }
+  | { readonly failure: { readonly message: string; readonly code: unknown; readonly errcode: unknown } };
+
+const { path, stop } = workerData as ReaderData;
+let running = 0;
+const file = openSqliteFile(path, { readOnly: true, mayContinue: () => Atomics.load(stop, 0) !== running });
+
+parentPort?.on("message", ({ id, sql, parameters }: ReadRequest) => {
+  running = id;
+  parentPort?.postMessage(read(sql, parameters));
+});
+
+function read(sql: string, parameters: readonly unknown[]): ReadResponse {
+  try {
+    return { table: file.table(sql, parameters) };
+  } catch (error) {
+    // An Error loses its code on the way to another thread.
+    const { message, code, errcode } = error as Error & { code: unknown; errcode: unknown };
+    return { failure: { message, code, errcode } };
+  }
+}
