@@ -51,6 +51,10 @@ conformance: node_modules/.package-lock.json ## Run the official Connect conform
 bundle: node_modules/.package-lock.json ## Bundle each program into one file that needs no packages: .cache/bundle
 	@npm exec --call 'node tools/bundle.ts'
 
+.PHONY: image
+image: node_modules/.package-lock.json ## Build the container image without an engine: .cache/image (FLAGS="--arch arm64")
+	@npm exec --call 'node tools/image.ts $(FLAGS)'
+
 .PHONY: sbom
 sbom: node_modules/.package-lock.json ## Write what is shipped, with licences: .cache/sbom/docket.cdx.json, licences.txt
 	@npm exec --call 'node tools/sbom.ts'

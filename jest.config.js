@@ -28,11 +28,13 @@ export default {
       ...suite,
       displayName: "unit",
       testMatch: ["**/*.test.ts"],
-      testPathIgnorePatterns: ["/node_modules/", "\\.(integration|contract|e2e)\\.test\\.ts$"],
+      testPathIgnorePatterns: ["/node_modules/", "\\.(integration|contract|e2e|delivery)\\.test\\.ts$"],
       globalSetup: undefined,
     },
     { ...suite, displayName: "integration", testMatch: ["**/*.integration.test.ts"] },
     { ...suite, displayName: "contract", testMatch: ["**/*.contract.test.ts"] },
     { ...suite, displayName: "e2e", testMatch: ["**/*.e2e.test.ts"] },
+    // Images and charts, with tools that few machines have: each test says what it lacks.
+    { ...suite, displayName: "delivery", testMatch: ["**/*.delivery.test.ts"], globalSetup: undefined },
   ],
 };

@@ -8,7 +8,7 @@ import { type JestReport, jestCommand, readReport, retryFailedFiles } from "./re
  * Runs every check, or those whose names or group are given, each to its end whatever the others say, and closes with
  * one line: how many passed and how many failed, a check or a test counting as one.
  *
- *     node tools/check.ts [lint | test | conformance | <name of a check> …] [--no-skips]
+ *     node tools/check.ts [lint | test | delivery | conformance | <name of a check> …] [--no-skips]
  *
  * A test file that fails runs once more, alone. Tests that then pass count as passed and are listed as flaky: each is a
  * defect to find the cause of.
@@ -20,9 +20,11 @@ import { type JestReport, jestCommand, readReport, retryFailedFiles } from "./re
 
 interface Check {
   name: string;
-  group: "lint" | "test" | "conformance";
+  group: "lint" | "test" | "delivery" | "conformance";
   /** Gets what the check needs with a program that the machine has or has not. Where that fails, the check is skipped. */
   prepare?: { command: string[]; by: string };
+  /** Installs or builds what tests use. Where it fails, those tests are skipped and say so. */
+  setup?: string[][];
   /** Run one after the other until one fails. */
   commands: string[][];
   /** Where counts are written, as jest does; other checks count as one. */
@@ -66,6 +68,7 @@ const checks: Check[] = [
   jest("integration"),
   jest("contract"),
   jest("e2e"),
+  { ...jest("delivery"), group: "delivery", setup: [["node", "tools/image.ts", "--prepare"]] },
   {
     name: "conformance",
     group: "conformance",
@@ -100,6 +103,9 @@ async function runCheck(check: Check): Promise<Verdict> {
   if (check.prepare && !(await run(check.prepare.command))) {
     const excused = !isInstalled(check.prepare.by);
     return { name: check.name, passed: 0, failed: 0, skipped: 1, excused, seconds: 0 };
+  }
+  for (const command of check.setup ?? []) {
+    await run(command);
   }
   if (check.counts) {
     await rm(check.counts, { force: true });
