@@ -18,7 +18,7 @@ Object.assign(Visitor.prototype, {
 });
 
 const tests = "\\.test\\.ts$";
-const testCode = "(\\.test\\.ts$|/(testing|fuzz|conformance)/|-suite\\.ts$)";
+const testCode = "(\\.test\\.ts$|/(test|testing)/|-suite\\.ts$)";
 
 /** A module of this repository, not of npm and not of Node. */
 const ours = "^(bench|examples|gateway|gen|services|tools|web-client)/";
@@ -60,22 +60,23 @@ export default {
       from: { path: "^services/runtime/", pathNot: tests },
       to: {
         path: ours,
-        pathNot: "^services/runtime/|^gateway/(codec|http)/|^gen/(?!docket/)|^gen/docket/(options|audit)/",
+        pathNot:
+          "^services/runtime/|^gateway/(call|codec|http)/|^gateway/errors\\.ts$|^gen/(?!docket/)|^gen/docket/(options|audit)/",
       },
     },
     {
       name: "gateway-http-is-a-ground",
       comment:
-        "What every port stands on, of the gateway and of services: connections and limits, no routes or messages.",
+        "The HTTP ground under the gateway and the services: connections, limits, bodies and metadata; no routes or messages.",
       severity: "error",
       from: { path: "^gateway/http/", pathNot: tests },
-      to: { path: ours, pathNot: "^gateway/http/" },
+      to: { path: ours, pathNot: "^gateway/(http|codec)/|^gateway/errors\\.ts$" },
     },
     {
       name: "services-do-not-import-each-other",
       comment: "Services speak by RPC or by event, so that each can be a process of its own with its own database.",
       severity: "error",
-      from: { path: "^services/(?!standalone/|runtime/)([^/]+)/" },
+      from: { path: "^services/(?!standalone/|runtime/|test/)([^/]+)/" },
       to: { path: ours, pathNot: "^(services/($1|runtime)|gen)/" },
     },
     {
@@ -90,9 +91,9 @@ export default {
     },
     {
       name: "nothing-imports-standalone",
-      comment: "A composition root is the end of the line. Benchmarks may start it.",
+      comment: "Nothing builds on a composition root. Tests of the whole program and benchmarks start it.",
       severity: "error",
-      from: { pathNot: "^(services/standalone|bench)/" },
+      from: { pathNot: "^(services/(standalone|test)|bench)/" },
       to: { path: "^services/standalone/" },
     },
     {
@@ -136,7 +137,7 @@ export default {
       from: { path: "^services/(?!runtime/|standalone/)([^/]+)/domain/", pathNot: tests },
       to: {
         pathNot:
-          "^services/$1/domain/|^services/runtime/(amount-text|auth/scopes|clock|ids|money|resource-name)\\.ts$|^gen/(docket/$1|google/type)/|^(node:)?crypto$",
+          "^services/$1/domain/|^services/runtime/(auth/scopes|api/resource-name|values/(amount-text|clock|ids|money))\\.ts$|^gen/(docket/$1|google/type)/|^(node:)?crypto$",
       },
     },
     {
@@ -193,7 +194,7 @@ export default {
       name: "no-dev-dependencies-in-the-product",
       comment: "What runs must be in `dependencies`. The plugins of protoc run when code is generated.",
       severity: "error",
-      from: { path: "^(services|gateway|web-client|gen)/", pathNot: `${testCode}|^gateway/protoc-gen-` },
+      from: { path: "^(services|gateway|web-client|gen)/", pathNot: `${testCode}|^gateway/plugins/` },
       to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"] },
     },
     {

@@ -41,7 +41,7 @@ bench-%: node_modules/.package-lock.json ## Run the benchmark bench/%.ts
 
 .PHONY: fuzz-gateway
 fuzz-gateway: node_modules/.package-lock.json ## Compare the gateway's codecs and trie with others': make fuzz-gateway FLAGS="--seconds 600"
-	@npm exec --call 'node gateway/fuzz/main.ts $(FLAGS)'
+	@npm exec --call 'node gateway/test/fuzz/main.ts $(FLAGS)'
 
 .PHONY: conformance
 conformance: node_modules/.package-lock.json ## Run the official Connect conformance suite against our servers (needs Go)

@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createHttpHandler } from "../gateway/http-server.ts";
-import { type Loose, libraryMethods, testRegistry, testSpec } from "../gateway/testing/test-api.ts";
+import { createHttpHandler } from "../gateway/http-handler.ts";
+import { type Loose, libraryMethods, testRegistry, testSpec } from "../gateway/test/support/test-api.ts";
 import { serveParent } from "./child.ts";
 
 /**

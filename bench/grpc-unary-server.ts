@@ -7,11 +7,11 @@ import { Registry } from "prom-client";
 import protobufjs from "protobufjs";
 import descriptor from "protobufjs/ext/descriptor/index.js";
 import { OrderSchema } from "../gen/docket/order/v1/order_pb.js";
-import { systemClock } from "../services/runtime/clock.ts";
-import { createLogger } from "../services/runtime/log.ts";
-import { createGrpcServer } from "../services/runtime/serve/grpc-server.ts";
-import { createInterceptors } from "../services/runtime/serve/interceptors.ts";
+import { createGrpcServer } from "../services/runtime/grpc/server.ts";
+import { createInterceptors } from "../services/runtime/interceptors/interceptors.ts";
+import { createLogger } from "../services/runtime/telemetry/log.ts";
 import { createRpcMetrics } from "../services/runtime/telemetry/rpc-metrics.ts";
+import { systemClock } from "../services/runtime/values/clock.ts";
 import { cpuMicros, serveParent } from "./child.ts";
 import { echoPath, OrderEcho } from "./order-echo.ts";
 

@@ -4,10 +4,10 @@ import { createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type GrpcUpstream, startGrpcUpstream } from "./testing/grpc-upstream.ts";
-import { rawRequest } from "./testing/raw-request.ts";
-import { testDescriptorSet, until } from "./testing/start-program.ts";
-import { libraryMethods, testSpec } from "./testing/test-api.ts";
+import { type GrpcUpstream, startGrpcUpstream } from "./test/support/grpc-upstream.ts";
+import { rawRequest } from "./test/support/raw-request.ts";
+import { testDescriptorSet, until } from "./test/support/start-program.ts";
+import { libraryMethods, testSpec } from "./test/support/test-api.ts";
 
 const main = fileURLToPath(new URL("main.ts", import.meta.url));
 

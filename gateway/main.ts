@@ -1,6 +1,6 @@
-import { showTarget } from "./program/addresses.ts";
-import { readConfig, UsageError, usage } from "./program/config.ts";
-import { serve } from "./program/serve.ts";
+import { readConfig, UsageError, usage } from "./program/cli/config.ts";
+import { serve } from "./program/server/serve.ts";
+import { showTarget } from "./program/upstream/addresses.ts";
 
 /** The gateway as a program: see `--help`. Exit code 2 on wrong arguments, 1 where it cannot serve. */
 try {

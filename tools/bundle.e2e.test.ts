@@ -109,7 +109,7 @@ describe("the bundle", () => {
   }, 120_000);
 
   test("runs the gateway program", async () => {
-    const descriptorSet = join(root, "gateway/testdata/api.binpb");
+    const descriptorSet = join(root, "gateway/test/testdata/api.binpb");
     const args = ["--descriptor-set", descriptorSet, "--upstream", "127.0.0.1:1", "--port", "0", "--no-health-check"];
     await using gateway = await start([join(bundle, "gateway/main.mjs"), ...args], {}, "serving ");
     const [, url = ""] = /on (http:\S+)/.exec(gateway.said) ?? [];

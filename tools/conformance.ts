@@ -29,11 +29,11 @@ interface Server {
 }
 
 const servers: readonly Server[] = [
-  { name: "gateway", program: "gateway/conformance/server.ts", config: "gateway/conformance/config.yaml" },
+  { name: "gateway", program: "gateway/test/conformance/server.ts", config: "gateway/test/conformance/config.yaml" },
   {
     name: "grpc",
-    program: "services/standalone/conformance/grpc-server.ts",
-    config: "services/standalone/conformance/config.yaml",
+    program: "services/test/conformance/grpc-server.ts",
+    config: "services/test/conformance/config.yaml",
   },
 ];
 

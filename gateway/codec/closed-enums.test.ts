@@ -5,9 +5,9 @@ import {
   FieldDescriptorProto_Type as Type,
 } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "@jest/globals";
-import { createJsonCodec } from "../json-codec.ts";
 import { binaryReader } from "./binary-reader.ts";
 import { binaryWriter } from "./binary-writer.ts";
+import { createJsonCodec } from "./json-codec.ts";
 
 const jsonNameOf = (name: string): string => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 const enumField = (name: string, number: number, label = Label.OPTIONAL) => ({

@@ -1,9 +1,9 @@
 import { create, type Message, toBinary } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { describe, expect, test } from "@jest/globals";
-import { createRandom } from "../fuzz/random.ts";
-import { randomMessage } from "../fuzz/random-message.ts";
-import { testMessage, testRegistry } from "../testing/test-api.ts";
+import { createRandom } from "../test/fuzz/random.ts";
+import { randomMessage } from "../test/fuzz/random-message.ts";
+import { testMessage, testRegistry } from "../test/support/test-api.ts";
 import { assertBinaryElements } from "./binary-elements.ts";
 import { binaryReader } from "./binary-reader.ts";
 import { ElementLimitError } from "./element-limit.ts";

@@ -11,11 +11,11 @@ import {
 import { FieldOptionsSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "@jest/globals";
 import { FieldBehavior, field_behavior } from "../../gen/google/api/field_behavior_pb.js";
-import { createRandom } from "../fuzz/random.ts";
-import { createJsonCodec } from "../json-codec.ts";
-import { testDescriptorSet } from "../testing/start-program.ts";
-import { testMessage, testRegistry } from "../testing/test-api.ts";
+import { createRandom } from "../test/fuzz/random.ts";
+import { testDescriptorSet } from "../test/support/start-program.ts";
+import { testMessage, testRegistry } from "../test/support/test-api.ts";
 import { integerOf, parseExactJson } from "./exact-json.ts";
+import { createJsonCodec } from "./json-codec.ts";
 import { shortestFloat } from "./shortest-float.ts";
 
 const everything = testMessage("Everything");

@@ -4,7 +4,7 @@ import { describe, expect, test } from "@jest/globals";
 import { http } from "../../gen/google/api/annotations_pb.js";
 import { HttpRuleSchema } from "../../gen/google/api/http_pb.js";
 import { ResourceDescriptorSchema, resource_definition } from "../../gen/google/api/resource_pb.js";
-import { testMessage, testRegistry, testService } from "../testing/test-api.ts";
+import { testMessage, testRegistry, testService } from "../test/support/test-api.ts";
 import { createDocumentBuilder } from "./document.ts";
 import { parseOptions } from "./options.ts";
 

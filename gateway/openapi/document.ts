@@ -9,8 +9,8 @@ import {
   type JsonObject,
 } from "@bufbuild/protobuf";
 import { type DescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import { createRouter, type Route, routesOf } from "../routes.ts";
-import { anyMethod } from "../trie.ts";
+import { createRouter, type Route, routesOf } from "../routing/http-rules.ts";
+import { anyMethod } from "../routing/route-trie.ts";
 import { errorResponses, errorSchemas } from "./errors.ts";
 import { createTypeNames, type OpenApiPath, openApiPaths, renamedLike, resourcePatterns } from "./names.ts";
 import { operationOf } from "./operations.ts";

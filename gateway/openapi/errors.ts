@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
-import type { ErrorFormat } from "../error-body.ts";
 import { codeName } from "../errors.ts";
+import type { ErrorFormat } from "../rest/error-body.ts";
 
 interface ErrorResponse {
   readonly description: string;

@@ -3,10 +3,10 @@ import type { JsonObject, JsonValue, MessageInitShape } from "@bufbuild/protobuf
 import type { FieldRules, FieldRulesSchema } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { createDocumentValidator, toPointer } from "../testing/document-validator.ts";
-import { rulesAndValues } from "../testing/random-rules.ts";
-import { ruledMessage, valueKinds } from "../testing/ruled-message.ts";
-import { testDocument } from "../testing/test-api.ts";
+import { createDocumentValidator, toPointer } from "../test/support/document-validator.ts";
+import { rulesAndValues } from "../test/support/random-rules.ts";
+import { ruledMessage, valueKinds } from "../test/support/ruled-message.ts";
+import { testDocument } from "../test/support/test-api.ts";
 import { exampleOf } from "./examples.ts";
 import { createTypeNames } from "./names.ts";
 import { createSchemas } from "./schemas.ts";

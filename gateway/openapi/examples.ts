@@ -10,8 +10,8 @@ import {
 import { oneof as oneofRulesOption } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { FieldBehavior } from "../../gen/google/api/field_behavior_pb.js";
 import { resource } from "../../gen/google/api/resource_pb.js";
-import { fits } from "./fits.ts";
-import { rulesOf } from "./rules.ts";
+import { fits } from "./rules/fits.ts";
+import { rulesOf } from "./rules/rules.ts";
 import { behaviorsOf, isRequired } from "./schemas.ts";
 
 /** What an example is of: a whole request body, one that changes something, or an answer. */

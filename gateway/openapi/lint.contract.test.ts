@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "@jest/globals";
-import { testDocument } from "../testing/test-api.ts";
+import { testDocument } from "../test/support/test-api.ts";
 
 /** Redocly's linter with every recommended rule an error; it asks nobody on the network. */
 function lint(...documents: string[]): { status: number | null; output: string } {

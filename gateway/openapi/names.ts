@@ -1,7 +1,7 @@
 import { type DescEnum, type DescFile, type DescMessage, getOption, hasOption } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { resource, resource_definition } from "../../gen/google/api/resource_pb.js";
-import type { PathVariable, Route } from "../routes.ts";
+import type { PathVariable, Route } from "../routing/http-rules.ts";
 
 /** A parameter of an OpenAPI path: its name and the variable of the template it is a part of, if it is of one. */
 export interface PathParameter {

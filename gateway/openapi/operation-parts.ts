@@ -1,5 +1,5 @@
 import { type DescMethod, type JsonObject, type JsonValue, ScalarType } from "@bufbuild/protobuf";
-import type { Route } from "../routes.ts";
+import type { Route } from "../routing/http-rules.ts";
 import type { OpenApiPath } from "./names.ts";
 import type { Access } from "./options.ts";
 import type { Schemas } from "./schemas.ts";

@@ -1,10 +1,10 @@
 import { type DescField, type DescMessage, type JsonObject, ScalarType } from "@bufbuild/protobuf";
 import { FieldBehavior } from "../../gen/google/api/field_behavior_pb.js";
 import { HttpBodySchema } from "../../gen/google/api/httpbody_pb.js";
-import { hasJsonForm } from "../field-path.ts";
-import { etagPathOf } from "../preconditions.ts";
-import { resumeField } from "../resume.ts";
-import type { Route } from "../routes.ts";
+import { hasJsonForm } from "../fields/field-path.ts";
+import { etagPathOf } from "../rest/conditional-requests.ts";
+import { resumeField } from "../rest/resume-token.ts";
+import type { Route } from "../routing/http-rules.ts";
 import { exampleOf, exampleOfField } from "./examples.ts";
 import type { PathParameter } from "./names.ts";
 import { arrayOf, example, hasEtag, type OperationInput, plain } from "./operation-parts.ts";

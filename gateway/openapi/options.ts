@@ -1,7 +1,7 @@
 import { type DescMethod, type FileRegistry, getOption, hasOption, type Message } from "@bufbuild/protobuf";
 import type { GenExtension } from "@bufbuild/protobuf/codegenv2";
 import type { MethodOptions } from "@bufbuild/protobuf/wkt";
-import type { ErrorFormat } from "../error-body.ts";
+import type { ErrorFormat } from "../rest/error-body.ts";
 
 /** What the plugin is told by `opt:` lines. */
 export interface OpenApiOptions {

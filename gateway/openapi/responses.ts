@@ -1,13 +1,13 @@
 import type { DescMethod, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { HttpBodySchema } from "../../gen/google/api/httpbody_pb.js";
-import { etagPathOf } from "../preconditions.ts";
-import type { Route } from "../routes.ts";
-import { createsResource, mayOnlyValidate } from "../success.ts";
+import { etagPathOf } from "../rest/conditional-requests.ts";
+import { createsResource, mayOnlyValidate } from "../rest/success-status.ts";
+import type { Route } from "../routing/http-rules.ts";
 import { declaredHeaders, type ErrorResponseName } from "./errors.ts";
 import { exampleOfAnswer, exampleOfField } from "./examples.ts";
-import { nullable } from "./narrow.ts";
 import { arrayOf, example, hasEtag, type OperationInput, plain } from "./operation-parts.ts";
+import { nullable } from "./rules/narrow.ts";
 
 /** The `responses` of an operation: what it answers when it goes well, and every error that it is known to meet. */
 export function responses(input: OperationInput): JsonObject {

@@ -11,9 +11,9 @@ import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { getComments } from "@bufbuild/protoplugin";
 import { oneof as oneofRulesOption } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { FieldBehavior, field_behavior } from "../../gen/google/api/field_behavior_pb.js";
-import { hasJsonForm } from "../field-path.ts";
-import { narrow, nullable } from "./narrow.ts";
-import { messageRulesOf, rulesOf, whereSet } from "./rules.ts";
+import { hasJsonForm } from "../fields/field-path.ts";
+import { narrow, nullable } from "./rules/narrow.ts";
+import { messageRulesOf, rulesOf, whereSet } from "./rules/rules.ts";
 
 /** `patch`: nothing is required and `null` clears; `full`: as the message stands. */
 export type SchemaMode = "full" | "patch";

@@ -10,9 +10,9 @@ import {
   StockMovementSchema,
   StockMovementType,
 } from "../../gen/docket/inventory/v1/inventory_pb.js";
-import { etagOf } from "../runtime/etag.ts";
-import { toMoney } from "../runtime/money.ts";
-import { formatName } from "../runtime/resource-name.ts";
+import { etagOf } from "../runtime/api/etag.ts";
+import { formatName } from "../runtime/api/resource-name.ts";
+import { toMoney } from "../runtime/values/money.ts";
 import { available, type StoredItem } from "./domain/item.ts";
 import type { StoredReservation } from "./domain/reservation.ts";
 import type { StoredMovement } from "./domain/stock-move.ts";

@@ -1,6 +1,6 @@
 import { createConsumer } from "../runtime/inbox/consumer.ts";
-import type { Service } from "../runtime/service.ts";
-import { createServiceBase, type ServiceDeps } from "../runtime/service-base.ts";
+import type { Service } from "../runtime/service/service.ts";
+import { createServiceBase, type ServiceDeps } from "../runtime/service/service-base.ts";
 import type { InventoryConfig } from "./config.ts";
 import { onShipmentClosed } from "./consumers/shipment-closed.ts";
 import { onShipmentCollected } from "./consumers/shipment-collected.ts";

@@ -1,6 +1,6 @@
-import { fullJitterMs } from "../runtime/backoff.ts";
 import { afterCommit } from "../runtime/db/after-commit.ts";
-import type { Claimed } from "../runtime/db/claim-due.ts";
+import type { Claimed } from "../runtime/jobs/claim-due.ts";
+import { fullJitterMs } from "../runtime/values/backoff.ts";
 import type { BookingAnswer, CancelAnswer, Carrier } from "./carriers/carrier.ts";
 import type { LogisticsContext } from "./context.ts";
 import type { StoredShipment } from "./domain/shipment.ts";

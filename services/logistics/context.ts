@@ -1,12 +1,12 @@
 import type { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
-import type { Backoff } from "../runtime/backoff.ts";
-import type { CallbackInbox } from "../runtime/callback-inbox/callback-inbox.ts";
-import type { Clock } from "../runtime/clock.ts";
+import type { ServiceClient } from "../runtime/call/service-client.ts";
+import type { CallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
 import type { Database } from "../runtime/db/connect.ts";
-import type { Ids } from "../runtime/ids.ts";
-import type { Logger } from "../runtime/log.ts";
 import type { Outbox } from "../runtime/outbox/outbox.ts";
-import type { ServiceClient } from "../runtime/serve/service-client.ts";
+import type { Logger } from "../runtime/telemetry/log.ts";
+import type { Backoff } from "../runtime/values/backoff.ts";
+import type { Clock } from "../runtime/values/clock.ts";
+import type { Ids } from "../runtime/values/ids.ts";
 import type { Carrier } from "./carriers/carrier.ts";
 import type { LogisticsDatabase } from "./db/schema.ts";
 

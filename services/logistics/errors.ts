@@ -1,4 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
+import { unknownName } from "../runtime/api/known-names.ts";
 import {
   aborted,
   alreadyExists,
@@ -8,7 +9,6 @@ import {
   type PreconditionViolation,
   unavailable,
 } from "../runtime/errors.ts";
-import { unknownName } from "../runtime/known-names.ts";
 import type { Carrier } from "./carriers/carrier.ts";
 import type { Excess } from "./domain/lines-to-ship.ts";
 import type { Closing, StoredShipment } from "./domain/shipment.ts";

@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Shipment, ShipmentSchema, Shipment_State as State } from "../../gen/docket/logistics/v1/logistics_pb.js";
-import { etagOf } from "../runtime/etag.ts";
-import { formatName, parseName } from "../runtime/resource-name.ts";
+import { etagOf } from "../runtime/api/etag.ts";
+import { formatName, parseName } from "../runtime/api/resource-name.ts";
 import type { StoredShipment } from "./domain/shipment.ts";
 import type { ShipmentKey } from "./store/shipments.ts";
 

@@ -1,7 +1,7 @@
-import { createCallbackInbox } from "../runtime/callback-inbox/callback-inbox.ts";
-import { createCallbackSender } from "../runtime/callbacks/callback-sender.ts";
-import type { Service } from "../runtime/service.ts";
-import { createServiceBase, type ServiceDeps } from "../runtime/service-base.ts";
+import { createCallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
+import type { Service } from "../runtime/service/service.ts";
+import { createServiceBase, type ServiceDeps } from "../runtime/service/service-base.ts";
+import { createCallbackSender } from "../runtime/webhooks/callback-sender.ts";
 import { applyCallback } from "./apply-callback.ts";
 import type { Carrier } from "./carriers/carrier.ts";
 import { createSandboxCarrier } from "./carriers/sandbox/sandbox-carrier.ts";

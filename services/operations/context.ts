@@ -1,6 +1,6 @@
-import type { Clock } from "../runtime/clock.ts";
 import type { Database } from "../runtime/db/connect.ts";
-import type { Ids } from "../runtime/ids.ts";
+import type { Clock } from "../runtime/values/clock.ts";
+import type { Ids } from "../runtime/values/ids.ts";
 import type { OperationsDatabase } from "./db/schema.ts";
 
 /** What every RPC of the operations service works with. */

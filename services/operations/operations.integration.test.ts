@@ -7,10 +7,10 @@ import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb
 import { AuditService } from "../../gen/docket/operations/v1/audit_service_pb.js";
 import { WebhookService } from "../../gen/docket/operations/v1/webhook_service_pb.js";
 import { createInProcessBus } from "../runtime/bus/in-process.ts";
+import { createLocalTransport } from "../runtime/call/local-transport.ts";
 import { type Principal, principalKey } from "../runtime/context-values.ts";
 import { openDatabase } from "../runtime/db/connect.ts";
-import { createLogger } from "../runtime/log.ts";
-import { createLocalTransport } from "../runtime/serve/local-transport.ts";
+import { createLogger } from "../runtime/telemetry/log.ts";
 import { describeEachDatabase, type OpenTestDatabase } from "../runtime/testing/databases.ts";
 import { until } from "../runtime/testing/until.ts";
 import type { OperationsDatabase } from "./db/schema.ts";

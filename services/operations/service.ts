@@ -1,12 +1,12 @@
 import { createInProcessBus } from "../runtime/bus/in-process.ts";
-import { systemClock } from "../runtime/clock.ts";
 import { openDatabase } from "../runtime/db/connect.ts";
 import { migrate } from "../runtime/db/migrate.ts";
 import { ping } from "../runtime/db/ping.ts";
-import { createIds } from "../runtime/ids.ts";
-import { createLogger } from "../runtime/log.ts";
-import type { Service } from "../runtime/service.ts";
-import type { ServiceDeps } from "../runtime/service-base.ts";
+import type { Service } from "../runtime/service/service.ts";
+import type { ServiceDeps } from "../runtime/service/service-base.ts";
+import { createLogger } from "../runtime/telemetry/log.ts";
+import { systemClock } from "../runtime/values/clock.ts";
+import { createIds } from "../runtime/values/ids.ts";
 import type { OperationsConfig } from "./config.ts";
 import { createAuditConsumer } from "./consumers/audit.ts";
 import type { OperationsContext } from "./context.ts";

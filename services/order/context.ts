@@ -1,5 +1,5 @@
 import type { SagaDefinition } from "../runtime/saga/definition.ts";
-import type { Sagas } from "../runtime/saga/sagas.ts";
+import type { Sagas } from "../runtime/saga/saga-client.ts";
 import type { OrderDatabase } from "./db/schema.ts";
 import type { FeedTail } from "./feed-tail.ts";
 import type { OrderParts } from "./parts.ts";

@@ -2,7 +2,7 @@ import { create, type DescField, type DescMessage, type Message } from "@bufbuil
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { expect, test } from "@jest/globals";
 import { OrderSchema } from "../../gen/docket/order/v1/order_pb.js";
-import { isPersonal } from "../runtime/personal.ts";
+import { isPersonal } from "../runtime/api/personal-fields.ts";
 import { publicOrder } from "./events.ts";
 
 const mark = "personal-mark";

@@ -15,8 +15,8 @@ import {
   OrderUpdatedSchema,
 } from "../../gen/docket/order/v1/order_events_pb.js";
 import { type Order as OrderMessage, OrderSchema } from "../../gen/docket/order/v1/order_pb.js";
+import { clearPersonal } from "../runtime/api/personal-fields.ts";
 import { type OutboxEvent, outboxEvent } from "../runtime/outbox/outbox.ts";
-import { clearPersonal } from "../runtime/personal.ts";
 import type { Change, OrderFact } from "./domain/changes.ts";
 import { orderName } from "./domain/order.ts";
 import { toOrderMessage } from "./messages.ts";

@@ -1,5 +1,5 @@
 import type { Database } from "../runtime/db/connect.ts";
-import type { Logger } from "../runtime/log.ts";
+import type { Logger } from "../runtime/telemetry/log.ts";
 import type { OrderDatabase } from "./db/schema.ts";
 import type { Order } from "./domain/order.ts";
 import { feedSignal } from "./parts.ts";

@@ -15,8 +15,8 @@ import {
   PaymentState,
 } from "../../gen/docket/order/v1/order_pb.js";
 import type { Money } from "../../gen/google/type/money_pb.js";
-import { etagOf } from "../runtime/etag.ts";
-import { toMoney } from "../runtime/money.ts";
+import { etagOf } from "../runtime/api/etag.ts";
+import { toMoney } from "../runtime/values/money.ts";
 import { type Order, type OrderLine, orderName, type TimelineEntry } from "./domain/order.ts";
 
 /** The order as the API and events show it. */

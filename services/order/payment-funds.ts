@@ -1,5 +1,5 @@
 import type { Payment } from "../../gen/docket/payment/v1/payment_pb.js";
-import { parseMoney } from "../runtime/money.ts";
+import { parseMoney } from "../runtime/values/money.ts";
 import type { Funds } from "./domain/payment-state.ts";
 
 /** The sums of a payment, as the payment service reports it. */

@@ -1,8 +1,8 @@
 import type { SagaDefinition } from "../runtime/saga/definition.ts";
 import { sagaLagCheck } from "../runtime/saga/lag-check.ts";
-import { createSagaRunner } from "../runtime/saga/runner.ts";
-import type { Service } from "../runtime/service.ts";
-import { createServiceBase, type ServiceDeps } from "../runtime/service-base.ts";
+import { createSagaRunner } from "../runtime/saga/runner/runner.ts";
+import type { Service } from "../runtime/service/service.ts";
+import { createServiceBase, type ServiceDeps } from "../runtime/service/service-base.ts";
 import type { OrderConfig } from "./config.ts";
 import { createFeedConsumer } from "./consumers/feed.ts";
 import { createPaymentConsumer } from "./consumers/payments.ts";

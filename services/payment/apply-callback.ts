@@ -1,5 +1,5 @@
 import type { Transaction } from "kysely";
-import type { Applied, CallbackToApply } from "../runtime/callback-inbox/callback-inbox.ts";
+import type { Applied, CallbackToApply } from "../runtime/callbacks/callback-inbox.ts";
 import type { PaymentContext } from "./context.ts";
 import type { PaymentDatabase } from "./db/schema.ts";
 import { mergeReport } from "./domain/merge-report.ts";

@@ -1,10 +1,10 @@
-import type { Backoff } from "../runtime/backoff.ts";
-import type { CallbackInbox } from "../runtime/callback-inbox/callback-inbox.ts";
-import type { Clock } from "../runtime/clock.ts";
+import type { CallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
 import type { Database } from "../runtime/db/connect.ts";
-import type { Ids } from "../runtime/ids.ts";
-import type { Logger } from "../runtime/log.ts";
 import type { Outbox } from "../runtime/outbox/outbox.ts";
+import type { Logger } from "../runtime/telemetry/log.ts";
+import type { Backoff } from "../runtime/values/backoff.ts";
+import type { Clock } from "../runtime/values/clock.ts";
+import type { Ids } from "../runtime/values/ids.ts";
 import type { PaymentDatabase } from "./db/schema.ts";
 import type { PaymentProvider } from "./providers/payment-provider.ts";
 

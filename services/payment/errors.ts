@@ -1,5 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { amountText, decimalOf } from "../runtime/amount-text.ts";
+import { unknownName } from "../runtime/api/known-names.ts";
 import {
   aborted,
   alreadyExists,
@@ -8,7 +8,7 @@ import {
   notFound,
   unavailable,
 } from "../runtime/errors.ts";
-import { unknownName } from "../runtime/known-names.ts";
+import { amountText, decimalOf } from "../runtime/values/amount-text.ts";
 import { type Payment, paymentName, paymentState } from "./domain/payment.ts";
 import { allowedActions, type PaymentAction } from "./domain/payment-state.ts";
 

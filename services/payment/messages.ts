@@ -8,9 +8,9 @@ import {
   RefundSchema,
   Refund_State as RefundStateNumber,
 } from "../../gen/docket/payment/v1/payment_pb.js";
-import { etagOf } from "../runtime/etag.ts";
-import { toMoney } from "../runtime/money.ts";
-import { parseName } from "../runtime/resource-name.ts";
+import { etagOf } from "../runtime/api/etag.ts";
+import { parseName } from "../runtime/api/resource-name.ts";
+import { toMoney } from "../runtime/values/money.ts";
 import { capturable, type Payment, paymentName, paymentState, type Refund } from "./domain/payment.ts";
 import type { PaymentKey } from "./store/payments.ts";
 

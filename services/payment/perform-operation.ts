@@ -1,7 +1,7 @@
 import { toBinary } from "@bufbuild/protobuf";
 import type { Transaction } from "kysely";
 import { PaymentSchema } from "../../gen/docket/payment/v1/payment_pb.js";
-import { fullJitterMs } from "../runtime/backoff.ts";
+import { fullJitterMs } from "../runtime/values/backoff.ts";
 import type { PaymentContext } from "./context.ts";
 import type { PaymentDatabase } from "./db/schema.ts";
 import { type Merged, mergeReport, refuse, then, withRefunds } from "./domain/merge-report.ts";

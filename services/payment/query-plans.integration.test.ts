@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from "@jest/globals";
 import { sql } from "kysely";
-import { insertCallback } from "../runtime/callback-inbox/rows.ts";
-import { claimDue } from "../runtime/db/claim-due.ts";
+import { insertCallback } from "../runtime/callbacks/rows.ts";
 import { migrate } from "../runtime/db/migrate.ts";
+import { claimDue } from "../runtime/jobs/claim-due.ts";
 import { describeEachDatabase, type TestDatabase } from "../runtime/testing/databases.ts";
 import { createStatementLog } from "../runtime/testing/statement-log.ts";
 import { migrations } from "./db/migrations.ts";

@@ -1,6 +1,6 @@
 import type { Transaction } from "kysely";
-import { fullJitterMs } from "../runtime/backoff.ts";
 import { afterCommit } from "../runtime/db/after-commit.ts";
+import { fullJitterMs } from "../runtime/values/backoff.ts";
 import type { PaymentContext } from "./context.ts";
 import type { PaymentDatabase } from "./db/schema.ts";
 import { followUps, isGivenUp } from "./domain/follow-ups.ts";

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import type { Kysely } from "kysely";
-import { createCallbackInbox } from "../runtime/callback-inbox/callback-inbox.ts";
-import { createCallbackSender } from "../runtime/callbacks/callback-sender.ts";
-import type { CheckResult } from "../runtime/serve/checks.ts";
-import type { Service } from "../runtime/service.ts";
-import { createServiceBase, type ServiceDeps } from "../runtime/service-base.ts";
+import { createCallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
+import type { CheckResult } from "../runtime/process/checks.ts";
+import type { Service } from "../runtime/service/service.ts";
+import { createServiceBase, type ServiceDeps } from "../runtime/service/service-base.ts";
+import { createCallbackSender } from "../runtime/webhooks/callback-sender.ts";
 import { applyCallback } from "./apply-callback.ts";
 import { type PaymentConfig, paymentDefaults } from "./config.ts";
 import type { PaymentContext } from "./context.ts";

@@ -1,9 +1,9 @@
 import type { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
 import { type Authenticate, createAuthenticate, type VerifyToken } from "../runtime/auth/authenticate.ts";
+import { rememberAccepted } from "../runtime/auth/credential-cache.ts";
 import { createJwtVerifier } from "../runtime/auth/jwt.ts";
-import { rememberAccepted } from "../runtime/auth/remember.ts";
+import type { ServiceClient } from "../runtime/call/service-client.ts";
 import { limitFailedAuthentications } from "../runtime/limits/failed-authentications.ts";
-import type { ServiceClient } from "../runtime/serve/service-client.ts";
 import type { StandaloneConfig } from "./config.ts";
 import { perMinute } from "./request-limits.ts";
 

@@ -1,9 +1,9 @@
 import type { Certificate } from "../../gateway/http/certificate.ts";
-import { type CertificateFiles, pathsOf, readCertificate } from "../../gateway/program/certificates.ts";
+import { watchFiles } from "../../gateway/program/cli/watch.ts";
 import { ProgramError } from "../../gateway/program/program-error.ts";
-import { watchFiles } from "../../gateway/program/watch.ts";
-import { ConfigError } from "../runtime/config.ts";
-import type { Logger } from "../runtime/log.ts";
+import { type CertificateFiles, pathsOf, readCertificate } from "../../gateway/program/server/certificates.ts";
+import { ConfigError } from "../runtime/config/config.ts";
+import type { Logger } from "../runtime/telemetry/log.ts";
 import type { StandaloneConfig } from "./config.ts";
 
 /** The certificate of the HTTP and gRPC ports, as the configured files have it. */

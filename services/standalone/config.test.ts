@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { ConfigError } from "../runtime/config.ts";
+import { ConfigError } from "../runtime/config/config.ts";
 import { readStandaloneConfig } from "./config.ts";
 
 const problemsOf = (environment: Record<string, string>): readonly string[] => {

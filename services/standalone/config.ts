@@ -17,7 +17,7 @@ import {
   secret,
   text,
   url,
-} from "../runtime/config.ts";
+} from "../runtime/config/config.ts";
 
 /** Everything about a standalone Docket that its environment decides. */
 const settings = {

@@ -3,7 +3,7 @@ import { pathToFileURL } from "node:url";
 import { type DescField, type DescFile, type DescMessage, getOption } from "@bufbuild/protobuf";
 import { type FieldRules, field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { expect, test } from "@jest/globals";
-import { wordsOf } from "../runtime/rule-words.ts";
+import { wordsOf } from "../runtime/interceptors/rule-words.ts";
 
 async function contractFiles(): Promise<DescFile[]> {
   const found: DescFile[] = [];

@@ -1,5 +1,5 @@
-import { ConfigError, type Environment } from "../runtime/config.ts";
-import { stopOnSignal } from "../runtime/serve/stop-on-signal.ts";
+import { ConfigError, type Environment } from "../runtime/config/config.ts";
+import { stopOnSignal } from "../runtime/process/stop-on-signal.ts";
 import { banner } from "./banner.ts";
 import { readStandaloneConfig } from "./config.ts";
 import { startStandalone } from "./standalone.ts";

@@ -12,12 +12,12 @@ import { createOrderService } from "../order/service.ts";
 import { paymentDefaults } from "../payment/config.ts";
 import { createPaymentService } from "../payment/service.ts";
 import type { EventBus } from "../runtime/bus/event-bus.ts";
-import type { Clock } from "../runtime/clock.ts";
+import type { LocalTransport } from "../runtime/call/local-transport.ts";
+import { createServiceClient } from "../runtime/call/service-client.ts";
 import type { OnStatement } from "../runtime/db/statement.ts";
-import type { Logger } from "../runtime/log.ts";
-import type { LocalTransport } from "../runtime/serve/local-transport.ts";
-import { createServiceClient } from "../runtime/serve/service-client.ts";
-import type { Service } from "../runtime/service.ts";
+import type { Service } from "../runtime/service/service.ts";
+import type { Logger } from "../runtime/telemetry/log.ts";
+import type { Clock } from "../runtime/values/clock.ts";
 import type { StandaloneConfig } from "./config.ts";
 import { signingSecretFor } from "./signing-secret.ts";
 

@@ -1,4 +1,4 @@
-import type { Amount } from "../../runtime/money.ts";
+import type { Amount } from "../../runtime/values/money.ts";
 
 /** An item as it is stored. Times are epoch milliseconds. */
 export interface StoredItem {

@@ -1,8 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
-import { idempotent } from "../../runtime/db/idempotency.ts";
-import { requestIdOf } from "../../runtime/request-id.ts";
+import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { InventoryContext } from "../context.ts";
 import { itemNotFound, stockLimit, stockReserved } from "../errors.ts";
 import { stockChanged } from "../events.ts";

@@ -5,11 +5,11 @@ import {
   BatchUpsertItemsResponseSchema,
   InventoryService,
 } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
+import { checkEtag } from "../../runtime/api/etag.ts";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
-import { idempotent } from "../../runtime/db/idempotency.ts";
 import { aborted, type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
-import { checkEtag } from "../../runtime/etag.ts";
-import { requestIdOf } from "../../runtime/request-id.ts";
+import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { InventoryContext } from "../context.ts";
 import { type StoredItem, sameContent } from "../domain/item.ts";
 import { toItemMessage } from "../messages.ts";

@@ -1,9 +1,9 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
+import { parseOrderBy } from "../../runtime/api/order-by.ts";
+import { decodePageToken, type PageKey, pageSizeOf } from "../../runtime/api/page-token.ts";
+import { readPage } from "../../runtime/api/read-page.ts";
 import { principalOf } from "../../runtime/context-values.ts";
-import { parseOrderBy } from "../../runtime/order-by.ts";
-import { decodePageToken, type PageKey, pageSizeOf } from "../../runtime/page-token.ts";
-import { readPage } from "../../runtime/read-page.ts";
 import { readsFor } from "../../runtime/reads-for.ts";
 import type { InventoryContext } from "../context.ts";
 import type { StoredItem } from "../domain/item.ts";

@@ -1,7 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
+import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/api/page-token.ts";
 import { principalOf } from "../../runtime/context-values.ts";
-import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/page-token.ts";
 import { readsFor } from "../../runtime/reads-for.ts";
 import type { InventoryContext } from "../context.ts";
 import { itemNotFound } from "../errors.ts";

@@ -1,12 +1,12 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { ItemSchema } from "../../../gen/docket/inventory/v1/inventory_pb.js";
 import { InventoryService, type UpdateItemRequest } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
+import { checkEtag } from "../../runtime/api/etag.ts";
+import { updatePaths } from "../../runtime/api/field-mask.ts";
 import { principalOf } from "../../runtime/context-values.ts";
-import { idempotent } from "../../runtime/db/idempotency.ts";
 import { aborted, invalidArgument } from "../../runtime/errors.ts";
-import { checkEtag } from "../../runtime/etag.ts";
-import { updatePaths } from "../../runtime/field-mask.ts";
-import { requestIdOf } from "../../runtime/request-id.ts";
+import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { InventoryContext } from "../context.ts";
 import { type ItemContent, sameContent } from "../domain/item.ts";
 import { itemNotFound } from "../errors.ts";

@@ -1,5 +1,5 @@
 import type { Selectable } from "kysely";
-import type { Amount } from "../../runtime/money.ts";
+import type { Amount } from "../../runtime/values/money.ts";
 import type { ItemsTable } from "../db/schema.ts";
 import type { StoredItem } from "../domain/item.ts";
 

@@ -1,9 +1,9 @@
 import { type Kysely, sql } from "kysely";
+import type { OrderTerm } from "../../runtime/api/order-by.ts";
+import type { PageKey, PageKeyKind } from "../../runtime/api/page-token.ts";
 import type { DialectName } from "../../runtime/db/connect.ts";
 import { compileFilter, type SqlFilterField } from "../../runtime/db/filter-sql.ts";
 import { afterRow, orderByKeys, type SortKey } from "../../runtime/db/keyset.ts";
-import type { OrderTerm } from "../../runtime/order-by.ts";
-import type { PageKey, PageKeyKind } from "../../runtime/page-token.ts";
 import type { InventoryDatabase } from "../db/schema.ts";
 import type { StoredItem } from "../domain/item.ts";
 import { toItem } from "./item-rows.ts";

@@ -1,8 +1,8 @@
 import { type Kysely, sql } from "kysely";
+import type { PageKey, PageKeysOf } from "../../runtime/api/page-token.ts";
 import type { DialectName } from "../../runtime/db/connect.ts";
 import { compileFilter, type SqlFilterField } from "../../runtime/db/filter-sql.ts";
 import { afterRow, orderByKeys, type SortKey } from "../../runtime/db/keyset.ts";
-import type { PageKey, PageKeysOf } from "../../runtime/page-token.ts";
 import type { InventoryDatabase } from "../db/schema.ts";
 import { reservationStates, type StoredReservation } from "../domain/reservation.ts";
 import { selectReservations, withLines } from "./reservations.ts";

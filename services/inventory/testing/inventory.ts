@@ -2,13 +2,13 @@ import type { Client } from "@connectrpc/connect";
 import { Registry } from "prom-client";
 import { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { createInProcessBus } from "../../runtime/bus/in-process.ts";
-import { systemClock } from "../../runtime/clock.ts";
-import { createLogger } from "../../runtime/log.ts";
-import { createInterceptors } from "../../runtime/serve/interceptors.ts";
-import { createLocalTransport } from "../../runtime/serve/local-transport.ts";
-import { createServiceClient } from "../../runtime/serve/service-client.ts";
+import { createLocalTransport } from "../../runtime/call/local-transport.ts";
+import { createServiceClient } from "../../runtime/call/service-client.ts";
+import { createInterceptors } from "../../runtime/interceptors/interceptors.ts";
+import { createLogger } from "../../runtime/telemetry/log.ts";
 import { createRpcMetrics } from "../../runtime/telemetry/rpc-metrics.ts";
 import type { OpenTestDatabase } from "../../runtime/testing/databases.ts";
+import { systemClock } from "../../runtime/values/clock.ts";
 import type { InventoryDatabase } from "../db/schema.ts";
 import { createInventoryService } from "../service.ts";
 

@@ -1,4 +1,4 @@
-import { createWorkLoop, type WorkLoop } from "../../runtime/work-loop.ts";
+import { createWorkLoop, type WorkLoop } from "../../runtime/jobs/work-loop.ts";
 import type { InventoryContext } from "../context.ts";
 import { expire } from "../give-back.ts";
 import { findOverdue, lockReservation, type ReservationKey } from "../store/reservations.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import type { RawCallback } from "../../runtime/callback-inbox/callback-source.ts";
+import type { RawCallback } from "../../runtime/callbacks/callback-source.ts";
 import type { BookingRequest, Carrier } from "./carrier.ts";
 
 /** What a suite needs beside the carrier itself. */

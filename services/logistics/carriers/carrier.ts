@@ -1,4 +1,4 @@
-import type { CallbackSource } from "../../runtime/callback-inbox/callback-source.ts";
+import type { CallbackSource } from "../../runtime/callbacks/callback-source.ts";
 import type { Destination, ShippedLine } from "../domain/shipment.ts";
 import type { CarrierUpdate } from "../domain/tracking.ts";
 

@@ -1,10 +1,10 @@
 import { type ColumnDefinitionBuilder, sql } from "kysely";
-import { callbackInboxMigrations } from "../../runtime/callback-inbox/migrations.ts";
-import { callbackMigrations } from "../../runtime/callbacks/migrations.ts";
+import { callbackInboxMigrations } from "../../runtime/callbacks/migrations.ts";
 import { bytes, epochMs, flag, id, int, json, longText, notNull, tenantId, text } from "../../runtime/db/columns.ts";
-import { idempotencyMigrations } from "../../runtime/db/idempotency.ts";
 import { ensure, type Migration } from "../../runtime/db/migrate.ts";
+import { idempotencyMigrations } from "../../runtime/idempotency/idempotent.ts";
 import { outboxMigrations } from "../../runtime/outbox/migrations.ts";
+import { callbackMigrations } from "../../runtime/webhooks/migrations.ts";
 
 const orderId = text(64);
 const carrier = text(32);

@@ -1,7 +1,7 @@
-import type { CallbackInboxTables } from "../../runtime/callback-inbox/tables.ts";
-import type { CallbackTables } from "../../runtime/callbacks/tables.ts";
-import type { IdempotencyTables } from "../../runtime/db/idempotency.ts";
+import type { CallbackInboxTables } from "../../runtime/callbacks/tables.ts";
+import type { IdempotencyTables } from "../../runtime/idempotency/idempotent.ts";
 import type { OutboxTables } from "../../runtime/outbox/tables.ts";
+import type { CallbackTables } from "../../runtime/webhooks/tables.ts";
 import type { Booking } from "../domain/shipment.ts";
 import type { ShipmentState } from "../domain/shipment-state.ts";
 

@@ -1,8 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
-import { type IdempotentCall, idempotent, storedResponse } from "../../runtime/db/idempotency.ts";
-import { requestIdOf } from "../../runtime/request-id.ts";
+import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { type IdempotentCall, idempotent, storedResponse } from "../../runtime/idempotency/idempotent.ts";
 import type { LogisticsContext } from "../context.ts";
 import { cancellation } from "../domain/shipment.ts";
 import { shipmentNotFound, shipmentUnderWay } from "../errors.ts";

@@ -5,9 +5,9 @@ import {
   CloseShipmentRequest_Outcome as Outcome,
 } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
-import { idempotent } from "../../runtime/db/idempotency.ts";
 import { type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
-import { requestIdOf } from "../../runtime/request-id.ts";
+import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import { closeShipment as close } from "../close-shipment.ts";
 import type { LogisticsContext } from "../context.ts";
 import { closing, type StoredShipment } from "../domain/shipment.ts";

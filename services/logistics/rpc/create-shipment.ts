@@ -3,9 +3,9 @@ import { type CreateShipmentRequest, LogisticsService } from "../../../gen/docke
 import { type LineItem, type Order, Order_State } from "../../../gen/docket/order/v1/order_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
 import { afterCommit } from "../../runtime/db/after-commit.ts";
-import { idempotent } from "../../runtime/db/idempotency.ts";
 import { invalidArgument, reasonOf } from "../../runtime/errors.ts";
-import { requestIdOf } from "../../runtime/request-id.ts";
+import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { LogisticsContext } from "../context.ts";
 import { linesToShip, type OrderedLine, sameLines, type WantedLine } from "../domain/lines-to-ship.ts";
 import type { Destination, ShippedLine, StoredShipment } from "../domain/shipment.ts";

@@ -1,8 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
+import { decodePageToken, pageSizeOf } from "../../runtime/api/page-token.ts";
+import { LINE_BYTES, readPage } from "../../runtime/api/read-page.ts";
 import { principalOf } from "../../runtime/context-values.ts";
-import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
-import { LINE_BYTES, readPage } from "../../runtime/read-page.ts";
 import { readsFor } from "../../runtime/reads-for.ts";
 import type { LogisticsContext } from "../context.ts";
 import { orderIdOf, toShipmentMessage } from "../messages.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { within } from "../../runtime/serve/within.ts";
+import { within } from "../../runtime/process/with-timeout.ts";
 import { attend } from "../attend.ts";
 import type { LogisticsContext } from "../context.ts";
 import type { StoredShipment } from "../domain/shipment.ts";

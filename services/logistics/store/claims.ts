@@ -1,7 +1,7 @@
 import { sql } from "kysely";
-import { type Claimed, claimDue } from "../../runtime/db/claim-due.ts";
 import type { Database } from "../../runtime/db/connect.ts";
 import { nowMs } from "../../runtime/db/sql.ts";
+import { type Claimed, claimDue } from "../../runtime/jobs/claim-due.ts";
 import type { LogisticsDatabase } from "../db/schema.ts";
 
 type Db = Database<LogisticsDatabase>;

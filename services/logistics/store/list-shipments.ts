@@ -1,9 +1,9 @@
 import { type Kysely, sql } from "kysely";
+import type { PageKey, PageKeysOf } from "../../runtime/api/page-token.ts";
 import type { DialectName } from "../../runtime/db/connect.ts";
 import { compileFilter, type SqlFilterField } from "../../runtime/db/filter-sql.ts";
 import { afterRow, orderByKeys, type SortKey } from "../../runtime/db/keyset.ts";
 import { jsonText } from "../../runtime/db/sql.ts";
-import type { PageKey, PageKeysOf } from "../../runtime/page-token.ts";
 import type { LogisticsDatabase } from "../db/schema.ts";
 import type { StoredShipment } from "../domain/shipment.ts";
 import { shipmentStates } from "../domain/shipment-state.ts";

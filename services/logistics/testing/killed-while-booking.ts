@@ -4,9 +4,9 @@
  */
 import { appendFileSync } from "node:fs";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
-import { createLogger } from "../../runtime/log.ts";
-import { createLocalTransport } from "../../runtime/serve/local-transport.ts";
-import { createServiceClient } from "../../runtime/serve/service-client.ts";
+import { createLocalTransport } from "../../runtime/call/local-transport.ts";
+import { createServiceClient } from "../../runtime/call/service-client.ts";
+import { createLogger } from "../../runtime/telemetry/log.ts";
 import { logisticsDefaults } from "../config.ts";
 import { createLogisticsService } from "../service.ts";
 import { createScriptedCarrier } from "./scripted-carrier.ts";

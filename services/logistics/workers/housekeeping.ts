@@ -1,5 +1,5 @@
-import { forgetIdempotencyKeys } from "../../runtime/db/idempotency.ts";
-import { periodically } from "../../runtime/periodically.ts";
+import { forgetIdempotencyKeys } from "../../runtime/idempotency/idempotent.ts";
+import { periodically } from "../../runtime/jobs/periodic-job.ts";
 import type { LogisticsContext } from "../context.ts";
 
 const EVERY_MS = 10 * 60_000;

@@ -1,5 +1,5 @@
-import type { Claimed } from "../../runtime/db/claim-due.ts";
-import { createWorkLoop, type WorkLoop } from "../../runtime/work-loop.ts";
+import type { Claimed } from "../../runtime/jobs/claim-due.ts";
+import { createWorkLoop, type WorkLoop } from "../../runtime/jobs/work-loop.ts";
 import { attend } from "../attend.ts";
 import type { LogisticsContext } from "../context.ts";
 import { claimShipments } from "../store/claims.ts";

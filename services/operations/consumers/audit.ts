@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { AuditEventSchema, AuditRecordedSchema } from "../../../gen/docket/audit/v1/audit_pb.js";
 import type { EventBus } from "../../runtime/bus/event-bus.ts";
 import { type Consumer, createConsumer, on } from "../../runtime/inbox/consumer.ts";
-import type { Logger } from "../../runtime/log.ts";
+import type { Logger } from "../../runtime/telemetry/log.ts";
 import type { OperationsContext } from "../context.ts";
 import type { OperationsDatabase } from "../db/schema.ts";
 import { insertAuditEvent } from "../store/audit-events.ts";

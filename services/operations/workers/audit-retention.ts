@@ -1,5 +1,5 @@
-import type { Logger } from "../../runtime/log.ts";
-import { periodically } from "../../runtime/periodically.ts";
+import { periodically } from "../../runtime/jobs/periodic-job.ts";
+import type { Logger } from "../../runtime/telemetry/log.ts";
 import type { OperationsContext } from "../context.ts";
 import { deleteAuditEvents } from "../store/audit-events.ts";
 

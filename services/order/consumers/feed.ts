@@ -1,6 +1,6 @@
+import { parseName } from "../../runtime/api/resource-name.ts";
 import type { BusEvent, EventBus } from "../../runtime/bus/event-bus.ts";
 import { afterCommit } from "../../runtime/db/after-commit.ts";
-import { parseName } from "../../runtime/resource-name.ts";
 import { orderEventTypes, timelineSequenceAttribute } from "../events.ts";
 import { feedSignal, type OrderParts } from "../parts.ts";
 import { appendToFeed, type FeedEntry } from "../store/feed.ts";

@@ -10,10 +10,10 @@ import {
   RefundFailedSchema,
 } from "../../../gen/docket/payment/v1/payment_events_pb.js";
 import type { Payment, Refund } from "../../../gen/docket/payment/v1/payment_pb.js";
-import { amountText } from "../../runtime/amount-text.ts";
+import { parseName } from "../../runtime/api/resource-name.ts";
 import type { BusEvent, EventBus } from "../../runtime/bus/event-bus.ts";
 import { type Consumer, createConsumer, on } from "../../runtime/inbox/consumer.ts";
-import { parseName } from "../../runtime/resource-name.ts";
+import { amountText } from "../../runtime/values/amount-text.ts";
 import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import type { Change } from "../domain/changes.ts";

@@ -1,7 +1,7 @@
 import { ReservationExpiredSchema } from "../../../gen/docket/inventory/v1/inventory_events_pb.js";
+import { parseName } from "../../runtime/api/resource-name.ts";
 import type { EventBus } from "../../runtime/bus/event-bus.ts";
 import { type Consumer, createConsumer, on } from "../../runtime/inbox/consumer.ts";
-import { parseName } from "../../runtime/resource-name.ts";
 import type { OrderContext } from "../context.ts";
 import { note } from "../domain/changes.ts";
 import { reservationName } from "../domain/order.ts";

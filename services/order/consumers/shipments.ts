@@ -8,9 +8,9 @@ import {
   ShipmentStateChangedSchema,
 } from "../../../gen/docket/logistics/v1/logistics_events_pb.js";
 import { type Shipment, Shipment_State } from "../../../gen/docket/logistics/v1/logistics_pb.js";
+import { parseName } from "../../runtime/api/resource-name.ts";
 import type { BusEvent, EventBus } from "../../runtime/bus/event-bus.ts";
 import { type Consumer, createConsumer, on } from "../../runtime/inbox/consumer.ts";
-import { parseName } from "../../runtime/resource-name.ts";
 import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { consequences, note } from "../domain/changes.ts";

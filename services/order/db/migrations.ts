@@ -12,11 +12,11 @@ import {
   tenantId,
   text,
 } from "../../runtime/db/columns.ts";
-import { idempotencyMigrations } from "../../runtime/db/idempotency.ts";
 import { ensure, type Migration } from "../../runtime/db/migrate.ts";
+import { idempotencyMigrations } from "../../runtime/idempotency/idempotent.ts";
 import { inboxMigrations } from "../../runtime/inbox/migrations.ts";
 import { outboxMigrations } from "../../runtime/outbox/migrations.ts";
-import { sagaMigrations } from "../../runtime/saga/migrations.ts";
+import { sagaMigrations } from "../../runtime/saga/store/migrations.ts";
 
 const orders: Migration = {
   async up({ schema }) {

@@ -1,8 +1,8 @@
 import type { Integer64 } from "../../runtime/db/columns.ts";
-import type { IdempotencyTables } from "../../runtime/db/idempotency.ts";
+import type { IdempotencyTables } from "../../runtime/idempotency/idempotent.ts";
 import type { InboxTables } from "../../runtime/inbox/tables.ts";
 import type { OutboxTables } from "../../runtime/outbox/tables.ts";
-import type { SagaTables } from "../../runtime/saga/tables.ts";
+import type { SagaTables } from "../../runtime/saga/store/tables.ts";
 
 /** One order. Money is minor units of `currency`; times are epoch milliseconds; JSON is written by `store/order-row.ts`. */
 export interface OrdersTable {

@@ -1,4 +1,4 @@
-import { roundHalfUp } from "../../runtime/money.ts";
+import { roundHalfUp } from "../../runtime/values/money.ts";
 import { parseDecimal } from "./decimal.ts";
 
 /** A line as it is priced, amounts in minor units. */

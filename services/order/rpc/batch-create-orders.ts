@@ -6,11 +6,11 @@ import {
   type CreateOrderRequest,
   OrderService,
 } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { PAGE_LINES } from "../../runtime/api/read-page.ts";
 import { principalOf } from "../../runtime/context-values.ts";
-import { idempotent } from "../../runtime/db/idempotency.ts";
 import { type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
-import { PAGE_LINES } from "../../runtime/read-page.ts";
-import { requestIdOf } from "../../runtime/request-id.ts";
+import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { Offers } from "../config.ts";
 import type { OrderContext } from "../context.ts";
 import { under } from "../errors.ts";

@@ -1,9 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { BatchGetOrdersResponseSchema, type OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { PAGE_LINES } from "../../runtime/api/read-page.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { invalidArgument } from "../../runtime/errors.ts";
-import { PAGE_LINES } from "../../runtime/read-page.ts";
 import type { OrderContext } from "../context.ts";
 import { orderNotFound } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";

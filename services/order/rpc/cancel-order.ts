@@ -1,8 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
-import { idempotent, storedResponse } from "../../runtime/db/idempotency.ts";
-import { requestIdOf } from "../../runtime/request-id.ts";
+import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotent, storedResponse } from "../../runtime/idempotency/idempotent.ts";
 import type { OrderContext } from "../context.ts";
 import { toOrderMessage } from "../messages.ts";
 import { cancelling } from "./cancellation.ts";

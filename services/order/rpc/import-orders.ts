@@ -7,10 +7,10 @@ import {
   ImportStopSchema,
   type OrderService,
 } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { abortable } from "../../runtime/call/abort.ts";
 import { requestIdKey } from "../../runtime/context-values.ts";
 import { invalidArgument, reasonOf, resourceExhausted } from "../../runtime/errors.ts";
-import { abortable } from "../../runtime/serve/abort.ts";
-import { toOutward } from "../../runtime/serve/error-mapping.ts";
+import { toOutward } from "../../runtime/interceptors/error-mapping.ts";
 import type { OrderContext } from "../context.ts";
 import { type Bytes, charsetOf, toUtf8 } from "./bulk/encoding.ts";
 import type { ImportRecord } from "./bulk/import-record.ts";

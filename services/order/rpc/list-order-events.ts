@@ -1,9 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { ListOrderEventsResponseSchema, type OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { decodePageToken, pageSizeOf } from "../../runtime/api/page-token.ts";
+import { readPage } from "../../runtime/api/read-page.ts";
 import { principalOf } from "../../runtime/context-values.ts";
-import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
-import { readPage } from "../../runtime/read-page.ts";
 import { readsFor } from "../../runtime/reads-for.ts";
 import type { OrderContext } from "../context.ts";
 import type { TimelineEntry } from "../domain/order.ts";

@@ -1,11 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { ListOrdersResponseSchema, type OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { parseOrderBy } from "../../runtime/api/order-by.ts";
+import { decodePageToken, pageSizeOf } from "../../runtime/api/page-token.ts";
+import { readPage } from "../../runtime/api/read-page.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { compileFilter } from "../../runtime/db/filter-sql.ts";
-import { parseOrderBy } from "../../runtime/order-by.ts";
-import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
-import { readPage } from "../../runtime/read-page.ts";
 import { readsFor } from "../../runtime/reads-for.ts";
 import type { OrderContext } from "../context.ts";
 import { toOrderMessage } from "../messages.ts";

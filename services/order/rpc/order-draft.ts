@@ -5,8 +5,8 @@ import {
   type Order as OrderMessage,
 } from "../../../gen/docket/order/v1/order_pb.js";
 import type { Money } from "../../../gen/google/type/money_pb.js";
-import { unknownName } from "../../runtime/known-names.ts";
-import { exponentOf, parseMoney } from "../../runtime/money.ts";
+import { unknownName } from "../../runtime/api/known-names.ts";
+import { exponentOf, parseMoney } from "../../runtime/values/money.ts";
 import type { Offers } from "../config.ts";
 import type { Address, Automation, Customer } from "../domain/order.ts";
 import type { Violation, WantedLine, WantedOrder } from "../domain/pricing.ts";

@@ -1,5 +1,5 @@
-import { isId } from "../../runtime/ids.ts";
-import { parseName } from "../../runtime/resource-name.ts";
+import { parseName } from "../../runtime/api/resource-name.ts";
+import { isId } from "../../runtime/values/ids.ts";
 import { orderNotFound } from "../errors.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { LINE_BYTES } from "../../runtime/read-page.ts";
+import { LINE_BYTES } from "../../runtime/api/read-page.ts";
 import type { Order } from "../domain/order.ts";
 
 /** What an order has in a response besides its lines and free texts. */

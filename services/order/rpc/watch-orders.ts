@@ -6,10 +6,10 @@ import {
   type WatchOrdersResponse,
   WatchOrdersResponseSchema,
 } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { decodePageToken, encodePageToken } from "../../runtime/api/page-token.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { compileFilter } from "../../runtime/db/filter-sql.ts";
 import { invalidArgument } from "../../runtime/errors.ts";
-import { decodePageToken, encodePageToken } from "../../runtime/page-token.ts";
 import type { OrderContext } from "../context.ts";
 import { resumeTokenExpired } from "../errors.ts";
 import type { FeedBatch } from "../feed-tail.ts";

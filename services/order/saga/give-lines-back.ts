@@ -1,6 +1,6 @@
-import { toMoney } from "../../runtime/money.ts";
 import { done, type SagaDefinition, type SagaStep } from "../../runtime/saga/definition.ts";
 import type { Saga } from "../../runtime/saga/saga.ts";
+import { toMoney } from "../../runtime/values/money.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { advance, type Change, consequences, note } from "../domain/changes.ts";
 import { dueOf, type Order, paymentName } from "../domain/order.ts";

@@ -1,6 +1,5 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Payment_State } from "../../../gen/docket/payment/v1/payment_pb.js";
-import { toMoney } from "../../runtime/money.ts";
 import {
   done,
   keepWaiting,
@@ -9,6 +8,7 @@ import {
   type SagaDefinition,
   type SagaStep,
 } from "../../runtime/saga/definition.ts";
+import { toMoney } from "../../runtime/values/money.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { advance, note } from "../domain/changes.ts";
 import { type Automation, type Order, paymentName, reservationName } from "../domain/order.ts";

@@ -1,7 +1,7 @@
 import type { Transaction } from "kysely";
 import type { OutboxEvent } from "../../runtime/outbox/outbox.ts";
 import type { SagaDefinition } from "../../runtime/saga/definition.ts";
-import type { Sagas } from "../../runtime/saga/sagas.ts";
+import type { Sagas } from "../../runtime/saga/saga-client.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import type { Change } from "../domain/changes.ts";
 import { orderName } from "../domain/order.ts";

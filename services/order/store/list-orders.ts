@@ -1,7 +1,7 @@
 import { type Kysely, type RawBuilder, type SqlBool, sql } from "kysely";
+import type { OrderTerm } from "../../runtime/api/order-by.ts";
+import type { PageKey } from "../../runtime/api/page-token.ts";
 import { afterRow, orderByKeys, type SortKey } from "../../runtime/db/keyset.ts";
-import type { OrderTerm } from "../../runtime/order-by.ts";
-import type { PageKey } from "../../runtime/page-token.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import type { Order } from "../domain/order.ts";
 import type { OrderRow } from "./order-row.ts";

@@ -42,7 +42,7 @@ import { ListPaymentsResponseSchema, PaymentService } from "../../../gen/docket/
 import type { EventBus } from "../../runtime/bus/event-bus.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { alreadyExists, failedPrecondition, notFound, unavailable } from "../../runtime/errors.ts";
-import { toMoney } from "../../runtime/money.ts";
+import { toMoney } from "../../runtime/values/money.ts";
 
 /*
  * What the order service sees of the other services, in memory, where these are not what is tested. Each keeps the

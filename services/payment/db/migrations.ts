@@ -1,6 +1,5 @@
 import { sql } from "kysely";
-import { callbackInboxMigrations } from "../../runtime/callback-inbox/migrations.ts";
-import { callbackMigrations } from "../../runtime/callbacks/migrations.ts";
+import { callbackInboxMigrations } from "../../runtime/callbacks/migrations.ts";
 import {
   bytes,
   currency,
@@ -16,6 +15,7 @@ import {
 } from "../../runtime/db/columns.ts";
 import { ensure, type Migration } from "../../runtime/db/migrate.ts";
 import { outboxMigrations } from "../../runtime/outbox/migrations.ts";
+import { callbackMigrations } from "../../runtime/webhooks/migrations.ts";
 import { sandboxTables } from "./sandbox-migrations.ts";
 
 const payments: Migration = {

@@ -1,8 +1,8 @@
-import type { CallbackInboxTables } from "../../runtime/callback-inbox/tables.ts";
-import type { CallbackTables } from "../../runtime/callbacks/tables.ts";
-import type { DueColumns } from "../../runtime/db/claim-due.ts";
+import type { CallbackInboxTables } from "../../runtime/callbacks/tables.ts";
 import type { Integer64 } from "../../runtime/db/columns.ts";
+import type { DueColumns } from "../../runtime/jobs/claim-due.ts";
 import type { OutboxTables } from "../../runtime/outbox/tables.ts";
+import type { CallbackTables } from "../../runtime/webhooks/tables.ts";
 import type { OperationKind, OperationState } from "../domain/operation.ts";
 import type { MovementKind } from "../domain/payment.ts";
 import type { PaymentState } from "../domain/payment-state.ts";

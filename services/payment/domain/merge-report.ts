@@ -1,4 +1,4 @@
-import { amountText } from "../../runtime/amount-text.ts";
+import { amountText } from "../../runtime/values/amount-text.ts";
 import { type Movement, type MovementKind, type Payment, paymentState, type Refund, sumOf } from "./payment.ts";
 import type { ProviderReport, RefundReport } from "./provider-report.ts";
 import { mergeRefundState } from "./refund-state.ts";

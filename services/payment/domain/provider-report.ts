@@ -1,4 +1,4 @@
-import type { Amount } from "../../runtime/money.ts";
+import type { Amount } from "../../runtime/values/money.ts";
 import type { RefundState } from "./refund-state.ts";
 
 /**

@@ -1,5 +1,5 @@
-import type { CallbackSource } from "../../runtime/callback-inbox/callback-source.ts";
-import type { Amount } from "../../runtime/money.ts";
+import type { CallbackSource } from "../../runtime/callbacks/callback-source.ts";
+import type { Amount } from "../../runtime/values/money.ts";
 import type { ProviderReport } from "../domain/provider-report.ts";
 
 /**

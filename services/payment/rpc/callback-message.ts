@@ -5,8 +5,8 @@ import {
   PaymentCallback_State,
   PaymentCallbackSchema,
 } from "../../../gen/docket/payment/v1/payment_pb.js";
-import type { StoredCallback } from "../../runtime/callback-inbox/rows.ts";
-import { formatName, parseName } from "../../runtime/resource-name.ts";
+import { formatName, parseName } from "../../runtime/api/resource-name.ts";
+import type { StoredCallback } from "../../runtime/callbacks/rows.ts";
 
 const PATTERN = "paymentCallbacks/{payment_callback}";
 

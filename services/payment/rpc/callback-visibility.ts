@@ -1,5 +1,5 @@
 import { platformAdminScope } from "../../runtime/auth/scopes.ts";
-import type { StoredCallback } from "../../runtime/callback-inbox/rows.ts";
+import type { StoredCallback } from "../../runtime/callbacks/rows.ts";
 import type { Principal } from "../../runtime/context-values.ts";
 
 /** Whether the caller may see callbacks that no payment is known for: they may belong to any tenant. */

@@ -1,6 +1,6 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
-import { findCallback } from "../../runtime/callback-inbox/rows.ts";
+import { findCallback } from "../../runtime/callbacks/rows.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import type { PaymentContext } from "../context.ts";
 import { callbackNotFound } from "../errors.ts";

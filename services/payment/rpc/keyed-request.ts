@@ -2,10 +2,10 @@ import { type DescMethod, fromBinary, type MessageShape } from "@bufbuild/protob
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Transaction } from "kysely";
 import { type Payment as PaymentMessage, PaymentSchema } from "../../../gen/docket/payment/v1/payment_pb.js";
-import { idempotencyKeyReused } from "../../runtime/db/idempotency.ts";
-import { hashRequest } from "../../runtime/db/request-hash.ts";
 import { isUniqueViolation } from "../../runtime/db/sql.ts";
-import { requestIdOf } from "../../runtime/request-id.ts";
+import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotencyKeyReused } from "../../runtime/idempotency/idempotent.ts";
+import { hashRequest } from "../../runtime/idempotency/request-hash.ts";
 import type { PaymentContext } from "../context.ts";
 import type { PaymentDatabase } from "../db/schema.ts";
 import type { Operation, OperationKind } from "../domain/operation.ts";

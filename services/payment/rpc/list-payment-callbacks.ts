@@ -1,9 +1,9 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
-import type { StoredCallback } from "../../runtime/callback-inbox/rows.ts";
+import { decodePageToken, pageSizeOf } from "../../runtime/api/page-token.ts";
+import { readPage } from "../../runtime/api/read-page.ts";
+import type { StoredCallback } from "../../runtime/callbacks/rows.ts";
 import { principalOf } from "../../runtime/context-values.ts";
-import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
-import { readPage } from "../../runtime/read-page.ts";
 import { readsFor } from "../../runtime/reads-for.ts";
 import type { PaymentContext } from "../context.ts";
 import { selectCallbacks } from "../store/payment-lists.ts";

@@ -1,10 +1,10 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
+import { decodePageToken, pageSizeOf } from "../../runtime/api/page-token.ts";
+import { readPage } from "../../runtime/api/read-page.ts";
+import { parseName } from "../../runtime/api/resource-name.ts";
 import { principalOf } from "../../runtime/context-values.ts";
-import { decodePageToken, pageSizeOf } from "../../runtime/page-token.ts";
-import { readPage } from "../../runtime/read-page.ts";
 import { readsFor } from "../../runtime/reads-for.ts";
-import { parseName } from "../../runtime/resource-name.ts";
 import type { PaymentContext } from "../context.ts";
 import { toPaymentMessage } from "../messages.ts";
 import { selectPayments } from "../store/payment-lists.ts";

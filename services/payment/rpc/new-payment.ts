@@ -1,4 +1,4 @@
-import type { Amount } from "../../runtime/money.ts";
+import type { Amount } from "../../runtime/values/money.ts";
 import type { PaymentContext } from "../context.ts";
 import type { Payment } from "../domain/payment.ts";
 import type { PaymentKey } from "../store/payments.ts";

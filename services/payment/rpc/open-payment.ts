@@ -3,7 +3,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { OpenPaymentRequest, PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
 import { type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
-import { parseMoney } from "../../runtime/money.ts";
+import { parseMoney } from "../../runtime/values/money.ts";
 import type { PaymentContext } from "../context.ts";
 import { pendingOf } from "../domain/operation.ts";
 import type { Payment } from "../domain/payment.ts";

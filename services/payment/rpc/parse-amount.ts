@@ -1,6 +1,6 @@
 import type { Money } from "../../../gen/google/type/money_pb.js";
 import { invalidArgument } from "../../runtime/errors.ts";
-import { parseMoney } from "../../runtime/money.ts";
+import { parseMoney } from "../../runtime/values/money.ts";
 import type { Payment } from "../domain/payment.ts";
 
 /** The minor units of an amount of a payment; undefined where the request names none. */

@@ -1,6 +1,6 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
-import { findCallback, lockCallback } from "../../runtime/callback-inbox/rows.ts";
+import { findCallback, lockCallback } from "../../runtime/callbacks/rows.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { failedPrecondition } from "../../runtime/errors.ts";
 import type { PaymentContext } from "../context.ts";

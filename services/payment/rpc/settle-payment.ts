@@ -2,7 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { Transaction } from "kysely";
 import type { PaymentService, SettlePaymentRequest } from "../../../gen/docket/payment/v1/payment_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
-import { parseMoney } from "../../runtime/money.ts";
+import { parseMoney } from "../../runtime/values/money.ts";
 import type { PaymentContext } from "../context.ts";
 import type { PaymentDatabase } from "../db/schema.ts";
 import { expire, reconsiderRefused, settle, then } from "../domain/merge-report.ts";

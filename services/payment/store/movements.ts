@@ -1,5 +1,5 @@
 import type { Kysely, Transaction } from "kysely";
-import type { Ids } from "../../runtime/ids.ts";
+import type { Ids } from "../../runtime/values/ids.ts";
 import type { PaymentDatabase } from "../db/schema.ts";
 import { MOVEMENT_KINDS, type Movement, type MovementKind, type Payment } from "../domain/payment.ts";
 

@@ -1,7 +1,7 @@
 import { type Kysely, type Selectable, sql, type Transaction } from "kysely";
-import type { Claimed } from "../../runtime/db/claim-due.ts";
 import type { Database, DialectName } from "../../runtime/db/connect.ts";
 import { nowMs } from "../../runtime/db/sql.ts";
+import type { Claimed } from "../../runtime/jobs/claim-due.ts";
 import type { PaymentDatabase, PaymentOperationsTable } from "../db/schema.ts";
 import type { Operation } from "../domain/operation.ts";
 

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { type StoredCallback, toCallback } from "../../runtime/callback-inbox/rows.ts";
+import { type StoredCallback, toCallback } from "../../runtime/callbacks/rows.ts";
 import type { Database } from "../../runtime/db/connect.ts";
 import { compileFilter, type SqlFilterField } from "../../runtime/db/filter-sql.ts";
 import type { PaymentDatabase } from "../db/schema.ts";

@@ -1,7 +1,7 @@
 import { type Kysely, sql, type Transaction } from "kysely";
-import type { Claimed } from "../../runtime/db/claim-due.ts";
 import type { DialectName } from "../../runtime/db/connect.ts";
 import { forUpdate, insertIgnore, nowMs } from "../../runtime/db/sql.ts";
+import type { Claimed } from "../../runtime/jobs/claim-due.ts";
 import type { PaymentDatabase } from "../db/schema.ts";
 import type { Payment } from "../domain/payment.ts";
 import { toChangingColumns, toPayment, toRow } from "./payment-rows.ts";

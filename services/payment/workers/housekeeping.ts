@@ -1,4 +1,4 @@
-import { periodically } from "../../runtime/periodically.ts";
+import { periodically } from "../../runtime/jobs/periodic-job.ts";
 import type { PaymentContext } from "../context.ts";
 import { pruneOperationKeys } from "../store/operations.ts";
 

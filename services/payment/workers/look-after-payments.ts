@@ -1,5 +1,5 @@
-import { type Claimed, claimDue } from "../../runtime/db/claim-due.ts";
-import { createWorkLoop, type WorkLoop } from "../../runtime/work-loop.ts";
+import { type Claimed, claimDue } from "../../runtime/jobs/claim-due.ts";
+import { createWorkLoop, type WorkLoop } from "../../runtime/jobs/work-loop.ts";
 import type { PaymentContext } from "../context.ts";
 import { mergeReport } from "../domain/merge-report.ts";
 import type { Payment } from "../domain/payment.ts";

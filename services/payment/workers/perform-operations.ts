@@ -1,5 +1,5 @@
-import { type Claimed, claimDue } from "../../runtime/db/claim-due.ts";
-import { createWorkLoop, type WorkLoop } from "../../runtime/work-loop.ts";
+import { type Claimed, claimDue } from "../../runtime/jobs/claim-due.ts";
+import { createWorkLoop, type WorkLoop } from "../../runtime/jobs/work-loop.ts";
 import type { PaymentContext } from "../context.ts";
 import { performOperation } from "../perform-operation.ts";
 import { findOperation } from "../store/operations.ts";

@@ -1,9 +1,9 @@
 import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import type { ContextValues, Interceptor, StreamRequest } from "@connectrpc/connect";
 import { access as accessOption } from "../../../gen/docket/options/v1/options_pb.js";
+import { abortable, untilAborted } from "../call/abort.ts";
 import { clientAddressKey, type Principal, principalKey } from "../context-values.ts";
 import { permissionDenied, unauthenticated } from "../errors.ts";
-import { abortable, untilAborted } from "../serve/abort.ts";
 import type { Authenticate, Credential } from "./authenticate.ts";
 import type { WatchCredential } from "./credential-watch.ts";
 import { adminScope } from "./scopes.ts";

@@ -1,6 +1,6 @@
-import type { Clock } from "../clock.ts";
 import type { Principal } from "../context-values.ts";
 import { credentialEnded } from "../errors.ts";
+import type { Clock } from "../values/clock.ts";
 import type { Authenticate, Credential } from "./authenticate.ts";
 
 /**

@@ -1,7 +1,7 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { errors, jwtVerify, SignJWT } from "jose";
-import type { Clock } from "../clock.ts";
 import { principalKey } from "../context-values.ts";
+import type { Clock } from "../values/clock.ts";
 import type { VerifyToken } from "./authenticate.ts";
 
 /** How our own services prove themselves to each other when they are processes of their own. */

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { createLogger } from "../log.ts";
+import { createLogger } from "../telemetry/log.ts";
 import { busEvent, describeEventBus } from "./event-bus-suite.ts";
 import { createInProcessBus } from "./in-process.ts";
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Backoff, fullJitterMs } from "../backoff.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { type Backoff, fullJitterMs } from "../values/backoff.ts";
 import type { BusEvent, EventBus, EventHandler } from "./event-bus.ts";
 
 export interface InProcessBusOptions {

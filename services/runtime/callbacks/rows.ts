@@ -1,108 +1,173 @@
-import { type Kysely, sql } from "kysely";
-import { type AnyTransaction, withTables } from "../db/any-transaction.ts";
-import type { Claimed } from "../db/claim-due.ts";
-import type { Database, DialectName } from "../db/connect.ts";
-import { nowMs } from "../db/sql.ts";
-import type { Ids } from "../ids.ts";
-import type { Callback } from "./callback.ts";
-import type { CallbacksTable, CallbackTables } from "./tables.ts";
+import { type Kysely, type Selectable, sql, type Transaction } from "kysely";
+import type { DialectName } from "../db/connect.ts";
+import { forUpdate, insertIgnore, nowMs } from "../db/sql.ts";
+import type { CallbackInboxTables, CallbackState, InboundCallbacksTable } from "./tables.ts";
 
-/** The statements of the sender. */
+/** The statements of the callback inbox. */
 
-/** How many rows one sweep removes, so that it holds no lock for long. */
-const PRUNE_LIMIT = 500;
+type Reader = Kysely<CallbackInboxTables>;
+type Trx = Transaction<CallbackInboxTables>;
 
-export async function insertCallbacks(
-  anyTrx: AnyTransaction,
-  dialect: DialectName,
-  ids: Ids,
-  callbacks: readonly Callback[],
-  giveUpMs: number,
-): Promise<void> {
-  if (callbacks.length === 0) {
-    return;
-  }
-  const now = nowMs(dialect);
-  const rows = callbacks.map(({ messageId, url, body, contentType = "application/json", delayMs = 0 }) => ({
-    id: ids.next(),
-    message_id: messageId,
-    url,
-    content_type: contentType,
-    body: typeof body === "string" ? Buffer.from(body) : body,
+/** A stored callback. */
+export interface StoredCallback {
+  readonly id: string;
+  /** Undefined until it is matched. */
+  readonly tenant: string | undefined;
+  readonly source: string;
+  readonly eventId: string;
+  readonly eventType: string;
+  readonly state: CallbackState;
+  /** The name of the resource that it is about; empty until it is matched. */
+  readonly subject: string;
+  readonly body: Uint8Array;
+  readonly receiveCount: number;
+  readonly failureMessage: string;
+  readonly receivedAt: number;
+  readonly processedAt: number | undefined;
+}
+
+export type NewCallback = Pick<StoredCallback, "id" | "source" | "eventId" | "eventType" | "body"> & {
+  readonly headers: Readonly<Record<string, string>>;
+};
+
+/** Stores a verified callback, due when `leaseMs` has passed; false where its event is stored already. */
+export function insertCallback(trx: Trx, dialect: DialectName, callback: NewCallback, leaseMs: number) {
+  return insertIgnore(trx, "inbound_callbacks", {
+    id: callback.id,
+    source: callback.source,
+    event_id: callback.eventId,
+    event_type: callback.eventType,
+    tenant_id: null,
+    subject: "",
+    reference: null,
+    state: "RECEIVED" as const,
+    headers: JSON.stringify(callback.headers),
+    body: callback.body,
+    receive_count: 1,
+    failure_message: "",
+    received_at: nowMs(dialect),
+    processed_at: null,
     attempt: 0,
-    due_at: sql<number>`${now} + ${delayMs}`,
-    give_up_at: sql<number>`${now} + ${delayMs + giveUpMs}`,
-    delivered_at: null,
-    prune_at: null,
-    last_error: null,
-  }));
-  await withTables<CallbackTables>(anyTrx).insertInto("callbacks").values(rows).execute();
+    due_at: sql<number>`${nowMs(dialect)} + ${leaseMs}`,
+  });
 }
 
-export async function deleteUndelivered(anyTrx: AnyTransaction, messageIds: readonly string[]): Promise<void> {
-  if (messageIds.length > 0) {
-    const trx = withTables<CallbackTables>(anyTrx);
-    await trx
-      .deleteFrom("callbacks")
-      .where("message_id", "in", [...messageIds])
-      .where("due_at", "is not", null)
-      .execute();
-  }
+/** Counts a repetition of a stored event. */
+export async function countRepetition(db: Reader, source: string, eventId: string): Promise<void> {
+  await db
+    .updateTable("inbound_callbacks")
+    .set({ receive_count: sql<number>`receive_count + 1` })
+    .where("source", "=", source)
+    .where("event_id", "=", eventId)
+    .execute();
 }
 
-/** The claimed row, unless its claim is over. */
-export function loadCallback(db: Database<CallbackTables>, claim: Claimed): Promise<CallbacksTable | undefined> {
-  return held(db.kysely.selectFrom("callbacks").selectAll(), claim).executeTakeFirst();
+export async function findCallback(db: Reader, id: string): Promise<StoredCallback | undefined> {
+  const row = await db.selectFrom("inbound_callbacks").selectAll().where("id", "=", id).executeTakeFirst();
+  return row && toCallback(row);
 }
 
-export async function settleDelivered(
-  { kysely, dialect }: Database<CallbackTables>,
-  claim: Claimed,
-  retentionMs: number,
+export async function lockCallback(trx: Trx, dialect: DialectName, id: string): Promise<StoredCallback | undefined> {
+  const query = trx.selectFrom("inbound_callbacks").selectAll().where("id", "=", id);
+  const row = await forUpdate(dialect, query).executeTakeFirst();
+  return row && toCallback(row);
+}
+
+/** How a callback ended. */
+export interface CallbackOutcome {
+  readonly state: Exclude<CallbackState, "RECEIVED">;
+  readonly tenant?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly failureMessage?: string;
+}
+
+export async function settleCallback(
+  db: Reader,
+  dialect: DialectName,
+  id: string,
+  { state, tenant, subject, failureMessage = "" }: CallbackOutcome,
+): Promise<void> {
+  await db
+    .updateTable("inbound_callbacks")
+    .set({
+      state,
+      failure_message: failureMessage,
+      processed_at: nowMs(dialect),
+      due_at: null,
+      ...(tenant !== undefined && { tenant_id: tenant }),
+      ...(subject !== undefined && { subject }),
+    })
+    .where("id", "=", id)
+    .execute();
+}
+
+/** Leaves a callback RECEIVED, due after the pause; FAILED where it is older than `patienceMs`. */
+export async function postponeCallback(
+  db: Reader,
+  dialect: DialectName,
+  id: string,
+  wait: { pauseMs: number; patienceMs: number; problem: string; reference: string | undefined },
 ): Promise<void> {
   const now = nowMs(dialect);
-  const settled = { due_at: null, delivered_at: now, prune_at: sql<number>`${now} + ${retentionMs}`, last_error: null };
-  await held(kysely.updateTable("callbacks").set(settled), claim).execute();
+  const over = sql<boolean>`${now} - received_at >= ${wait.patienceMs}`;
+  await db
+    .updateTable("inbound_callbacks")
+    .set({
+      due_at: sql<number | null>`case when ${over} then null else ${now} + ${Math.ceil(wait.pauseMs)} end`,
+      state: sql<CallbackState>`case when ${over} then 'FAILED' else 'RECEIVED' end`,
+      failure_message: wait.problem,
+      ...(wait.reference !== undefined && { reference: wait.reference }),
+    })
+    .where("id", "=", id)
+    .where("state", "=", "RECEIVED")
+    .execute();
 }
 
-/** Makes the row due again after the pause, or gives it up when its time is over. */
-export async function settleFailed(
-  { kysely, dialect }: Database<CallbackTables>,
-  claim: Claimed,
-  { problem, pauseMs, retentionMs }: { problem: string; pauseMs: number; retentionMs: number },
-): Promise<void> {
-  const now = nowMs(dialect);
-  const over = sql<boolean>`${now} >= give_up_at`;
-  // MySQL assigns from left to right and gives the new value to what follows: only columns that stay are read here.
-  const failed = {
-    last_error: problem,
-    due_at: sql<number | null>`case when ${over} then null else ${now} + ${pauseMs} end`,
-    prune_at: sql<number | null>`case when ${over} then ${now} + ${retentionMs} else null end`,
-  };
-  await held(kysely.updateTable("callbacks").set(failed), claim).execute();
+/** Makes due what waits for the resource that the source knows by this id, also where the wait has ended in FAILED. */
+export async function wakeCallbacks(trx: Trx, dialect: DialectName, source: string, reference: string): Promise<void> {
+  await trx
+    .updateTable("inbound_callbacks")
+    .set({ due_at: nowMs(dialect), state: "RECEIVED" })
+    .where("source", "=", source)
+    .where("reference", "=", reference)
+    .where("subject", "=", "")
+    .where("state", "in", ["RECEIVED", "FAILED"])
+    .execute();
 }
 
-export async function pruneCallbacks({ kysely, dialect }: Database<CallbackTables>): Promise<void> {
-  const old = await prunable(kysely, dialect).execute();
+/** Deletes the oldest callbacks that were received before `retentionMs` ago, whatever their state; returns how many. */
+export async function pruneCallbacks(
+  db: Reader,
+  dialect: DialectName,
+  { retentionMs, limit }: { retentionMs: number; limit: number },
+): Promise<number> {
+  const old = await db
+    .selectFrom("inbound_callbacks")
+    .select("id")
+    .where((row) => row("received_at", "<", row(nowMs(dialect), "-", retentionMs)))
+    .orderBy("received_at")
+    .limit(limit)
+    .execute();
   if (old.length > 0) {
-    await kysely
-      .deleteFrom("callbacks")
-      .where(
-        "id",
-        "in",
-        old.map(({ id }) => id),
-      )
-      .execute();
+    const ids = old.map(({ id }) => id);
+    await db.deleteFrom("inbound_callbacks").where("id", "in", ids).execute();
   }
+  return old.length;
 }
 
-function prunable(kysely: Kysely<CallbackTables>, dialect: DialectName) {
-  return kysely.selectFrom("callbacks").select("id").where("prune_at", "<=", nowMs(dialect)).limit(PRUNE_LIMIT);
-}
-
-function held<Query extends { where(column: "id" | "attempt", op: "=", value: string | number): Query }>(
-  query: Query,
-  { id, attempt }: Claimed,
-): Query {
-  return query.where("id", "=", id).where("attempt", "=", attempt);
+export function toCallback(row: Selectable<InboundCallbacksTable>): StoredCallback {
+  return {
+    id: row.id,
+    tenant: row.tenant_id ?? undefined,
+    source: row.source,
+    eventId: row.event_id,
+    eventType: row.event_type,
+    state: row.state,
+    subject: row.subject,
+    body: row.body,
+    receiveCount: row.receive_count,
+    failureMessage: row.failure_message,
+    receivedAt: row.received_at,
+    processedAt: row.processed_at ?? undefined,
+  };
 }

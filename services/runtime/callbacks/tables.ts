@@ -1,31 +1,36 @@
-/** One HTTP request that shall reach somebody; the row goes when its retention ends. */
-export interface CallbacksTable {
-  /** Of this request; a message that is scheduled twice has two rows. */
-  id: string;
-  /** The header `webhook-id`, by which the receiver removes duplicates. */
-  message_id: string;
-  /** Absolute, or relative to the sender's base URL. */
-  url: string;
-  content_type: string;
+import type { DueColumns } from "../jobs/claim-due.ts";
+
+/**
+ * - RECEIVED: verified and stored; applied when it is due;
+ * - PROCESSED: applied, and it changed something;
+ * - IGNORED: applied, and it said nothing new;
+ * - FAILED: it cannot be applied; `failure_message` says why.
+ */
+export type CallbackState = "RECEIVED" | "PROCESSED" | "IGNORED" | "FAILED";
+
+/** A verified callback, unique by its source and event id. `due_at` is when to apply it, while it is RECEIVED. */
+export interface InboundCallbacksTable extends DueColumns {
+  source: string;
+  event_id: string;
+  event_type: string;
+  /** Null until the callback is matched to a tenant's resource. */
+  tenant_id: string | null;
+  /** The name of the resource that it is about; empty until it is matched. */
+  subject: string;
+  /** The source's own id of the resource that the callback waits for; null where it waits for none. */
+  reference: string | null;
+  state: CallbackState;
+  /** A JSON object; names in lower case, callers' credentials left out. */
+  headers: string;
   body: Uint8Array;
-  /** How many times it was claimed; also the fence of a claim: only the claim of this number may settle the row. */
-  attempt: number;
-  /**
-   * When it is to be claimed next, epoch milliseconds by the database's clock; null when it is settled. A claim moves it
-   * to the end of the claim's lease, so that the request of a dead sender is due again by itself.
-   */
-  due_at: number | null;
-  /** When the sender gives up, by the database's clock. */
-  give_up_at: number;
-  /** When a 2xx came; null as long as none did. */
-  delivered_at: number | null;
-  /** When the row is removed; null until it is settled. */
-  prune_at: number | null;
-  /** What the last attempt met: `status 503`, `timeout`, …; null before the first and after a delivery. */
-  last_error: string | null;
+  receive_count: number;
+  failure_message: string;
+  /** By the database's clock, as is `processed_at`. */
+  received_at: number;
+  processed_at: number | null;
 }
 
-/** To be part of the schema type of every service that schedules callbacks. */
-export interface CallbackTables {
-  callbacks: CallbacksTable;
+/** To be part of the schema type of every service that receives callbacks. */
+export interface CallbackInboxTables {
+  inbound_callbacks: InboundCallbacksTable;
 }

@@ -1,7 +1,7 @@
-import type { Clock } from "../clock.ts";
 import type { Database } from "../db/connect.ts";
 import { createDatabaseClock } from "../db/database-clock.ts";
 import type { Outbox } from "../outbox/outbox.ts";
+import type { Clock } from "../values/clock.ts";
 import { type Decisions, decideAll, type PreparedCommand } from "./decide.ts";
 import { createIdentityMap, type IdentityMap } from "./identity-map.ts";
 import { loadAggregates } from "./load.ts";

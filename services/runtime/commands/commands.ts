@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Clock, systemClock } from "../clock.ts";
 import type { Database } from "../db/connect.ts";
 import { unavailable } from "../errors.ts";
-import type { Logger } from "../log.ts";
 import type { Outbox } from "../outbox/outbox.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { type Clock, systemClock } from "../values/clock.ts";
 import { createAttempt } from "./attempt.ts";
 import type { Command, Commands } from "./command.ts";
 import type { Outcome } from "./decide.ts";

@@ -1,7 +1,7 @@
 import { type Dialect, Kysely, type KyselyPlugin, sql, type Transaction } from "kysely";
 import { createReadSlots } from "./read-slots.ts";
 import { createReading, endableSelects, type Read, type ReadOptions } from "./reading.ts";
-import { openSqliteDialect } from "./sqlite.ts";
+import { openSqliteDialect } from "./sqlite/dialect.ts";
 import type { OnStatement } from "./statement.ts";
 import { runTransaction, type TransactionOptions } from "./transaction.ts";
 
@@ -112,8 +112,8 @@ async function openDialect(name: DialectName, options: OpenOptions, random: () =
     return { ...opened, plugins: [endableSelects], slots: SQLITE_READS };
   }
   // Loaded with the first need: whoever runs on SQLite pays nothing for it.
-  const { parseMysqlUrl, prepareSchema } = await import("./mysql-server.ts");
-  const { createMysqlDialect } = await import("./mysql.ts");
+  const { parseMysqlUrl, prepareSchema } = await import("./mysql/server.ts");
+  const { createMysqlDialect } = await import("./mysql/dialect.ts");
   const server = parseMysqlUrl(url);
   const { collation } = await prepareSchema(server);
   const { maxConnections = 16 } = options;

@@ -1,5 +1,5 @@
 import { type QueryExecutorProvider, sql } from "kysely";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../values/clock.ts";
 import type { DialectName } from "./connect.ts";
 import { nowMs } from "./sql.ts";
 

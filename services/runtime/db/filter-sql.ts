@@ -1,5 +1,5 @@
 import { type Expression, type RawBuilder, type SqlBool, sql } from "kysely";
-import { type Condition, checkFilter, type FieldCondition, type FilterFieldType } from "../filter-check.ts";
+import { type Condition, checkFilter, type FieldCondition, type FilterFieldType } from "../api/filter-checker.ts";
 import type { DialectName } from "./connect.ts";
 import { matchesPattern } from "./sql.ts";
 

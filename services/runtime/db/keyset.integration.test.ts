@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { sql } from "kysely";
-import { decodePageToken, encodePageToken } from "../page-token.ts";
+import { decodePageToken, encodePageToken } from "../api/page-token.ts";
 import { describeEachDatabase, type OpenTestDatabase } from "../testing/databases.ts";
 import { planOf } from "../testing/query-plan.ts";
 import { bigint, type Integer64, id, notNull, text } from "./columns.ts";

@@ -1,5 +1,5 @@
 import { type Expression, type RawBuilder, type SqlBool, sql } from "kysely";
-import type { PageKey } from "../page-token.ts";
+import type { PageKey } from "../api/page-token.ts";
 
 /** One expression that a list is sorted by. It must never be NULL: sort by `coalesce(x, '')` where it could be. */
 export interface SortKey {

@@ -11,9 +11,9 @@ import {
   SelectQueryNode,
   WhereNode,
 } from "kysely";
-import { untilAborted } from "../serve/abort.ts";
+import { untilAborted } from "../call/abort.ts";
 import type { ReadSlots } from "./read-slots.ts";
-import { continueCondition } from "./sqlite-file.ts";
+import { continueCondition } from "./sqlite/file.ts";
 
 /** For whom a read is, and for how long. */
 export interface ReadOptions {

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { openSqliteFile, type Table } from "./sqlite-file.ts";
+import { openSqliteFile, type Table } from "./sqlite/file.ts";
 
 /** The thread of one reading connection; `sqlite-readers.ts` starts it and is the other end. */
 

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import type { Transaction } from "kysely";
-import { type Backoff, fullJitterMs } from "../backoff.ts";
 import type { BusEvent, EventBus } from "../bus/event-bus.ts";
 import { withTables } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
 import { databaseErrorKind } from "../db/errors.ts";
 import { insertIgnore, nowMs } from "../db/sql.ts";
-import type { Ids } from "../ids.ts";
-import type { Logger } from "../log.ts";
-import { periodically } from "../periodically.ts";
+import { periodically } from "../jobs/periodic-job.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { type Backoff, fullJitterMs } from "../values/backoff.ts";
+import type { Ids } from "../values/ids.ts";
 import {
   type DeadLetterRow,
   insertDeadLetter,

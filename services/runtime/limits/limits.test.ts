@@ -11,9 +11,9 @@ import {
 import { expect, test } from "@jest/globals";
 import { QuotaFailureSchema, RetryInfoSchema } from "../../../gen/google/rpc/error_details_pb.js";
 import type { Credential } from "../auth/authenticate.ts";
+import { ProbeSchema, ProbeService } from "../call/testing/probe-service.ts";
 import { type Principal, principalKey } from "../context-values.ts";
 import { reasonOf } from "../errors.ts";
-import { ProbeSchema, ProbeService } from "../serve/testing/probe-service.ts";
 import { limitFailedAuthentications } from "./failed-authentications.ts";
 import { createMemoryRateLimiter } from "./rate-limiter.ts";
 import { createRateLimitInterceptor, type RateLimits } from "./rate-limits.ts";

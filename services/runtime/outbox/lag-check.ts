@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { tablesOf } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
 import { nowMs } from "../db/sql.ts";
-import type { Check } from "../serve/checks.ts";
+import type { Check } from "../process/checks.ts";
 import type { OutboxTables } from "./tables.ts";
 
 /** How many unsent events are looked at; a longer backlog is told by its size. */

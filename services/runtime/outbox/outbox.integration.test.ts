@@ -1,11 +1,11 @@
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "@jest/globals";
-import { systemClock } from "../clock.ts";
 import type { Database } from "../db/connect.ts";
 import { migrate } from "../db/migrate.ts";
-import { createIds } from "../ids.ts";
 import { describeEachDatabase } from "../testing/databases.ts";
+import { systemClock } from "../values/clock.ts";
+import { createIds } from "../values/ids.ts";
 import { outboxMigrations } from "./migrations.ts";
 import { createOutbox, outboxEvent } from "./outbox.ts";
 import type { OutboxTables } from "./tables.ts";

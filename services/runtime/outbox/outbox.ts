@@ -1,11 +1,11 @@
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { CompiledQuery } from "kysely";
-import type { Clock } from "../clock.ts";
 import { afterCommit } from "../db/after-commit.ts";
 import { type AnyTransaction, tablesOf } from "../db/any-transaction.ts";
 import { chunksOf } from "../db/chunks.ts";
 import { isUniqueViolation } from "../db/sql.ts";
-import type { Ids } from "../ids.ts";
+import type { Clock } from "../values/clock.ts";
+import type { Ids } from "../values/ids.ts";
 import { bucketOf } from "./tables.ts";
 
 /** An event about to be published. {@link outboxEvent} makes one from a message. */

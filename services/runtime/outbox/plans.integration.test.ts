@@ -1,12 +1,12 @@
 import { expect, test } from "@jest/globals";
 import type { EventBus } from "../bus/event-bus.ts";
-import { systemClock } from "../clock.ts";
 import { migrate } from "../db/migrate.ts";
-import { createIds } from "../ids.ts";
-import { createLogger } from "../log.ts";
+import { createLogger } from "../telemetry/log.ts";
 import { describeEachDatabase } from "../testing/databases.ts";
 import { createStatementRecorder } from "../testing/statement-plans.ts";
 import { until } from "../testing/until.ts";
+import { systemClock } from "../values/clock.ts";
+import { createIds } from "../values/ids.ts";
 import { outboxMigrations } from "./migrations.ts";
 import { createOutbox } from "./outbox.ts";
 import { createOutboxRelay } from "./relay.ts";

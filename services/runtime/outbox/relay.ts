@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Backoff, fullJitterMs } from "../backoff.ts";
 import type { BusEvent, EventBus } from "../bus/event-bus.ts";
-import { type Clock, systemClock } from "../clock.ts";
 import type { Database } from "../db/connect.ts";
-import { createIds, type Ids } from "../ids.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { type Backoff, fullJitterMs } from "../values/backoff.ts";
+import { type Clock, systemClock } from "../values/clock.ts";
+import { createIds, type Ids } from "../values/ids.ts";
 import { createBucketLeases } from "./buckets.ts";
 import { createMarker } from "./marker.ts";
 import type { Outbox } from "./outbox.ts";

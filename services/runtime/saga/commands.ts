@@ -1,5 +1,5 @@
-import { enter, rest, then, turn } from "./moves.ts";
 import { currentStep, type SagaRecord, type SagaShape, type Transition, withStep } from "./record.ts";
+import { enter, rest, then, turn } from "./transitions.ts";
 
 /**
  * What people and services ask of a saga. Each is a pure function of the record and whether a runner is at work on it

@@ -4,7 +4,6 @@ import { type AnyTransaction, tablesOf, withTables } from "../db/any-transaction
 import type { Database } from "../db/connect.ts";
 import type { DatabaseClock } from "../db/database-clock.ts";
 import { forUpdate, nowMs } from "../db/sql.ts";
-import { decodeRecord, encodeRecord } from "./codec.ts";
 import {
   type Command,
   compensateCommand,
@@ -13,14 +12,15 @@ import {
   retryCommand,
   signalCommand,
 } from "./commands.ts";
-import type { Definitions } from "./definitions.ts";
-import { begin } from "./moves.ts";
+import type { Definitions } from "./definition-registry.ts";
 import { currentStep, dueAtOf, type SagaRecord } from "./record.ts";
-import type { CommandResult, Sagas } from "./sagas.ts";
-import { claimedOf } from "./sql-store.ts";
-import type { ClaimedSaga } from "./store.ts";
-import type { SagasTable, SagaTables } from "./tables.ts";
-import { viewOf } from "./view.ts";
+import type { CommandResult, Sagas } from "./saga-client.ts";
+import { viewOf } from "./saga-view.ts";
+import { decodeRecord, encodeRecord } from "./store/record-codec.ts";
+import type { ClaimedSaga } from "./store/saga-store.ts";
+import { claimedOf } from "./store/sql-store.ts";
+import type { SagasTable, SagaTables } from "./store/tables.ts";
+import { begin } from "./transitions.ts";
 
 /** The runner of the same process, which takes up at once what a transaction makes due. */
 export interface LocalRunner {

@@ -2,8 +2,8 @@ import { sql } from "kysely";
 import { tablesOf } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
 import { nowMs } from "../db/sql.ts";
-import type { Check } from "../serve/checks.ts";
-import type { SagaTables } from "./tables.ts";
+import type { Check } from "../process/checks.ts";
+import type { SagaTables } from "./store/tables.ts";
 
 /**
  * A check that warns when a saga has been due for longer than `warnAfterMs`, 30 s unless given, and nobody works on it:

@@ -8,8 +8,8 @@ import {
   signalCommand,
 } from "./commands.ts";
 import { advance, MAX_TAKEOVERS, merge, type StepEvent, settle } from "./machine.ts";
-import { begin } from "./moves.ts";
 import { dueAtOf, type SagaRecord, type SagaShape, type Transition } from "./record.ts";
+import { begin } from "./transitions.ts";
 
 const NOW = 1_000_000;
 const compensate = () => {};

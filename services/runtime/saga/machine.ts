@@ -1,7 +1,7 @@
-import { type Backoff, fullJitterMs } from "../backoff.ts";
+import { type Backoff, fullJitterMs } from "../values/backoff.ts";
 import type { RetryPolicy } from "./definition.ts";
-import { awaitedSignal, enter, giveUp, rest, then, turn, undo } from "./moves.ts";
 import { currentStep, type SagaRecord, type SagaShape, type Transition, withError, withStep } from "./record.ts";
+import { awaitedSignal, enter, giveUp, rest, then, turn, undo } from "./transitions.ts";
 
 /*
  *                  signal, deadline

@@ -1,6 +1,6 @@
 import type { Code } from "@connectrpc/connect";
 import { Gauge, Histogram, type Registry } from "prom-client";
-import { codeName } from "../serve/code-name.ts";
+import { codeName } from "../call/code-name.ts";
 
 /**
  * The server metrics of OpenTelemetry's RPC conventions, in Prometheus' names:

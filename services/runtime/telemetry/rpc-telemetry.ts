@@ -1,8 +1,8 @@
 import { Code, ConnectError, type ContextValues, type Interceptor } from "@connectrpc/connect";
+import { wireKey } from "../call/call-context.ts";
+import { codeName } from "../call/code-name.ts";
 import { clientAddressKey, principalKey, requestIdKey, traceparentKey } from "../context-values.ts";
-import type { Logger } from "../log.ts";
-import { wireKey } from "../serve/call.ts";
-import { codeName } from "../serve/code-name.ts";
+import type { Logger } from "./log.ts";
 import type { RpcMetrics } from "./rpc-metrics.ts";
 
 export interface RpcTelemetryOptions {

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe } from "@jest/globals";
 import { sql } from "kysely";
-import { systemClock } from "../clock.ts";
 import { type Database, type DialectName, type OpenOptions, openDatabase } from "../db/connect.ts";
-import { createIds } from "../ids.ts";
+import { systemClock } from "../values/clock.ts";
+import { createIds } from "../values/ids.ts";
 
 /** An empty database of a test's own. Disposing it closes and removes it; what a test leaves open is disposed after it. */
 export interface TestDatabase<DB> extends Database<DB> {

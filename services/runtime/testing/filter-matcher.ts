@@ -4,7 +4,7 @@ import {
   type FieldCondition,
   type FilterFieldType,
   type Operator,
-} from "../filter-check.ts";
+} from "../api/filter-checker.ts";
 
 /** A value to compare: times are epoch milliseconds, booleans 0 and 1. */
 export type FilterValueOf = string | number | bigint | undefined;

@@ -1,10 +1,10 @@
 import { Webhook } from "standardwebhooks";
-import { verifiedMessageId } from "../../../runtime/callback-inbox/standard-webhooks.ts";
-import type { Callback } from "../../../runtime/callbacks/callback.ts";
-import type { CallbackSender } from "../../../runtime/callbacks/callback-sender.ts";
-import type { Clock } from "../../../runtime/clock.ts";
+import { verifiedMessageId } from "../../../runtime/callbacks/standard-webhooks.ts";
 import type { Database } from "../../../runtime/db/connect.ts";
-import type { Ids } from "../../../runtime/ids.ts";
+import type { Clock } from "../../../runtime/values/clock.ts";
+import type { Ids } from "../../../runtime/values/ids.ts";
+import type { Callback } from "../../../runtime/webhooks/callback.ts";
+import type { CallbackSender } from "../../../runtime/webhooks/callback-sender.ts";
 import type { LogisticsDatabase } from "../../db/schema.ts";
 import {
   cancelParcel,

@@ -3,8 +3,8 @@ import { stringify } from "csv-stringify/sync";
 import type { Order as OrderMessage } from "../../../../gen/docket/order/v1/order_pb.js";
 import { Automation, Order_State, PaymentState } from "../../../../gen/docket/order/v1/order_pb.js";
 import type { Money } from "../../../../gen/google/type/money_pb.js";
-import { decimalOf } from "../../../runtime/amount-text.ts";
-import { parseMoney } from "../../../runtime/money.ts";
+import { decimalOf } from "../../../runtime/values/amount-text.ts";
+import { parseMoney } from "../../../runtime/values/money.ts";
 import { toFormulaSafe } from "./formulas.ts";
 
 /**

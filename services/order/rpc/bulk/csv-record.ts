@@ -7,8 +7,8 @@ import {
   type Order as OrderMessage,
   OrderSchema,
 } from "../../../../gen/docket/order/v1/order_pb.js";
-import { minorOfDecimal } from "../../../runtime/amount-text.ts";
-import { exponentOf, toMoney } from "../../../runtime/money.ts";
+import { minorOfDecimal } from "../../../runtime/values/amount-text.ts";
+import { exponentOf, toMoney } from "../../../runtime/values/money.ts";
 import type { CsvColumn } from "./csv-columns.ts";
 import type { ImportRecord, RecordFailure } from "./import-record.ts";
 

@@ -7,7 +7,7 @@ import { OrderSchema } from "../../../../gen/docket/order/v1/order_pb.js";
 import { type ImportFailure, ImportFailureSchema } from "../../../../gen/docket/order/v1/order_service_pb.js";
 import { principalOf } from "../../../runtime/context-values.ts";
 import { reasonOf } from "../../../runtime/errors.ts";
-import { ruleText } from "../../../runtime/rule-words.ts";
+import { ruleText } from "../../../runtime/interceptors/rule-words.ts";
 import type { OrderContext } from "../../context.ts";
 import type { Violation } from "../../domain/pricing.ts";
 import { findOrdersByExternalId } from "../../store/orders.ts";

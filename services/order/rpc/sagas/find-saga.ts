@@ -4,7 +4,7 @@ import type { Saga as SagaMessage } from "../../../../gen/docket/operations/v1/o
 import { auditTrail } from "../../../runtime/audit/audit.ts";
 import { principalOf } from "../../../runtime/context-values.ts";
 import type { Saga } from "../../../runtime/saga/saga.ts";
-import type { CommandResult } from "../../../runtime/saga/sagas.ts";
+import type { CommandResult } from "../../../runtime/saga/saga-client.ts";
 import type { OrderContext } from "../../context.ts";
 import type { OrderDatabase } from "../../db/schema.ts";
 import type { Order } from "../../domain/order.ts";

@@ -1,10 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { ListSagasResponseSchema, type SagaService } from "../../../../gen/docket/operations/v1/saga_service_pb.js";
+import { decodePageToken, pageSizeOf } from "../../../runtime/api/page-token.ts";
+import { readPage } from "../../../runtime/api/read-page.ts";
 import { principalOf } from "../../../runtime/context-values.ts";
 import { compileFilter } from "../../../runtime/db/filter-sql.ts";
-import { decodePageToken, pageSizeOf } from "../../../runtime/page-token.ts";
-import { readPage } from "../../../runtime/read-page.ts";
 import { readsFor } from "../../../runtime/reads-for.ts";
 import type { Saga } from "../../../runtime/saga/saga.ts";
 import type { OrderContext } from "../../context.ts";

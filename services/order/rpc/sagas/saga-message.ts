@@ -7,8 +7,8 @@ import {
   SagaStep_State,
   SagaStepSchema,
 } from "../../../../gen/docket/operations/v1/operations_pb.js";
+import { parseName } from "../../../runtime/api/resource-name.ts";
 import { notFound } from "../../../runtime/errors.ts";
-import { parseName } from "../../../runtime/resource-name.ts";
 import type { Saga } from "../../../runtime/saga/saga.ts";
 
 /** A saga as operators see it. Its state stays inside. */

@@ -1,4 +1,4 @@
-import { amountText } from "../../../runtime/amount-text.ts";
+import { amountText } from "../../../runtime/values/amount-text.ts";
 import type { ProviderReport } from "../../domain/provider-report.ts";
 import type { SandboxPayment, SandboxStep } from "../../store/sandbox.ts";
 import { blankStep, halfOf, type ScriptTiming } from "./script.ts";

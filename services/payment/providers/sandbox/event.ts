@@ -1,4 +1,4 @@
-import type { Amount } from "../../../runtime/money.ts";
+import type { Amount } from "../../../runtime/values/money.ts";
 import type { ProviderReport, RefundReport } from "../../domain/provider-report.ts";
 import { REFUND_STATES } from "../../domain/refund-state.ts";
 

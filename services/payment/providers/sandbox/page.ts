@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { exponentOf } from "../../../runtime/money.ts";
+import { exponentOf } from "../../../runtime/values/money.ts";
 import type { SandboxPayment } from "../../store/sandbox.ts";
 
 const style = `

@@ -1,11 +1,11 @@
 import { Webhook } from "standardwebhooks";
-import { createCallbackSender } from "../../../runtime/callbacks/callback-sender.ts";
-import { systemClock } from "../../../runtime/clock.ts";
 import { migrate } from "../../../runtime/db/migrate.ts";
-import { createIds } from "../../../runtime/ids.ts";
-import { createLogger } from "../../../runtime/log.ts";
+import { createLogger } from "../../../runtime/telemetry/log.ts";
 import { describeEachDatabase } from "../../../runtime/testing/databases.ts";
 import { until } from "../../../runtime/testing/until.ts";
+import { systemClock } from "../../../runtime/values/clock.ts";
+import { createIds } from "../../../runtime/values/ids.ts";
+import { createCallbackSender } from "../../../runtime/webhooks/callback-sender.ts";
 import { migrations } from "../../db/migrations.ts";
 import type { PaymentDatabase } from "../../db/schema.ts";
 import { describePaymentProvider } from "../payment-provider-suite.ts";

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import type { Transaction } from "kysely";
 import { Webhook } from "standardwebhooks";
-import { verifiedMessageId } from "../../../runtime/callback-inbox/standard-webhooks.ts";
-import type { CallbackSender } from "../../../runtime/callbacks/callback-sender.ts";
+import { verifiedMessageId } from "../../../runtime/callbacks/standard-webhooks.ts";
 import type { Database } from "../../../runtime/db/connect.ts";
-import type { Ids } from "../../../runtime/ids.ts";
+import type { Ids } from "../../../runtime/values/ids.ts";
+import type { CallbackSender } from "../../../runtime/webhooks/callback-sender.ts";
 import type { PaymentDatabase } from "../../db/schema.ts";
 import {
   databaseNow,

@@ -1,5 +1,5 @@
 import type { Transaction } from "kysely";
-import type { CallbackSender } from "../../../runtime/callbacks/callback-sender.ts";
+import type { CallbackSender } from "../../../runtime/webhooks/callback-sender.ts";
 import type { PaymentDatabase } from "../../db/schema.ts";
 import { deleteSteps, type SandboxPayment, type SandboxStep } from "../../store/sandbox.ts";
 

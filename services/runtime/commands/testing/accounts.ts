@@ -1,13 +1,13 @@
 import { type Selectable, sql } from "kysely";
-import { systemClock } from "../../clock.ts";
 import { bigint, int, notNull, tenantId, text } from "../../db/columns.ts";
 import type { Database } from "../../db/connect.ts";
 import { ensure, type Migration } from "../../db/migrate.ts";
-import { createIds } from "../../ids.ts";
-import { createLogger } from "../../log.ts";
 import { outboxMigrations } from "../../outbox/migrations.ts";
 import { createOutbox, type OutboxEvent } from "../../outbox/outbox.ts";
 import type { OutboxTables } from "../../outbox/tables.ts";
+import { createLogger } from "../../telemetry/log.ts";
+import { systemClock } from "../../values/clock.ts";
+import { createIds } from "../../values/ids.ts";
 import type { Batch, Command } from "../command.ts";
 import { type CommandsOptions, createCommands } from "../commands.ts";
 import { defineMapping } from "../mapping.ts";

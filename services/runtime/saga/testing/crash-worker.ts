@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { systemClock } from "../../clock.ts";
 import { openDatabase } from "../../db/connect.ts";
 import { insertIgnore } from "../../db/sql.ts";
-import { createIds } from "../../ids.ts";
 import { createOutbox } from "../../outbox/outbox.ts";
+import { systemClock } from "../../values/clock.ts";
+import { createIds } from "../../values/ids.ts";
 import { crashingSaga } from "./crashing-saga.ts";
 import { type LedgerTables, runnerOn } from "./ledger.ts";
 

@@ -1,9 +1,9 @@
-import { systemClock } from "../../clock.ts";
-import { createIds } from "../../ids.ts";
 import type { OpenTestDatabase } from "../../testing/databases.ts";
 import { until } from "../../testing/until.ts";
+import { systemClock } from "../../values/clock.ts";
+import { createIds } from "../../values/ids.ts";
 import { done, refused, type SagaDefinition, type SagaStep } from "../definition.ts";
-import type { SagaRunnerOptions } from "../runner.ts";
+import type { SagaRunnerOptions } from "../runner/runner.ts";
 import type { Saga, SagaStatus } from "../saga.ts";
 import { type LedgerTables, note, openLedger, runnerOn } from "./ledger.ts";
 

@@ -1,17 +1,17 @@
-import { systemClock } from "../../clock.ts";
 import { type AnyTransaction, withTables } from "../../db/any-transaction.ts";
 import { int, notNull, text } from "../../db/columns.ts";
 import type { Database } from "../../db/connect.ts";
 import { type Migration, migrate } from "../../db/migrate.ts";
-import { createIds } from "../../ids.ts";
-import { createLogger } from "../../log.ts";
 import { outboxMigrations } from "../../outbox/migrations.ts";
 import type { OutboxTables } from "../../outbox/tables.ts";
+import { createLogger } from "../../telemetry/log.ts";
 import type { OpenTestDatabase, TestDatabase } from "../../testing/databases.ts";
+import { systemClock } from "../../values/clock.ts";
+import { createIds } from "../../values/ids.ts";
 import type { SagaDefinition } from "../definition.ts";
-import { sagaMigrations } from "../migrations.ts";
-import { createSagaRunner, type SagaRunner, type SagaRunnerOptions } from "../runner.ts";
-import type { SagaTables } from "../tables.ts";
+import { createSagaRunner, type SagaRunner, type SagaRunnerOptions } from "../runner/runner.ts";
+import { sagaMigrations } from "../store/migrations.ts";
+import type { SagaTables } from "../store/tables.ts";
 
 /** A database for tests of sagas: what was done is counted in it. */
 export interface LedgerTables extends SagaTables, OutboxTables {

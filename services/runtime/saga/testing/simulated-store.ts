@@ -1,7 +1,7 @@
 import type { Transaction } from "kysely";
 import type { Command } from "../commands.ts";
 import { dueAtOf, type SagaRecord } from "../record.ts";
-import { type ClaimedSaga, EffectError, FencedError, type SagaIdentity, type SagaStore } from "../store.ts";
+import { type ClaimedSaga, EffectError, FencedError, type SagaIdentity, type SagaStore } from "../store/saga-store.ts";
 
 /** A row as `sagas` has it. */
 interface Row {

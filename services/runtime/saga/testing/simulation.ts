@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Clock } from "../../clock.ts";
-import { createLogger } from "../../log.ts";
+import { createLogger } from "../../telemetry/log.ts";
+import type { Clock } from "../../values/clock.ts";
 import { compensateCommand, pauseCommand, resumeCommand, retryCommand, signalCommand } from "../commands.ts";
-import { createCommitter } from "../committer.ts";
 import { done, later, refused, type SagaDefinition, type SagaStep } from "../definition.ts";
-import { createDefinitions } from "../definitions.ts";
-import { begin } from "../moves.ts";
+import { createDefinitions } from "../definition-registry.ts";
 import { dueAtOf } from "../record.ts";
-import { createWorker, type Worker } from "../worker.ts";
+import { createCommitter } from "../runner/committer.ts";
+import { createWorker, type Worker } from "../runner/worker.ts";
+import { begin } from "../transitions.ts";
 import { command, createSimulatedDatabase, createSimulatedStore, writeLine } from "./simulated-store.ts";
 
 /** How one attempt at a step goes. */

@@ -1,0 +1,50 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { abortReason, gatewayError } from "../errors.ts";
+
+const grpcUnits: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
+
+/**
+ * The time a client gives the call, in milliseconds, from `Grpc-Timeout` (`10S`), `Connect-Timeout-Ms` or
+ * `X-Server-Timeout` (seconds, may have a fraction); the first of them that is there counts.
+ *
+ * @throws ConnectError INVALID_ARGUMENT where the header cannot be read.
+ */
+export function timeoutOf(headers: IncomingHttpHeaders): number | undefined {
+  const grpc = headers["grpc-timeout"];
+  if (typeof grpc === "string") {
+    const match = /^(\d{1,8})([HMSmun])$/.exec(grpc);
+    if (match === null) throw badTimeout("grpc-timeout", grpc);
+    return Number(match[1]) * (grpcUnits[match[2] ?? ""] ?? 1);
+  }
+  const connect = headers["connect-timeout-ms"];
+  if (typeof connect === "string") {
+    if (!/^\d{1,10}$/.test(connect)) throw badTimeout("connect-timeout-ms", connect);
+    return Number(connect);
+  }
+  const server = headers["x-server-timeout"];
+  if (typeof server === "string") {
+    if (!/^\d{1,10}(\.\d{1,9})?$/.test(server)) throw badTimeout("x-server-timeout", server);
+    return Number(server) * 1000;
+  }
+  return undefined;
+}
+
+/** Settles as the call does, or rejects as soon as its signal aborts, whether or not the implementation looks at it. */
+export function untilAborted<T>(call: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(abortReason(signal));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+    call.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+function badTimeout(header: string, value: string): ConnectError {
+  return gatewayError({
+    code: Code.InvalidArgument,
+    reason: "INVALID_TIMEOUT",
+    message: `${header}: "${value.slice(0, 40)}" is not a timeout`,
+    metadata: { header },
+  });
+}

@@ -1,0 +1,144 @@
+import { create, type DescField, type DescMessage, type JsonValue, type Message, ScalarType } from "@bufbuild/protobuf";
+import { mergeProtoJson } from "../codec/proto-json.ts";
+
+/** A message whose fields are reached by name. */
+export type Fields = Record<string, unknown>;
+
+/** A chain of fields from a message to one of its (nested) fields. */
+export interface FieldPath {
+  readonly root: DescMessage;
+  readonly fields: readonly DescField[];
+  readonly leaf: DescField;
+  /** Proto names with dots: the name errors and field masks use. */
+  readonly name: string;
+}
+
+/** Names that a path may have: as many as there are levels of messages in what the JSON reader takes. */
+export const maxPathLength = 100;
+
+/** A path that names no field. `at` counts how many names were right. */
+export interface UnknownField {
+  readonly at: number;
+  readonly description: string;
+}
+
+/**
+ * Finds a field by the names of a path, each in proto or in JSON form. Every name but the last has to be a singular
+ * message that JSON writes as an object.
+ */
+export function resolveFieldPath(root: DescMessage, names: readonly string[]): FieldPath | UnknownField {
+  if (names.length > maxPathLength) return { at: 0, description: `a path has at most ${maxPathLength} names` };
+  const fields: DescField[] = [];
+  let message = root;
+  for (const [at, name] of names.entries()) {
+    const field = message.fields.find((candidate) => candidate.name === name || candidate.jsonName === name);
+    if (field === undefined) return { at, description: `${message.typeName} has no field "${name}"` };
+    fields.push(field);
+    if (at === names.length - 1) {
+      return { root, fields, leaf: field, name: fields.map((each) => each.name).join(".") };
+    }
+    if (field.fieldKind !== "message" || hasJsonForm(field.message)) {
+      return { at: at + 1, description: `"${name}" has no fields of its own` };
+    }
+    message = field.message;
+  }
+  return { at: 0, description: "the path is empty" };
+}
+
+/** True where {@link resolveFieldPath} found the field. */
+export function isFieldPath(found: FieldPath | UnknownField): found is FieldPath {
+  return "leaf" in found;
+}
+
+const jsonForms = new Set([
+  "google.protobuf.Any",
+  "google.protobuf.Timestamp",
+  "google.protobuf.Duration",
+  "google.protobuf.FieldMask",
+  "google.protobuf.Struct",
+  "google.protobuf.Value",
+  "google.protobuf.ListValue",
+  "google.protobuf.DoubleValue",
+  "google.protobuf.FloatValue",
+  "google.protobuf.Int64Value",
+  "google.protobuf.UInt64Value",
+  "google.protobuf.Int32Value",
+  "google.protobuf.UInt32Value",
+  "google.protobuf.BoolValue",
+  "google.protobuf.StringValue",
+  "google.protobuf.BytesValue",
+]);
+
+/** True for the well-known types that JSON does not write field by field. */
+export function hasJsonForm(message: DescMessage): boolean {
+  return jsonForms.has(message.typeName);
+}
+
+/** The oneof along the path that already holds another member, with the member it holds. */
+export interface OneofConflict {
+  readonly oneof: string;
+  readonly held: string;
+}
+
+/**
+ * The message that holds the leaf of the path, made where it is missing.
+ *
+ * @returns a conflict, and changes nothing more, where a oneof on the way holds another member.
+ */
+export function containerOf(target: Message, path: FieldPath): { container: Message } | OneofConflict {
+  let message = target;
+  for (const field of path.fields.slice(0, -1)) {
+    if (field.fieldKind !== "message") throw new Error(`${field} is not a message`);
+    const fields = message as unknown as Fields;
+    if (field.oneof !== undefined) {
+      const held = fields[field.oneof.localName] as { case: string | undefined; value?: Message };
+      if (held.case === field.localName && held.value !== undefined) {
+        message = held.value;
+        continue;
+      }
+      if (held.case !== undefined) return { oneof: field.oneof.name, held: held.case };
+      const value = create(field.message);
+      fields[field.oneof.localName] = { case: field.localName, value };
+      message = value;
+      continue;
+    }
+    fields[field.localName] ??= create(field.message);
+    message = fields[field.localName] as Message;
+  }
+  const leafOneof = path.leaf.oneof;
+  if (leafOneof !== undefined) {
+    const held = (message as unknown as Fields)[leafOneof.localName] as { case: string | undefined };
+    if (held.case !== undefined && held.case !== path.leaf.localName) {
+      return { oneof: leafOneof.name, held: held.case };
+    }
+  }
+  return { container: message };
+}
+
+/** The value at the path as the message holds it; undefined where the path or the field is not set. */
+export function valueAt(target: Message, path: FieldPath): unknown {
+  let value: unknown = target;
+  for (const field of path.fields) {
+    if (value === undefined || value === null) return undefined;
+    const fields = value as Fields;
+    if (field.oneof === undefined) {
+      value = Object.hasOwn(fields, field.localName) ? fields[field.localName] : undefined;
+      continue;
+    }
+    const held = fields[field.oneof.localName] as { case: string | undefined; value?: unknown };
+    value = held.case === field.localName ? held.value : undefined;
+  }
+  return value;
+}
+
+/** Sets the leaf in its container from JSON: repeated fields and maps grow. @throws as `mergeProtoJson` does. */
+export function setFromJson(container: Message, leaf: DescField, json: JsonValue): void {
+  if (leaf.scalar === ScalarType.STRING && leaf.fieldKind === "scalar" && leaf.oneof === undefined) {
+    // What most paths and queries are made of; the library would compile and look through the whole message.
+    if (typeof json === "string" && json.isWellFormed()) {
+      (container as unknown as Fields)[leaf.localName] = json;
+      return;
+    }
+  }
+  mergeProtoJson(leaf.parent, container, { [leaf.jsonName]: json });
+}

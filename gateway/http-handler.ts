@@ -1,0 +1,98 @@
+import type { ServerResponse } from "node:http";
+import { createRpcHandler } from "./connect/handler.ts";
+import type { Request, Response } from "./http/body.ts";
+import { createCors } from "./http/cors.ts";
+import { answerFailure, withoutThrowing } from "./http/last-resort.ts";
+import type { HttpHandler } from "./http/listener.ts";
+import { createRequestMeter } from "./http/request-meter.ts";
+import { createDocs } from "./openapi/docs-handler.ts";
+import { createRestHandler, isSameHost } from "./rest/handler.ts";
+import type { HttpOptions } from "./rest/options.ts";
+import { isWebSocketUpgrade } from "./rest/websocket.ts";
+
+/**
+ * Everything that HTTP port serves, over one set of implementations and one list of interceptors: REST by the
+ * `google.api.http` annotations, Connect and gRPC-Web (and gRPC over HTTP/2) at `/package.Service/Method`, CORS, the
+ * OpenAPI documents and their page. What nothing matches is 404 as google.rpc.Status.
+ *
+ * @throws RouteError on annotations that cannot be served or that contradict each other.
+ */
+export function createHttpHandler(given: HttpOptions): HttpHandler {
+  const options = { meter: createRequestMeter(), ...given, onError: withoutThrowing(given.onError) };
+  const { cors: corsOptions } = options;
+  const origins = corsOptions === undefined || corsOptions.origins === "*" ? [] : corsOptions.origins;
+  const rest = createRestHandler({
+    allowsOrigin: (origin, host) => origins.includes(origin) || isSameHost(origin, host),
+    ...options,
+  });
+  const cors = options.cors && createCors(options.cors);
+  const docs = options.openapi && createDocs(options.openapi);
+  const rpc = createRpcHandler(options);
+
+  const listener = (request: Request, response: Response): void => {
+    try {
+      serve(request, response);
+    } catch (error) {
+      options.onError(error, request);
+      answerFailure(request, response, isRpc(request) ? "rpc" : "rest");
+    }
+  };
+
+  const serve = (request: Request, response: Response): void => {
+    request.url = originForm(request.url ?? "/");
+    const { url } = request;
+    const question = url.indexOf("?");
+    const path = question === -1 ? url : url.slice(0, question);
+    if (cors !== undefined && request.headers.origin !== undefined) {
+      if (request.method === "OPTIONS" && request.headers["access-control-request-method"] !== undefined) {
+        (response as ServerResponse).writeHead(204, cors.preflight(request.headers)).end();
+        return;
+      }
+      setHeaders(response, cors.headersFor(request.headers));
+    }
+    const serveRpc = rpc(path);
+    if (serveRpc !== undefined) {
+      serveRpc(request, response);
+      return;
+    }
+    if (isRpc(request)) {
+      // Their clients make an error of the status; a body of ours they would not understand.
+      response.statusCode = 404;
+      response.end();
+      return;
+    }
+    const documented = docs?.(request, response, path);
+    if (documented !== undefined) {
+      documented.catch((error: unknown) => {
+        options.onError(error, request);
+        answerFailure(request, response, "rest");
+      });
+      return;
+    }
+    void rest.handle(request, response);
+  };
+  return Object.assign(listener, { upgrade: rest.upgrade, shouldUpgrade: isWebSocketUpgrade });
+}
+
+/** `http://host/path?query`, which a server must take like any other (RFC 9112, section 3.2.2), as `/path?query`. */
+function originForm(target: string): string {
+  if (target.startsWith("/")) return target;
+  const absolute = /^https?:\/\/[^/?#]*(.*)$/i.exec(target);
+  if (absolute === null) return target;
+  const rest = absolute[1] ?? "";
+  return rest.startsWith("/") ? rest : `/${rest}`;
+}
+
+/** True for what only a client of Connect, gRPC-Web or gRPC sends. */
+function isRpc({ headers }: Request): boolean {
+  return (
+    headers["connect-protocol-version"] !== undefined ||
+    /^application\/(grpc|connect\+|proto\b)/.test(headers["content-type"] ?? "")
+  );
+}
+
+function setHeaders(response: Response, headers: ReturnType<ReturnType<typeof createCors>["headersFor"]>): void {
+  for (const [name, value] of Object.entries(headers ?? {})) {
+    if (value !== undefined) (response as ServerResponse).setHeader(name, value);
+  }
+}

@@ -1,0 +1,186 @@
+import { parseArgs } from "node:util";
+import { ProgramError } from "../program-error.ts";
+import { type CertificateFiles, readCertificate, readUpstreamCredentials } from "../server/certificates.ts";
+import { parseTargets, type Target } from "../upstream/addresses.ts";
+import type { PoolOptions } from "../upstream/pool.ts";
+
+/** What the program was told on the command line. */
+export interface Config {
+  readonly descriptorSets: readonly string[];
+  readonly upstreams: readonly Target[];
+  readonly pool: Pick<PoolOptions, "credentials" | "healthCheck" | "serverName" | "keepaliveMs">;
+  readonly host: string;
+  readonly port: number;
+  /** No operations port where it is missing. */
+  readonly opsPort: number | undefined;
+  /** TLS on the port that is served. */
+  readonly certificate: CertificateFiles | undefined;
+  readonly optionsFile: string | undefined;
+  readonly skipInvalidRules: boolean;
+  readonly watch: boolean;
+}
+
+/** Wrong arguments, all that are wrong. */
+export class UsageError extends ProgramError {
+  override readonly name = "UsageError";
+}
+
+/** The text of `--help`. */
+export const usage = `Usage: node gateway/main.ts --descriptor-set FILE --upstream HOST:PORT [options]
+
+Serves the google.api.http annotations of a descriptor set as REST, and its methods as Connect and gRPC-Web, in front
+of a gRPC server in any language.
+
+  --descriptor-set FILE   what \`buf build -o FILE\` or \`protoc --include_imports --descriptor_set_out=FILE\` wrote;
+                          give it again for more
+  --upstream ADDRESS      host:port or unix:path; give it again, or put commas between, for more. Calls go in turn to
+                          every address that a name has, those left out that cannot be reached or do not serve
+  --config FILE           JSON or YAML with any of: lenient, errorFormat, errorDomain, maxBodyBytes, maxElements,
+                          maxDecodingBytes, maxTimeoutMs, requestHeaders, heartbeatMs, cors, json, created,
+                          queryParameters, streamFormat, skipInvalidRules,
+                          limits
+  --skip-invalid-rules    leave out HTTP rules that are wrong or ambiguous; without it they are an error
+  --no-watch              do not serve anew when a file changes; SIGHUP still does
+  --help                  show this
+
+What is served:
+  --host HOST             address to listen on (default 127.0.0.1; 0.0.0.0 for all)
+  --port PORT             port to listen on (default 8080; 0 takes a free one)
+  --tls-cert FILE         PEM certificate chain: the port speaks TLS, HTTP/2 and HTTP/1.1
+  --tls-key FILE          its PEM key
+  --tls-client-ca FILE    accept only clients that present a certificate of these PEM roots
+  --ops-port PORT         a port for /live, /ready and /metrics
+
+How the upstream is reached:
+  --upstream-tls          by TLS, trusting the system's roots
+  --upstream-ca FILE      by TLS, trusting these PEM roots in place of the system's
+  --upstream-cert FILE    by TLS, showing this PEM client certificate
+  --upstream-key FILE     its PEM key
+  --upstream-name NAME    the name in the upstream's certificate, where it is not the host's
+  --upstream-keepalive SECONDS
+                          how often a connection with calls is pinged (default 310: servers close connections that
+                          are pinged more often than every 300 seconds, unless they are set otherwise; 0 for never)
+  --no-health-check       do not ask grpc.health.v1.Health, which takes addresses out that do not serve
+`;
+
+const flags = {
+  "descriptor-set": { type: "string", multiple: true },
+  upstream: { type: "string", multiple: true },
+  config: { type: "string" },
+  "skip-invalid-rules": { type: "boolean" },
+  "no-watch": { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+  host: { type: "string" },
+  port: { type: "string" },
+  "tls-cert": { type: "string" },
+  "tls-key": { type: "string" },
+  "tls-client-ca": { type: "string" },
+  "ops-port": { type: "string" },
+  "upstream-tls": { type: "boolean" },
+  "upstream-ca": { type: "string" },
+  "upstream-cert": { type: "string" },
+  "upstream-key": { type: "string" },
+  "upstream-name": { type: "string" },
+  "upstream-keepalive": { type: "string" },
+  "no-health-check": { type: "boolean" },
+} as const;
+
+/** Reads the arguments. @returns undefined where they ask for help. @throws UsageError with everything that is wrong. */
+export function readConfig(args: readonly string[]): Config | undefined {
+  const values = parse(args);
+  if (values.help === true) return undefined;
+  const wrong: string[] = [];
+  const attempt = <T>(read: () => T): T | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof ProgramError)) throw error;
+      wrong.push(error.message);
+      return undefined;
+    }
+  };
+
+  const descriptorSets = values["descriptor-set"] ?? [];
+  if (descriptorSets.length === 0) {
+    wrong.push("--descriptor-set is missing: the file that `buf build -o api.binpb` writes");
+  }
+  const given = (values.upstream ?? []).filter((each) => each.trim() !== "");
+  if (given.length === 0) wrong.push("--upstream is missing: the gRPC server's host:port");
+  const upstreams = given.flatMap((each) => attempt(() => parseTargets(each)) ?? []);
+  const port = attempt(() => portOf("--port", values.port ?? "8080"));
+  const opsText = values["ops-port"];
+  const opsPort = opsText === undefined ? undefined : attempt(() => portOf("--ops-port", opsText));
+  if (opsPort !== undefined && opsPort !== 0 && opsPort === port) wrong.push("--ops-port and --port are the same");
+  const keepaliveMs = attempt(() => keepaliveOf(values["upstream-keepalive"]));
+  const clientCa = values["tls-client-ca"];
+  const certificate = withClientCa(
+    attempt(() => pair(values, "tls-cert", "tls-key")),
+    clientCa,
+  );
+  if (clientCa !== undefined && certificate === undefined) wrong.push("--tls-client-ca needs --tls-cert and --tls-key");
+  if (certificate !== undefined) attempt(() => readCertificate(certificate));
+  const client = attempt(() => pair(values, "upstream-cert", "upstream-key"));
+  const credentials = attempt(() =>
+    readUpstreamCredentials({ tls: values["upstream-tls"] === true, ca: values["upstream-ca"], client }),
+  );
+  if (values["upstream-name"] !== undefined && credentials?._isSecure() === false) {
+    wrong.push("--upstream-name is the name in a certificate: it needs --upstream-tls or --upstream-ca");
+  }
+  if (wrong.length > 0 || port === undefined || credentials === undefined) throw new UsageError(wrong.join("\n"));
+  return {
+    descriptorSets,
+    upstreams,
+    pool: {
+      credentials,
+      healthCheck: values["no-health-check"] !== true,
+      serverName: values["upstream-name"],
+      keepaliveMs,
+    },
+    host: values.host ?? "127.0.0.1",
+    port,
+    opsPort,
+    certificate,
+    optionsFile: values.config,
+    skipInvalidRules: values["skip-invalid-rules"] === true,
+    watch: values["no-watch"] !== true,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: flags }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function portOf(flag: string, text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(port <= 65_535)) throw new ProgramError(`${flag} ${text}: it is not a port; ports are 0 to 65535`);
+  return port;
+}
+
+/** @returns milliseconds; undefined for the default. */
+function keepaliveOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,6}$/.test(text)) {
+    throw new ProgramError(`--upstream-keepalive ${text}: write a whole number of seconds, 0 for never`);
+  }
+  return Number(text) * 1000;
+}
+
+function withClientCa(files: CertificateFiles | undefined, file: string | undefined): CertificateFiles | undefined {
+  return files === undefined || file === undefined ? files : { ...files, clientCa: { flag: "--tls-client-ca", file } };
+}
+
+function pair(
+  values: Readonly<Partial<Record<string, unknown>>>,
+  cert: keyof typeof flags,
+  key: keyof typeof flags,
+): CertificateFiles | undefined {
+  const { [cert]: certFile, [key]: keyFile } = values;
+  if (certFile === undefined && keyFile === undefined) return undefined;
+  if (typeof certFile !== "string") throw new ProgramError(`--${key} goes with --${cert}, which is missing`);
+  if (typeof keyFile !== "string") throw new ProgramError(`--${cert} goes with --${key}, which is missing`);
+  return { certFlag: `--${cert}`, certFile, keyFlag: `--${key}`, keyFile };
+}

@@ -1,0 +1,134 @@
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import { clone, create, createFileRegistry, type FileRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { ProgramError } from "../program-error.ts";
+import { findInvalidRules, type InvalidRule, removeRules } from "../server/http-rules.ts";
+
+/** An API as the program serves it. */
+export interface Api {
+  readonly registry: FileRegistry;
+  /** HTTP rules that cannot be served and were left out; the methods are served without them. */
+  readonly skipped: readonly InvalidRule[];
+}
+
+const howToMake = "make it with `buf build -o FILE` or `protoc --include_imports --descriptor_set_out=FILE …`";
+
+/**
+ * Reads descriptor sets, binary, also gzipped, and takes them together: a file that is in several has to be the same.
+ * Rules of another gateway's dialect are left out: the API works, and its owner may well be somebody else.
+ *
+ * @param skipInvalidRules leaves out all other HTTP rules that cannot be served too, in place of an error.
+ * @throws ProgramError that names the file and says what to do.
+ */
+export function readApi(paths: readonly string[], { skipInvalidRules }: { skipInvalidRules: boolean }): Api {
+  const files = inOrder(merge(paths), paths);
+  const registry = build(files, paths);
+  const invalid = findInvalidRules(registry);
+  if (invalid.length === 0) return { registry, skipped: [] };
+  const wrong = invalid.filter(({ foreign }) => !foreign);
+  if (wrong.length > 0 && !skipInvalidRules) {
+    const list = wrong.map(({ message }) => `\n  ${message}`).join("");
+    throw new ProgramError(
+      `${paths.join(", ")}: ${wrong.length} HTTP ${wrong.length === 1 ? "rule" : "rules"} cannot be served:${list}\n` +
+        "Correct them, or leave them out with --skip-invalid-rules.",
+    );
+  }
+  removeRules(files, invalid);
+  return { registry: build(files, paths), skipped: invalid };
+}
+
+function readFiles(path: string): FileDescriptorProto[] {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : "it cannot be read";
+    throw new ProgramError(`${path}: ${reason}; ${howToMake}`);
+  }
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
+    try {
+      bytes = gunzipSync(bytes);
+    } catch {
+      throw new ProgramError(`${path}: it is not whole gzip; ${howToMake}`);
+    }
+  }
+  if (bytes.length === 0) throw new ProgramError(`${path}: the file is empty; ${howToMake}`);
+  let files: FileDescriptorProto[] = [];
+  try {
+    files = fromBinary(FileDescriptorSetSchema, bytes).file;
+  } catch {
+    // What follows says what the file is in place of a descriptor set.
+  }
+  if (files.length > 0 && files.every(({ name }) => name !== "")) return files;
+  const text = bytes.toString("latin1", 0, 4096);
+  if (/^\s*\{/.test(text)) {
+    throw new ProgramError(`${path}: it is JSON, and has to be binary: \`buf build -o api.binpb\``);
+  }
+  if (/^\s*(\/\/|\/\*|syntax\s*=|edition\s*=|package\s)/.test(text)) {
+    throw new ProgramError(`${path}: it is a .proto file, not a descriptor set; ${howToMake}`);
+  }
+  throw new ProgramError(`${path}: it is not a descriptor set; ${howToMake}`);
+}
+
+function merge(paths: readonly string[]): Map<string, FileDescriptorProto> {
+  const files = new Map<string, FileDescriptorProto>();
+  for (const path of paths) {
+    for (const file of readFiles(path)) {
+      const known = files.get(file.name);
+      if (known !== undefined && !isSame(known, file)) {
+        throw new ProgramError(`${path}: ${file.name} differs from the file of that name in another descriptor set`);
+      }
+      files.set(file.name, known ?? file);
+    }
+  }
+  return files;
+}
+
+/** What compilers leave out or put in as they like does not count: comments, and extensions of the set's own format. */
+function isSame(left: FileDescriptorProto, right: FileDescriptorProto): boolean {
+  const bytes = (file: FileDescriptorProto): Uint8Array => {
+    const bare = clone(FileDescriptorProtoSchema, file);
+    delete bare.sourceCodeInfo;
+    delete bare.$unknown;
+    return toBinary(FileDescriptorProtoSchema, bare);
+  };
+  return Buffer.compare(bytes(left), bytes(right)) === 0;
+}
+
+/** Imports before the files that import them. */
+function inOrder(files: ReadonlyMap<string, FileDescriptorProto>, paths: readonly string[]): FileDescriptorProto[] {
+  const ordered = new Set<FileDescriptorProto>();
+  const missing = new Map<string, string>();
+  const visit = (file: FileDescriptorProto, importers: ReadonlySet<string>): void => {
+    if (ordered.has(file) || importers.has(file.name)) return;
+    const inner = new Set([...importers, file.name]);
+    for (const name of file.dependency) {
+      const dependency = files.get(name);
+      if (dependency === undefined) missing.set(name, missing.get(name) ?? file.name);
+      else visit(dependency, inner);
+    }
+    ordered.add(file);
+  };
+  for (const file of files.values()) visit(file, new Set());
+  if (missing.size > 0) {
+    const list = [...missing].map(([name, importer]) => `\n  ${name}, imported by ${importer}`).join("");
+    throw new ProgramError(
+      `${paths.join(", ")}: imports are missing; protoc puts them in with --include_imports, buf without --exclude-imports:${list}`,
+    );
+  }
+  return [...ordered];
+}
+
+function build(file: FileDescriptorProto[], paths: readonly string[]): FileRegistry {
+  let registry: FileRegistry;
+  try {
+    registry = createFileRegistry(create(FileDescriptorSetSchema, { file }));
+  } catch (error) {
+    throw new ProgramError(`${paths.join(", ")}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (![...registry].some((type) => type.kind === "service")) {
+    throw new ProgramError(`${paths.join(", ")}: there is no service in it`);
+  }
+  return registry;
+}

@@ -1,0 +1,85 @@
+import {
+  clearExtension,
+  clone,
+  type DescMethod,
+  type FileRegistry,
+  getExtension,
+  getOption,
+  hasOption,
+  setExtension,
+} from "@bufbuild/protobuf";
+import type { FileDescriptorProto } from "@bufbuild/protobuf/wkt";
+import { http } from "../../../gen/google/api/annotations_pb.js";
+import { type HttpRule, HttpRuleSchema } from "../../../gen/google/api/http_pb.js";
+import { compileRule, ForeignRuleError, RouteError } from "../../routing/http-rules.ts";
+import { createTrie } from "../../routing/route-trie.ts";
+
+/** An HTTP rule that cannot be served: it breaks http.proto's rules, or another takes its requests. */
+export interface InvalidRule {
+  /** `package.Service.Method`. */
+  readonly method: string;
+  /** 0 for the method's own rule, from 1 its additional bindings. */
+  readonly binding: number;
+  /** Names the method and says what is wrong. */
+  readonly message: string;
+  /** Other gateways serve it though http.proto forbids it. */
+  readonly foreign: boolean;
+}
+
+/** Looks at every HTTP rule of every service. */
+export function findInvalidRules(registry: FileRegistry): InvalidRule[] {
+  const invalid: InvalidRule[] = [];
+  const trie = createTrie<DescMethod>();
+  for (const service of registry) {
+    if (service.kind !== "service") continue;
+    for (const method of service.methods) {
+      for (const [binding, rule] of rulesOf(method).entries()) {
+        try {
+          if (binding > 0 && rule.additionalBindings.length > 0) {
+            throw new RouteError(method, "additional_bindings cannot be nested");
+          }
+          const { httpMethod, template } = compileRule(method, rule);
+          trie.insert(httpMethod, template, method);
+        } catch (error) {
+          const reason = error instanceof Error ? error.message : String(error);
+          const name = `${method.parent.typeName}.${method.name}`;
+          invalid.push({
+            method: name,
+            binding,
+            message: error instanceof RouteError ? reason : `${name}: ${reason}`,
+            foreign: error instanceof ForeignRuleError,
+          });
+        }
+      }
+    }
+  }
+  return invalid;
+}
+
+/** Takes rules out of the descriptors; where a method's own rule goes, its first additional binding takes the place. */
+export function removeRules(files: readonly FileDescriptorProto[], invalid: readonly InvalidRule[]): void {
+  for (const file of files) {
+    for (const service of file.service) {
+      for (const method of service.method) {
+        const name = [file.package, service.name, method.name].filter((part) => part !== "").join(".");
+        const bindings = new Set(invalid.filter((rule) => rule.method === name).map(({ binding }) => binding));
+        if (bindings.size === 0 || method.options === undefined) continue;
+        const own = getExtension(method.options, http);
+        const [first, ...rest] = [own, ...own.additionalBindings].filter((_, binding) => !bindings.has(binding));
+        if (first === undefined) {
+          clearExtension(method.options, http);
+        } else {
+          const rule = clone(HttpRuleSchema, first);
+          rule.additionalBindings = rest;
+          setExtension(method.options, http, rule);
+        }
+      }
+    }
+  }
+}
+
+function rulesOf(method: DescMethod): HttpRule[] {
+  if (!hasOption(method, http)) return [];
+  const rule = getOption(method, http);
+  return [rule, ...rule.additionalBindings];
+}

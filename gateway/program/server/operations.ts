@@ -1,0 +1,125 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { Request, Response } from "../../http/body.ts";
+import type { Pool } from "../upstream/pool.ts";
+
+/** The operations port: `/live`, `/ready` and `/metrics`. */
+export interface Operations extends AsyncDisposable {
+  readonly url: string;
+  /** Counts a request, from now until its answer is out. */
+  count(request: Request, response: Response): void;
+  /** Counts a reload. */
+  reloaded(ok: boolean): void;
+  /** From now on `/ready` is 503, so that whoever sends requests stops. */
+  drain(): void;
+}
+
+/**
+ * Opens the operations port. `/live` is 200 as long as the program runs; `/ready` while at least one address of the
+ * upstream takes calls, with all of them in its body; `/metrics` is for Prometheus.
+ *
+ * @throws where the port is taken or may not be had.
+ */
+export async function openOperations(pool: Pool, { host, port }: { host: string; port: number }): Promise<Operations> {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const requests = new Counter({
+    name: "gateway_requests_total",
+    help: "Requests answered, by HTTP method and status; status 0 where the client left first",
+    labelNames: ["method", "status"],
+    registers,
+  });
+  const seconds = new Histogram({
+    name: "gateway_request_duration_seconds",
+    help: "Time from a request's head to the end of its answer",
+    buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60],
+    registers,
+  });
+  const inFlight = new Gauge({ name: "gateway_requests_in_flight", help: "Requests not answered yet", registers });
+  const reloads = new Counter({
+    name: "gateway_reloads_total",
+    help: "Attempts to serve changed files",
+    labelNames: ["result"],
+    registers,
+  });
+  new Gauge({
+    name: "gateway_upstream_addresses",
+    help: "Addresses of the upstream by state",
+    labelNames: ["state"],
+    registers,
+    collect() {
+      this.reset();
+      for (const state of ["ready", "connecting", "not-serving", "unreachable"]) this.set({ state }, 0);
+      for (const { state } of pool.states()) this.inc({ state });
+    },
+  });
+  let draining = false;
+
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const path = (request.url ?? "/").split("?", 1)[0];
+    const json = (status: number, body: object): void => {
+      response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
+      response.end(request.method === "HEAD" ? undefined : `${JSON.stringify(body)}\n`);
+    };
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      response.setHeader("allow", "GET, HEAD");
+      return json(405, { error: "only GET and HEAD are served" });
+    }
+    switch (path) {
+      case "/live":
+        return json(200, { status: "live" });
+      case "/ready": {
+        const upstream = pool.states();
+        const ready = !draining && upstream.some(({ state }) => state === "ready");
+        const status = draining ? "stopping" : ready ? "ready" : "upstream unavailable";
+        return json(ready ? 200 : 503, { status, upstream });
+      }
+      case "/metrics": {
+        const text = await registry.metrics();
+        response.writeHead(200, { "content-type": registry.contentType }).end(text);
+        return;
+      }
+      default:
+        return json(404, { error: "only /live, /ready and /metrics are here" });
+    }
+  };
+
+  const server = createServer((request, response) => {
+    answer(request, response).catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, resolve);
+  });
+  const bound = server.address() as AddressInfo;
+  return {
+    url: `http://${bound.address.includes(":") ? `[${bound.address}]` : bound.address}:${bound.port}`,
+    count(request, response) {
+      const end = seconds.startTimer();
+      inFlight.inc();
+      (response as ServerResponse).once("close", () => {
+        const { writableFinished, statusCode } = response as ServerResponse;
+        end();
+        inFlight.dec();
+        requests.inc({ method: knownMethod(request.method), status: writableFinished ? statusCode : 0 });
+      });
+    },
+    reloaded: (ok) => reloads.inc({ result: ok ? "served" : "refused" }),
+    drain() {
+      draining = true;
+    },
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+      registry.clear();
+    },
+  };
+}
+
+/** Clients may invent methods, but not series. */
+function knownMethod(method: string | undefined): string {
+  return /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/.test(method ?? "") ? (method ?? "") : "other";
+}

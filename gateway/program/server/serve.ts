@@ -1,0 +1,150 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { isLoopback } from "../../http/client-address.ts";
+import { type RefusedConnections, showRefused } from "../../http/connections.ts";
+import { createDecodeBudget } from "../../http/decode-budget.ts";
+import { type HttpHandler, type HttpListener, listenHttp } from "../../http/listener.ts";
+import { createRequestMeter, type RequestMeter } from "../../http/request-meter.ts";
+import { defaultServerLimits } from "../../http/server-limits.ts";
+import { createHttpHandler } from "../../http-handler.ts";
+import type { Config } from "../cli/config.ts";
+import { readApi } from "../cli/descriptor-set.ts";
+import { type FileOptions, readOptionsFile } from "../cli/options-file.ts";
+import { watchFiles } from "../cli/watch.ts";
+import { openPool, type Pool } from "../upstream/pool.ts";
+import { forwardTo } from "../upstream/upstream.ts";
+import { pathsOf, readCertificate } from "./certificates.ts";
+import { documentsOf } from "./documents.ts";
+import { type Operations, openOperations } from "./operations.ts";
+
+/** The running program. Disposing stops it: no new connections, calls that run may end, for ten seconds. */
+export interface Program extends AsyncDisposable {
+  readonly url: string;
+  /** Of the operations port, where there is one. */
+  readonly opsUrl: string | undefined;
+  /** Reads every file anew. Where one is wrong, what was served goes on being served. Calls that run are not touched. */
+  reload(): void;
+}
+
+const lookupMs = 3000;
+/** What calls have to end when the program stops. */
+const graceMs = 10_000;
+
+/** Serves by the configuration. @throws ProgramError where a file is wrong, and where a port cannot be had. */
+export async function serve(config: Config, log: (line: string) => void): Promise<Program> {
+  const shutdown = new AbortController();
+  const limits = { ...defaultServerLimits, ...optionsOf(config).limits };
+  const meter = createRequestMeter(limits);
+  const onTrouble = seldom((reason) => log(`the upstream cannot be reached: ${reason}`));
+  await using opened = new AsyncDisposableStack();
+  const files = filesOf(config);
+  // Before the files are read, so that no change can fall in between.
+  if (config.watch) opened.use(watchFiles(files, () => reload()));
+  const pool = opened.use(openPool(config.upstreams, { ...config.pool, onTrouble }));
+  const context = { pool, meter, shutdownSignal: shutdown.signal, log, onTrouble };
+  let handler = load(config, context);
+  let listener: HttpListener | undefined;
+  let operations: Operations | undefined;
+  const reload = (): void => {
+    try {
+      const renewed = config.certificate && readCertificate(config.certificate);
+      handler = load(config, context);
+      if (renewed !== undefined) listener?.renew(renewed);
+      log(`reloaded ${files.join(", ")}`);
+      operations?.reloaded(true);
+    } catch (error) {
+      log(`what was served before goes on being served: ${error instanceof Error ? error.message : String(error)}`);
+      operations?.reloaded(false);
+    }
+  };
+
+  // Whoever calls at once finds the upstream's addresses, unless looking them up takes long.
+  await Promise.race([pool.opened, sleep(lookupMs, undefined, { ref: false })]);
+  const { host, port, opsPort } = config;
+  if (opsPort !== undefined) operations = opened.use(await openOperations(pool, { host, port: opsPort }));
+  const front: HttpHandler = Object.assign(
+    (...[request, response]: Parameters<HttpHandler>) => {
+      operations?.count(request, response);
+      handler(request, response);
+    },
+    {
+      upgrade: (...args: Parameters<HttpHandler["upgrade"]>) => handler.upgrade(...args),
+      shouldUpgrade: handler.shouldUpgrade,
+    },
+  );
+  const certificate = config.certificate && readCertificate(config.certificate);
+  const onRefused = (refused: RefusedConnections): void => log(showRefused(refused));
+  const opening = await listenHttp({ host, port, certificate, limits, onRefused });
+  listener = opening;
+  opening.overdue.addEventListener("abort", () => shutdown.abort());
+  opened.defer(() => opening.close(graceMs));
+  opening.serve(front);
+  if (certificate === undefined && !isLoopback(host)) {
+    log(
+      `what clients send to ${host} is not encrypted: give --tls-cert and --tls-key, or put a proxy with TLS in front`,
+    );
+  }
+  opened.defer(() => operations?.drain());
+
+  const resources = opened.move();
+  return {
+    url: listener.url,
+    opsUrl: operations?.url,
+    reload,
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+function optionsOf({ optionsFile }: Config): FileOptions {
+  return optionsFile === undefined ? {} : readOptionsFile(optionsFile);
+}
+
+function filesOf({ descriptorSets, optionsFile, certificate }: Config): string[] {
+  return [
+    ...descriptorSets,
+    ...(optionsFile === undefined ? [] : [optionsFile]),
+    ...(certificate === undefined ? [] : pathsOf(certificate)),
+  ];
+}
+
+/** Passes on what differs from what came before, and every ten seconds what does not. */
+function seldom(report: (reason: string) => void): (reason: string) => void {
+  let last = "";
+  let at = 0;
+  return (reason) => {
+    const now = performance.now();
+    if (reason === last && now - at < 10_000) return;
+    last = reason;
+    at = now;
+    report(reason);
+  };
+}
+
+/** What stays while files are read again. */
+interface LoadContext {
+  readonly pool: Pool;
+  readonly meter: RequestMeter;
+  readonly shutdownSignal: AbortSignal;
+  readonly log: (line: string) => void;
+  readonly onTrouble: (reason: string) => void;
+}
+
+function load(config: Config, { pool, meter, shutdownSignal, log, onTrouble }: LoadContext): HttpHandler {
+  const { skipInvalidRules = false, limits: _, maxDecodingBytes, ...options } = optionsOf(config);
+  const { registry, skipped } = readApi(config.descriptorSets, {
+    skipInvalidRules: skipInvalidRules || config.skipInvalidRules,
+  });
+  for (const { message } of skipped) log(`left out: ${message}`);
+  const services = [...registry].filter((type) => type.kind === "service");
+  return createHttpHandler({
+    ...options,
+    meter,
+    ...(maxDecodingBytes !== undefined && { decodeBudget: createDecodeBudget({ maxBytes: maxDecodingBytes }) }),
+    specs: services.map((service) => forwardTo(pool, service, onTrouble)),
+    registry,
+    openapi: documentsOf(registry, options),
+    shutdownSignal,
+    onError: (error, { method, url }) => {
+      log(`${method} ${url?.split("?", 1)[0]}: ${error instanceof Error ? error.message : String(error)}`);
+    },
+  });
+}

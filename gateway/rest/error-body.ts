@@ -1,0 +1,117 @@
+import { create, createRegistry, fromBinary, type JsonObject, type JsonValue, type Registry } from "@bufbuild/protobuf";
+import { base64Encode } from "@bufbuild/protobuf/wire";
+import type { ConnectError } from "@connectrpc/connect";
+import {
+  type ErrorInfo,
+  ErrorInfoSchema,
+  file_google_rpc_error_details,
+  type RetryInfo,
+  RetryInfoSchema,
+} from "../../gen/google/rpc/error_details_pb.js";
+import { writeProtoJson } from "../codec/proto-json.ts";
+import { codeName, gatewayDomain, httpStatusOf, isGatewayError } from "../errors.ts";
+
+/**
+ * How an error looks on REST: `status` is google.rpc.Status as it is, `aip193` the same inside `{"error": …}` with the
+ * HTTP status as its code, `problem` RFC 9457.
+ */
+export type ErrorFormat = "status" | "aip193" | "problem";
+
+/** An error ready to be written. */
+export interface ErrorBody {
+  readonly contentType: string;
+  readonly json: JsonObject;
+}
+
+const googleDetails = createRegistry(file_google_rpc_error_details);
+
+/**
+ * The JSON of an error.
+ *
+ * Details whose type neither `registry` nor google.rpc knows keep their type and their bytes as base64.
+ *
+ * @param domain takes the place of the gateway's own ErrorInfo domain.
+ * @param httpStatus of the answer; only the formats that repeat it look at it.
+ */
+export function errorBody(
+  error: ConnectError,
+  options: { format: ErrorFormat; domain: string; registry?: Registry | undefined; httpStatus?: number },
+): ErrorBody {
+  const httpStatus = options.httpStatus ?? httpStatusOf(error);
+  const details = error.details.map((detail) => detailJson(detail, error, options.domain, options.registry));
+  switch (options.format) {
+    case "status":
+      return { contentType: "application/json", json: { code: error.code, message: error.rawMessage, details } };
+    case "aip193":
+      return {
+        contentType: "application/json",
+        json: { error: { code: httpStatus, message: error.rawMessage, status: codeName(error.code), details } },
+      };
+    case "problem":
+      return {
+        contentType: "application/problem+json",
+        json: {
+          type: "about:blank",
+          title: codeName(error.code),
+          status: httpStatus,
+          detail: error.rawMessage,
+          code: error.code,
+          details,
+        },
+      };
+    default:
+      return options.format satisfies never;
+  }
+}
+
+/** Seconds to wait before trying again, rounded up, where the error has a RetryInfo. */
+export function retryAfterSeconds(error: ConnectError): number | undefined {
+  const delay = findDetail<RetryInfo>(error, RetryInfoSchema)?.retryDelay;
+  return delay === undefined ? undefined : Math.max(0, Number(delay.seconds) + (delay.nanos > 0 ? 1 : 0));
+}
+
+/** The reason of the error's ErrorInfo, where it has one. */
+export function reasonOf(error: ConnectError): string | undefined {
+  return findDetail<ErrorInfo>(error, ErrorInfoSchema)?.reason;
+}
+
+function findDetail<T>(error: ConnectError, schema: typeof ErrorInfoSchema | typeof RetryInfoSchema): T | undefined {
+  return error.findDetails(schema)[0] as T | undefined;
+}
+
+function detailJson(
+  detail: ConnectError["details"][number],
+  error: ConnectError,
+  domain: string,
+  registry: Registry | undefined,
+): JsonValue {
+  try {
+    if ("desc" in detail) {
+      const message = create(detail.desc, detail.value);
+      const json = writeProtoJson(detail.desc, message, { registry: registry ?? googleDetails });
+      if (detail.desc.typeName === ErrorInfoSchema.typeName && isGatewayError(error) && domain !== gatewayDomain) {
+        return { "@type": typeUrl(detail.desc.typeName), ...(json as JsonObject), domain };
+      }
+      return anyJson(detail.desc.typeName, json);
+    }
+    const desc = googleDetails.getMessage(detail.type) ?? registry?.getMessage(detail.type);
+    if (desc !== undefined) {
+      const json = writeProtoJson(desc, fromBinary(desc, detail.value), { registry: registry ?? googleDetails });
+      return anyJson(desc.typeName, json);
+    }
+    return { "@type": typeUrl(detail.type), value: base64Encode(detail.value) };
+  } catch {
+    return { "@type": typeUrl("desc" in detail ? detail.desc.typeName : detail.type) };
+  }
+}
+
+function anyJson(typeName: string, json: JsonValue): JsonObject {
+  const type = typeUrl(typeName);
+  const plain = typeof json === "object" && json !== null && !Array.isArray(json);
+  const custom = typeName.startsWith("google.protobuf.") && typeName !== "google.protobuf.Empty";
+  return plain && !custom ? { "@type": type, ...json } : { "@type": type, value: json };
+}
+
+function typeUrl(typeName: string): string {
+  return `type.googleapis.com/${typeName}`;
+}

@@ -1,0 +1,299 @@
+import type { Message } from "@bufbuild/protobuf";
+import { Code, type ConnectError, type Interceptor } from "@connectrpc/connect";
+import { createAsyncIterable, transformInvokeImplementation } from "@connectrpc/connect/protocol";
+import { type Call, plainContext } from "../call/call-context.ts";
+import { untilAborted } from "../call/deadline.ts";
+import { invokeUnary } from "../call/invoke-unary.ts";
+import { createJsonCodec } from "../codec/json-codec.ts";
+import { gatewayError, httpStatusOf, invalidRequest, isOurs, toConnectError } from "../errors.ts";
+import {
+  discardRest,
+  hasBody,
+  type Request,
+  type Response,
+  readBody,
+  readUnencoded,
+  streamBody,
+} from "../http/body.ts";
+import { refuseForgery } from "../http/cross-origin.ts";
+import { answerFailure } from "../http/last-resort.ts";
+import { createHeaderFilter, defaultRequestHeaders } from "../http/metadata.ts";
+import { createRequestMeter } from "../http/request-meter.ts";
+import { createRouter, routesOf } from "../routing/http-rules.ts";
+import { applyIfMatch, isEtagMismatch } from "./conditional-requests.ts";
+import { rawRequests } from "./http-body-stream.ts";
+import { jsonRequests } from "./json-request-stream.ts";
+import { defaultMaxBodyBytes, type RestOptions } from "./options.ts";
+import { openRestCall, type PreparedRoute, prepareRoute } from "./prepared-route.ts";
+import { noBytes, requestBodyOf } from "./request-body.ts";
+import { type ErrorOptions, writeError } from "./response.ts";
+import { type StreamOptions, writeRawStream, writeStream } from "./stream-response.ts";
+import { alwaysOk, createdOnCollections, withServedLocations } from "./success-status.ts";
+import { writeMessage } from "./unary-response.ts";
+import { createUpgradeHandler, type UpgradeHandler } from "./websocket.ts";
+
+/** The largest body of a unary method that takes it as raw bytes (`google.api.HttpBody`), such as a webhook. */
+const maxRawBodyBytes = 1024 * 1024;
+
+/** Answers requests. */
+export interface RestHandler {
+  /** Never rejects. */
+  handle(request: Request, response: Response): Promise<void>;
+  /** Serves streams over WebSockets. */
+  readonly upgrade: UpgradeHandler;
+}
+
+/** A request's route with what the route makes its message of. */
+interface Matched {
+  readonly route: PreparedRoute;
+  readonly segments: readonly string[];
+  readonly rawQuery: string;
+}
+
+/**
+ * Serves the `google.api.http` annotations of the implementations: match, bind, decode, interceptors, implementation,
+ * encode. What no route matches is answered 404 (or 405 with `Allow`) as google.rpc.Status like any other error.
+ *
+ * @throws RouteError on annotations that cannot be served or that contradict each other.
+ */
+export function createRestHandler(options: RestOptions): RestHandler {
+  const codec = createJsonCodec({
+    ...options.json,
+    registry: options.registry,
+    ignoreUnknownFields: options.json?.ignoreUnknownFields ?? options.lenient ?? false,
+    maxElements: options.maxElements,
+  });
+  const lenient = options.lenient ?? false;
+  const bindingOptions = { lenient, queryParameters: options.queryParameters };
+  const allowsOrigin = options.allowsOrigin ?? isSameHost;
+  const interceptors: Interceptor[] = [...(options.interceptors ?? [])];
+  const filterHeaders = createHeaderFilter(options.requestHeaders ?? defaultRequestHeaders);
+  const maxBodyBytes = options.maxBodyBytes ?? defaultMaxBodyBytes;
+  const limits = {
+    maxBytes: maxBodyBytes,
+    meter: options.meter ?? createRequestMeter(),
+    budget: options.decodeBudget,
+  };
+  const rawLimits = { ...limits, maxBytes: Math.min(maxBodyBytes, maxRawBodyBytes) };
+  const isServed = (path: string): boolean => router.find("GET", path).kind === "match";
+  const byDefault = options.created === false ? alwaysOk : withServedLocations(createdOnCollections, isServed);
+  const success = options.success ?? byDefault;
+  const errors: ErrorOptions = {
+    format: options.errorFormat ?? "status",
+    domain: options.errorDomain ?? "gateway",
+    registry: options.registry,
+  };
+  const router = createRouter(
+    options.specs.flatMap(({ methods }) =>
+      Object.values(methods).flatMap((spec) =>
+        routesOf(spec.method).map((route) => prepareRoute(route, spec, codec, bindingOptions)),
+      ),
+    ),
+  );
+
+  const handle = async (request: Request, response: Response): Promise<void> => {
+    let context: Call | undefined;
+    try {
+      const found = match(request);
+      const { route } = found;
+      refuseForgery(request, allowsOrigin);
+      context = openRestCall(request, response, route, filterHeaders, options);
+      if (route.spec.kind === "bidi_streaming" && route.httpMethod === "GET") throw upgradeRequired(route);
+      const admitted = options.admit?.(context);
+      if (admitted !== undefined) await untilAborted(admitted, context.signal);
+      if (route.spec.kind === "bidi_streaming") {
+        await answerStream(request, response, route, requestStream(request, response, found), context);
+        return;
+      }
+      if (route.spec.kind === "client_streaming") {
+        await answerClientStream(request, response, found, context);
+        return;
+      }
+      const bytes = hasBody(request) ? await read(request, route) : noBytes;
+      const message = bind(request, found, bytes);
+      if (route.spec.kind === "unary") {
+        const call = invokeUnary(route.spec, context, message, interceptors);
+        let answer: Message;
+        if (context.timeoutMs() !== undefined) answer = await untilAborted(Promise.resolve(call), context.signal);
+        else answer = call instanceof Promise ? await call : call;
+        const written = writeMessage(request, response, route, answer, context, codec, success);
+        if (written !== undefined) await written;
+        return;
+      }
+      const lastEventId = request.headers["last-event-id"];
+      if (typeof lastEventId === "string") route.resume.apply(message, lastEventId);
+      await answerStream(request, response, route, createAsyncIterable([message]), context);
+    } catch (thrown) {
+      try {
+        const error = toConnectError(thrown, context?.signal);
+        if (isOurs(error)) options.onError?.(thrown, request);
+        writeError(request, response, error, errors, statusOf(error, request), context?.touchedHeader());
+      } catch (unwritable) {
+        options.onError?.(unwritable, request);
+        answerFailure(request, response, "rest");
+      }
+    } finally {
+      context?.abort();
+    }
+  };
+
+  const upgrade = createUpgradeHandler({
+    codec,
+    errors,
+    interceptors,
+    lenient,
+    match: matchStream,
+    maxMessageBytes: maxBodyBytes,
+    heartbeatMs: options.heartbeatMs ?? 15_000,
+    allowsOrigin,
+    admit: options.admit,
+    open: (request, response, route) => openRestCall(request, response, route, filterHeaders, options),
+    onError: (error, request) => options.onError?.(error, request),
+  });
+
+  return { handle, upgrade };
+
+  /** A WebSocket begins as a GET, and also leads to the stream that a POST at the path is. */
+  function matchStream(request: Request): Matched {
+    for (const method of ["GET", "POST"]) {
+      try {
+        const found = match(request, method);
+        if (found.route.spec.kind !== "unary") return found;
+      } catch {
+        // What is wrong is told below, if nothing else is found.
+      }
+    }
+    return match(request);
+  }
+
+  function match(request: Request, method = request.method ?? ""): Matched {
+    const url = request.url ?? "/";
+    const question = url.indexOf("?");
+    const path = question === -1 ? url : url.slice(0, question);
+    let found: ReturnType<typeof router.find>;
+    try {
+      found = router.find(method, path);
+    } catch {
+      throw invalidRequest([{ field: "", description: "the path is not valid percent-encoding" }], "MALFORMED_PATH");
+    }
+    switch (found.kind) {
+      case "match":
+        return {
+          route: found.value,
+          segments: found.segments,
+          rawQuery: question === -1 ? "" : url.slice(question + 1),
+        };
+      case "method":
+        throw methodNotAllowed(method, found.allowed);
+      case "none":
+        throw gatewayError({
+          code: Code.NotFound,
+          reason: "ROUTE_NOT_FOUND",
+          message: "no method is served at this path",
+        });
+      default:
+        return found satisfies never;
+    }
+  }
+
+  function read(request: Request, { binding, spec }: PreparedRoute): Promise<Buffer> {
+    return binding.rawBody && spec.kind === "unary" ? readUnencoded(request, rawLimits) : readBody(request, limits);
+  }
+
+  function bind(request: Request, { route, segments, rawQuery }: Matched, bytes: Buffer): Message {
+    const message = route.binding.bind({ segments, rawQuery, body: requestBodyOf(request, route, bytes, lenient) });
+    const ifMatch = request.headers["if-match"];
+    if (ifMatch !== undefined) applyIfMatch(message, route.etagPath, ifMatch);
+    return message;
+  }
+
+  async function answerStream(
+    request: Request,
+    response: Response,
+    route: PreparedRoute,
+    requests: AsyncIterable<Message>,
+    context: Call,
+  ): Promise<void> {
+    const invoke = transformInvokeImplementation(route.spec, plainContext(context), interceptors);
+    const messages = abortable(invoke(requests), context.signal);
+    if (route.rawResponse) await writeRawStream(response, route, messages, context, streamOptions(request));
+    else await writeStream(request, response, route, messages, context, streamOptions(request));
+  }
+
+  async function answerClientStream(
+    request: Request,
+    response: Response,
+    found: Matched,
+    context: Call,
+  ): Promise<void> {
+    const { route } = found;
+    const invoke = transformInvokeImplementation(route.spec, plainContext(context), interceptors);
+    const answers = invoke(requestStream(request, response, found))[Symbol.asyncIterator]();
+    const first = await untilAborted(answers.next(), context.signal);
+    if (first.done === true) throw new Error(`${route.method.name} answered nothing`);
+    // The trailers are there only once the iterator has ended.
+    await answers.next();
+    await writeMessage(request, response, route, first.value, context, codec, success);
+  }
+
+  function requestStream(request: Request, response: Response, { route, ...input }: Matched): AsyncIterable<Message> {
+    discardRest(request, response);
+    const contentType = request.headers["content-type"] ?? "application/octet-stream";
+    return route.binding.rawBody
+      ? rawRequests(route, input, contentType, streamBody(request))
+      : jsonRequests(route, input, streamBody(request), maxBodyBytes);
+  }
+
+  function streamOptions(request: Request): StreamOptions {
+    return {
+      codec,
+      errors,
+      heartbeatMs: options.heartbeatMs ?? 15_000,
+      streamFormat: options.streamFormat ?? "ndjson",
+      onError: (error) => options.onError?.(error, request),
+    };
+  }
+}
+
+/** Browsers let any page open a WebSocket: only those of our own host may, unless told otherwise. */
+export function isSameHost(origin: string, host: string | undefined): boolean {
+  return URL.canParse(origin) && new URL(origin).host === host;
+}
+
+function statusOf(error: ConnectError, request: Request): number {
+  return request.headers["if-match"] !== undefined && isEtagMismatch(error) ? 412 : httpStatusOf(error);
+}
+
+function methodNotAllowed(method: string, allowed: readonly string[]): ConnectError {
+  const allow = allowed.join(", ");
+  return gatewayError({
+    code: Code.Unimplemented,
+    reason: "METHOD_NOT_ALLOWED",
+    message: `${method} is not served at this path; ${allow} is`,
+    httpStatus: 405,
+    headers: { Allow: allow },
+    metadata: { allow },
+  });
+}
+
+function upgradeRequired(route: PreparedRoute): ConnectError {
+  return gatewayError({
+    code: Code.Unimplemented,
+    reason: "UPGRADE_REQUIRED",
+    message: `${route.method.name} streams both ways: connect by WebSocket`,
+    httpStatus: 426,
+  });
+}
+
+/** An iterator whose `next` rejects as soon as the signal aborts. */
+function abortable(messages: AsyncIterable<Message>, signal: AbortSignal): AsyncIterator<Message> {
+  const iterator = messages[Symbol.asyncIterator]();
+  return {
+    next: () => untilAborted(iterator.next(), signal),
+    // Not awaited: an implementation that hangs must not keep the answer open.
+    return: async () => {
+      iterator.return?.().catch(() => undefined);
+      return { done: true, value: undefined };
+    },
+  };
+}

@@ -1,0 +1,137 @@
+import type { Message } from "@bufbuild/protobuf";
+import { invalidRequest } from "../errors.ts";
+import { bodyTooLarge } from "../http/content-encoding.ts";
+import type { PreparedRoute } from "./prepared-route.ts";
+
+/**
+ * A body of JSON values as a stream of request messages, each as soon as it is there: one after another (NDJSON, or
+ * just concatenated), or the elements of one array.
+ *
+ * @param maxBytes of one message.
+ * @throws ConnectError: 400 for what is not such a body or not such a message, 413 for a message that is too large.
+ */
+export async function* jsonRequests(
+  route: PreparedRoute,
+  input: { readonly segments: readonly string[]; readonly rawQuery: string },
+  chunks: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): AsyncGenerator<Message> {
+  for await (const text of jsonValues(chunks, maxBytes)) {
+    yield route.binding.bind({ ...input, body: { kind: "json", text } });
+  }
+}
+
+type Place = "start" | "sequence" | "array" | "after comma" | "after element" | "end";
+type Token = "value" | "[" | "]" | ",";
+
+/** What may come at each place between the values, and where it leads. */
+const next: Readonly<Record<Place, Partial<Record<Token, Place>>>> = {
+  start: { value: "sequence", "[": "array" },
+  sequence: { value: "sequence" },
+  array: { value: "after element", "]": "end" },
+  "after comma": { value: "after element" },
+  "after element": { ",": "after comma", "]": "end" },
+  end: {},
+};
+
+const valueStart = /[-{["0-9tfn]/;
+const literalEnd = /[\s,\]}]/;
+
+/**
+ * Cuts a text into the JSON values that it holds, without reading them: only strings, brackets and the ends of numbers
+ * and words are looked at.
+ */
+export async function* jsonValues(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  let place = "start" as Place;
+  /** The beginning of a value whose end has not come yet. */
+  let pieces: string[] = [];
+  let size = 0;
+  let depth = 0;
+  let inString = false;
+  let isEscaped = false;
+  /** In a number, `true`, `false` or `null` that is a message. */
+  let inLiteral = false;
+  /** White space since the last message, of which there is no end in a small compressed body. */
+  let blank = 0;
+
+  const keep = (piece: string): void => {
+    pieces.push(piece);
+    size += Buffer.byteLength(piece);
+    if (size > maxBytes) throw bodyTooLarge(maxBytes);
+  };
+
+  const take = (piece: string): string => {
+    keep(piece);
+    const value = pieces.join("");
+    pieces = [];
+    size = 0;
+    return value;
+  };
+
+  const tokenOf = (character: string): Token | undefined => {
+    if (character === "," || character === "]" || (character === "[" && place === "start")) return character;
+    return valueStart.test(character) ? "value" : undefined;
+  };
+
+  function* scan(text: string): Generator<string> {
+    let start = 0;
+    for (let at = 0; at < text.length; at += 1) {
+      const character = text.charAt(at);
+      if (inLiteral) {
+        if (!literalEnd.test(character)) continue;
+        inLiteral = false;
+        yield take(text.slice(start, at));
+      }
+      if (isEscaped) isEscaped = false;
+      else if (inString) {
+        if (character === "\\") isEscaped = true;
+        else if (character === '"') {
+          inString = false;
+          if (depth === 0) yield take(text.slice(start, at + 1));
+        }
+      } else if (depth > 0) {
+        if (character === '"') inString = true;
+        else if (character === "{" || character === "[") depth += 1;
+        else if (character === "}" || character === "]") {
+          depth -= 1;
+          if (depth === 0) yield take(text.slice(start, at + 1));
+        }
+      } else if (character === " " || character === "\n" || character === "\r" || character === "\t") {
+        blank += 1;
+        if (blank > maxBytes) throw bodyTooLarge(maxBytes);
+      } else {
+        blank = 0;
+        const token = tokenOf(character);
+        const then = token && next[place][token];
+        if (then === undefined) throw malformed("the body is not a stream of JSON values");
+        place = then;
+        if (token !== "value") continue;
+        start = at;
+        if (character === '"') inString = true;
+        else if (character === "{" || character === "[") depth = 1;
+        else inLiteral = true;
+      }
+    }
+    if (depth > 0 || inString || inLiteral) keep(text.slice(start));
+  }
+
+  const decode = (chunk?: Uint8Array): string => {
+    try {
+      return decoder.decode(chunk, { stream: chunk !== undefined });
+    } catch {
+      throw malformed("the body is not valid UTF-8");
+    }
+  };
+
+  for await (const chunk of chunks) yield* scan(decode(chunk));
+  yield* scan(decode());
+  if (inLiteral) yield take("");
+  if (depth > 0 || inString || place === "array" || place === "after comma" || place === "after element") {
+    throw malformed("the body ends within a message");
+  }
+}
+
+function malformed(description: string): Error {
+  return invalidRequest([{ field: "", description }], "MALFORMED_JSON");
+}

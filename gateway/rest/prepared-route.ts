@@ -1,0 +1,87 @@
+import type { DescField, Message } from "@bufbuild/protobuf";
+import type { MethodImplSpec } from "@connectrpc/connect";
+import { type HttpBody, HttpBodySchema } from "../../gen/google/api/httpbody_pb.js";
+import { type Binding, type BindingOptions, createBinding } from "../binding/request-binding.ts";
+import { type Call, openCall } from "../call/call-context.ts";
+import { timeoutOf } from "../call/deadline.ts";
+import type { JsonCodec } from "../codec/json-codec.ts";
+import type { FieldPath, Fields } from "../fields/field-path.ts";
+import type { Request, Response } from "../http/body.ts";
+import type { Route } from "../routing/http-rules.ts";
+import { etagFieldOf, etagPathOf } from "./conditional-requests.ts";
+import type { RestOptions } from "./options.ts";
+import { createResume, type Resume } from "./resume-token.ts";
+
+/** A route with everything that can be prepared once. */
+export interface PreparedRoute extends Route {
+  readonly spec: MethodImplSpec;
+  readonly binding: Binding;
+  readonly etagPath: FieldPath | undefined;
+  /** The `etag` field of the answer. */
+  readonly etagField: DescField | undefined;
+  readonly resume: Resume;
+  /** The answer is the bytes of a google.api.HttpBody: the response itself or its `response_body` field. */
+  readonly rawResponse: boolean;
+}
+
+/** Prepares a route for its implementation. */
+export function prepareRoute(
+  route: Route,
+  spec: MethodImplSpec,
+  codec: JsonCodec,
+  options: BindingOptions,
+): PreparedRoute {
+  const { input, output } = route.method;
+  return {
+    ...route,
+    spec,
+    binding: createBinding(route, codec, options),
+    etagPath: etagPathOf(route),
+    etagField: etagFieldOf(output),
+    resume: createResume(input, output),
+    rawResponse: (route.responseBody?.message ?? output).typeName === HttpBodySchema.typeName,
+  };
+}
+
+/**
+ * Opens the context of a call: its deadline from the headers, its signal from the client's connection, its metadata
+ * through the allow-list.
+ *
+ * @throws ConnectError INVALID_ARGUMENT on a timeout header that cannot be read.
+ */
+export function openRestCall(
+  request: Request,
+  response: Response,
+  route: PreparedRoute,
+  filterHeaders: (headers: Request["headers"]) => Headers,
+  options: RestOptions,
+): Call {
+  let timeoutMs = timeoutOf(request.headers);
+  const { maxTimeoutMs } = options;
+  if (maxTimeoutMs !== undefined && timeoutMs !== undefined) timeoutMs = Math.min(timeoutMs, maxTimeoutMs);
+  return openCall(route.spec, {
+    protocolName: "rest",
+    requestMethod: request.method ?? "",
+    url: request.url ?? "",
+    response,
+    requestHeader: () => filterHeaders(request.headers),
+    timeoutMs,
+    shutdownSignal: options.shutdownSignal,
+    contextValues: options.contextValues?.(request),
+  });
+}
+
+/** The content type of an HttpBody; that of any bytes where it has none or one that no header can hold. */
+export function contentTypeOf(body: HttpBody | undefined): string {
+  const type = body?.contentType ?? "";
+  return /^[\x20-\x7e]+$/.test(type) ? type : "application/octet-stream";
+}
+
+/** The HttpBody of an answer: the message itself, or its `response_body` field. */
+export function httpBodyOf(message: Message, field: DescField | undefined): HttpBody | undefined {
+  if (field === undefined) return message as HttpBody;
+  const fields = message as unknown as Fields;
+  if (field.oneof === undefined) return fields[field.localName] as HttpBody | undefined;
+  const held = fields[field.oneof.localName] as { case: string | undefined; value?: HttpBody };
+  return held.case === field.localName ? held.value : undefined;
+}

@@ -1,0 +1,139 @@
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { Message } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
+import type { Call } from "../call/call-context.ts";
+import type { JsonCodec } from "../codec/json-codec.ts";
+import { isOurs, toConnectError } from "../errors.ts";
+import { type Request, type Response, writeChunk } from "../http/body.ts";
+import { internalError } from "../http/last-resort.ts";
+import { copyMetadata } from "../http/metadata.ts";
+import { errorBody } from "./error-body.ts";
+import { contentTypeOf, httpBodyOf, type PreparedRoute } from "./prepared-route.ts";
+import { type ErrorOptions, writeHead } from "./response.ts";
+import { createStreamWriter, negotiateStreamFormat, type StreamFormat } from "./stream-format.ts";
+
+/** What writing a stream needs beside the call. */
+export interface StreamOptions {
+  readonly codec: JsonCodec;
+  readonly heartbeatMs: number;
+  /** For a client whose `Accept` names none. */
+  readonly streamFormat: StreamFormat;
+  readonly errors: ErrorOptions;
+  /** Told of errors that are not the client's doing. */
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Writes the messages of a call as SSE, NDJSON or a JSON array, whichever `Accept` asks for, no faster than the client
+ * reads.
+ *
+ * An error before the first message is thrown, so that it can be answered with its status; a later one becomes the
+ * last element. The head goes out with the first message or the first heartbeat.
+ */
+export async function writeStream(
+  request: Request,
+  response: Response,
+  route: PreparedRoute,
+  messages: AsyncIterator<Message>,
+  context: Call,
+  options: StreamOptions,
+): Promise<void> {
+  const format = negotiateStreamFormat(request.headers.accept, options.streamFormat);
+  const writer = createStreamWriter(format);
+  const { output } = route.method;
+  const open = (): void => {
+    if (response.headersSent) return;
+    const headers: OutgoingHttpHeaders = { "x-content-type-options": "nosniff", "x-accel-buffering": "no" };
+    copyMetadata(context.touchedHeader(), headers);
+    headers["content-type"] = writer.contentType;
+    headers["cache-control"] ??= "no-cache";
+    writeHead(response, 200, headers);
+    if (writer.open !== "") (response as ServerResponse).write(writer.open);
+    else (response as ServerResponse).flushHeaders();
+  };
+  // A heartbeat that comes while the client does not read would only pile up.
+  const beat = (): void => {
+    open();
+    if (!(response as ServerResponse).writableNeedDrain) (response as ServerResponse).write(writer.heartbeat);
+  };
+  const heartbeat = setInterval(() => {
+    try {
+      beat();
+    } catch (error) {
+      // A head that cannot be written: the call ends with its connection.
+      options.onError(error);
+      response.destroy();
+    }
+  }, options.heartbeatMs);
+  try {
+    for (;;) {
+      const next = await messages.next();
+      if (next.done === true) break;
+      open();
+      const json =
+        route.responseBody === undefined
+          ? options.codec.write(output, next.value)
+          : options.codec.writeField(output, next.value, route.responseBody);
+      await writeChunk(response, writer.message(json, route.resume.idOf(next.value)));
+    }
+    open();
+    (response as ServerResponse).end(writer.end());
+  } catch (thrown) {
+    const error = toConnectError(thrown, context.signal);
+    if (!response.headersSent) throw error;
+    if (isOurs(error)) options.onError(thrown);
+    if (!response.destroyed) {
+      (response as ServerResponse).end(writer.error(statusJson(error, options)) + writer.close());
+    }
+  } finally {
+    clearInterval(heartbeat);
+    await messages.return?.();
+  }
+}
+
+/** The error as the last element of a stream. */
+function statusJson(error: ConnectError, { errors, onError }: StreamOptions): string {
+  try {
+    return JSON.stringify(errorBody(error, { ...errors, format: "status" }).json);
+  } catch (unwritable) {
+    onError(unwritable);
+    return internalError;
+  }
+}
+
+/**
+ * Writes a stream of HttpBody messages as one body, in constant memory. The first message gives the content type.
+ *
+ * An error before the first message is thrown; a later one cuts the connection, which is the only way to tell a client
+ * of raw bytes that they are not all there.
+ */
+export async function writeRawStream(
+  response: Response,
+  route: PreparedRoute,
+  messages: AsyncIterator<Message>,
+  context: Call,
+  options: StreamOptions,
+): Promise<void> {
+  try {
+    for (;;) {
+      const next = await messages.next();
+      const body = next.done === true ? undefined : httpBodyOf(next.value, route.responseBody);
+      if (!response.headersSent) {
+        const headers: OutgoingHttpHeaders = { "x-content-type-options": "nosniff" };
+        copyMetadata(context.touchedHeader(), headers);
+        headers["content-type"] = contentTypeOf(body);
+        writeHead(response, 200, headers);
+      }
+      if (next.done === true) break;
+      if (body !== undefined && body.data.length > 0) await writeChunk(response, body.data);
+    }
+    response.end();
+  } catch (thrown) {
+    const error = toConnectError(thrown, context.signal);
+    if (!response.headersSent) throw error;
+    if (isOurs(error)) options.onError(thrown);
+    response.destroy();
+  } finally {
+    await messages.return?.();
+  }
+}

@@ -1,0 +1,51 @@
+import type { OutgoingHttpHeaders } from "node:http";
+import type { Message } from "@bufbuild/protobuf";
+import type { Call } from "../call/call-context.ts";
+import type { JsonCodec } from "../codec/json-codec.ts";
+import type { Request, Response } from "../http/body.ts";
+import { copyMetadata } from "../http/metadata.ts";
+import { etagOf, noneMatch } from "./conditional-requests.ts";
+import { contentTypeOf, httpBodyOf, type PreparedRoute } from "./prepared-route.ts";
+import { writeHead, writeWhole } from "./response.ts";
+import type { SuccessRule } from "./success-status.ts";
+
+/**
+ * Writes the one message that a call answered: as JSON, as the bytes of an HttpBody, or as 304. There is something to
+ * wait for only where it is compressed.
+ */
+export function writeMessage(
+  request: Request,
+  response: Response,
+  route: PreparedRoute,
+  message: Message,
+  context: Call,
+  codec: JsonCodec,
+  success: SuccessRule,
+): Promise<void> | undefined {
+  const headers: OutgoingHttpHeaders = { "x-content-type-options": "nosniff" };
+  copyMetadata(context.touchedHeader(), headers);
+  copyMetadata(context.touchedTrailer(), headers, "grpc-trailer-");
+  if (route.rawResponse) {
+    const body = httpBodyOf(message, route.responseBody);
+    headers["content-type"] = contentTypeOf(body);
+    const { status } = success(route, message);
+    return writeWhole(request, response, status, headers, Buffer.from(body?.data ?? new Uint8Array()));
+  }
+  const etag = etagOf(message, route.etagField);
+  if (etag !== undefined) headers["etag"] ??= etag;
+  const noneMatchHeader = request.headers["if-none-match"];
+  const conditional = request.method === "GET" || request.method === "HEAD";
+  if (conditional && etag !== undefined && noneMatchHeader !== undefined && noneMatch(noneMatchHeader, etag)) {
+    writeHead(response, 304, headers);
+    response.end();
+    return undefined;
+  }
+  const { status, location } = success(route, message);
+  if (location !== undefined) headers["location"] ??= location;
+  headers["content-type"] = "application/json";
+  const json =
+    route.responseBody === undefined
+      ? codec.write(route.method.output, message)
+      : codec.writeField(route.method.output, message, route.responseBody);
+  return writeWhole(request, response, status, headers, json);
+}

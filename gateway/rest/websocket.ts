@@ -1,0 +1,237 @@
+import { isUtf8 } from "node:buffer";
+import { type IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Message } from "@bufbuild/protobuf";
+import { Code, type ConnectError, type Interceptor } from "@connectrpc/connect";
+import { transformInvokeImplementation } from "@connectrpc/connect/protocol";
+import { type WebSocket, WebSocketServer } from "ws";
+import { createBinding } from "../binding/request-binding.ts";
+import { type Call, plainContext } from "../call/call-context.ts";
+import type { JsonCodec } from "../codec/json-codec.ts";
+import { codeName, gatewayError, isOurs, toConnectError } from "../errors.ts";
+import { clientGone } from "../http/body.ts";
+import { answerFailure, internalError } from "../http/last-resort.ts";
+import type { HttpHandler } from "../http/listener.ts";
+import { errorBody } from "./error-body.ts";
+import type { RestOptions } from "./options.ts";
+import type { PreparedRoute } from "./prepared-route.ts";
+import { type ErrorOptions, writeError } from "./response.ts";
+
+/** What serving WebSockets needs of the REST handler. */
+export interface WebSocketOptions {
+  readonly codec: JsonCodec;
+  readonly errors: ErrorOptions;
+  readonly interceptors: readonly Interceptor[];
+  readonly lenient: boolean;
+  readonly maxMessageBytes: number;
+  readonly heartbeatMs: number;
+  /** True for an `Origin` whose pages may connect. */
+  readonly allowsOrigin: (origin: string, host: string | undefined) => boolean;
+  /** See `RestOptions`. */
+  readonly admit: RestOptions["admit"];
+  readonly match: (request: IncomingMessage) => { route: PreparedRoute; segments: readonly string[]; rawQuery: string };
+  readonly open: (request: IncomingMessage, response: ServerResponse, route: PreparedRoute) => Call;
+  readonly onError: (error: unknown, request: IncomingMessage) => void;
+}
+
+/** Takes the `upgrade` event of a node:http server. */
+export type UpgradeHandler = HttpHandler["upgrade"];
+
+/** True for a request that asks for a WebSocket. Other upgrades (`h2c`) are an offer that a server may ignore. */
+export function isWebSocketUpgrade(request: IncomingMessage): boolean {
+  return request.headers.upgrade?.toLowerCase() === "websocket";
+}
+
+/**
+ * Serves streaming methods over WebSockets, at the path of their GET or POST rule: every text message of the client is
+ * a request message as JSON, an empty one ends the requests; every answer is a text message. An error is a last message
+ * `{"error": Status}`, then the socket is closed with 1008 or, where it is the server's fault, 1011. Frames that are not
+ * of the protocol close it with the code that RFC 6455 has for them.
+ */
+export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler {
+  const server = new WebSocketServer({ noServer: true, maxPayload: options.maxMessageBytes, clientTracking: false });
+  server.on("wsClientError", (error, socket, request) => {
+    refuse(request, socket, malformedHandshake(error.message));
+  });
+
+  const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
+    const response = new ServerResponse(request);
+    try {
+      if (!isWebSocketUpgrade(request)) {
+        throw malformedHandshake("only upgrades to websocket are served; send the request without Upgrade");
+      }
+      const { origin, host } = request.headers;
+      if (origin !== undefined && !options.allowsOrigin(origin, host)) {
+        throw gatewayError({
+          code: Code.PermissionDenied,
+          reason: "ORIGIN_NOT_ALLOWED",
+          message: "pages of this origin may not connect",
+        });
+      }
+      const { route, segments, rawQuery } = options.match(request);
+      if (route.spec.kind === "unary") {
+        throw gatewayError({
+          code: Code.InvalidArgument,
+          reason: "NOT_A_STREAM",
+          message: "this method is no stream",
+          httpStatus: 400,
+        });
+      }
+      const call = options.open(request, response, route);
+      socket.once("close", () => call.abort(clientGone()));
+      await options.admit?.(call);
+      server.handleUpgrade(request, socket, head, (webSocket) => {
+        serve(webSocket, request, route, segments, rawQuery, call).catch((error: unknown) => {
+          options.onError(error, request);
+          webSocket.terminate();
+        });
+      });
+    } catch (thrown) {
+      refuse(request, socket, thrown);
+    }
+  };
+
+  return (request, socket, head) => {
+    // The HTTP server has taken its own listener away.
+    socket.on("error", () => socket.destroy());
+    upgrade(request, socket, head).catch((error: unknown) => {
+      options.onError(error, request);
+      socket.destroy();
+    });
+  };
+
+  function refuse(request: IncomingMessage, socket: Duplex, thrown: unknown): void {
+    const response = new ServerResponse(request);
+    response.assignSocket(socket as never);
+    response.shouldKeepAlive = false;
+    response.once("finish", () => socket.end());
+    try {
+      writeError(request, response, toConnectError(thrown), options.errors);
+    } catch (unwritable) {
+      options.onError(unwritable, request);
+      answerFailure(request, response, "rest");
+    }
+  }
+
+  function errorText(error: ConnectError, request: IncomingMessage): string {
+    try {
+      return JSON.stringify({ error: errorBody(error, { ...options.errors, format: "status" }).json });
+    } catch (unwritable) {
+      options.onError(unwritable, request);
+      return `{"error":${internalError}}`;
+    }
+  }
+
+  async function serve(
+    socket: WebSocket,
+    request: IncomingMessage,
+    route: PreparedRoute,
+    segments: readonly string[],
+    rawQuery: string,
+    call: Call,
+  ): Promise<void> {
+    const binding = createBinding({ ...route, body: "all", httpMethod: "POST" }, options.codec, {
+      lenient: options.lenient,
+    });
+    const heartbeat = setInterval(() => socket.ping(), options.heartbeatMs);
+    // What was wrong is in the code that the socket is closed with.
+    socket.once("error", () => call.abort(clientGone()));
+    socket.once("close", () => {
+      clearInterval(heartbeat);
+      call.abort(clientGone());
+    });
+    const texts = receive(socket);
+    const requests = async function* (): AsyncGenerator<Message> {
+      for await (const text of texts) {
+        yield binding.bind({ segments, rawQuery, body: { kind: "json", text } });
+      }
+    };
+    try {
+      const invoke = transformInvokeImplementation(route.spec, plainContext(call), [...options.interceptors]);
+      for await (const message of invoke(requests()))
+        await send(socket, options.codec.write(route.method.output, message));
+      socket.close(1000);
+    } catch (thrown) {
+      const error = toConnectError(thrown, call.signal);
+      if (isOurs(error)) options.onError(thrown, request);
+      if (socket.readyState === socket.OPEN) socket.send(errorText(error, request));
+      socket.close(isServerFault(error) ? 1011 : 1008, codeName(error.code));
+    } finally {
+      call.abort();
+    }
+  }
+}
+
+function malformedHandshake(message: string): ConnectError {
+  return gatewayError({
+    code: Code.InvalidArgument,
+    reason: "MALFORMED_HANDSHAKE",
+    message,
+    headers: { "Sec-WebSocket-Version": "13, 8" },
+  });
+}
+
+function isServerFault(error: ConnectError): boolean {
+  return isOurs(error) || error.code === Code.DataLoss;
+}
+
+/** Sends a message. Whatever keeps it from being written is the connection's end: rejects with CANCELLED. */
+function send(socket: WebSocket, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.send(text, (error) => (error ? reject(clientGone()) : resolve()));
+  });
+}
+
+/** How much may wait for the implementation before the socket is paused. */
+const maxWaitingBytes = 64 * 1024;
+
+/**
+ * The text messages as they come, the socket paused while nothing takes them. Ends at an empty one. Listens at once:
+ * interceptors may take their time before anything reads.
+ *
+ * @throws ConnectError CANCELLED where the socket closes before that.
+ */
+function receive(socket: WebSocket): AsyncIterable<string> {
+  const queue: string[] = [];
+  let waitingBytes = 0;
+  let wake: (() => void) | undefined;
+  let end: "open" | "finished" | "left" = "open";
+  const finish = (how: "finished" | "left"): void => {
+    if (end === "open") end = how;
+    wake?.();
+  };
+  socket.on("message", (data: Buffer, isBinary: boolean) => {
+    if (isBinary && !isUtf8(data)) {
+      socket.close(1007, "not UTF-8");
+      finish("left");
+      return;
+    }
+    if (data.length === 0) finish("finished");
+    else if (end === "open") queue.push(data.toString("utf8"));
+    waitingBytes += data.length;
+    if (waitingBytes >= maxWaitingBytes) socket.pause();
+    wake?.();
+  });
+  socket.on("error", () => finish("left"));
+  socket.on("close", () => finish("left"));
+  return take();
+
+  async function* take(): AsyncGenerator<string> {
+    for (;;) {
+      const text = queue.shift();
+      if (text !== undefined) {
+        if (queue.length === 0) {
+          waitingBytes = 0;
+          socket.resume();
+        }
+        yield text;
+        continue;
+      }
+      if (end === "finished") return;
+      if (end === "left") throw clientGone();
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import { type DescField, type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
+import { http } from "../../gen/google/api/annotations_pb.js";
+import type { HttpRule } from "../../gen/google/api/http_pb.js";
+import { type FieldPath, isFieldPath, resolveFieldPath } from "../fields/field-path.ts";
+import { anyMethod, createTrie, type Trie } from "./route-trie.ts";
+import { TemplateError } from "./template-lexer.ts";
+import { parseTemplate, type Template, type Variable } from "./template-parser.ts";
+
+/** One binding of a method to HTTP. */
+export interface Route {
+  readonly method: DescMethod;
+  /** GET, POST, …, or `*` for a custom kind that leaves it open. */
+  readonly httpMethod: string;
+  readonly template: Template;
+  readonly variables: readonly PathVariable[];
+  /** `none`: no body. `all`: the request message. Else the field that the body is. */
+  readonly body: "none" | "all" | DescField;
+  /** The field of the response that the answer is; undefined for the whole message. */
+  readonly responseBody: DescField | undefined;
+}
+
+/** A variable of the template with the field it fills. */
+export interface PathVariable extends Variable {
+  readonly path: FieldPath;
+}
+
+/** An annotation that cannot be served, with the method it stands on. */
+export class RouteError extends Error {
+  readonly method: DescMethod;
+
+  constructor(method: DescMethod, reason: string, cause?: unknown) {
+    super(`${method.parent.typeName}.${method.name}: ${reason}`, { cause });
+    this.name = "RouteError";
+    this.method = method;
+  }
+}
+
+/**
+ * A rule that http.proto forbids and that other gateways serve all the same: a variable on a repeated field, or a body
+ * that is a field inside another.
+ */
+export class ForeignRuleError extends RouteError {}
+
+/**
+ * The routes of a method: its `google.api.http` rule and the additional bindings. None where it has no annotation.
+ *
+ * @throws RouteError on a template, a variable, a body or a response body that is not right.
+ */
+export function routesOf(method: DescMethod): Route[] {
+  if (!hasOption(method, http)) return [];
+  const rule = getOption(method, http);
+  const routes = [compileRule(method, rule)];
+  for (const additional of rule.additionalBindings) {
+    if (additional.additionalBindings.length > 0) {
+      throw new RouteError(method, "additional_bindings cannot be nested");
+    }
+    routes.push(compileRule(method, additional));
+  }
+  return routes;
+}
+
+/**
+ * Puts the routes of all methods into a trie.
+ *
+ * @throws RouteError where two of them match the same requests with equal rank.
+ */
+export function createRouter<T extends Route>(routes: Iterable<T>): Trie<T> {
+  const trie = createTrie<T>();
+  for (const route of routes) {
+    try {
+      trie.insert(route.httpMethod, route.template, route);
+    } catch (error) {
+      throw new RouteError(route.method, error instanceof Error ? error.message : String(error), error);
+    }
+  }
+  return trie;
+}
+
+/** The route of one rule alone, its additional bindings left aside. @throws RouteError where the rule is not right. */
+export function compileRule(method: DescMethod, rule: HttpRule): Route {
+  const { httpMethod, path } = patternOf(method, rule);
+  let template: Template;
+  try {
+    template = parseTemplate(path);
+  } catch (error) {
+    if (error instanceof TemplateError) throw new RouteError(method, error.message, error);
+    throw error;
+  }
+  return {
+    method,
+    httpMethod,
+    template,
+    variables: template.variables.map((variable) => compileVariable(method, template, variable)),
+    body: compileBody(method, rule.body),
+    responseBody: compileResponseBody(method, rule.responseBody),
+  };
+}
+
+function patternOf(method: DescMethod, rule: HttpRule): { httpMethod: string; path: string } {
+  const { pattern } = rule;
+  switch (pattern.case) {
+    case "get":
+    case "put":
+    case "post":
+    case "delete":
+    case "patch":
+      return { httpMethod: pattern.case.toUpperCase(), path: pattern.value };
+    case "custom": {
+      const { kind, path } = pattern.value;
+      if (kind !== anyMethod && !/^[A-Za-z]+$/.test(kind)) {
+        throw new RouteError(method, `"${kind}" is not an HTTP method`);
+      }
+      return { httpMethod: kind.toUpperCase(), path };
+    }
+    case undefined:
+      throw new RouteError(method, "the http rule has no pattern");
+    default:
+      return pattern satisfies never;
+  }
+}
+
+function compileVariable(method: DescMethod, template: Template, variable: Variable): PathVariable {
+  const found = resolveFieldPath(method.input, variable.fieldPath);
+  const fail = (reason: string, error = RouteError): RouteError =>
+    new error(method, new TemplateError(template.source, variable.column, reason).message);
+  if (!isFieldPath(found)) throw fail(found.description);
+  switch (found.leaf.fieldKind) {
+    case "list":
+      throw fail(`variable "${found.name}" is a repeated field`, ForeignRuleError);
+    case "map":
+      throw fail(`variable "${found.name}" is a repeated field`);
+    case "message":
+      throw fail(`variable "${found.name}" is a message field`);
+    default:
+      return { ...variable, path: found };
+  }
+}
+
+function compileBody(method: DescMethod, body: string): Route["body"] {
+  if (body === "") return "none";
+  if (body === "*") return "all";
+  const field = method.input.fields.find((each) => each.name === body);
+  if (field === undefined) {
+    const reason = `body "${body}" is not a field of ${method.input.typeName}`;
+    const isInside = isFieldPath(resolveFieldPath(method.input, body.split(".")));
+    throw isInside ? new ForeignRuleError(method, reason) : new RouteError(method, reason);
+  }
+  return field;
+}
+
+function compileResponseBody(method: DescMethod, name: string): DescField | undefined {
+  if (name === "") return undefined;
+  const field = method.output.fields.find((each) => each.name === name);
+  if (field === undefined) {
+    throw new RouteError(method, `response_body "${name}" is not a field of ${method.output.typeName}`);
+  }
+  return field;
+}

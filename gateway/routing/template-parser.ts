@@ -1,0 +1,167 @@
+import { lexTemplate, TemplateError, type Token, type TokenKind } from "./template-lexer.ts";
+
+/** One segment of a template: a literal (percent-decoded), `*` or `**`. */
+export type Segment =
+  | { readonly kind: "literal"; readonly text: string }
+  | { readonly kind: "*" }
+  | { readonly kind: "**" };
+
+/** A variable of a template: the field it fills and the segments `[start, end)` it takes. */
+export interface Variable {
+  /** Names of the field path, as written: `["book", "name"]`. */
+  readonly fieldPath: readonly string[];
+  readonly start: number;
+  /** Past the last segment; `-1` where the variable ends in `**` and so takes all that is left. */
+  readonly end: number;
+  /** Takes more than one segment, or may: `%2F` stays as it is when the value is decoded. */
+  readonly multi: boolean;
+  /** Where the variable stands in the template, counted from 1. */
+  readonly column: number;
+}
+
+/** A parsed path template. */
+export interface Template {
+  readonly source: string;
+  readonly segments: readonly Segment[];
+  /** Without its colon; empty where there is none. May itself hold colons. */
+  readonly verb: string;
+  readonly variables: readonly Variable[];
+}
+
+/**
+ * Parses a path template by the grammar of `google/api/http.proto`:
+ *
+ *     Template = "/" Segments [ Verb ] ;
+ *     Segments = Segment { "/" Segment } ;
+ *     Segment  = "*" | "**" | LITERAL | Variable ;
+ *     Variable = "{" FieldPath [ "=" Segments ] "}" ;
+ *     FieldPath = IDENT { "." IDENT } ;
+ *     Verb     = ":" LITERAL ;
+ *
+ * `**` only as the last segment; a variable neither twice nor inside another; a verb may hold colons.
+ *
+ * @throws TemplateError with the column of what is wrong.
+ */
+export function parseTemplate(source: string): Template {
+  const tokens = lexTemplate(source);
+  const segments: Segment[] = [];
+  const variables: Variable[] = [];
+  let position = 0;
+
+  const peek = (): Token => tokens[position] ?? { kind: "end", text: "", column: source.length + 1 };
+  const fail = (token: Token, reason: string): TemplateError => new TemplateError(source, token.column, reason);
+  const take = (kind: TokenKind, wanted: string): Token => {
+    const token = peek();
+    if (token.kind !== kind) throw fail(token, `expected ${wanted}, got ${describe(token)}`);
+    position += 1;
+    return token;
+  };
+
+  const parseSegments = (inVariable: boolean): void => {
+    parseSegment(inVariable);
+    while (peek().kind === "/") {
+      const slash = take("/", `"/"`);
+      if (segments.at(-1)?.kind === "**") throw fail(slash, `"**" must be the last segment`);
+      parseSegment(inVariable);
+    }
+  };
+
+  const parseSegment = (inVariable: boolean): void => {
+    const token = peek();
+    switch (token.kind) {
+      case "*":
+      case "**":
+        position += 1;
+        segments.push({ kind: token.kind });
+        return;
+      case "text":
+      case "=":
+        segments.push({ kind: "literal", text: takeLiteral() });
+        return;
+      case "{":
+        if (inVariable) throw fail(token, "a variable cannot be inside a variable");
+        parseVariable();
+        return;
+      default:
+        throw fail(token, `expected a segment, got ${describe(token)}`);
+    }
+  };
+
+  /** Apart from where a variable's template begins, "=" is a character like any other. */
+  const takeLiteral = (): string => {
+    const first = peek();
+    let text = "";
+    for (let token = first; token.kind === "text" || token.kind === "="; token = peek()) {
+      text += token.text;
+      position += 1;
+    }
+    return decodeLiteral(source, first.column, text);
+  };
+
+  const parseVariable = (): void => {
+    const open = take("{", `"{"`);
+    const fieldPath = parseFieldPath(source, take("text", "a field path"));
+    const start = segments.length;
+    if (peek().kind === "=") {
+      take("=", `"="`);
+      parseSegments(true);
+    } else {
+      segments.push({ kind: "*" });
+    }
+    take("}", `"}"`);
+    const joined = fieldPath.join(".");
+    if (variables.some((other) => other.fieldPath.join(".") === joined)) {
+      throw fail(open, `variable "${joined}" is there twice`);
+    }
+    const openEnded = segments.at(-1)?.kind === "**";
+    variables.push({
+      fieldPath,
+      start,
+      end: openEnded ? -1 : segments.length,
+      multi: openEnded || segments.length - start > 1,
+      column: open.column,
+    });
+  };
+
+  const parseVerb = (): string => {
+    let verb = "";
+    while (peek().kind === ":") {
+      verb += take(":", `":"`).text;
+      const token = peek();
+      if (token.kind !== "text" && token.kind !== "=") throw fail(token, `expected a verb, got ${describe(token)}`);
+      verb += takeLiteral();
+    }
+    return verb.slice(1);
+  };
+
+  take("/", `"/" at the start`);
+  parseSegments(false);
+  const verb = parseVerb();
+  const rest = peek();
+  if (rest.kind !== "end") throw fail(rest, `unexpected ${describe(rest)}`);
+  return { source, segments, verb, variables };
+}
+
+function parseFieldPath(source: string, token: Token): string[] {
+  const names = token.text.split(".");
+  let column = token.column;
+  for (const name of names) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+      throw new TemplateError(source, column, `"${name}" is not a field name`);
+    }
+    column += name.length + 1;
+  }
+  return names;
+}
+
+function decodeLiteral(source: string, column: number, text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new TemplateError(source, column, "malformed percent-encoding");
+  }
+}
+
+function describe(token: Token): string {
+  return token.kind === "end" ? "the end" : `"${token.text}"`;
+}

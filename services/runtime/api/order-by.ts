@@ -1,0 +1,41 @@
+import { invalidArgument } from "../errors.ts";
+
+/** One field to sort by. */
+export interface OrderTerm<Field extends string> {
+  field: Field;
+  direction: "asc" | "desc";
+}
+
+/**
+ * What to sort a list by (AIP-132): field names with commas between, each with ` desc` after it where the greatest comes
+ * first. Blank gives an empty list: the method's own order.
+ *
+ * @throws ConnectError INVALID_ARGUMENT, field `order_by`, naming every term that is wrong and what is allowed.
+ */
+export function parseOrderBy<const Field extends string>(
+  orderBy: string,
+  fields: readonly Field[],
+): readonly OrderTerm<Field>[] {
+  if (orderBy.trim() === "") {
+    return [];
+  }
+  const terms: OrderTerm<Field>[] = [];
+  const problems: string[] = [];
+  for (const text of orderBy.split(",")) {
+    const [name = "", direction = "asc", ...rest] = text.trim().split(/\s+/);
+    const field = fields.find((it) => it === name);
+    if (field === undefined) {
+      problems.push(`cannot sort by ${JSON.stringify(name)}; there are ${fields.join(", ")}`);
+    } else if ((direction !== "asc" && direction !== "desc") || rest.length > 0) {
+      problems.push(`${JSON.stringify(text.trim())} is not a field with "desc" or nothing after it`);
+    } else if (terms.some((term) => term.field === field)) {
+      problems.push(`${field} stands there twice`);
+    } else {
+      terms.push({ field, direction });
+    }
+  }
+  if (problems.length > 0) {
+    throw invalidArgument(problems.map((description) => ({ field: "order_by", description })));
+  }
+  return terms;
+}

@@ -1,0 +1,171 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { expect, test } from "@jest/globals";
+import { migrate } from "../db/migrate.ts";
+import { createLogger } from "../telemetry/log.ts";
+import { describeEachDatabase, type TestDatabase } from "../testing/databases.ts";
+import { until } from "../testing/until.ts";
+import { systemClock } from "../values/clock.ts";
+import { createIds } from "../values/ids.ts";
+import { type Applied, createCallbackInbox, MAX_CALLBACK_BYTES } from "./callback-inbox.ts";
+import type { CallbackSource } from "./callback-source.ts";
+import { callbackInboxMigrations } from "./migrations.ts";
+import { findCallback, pruneCallbacks } from "./rows.ts";
+import type { CallbackInboxTables } from "./tables.ts";
+
+const ids = createIds(systemClock);
+const log = createLogger({ level: "silent", name: "test" });
+
+/** A source that signs with the header `event-id`. */
+const source: CallbackSource = {
+  name: "acme",
+  async verify({ header }) {
+    const eventId = header.get("event-id");
+    return eventId === null ? undefined : { eventId, eventType: "test" };
+  },
+  acknowledgement: { contentType: "text/plain", body: "ok" },
+};
+
+const signed = (eventId: string, text = eventId) => ({
+  header: new Headers({ "event-id": eventId, authorization: "Bearer secret", "x-kept": "yes" }),
+  body: Buffer.from(text),
+});
+
+describeEachDatabase("the callback inbox", (open) => {
+  const start = async (apply: (body: string) => Applied | Promise<Applied>, more: { patienceMs?: number } = {}) => {
+    const db = await open<CallbackInboxTables>();
+    await migrate(db, callbackInboxMigrations);
+    const inbox = createCallbackInbox<CallbackInboxTables>({
+      name: "test",
+      db,
+      ids,
+      clock: systemClock,
+      log,
+      random: () => 0,
+      apply: async (_, { body }) => apply(Buffer.from(body).toString()),
+      retry: { initialMs: 1, maxMs: 10 },
+      patienceMs: 60_000,
+      pollMs: 10,
+      retentionMs: 60_000,
+      ...more,
+    });
+    return { db, inbox };
+  };
+  const rows = (db: TestDatabase<CallbackInboxTables>) =>
+    db.kysely.selectFrom("inbound_callbacks").selectAll().orderBy("id").execute();
+  const applied = { kind: "applied", changed: true, tenant: "t1", subject: "things/1" } as const;
+
+  test("stores a verified callback with its bytes and headers, without the caller's credentials", async () => {
+    const { db, inbox } = await start(() => applied);
+    await using _ = inbox;
+    await inbox.receive(source, signed("e1"));
+    const [row] = await rows(db);
+    expect(row).toMatchObject({ state: "PROCESSED", tenant_id: "t1", subject: "things/1", event_type: "test" });
+    expect(JSON.parse(row?.headers ?? "")).toEqual({ "event-id": "e1", "x-kept": "yes" });
+    expect(Buffer.from(row?.body ?? []).toString()).toBe("e1");
+  });
+
+  test("a rejected callback leaves no row, and of the rejected ones the last hundred are listed", async () => {
+    const { db, inbox } = await start(() => applied);
+    await using _ = inbox;
+    for (let i = 0; i < 150; i++) {
+      const callback = { header: new Headers({ "x-nth": `${i}` }), body: Buffer.alloc(i) };
+      const error = await inbox.receive(source, callback).catch((reason: unknown) => ConnectError.from(reason));
+      expect(error).toMatchObject({ code: Code.Unauthenticated });
+    }
+    const large = { ...signed("e1"), body: Buffer.alloc(MAX_CALLBACK_BYTES + 1) };
+    const error = await inbox.receive(source, large).catch((reason: unknown) => ConnectError.from(reason));
+    expect(error).toMatchObject({ code: Code.ResourceExhausted });
+    expect(await rows(db)).toEqual([]);
+    const rejected = inbox.rejected();
+    expect(rejected).toHaveLength(100);
+    expect(rejected[0]).toMatchObject({ source: "acme", bytes: MAX_CALLBACK_BYTES + 1 });
+    expect(rejected[1]).toMatchObject({ bytes: 149, headerNames: ["x-nth"], reason: "verification failed" });
+    expect(await inbox.check.run(new AbortController().signal)).toMatchObject({
+      status: "pass",
+      error: expect.stringContaining("151 rejected"),
+    });
+  });
+
+  test("applies an event once, however often it comes, and counts its repetitions", async () => {
+    let count = 0;
+    const { db, inbox } = await start(() => {
+      count += 1;
+      return applied;
+    });
+    await using _ = inbox;
+    await Promise.all(Array.from({ length: 20 }, () => inbox.receive(source, signed("e1"))));
+    expect(await rows(db)).toMatchObject([{ receive_count: 20, state: "PROCESSED" }]);
+    expect(count).toBe(1);
+    await inbox.receive({ ...source, name: "other" }, signed("e1"));
+    expect(await rows(db)).toHaveLength(2);
+  });
+
+  test("a callback that cannot be applied at once is stored and applied later", async () => {
+    let broken = true;
+    const { db, inbox } = await start(() => {
+      if (broken) {
+        throw new Error("not now");
+      }
+      return { kind: "applied", changed: false };
+    });
+    await using _ = inbox;
+    await inbox.receive(source, signed("e1"));
+    expect(await rows(db)).toMatchObject([{ state: "RECEIVED", tenant_id: null }]);
+    broken = false;
+    await db.kysely.updateTable("inbound_callbacks").set({ due_at: 0 }).execute();
+    inbox.start();
+    await until(async () => (await rows(db))[0]?.state === "IGNORED");
+    await inbox.drain();
+  });
+
+  test("a callback that waits for its resource is woken by it, also after the wait was given up", async () => {
+    let known = false;
+    const waiting = { kind: "early", problem: "unknown", reference: "R1" } as const;
+    const { db, inbox } = await start(() => (known ? applied : waiting), { patienceMs: 0 });
+    await using _ = inbox;
+    await inbox.receive(source, signed("e1"));
+    expect(await rows(db)).toMatchObject([{ state: "FAILED", failure_message: "unknown", reference: "R1" }]);
+    known = true;
+    await db.transaction((trx) => inbox.wake(trx, "acme", "R2"));
+    expect(await rows(db)).toMatchObject([{ state: "FAILED" }]);
+    await db.transaction((trx) => inbox.wake(trx, "acme", "R1"));
+    inbox.start();
+    await until(async () => (await rows(db))[0]?.state === "PROCESSED");
+    await inbox.drain();
+  });
+
+  test("a replay that finds nothing new leaves a processed callback PROCESSED", async () => {
+    const { db, inbox } = await start(() => ({ kind: "applied", changed: false }));
+    await using _ = inbox;
+    await inbox.receive(source, signed("e1"));
+    await db.kysely.updateTable("inbound_callbacks").set({ state: "PROCESSED", tenant_id: "t1" }).execute();
+    const [row] = await rows(db);
+    const stored = await findCallback(db.kysely, row?.id ?? "");
+    expect(stored).toBeDefined();
+    if (stored !== undefined) {
+      await db.transaction((trx) => inbox.replay(trx, stored));
+    }
+    expect(await rows(db)).toMatchObject([{ state: "PROCESSED", tenant_id: "t1" }]);
+  });
+
+  test("callbacks of every state are deleted when their retention ends", async () => {
+    const { db, inbox } = await start((body) => {
+      switch (body) {
+        case "early":
+          return { kind: "early", problem: "unknown" };
+        case "failed":
+          return { kind: "failed", problem: "no" };
+        default:
+          return applied;
+      }
+    });
+    await using _ = inbox;
+    for (const text of ["early", "failed", "done", "new"]) {
+      await inbox.receive(source, signed(text));
+    }
+    await db.kysely.updateTable("inbound_callbacks").set({ received_at: 1 }).where("event_id", "!=", "new").execute();
+    expect(await pruneCallbacks(db.kysely, db.dialect, { retentionMs: 60_000, limit: 2 })).toBe(2);
+    expect(await pruneCallbacks(db.kysely, db.dialect, { retentionMs: 60_000, limit: 2 })).toBe(1);
+    expect(await rows(db)).toMatchObject([{ event_id: "new" }]);
+  });
+});

@@ -1,0 +1,237 @@
+import type { Transaction } from "kysely";
+import { type AnyTransaction, withTables } from "../db/any-transaction.ts";
+import type { Database } from "../db/connect.ts";
+import { resourceExhausted, unauthenticated } from "../errors.ts";
+import { type Claimed, claimDue } from "../jobs/claim-due.ts";
+import { periodically } from "../jobs/periodic-job.ts";
+import { createWorkLoop } from "../jobs/work-loop.ts";
+import type { Check } from "../process/checks.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { type Backoff, fullJitterMs } from "../values/backoff.ts";
+import type { Clock } from "../values/clock.ts";
+import type { Ids } from "../values/ids.ts";
+import type { CallbackSource, RawCallback } from "./callback-source.ts";
+import { createRejectedCallbacks, type RejectedCallback } from "./rejected.ts";
+import {
+  type CallbackOutcome,
+  countRepetition,
+  insertCallback,
+  lockCallback,
+  postponeCallback,
+  pruneCallbacks,
+  type StoredCallback,
+  settleCallback,
+  wakeCallbacks,
+} from "./rows.ts";
+import type { CallbackInboxTables } from "./tables.ts";
+
+/** The largest body that is accepted. */
+export const MAX_CALLBACK_BYTES = 1024 * 1024;
+const MAX_EVENT_ID = 255;
+/** How long a stored callback is left to the call that received it. */
+const RECEIVE_LEASE_MS = 10_000;
+/** How long a worker has for a callback before another worker claims it. */
+const WORK_LEASE_MS = 30_000;
+const PRUNE_EVERY_MS = 10 * 60_000;
+const PRUNE_BATCH = 1000;
+/** Credentials of the caller, which are not the source's signature. They are never stored. */
+const notStored = new Set(["authorization", "cookie", "proxy-authorization", "x-api-key"]);
+
+/** A callback to be applied. */
+export type CallbackToApply = Pick<StoredCallback, "id" | "source" | "body">;
+
+/** What applying a callback came to. */
+export type Applied =
+  /** Its effect is written; `changed` is false where it said nothing new. */
+  | { readonly kind: "applied"; readonly changed: boolean; readonly tenant?: string; readonly subject?: string }
+  /** It can never be applied. Nothing was written. */
+  | { readonly kind: "failed"; readonly problem: string; readonly tenant?: string; readonly subject?: string }
+  /** Not yet. Nothing was written. `reference` is the source's id of the resource that it waits for, see `wake`. */
+  | { readonly kind: "early"; readonly problem: string; readonly reference?: string };
+
+export interface CallbackInboxOptions<DB extends CallbackInboxTables> {
+  /** For logs and the check's name: `payment`, `carrier`. */
+  readonly name: string;
+  readonly db: Database<DB>;
+  readonly ids: Ids;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** A number in [0, 1), for the jitter of pauses. */
+  readonly random: () => number;
+  /**
+   * Applies a callback in the caller's transaction, which has stored or locked it. Applying it again must change
+   * nothing. Throwing rolls everything back, and the callback is retried.
+   */
+  readonly apply: (trx: Transaction<DB>, callback: CallbackToApply) => Promise<Applied>;
+  /** The pauses between attempts. */
+  readonly retry: Backoff;
+  /** How long a callback waits for its resource before it is FAILED. */
+  readonly patienceMs: number;
+  /** How often it looks for due callbacks without being nudged. */
+  readonly pollMs: number;
+  /** How long callbacks are kept after they were received, whatever became of them. */
+  readonly retentionMs: number;
+}
+
+/** Receives callbacks of outside systems: verified, stored once per event, and applied, now or later. */
+export interface CallbackInbox<DB extends CallbackInboxTables> extends AsyncDisposable {
+  /**
+   * Verifies the raw bytes, then stores the callback and applies it in one transaction. Resolves when it is stored, and
+   * also when it was stored before. A callback that cannot be applied now is stored and left to the worker.
+   *
+   * @throws ConnectError UNAUTHENTICATED where verification fails, RESOURCE_EXHAUSTED beyond {@link MAX_CALLBACK_BYTES}.
+   *   Nothing is stored then; see `rejected`.
+   */
+  receive(source: CallbackSource, callback: RawCallback): Promise<void>;
+  /** Applies a stored callback once more, in the caller's transaction. `early` leaves it as it was. */
+  replay(trx: Transaction<DB>, callback: StoredCallback): Promise<Applied>;
+  /** Makes due what waits for the resource that the source knows by this id. Nudge after the commit. */
+  wake(trx: AnyTransaction, source: string, reference: string): Promise<void>;
+  nudge(): void;
+  /** The last rejected callbacks of this process, the newest first. */
+  rejected(): readonly RejectedCallback[];
+  /** Shows the last rejected callback. It never fails, as anyone can send one. */
+  readonly check: Check;
+  start(): void;
+  /** Claims nothing more and waits for what is being applied. Repeatable. */
+  drain(): Promise<void>;
+}
+
+export function createCallbackInbox<DB extends CallbackInboxTables>(
+  options: CallbackInboxOptions<DB>,
+): CallbackInbox<DB> {
+  const { name, ids, clock, log, random, apply, retry, patienceMs, pollMs, retentionMs } = options;
+  const { db } = options;
+  const inbox = db as unknown as Database<CallbackInboxTables>;
+  const { kysely: tables, dialect } = inbox;
+  const rejected = createRejectedCallbacks();
+
+  const reject = (source: CallbackSource, { header, body }: RawCallback, reason: string) => {
+    rejected.add({ at: clock.now(), source: source.name, reason, header, bytes: body.length });
+    log.debug({ source: source.name, bytes: body.length, reason }, "a callback was rejected");
+  };
+
+  const verify = async (source: CallbackSource, callback: RawCallback) => {
+    if (callback.body.length > MAX_CALLBACK_BYTES) {
+      reject(source, callback, "larger than the limit");
+      throw resourceExhausted("CALLBACK_TOO_LARGE", `a callback must not exceed ${MAX_CALLBACK_BYTES} bytes`);
+    }
+    const event = await source.verify(callback);
+    if (event === undefined || event.eventId === "" || event.eventId.length > MAX_EVENT_ID) {
+      reject(source, callback, event === undefined ? "verification failed" : "no usable event id");
+      throw unauthenticated();
+    }
+    return event;
+  };
+
+  const settle = async (
+    trx: AnyTransaction,
+    callback: CallbackToApply,
+    applied: Exclude<Applied, { kind: "early" }>,
+    before?: StoredCallback,
+  ) => {
+    const { tenant = before?.tenant, subject = before?.subject } = applied;
+    const outcome: CallbackOutcome =
+      applied.kind === "failed"
+        ? { state: "FAILED", failureMessage: applied.problem, tenant, subject }
+        : { state: applied.changed || before?.state === "PROCESSED" ? "PROCESSED" : "IGNORED", tenant, subject };
+    await settleCallback(withTables<CallbackInboxTables>(trx), dialect, callback.id, outcome);
+  };
+
+  const postpone = (id: string, attempt: number, problem: string, reference?: string, on = tables) => {
+    const pauseMs = fullJitterMs(Math.max(1, attempt), retry, random);
+    return postponeCallback(on, dialect, id, { pauseMs, patienceMs, problem, reference });
+  };
+
+  /** Applies a RECEIVED callback that the transaction has stored or locked. */
+  const process = async (trx: Transaction<DB>, callback: CallbackToApply, attempt: number) => {
+    const applied = await apply(trx, callback);
+    if (applied.kind === "early") {
+      const { problem, reference } = applied;
+      await postpone(callback.id, attempt, problem, reference, withTables<CallbackInboxTables>(trx));
+    } else {
+      await settle(trx, callback, applied);
+    }
+  };
+
+  const work = async ({ id, attempt }: Claimed) => {
+    try {
+      await db.transaction(async (trx) => {
+        const callback = await lockCallback(withTables<CallbackInboxTables>(trx), dialect, id);
+        if (callback?.state === "RECEIVED") {
+          await process(trx, callback, attempt);
+        }
+      });
+    } catch (error) {
+      await postpone(id, attempt, error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+  };
+
+  const loop = createWorkLoop<Claimed>({
+    name: `${name} callbacks`,
+    log,
+    pollMs,
+    concurrency: 8,
+    claim: (limit) => claimDue(inbox, "inbound_callbacks", { limit, leaseMs: WORK_LEASE_MS }),
+    work,
+  });
+  const pruning = periodically({
+    name: `${name} callbacks`,
+    log,
+    everyMs: PRUNE_EVERY_MS,
+    work: async () => (await pruneCallbacks(tables, dialect, { retentionMs, limit: PRUNE_BATCH })) === PRUNE_BATCH,
+  });
+
+  return {
+    async receive(source, callback) {
+      const event = await verify(source, callback);
+      const headers = Object.fromEntries([...callback.header].filter(([header]) => !notStored.has(header)));
+      const stored = { ...event, id: ids.next(), source: source.name, body: callback.body, headers };
+      const store = (andApply: boolean) =>
+        db.transaction(async (trx) => {
+          const isNew = await insertCallback(withTables<CallbackInboxTables>(trx), dialect, stored, RECEIVE_LEASE_MS);
+          if (isNew && andApply) {
+            await process(trx, stored, 1);
+          }
+          return isNew;
+        });
+      const isNew = await store(true).catch((error: unknown) => {
+        log.error({ err: error, source: source.name, event: event.eventId }, "a callback is left to the worker");
+        return store(false);
+      });
+      if (!isNew) {
+        // In a statement of its own: the failed insertion holds a lock that many repetitions at once would share.
+        await countRepetition(tables, source.name, event.eventId);
+      }
+    },
+    async replay(trx, callback) {
+      const applied = await apply(trx, callback);
+      if (applied.kind !== "early") {
+        await settle(trx, callback, applied, callback);
+      }
+      return applied;
+    },
+    wake: (trx, source, reference) => wakeCallbacks(withTables<CallbackInboxTables>(trx), dialect, source, reference),
+    nudge: loop.nudge,
+    rejected: rejected.list,
+    check: {
+      policy: "degraded",
+      run: async () => {
+        const [last] = rejected.list();
+        return last && { status: "pass", error: describe(rejected.total, last) };
+      },
+    },
+    start: loop.start,
+    drain: loop.drain,
+    async [Symbol.asyncDispose]() {
+      await pruning[Symbol.asyncDispose]();
+      await loop[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function describe(total: number, { at, source, reason, bytes, headerNames }: RejectedCallback): string {
+  const last = `${source}, ${reason}, ${bytes} bytes, headers: ${headerNames.join(" ")}`;
+  return `${total} rejected since the start, the last at ${at.toISOString()} (${last})`;
+}

@@ -1,0 +1,141 @@
+import {
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  MysqlAdapter,
+  MysqlIntrospector,
+  MysqlQueryCompiler,
+} from "kysely";
+import { createPool, type Pool, type PoolConnection, type PoolOptions } from "mysql2";
+import { CommitUnknownError, databaseErrorKind } from "../errors.ts";
+import type { OnStatement } from "../statement.ts";
+import { createMysqlConnection, execute, type MysqlConnection, send } from "./connection.ts";
+
+export interface MysqlOptions {
+  pool: PoolOptions;
+  /** Of texts that are not from a column. */
+  collation: string;
+  /** How long a statement waits for a row lock before error 1205; whole seconds count. */
+  lockWaitMs: number;
+  /** How long a SELECT may take. */
+  statementTimeoutMs: number;
+  onStatement?: OnStatement | undefined;
+}
+
+/**
+ * Kysely's dialect over a pool of `mysql2`, for MariaDB and MySQL. Each session is READ COMMITTED, strict, in UTC, and
+ * takes `||` as in standard SQL. Integers come back exactly, affected rows are the rows that the condition matched.
+ */
+export function createMysqlDialect(options: MysqlOptions): Dialect {
+  return {
+    createDriver: () => createDriver(options),
+    createQueryCompiler: () => new MysqlQueryCompiler(),
+    createAdapter: () => new MysqlAdapter(),
+    createIntrospector: (kysely) => new MysqlIntrospector(kysely),
+  };
+}
+
+const SQL_MODE = [
+  "STRICT_ALL_TABLES",
+  "ONLY_FULL_GROUP_BY",
+  "PIPES_AS_CONCAT",
+  "NO_ZERO_DATE",
+  "NO_ZERO_IN_DATE",
+  "ERROR_FOR_DIVISION_BY_ZERO",
+  "NO_ENGINE_SUBSTITUTION",
+].join(",");
+
+/** A process that stands still in the middle of a transaction loses it, so that nobody waits for its locks for long. */
+const IDLE_TRANSACTION_SECONDS = 5;
+
+function createDriver(options: MysqlOptions): Driver {
+  const { pool: poolOptions, collation, lockWaitMs, statementTimeoutMs, onStatement } = options;
+  const pool: Pool = createPool({
+    charset: "UTF8MB4_BIN",
+    supportBigNumbers: true,
+    timezone: "Z",
+    ...poolOptions,
+  });
+  const prepared = new WeakSet<PoolConnection>();
+  const lockWaitSeconds = Math.max(1, Math.round(lockWaitMs / 1000));
+
+  const prepareSession = async (raw: PoolConnection) => {
+    await send(raw, "set session transaction isolation level read committed", []);
+    const variables = `time_zone = '+00:00', sql_mode = '${SQL_MODE}', innodb_lock_wait_timeout = ${lockWaitSeconds}`;
+    // What stands in the comment MariaDB alone reads. MySQL has no such limit: there the lost session itself must end.
+    const idle = `/*M! , idle_transaction_timeout = ${IDLE_TRANSACTION_SECONDS} */`;
+    // Read by MySQL from 5.7.8 on; MariaDB passes over comments of 5.7 and has the limit with each SELECT.
+    const timeout = `/*!50708 , max_execution_time = ${statementTimeoutMs} */`;
+    await send(raw, `set session ${variables} ${idle} ${timeout}`, []);
+    await send(raw, `set names utf8mb4 collate ${collation}`, []);
+    prepared.add(raw);
+  };
+
+  const control = (connection: DatabaseConnection, sql: string) => execute(of(connection), sql, [], onStatement);
+
+  return {
+    init: async () => {},
+    async acquireConnection() {
+      const raw = await new Promise<PoolConnection>((resolve, reject) => {
+        pool.getConnection((error, connection) => (error ? reject(error) : resolve(connection)));
+      });
+      if (!prepared.has(raw)) {
+        try {
+          await prepareSession(raw);
+        } catch (error) {
+          raw.destroy();
+          throw error;
+        }
+      }
+      return createMysqlConnection(raw, onStatement, statementTimeoutMs);
+    },
+    async releaseConnection(connection) {
+      const { raw, broken } = of(connection);
+      if (broken) {
+        raw.destroy();
+      } else {
+        raw.release();
+      }
+    },
+    async beginTransaction(connection) {
+      await control(connection, "begin");
+    },
+    async commitTransaction(connection) {
+      try {
+        await control(connection, "commit");
+      } catch (error) {
+        of(connection).broken = true;
+        throw databaseErrorKind(error) === "lost" ? new CommitUnknownError(error) : error;
+      }
+    },
+    async rollbackTransaction(connection) {
+      if (!of(connection).broken) {
+        // Without an answer the server rolls back by itself when the connection goes.
+        await control(connection, "rollback").catch(() => {
+          of(connection).broken = true;
+        });
+      }
+    },
+    async savepoint(connection, name) {
+      await control(connection, `savepoint ${quoted(name)}`);
+    },
+    async rollbackToSavepoint(connection, name) {
+      await control(connection, `rollback to savepoint ${quoted(name)}`);
+    },
+    async releaseSavepoint(connection, name) {
+      await control(connection, `release savepoint ${quoted(name)}`);
+    },
+    destroy: () =>
+      new Promise((resolve, reject) => {
+        pool.end((error) => (error ? reject(error) : resolve()));
+      }),
+  };
+}
+
+function of(connection: DatabaseConnection): MysqlConnection {
+  return connection as MysqlConnection;
+}
+
+function quoted(name: string): string {
+  return `\`${name.replaceAll("`", "``")}\``;
+}

@@ -1,0 +1,318 @@
+import type { DescMessage, Message } from "@bufbuild/protobuf";
+import { ConnectError, type Interceptor, type MethodImplSpec, type StreamResponse } from "@connectrpc/connect";
+import type {
+  handleBidiStreamingCall,
+  handleClientStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  ServerDuplexStream,
+  ServerReadableStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+  sendUnaryData,
+  UntypedHandleCall,
+} from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
+import { type BinaryRead, binaryReader } from "../../../gateway/codec/binary-reader.ts";
+import { type BinaryWrite, binaryWriter } from "../../../gateway/codec/binary-writer.ts";
+import { ElementLimitError } from "../../../gateway/codec/element-limit.ts";
+import { callerLeft, untilAborted } from "../call/abort.ts";
+import type { Call } from "../call/call-context.ts";
+import type { InFlight } from "../call/in-flight.ts";
+import { createMethodInvoker, type MethodInvoker } from "../call/invoke.ts";
+import { invalidArgument, resourceExhausted, unavailable } from "../errors.ts";
+import { toOutward, withErrorInfo } from "../interceptors/error-mapping.ts";
+import type { Logger } from "../telemetry/log.ts";
+import type { GrpcCalls } from "./admission.ts";
+import { metadataOf, trailersOf } from "./metadata.ts";
+import { statusOf } from "./status.ts";
+
+export interface GrpcHandlerOptions {
+  readonly interceptors: readonly Interceptor[];
+  readonly log: Logger;
+  /** Where calls are entered while they last. */
+  readonly inFlight: InFlight;
+  /** Where calls are begun. */
+  readonly calls: GrpcCalls;
+  /** A request message of more elements is RESOURCE_EXHAUSTED. */
+  readonly maxRequestElements: number;
+  /** A stream in which no message moves in either direction for this long is ended. */
+  readonly idleMs: number;
+  /** Whether the refusal of a message has `google.rpc` details. */
+  readonly detailedRefusals: boolean;
+}
+
+type ServerSurfaceCall = Pick<
+  ServerUnaryCall<Buffer, Buffer>,
+  "getDeadline" | "getPeer" | "metadata" | "sendMetadata"
+> & {
+  on(event: "cancelled", listener: () => void): unknown;
+};
+
+/** What a handler is made of: the method, its invoker, and the limits. */
+interface Served extends GrpcHandlerOptions {
+  readonly spec: MethodImplSpec;
+  readonly invoker: MethodInvoker;
+  readonly read: BinaryRead;
+  readonly write: BinaryWrite;
+}
+
+/** The grpc-js handler of one method. Requests and responses are its raw bytes: messages are read and written here. */
+export function createGrpcHandler(spec: MethodImplSpec, options: GrpcHandlerOptions): UntypedHandleCall {
+  const served = {
+    ...options,
+    spec,
+    invoker: createMethodInvoker(spec, options.interceptors),
+    read: binaryReader(spec.method.input, { maxElements: options.maxRequestElements }),
+    write: binaryWriter(spec.method.output),
+  };
+  switch (spec.kind) {
+    case "unary":
+      return unary(served);
+    case "client_streaming":
+      return clientStreaming(served);
+    case "server_streaming":
+      return serverStreaming(served);
+    case "bidi_streaming":
+      return bidiStreaming(served);
+    default:
+      return spec satisfies never;
+  }
+}
+
+/** What a call ends with for which not even an error could be written. */
+const lastResort = { code: status.INTERNAL, details: "internal error" };
+
+/** Runs a handler. Whatever it fails to catch is logged and ends the call; it never becomes an unhandled rejection. */
+function run(handle: () => Promise<void>, end: (failure: typeof lastResort) => void, { log, spec }: Served): void {
+  handle().catch((error: unknown) => {
+    const { method } = spec;
+    log.error({ err: error, rpc: `${method.parent.typeName}/${method.name}` }, "an rpc's error could not be written");
+    try {
+      end(lastResort);
+    } catch (unended) {
+      log.error({ err: unended }, "an rpc could not be ended");
+    }
+  });
+}
+
+function unary(served: Served): handleUnaryCall<Buffer, Buffer> {
+  const handle = async (wire: ServerUnaryCall<Buffer, Buffer>, respond: sendUnaryData<Buffer>): Promise<void> => {
+    const call = accept(wire, served);
+    try {
+      const request = decode(wire.request, served);
+      const { message, header, trailer } = await served.invoker.unary(request, call);
+      const bytes = encode(message, served);
+      if (header !== undefined) {
+        wire.sendMetadata(metadataOf(header));
+      }
+      respond(null, bytes, trailersOf(trailer));
+    } catch (error) {
+      respond(refusal(error, wire, call, served));
+    } finally {
+      finish(call, served);
+    }
+  };
+  return (wire, respond) => run(() => handle(wire, respond), respond, served);
+}
+
+function clientStreaming(served: Served): handleClientStreamingCall<Buffer, Buffer> {
+  const handle = async (wire: ServerReadableStream<Buffer, Buffer>, respond: sendUnaryData<Buffer>): Promise<void> => {
+    const call = accept(wire, served);
+    const idle = idleTimer(call, served);
+    try {
+      const response = await served.invoker.stream(requests(wire, call, served, idle), call);
+      const bytes = encode(await only(response), served);
+      wire.sendMetadata(metadataOf(response.header));
+      respond(null, bytes, trailersOf(response.trailer));
+    } catch (error) {
+      respond(refusal(error, wire, call, served));
+    } finally {
+      clearTimeout(idle);
+      finish(call, served);
+    }
+  };
+  return (wire, respond) => run(() => handle(wire, respond), respond, served);
+}
+
+function serverStreaming(served: Served): handleServerStreamingCall<Buffer, Buffer> {
+  const handle = async (wire: ServerWritableStream<Buffer, Buffer>): Promise<void> => {
+    const call = accept(wire, served);
+    await answer(wire, call, served, async function* () {
+      yield decode(wire.request, served);
+    });
+  };
+  return (wire) =>
+    run(
+      () => handle(wire),
+      (failure) => wire.emit("error", failure),
+      served,
+    );
+}
+
+function bidiStreaming(served: Served): handleBidiStreamingCall<Buffer, Buffer> {
+  const handle = async (wire: ServerDuplexStream<Buffer, Buffer>): Promise<void> => {
+    const call = accept(wire, served);
+    await answer(wire, call, served, (idle) => requests(wire, call, served, idle));
+  };
+  return (wire) =>
+    run(
+      () => handle(wire),
+      (failure) => wire.emit("error", failure),
+      served,
+    );
+}
+
+/** Begins the call that grpc-js hands over. The `cancelled` event also comes after each answer, when it means nothing. */
+function accept(wire: ServerSurfaceCall, { spec, inFlight, calls }: Served): Call {
+  const call = calls.of(wire.metadata, wire);
+  wire.on("cancelled", () => {
+    if (!call.hasEnded) {
+      call.abort(callerLeft());
+    }
+  });
+  inFlight.enter(call, spec.kind === "unary" || spec.kind === "client_streaming" ? "exchange" : "stream");
+  return call;
+}
+
+function finish(call: Call, { inFlight }: Served): void {
+  call.finish();
+  inFlight.leave(call);
+}
+
+/** Ends a stream that rests for too long. The timer starts again with `refresh`, and must be cleared. */
+function idleTimer(call: Call, { idleMs }: Served): NodeJS.Timeout {
+  const message = "the stream was idle for too long; open it again";
+  return setTimeout(() => call.abort(unavailable("STREAM_IDLE", message)), idleMs).unref();
+}
+
+/** Writes all answers, never more than `maxUnsentBytes` ahead of what the caller reads, and the status after them. */
+async function answer(
+  wire: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
+  call: Call,
+  served: Served,
+  messages: (idle: NodeJS.Timeout) => AsyncIterable<Message>,
+): Promise<void> {
+  const idle = idleTimer(call, served);
+  try {
+    const response = await served.invoker.stream(messages(idle), call);
+    const write = createWriter(wire, call.signal);
+    let begun = false;
+    for await (const message of response.message) {
+      const bytes = encode(message, served);
+      idle.refresh();
+      if (!begun) {
+        begun = true;
+        wire.sendMetadata(metadataOf(response.header));
+      }
+      await write(bytes);
+    }
+    // A handler that ends its stream because the call is over has not answered it.
+    if (call.signal.aborted) {
+      throw withErrorInfo(call.signal.reason);
+    }
+    if (!begun) {
+      wire.sendMetadata(metadataOf(response.header));
+    }
+    wire.end(trailersOf(response.trailer));
+  } catch (error) {
+    wire.emit("error", refusal(error, wire, call, served));
+  } finally {
+    clearTimeout(idle);
+    finish(call, served);
+  }
+}
+
+const maxUnsentBytes = 64 * 1024;
+
+/** Writes a message; resolves when there is room for more, rejects when the call is over before that. */
+function createWriter(
+  wire: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
+  signal: AbortSignal,
+): (bytes: Buffer) => Promise<void> {
+  let unsent = 0;
+  let roomAgain: (() => void) | undefined;
+  return async (bytes) => {
+    unsent += bytes.length;
+    wire.write(bytes, () => {
+      unsent -= bytes.length;
+      if (unsent < maxUnsentBytes) {
+        roomAgain?.();
+      }
+    });
+    if (unsent >= maxUnsentBytes) {
+      const room = new Promise<void>((resolve) => {
+        roomAgain = resolve;
+      });
+      await untilAborted(room, signal).catch((reason) => Promise.reject(withErrorInfo(reason)));
+    }
+  };
+}
+
+async function* requests(
+  wire: ServerReadableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
+  call: Call,
+  served: Served,
+  idle: NodeJS.Timeout,
+): AsyncGenerator<Message> {
+  try {
+    // Leaving the loop early must not destroy the stream: the answer is still to be written to it.
+    for await (const bytes of wire.iterator({ destroyOnReturn: false })) {
+      idle.refresh();
+      yield decode(bytes, served);
+    }
+  } catch (error) {
+    throw call.signal.aborted ? call.signal.reason : error;
+  }
+}
+
+async function only(response: StreamResponse): Promise<Message> {
+  let message: Message | undefined;
+  for await (message of response.message);
+  if (message === undefined) {
+    throw new Error(`${response.method.name} answered without a message`);
+  }
+  return message;
+}
+
+function decode(bytes: Buffer, { read, spec, detailedRefusals }: Served): Message {
+  try {
+    return read(bytes);
+  } catch (error) {
+    const refused = undecodable(spec.method.input, error);
+    throw detailedRefusals ? refused : new ConnectError(refused.rawMessage, refused.code);
+  }
+}
+
+function undecodable({ typeName }: DescMessage, cause: unknown): ConnectError {
+  if (cause instanceof ElementLimitError) {
+    return resourceExhausted("TOO_MANY_ELEMENTS", cause.message, [{ subject: "request", description: cause.message }]);
+  }
+  const description = `not a valid ${typeName}: ${cause instanceof Error ? cause.message : cause}`;
+  return invalidArgument([{ field: "", description }], "MALFORMED_MESSAGE");
+}
+
+function encode(message: Message, { write }: Served): Buffer {
+  const bytes = write(message);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/**
+ * The status to end the call with, after the headers that the handler had set. What the interceptors have not mapped is
+ * a bug of this wire, and is logged here.
+ */
+function refusal(error: unknown, wire: Pick<ServerSurfaceCall, "sendMetadata">, call: Call, { log, spec }: Served) {
+  // Without any, head and trailers are one.
+  const { header } = call.touched();
+  if (header !== undefined && !header.keys().next().done) {
+    wire.sendMetadata(metadataOf(header));
+  }
+  if (error instanceof ConnectError) {
+    return statusOf(error, call.responseTrailer);
+  }
+  const outward = toOutward(error, { signal: call.signal, contextValues: call.values });
+  if (outward.cause === error) {
+    log.error({ err: error, rpc: `${spec.method.parent.typeName}/${spec.method.name}` }, "rpc failed on the wire");
+  }
+  return statusOf(outward, call.responseTrailer);
+}

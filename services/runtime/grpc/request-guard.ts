@@ -1,0 +1,162 @@
+import { constants, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Server } from "@grpc/grpc-js";
+import { clientAddressOf, type Forwarding } from "../../../gateway/http/client-address.ts";
+import type { OpenRequests } from "../../../gateway/http/open-requests.ts";
+import type { RequestMeter } from "../../../gateway/http/request-meter.ts";
+import { requestTooSlow, resourceExhausted, unavailable } from "../errors.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { type MessageFault, watchMessages } from "./message-watch.ts";
+import { statusOf } from "./status.ts";
+
+export interface GrpcGuardOptions {
+  /** Messages of more bytes, compressed, are refused; decompressed, by grpc-js. */
+  readonly maxMessageBytes: number;
+  readonly meter: RequestMeter;
+  readonly openRequests: OpenRequests;
+  /** Whether the method at this path takes a stream of messages. */
+  readonly takesStream: (path: string) => boolean;
+  /** How the address of a client behind proxies is found, for the log. */
+  readonly forwarding: Forwarding;
+  /** Whether refusals have `google.rpc` details. */
+  readonly detailedRefusals: boolean;
+  readonly log: Logger;
+}
+
+type StreamListener = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number) => void;
+
+const codecs = /^application\/grpc(\+proto)?\s*(;|$)/i;
+/** What grpc-js reads. */
+const encodings = ["identity", "deflate", "gzip"];
+
+/**
+ * Refuses calls before grpc-js handles them: those that gRPC forbids and grpc-js serves (another verb than POST, another
+ * codec than Protobuf, an unknown encoding, a compressed message in a call without an encoding; see
+ * github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md and compression.md), and those beyond the server's limits: too
+ * many open calls, messages that are too large or arrive too slowly, too many bytes of unfinished messages.
+ *
+ * grpc-js has no hook before its own handler, so that this takes the handler's place on the HTTP/2 servers that grpc-js
+ * has made by now, and hands on to it.
+ *
+ * @throws where grpc-js no longer keeps its servers where they are looked for.
+ */
+export function guardCalls(server: Server, options: GrpcGuardOptions): void {
+  const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<Http2Server, unknown> };
+  if (http2Servers === undefined || http2Servers.size === 0) {
+    throw new Error("grpc-js keeps its HTTP/2 servers elsewhere than in http2Servers: request-guard.ts must follow");
+  }
+  for (const http2Server of http2Servers.keys()) {
+    const handlers = http2Server.listeners("stream") as StreamListener[];
+    http2Server.removeAllListeners("stream");
+    http2Server.on("stream", (stream: ServerHttp2Stream, headers, flags) => {
+      if (admit(stream, headers, flags, options)) {
+        for (const handle of handlers) {
+          handle(stream, headers, flags);
+        }
+      }
+    });
+  }
+}
+
+/** Refuses a call by its headers, or watches what follows them. @returns whether the call may go on. */
+function admit(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  flags: number,
+  options: GrpcGuardOptions,
+): boolean {
+  const refusal = refusalOf(headers);
+  if (refusal !== undefined) {
+    refuse(stream, refusal);
+    return false;
+  }
+  const { openRequests } = options;
+  const address = stream.session?.socket.remoteAddress ?? "";
+  const path = headers[":path"] ?? "";
+  const refuseFor = (error: ConnectError) => {
+    const { forwarding, log } = options;
+    const forwarded = headers[forwarding.header]?.toString();
+    const client = clientAddressOf(address, forwarded, forwarding);
+    log.info({ client_address: client, rpc: path.slice(1), err: error.rawMessage }, "a gRPC call was refused");
+    refuse(stream, ended(options.detailedRefusals ? error : new ConnectError(error.rawMessage, error.code)));
+  };
+  if (!openRequests.enter(address)) {
+    refuseFor(unavailable("SERVER_BUSY", "too many calls are open; try again when some have ended"));
+    return false;
+  }
+  stream.once("close", () => openRequests.leave(address));
+  if ((flags & constants.NGHTTP2_FLAG_END_STREAM) === 0) {
+    const { maxMessageBytes, meter, takesStream } = options;
+    const mayCompress = encodingOf(headers) !== "identity";
+    const rules = { maxMessageBytes, meter, mayCompress, isOneMessage: !takesStream(path) };
+    watchMessages(stream, rules, (fault) => refuseFor(errorOf(fault, maxMessageBytes)));
+  }
+  return true;
+}
+
+function errorOf(fault: MessageFault, maxMessageBytes: number): ConnectError {
+  switch (fault.kind) {
+    case "compressed":
+      return new ConnectError("a message is marked as compressed, and the call has no encoding", Code.Internal);
+    case "too large": {
+      const description = `a request message may have ${maxMessageBytes} bytes at most; this one has ${fault.length}`;
+      return resourceExhausted("MESSAGE_TOO_LARGE", description, [{ subject: "request", description }]);
+    }
+    case "slow":
+      return requestTooSlow();
+    case "memory":
+      return unavailable("SERVER_BUSY", "the server is receiving too many large requests at once; try again");
+    default:
+      return fault satisfies never;
+  }
+}
+
+type Refusal = Readonly<Record<string, string | number | string[] | undefined>>;
+
+function refusalOf(headers: IncomingHttpHeaders): Refusal | undefined {
+  const type = headers["content-type"] ?? "";
+  if (headers[":method"] !== "POST") {
+    return { ":status": constants.HTTP_STATUS_METHOD_NOT_ALLOWED, allow: "POST" };
+  }
+  if (!codecs.test(type)) {
+    return { ":status": constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE };
+  }
+  const encoding = encodingOf(headers);
+  if (!encodings.includes(encoding)) {
+    const message = `the encoding ${encoding} is not known; ${encodings.join(", ")} are`;
+    const error = new ConnectError(message, Code.Unimplemented);
+    return { ...ended(error), "grpc-accept-encoding": encodings.join(",") };
+  }
+  return undefined;
+}
+
+function encodingOf(headers: IncomingHttpHeaders): string {
+  return String(headers["grpc-encoding"] ?? "identity");
+}
+
+/** A status without a message before it: gRPC's "Trailers-Only". */
+function ended(error: ConnectError): Refusal {
+  const { code, details, metadata } = statusOf(error, new Headers());
+  return {
+    ...metadata.toHttp2Headers(),
+    ":status": constants.HTTP_STATUS_OK,
+    "content-type": "application/grpc",
+    "grpc-status": code,
+    "grpc-message": encodeURI(details),
+  };
+}
+
+/** Sends the refusal, and has the client send no more. Where a response has begun, only the stream can be reset. */
+function refuse(stream: ServerHttp2Stream, headers: Refusal): void {
+  if (stream.closed || stream.destroyed) {
+    return;
+  }
+  // The connection may be closed by now.
+  stream.on("error", () => {});
+  if (stream.headersSent) {
+    stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    return;
+  }
+  stream.respond(headers, { endStream: true });
+  stream.close(constants.NGHTTP2_NO_ERROR);
+}

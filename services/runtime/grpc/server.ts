@@ -1,0 +1,233 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer as createListener, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createServer as createTlsListener } from "node:tls";
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { Interceptor, ServiceImplSpec } from "@connectrpc/connect";
+import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import { defaultMaxElements } from "../../../gateway/codec/element-limit.ts";
+import { type Certificate, handshakeTimeoutMs, tlsOptions } from "../../../gateway/http/certificate.ts";
+import { type Forwarding, noForwarding } from "../../../gateway/http/client-address.ts";
+import { trackConnections } from "../../../gateway/http/connections.ts";
+import { countOpenRequests } from "../../../gateway/http/open-requests.ts";
+import { createRequestMeter, type RequestMeter } from "../../../gateway/http/request-meter.ts";
+import { defaultServerLimits, type ServerLimits } from "../../../gateway/http/server-limits.ts";
+import { createInFlight } from "../call/in-flight.ts";
+import { unavailable } from "../errors.ts";
+import type { Admit } from "../interceptors/admission.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { createGrpcAdmission, createGrpcCalls } from "./admission.ts";
+import type { DecompressionBudget } from "./expansion.ts";
+import { createGrpcHandler, type GrpcHandlerOptions } from "./handlers.ts";
+import { createHealthService } from "./health.ts";
+import { createReflectionServices } from "./reflection.ts";
+import { guardCalls } from "./request-guard.ts";
+
+export interface GrpcServerOptions {
+  readonly specs: readonly ServiceImplSpec[];
+  /**
+   * Decides by its headers whether a call of `specs` may go on, before its messages are read: see `createAdmission`.
+   * Default: all may.
+   */
+  readonly admit?: Admit;
+  /** The same list as every other wire: see `createInterceptors`. Health and reflection are served without it. */
+  readonly interceptors: readonly Interceptor[];
+  readonly log: Logger;
+  /** With one the port speaks TLS. Default: plain text, for a mesh or a proxy to encrypt. */
+  readonly certificate?: Certificate | undefined;
+  /** Serve `grpc.reflection`, to whoever reaches the port. Default true: the contract is public. */
+  readonly reflection?: boolean;
+  /** Larger request messages are RESOURCE_EXHAUSTED. Default 4 MiB. */
+  readonly maxRequestBytes?: number;
+  /** Default {@link defaultServerLimits}. */
+  readonly limits?: ServerLimits;
+  /** Shared by all ports of a process. Default: one of its own, with `limits`. */
+  readonly meter?: RequestMeter;
+  /** The proxies in front, to which limits per address do not apply. Default: none. */
+  readonly forwarding?: Forwarding;
+  /** After this time a connection is closed when its calls have ended, so that clients spread anew. Default 2 h. */
+  readonly maxConnectionAgeMs?: number;
+  /** Request messages of more elements (messages, list elements, map entries) are RESOURCE_EXHAUSTED. Default 100,000. */
+  readonly maxRequestElements?: number;
+  /** Bounds what is being decompressed at once. Default: nothing does. */
+  readonly decompressionBudget?: DecompressionBudget;
+  /** Whether the port's own refusals say more in `google.rpc` details. Those of handlers pass as they are. Default true. */
+  readonly detailedRefusals?: boolean;
+}
+
+/** Native gRPC on a port of its own. */
+export interface GrpcServer extends AsyncDisposable {
+  /** Begins to accept connections; port 0 is any free one. Answers the port. */
+  listen(address: { host: string; port: number }): Promise<number>;
+  /** New connections get the new certificate. */
+  renew(certificate: Certificate): void;
+  /** What `grpc.health.v1` says of every service; NOT_SERVING until this is first called. */
+  setServing(serving: boolean): void;
+  /**
+   * Stops: no new connection, GOAWAY on all there are; what is in flight finishes; then streams are ended with
+   * UNAVAILABLE. Whatever still runs after `graceMs` is cut off. Resolves when every connection is closed. Repeatable.
+   */
+  close(graceMs: number): Promise<void>;
+  /** Calls being served, streams included. */
+  readonly callsInFlight: number;
+}
+
+const defaultMaxRequestBytes = 4 * 1024 * 1024;
+const defaultConnectionAgeMs = 2 * 60 * 60_000;
+/** What calls have to end on a connection that has reached its age. */
+const connectionAgeGraceMs = 10 * 60_000;
+/** A connection without calls is closed after this time. */
+const connectionIdleMs = 5 * 60_000;
+/** Megabytes that Node may hold for one connection before it refuses new streams of it. */
+const sessionMemoryMb = 128;
+/** What an aborted call has to get its status out before the connection is cut. */
+const lastWordsMs = 250;
+
+export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
+  const {
+    specs,
+    log,
+    maxRequestBytes = defaultMaxRequestBytes,
+    limits = defaultServerLimits,
+    forwarding = noForwarding,
+  } = options;
+  const { trustedProxies } = forwarding;
+  const inFlight = createInFlight();
+  const health = createHealthService(specs.map(({ service }) => service.typeName));
+  const calls = createGrpcCalls(forwarding);
+  const server = new Server({
+    interceptors: [
+      createGrpcAdmission({
+        admit: options.admit,
+        calls,
+        methods: methodsOf(specs),
+        log,
+        maxMessageBytes: maxRequestBytes,
+        decompressionBudget: options.decompressionBudget,
+      }),
+    ],
+    // Enforced by the guard for messages as they arrive, by grpc-js for decompressed ones.
+    "grpc.max_receive_message_length": maxRequestBytes,
+    "grpc.max_concurrent_streams": limits.streamsPerConnection,
+    "grpc-node.max_session_memory": sessionMemoryMb,
+    "grpc.max_connection_age_ms": options.maxConnectionAgeMs ?? defaultConnectionAgeMs,
+    "grpc.max_connection_age_grace_ms": connectionAgeGraceMs,
+    "grpc.max_connection_idle_ms": connectionIdleMs,
+    "grpc.enable_channelz": 0,
+    // Finds peers that vanished without closing the connection.
+    "grpc.keepalive_time_ms": 60_000,
+    "grpc.keepalive_timeout_ms": 20_000,
+  });
+
+  const detailedRefusals = options.detailedRefusals ?? true;
+  const { maxRequestElements = defaultMaxElements } = options;
+  const handling = { calls, log, inFlight, detailedRefusals, maxRequestElements, idleMs: limits.idleMs };
+  for (const spec of specs) {
+    add(server, spec, { ...handling, interceptors: options.interceptors });
+  }
+  const reflected = [...specs.map(({ service }) => service), health.spec.service];
+  const reflection = options.reflection === false ? [] : createReflectionServices(reflected);
+  for (const spec of [health.spec, ...reflection]) {
+    add(server, spec, { ...handling, interceptors: [] });
+  }
+
+  // A listener of our own: grpc-js would not say which connections are open, nor cut all of them off.
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const streamed = new Set(
+    [...specs, health.spec, ...reflection].flatMap(({ service }) =>
+      service.methods
+        .filter(({ methodKind }) => methodKind === "client_streaming" || methodKind === "bidi_streaming")
+        .map(({ name }) => `/${service.typeName}/${name}`),
+    ),
+  );
+  guardCalls(server, {
+    maxMessageBytes: maxRequestBytes,
+    meter: options.meter ?? createRequestMeter(limits),
+    openRequests: countOpenRequests(limits, trustedProxies),
+    takesStream: (path) => streamed.has(path),
+    detailedRefusals,
+    forwarding,
+    log,
+  });
+  const { certificate } = options;
+  const accept = (socket: Socket) => {
+    if (!socket.destroyed) {
+      injector.injectConnection(socket);
+    }
+  };
+  const socketOptions = { noDelay: true, keepAlive: true };
+  // TLS ends here and not in grpc-js: connections count before their handshake, and certificates can be renewed.
+  const secure =
+    certificate && createTlsListener({ ...socketOptions, ...h2Options, ...tlsOptions(certificate) }, accept);
+  const listener = secure ?? createListener(socketOptions, accept);
+  const connections = trackConnections(listener, {
+    limits,
+    trustedProxies,
+    onRefused: (refused) => log.warn(refused, "gRPC connections are refused: a limit is reached"),
+  });
+
+  const close = async (graceMs: number) => {
+    health.setServing(false);
+    listener.close();
+    injector.drain(graceMs + lastWordsMs);
+    await Promise.race([inFlight.exchangesDone(), sleep(graceMs, undefined, { ref: false })]);
+    const goodbye = unavailable("SHUTTING_DOWN", "the server is shutting down", { retryAfterMs: 0 });
+    inFlight.abort("stream", goodbye);
+    inFlight.abort("exchange", goodbye);
+    await Promise.race([connections.allClosed(), sleep(lastWordsMs, undefined, { ref: false })]);
+    if (inFlight.size > 0) {
+      log.warn({ calls: inFlight.size }, "gRPC calls are cut off: they did not end in time");
+    }
+    connections.destroyAll();
+    server.forceShutdown();
+  };
+  let closing: Promise<void> | undefined;
+
+  return {
+    async listen({ host, port }) {
+      listener.listen(port, host);
+      await once(listener, "listening");
+      return (listener.address() as AddressInfo).port;
+    },
+    renew: (renewed) => secure?.setSecureContext(tlsOptions(renewed)),
+    setServing: health.setServing,
+    close(graceMs) {
+      closing ??= close(graceMs);
+      return closing;
+    },
+    get callsInFlight() {
+      return inFlight.size;
+    },
+    async [Symbol.asyncDispose]() {
+      await this.close(0);
+    },
+  };
+}
+
+function methodsOf(specs: readonly ServiceImplSpec[]): ReadonlyMap<string, DescMethod> {
+  const methods = specs.flatMap(({ service }) => service.methods);
+  return new Map(methods.map((method) => [`/${method.parent.typeName}/${method.name}`, method]));
+}
+
+const h2Options = { ALPNProtocols: ["h2"], handshakeTimeout: handshakeTimeoutMs };
+
+const passBytes = (bytes: Buffer) => bytes;
+
+function add(server: Server, { service, methods }: ServiceImplSpec, options: GrpcHandlerOptions): void {
+  const definition: Record<string, ServiceDefinition[string]> = {};
+  const implementation: UntypedServiceImplementation = {};
+  for (const spec of Object.values(methods)) {
+    const { name, methodKind, localName } = spec.method;
+    definition[localName] = {
+      path: `/${service.typeName}/${name}`,
+      requestStream: methodKind === "client_streaming" || methodKind === "bidi_streaming",
+      responseStream: methodKind === "server_streaming" || methodKind === "bidi_streaming",
+      requestSerialize: passBytes,
+      requestDeserialize: passBytes,
+      responseSerialize: passBytes,
+      responseDeserialize: passBytes,
+    };
+    implementation[localName] = createGrpcHandler(spec, options);
+  }
+  server.addService(definition, implementation);
+}

@@ -1,0 +1,40 @@
+import { expect, test } from "@jest/globals";
+import { createLogger } from "../telemetry/log.ts";
+import { until } from "../testing/until.ts";
+import { periodically } from "./periodic-job.ts";
+
+const log = createLogger({ level: "silent", name: "test" });
+
+test("work is done again and again, part after part, never twice at once, and goes on after a failure", async () => {
+  let parts = 0;
+  let atOnce = 0;
+  let most = 0;
+  await using _ = periodically({
+    name: "test",
+    log,
+    everyMs: 2,
+    work: async () => {
+      atOnce += 1;
+      most = Math.max(most, atOnce);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      atOnce -= 1;
+      parts += 1;
+      if (parts === 2) {
+        throw new Error("broken once");
+      }
+      return parts % 3 !== 0;
+    },
+  });
+  await until(() => parts >= 7);
+  expect(most).toBe(1);
+});
+
+test("work that never ends and never waits holds nobody up, and after it is disposed nothing is done any more", async () => {
+  let parts = 0;
+  const work = periodically({ name: "test", log, everyMs: 1, work: async () => ++parts > 0 });
+  await until(() => parts > 3);
+  await work[Symbol.asyncDispose]();
+  const done = parts;
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(parts).toBe(done);
+});

@@ -1,0 +1,90 @@
+import { constants, PerformanceObserver } from "node:perf_hooks";
+import { Gauge, type Registry } from "prom-client";
+import type { Check } from "./checks.ts";
+
+/** What may leak, by name: how much of it there is now. Cheap to ask. */
+export type LeakSources = Readonly<Record<string, () => number>>;
+
+export interface LeakOptions {
+  readonly registry: Registry;
+  /** Beside the heap after a full collection and the active handles of the process, which are always watched. */
+  readonly sources?: LeakSources;
+  /** How many samples make the window. Default 60: ten minutes at the default interval. */
+  readonly samples?: number;
+  /** Between two samples. Default 10,000. */
+  readonly intervalMs?: number;
+}
+
+/** The window is cut in as many parts; each part's lowest value must be above that of the part before. */
+const parts = 4;
+/** What grew by less is noise. */
+const minGrowth = 1.2;
+
+/**
+ * Watches for what keeps rising. The check warns, and never fails: restarting cures no leak. It names each suspect
+ * with its value at the window's begin and end; the values are also the metric `process_watched_resource`.
+ */
+export function createLeakCheck(options: LeakOptions): Check {
+  const { samples = 60, intervalMs = 10_000 } = options;
+  const sources: LeakSources = {
+    heap_after_gc_bytes: watchHeap(),
+    active_handles: () => process.getActiveResourcesInfo().length,
+    ...options.sources,
+  };
+  const gauge = new Gauge({
+    name: "process_watched_resource",
+    help: "Resources that are watched for leaks, by kind.",
+    labelNames: ["resource"],
+    registers: [options.registry],
+  });
+  const history = new Map<string, number[]>();
+
+  return {
+    policy: "degraded",
+    intervalMs,
+    async run() {
+      const suspects: string[] = [];
+      for (const [name, read] of Object.entries(sources)) {
+        const value = read();
+        gauge.set({ resource: name }, value);
+        const values = [...(history.get(name) ?? []), value].slice(-samples);
+        history.set(name, values);
+        if (values.length === samples && keepsRising(values)) {
+          suspects.push(`${name} rose from ${values[0]} to ${value}`);
+        }
+      }
+      return suspects.length === 0 ? { status: "pass" } : { status: "warn", error: suspects.join("; ") };
+    },
+  };
+}
+
+/** Whether the low-water mark rises through the whole window: load goes up and down, a leak only up. */
+export function keepsRising(values: readonly number[]): boolean {
+  const size = Math.floor(values.length / parts);
+  const lows = Array.from({ length: parts }, (_, part) => Math.min(...values.slice(part * size, (part + 1) * size)));
+  const rising = lows.every((low, part) => part === 0 || low > (lows[part - 1] ?? low));
+  return rising && (lows[parts - 1] ?? 0) > (lows[0] ?? 0) * minGrowth;
+}
+
+/** The heap as it was after the last full garbage collection; before the first one, zero. */
+function watchHeap(): () => number {
+  let heapBytes = 0;
+  const observer = new PerformanceObserver((list) => {
+    const full = list.getEntries().some(isFullCollection);
+    if (full) {
+      heapBytes = process.memoryUsage().heapUsed;
+    }
+  });
+  observer.observe({ entryTypes: ["gc"] });
+  return () => heapBytes;
+}
+
+function isFullCollection(entry: object): boolean {
+  const detail: unknown = "detail" in entry ? entry.detail : undefined;
+  return (
+    typeof detail === "object" &&
+    detail !== null &&
+    "kind" in detail &&
+    detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR
+  );
+}

@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "../telemetry/log.ts";
+import type { Clock } from "../values/clock.ts";
+import { overdue, within } from "./with-timeout.ts";
+
+/** Where a process stands. It only ever moves to the right: starting → ready → draining → stopped. */
+export type LifecycleState = "starting" | "ready" | "draining" | "stopped";
+
+/**
+ * What a process does on its way out, in this order. Steps of one phase run at the same time; a phase begins when
+ * every step of the one before has ended, failed or used up its time.
+ *
+ * - `pause`: consumers and saga claims take no new work; requests are still served, through the drain window;
+ * - `close`: listeners close, connections are told to go, calls in flight finish, streams end;
+ * - `flush`: outbox and producers are emptied, offsets committed, leases handed back;
+ * - `release`: databases and caches are closed;
+ * - `telemetry`: the last logs, metrics and spans leave.
+ */
+export const drainPhases = ["pause", "close", "flush", "release", "telemetry"] as const;
+
+export type DrainPhase = (typeof drainPhases)[number];
+
+export interface LifecycleOptions {
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** For how long requests are still served after the process said that it is not ready. Default 0. */
+  readonly windowMs?: number;
+  /** The whole way out, window included, takes no longer. Default 15,000. */
+  readonly budgetMs?: number;
+}
+
+export interface Lifecycle {
+  readonly state: LifecycleState;
+  /** Aborted when draining begins: the one shutdown signal for loops. */
+  readonly draining: AbortSignal;
+  /** Called with every later state, before anything else happens in it. Answers how to stop listening. */
+  onState(listener: (state: LifecycleState) => void): () => void;
+  /** Adds a step to the way out. It gets the milliseconds that it may take; what it throws is logged and passed over. */
+  onDrain(phase: DrainPhase, name: string, step: (budgetMs: number) => Promise<void> | void): void;
+  /** starting → ready. Without effect in any other state: a process that was told to stop while it started stays so. */
+  ready(): void;
+  /** Goes through all phases; resolves in state stopped, within the budget. Repeatable: the same drain. */
+  shutdown(reason: string): Promise<void>;
+}
+
+/** Kept back from calls in flight, for flushing and closing what is behind them. */
+const reserveShare = 0.2;
+
+export function createLifecycle(options: LifecycleOptions): Lifecycle {
+  const { log, clock, windowMs = 0, budgetMs = 15_000 } = options;
+  const controller = new AbortController();
+  const listeners = new Set<(state: LifecycleState) => void>();
+  const steps: { phase: DrainPhase; name: string; step: (budgetMs: number) => Promise<void> | void }[] = [];
+  let state: LifecycleState = "starting";
+  let shuttingDown: Promise<void> | undefined;
+
+  const enter = (next: LifecycleState) => {
+    state = next;
+    log.info({ state }, "lifecycle");
+    for (const listener of listeners) {
+      listener(next);
+    }
+  };
+
+  const runPhase = async (phase: DrainPhase, deadline: number) => {
+    const left = () => Math.max(0, deadline - clock.monotonicMs());
+    const running = steps
+      .filter((step) => step.phase === phase)
+      .map(async ({ name, step }) => {
+        try {
+          if ((await within(left(), () => step(left()))) === overdue) {
+            log.warn({ phase, step: name }, "drain step did not end in time");
+          }
+        } catch (err) {
+          log.error({ err, phase, step: name }, "drain step failed");
+        }
+      });
+    await Promise.all(running);
+  };
+
+  const drain = async (reason: string) => {
+    const begin = clock.monotonicMs();
+    const end = begin + budgetMs;
+    log.info({ reason }, "shutting down");
+    enter("draining");
+    controller.abort(new Error(`shutting down: ${reason}`));
+    await Promise.all([runPhase("pause", end - budgetMs * reserveShare), sleep(Math.min(windowMs, budgetMs / 2))]);
+    await runPhase("close", end - budgetMs * reserveShare);
+    await runPhase("flush", end);
+    await runPhase("release", end);
+    await runPhase("telemetry", end);
+    enter("stopped");
+    log.info({ ms: Math.round(clock.monotonicMs() - begin) }, "stopped");
+  };
+
+  return {
+    get state() {
+      return state;
+    },
+    draining: controller.signal,
+    onState(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    onDrain(phase, name, step) {
+      steps.push({ phase, name, step });
+    },
+    ready() {
+      if (state === "starting") {
+        enter("ready");
+      }
+    },
+    shutdown(reason) {
+      shuttingDown ??= drain(reason);
+      return shuttingDown;
+    },
+  };
+}

@@ -1,0 +1,141 @@
+import { afterEach, expect, test } from "@jest/globals";
+import { Registry } from "prom-client";
+import { createLogger } from "../telemetry/log.ts";
+import { createRpcMetrics } from "../telemetry/rpc-metrics.ts";
+import { until } from "../testing/until.ts";
+import { systemClock } from "../values/clock.ts";
+import { createCheckRunner } from "./check-runner.ts";
+import type { Checks } from "./checks.ts";
+import { createLifecycle } from "./lifecycle.ts";
+import { createOperationsServer } from "./operations-server.ts";
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) {
+    await cleanup();
+  }
+});
+
+async function serving(checks: Checks) {
+  const lifecycle = createLifecycle({ log: createLogger({ level: "silent", name: "test" }), clock: systemClock });
+  const runner = createCheckRunner(checks);
+  const registry = new Registry();
+  createRpcMetrics(registry);
+  const server = createOperationsServer({ lifecycle, checks: runner, registry, clock: systemClock });
+  const port = await server.listen({ host: "127.0.0.1", port: 0 });
+  cleanups.push(
+    () => server[Symbol.asyncDispose](),
+    () => runner[Symbol.dispose](),
+  );
+  const get = async (path: string, method = "GET") => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { method });
+    const text = await response.text();
+    const isJson = response.headers.get("content-type") === "application/json" && text !== "";
+    return { status: response.status, body: isJson ? (JSON.parse(text) as unknown) : text, headers: response.headers };
+  };
+  return { lifecycle, runner, get };
+}
+
+const body = (status: string, checks: Record<string, unknown>) => ({
+  status,
+  checks,
+  timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+});
+const elapsed = expect.any(Number);
+
+test("a process is live from its start to its end, and ready in between", async () => {
+  const { lifecycle, get } = await serving({});
+  expect(await get("/live")).toMatchObject({ status: 200, body: { status: "ok" } });
+  expect(await get("/ready")).toMatchObject({
+    status: 503,
+    body: body("error", { lifecycle: { status: "fail", elapsed_ms: 0, error: "starting" } }),
+  });
+  lifecycle.ready();
+  expect(await get("/ready")).toMatchObject({
+    status: 200,
+    body: body("ok", { lifecycle: { status: "pass", elapsed_ms: 0 } }),
+  });
+  let release = () => {};
+  const slow = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  lifecycle.onDrain("close", "slow", () => slow);
+  const stopped = lifecycle.shutdown("test");
+  expect(await get("/ready")).toMatchObject({
+    status: 503,
+    body: { checks: { lifecycle: { status: "fail", error: "draining" } } },
+  });
+  expect((await get("/live")).status).toBe(200);
+  release();
+  await stopped;
+  expect((await get("/live")).status).toBe(503);
+});
+
+test("a critical check decides readiness, a degraded one only warns, each has its probe", async () => {
+  let failure: string | undefined = "no connection";
+  const { lifecycle, runner, get } = await serving({
+    database: {
+      intervalMs: 10,
+      async run() {
+        if (failure !== undefined) {
+          throw new Error(failure);
+        }
+      },
+    },
+    "outbox-lag": { policy: "degraded", intervalMs: 10, run: async () => ({ status: "fail", error: "300 s behind" }) },
+    cache: { intervalMs: 10, run: async () => ({ status: "warn", error: "cold" }) },
+  });
+  lifecycle.ready();
+  expect(await get("/probe/database")).toMatchObject({
+    status: 422,
+    body: body("error", { database: { status: "fail", elapsed_ms: 0, error: "not checked yet" } }),
+  });
+  runner.start();
+  await until(async () => (await get("/ready")).status === 503 && runner.states().get("database")?.error === failure);
+  failure = undefined;
+  await until(async () => (await get("/ready")).status === 200);
+  expect(await get("/ready")).toMatchObject({
+    body: body("warn", {
+      database: { status: "pass", elapsed_ms: elapsed },
+      "outbox-lag": { status: "fail", elapsed_ms: elapsed, error: "300 s behind" },
+      cache: { status: "warn", elapsed_ms: elapsed, error: "cold" },
+      lifecycle: { status: "pass", elapsed_ms: 0 },
+    }),
+  });
+  expect(await get("/probe/database")).toMatchObject({ status: 200, body: { status: "ok" } });
+  expect(await get("/probe/cache")).toMatchObject({ status: 200, body: { status: "warn" } });
+  expect(await get("/probe/outbox-lag")).toMatchObject({ status: 422, body: { status: "warn" } });
+  expect(await get("/probe/nothing")).toMatchObject({ status: 404 });
+});
+
+test("a check that hangs counts as failed, is told to stop, and delays no probe", async () => {
+  let told = false;
+  const { runner, get } = await serving({
+    redis: {
+      timeoutMs: 30,
+      intervalMs: 10,
+      run: (signal) =>
+        new Promise<never>(() => {
+          signal.addEventListener("abort", () => {
+            told = true;
+          });
+        }),
+    },
+  });
+  runner.start();
+  await until(() => runner.states().get("redis")?.error === "no answer in 30 ms");
+  expect(told).toBe(true);
+  expect((await get("/probe/redis")).status).toBe(422);
+});
+
+test("metrics are Prometheus text; other paths and methods are refused", async () => {
+  const { get } = await serving({});
+  const metrics = await get("/metrics");
+  expect(metrics.status).toBe(200);
+  expect(metrics.headers.get("content-type")).toContain("text/plain");
+  expect(metrics.body).toContain("# TYPE rpc_server_call_duration_seconds histogram");
+  expect((await get("/metrics", "POST")).status).toBe(405);
+  expect((await get("/ready", "DELETE")).headers.get("allow")).toBe("GET, HEAD");
+  expect((await get("/live", "HEAD")).body).toBe("");
+  expect((await get("/other")).status).toBe(404);
+});

@@ -1,0 +1,183 @@
+import type { Transaction } from "kysely";
+import type { DatabaseClock } from "../../db/database-clock.ts";
+import type { Logger } from "../../telemetry/log.ts";
+import type { Clock } from "../../values/clock.ts";
+import { done, type SagaDefinition, type SagaStep, type StepEffects, type StepOutcome } from "../definition.ts";
+import type { Definitions } from "../definition-registry.ts";
+import { advance, merge, type StepEvent, settle } from "../machine.ts";
+import { currentStep, dueAtOf, type SagaRecord, type Transition } from "../record.ts";
+import { viewOf } from "../saga-view.ts";
+import type { Checkpoint, ClaimedSaga } from "../store/saga-store.ts";
+import type { CheckpointOutcome, Committer } from "./committer.ts";
+import { runStep } from "./run-step.ts";
+
+export interface WorkerOptions<DB> {
+  readonly definitions: Definitions<DB>;
+  readonly commit: Committer<DB>;
+  readonly clock: Clock;
+  readonly databaseClock: Pick<DatabaseClock, "peek">;
+  readonly random: () => number;
+  readonly log: Logger;
+  /** Aborted when steps that run are to end before their time. */
+  readonly shutdown: AbortSignal;
+  /** Whether sagas are to be handed back instead of being gone on with. */
+  readonly draining: () => boolean;
+}
+
+/** Works on claimed sagas, step by step. */
+export interface Worker {
+  /** Goes on with a claimed saga until it rests, ends, or belongs to somebody else. Never rejects. */
+  run(saga: ClaimedSaga): Promise<void>;
+  /** Takes note of a saga that is this runner's and whose turn has not come. */
+  hold(id: string): void;
+  /** The sagas at work whose leases began at least that long ago. */
+  olderThan(ms: number): readonly string[];
+  /** Takes note that the leases of these began anew. */
+  renewed(ids: readonly string[]): void;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+/** How long a saga rests whose change cannot be written, for example because a hook throws. */
+const POSTPONE_MS = 5_000;
+
+export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
+  const { definitions, commit, clock, databaseClock, random, log, shutdown, draining } = options;
+  const leasedAt = new Map<string, number>();
+
+  /** The database's time; never before the moment for which the saga was due. */
+  const nowFor = (record: SagaRecord) => {
+    const now = databaseClock.peek() ?? clock.now().getTime();
+    return Math.max(now, dueAtOf(record) ?? now);
+  };
+
+  const checkpoint = async (
+    saga: ClaimedSaga,
+    definition: SagaDefinition<unknown, DB>,
+    mine: SagaRecord,
+    change: (record: SagaRecord) => Transition,
+    effects: StepEffects<unknown, DB> = {},
+  ): Promise<CheckpointOutcome> => {
+    const written: Checkpoint<DB> = {
+      saga,
+      change: (stored) => change(stored === undefined ? mine : merge(mine, stored)),
+      ...(effects.checkpoint === undefined ? {} : { write: effects.checkpoint.bind(effects) }),
+      events: effects.events ?? [],
+      hook: async (trx: Transaction<DB>, hook, record) => {
+        await definition[hook]?.(trx, viewOf(saga, record, nowFor(record)));
+      },
+      keeps: (record) => {
+        const dueAt = dueAtOf(record);
+        return dueAt !== null && dueAt <= nowFor(mine) && !draining();
+      },
+    };
+    const outcome = await commit(written);
+    leasedAt.set(saga.id, clock.monotonicMs());
+    return outcome;
+  };
+
+  /** One turn: runs the current step, if it is its time, and writes what came of it. */
+  const turn = async (saga: ClaimedSaga, definition: SagaDefinition<unknown, DB>): Promise<CheckpointOutcome> => {
+    if (draining()) {
+      return checkpoint(saga, definition, saga.record, (record) => unchanged(saga, record));
+    }
+    const settled = settle(saga.record, nowFor(saga.record), saga.takeovers);
+    const { status } = settled.record;
+    const step = definition.steps[settled.record.at];
+    if (settled.hooks.length > 0 || step === undefined || (status !== "RUNNING" && status !== "COMPENSATING")) {
+      return checkpoint(saga, definition, saga.record, (record) => settle(record, nowFor(record), saga.takeovers));
+    }
+    const event = await runStep((signal) => call(saga, settled.record, step, signal), {
+      timeoutMs: step.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      shutdown,
+    });
+    if (event.kind === "failed") {
+      log.warn({ ...labels(saga, settled.record), err: event.message }, "saga step failed");
+    }
+    const mine = settled.record;
+    const effects = event.kind === "failed" || event.kind === "interrupted" ? {} : event;
+    const next = (what: StepEvent) => (record: SagaRecord) => advance(definition, record, what, nowFor(record), random);
+    const outcome = await checkpoint(saga, definition, mine, next(event), effects);
+    if (outcome.kind !== "failed" || event.kind === "failed") {
+      return outcome;
+    }
+    log.error({ ...labels(saga, mine), err: outcome.error }, "saga step's own writes failed");
+    return checkpoint(saga, definition, mine, next({ kind: "failed", message: String(outcome.error) }));
+  };
+
+  const work = async (claimed: ClaimedSaga): Promise<void> => {
+    const definition = definitions.find(claimed);
+    if (definition === undefined) {
+      throw new Error(`claimed the saga ${claimed.id} of an unknown definition`);
+    }
+    for (let saga = claimed; ; ) {
+      let outcome = await turn(saga, definition);
+      if (outcome.kind === "failed") {
+        log.error({ ...labels(saga, saga.record), err: outcome.error }, "saga cannot be changed; it rests for a while");
+        const dueAt = nowFor(saga.record) + POSTPONE_MS;
+        outcome = await checkpoint(saga, definition, saga.record, (record) => unchanged(saga, { ...record, dueAt }));
+      }
+      if (outcome.kind !== "committed") {
+        log.warn({ ...labels(saga, saga.record), outcome }, "saga was left to whoever claims it");
+        return;
+      }
+      if (!outcome.kept) {
+        return;
+      }
+      saga = { ...saga, record: outcome.record, revision: outcome.revision, takeovers: 0 };
+    }
+  };
+
+  return {
+    async run(saga) {
+      leasedAt.set(saga.id, clock.monotonicMs());
+      await work(saga).finally(() => leasedAt.delete(saga.id));
+    },
+    hold: (id) => void leasedAt.set(id, clock.monotonicMs()),
+    olderThan(ms) {
+      const before = clock.monotonicMs() - ms;
+      return [...leasedAt].filter(([, at]) => at <= before).map(([id]) => id);
+    },
+    renewed(ids) {
+      for (const id of ids.filter((each) => leasedAt.has(each))) {
+        leasedAt.set(id, clock.monotonicMs());
+      }
+    },
+  };
+}
+
+/** Calls the current step, forward or backward. */
+function call<DB>(
+  saga: ClaimedSaga,
+  record: SagaRecord,
+  step: SagaStep<unknown, DB>,
+  signal: AbortSignal,
+): Promise<StepOutcome<unknown, DB>> {
+  const compensating = record.status === "COMPENSATING";
+  const parts = [saga.id, step.name, ...(record.round === 0 ? [] : [record.round]), ...(compensating ? ["undo"] : [])];
+  const context = {
+    sagaId: saga.id,
+    tenant: saga.tenant,
+    aggregate: saga.aggregate,
+    state: record.state,
+    attempt: currentStep(record).attempts + 1,
+    idempotencyKey: parts.join("/"),
+    signal,
+  };
+  if (compensating) {
+    return step.compensate?.(context) ?? Promise.resolve(done());
+  }
+  return step.invoke({ ...context, wake: record.wake ?? undefined });
+}
+
+/** Nothing happened, except that a runner before this one may have begun the step. */
+const unchanged = ({ takeovers }: ClaimedSaga, record: SagaRecord): Transition => ({
+  record: takeovers > 0 ? { ...record, uncertain: true } : record,
+  hooks: [],
+});
+
+const labels = (saga: ClaimedSaga, record: SagaRecord) => ({
+  saga: saga.id,
+  definition: saga.definition,
+  status: record.status,
+  step: record.steps[record.at]?.name,
+});

@@ -1,0 +1,39 @@
+import type { SagaRecord } from "../record.ts";
+
+/**
+ * JSON that also keeps bigint and bytes, as `{"$bigint":"12"}` and `{"$bytes":"base64"}`; a state with such keys of its
+ * own is not supported. Everything else is as with JSON: undefined members vanish, dates become texts.
+ */
+export function encodeJson(value: unknown): string {
+  return JSON.stringify(value, function (this: Record<string, unknown>, key, converted: unknown) {
+    const original = this[key];
+    if (typeof original === "bigint") {
+      return { $bigint: original.toString() };
+    }
+    return original instanceof Uint8Array ? { $bytes: Buffer.from(original).toString("base64") } : converted;
+  });
+}
+
+/** What {@link encodeJson} wrote. */
+export function decodeJson(text: string): unknown {
+  return JSON.parse(text, (_key, value: unknown) => {
+    if (typeof value !== "object" || value === null) {
+      return value;
+    }
+    if ("$bigint" in value && typeof value.$bigint === "string") {
+      return BigInt(value.$bigint);
+    }
+    return "$bytes" in value && typeof value.$bytes === "string"
+      ? new Uint8Array(Buffer.from(value.$bytes, "base64"))
+      : value;
+  });
+}
+
+/** The `data` column. The status stands in a column of its own. */
+export function encodeRecord({ status: _, ...data }: SagaRecord): string {
+  return encodeJson(data);
+}
+
+export function decodeRecord(row: { readonly status: string; readonly data: string }): SagaRecord {
+  return { ...(decodeJson(row.data) as Omit<SagaRecord, "status">), status: row.status as SagaRecord["status"] };
+}

@@ -1,0 +1,91 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { childEnvironment } from "./support/child-environment.ts";
+import { stockTea } from "./support/shop.ts";
+import { startDocket, type TestDocket } from "./support/start-docket.ts";
+
+const run = promisify(execFile);
+const root = join(import.meta.dirname, "../..");
+
+/** A user's program, which is both type-checked and run as it stands here. */
+const consumer = `
+import { createDocket, type Docket, DocketError, formatMoney, money } from "@docket/sdk";
+import { type Order, Order_State } from "@docket/sdk/order";
+
+const [baseUrl, apiKey] = process.argv.slice(2);
+const docket: Docket = createDocket({ baseUrl, apiKey });
+
+const tea = {
+  currencyCode: "EUR",
+  customer: { id: "c1" },
+  shippingAddress: { recipient: "Ada", addressLines: ["1 Main St"], locality: "Berlin", regionCode: "DE" },
+  lineItems: [{ sku: "TEA", quantity: 2 }],
+  paymentToken: "tok_success",
+};
+let order: Order = await docket.placeOrder({ ...tea, externalId: "from-the-package" });
+while (order.state !== Order_State.COMPLETED) {
+  order = await docket.orders.lookupOrder({ externalId: "from-the-package" });
+}
+const total: string = order.total ? formatMoney(order.total) : formatMoney(money("EUR", "0"));
+let refusal = "";
+try {
+  await docket.placeOrder({ ...tea, lineItems: [{ sku: "TEA", quantity: 99 }] });
+} catch (error) {
+  if (!(error instanceof DocketError)) throw error;
+  refusal = \`\${error.reason} \${error.metadata["wanted"]} of \${error.metadata["available"]}\`;
+}
+const imported = await docket.importOrders('{"externalId":"x"}', { contentType: "application/x-ndjson", validateOnly: true });
+const failed: bigint = imported.failedCount;
+console.log(JSON.stringify({ state: Order_State[order.state], total, refusal, failed: \`\${failed}\` }));
+`;
+
+describe("the package that npm pack makes", () => {
+  let project: string;
+  let docket: TestDocket;
+  const env = childEnvironment;
+
+  beforeAll(async () => {
+    project = await mkdtemp(join(tmpdir(), "docket-package-"));
+    docket = await startDocket();
+    await run("npm", ["pack", "--pack-destination", project], { cwd: join(root, "web-client/sdk"), env });
+    const [tarball = ""] = (await readdir(project)).filter((name) => name.endsWith(".tgz"));
+    await writeFile(join(project, "package.json"), '{ "name": "consumer", "private": true, "type": "module" }');
+    await run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", `./${tarball}`], { cwd: project, env });
+    await writeFile(join(project, "main.ts"), consumer);
+  }, 180_000);
+  afterAll(async () => {
+    await docket?.[Symbol.asyncDispose]();
+    await rm(project, { recursive: true, force: true });
+  });
+
+  test("runs in an empty project against a Docket", async () => {
+    const { docket: shop, key } = await docket.tenant("package");
+    await stockTea(shop, 10);
+    const { stdout } = await run(process.execPath, ["main.ts", docket.running.httpUrl, key], { cwd: project, env });
+    expect(JSON.parse(stdout)).toEqual({
+      state: "COMPLETED",
+      total: "9.00",
+      refusal: "OUT_OF_STOCK 99 of 8",
+      failed: "1",
+    });
+  }, 60_000);
+
+  test("type-checks strictly, its declarations included", async () => {
+    const tsc = join(root, "node_modules/typescript/bin/tsc");
+    const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2024", "--lib", "es2024,dom"];
+    await writeFile(join(project, "globals.d.ts"), "declare const process: { readonly argv: string[] };");
+    const check = () => run(process.execPath, [tsc, ...options, "main.ts", "globals.d.ts"], { cwd: project, env });
+    await expect(check()).resolves.toMatchObject({ stdout: "" });
+    await writeFile(join(project, "main.ts"), consumer.replace("failed: bigint", "failed: string"));
+    await expect(check()).rejects.toMatchObject({ stdout: expect.stringContaining("TS2322") });
+  }, 60_000);
+
+  test("brings the docket command", async () => {
+    const { stdout } = await run(join(project, "node_modules/.bin/docket"), ["--version"], { cwd: project, env });
+    expect(stdout.trim()).toMatch(/^\d+\.\d+\.\d+$/);
+  }, 30_000);
+});

@@ -1,0 +1,108 @@
+import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
+import { startDocket, type TestDocket } from "./support/start-docket.ts";
+import { allWires, type Wire } from "./support/wires.ts";
+
+const listApiKeys = ApiKeyService.method.listApiKeys;
+const path = `/${ApiKeyService.typeName}/${listApiKeys.name}`;
+
+describe("limits of requests", () => {
+  let docket: TestDocket;
+  let wires: Wire[];
+  beforeAll(async () => {
+    docket = await startDocket({ DOCKET_RATE_LIMIT_PER_METHOD: `${path.slice(1)}=2` });
+    wires = allWires(docket.running.httpUrl, docket.running.grpcAddress);
+  });
+  afterAll(async () => {
+    for (const wire of wires) wire[Symbol.dispose]();
+    await docket[Symbol.asyncDispose]();
+  });
+
+  test.each([0, 1, 2, 3])("are the same on every wire: %d", async (at) => {
+    const wire = wires[at];
+    const { key } = await docket.tenant(`limited-${at}`);
+    const list = () => wire?.call(listApiKeys, {}, key);
+    expect(await list()).toHaveProperty("ok");
+    expect(await list()).toHaveProperty("ok");
+    const { error } = (await list()) as { error: Record<string, unknown> };
+    expect(error).toMatchObject({
+      code: 8,
+      details: [
+        { reason: "RATE_LIMITED" },
+        { violations: [{ subject: `requests of this key to ${path.slice(1)}` }] },
+        { retryDelay: expect.stringMatching(/s$/) },
+      ],
+    });
+  });
+
+  test("are told to REST clients in headers", async () => {
+    const { key } = await docket.tenant("headers");
+    const list = () => fetch(`${docket.running.httpUrl}/v1/apiKeys`, { headers: { authorization: `Bearer ${key}` } });
+    const first = await list();
+    expect(Object.fromEntries(first.headers)).toMatchObject({ "ratelimit-limit": "2", "ratelimit-remaining": "1" });
+    await list();
+    const refused = await list();
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect(refused.headers.get("ratelimit-remaining")).toBe("0");
+  });
+});
+
+describe("wrong credentials", () => {
+  let docket: TestDocket;
+  beforeAll(async () => {
+    docket = await startDocket({ DOCKET_FAILED_AUTH_LIMIT: "2", DOCKET_TRUSTED_PROXIES: "127.0.0.1" });
+  });
+  afterAll(async () => {
+    await docket[Symbol.asyncDispose]();
+  });
+
+  const headersOf = (address: string) => ({ authorization: "Bearer wrong", "x-forwarded-for": `1.1.1.1, ${address}` });
+  const post = async (address: string, type: string, body: string | Buffer) => {
+    const headers = { ...headersOf(address), "content-type": type };
+    return fetch(docket.running.httpUrl + path, { method: "POST", headers, body });
+  };
+  /** Each way of calling, and what it has for UNAUTHENTICATED and RESOURCE_EXHAUSTED. */
+  const ways: [string, (address: string) => Promise<unknown>, unknown, unknown][] = [
+    [
+      "REST",
+      async (address) => (await fetch(`${docket.running.httpUrl}/v1/apiKeys`, { headers: headersOf(address) })).status,
+      401,
+      429,
+    ],
+    ["Connect", async (address) => (await post(address, "application/json", "{}")).status, 401, 429],
+    [
+      "gRPC-Web",
+      async (address) =>
+        /grpc-status: (\d+)/.exec(
+          await (await post(address, "application/grpc-web+proto", Buffer.alloc(5))).text(),
+        )?.[1],
+      "16",
+      "8",
+    ],
+    [
+      "gRPC",
+      (address) =>
+        new Promise((resolve) => {
+          const client = new Client(docket.running.grpcAddress, credentials.createInsecure());
+          const metadata = new Metadata();
+          for (const [name, value] of Object.entries(headersOf(address))) metadata.set(name, value);
+          const asIs = (bytes: Buffer) => bytes;
+          client.makeUnaryRequest(path, asIs, asIs, Buffer.alloc(0), metadata, (error: ServiceError | null) => {
+            client.close();
+            resolve(error?.code);
+          });
+        }),
+      16,
+      8,
+    ],
+  ];
+
+  test.each(ways)("are counted by the address that a trusted proxy names: %s", async (name, call, wrong, refused) => {
+    const host = ways.findIndex(([each]) => each === name) + 1;
+    const [first, second] = [`203.0.113.${host}`, `198.51.100.${host}`];
+    expect([await call(first), await call(first), await call(first)]).toEqual([wrong, wrong, refused]);
+    expect(await call(second)).toBe(wrong);
+  });
+});

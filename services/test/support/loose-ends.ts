@@ -1,0 +1,32 @@
+import { join } from "node:path";
+import { openDatabase } from "../../runtime/db/connect.ts";
+import type { InboxTables } from "../../runtime/inbox/tables.ts";
+import type { OutboxTables } from "../../runtime/outbox/tables.ts";
+import { databaseUrlOf } from "../../standalone/database-urls.ts";
+import type { Storage } from "./start-docket.ts";
+
+const publishers = ["order", "payment", "logistics", "inventory"];
+const consumers = ["order", "inventory"];
+
+/** Events that nobody was told of yet, and events that a consumer gave up: one line each, read from the databases. */
+export async function looseEnds({ environment }: Storage): Promise<string[]> {
+  const folder = environment["DOCKET_DATA_DIR"] ?? "";
+  const urlOf = (service: string) =>
+    databaseUrlOf(service, { file: (name) => join(folder, name) }, environment["DOCKET_DATABASE_URL"]);
+  const found = publishers.map(async (service) => {
+    await using db = await openDatabase<InboxTables & OutboxTables>({ url: urlOf(service), maxConnections: 1 });
+    const unsent = await db.kysely
+      .selectFrom("outbox_messages")
+      .select(["type", "aggregate"])
+      .where("sent_at", "is", null)
+      .execute();
+    const dead = consumers.includes(service)
+      ? await db.kysely.selectFrom("dead_letters").select(["consumer", "event_type", "aggregate", "error"]).execute()
+      : [];
+    return [
+      ...unsent.map(({ type, aggregate }) => `${service} has not told of ${type} of ${aggregate}`),
+      ...dead.map((it) => `${it.consumer} gave ${it.event_type} of ${it.aggregate} up: ${it.error}`),
+    ];
+  });
+  return (await Promise.all(found)).flat();
+}

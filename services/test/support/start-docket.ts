@@ -1,0 +1,102 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe } from "@jest/globals";
+import { createConnection } from "mysql2/promise";
+import { createDocket, type Docket } from "../../../web-client/sdk/docket.ts";
+import { readStandaloneConfig } from "../../standalone/config.ts";
+import { type Standalone, type StandaloneObserver, startStandalone } from "../../standalone/standalone.ts";
+
+/** A whole Docket of a test's own, on free ports and an empty data folder. */
+export interface TestDocket extends AsyncDisposable {
+  readonly running: Standalone;
+  /** With the scope `admin` in the default tenant. */
+  readonly admin: Docket;
+  /** A client, and its key, in a tenant of its own. */
+  tenant(name: string, scopes?: readonly string[]): Promise<{ docket: Docket; key: string }>;
+}
+
+/** What a test's program reads, beside where its data is. */
+export const testEnvironment = {
+  DOCKET_HTTP_PORT: "0",
+  DOCKET_GRPC_PORT: "0",
+  DOCKET_OPS_PORT: "0",
+  DOCKET_LOG_LEVEL: "error",
+  DOCKET_DRAIN_BUDGET: "5s",
+  DOCKET_SANDBOX_DELAY: "5ms",
+  DOCKET_SANDBOX_CARRIER_STEP: "20ms",
+};
+
+/** Starts one in this process, on a storage that is removed with it unless one is given. */
+export async function startDocket(
+  environment: Record<string, string> = {},
+  storage?: Storage,
+  observer?: StandaloneObserver,
+): Promise<TestDocket> {
+  const place = storage ?? (await createFolder());
+  const config = readStandaloneConfig({ ...testEnvironment, ...place.environment, ...environment });
+  const running = await startStandalone(config, observer);
+  const clientWith = (apiKey: string) => createDocket({ baseUrl: running.httpUrl, apiKey, retry: { maxAttempts: 1 } });
+  const admin = clientWith(running.adminKey);
+  return {
+    running,
+    admin,
+    async tenant(tenant, scopes = ["admin"]) {
+      const { key } = await admin.apiKeys.createApiKey({
+        apiKey: { displayName: tenant, scopes: [...scopes], tenant },
+      });
+      return { key, docket: clientWith(key) };
+    },
+    async [Symbol.asyncDispose]() {
+      await running[Symbol.asyncDispose]();
+      if (storage === undefined) {
+        await place[Symbol.asyncDispose]();
+      }
+    },
+  };
+}
+
+/** What makes a Docket keep its data somewhere; disposing it removes what is there. */
+export interface Storage extends AsyncDisposable {
+  readonly environment: Record<string, string>;
+}
+
+/**
+ * Describes a suite once on SQLite and once on MariaDB (reported as skipped where there is none). Each call of `create`
+ * makes an empty storage.
+ */
+export function describeEachStorage(name: string, suite: (create: () => Promise<Storage>) => void): void {
+  describe(`${name} on SQLite`, () => suite(createFolder));
+  const server = process.env["DOCKET_TEST_MYSQL_URL"];
+  (server ? describe : describe.skip)(`${name} on MariaDB`, () => suite(() => createSchemas(server ?? "")));
+}
+
+async function createFolder(): Promise<Storage> {
+  const folder = await mkdtemp(join(tmpdir(), "docket-e2e-"));
+  return {
+    environment: { DOCKET_DATA_DIR: folder },
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+async function createSchemas(server: string): Promise<Storage> {
+  const folder = await createFolder();
+  const url = new URL(server);
+  const prefix = `e2e_${Date.now().toString(36)}${Math.random().toString(36).slice(2, 6)}`;
+  url.pathname = `/${prefix}`;
+  return {
+    environment: { ...folder.environment, DOCKET_DATABASE_URL: url.href },
+    async [Symbol.asyncDispose]() {
+      await folder[Symbol.asyncDispose]();
+      url.pathname = "/information_schema";
+      const connection = await createConnection(url.href);
+      const [schemas] = await connection.query("select schema_name as name from schemata where schema_name like ?", [
+        `${prefix}%`,
+      ]);
+      for (const { name } of schemas as { name: string }[]) {
+        await connection.query(`drop database \`${name}\``);
+      }
+      await connection.end();
+    },
+  };
+}
