@@ -1,107 +1,86 @@
-import type { DescService, Message } from "@bufbuild/protobuf";
-import {
-  Code,
-  ConnectError,
-  type ContextValues,
-  createConnectRouter,
-  type Interceptor,
-  type ServiceImpl,
-} from "@connectrpc/connect";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ContextValues, type MethodImplSpec } from "@connectrpc/connect";
 import {
   type Compression,
   createAsyncIterable,
+  createUniversalMethodHandler,
   type UniversalHandler,
+  type UniversalHandlerOptions,
   type UniversalServerRequest,
 } from "@connectrpc/connect/protocol";
+import { createHandlerFactory as createConnectFactory } from "@connectrpc/connect/protocol-connect";
 import { compressionBrotli, compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
-import { defaultMaxElements } from "../codec/element-limit.ts";
 import { withoutDetails } from "../errors.ts";
 import { meteredBody, type Request, type Response, undecodedBody } from "../http/body.ts";
 import { decodeBody } from "../http/content-encoding.ts";
 import { answerFailure } from "../http/last-resort.ts";
 import { createRequestMeter } from "../http/request-meter.ts";
 import { defaultMaxBodyBytes, type RestOptions } from "../rest/options.ts";
-import { createRequestGuard } from "./request-guard.ts";
+import { createEnvelopeFactory } from "./envelope-handler.ts";
+import { connectStreamWire, grpcWebWire, grpcWire } from "./envelope-wires.ts";
+import { createRpcCodec, type RpcCodec } from "./method-codec.ts";
 import { sendAnswer } from "./stream-response.ts";
-import { createUnaryRpc, type RpcOptions, type UnaryRpc } from "./unary-handler.ts";
+import { createUnaryRpc, type RpcOptions } from "./unary-handler.ts";
 
 /** Serves a request of Connect, gRPC-Web or gRPC whose path is that of a method; undefined for any other path. */
 export type RpcHandler = (path: string) => ((request: Request, response: Response) => void) | undefined;
 
 /**
- * Serves the implementations at `/package.Service/Method`: ordinary unary calls on a fast road, everything else
- * (streams, GET, gRPC) by connect-node.
+ * Serves the implementations at `/package.Service/Method`: unary calls of Connect and gRPC-Web on a fast road, streams
+ * and gRPC in the steps of connect-node, all with one codec.
  */
 export function createRpcHandler(given: RestOptions): RpcHandler {
   const options = { meter: createRequestMeter(), ...given };
   const interceptors = [...(options.interceptors ?? [])];
   const { admit } = options;
-  const router = createConnectRouter({
-    interceptors: [blamesClientForMessages, ...interceptors],
-    acceptCompression: [forQueries(compressionGzip, options), forQueries(compressionBrotli, options)],
+  const jsonOptions = options.registry === undefined ? {} : { registry: options.registry };
+  const handlerOptions: Partial<UniversalHandlerOptions> = {
+    interceptors,
+    acceptCompression: [limited(compressionGzip, options), limited(compressionBrotli, options)],
     ...(admit === undefined ? {} : { requestGate: async (context) => admit(context) }),
     readMaxBytes: options.maxBodyBytes ?? defaultMaxBodyBytes,
-    ...(options.registry === undefined ? {} : { jsonOptions: { registry: options.registry } }),
+    jsonOptions,
     ...(options.maxTimeoutMs === undefined ? {} : { maxTimeoutMs: options.maxTimeoutMs }),
     ...(options.shutdownSignal === undefined ? {} : { shutdownSignal: options.shutdownSignal }),
-  });
+  };
+  const codecs = new Map<DescMethod, RpcCodec>();
+  const codecOf = ({ method }: MethodImplSpec): RpcCodec => {
+    const codec = codecs.get(method) ?? createRpcCodec(method, options);
+    codecs.set(method, codec);
+    return codec;
+  };
+  const inEnvelopes = [grpcWire, grpcWebWire].map((wire) => createEnvelopeFactory(wire, codecOf, handlerOptions));
+  const connectStreams = createEnvelopeFactory(connectStreamWire(jsonOptions), codecOf, handlerOptions);
+  // Only refuses: what it would serve is served on the fast road.
+  const connectUnary = createConnectFactory(handlerOptions);
   const served = new Map<string, (request: Request, response: Response) => void>();
-  for (const { service, methods } of options.specs) {
-    const implementation = Object.fromEntries(Object.entries(methods).map(([name, { impl }]) => [name, impl]));
-    router.service(service, implementation as unknown as Partial<ServiceImpl<DescService>>);
-  }
-  const fastRoads = new Map<string, UnaryRpc>();
-  for (const handler of router.handlers) {
-    const guard = createRequestGuard(handler.method, options);
-    const spec = options.specs.find(({ service }) => service.typeName === handler.service.typeName)?.methods[
-      handler.method.localName
-    ];
-    if (spec?.kind === "unary") {
-      const fallback = (request: Request, response: Response, body: Uint8Array): void =>
-        runHandler(handler, guard, request, response, options, body);
-      fastRoads.set(handler.requestPath, createUnaryRpc(spec, interceptors, options, fallback));
-    }
-    const fast = fastRoads.get(handler.requestPath);
+  for (const spec of options.specs.flatMap(({ methods }) => Object.values(methods))) {
+    const connect = spec.kind === "unary" ? connectUnary : connectStreams;
+    const handler = createUniversalMethodHandler(spec, [...inEnvelopes, connect]);
+    const fallback = (request: Request, response: Response, body?: Uint8Array): void =>
+      runHandler(handler, request, response, options, body);
+    const fast =
+      spec.kind === "unary" ? createUnaryRpc(spec, codecOf(spec), interceptors, options, fallback) : undefined;
     served.set(handler.requestPath, (request, response) => {
-      if (fast?.(request, response) !== true) runHandler(handler, guard, request, response, options);
+      if (fast?.(request, response) !== true) fallback(request, response);
     });
   }
   return (path) => served.get(path);
 }
 
-/**
- * The compression as connect-node undoes it: only for messages in URLs, as all others are decompressed before. No
- * message of so few bytes can have too many elements.
- */
-function forQueries(compression: Compression, options: RestOptions): Compression {
-  const { maxElements = defaultMaxElements, decodeBudget } = options;
+/** The compression as messages of streams are decompressed: within the limits of all bodies. */
+function limited(compression: Compression, { decodeBudget }: RestOptions): Compression {
   return {
     ...compression,
     async decompress(bytes, readMaxBytes) {
       const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
       try {
-        return new Uint8Array(
-          await decodeBody(body, compression.name, Math.min(readMaxBytes, maxElements), decodeBudget),
-        );
+        return new Uint8Array(await decodeBody(body, compression.name, readMaxBytes, decodeBudget));
       } catch (error) {
         throw withoutDetails(ConnectError.from(error));
       }
     },
   };
-}
-
-/** connect-node has INTERNAL for a message of a stream that cannot be decoded; it too is the fault of who sent it. */
-const blamesClientForMessages: Interceptor = (next) => (request) =>
-  next(request.stream ? { ...request, message: blamedMessages(request.message) } : request);
-
-async function* blamedMessages(messages: AsyncIterable<Message>): AsyncGenerator<Message> {
-  try {
-    yield* messages;
-  } catch (error) {
-    const { code, rawMessage } = ConnectError.from(error);
-    if (code !== Code.Internal || !rawMessage.startsWith("parse binary")) throw error;
-    throw new ConnectError(`cannot decode: ${rawMessage}`, Code.InvalidArgument, undefined, undefined, error);
-  }
 }
 
 /** The client is gone: there is nobody to tell. */
@@ -131,7 +110,6 @@ function bodyOf(request: Request, { method }: UniversalHandler, { meter }: RpcOp
 /** Lets connect-node serve a request. @param body where it was read already. */
 function runHandler(
   handler: UniversalHandler,
-  guard: ReturnType<typeof createRequestGuard>,
   request: Request,
   response: Response,
   options: RpcOptions,
@@ -145,14 +123,13 @@ function runHandler(
     response.end();
     return;
   }
-  const guarded = guard({
+  handler({
     ...universal,
     // Streams both ways are refused below HTTP/2, where a client may wait for an answer before it sends the rest. Node
     // reads and writes at once on HTTP/1 too, so that it is up to the client.
     httpVersion: "2.0",
     body: body === undefined ? bodyOf(request, handler, options) : createAsyncIterable([body]),
-  });
-  handler(guarded)
+  })
     .then((answer) => sendAnswer(answer, request, response))
     .catch((reason: unknown) => {
       if (isOfTheConnection(reason)) {

@@ -1,23 +1,18 @@
-import { isUtf8 } from "node:buffer";
-import type { JsonReadOptions, JsonWriteOptions, Message, Registry } from "@bufbuild/protobuf";
-import { fromJsonString } from "@bufbuild/protobuf";
+import type { JsonReadOptions, JsonWriteOptions, Registry } from "@bufbuild/protobuf";
+import { base64Decode } from "@bufbuild/protobuf/wire";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Interceptor, type MethodImplSpec } from "@connectrpc/connect";
+import * as connectTypes from "@connectrpc/connect/protocol-connect";
+import * as grpcWebTypes from "@connectrpc/connect/protocol-grpc-web";
 import { type Call, openCall } from "../call/call-context.ts";
 import { untilAborted } from "../call/deadline.ts";
 import { invokeUnary } from "../call/invoke-unary.ts";
-import { binaryReader } from "../codec/binary-reader.ts";
-import { binaryWriter } from "../codec/binary-writer.ts";
-import { defaultMaxElements, ElementLimitError } from "../codec/element-limit.ts";
-import { parseExactJson } from "../codec/exact-json.ts";
-import { assertJsonElements } from "../codec/json-elements.ts";
-import { createJsonReader } from "../codec/json-reader.ts";
-import { createJsonWriter } from "../codec/json-writer.ts";
-import { tooManyElements, withoutDetails } from "../errors.ts";
-import { countKeys, countKeysInText } from "../fields/duplicate-keys.ts";
+import { withoutDetails } from "../errors.ts";
 import { type Request, type Response, readRaw } from "../http/body.ts";
-import { decodeBody } from "../http/content-encoding.ts";
+import { bodyTooLarge, decodeBody } from "../http/content-encoding.ts";
 import { answerFailure } from "../http/last-resort.ts";
 import { defaultMaxBodyBytes, type RestOptions } from "../rest/options.ts";
+import type { RpcCodec } from "./method-codec.ts";
 import { answerConnect, answerGrpcWeb, type RpcWire, refuseConnect, refuseGrpcWeb } from "./unary-response.ts";
 
 /**
@@ -33,24 +28,35 @@ export type RpcOptions = RestOptions & Required<Pick<RestOptions, "meter">>;
 /** Hands a request whose body was read already to the handlers of connect-node. */
 export type Fallback = (request: Request, response: Response, body: Uint8Array) => void;
 
-const wires: Readonly<Record<string, RpcWire>> = {
-  "application/json": { protocol: "connect", binary: false },
-  "application/json; charset=utf-8": { protocol: "connect", binary: false },
-  "application/proto": { protocol: "connect", binary: true },
-  "application/grpc-web": { protocol: "grpc-web", binary: true },
-  "application/grpc-web+proto": { protocol: "grpc-web", binary: true },
-  "application/grpc-web+json": { protocol: "grpc-web", binary: false },
-};
+/** The wire of a request, by its content type, or for GET by its query; undefined where it is none of ours. */
+function wireOf(request: Request, query: URLSearchParams | undefined): RpcWire | undefined {
+  if (query !== undefined) {
+    const encoding = query.get("encoding");
+    return encoding === "json" || encoding === "proto"
+      ? { protocol: "connect", binary: encoding === "proto" }
+      : undefined;
+  }
+  const type = request.headers["content-type"] ?? "";
+  const connect = connectTypes.parseContentType(type);
+  if (connect !== undefined) return connect.stream ? undefined : { protocol: "connect", binary: connect.binary };
+  const web = grpcWebTypes.parseContentType(type);
+  return web === undefined || web.text ? undefined : { protocol: "grpc-web", binary: web.binary };
+}
 
-/** How much is told of why a message cannot be read, in characters: the reason may repeat what was sent. */
-const maxReasonLength = 400;
+/** A request as its head has it. `query` is that of a GET. */
+interface UnaryRequest {
+  readonly wire: RpcWire;
+  readonly timeoutMs: number | undefined;
+  readonly query: URLSearchParams | undefined;
+}
 
 /**
  * The fast road for a unary method: no streams, no iterators, compiled codecs, and nothing made that nobody asks for.
- * GET, and anything but one whole message, are left to connect-node.
+ * Anything but one whole message, and what the protocols forbid, is left to the handlers of connect-node.
  */
 export function createUnaryRpc(
   spec: MethodImplSpec & { kind: "unary" },
+  codec: RpcCodec,
   interceptors: readonly Interceptor[],
   options: RpcOptions,
   fallback: Fallback,
@@ -58,64 +64,32 @@ export function createUnaryRpc(
   const { method } = spec;
   const maxBytes = options.maxBodyBytes ?? defaultMaxBodyBytes;
   const jsonOptions = jsonOptionsOf(options.registry);
-  const maxElements = options.maxElements ?? defaultMaxElements;
-  const readBinary = binaryReader(method.input, { maxElements });
-  const writeBinary = binaryWriter(method.output);
-  const readJson = createJsonReader(jsonOptions)(method.input);
-  const writeJson = createJsonWriter({
-    alwaysEmitImplicit: false,
-    useProtoFieldName: false,
-    enumAsInteger: false,
-    ...(options.registry === undefined ? {} : { registry: options.registry }),
-  })(method.output);
+  const allowsGet = method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 
-  const decode = (bytes: Uint8Array, binary: boolean): Message => {
-    try {
-      return binary ? readBinary(bytes) : decodeJson(bytes);
-    } catch (error) {
-      if (error instanceof ElementLimitError) throw tooManyElements(error);
-      const reason = error instanceof Error ? error.message : String(error);
-      const message = `cannot decode ${method.input.typeName}: ${reason.slice(0, maxReasonLength).toWellFormed()}`;
-      throw new ConnectError(message, Code.InvalidArgument, undefined, undefined, error);
-    }
-  };
-  const decodeJson = (bytes: Uint8Array): Message => {
-    if (!isUtf8(bytes)) throw new TypeError("it is not UTF-8");
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
-    assertJsonElements(text, maxElements);
-    const json = parseExactJson(text);
-    return countKeysInText(text) === countKeys(json) ? readJson(json) : fromJsonString(method.input, text, jsonOptions);
-  };
-  const encode = (message: Message, binary: boolean): Buffer => {
-    if (!binary) return Buffer.from(writeJson(message));
-    const bytes = writeBinary(message);
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  };
+  const readBody = (request: Request, wire: RpcWire): Promise<Buffer> =>
+    readRaw(request, { maxBytes: maxBytes + (wire.protocol === "connect" ? 0 : messageHead), meter: options.meter });
 
   return (request, response) => {
     const { headers } = request;
-    const wire = wires[headers["content-type"] ?? ""];
-    if (wire === undefined || request.method !== "POST" || isUnusual(headers, wire)) return false;
+    const query = request.method === "GET" && allowsGet ? queryOf(request) : undefined;
+    if (request.method !== "POST" && query === undefined) return false;
+    const wire = wireOf(request, query);
+    if (wire === undefined || !isKnownEncoding(encodingOf(headers, wire, query))) return false;
     const timeout = wire.protocol === "connect" ? headers["connect-timeout-ms"] : headers["grpc-timeout"];
     const timeoutMs = timeout === undefined ? undefined : timeoutOf(wire, String(timeout));
     if (timeout !== undefined && (timeoutMs === undefined || timeoutMs > (options.maxTimeoutMs ?? Infinity)))
       return false;
-    serve(request, response, wire, timeoutMs).catch((error: unknown) => {
+    serve(request, response, { wire, timeoutMs, query }).catch((error: unknown) => {
       options.onError?.(error, request);
       answerFailure(request, response, "rpc");
     });
     return true;
   };
 
-  async function serve(
-    request: Request,
-    response: Response,
-    wire: RpcWire,
-    timeoutMs: number | undefined,
-  ): Promise<void> {
+  async function serve(request: Request, response: Response, { wire, timeoutMs, query }: UnaryRequest): Promise<void> {
     const call = openCall(spec, {
       protocolName: wire.protocol,
-      requestMethod: "POST",
+      requestMethod: query === undefined ? "POST" : "GET",
       url: absoluteUrl(request),
       response,
       requestHeader: () => headersOf(request),
@@ -126,29 +100,23 @@ export function createUnaryRpc(
     try {
       const admitted = options.admit?.(call);
       if (admitted !== undefined) await untilAborted(admitted, call.signal);
-      const head = wire.protocol === "connect" ? 0 : messageHead;
-      const body = await readRaw(request, { maxBytes: maxBytes + head, meter: options.meter });
-      const encoding = encodingOf(request.headers, wire);
+      const encoding = encodingOf(request.headers, wire, query);
+      const body = query === undefined ? await readBody(request, wire) : messageOf(query, maxBytes);
       const first =
         wire.protocol === "connect"
           ? { data: body, isCompressed: encoding !== undefined, isAlone: true }
           : firstMessage(body, encoding);
-      const input =
-        first &&
-        decode(
-          first.isCompressed
-            ? await decodeBody(first.data, encoding ?? "", maxBytes, options.decodeBudget)
-            : first.data,
-          wire.binary,
-        );
-      if (input === undefined || !first?.isAlone) {
+      if (first?.isAlone !== true) {
         call.abort();
         fallback(request, response, body);
         return;
       }
+      const { data, isCompressed } = first;
+      const plain = isCompressed ? await decodeBody(data, encoding ?? "", maxBytes, options.decodeBudget) : data;
+      const input = codec.decode(plain, wire.binary);
       const answer = invokeUnary(spec, call, input, interceptors);
       const message = timeoutMs === undefined ? await answer : await untilAborted(Promise.resolve(answer), call.signal);
-      const output = encode(message, wire.binary);
+      const output = codec.encode(message, wire.binary);
       if (wire.protocol === "connect") await answerConnect(request, response, call, wire, output);
       else await answerGrpcWeb(request, response, call, wire, output);
     } catch (thrown) {
@@ -169,20 +137,37 @@ function jsonOptionsOf(
   return { ignoreUnknownFields: true, ...(registry === undefined ? {} : { registry }) };
 }
 
-/** What connect-node should look at itself. */
-function isUnusual(headers: Request["headers"], wire: RpcWire): boolean {
-  const encoding = encodingOf(headers, wire);
-  if (encoding !== undefined && encoding !== "gzip" && encoding !== "br") return true;
-  const foreign = headers[wire.protocol === "connect" ? "grpc-encoding" : "content-encoding"];
-  if (foreign !== undefined && foreign !== "identity") return true;
-  const version = headers["connect-protocol-version"];
-  return version !== undefined && version !== "1";
+/** How the message is compressed, or may be where its envelope says so. */
+function encodingOf(
+  headers: Request["headers"],
+  wire: RpcWire,
+  query: URLSearchParams | undefined,
+): string | undefined {
+  const header = headers[wire.protocol === "connect" ? "content-encoding" : "grpc-encoding"];
+  const encoding = query === undefined ? header : (query.get("compression") ?? undefined);
+  return encoding === undefined || encoding === "identity" || encoding === "" ? undefined : String(encoding);
 }
 
-/** How the message is compressed, or may be where its envelope says so. */
-function encodingOf(headers: Request["headers"], wire: RpcWire): string | undefined {
-  const encoding = headers[wire.protocol === "connect" ? "content-encoding" : "grpc-encoding"];
-  return encoding === undefined || encoding === "identity" ? undefined : String(encoding);
+function isKnownEncoding(encoding: string | undefined): boolean {
+  return encoding === undefined || encoding === "gzip" || encoding === "br";
+}
+
+function queryOf({ url = "" }: Request): URLSearchParams {
+  const question = url.indexOf("?");
+  return new URLSearchParams(question === -1 ? "" : url.slice(question + 1));
+}
+
+/** The message in the query of a GET. @throws ConnectError on what is not base64, and on too much. */
+function messageOf(query: URLSearchParams, maxBytes: number): Buffer {
+  const text = query.get("message") ?? "";
+  let message: Buffer;
+  try {
+    message = Buffer.from(query.get("base64") === "1" ? base64Decode(text) : text);
+  } catch (error) {
+    throw new ConnectError("the message is not base64", Code.InvalidArgument, undefined, undefined, error);
+  }
+  if (message.length > maxBytes) throw bodyTooLarge(maxBytes);
+  return message;
 }
 
 const units: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };

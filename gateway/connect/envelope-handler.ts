@@ -1,0 +1,182 @@
+import type { Message } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  createHandlerContext,
+  type HandlerContext,
+  type MethodImplSpec,
+} from "@connectrpc/connect";
+import {
+  compressionNegotiate,
+  contentTypeMatcher,
+  createMethodUrl,
+  type EnvelopedMessage,
+  type ProtocolHandlerFactory,
+  pipe,
+  type Serialization,
+  transformCatchFinally,
+  transformCompressEnvelope,
+  transformDecompressEnvelope,
+  transformInvokeImplementation,
+  transformJoinEnvelopes,
+  transformParseEnvelope,
+  transformPrepend,
+  transformSerializeEnvelope,
+  transformSplitEnvelope,
+  type UniversalHandlerOptions,
+  type UniversalServerRequest,
+  type UniversalServerResponse,
+  untilFirst,
+  uResponseMethodNotAllowed,
+  uResponseOk,
+  uResponseUnsupportedMediaType,
+  validateUniversalHandlerOptions,
+} from "@connectrpc/connect/protocol";
+import { withoutDetails } from "../errors.ts";
+import type { EnvelopeWire } from "./envelope-wires.ts";
+import type { RpcCodec } from "./method-codec.ts";
+
+/**
+ * Serves methods on a wire whose messages are in envelopes, with our codec and connect-node's steps around it: its own
+ * handlers are bound to the library's JSON.
+ */
+export function createEnvelopeFactory(
+  wire: EnvelopeWire,
+  codecOf: (spec: MethodImplSpec) => RpcCodec,
+  given: Partial<UniversalHandlerOptions>,
+): ProtocolHandlerFactory {
+  const options = validateUniversalHandlerOptions(given);
+  const factory = (spec: MethodImplSpec) =>
+    Object.assign((request: UniversalServerRequest) => serve(wire, spec, codecOf(spec), options, request), {
+      protocolNames: [wire.protocol],
+      allowedMethods: ["POST"],
+      supportedContentType: contentTypeMatcher(wire.contentTypes),
+      requestPath: createMethodUrl("/", spec.method),
+      service: spec.method.parent,
+      method: spec.method,
+    });
+  return Object.assign(factory, { protocolName: wire.protocol });
+}
+
+async function serve(
+  wire: EnvelopeWire,
+  spec: MethodImplSpec,
+  codec: RpcCodec,
+  options: UniversalHandlerOptions,
+  request: UniversalServerRequest,
+): Promise<UniversalServerResponse> {
+  const { header } = request;
+  const type = wire.parseContentType(header.get("content-type"));
+  if (type === undefined) return uResponseUnsupportedMediaType;
+  if (request.method !== "POST") return uResponseMethodNotAllowed;
+  const { binary } = type;
+  const timeout = wire.parseTimeout(header.get(wire.timeoutHeader), options.maxTimeoutMs);
+  const context = createHandlerContext({
+    service: spec.method.parent,
+    method: spec.method,
+    protocolName: wire.protocol,
+    requestMethod: request.method,
+    url: request.url,
+    ...(timeout.timeoutMs !== undefined && { timeoutMs: timeout.timeoutMs }),
+    ...(options.shutdownSignal !== undefined && { shutdownSignal: options.shutdownSignal }),
+    requestSignal: request.signal,
+    requestHeader: header,
+    responseHeader: { "content-type": wire.contentTypeOf(binary) },
+    responseTrailer: wire.trailer,
+    ...(request.contextValues !== undefined && { contextValues: request.contextValues }),
+  });
+  const compression = compressionNegotiate(
+    options.acceptCompression,
+    header.get(wire.encodingHeader),
+    header.get(wire.acceptEncodingHeader),
+    wire.acceptEncodingHeader,
+  );
+  if (compression.response !== null) context.responseHeader.set(wire.encodingHeader, compression.response.name);
+
+  const serialization: Serialization<Message> = {
+    parse: (data) => decode(codec, data, binary),
+    serialize: (message) => codec.encode(message, binary) as Buffer<ArrayBuffer>,
+  };
+  const requests = pipe(
+    request.body as AsyncIterable<Uint8Array>,
+    transformPrepend<Uint8Array>(() => {
+      const error = compression.error ?? timeout.error;
+      if (error !== undefined) throw error;
+      return undefined;
+    }),
+    transformSplitEnvelope(options.readMaxBytes),
+    transformDecompressEnvelope(compression.request, options.readMaxBytes),
+    // Clients of Connect may end a stream with an envelope of their own, which says nothing.
+    wire.endFlag === undefined
+      ? transformParseEnvelope(serialization)
+      : transformParseEnvelope(serialization, wire.endFlag),
+  );
+  const responses = await admitted(context, options, () =>
+    transformInvokeImplementation(spec, context, [...options.interceptors])(requests)[Symbol.asyncIterator](),
+  );
+  const messages = pipe(
+    aborting(responses as AsyncIterator<Message>, context),
+    transformSerializeEnvelope(serialization),
+  );
+  const finish = (reason: unknown): ConnectError | undefined => {
+    context.abort(reason);
+    if (reason === undefined || reason instanceof ConnectError) return reason;
+    return new ConnectError("internal error", Code.Internal, undefined, undefined, reason);
+  };
+  const { end, endFlag } = wire;
+  const close = transformCatchFinally<EnvelopedMessage>((reason) => {
+    const data = end(context.responseTrailer, finish(reason));
+    return data === undefined ? undefined : { flags: endFlag ?? 0, data };
+  });
+  const compress = transformCompressEnvelope(compression.response, options.compressMinBytes);
+  const body = pipe(messages, close, compress, transformJoinEnvelopes(), { propagateDownStreamError: true });
+  return {
+    ...uResponseOk,
+    // Headers can be set until the first message.
+    body: await untilFirst(body),
+    header: context.responseHeader,
+    ...(endFlag === undefined && { trailer: context.responseTrailer }),
+  };
+}
+
+function decode(codec: RpcCodec, data: Uint8Array, binary: boolean): Message {
+  try {
+    return codec.decode(data, binary);
+  } catch (error) {
+    throw withoutDetails(ConnectError.from(error));
+  }
+}
+
+/** Asks whether the call may be served, before anything of its body is read. */
+async function admitted<T>(
+  context: HandlerContext,
+  { requestGate }: UniversalHandlerOptions,
+  invoke: () => AsyncIterator<T>,
+): Promise<AsyncIterator<T>> {
+  try {
+    await requestGate?.(context);
+  } catch (reason) {
+    return { next: () => Promise.reject(reason) };
+  }
+  return invoke();
+}
+
+/** The messages of an implementation, whose signal aborts as soon as they are no longer wanted. */
+function aborting<T>(
+  messages: AsyncIterator<T>,
+  context: HandlerContext & { abort(reason?: unknown): void },
+): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: () => messages.next(),
+      throw(error) {
+        context.abort(error);
+        return messages.throw?.(error) ?? Promise.reject(error);
+      },
+      return(value) {
+        context.abort();
+        return messages.return?.(value) ?? Promise.resolve({ done: true, value });
+      },
+    }),
+  };
+}
