@@ -1,6 +1,7 @@
 import { createContextValues, type Interceptor, type Transport } from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
 import { ChannelCredentials, Client } from "@grpc/grpc-js";
+import { cancelAbruptly } from "../../../gateway/http/abrupt-cancel.ts";
 import { callStream, callUnary } from "./client-calls.ts";
 
 export interface GrpcTransportOptions {
@@ -21,10 +22,11 @@ export interface GrpcTransport extends AsyncDisposable {
 
 /**
  * Connect's Transport over grpc-js: deadlines become `grpc-timeout`, an aborted signal cancels the call at the server,
- * and every failure is a ConnectError with the details that the server sent. A failure of the connection itself is
- * UNAVAILABLE without a word about addresses: that stands in `cause`.
+ * in mid-stream too, and every failure is a ConnectError with the details that the server sent. A failure of the
+ * connection itself is UNAVAILABLE without a word about addresses: that stands in `cause`.
  */
 export function createGrpcTransport(options: GrpcTransportOptions): GrpcTransport {
+  cancelAbruptly();
   const client = new Client(options.address, options.credentials ?? ChannelCredentials.createInsecure(), {
     "grpc.keepalive_time_ms": 30_000,
     "grpc.keepalive_timeout_ms": 10_000,
