@@ -2,6 +2,7 @@ import { createServiceImplSpec, type ServiceImpl, type ServiceImplSpec } from "@
 import { InventoryService } from "../../gen/docket/inventory/v1/inventory_service_pb.js";
 import type { InventoryContext } from "./context.ts";
 import { adjustStock } from "./rpc/adjust-stock.ts";
+import { anonymizeReservations } from "./rpc/anonymize-reservations.ts";
 import { batchGetItems } from "./rpc/batch-get-items.ts";
 import { batchUpsertItems } from "./rpc/batch-upsert-items.ts";
 import { commitReservation } from "./rpc/commit-reservation.ts";
@@ -33,5 +34,6 @@ export const routes = (ctx: InventoryContext): ServiceImplSpec[] => [
     resizeReservation: resizeReservation(ctx),
     getReservation: getReservation(ctx),
     listReservations: listReservations(ctx),
+    anonymizeReservations: anonymizeReservations(ctx),
   } satisfies ServiceImpl<typeof InventoryService>),
 ];

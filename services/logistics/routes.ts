@@ -1,6 +1,7 @@
 import { createServiceImplSpec, type ServiceImpl, type ServiceImplSpec } from "@connectrpc/connect";
 import { LogisticsService } from "../../gen/docket/logistics/v1/logistics_service_pb.js";
 import type { LogisticsContext } from "./context.ts";
+import { anonymizeShipments } from "./rpc/anonymize-shipments.ts";
 import { cancelOrderShipments } from "./rpc/cancel-order-shipments.ts";
 import { cancelShipment } from "./rpc/cancel-shipment.ts";
 import { closeShipment } from "./rpc/close-shipment.ts";
@@ -21,6 +22,7 @@ export const routes = (ctx: LogisticsContext): ServiceImplSpec[] => [
     cancelOrderShipments: cancelOrderShipments(ctx),
     closeShipment: closeShipment(ctx),
     fenceOrderShipments: fenceOrderShipments(ctx),
+    anonymizeShipments: anonymizeShipments(ctx),
     syncShipment: syncShipment(ctx),
     receiveCarrierCallback: receiveCarrierCallback(ctx),
   } satisfies ServiceImpl<typeof LogisticsService>),

@@ -3,6 +3,7 @@ import type { Sagas } from "../runtime/saga/saga-client.ts";
 import type { OrderDatabase } from "./db/schema.ts";
 import type { FeedTail } from "./feed-tail.ts";
 import type { OrderParts } from "./parts.ts";
+import type { AnonymizeOrderState } from "./saga/anonymize-order.ts";
 import type { GiveLinesBackState } from "./saga/give-lines-back.ts";
 import type { LatePaymentState } from "./saga/late-payment.ts";
 import type { PlaceOrderState } from "./saga/place-order.ts";
@@ -16,6 +17,7 @@ export interface OrderContext extends OrderParts {
 
 /** The sagas of an order. */
 export interface OrderSagas {
+  readonly anonymizeOrder: SagaDefinition<AnonymizeOrderState, OrderDatabase>;
   readonly placeOrder: SagaDefinition<PlaceOrderState, OrderDatabase>;
   readonly latePayment: SagaDefinition<LatePaymentState, OrderDatabase>;
   readonly giveLinesBack: SagaDefinition<GiveLinesBackState, OrderDatabase>;

@@ -93,6 +93,17 @@ export function shipmentExists(order: { readonly id: string }, shipment: string)
   );
 }
 
+/** The order's personal data was erased, and is not to come back. */
+export function orderAnonymized(order: { readonly id: string }): ConnectError {
+  const description = "its personal data was erased with AnonymizeCustomer; it can no longer be changed";
+  return failedPrecondition(
+    "ORDER_ANONYMIZED",
+    `${orderName(order)}: ${description}`,
+    [{ type: "ORDER_ANONYMIZED", subject: orderName(order), description }],
+    { order: orderName(order) },
+  );
+}
+
 /** More units were to be cancelled than are neither shipped nor cancelled. */
 export function tooManyUnits(order: { readonly id: string }, excesses: readonly Excess[]): ConnectError {
   const violations = excesses.map(({ lineId, wanted, left }) => ({

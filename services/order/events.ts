@@ -1,5 +1,6 @@
 import { clearField, create } from "@bufbuild/protobuf";
 import {
+  OrderAnonymizedSchema,
   OrderAwaitingPaymentSchema,
   OrderCancelledSchema,
   OrderCancellingSchema,
@@ -35,6 +36,7 @@ const schemas = {
   CANCELLED: OrderCancelledSchema,
   EXPIRED: OrderExpiredSchema,
   NEEDS_ATTENTION: OrderNeedsAttentionSchema,
+  ANONYMIZED: OrderAnonymizedSchema,
 } as const satisfies Record<OrderFact, unknown>;
 
 /** The types of all events that the order service publishes. */

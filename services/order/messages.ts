@@ -53,6 +53,7 @@ export function toOrderMessage(order: Order): OrderMessage {
     updateTime: timestampFromMs(order.updatedAt),
     etag: etagOf(order.version),
     cancelledTotal: money(order.cancelledTotal),
+    ...(order.anonymizedAt !== undefined && { anonymizeTime: timestampFromMs(order.anonymizedAt) }),
   });
 }
 

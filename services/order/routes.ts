@@ -1,8 +1,10 @@
 import { createServiceImplSpec, type ServiceImpl, type ServiceImplSpec } from "@connectrpc/connect";
 import { SagaService } from "../../gen/docket/operations/v1/saga_service_pb.js";
+import { CustomerService } from "../../gen/docket/order/v1/customer_service_pb.js";
 import { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
 import type { OrderContext } from "./context.ts";
 import { announceShipment } from "./rpc/announce-shipment.ts";
+import { anonymizeCustomer } from "./rpc/anonymize-customer.ts";
 import { batchCreateOrders } from "./rpc/batch-create-orders.ts";
 import { batchGetOrders } from "./rpc/batch-get-orders.ts";
 import { cancelOrder } from "./rpc/cancel-order.ts";
@@ -47,6 +49,10 @@ export const routes = (ctx: OrderContext): ServiceImplSpec[] => [
     exportOrders: exportOrders(ctx),
     getOrderStatistics: getOrderStatistics(ctx),
   } satisfies ServiceImpl<typeof OrderService>),
+
+  createServiceImplSpec<typeof CustomerService>(CustomerService, {
+    anonymizeCustomer: anonymizeCustomer(ctx),
+  } satisfies ServiceImpl<typeof CustomerService>),
 
   createServiceImplSpec<typeof SagaService>(SagaService, {
     listSagas: listSagas(ctx),

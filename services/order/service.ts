@@ -15,6 +15,7 @@ import { orderName } from "./domain/order.ts";
 import { createFeedTail } from "./feed-tail.ts";
 import type { OrderClients, OrderParts } from "./parts.ts";
 import { routes } from "./routes.ts";
+import { anonymizeOrder } from "./saga/anonymize-order.ts";
 import { giveLinesBack } from "./saga/give-lines-back.ts";
 import { latePayment, latePaymentState } from "./saga/late-payment.ts";
 import { placeOrder } from "./saga/place-order.ts";
@@ -55,6 +56,7 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
     placeOrder: placeOrder(parts),
     latePayment: latePayment(parts),
     giveLinesBack: giveLinesBack(parts),
+    anonymizeOrder: anonymizeOrder(parts),
   };
   const runner = createSagaRunner({
     db,

@@ -3,6 +3,7 @@ import { PaymentService } from "../../gen/docket/payment/v1/payment_service_pb.j
 import { SandboxPaymentService } from "../../gen/docket/payment/v1/sandbox_payment_service_pb.js";
 import type { PaymentContext } from "./context.ts";
 import type { SandboxProvider } from "./providers/sandbox/sandbox-provider.ts";
+import { anonymizePayments } from "./rpc/anonymize-payments.ts";
 import { capturePayment } from "./rpc/capture-payment.ts";
 import { completeSandboxPayment } from "./rpc/complete-sandbox-payment.ts";
 import { getPayment } from "./rpc/get-payment.ts";
@@ -24,6 +25,7 @@ export const routes = (ctx: PaymentContext, sandbox: SandboxProvider): ServiceIm
     listPayments: listPayments(ctx),
     openPayment: openPayment(ctx),
     settlePayment: settlePayment(ctx),
+    anonymizePayments: anonymizePayments(ctx),
     capturePayment: capturePayment(ctx),
     voidPayment: voidPayment(ctx),
     refundPayment: refundPayment(ctx),

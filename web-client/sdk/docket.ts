@@ -7,6 +7,7 @@ import type { ListShipmentsRequestSchema } from "../../gen/docket/logistics/v1/l
 import { LogisticsService } from "../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
 import { SagaService } from "../../gen/docket/operations/v1/saga_service_pb.js";
+import { CustomerService } from "../../gen/docket/order/v1/customer_service_pb.js";
 import type { Order, OrderSchema } from "../../gen/docket/order/v1/order_pb.js";
 import {
   type ListOrderEventsRequestSchema,
@@ -72,6 +73,7 @@ export function createDocket(options: DocketOptions = {}) {
     shipments,
     apiKeys: createTypedClient(ApiKeyService, transport),
     sagas: createTypedClient(SagaService, transport),
+    customers: createTypedClient(CustomerService, transport),
 
     /**
      * Creates an order and waits until it rests: it is confirmed, or awaits payment; with a `paymentToken` the latter only

@@ -8,6 +8,7 @@ import { DeadLetterService } from "../../../gen/docket/operations/v1/dead_letter
 import { SagaService } from "../../../gen/docket/operations/v1/saga_service_pb.js";
 import { WebhookService } from "../../../gen/docket/operations/v1/webhook_service_pb.js";
 import { access } from "../../../gen/docket/options/v1/options_pb.js";
+import { CustomerService } from "../../../gen/docket/order/v1/customer_service_pb.js";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
 import { scopesBeyond, unknownScopes } from "./scopes.ts";
@@ -20,6 +21,7 @@ const services = [
   DeadLetterService,
   SagaService,
   WebhookService,
+  CustomerService,
   OrderService,
   PaymentService,
 ];

@@ -4,6 +4,7 @@ import { adminScope, platformAdminScope } from "../../runtime/auth/scopes.ts";
 export const scopes = [
   adminScope,
   "audit.read",
+  "customers.anonymize",
   "items.read",
   "items.write",
   "operations.read",

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import {
   bigint,
   currency,
@@ -187,6 +188,22 @@ const cancelledLines: Migration = {
   },
 };
 
+const anonymizedAt: Migration = {
+  up: ({ schema }) => ensure(schema.alterTable("orders").addColumn("anonymized_at", epochMs)),
+};
+
+const customerEmail: Migration = {
+  async up({ schema }, dialect) {
+    const email = sql<string>`lower(${sql.raw(
+      dialect === "sqlite" ? "json_extract(customer, '$.email')" : "json_unquote(json_extract(customer, '$.email'))",
+    )})`;
+    await ensure(
+      schema.alterTable("orders").addColumn("customer_email", text(254), (it) => it.generatedAlwaysAs(email)),
+    );
+    await ensure(schema.createIndex("orders_by_email").on("orders").columns(["tenant_id", "customer_email", "id"]));
+  },
+};
+
 function index(name: string, table: string, columns: readonly string[]): Migration {
   return {
     up: ({ schema }) =>
@@ -213,6 +230,8 @@ const orderMigrations: Readonly<Record<string, Migration>> = {
   "order-010-order-feed": orderFeed,
   "order-011r-shipment-announcements": shipmentAnnouncements,
   "order-012r-cancelled-lines": cancelledLines,
+  "order-013p-anonymized-at": anonymizedAt,
+  "order-014p-customer-email": customerEmail,
 };
 
 /** All migrations of the order service's database. */

@@ -1,3 +1,4 @@
+import type { ColumnType } from "kysely";
 import type { Integer64 } from "../../runtime/db/columns.ts";
 import type { IdempotencyTables } from "../../runtime/idempotency/idempotent.ts";
 import type { InboxTables } from "../../runtime/inbox/tables.ts";
@@ -48,6 +49,10 @@ export interface OrdersTable {
   /** What was taken off `total` by cancelling lines. */
   cancelled_total: Integer64;
   reservation_attempt: number;
+  /** When the order's personal data was erased; null for orders that have theirs. */
+  anonymized_at: number | null;
+  /** The e-mail address in `customer`, in lower case: the database derives it. */
+  customer_email: ColumnType<string | null, never, never>;
   created_at: number;
   updated_at: number;
   version: number;

@@ -18,7 +18,8 @@ export type OrderFact =
   | "CANCELLING"
   | "CANCELLED"
   | "EXPIRED"
-  | "NEEDS_ATTENTION";
+  | "NEEDS_ATTENTION"
+  | "ANONYMIZED";
 
 /** One step of an order from version to version: one timeline entry and one published event. */
 export interface Change {
@@ -85,6 +86,20 @@ export function note(order: Order, happening: Happening, moment: Moment): Change
 /** Units of the order are cancelled; its state stays. */
 export function linesCancelled(order: Order, happening: Happening, moment: Moment): Change {
   return change(order, order, "LINES_CANCELLED", happening, moment);
+}
+
+/** The order's own personal data is replaced; its state stays. */
+export function anonymized(
+  order: Order,
+  erased: Pick<Order, "customer" | "shippingAddress" | "labels" | "note">,
+  moment: Moment,
+): Change {
+  const happening = {
+    type: "OrderAnonymized",
+    message: "The personal data of the order was erased.",
+    patch: { ...erased, anonymizedAt: moment.at },
+  };
+  return change(order, order, "ANONYMIZED", happening, moment);
 }
 
 /** A change that moves the state where the state allows it, and is only noted where it does not. */

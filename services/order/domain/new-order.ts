@@ -58,6 +58,7 @@ export function newOrder(wanted: NewOrder): Change {
     cancelledTotal: 0n,
     shipmentAnnouncements: 0,
     reservationAttempt: 1,
+    anonymizedAt: undefined,
     createdAt: at,
     updatedAt: at,
     version: 1,

@@ -99,6 +99,8 @@ export interface OrderProgress extends Standing, Funds {
   readonly shipmentAnnouncements: number;
   /** How many reservations were tried; the last one's number. */
   readonly reservationAttempt: number;
+  /** When its personal data was erased; undefined for orders that have theirs. */
+  readonly anonymizedAt: number | undefined;
   readonly updatedAt: number;
   /** 1 when it is created, then one more with each change. Also the sequence of the timeline's last entry. */
   readonly version: number;

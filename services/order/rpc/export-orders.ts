@@ -7,12 +7,13 @@ import type { PageKey } from "../../runtime/api/page-token.ts";
 import { auditTrail } from "../../runtime/audit/audit.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { compileFilter } from "../../runtime/db/filter-sql.ts";
+import { redactFilter } from "../../runtime/filter-redaction.ts";
 import { readsFor } from "../../runtime/reads-for.ts";
 import type { OrderContext } from "../context.ts";
 import type { Order } from "../domain/order.ts";
 import { toOrderMessage } from "../messages.ts";
 import { listOrders, orderSort } from "../store/list-orders.ts";
-import { orderFilterFields } from "../store/order-filter.ts";
+import { customerFields, orderFilterFields } from "../store/order-filter.ts";
 import { exportedColumns, toCsv, toCsvRows } from "./bulk/csv-columns.ts";
 import { createExportSlots } from "./bulk/export-slots.ts";
 
@@ -53,6 +54,7 @@ export function exportOrders({ db, clock, outbox }: OrderContext): ServiceImpl<t
     const { tenant } = principal;
     const format = request.format === ExportFormat.NDJSON ? ndjson : csv;
     const where = compileFilter(request.filter, fields, db.dialect);
+    const auditedFilter = redactFilter(request.filter, customerFields);
     const createdUntil = clock.now().getTime();
     const reads = readsFor(db, context);
     const body = (text: string) =>
@@ -61,7 +63,7 @@ export function exportOrders({ db, clock, outbox }: OrderContext): ServiceImpl<t
     await db.transaction((trx) =>
       outbox.publish(
         trx,
-        auditTrail(context, { resource: "orders", aggregate: "orders/-", details: { filter: request.filter } }),
+        auditTrail(context, { resource: "orders", aggregate: "orders/-", details: { filter: auditedFilter } }),
       ),
     );
     const release = slots.take(principal, context.signal);

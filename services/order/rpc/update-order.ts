@@ -20,7 +20,7 @@ import { type Change, note } from "../domain/changes.ts";
 import type { Order } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { regionViolations } from "../domain/region.ts";
-import { orderInvalid, orderNotFound, shipmentExists, wrongState } from "../errors.ts";
+import { orderAnonymized, orderInvalid, orderNotFound, shipmentExists, wrongState } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
 import { isOver } from "../shipment-units.ts";
 import { changeOrder } from "../store/orders.ts";
@@ -82,6 +82,9 @@ export function updateOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
         const { paths, updated, changes } = wantedOf(before, wanted, request.updateMask);
         if (!changes) {
           return [];
+        }
+        if (before.anonymizedAt !== undefined) {
+          throw orderAnonymized(before);
         }
         if (dependsOnShipments(paths)) {
           checkChangeable(before, fenced);

@@ -138,9 +138,12 @@ function skipping(step: Step): Step {
   };
 }
 
-/** Orders that somebody gave up on purpose do not come back. */
+/** Orders that somebody gave up on purpose do not come back, nor do those whose address was erased. */
 function canGoOn(order: Order): boolean {
-  const { cancelReason } = order;
+  const { cancelReason, anonymizedAt } = order;
+  if (anonymizedAt !== undefined) {
+    return false;
+  }
   const state = effectiveState(order);
   return (
     state === "EXPIRED" ||

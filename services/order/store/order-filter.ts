@@ -7,6 +7,9 @@ import { paymentStates } from "../domain/payment-state.ts";
 
 const named = (values: readonly string[]) => Object.fromEntries(values.map((value) => [value, value]));
 
+/** Of the fields below, those whose values may tell of a customer. */
+export const customerFields = ["customer", "labels"];
+
 /** What orders can be filtered by, over a query of the table `orders`. */
 export function orderFilterFields(dialect: DialectName): Readonly<Record<string, SqlFilterField>> {
   return {

@@ -44,6 +44,7 @@ export function toProgressColumns(order: Order): Omit<Insertable<OrdersTable>, "
     cancelled_total: order.cancelledTotal,
     shipment_announcements: order.shipmentAnnouncements,
     reservation_attempt: order.reservationAttempt,
+    anonymized_at: order.anonymizedAt ?? null,
     updated_at: order.updatedAt,
     version: order.version,
   };
@@ -142,6 +143,7 @@ export function fromOrderRow(row: OrderRow, lines: readonly OrderLineRow[]): Ord
     cancelledTotal: BigInt(row.cancelled_total),
     shipmentAnnouncements: row.shipment_announcements,
     reservationAttempt: row.reservation_attempt,
+    anonymizedAt: row.anonymized_at ?? undefined,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     version: row.version,

@@ -98,6 +98,7 @@ export function fakeInventory() {
     create(ReservationSchema, { name, state: Reservation_State[hold.state] });
 
   const impl: Partial<ServiceImpl<typeof InventoryService>> = {
+    anonymizeReservations: () => ({}),
     batchGetItems({ skus }) {
       if (control.catalogAway) {
         throw unavailable("AWAY", "the inventory is away");
@@ -239,6 +240,7 @@ export function fakePayment(bus: EventBus) {
   };
 
   const impl: Partial<ServiceImpl<typeof PaymentService>> = {
+    anonymizePayments: () => ({}),
     async openPayment({ name, amount, paymentToken, captureAutomatically }, context) {
       beReachable(control);
       calls.push(`open ${name}`);
@@ -383,6 +385,7 @@ export function fakeLogistics(bus: EventBus) {
       .reduce((left, { quantity }) => left - quantity, 2);
 
   const impl: Partial<ServiceImpl<typeof LogisticsService>> = {
+    anonymizeShipments: () => ({}),
     async createShipment({ parent, shipmentId, requestId }) {
       beReachable(control);
       calls.push(`ship ${parent}`);

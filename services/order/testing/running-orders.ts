@@ -6,6 +6,7 @@ import { InventoryService } from "../../../gen/docket/inventory/v1/inventory_ser
 import { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { Saga_State } from "../../../gen/docket/operations/v1/operations_pb.js";
 import { SagaService } from "../../../gen/docket/operations/v1/saga_service_pb.js";
+import { CustomerService } from "../../../gen/docket/order/v1/customer_service_pb.js";
 import { type Order, Order_State, OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
@@ -115,6 +116,7 @@ export async function startOrders(
     asLogistics: createServiceClient(OrderService, transport, { subject: "logistics" }).for(tenant),
     stranger: client(OrderService, transport, { scopes: ["orders.write"], tenant: "t2" }),
     sagas,
+    customers: client(CustomerService, transport, { scopes: ["customers.anonymize"] }),
     /** The order's newest saga. */
     sagaOf,
     /** Waits until the order's newest saga has succeeded. */

@@ -55,6 +55,22 @@ export async function lockPaymentByReference(
   return row && toPayment(row);
 }
 
+/** The uids of an order's payments, the oldest first. */
+export async function paymentUidsOfOrder(
+  kysely: Kysely<PaymentDatabase>,
+  tenant: string,
+  orderId: string,
+): Promise<string[]> {
+  const rows = await kysely
+    .selectFrom("payments")
+    .select("id")
+    .where("tenant_id", "=", tenant)
+    .where("order_id", "=", orderId)
+    .orderBy("id")
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
 /** Writes a new payment, to be paid within `ttlMs` from now by the database's clock. False when there is one of this name. */
 export async function insertPayment(trx: Trx, dialect: DialectName, payment: Payment, ttlMs: number): Promise<boolean> {
   const expiresAt = sql<number>`${nowMs(dialect)} + ${ttlMs}`;

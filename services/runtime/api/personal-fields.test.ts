@@ -1,8 +1,9 @@
 import { create, toJson } from "@bufbuild/protobuf";
+import { createValidator } from "@bufbuild/protovalidate";
 import { expect, test } from "@jest/globals";
 import { OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
 import { BatchCreateOrdersRequestSchema } from "../../../gen/docket/order/v1/order_service_pb.js";
-import { clearPersonal } from "./personal-fields.ts";
+import { clearPersonal, ERASED, eraseCustomer } from "./personal-fields.ts";
 
 const order = () =>
   create(OrderSchema, {
@@ -27,4 +28,26 @@ test("personal fields are found in lists and at every depth", () => {
   const request = create(BatchCreateOrdersRequestSchema, { requests: [{ order: order() }, { order: order() }] });
   clearPersonal(BatchCreateOrdersRequestSchema, request);
   expect(JSON.stringify(toJson(BatchCreateOrdersRequestSchema, request))).not.toMatch(/Ada|Main|Berlin/);
+});
+
+test("what is erased with a customer leaves a message that is still valid", () => {
+  const message = { ...order(), currencyCode: "EUR", note: "for Ada", labels: { who: "ada" } };
+  eraseCustomer(OrderSchema, message);
+  expect(toJson(OrderSchema, message)).toEqual({
+    name: "orders/1",
+    customer: { id: ERASED },
+    shippingAddress: { recipient: ERASED, addressLines: [ERASED], locality: ERASED, regionCode: "DE" },
+    lineItems: [{ sku: "TEA", quantity: 1 }],
+    currencyCode: "EUR",
+  });
+  expect(createValidator().validate(OrderSchema, message).kind).toBe("valid");
+  const once = toJson(OrderSchema, message);
+  eraseCustomer(OrderSchema, message);
+  expect(toJson(OrderSchema, message)).toEqual(once);
+});
+
+test("erasing a customer leaves fields that are not set alone", () => {
+  const message = create(OrderSchema, { name: "orders/1" });
+  eraseCustomer(OrderSchema, message);
+  expect(toJson(OrderSchema, message)).toEqual({ name: "orders/1" });
 });

@@ -1,24 +1,61 @@
-import { clearField, type DescField, type DescMessage, getOption, type Message } from "@bufbuild/protobuf";
+import { clearField, type DescField, type DescMessage, getOption, type Message, ScalarType } from "@bufbuild/protobuf";
 import { isReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
-import { personal } from "../../../gen/docket/options/v1/options_pb.js";
+import { erased_with_customer, personal } from "../../../gen/docket/options/v1/options_pb.js";
+import { FieldBehavior, field_behavior } from "../../../gen/google/api/field_behavior_pb.js";
+
+/** The text of an erased field that must not be empty. */
+export const ERASED = "[erased]";
 
 /** Whether the contract marks the field as holding data about a person. */
 export function isPersonal(field: DescField): boolean {
   return getOption(field, personal);
 }
 
+/** Whether the field is erased with its customer's data: every personal field is, and some that events may carry. */
+export function isErasedWithCustomer(field: DescField): boolean {
+  return isPersonal(field) || getOption(field, erased_with_customer);
+}
+
 /** Clears the fields of a message that are marked as personal, at every depth, in place. */
 export function clearPersonal(schema: DescMessage, message: Message): void {
-  const { own, nested } = planOf(schema);
-  for (const field of own) {
-    clearField(message, field);
-  }
+  change(schema, message, personalPlans, (field) => clearField(message, field));
+}
+
+/**
+ * Erases what a message tells of a customer, at every depth, in place. Required texts become {@link ERASED}, everything else
+ * is cleared; fields that are not set stay so. The result satisfies the rules of the contract where the message did.
+ * Idempotent.
+ */
+export function eraseCustomer(schema: DescMessage, message: Message): void {
   const reflected = reflect(schema, message);
-  for (const field of nested) {
+  change(schema, message, erasedPlans, (field) => {
+    if (!reflected.isSet(field)) {
+      return;
+    }
+    if (!getOption(field, field_behavior).includes(FieldBehavior.REQUIRED)) {
+      clearField(message, field);
+    } else if (field.fieldKind === "scalar" && field.scalar === ScalarType.STRING) {
+      reflected.set(field, ERASED);
+    } else if (field.fieldKind === "list" && field.listKind === "scalar" && field.scalar === ScalarType.STRING) {
+      clearField(message, field);
+      reflected.get(field).add(ERASED);
+    } else {
+      clearField(message, field);
+    }
+  });
+}
+
+/** Applies `own` to the fields of the plan and descends into the messages that hold such fields. */
+function change(schema: DescMessage, message: Message, plans: Plans, own: (field: DescField) => void): void {
+  const plan = plans.of(schema);
+  plan.own.forEach(own);
+  const reflected = reflect(schema, message);
+  const descend = plans === personalPlans ? clearPersonal : eraseCustomer;
+  for (const field of plan.nested) {
     if (reflected.isSet(field)) {
       for (const part of partsOf(field, reflected.get(field))) {
         if (isReflectMessage(part)) {
-          clearPersonal(part.desc, part.message);
+          descend(part.desc, part.message);
         }
       }
     }
@@ -37,32 +74,42 @@ function partsOf(field: DescField, value: unknown): Iterable<unknown> {
 }
 
 interface Plan {
-  /** Fields that are personal themselves. */
+  /** Fields that are to be changed themselves. */
   readonly own: readonly DescField[];
-  /** Fields with messages that hold personal fields. */
+  /** Fields with messages that hold such fields. */
   readonly nested: readonly DescField[];
 }
 
-const plans = new WeakMap<DescMessage, Plan>();
-
-function planOf(schema: DescMessage): Plan {
-  let plan = plans.get(schema);
-  if (plan === undefined) {
-    plan = {
-      own: schema.fields.filter(isPersonal),
-      nested: schema.fields.filter((field) => !isPersonal(field) && field.message && holdsPersonal(field.message)),
-    };
-    plans.set(schema, plan);
-  }
-  return plan;
+interface Plans {
+  of(schema: DescMessage): Plan;
 }
 
-function holdsPersonal(schema: DescMessage, seen = new Set<DescMessage>()): boolean {
-  if (seen.has(schema)) {
-    return false;
-  }
-  seen.add(schema);
-  return schema.fields.some(
-    (field) => isPersonal(field) || (field.message !== undefined && holdsPersonal(field.message, seen)),
-  );
+const personalPlans = createPlans(isPersonal);
+const erasedPlans = createPlans(isErasedWithCustomer);
+
+/** Plans for the fields that `concerns` selects, made once per message. */
+function createPlans(concerns: (field: DescField) => boolean): Plans {
+  const plans = new WeakMap<DescMessage, Plan>();
+  const holds = (schema: DescMessage, seen = new Set<DescMessage>()): boolean => {
+    if (seen.has(schema)) {
+      return false;
+    }
+    seen.add(schema);
+    return schema.fields.some(
+      (field) => concerns(field) || (field.message !== undefined && holds(field.message, seen)),
+    );
+  };
+  return {
+    of(schema) {
+      let plan = plans.get(schema);
+      if (plan === undefined) {
+        plan = {
+          own: schema.fields.filter(concerns),
+          nested: schema.fields.filter((field) => !concerns(field) && field.message && holds(field.message)),
+        };
+        plans.set(schema, plan);
+      }
+      return plan;
+    },
+  };
 }

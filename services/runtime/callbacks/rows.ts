@@ -155,6 +155,24 @@ export async function pruneCallbacks(
   return old.length;
 }
 
+/** Erases headers, bodies and texts of settled callbacks about a resource. What they were and when they came stays. */
+export async function eraseCallbacks(
+  trx: Trx,
+  about: { readonly tenant: string; readonly subject: string; readonly source: string; readonly reference: string },
+): Promise<void> {
+  await trx
+    .updateTable("inbound_callbacks")
+    .set({ headers: "{}", body: new Uint8Array(), failure_message: "" })
+    .where("state", "!=", "RECEIVED")
+    .where((row) =>
+      row.or([
+        row.and([row("tenant_id", "=", about.tenant), row("subject", "=", about.subject)]),
+        row.and([row("source", "=", about.source), row("reference", "=", about.reference), row("subject", "=", "")]),
+      ]),
+    )
+    .execute();
+}
+
 export function toCallback(row: Selectable<InboundCallbacksTable>): StoredCallback {
   return {
     id: row.id,

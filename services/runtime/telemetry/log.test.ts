@@ -1,4 +1,6 @@
 import { expect, test } from "@jest/globals";
+import { AddressSchema, CustomerSchema, OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
+import { isPersonal } from "../api/personal-fields.ts";
 import { invalidArgument } from "../errors.ts";
 import { createLogger } from "./log.ts";
 
@@ -29,6 +31,14 @@ test("secrets and personal data are blotted out, at the top and one object down"
   log.info({ ...secrets, header: secrets, sku: "1" });
   const blotted = Object.fromEntries(Object.keys(secrets).map((name) => [name, "[redacted]"]));
   expect(lines).toMatchObject([{ ...blotted, header: blotted, sku: "1" }]);
+});
+
+test("every field of an order that the contract marks as personal is blotted out", () => {
+  const { log, lines } = logging();
+  const fields = [OrderSchema, CustomerSchema, AddressSchema].flatMap(({ fields }) => fields).filter(isPersonal);
+  expect(fields.length).toBeGreaterThan(8);
+  log.info(Object.fromEntries(fields.map(({ localName }) => [localName, "Ada"])));
+  expect(JSON.stringify(lines)).not.toContain("Ada");
 });
 
 test("an error is written with its reason and plain properties, and without the graphs that hang on it", () => {

@@ -35,8 +35,11 @@ const secretFields: ReadonlySet<string> = new Set([
   "displayName",
   "recipient",
   "addressLines",
+  "locality",
+  "administrativeArea",
   "postalCode",
   "customer",
+  "note",
   "shippingAddress",
 ]);
 

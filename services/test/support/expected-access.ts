@@ -4,6 +4,7 @@
  */
 export const expectedAccess: Readonly<Record<string, string>> = {
   "docket.inventory.v1.InventoryService/AdjustStock": "items.write",
+  "docket.inventory.v1.InventoryService/AnonymizeReservations": "internal",
   "docket.inventory.v1.InventoryService/BatchGetItems": "items.read | items.write",
   "docket.inventory.v1.InventoryService/BatchUpsertItems": "items.write",
   "docket.inventory.v1.InventoryService/CommitReservation": "internal",
@@ -17,6 +18,7 @@ export const expectedAccess: Readonly<Record<string, string>> = {
   "docket.inventory.v1.InventoryService/ReserveStock": "internal",
   "docket.inventory.v1.InventoryService/ResizeReservation": "internal",
   "docket.inventory.v1.InventoryService/UpdateItem": "items.write",
+  "docket.logistics.v1.LogisticsService/AnonymizeShipments": "internal",
   "docket.logistics.v1.LogisticsService/CancelOrderShipments": "internal",
   "docket.logistics.v1.LogisticsService/CancelShipment": "shipments.write",
   "docket.logistics.v1.LogisticsService/CloseShipment": "shipments.write",
@@ -47,6 +49,7 @@ export const expectedAccess: Readonly<Record<string, string>> = {
   "docket.operations.v1.WebhookService/ListWebhookEndpoints": "operations.read | operations.write",
   "docket.operations.v1.WebhookService/RedeliverEvents": "operations.write",
   "docket.operations.v1.WebhookService/UpdateWebhookEndpoint": "operations.write",
+  "docket.order.v1.CustomerService/AnonymizeCustomer": "customers.anonymize",
   "docket.order.v1.OrderService/AnnounceShipment": "internal",
   "docket.order.v1.OrderService/BatchCreateOrders": "orders.write",
   "docket.order.v1.OrderService/BatchGetOrders": "orders.read | orders.write",
@@ -64,6 +67,7 @@ export const expectedAccess: Readonly<Record<string, string>> = {
   "docket.order.v1.OrderService/ReleaseOrder": "orders.write",
   "docket.order.v1.OrderService/UpdateOrder": "orders.write",
   "docket.order.v1.OrderService/WatchOrders": "orders.read | orders.write",
+  "docket.payment.v1.PaymentService/AnonymizePayments": "internal",
   "docket.payment.v1.PaymentService/CapturePayment": "payments.write",
   "docket.payment.v1.PaymentService/GetPayment": "payments.read | payments.write",
   "docket.payment.v1.PaymentService/GetPaymentCallback": "payments.read",

@@ -10,6 +10,8 @@ export interface Program extends AsyncDisposable {
   readonly child: ChildProcess;
   /** What it has written on standard error so far. */
   readonly said: () => string;
+  /** What it has logged so far. */
+  readonly logged: () => string;
   readonly httpUrl: string;
   readonly grpcAddress: string;
   readonly opsUrl: string;
@@ -35,7 +37,7 @@ export async function runToEnd(environment: Record<string, string>): Promise<{ c
 
 /** Starts the program and resolves when it says that it is ready. */
 export async function startProgram(environment: Record<string, string>): Promise<Program> {
-  const { child, said } = launch(environment);
+  const { child, said, logged } = launch(environment);
   const exited = once(child, "exit");
   while (!said().includes("Docket is ready.")) {
     if (child.exitCode !== null) {
@@ -54,6 +56,7 @@ export async function startProgram(environment: Record<string, string>): Promise
   return {
     child,
     said,
+    logged,
     httpUrl,
     grpcAddress: shown(/gRPC {2,}(\S+)/),
     opsUrl: shown(/probes and metrics\s+(\S+)\/ready/),
@@ -67,17 +70,21 @@ export async function startProgram(environment: Record<string, string>): Promise
 
 function launch(environment: Record<string, string>) {
   let text = "";
+  let log = "";
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main], {
     cwd: root,
     env: { PATH: process.env["PATH"], ...testEnvironment, ...environment },
-    stdio: ["ignore", "ignore", "pipe"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
   child.stderr.setEncoding("utf8").on("data", (piece: string) => {
     text += piece;
+  });
+  child.stdout.setEncoding("utf8").on("data", (piece: string) => {
+    log += piece;
   });
   // A test that ran out of time disposes nothing.
   const killOrphan = () => child.kill("SIGKILL");
   process.once("exit", killOrphan);
   child.once("exit", () => process.off("exit", killOrphan));
-  return { child, said: () => text };
+  return { child, said: () => text, logged: () => log };
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import type { Surroundings } from "./context.ts";
+import { addCustomerCommands } from "./customers.ts";
 import { addFileCommands } from "./files.ts";
 import { addItemCommands } from "./items.ts";
 import { addKeyCommands } from "./keys.ts";
@@ -23,6 +24,7 @@ export function createProgram(surroundings: Surroundings): Command {
   addItemCommands(program, surroundings);
   addFileCommands(program, surroundings);
   addKeyCommands(program, surroundings);
+  addCustomerCommands(program, surroundings);
   return program;
 }
 

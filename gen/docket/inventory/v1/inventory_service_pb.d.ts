@@ -587,6 +587,40 @@ export declare type ListReservationsResponse = Message<"docket.inventory.v1.List
 export declare const ListReservationsResponseSchema: GenMessage<ListReservationsResponse>;
 
 /**
+ * Request of AnonymizeReservations.
+ *
+ * @generated from message docket.inventory.v1.AnonymizeReservationsRequest
+ */
+export declare type AnonymizeReservationsRequest = Message<"docket.inventory.v1.AnonymizeReservationsRequest"> & {
+  /**
+   * The order's resource name.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+};
+
+/**
+ * Describes the message docket.inventory.v1.AnonymizeReservationsRequest.
+ * Use `create(AnonymizeReservationsRequestSchema)` to create a new message.
+ */
+export declare const AnonymizeReservationsRequestSchema: GenMessage<AnonymizeReservationsRequest>;
+
+/**
+ * Response of AnonymizeReservations.
+ *
+ * @generated from message docket.inventory.v1.AnonymizeReservationsResponse
+ */
+export declare type AnonymizeReservationsResponse = Message<"docket.inventory.v1.AnonymizeReservationsResponse"> & {
+};
+
+/**
+ * Describes the message docket.inventory.v1.AnonymizeReservationsResponse.
+ * Use `create(AnonymizeReservationsResponseSchema)` to create a new message.
+ */
+export declare const AnonymizeReservationsResponseSchema: GenMessage<AnonymizeReservationsResponse>;
+
+/**
  * Keeps items and a ledger of their stock. Stock is never oversold: a reservation is one conditional update per SKU.
  *
  * @generated from service docket.inventory.v1.InventoryService
@@ -683,6 +717,17 @@ export declare const InventoryService: GenService<{
     methodKind: "unary";
     input: typeof ReserveStockRequestSchema;
     output: typeof ReservationSchema;
+  },
+  /**
+   * Erases what messages about an ended order tell of a customer, where they could not be handled. Reservations and
+   * movements hold nothing personal and stay.
+   *
+   * @generated from rpc docket.inventory.v1.InventoryService.AnonymizeReservations
+   */
+  anonymizeReservations: {
+    methodKind: "unary";
+    input: typeof AnonymizeReservationsRequestSchema;
+    output: typeof AnonymizeReservationsResponseSchema;
   },
   /**
    * Makes a held reservation permanent.

@@ -407,6 +407,40 @@ export declare type ReceiveCarrierCallbackRequest = Message<"docket.logistics.v1
 export declare const ReceiveCarrierCallbackRequestSchema: GenMessage<ReceiveCarrierCallbackRequest>;
 
 /**
+ * Request of AnonymizeShipments.
+ *
+ * @generated from message docket.logistics.v1.AnonymizeShipmentsRequest
+ */
+export declare type AnonymizeShipmentsRequest = Message<"docket.logistics.v1.AnonymizeShipmentsRequest"> & {
+  /**
+   * The order's resource name.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+};
+
+/**
+ * Describes the message docket.logistics.v1.AnonymizeShipmentsRequest.
+ * Use `create(AnonymizeShipmentsRequestSchema)` to create a new message.
+ */
+export declare const AnonymizeShipmentsRequestSchema: GenMessage<AnonymizeShipmentsRequest>;
+
+/**
+ * Response of AnonymizeShipments.
+ *
+ * @generated from message docket.logistics.v1.AnonymizeShipmentsResponse
+ */
+export declare type AnonymizeShipmentsResponse = Message<"docket.logistics.v1.AnonymizeShipmentsResponse"> & {
+};
+
+/**
+ * Describes the message docket.logistics.v1.AnonymizeShipmentsResponse.
+ * Use `create(AnonymizeShipmentsResponseSchema)` to create a new message.
+ */
+export declare const AnonymizeShipmentsResponseSchema: GenMessage<AnonymizeShipmentsResponse>;
+
+/**
  * Ships with carriers and follows what they tell. Callbacks are merged by rank, so that repeated and reordered ones end in
  * the same state.
  *
@@ -466,6 +500,17 @@ export declare const LogisticsService: GenService<{
     methodKind: "unary";
     input: typeof CloseShipmentRequestSchema;
     output: typeof ShipmentSchema;
+  },
+  /**
+   * Erases what an ended order's shipments and stored callbacks tell of a customer. Lines and states stay, and so does the
+   * tracking number. Repeating it erases what has come since.
+   *
+   * @generated from rpc docket.logistics.v1.LogisticsService.AnonymizeShipments
+   */
+  anonymizeShipments: {
+    methodKind: "unary";
+    input: typeof AnonymizeShipmentsRequestSchema;
+    output: typeof AnonymizeShipmentsResponseSchema;
   },
   /**
    * Refuses every CreateShipment of an order that began before, and answers all shipments of the order: no other is created

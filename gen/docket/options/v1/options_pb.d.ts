@@ -63,3 +63,11 @@ export declare const access: GenExtension<MethodOptions, Access>;
  */
 export declare const personal: GenExtension<FieldOptions, boolean>;
 
+/**
+ * Whether AnonymizeCustomer erases the field as it does `personal` ones, although events may carry it: the caller's own
+ * references to a customer, labels, and texts in which people or providers may have written about one.
+ *
+ * @generated from extension: bool erased_with_customer = 50803;
+ */
+export declare const erased_with_customer: GenExtension<FieldOptions, boolean>;
+

@@ -274,3 +274,23 @@ export declare type OrderNeedsAttention = Message<"docket.order.v1.OrderNeedsAtt
  */
 export declare const OrderNeedsAttentionSchema: GenMessage<OrderNeedsAttention>;
 
+/**
+ * The personal data of an ended order was erased: whoever keeps a copy of it should erase that too.
+ *
+ * @generated from message docket.order.v1.OrderAnonymized
+ */
+export declare type OrderAnonymized = Message<"docket.order.v1.OrderAnonymized"> & {
+  /**
+   * The order.
+   *
+   * @generated from field: docket.order.v1.Order order = 1;
+   */
+  order?: Order | undefined;
+};
+
+/**
+ * Describes the message docket.order.v1.OrderAnonymized.
+ * Use `create(OrderAnonymizedSchema)` to create a new message.
+ */
+export declare const OrderAnonymizedSchema: GenMessage<OrderAnonymized>;
+

@@ -220,6 +220,13 @@ export declare type Order = Message<"docket.order.v1.Order"> & {
    * @generated from field: google.type.Money cancelled_total = 28;
    */
   cancelledTotal?: Money | undefined;
+
+  /**
+   * When AnonymizeCustomer erased the order's personal data. Unset for other orders. An anonymized order cannot be updated.
+   *
+   * @generated from field: google.protobuf.Timestamp anonymize_time = 29;
+   */
+  anonymizeTime?: Timestamp | undefined;
 };
 
 /**

@@ -442,6 +442,40 @@ export declare type ReplayPaymentCallbackRequest = Message<"docket.payment.v1.Re
 export declare const ReplayPaymentCallbackRequestSchema: GenMessage<ReplayPaymentCallbackRequest>;
 
 /**
+ * Request of AnonymizePayments.
+ *
+ * @generated from message docket.payment.v1.AnonymizePaymentsRequest
+ */
+export declare type AnonymizePaymentsRequest = Message<"docket.payment.v1.AnonymizePaymentsRequest"> & {
+  /**
+   * The order's resource name.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+};
+
+/**
+ * Describes the message docket.payment.v1.AnonymizePaymentsRequest.
+ * Use `create(AnonymizePaymentsRequestSchema)` to create a new message.
+ */
+export declare const AnonymizePaymentsRequestSchema: GenMessage<AnonymizePaymentsRequest>;
+
+/**
+ * Response of AnonymizePayments.
+ *
+ * @generated from message docket.payment.v1.AnonymizePaymentsResponse
+ */
+export declare type AnonymizePaymentsResponse = Message<"docket.payment.v1.AnonymizePaymentsResponse"> & {
+};
+
+/**
+ * Describes the message docket.payment.v1.AnonymizePaymentsResponse.
+ * Use `create(AnonymizePaymentsResponseSchema)` to create a new message.
+ */
+export declare const AnonymizePaymentsResponseSchema: GenMessage<AnonymizePaymentsResponse>;
+
+/**
  * Takes money through payment providers and gives it back. What a provider sends is stored before it is understood, and
  * processed exactly once however often and in whatever order it comes.
  *
@@ -467,6 +501,17 @@ export declare const PaymentService: GenService<{
     methodKind: "unary";
     input: typeof ListPaymentsRequestSchema;
     output: typeof ListPaymentsResponseSchema;
+  },
+  /**
+   * Erases what an ended order's payments, their refunds and stored callbacks tell of a customer. Amounts and movements stay.
+   * Repeating it erases what has come since.
+   *
+   * @generated from rpc docket.payment.v1.PaymentService.AnonymizePayments
+   */
+  anonymizePayments: {
+    methodKind: "unary";
+    input: typeof AnonymizePaymentsRequestSchema;
+    output: typeof AnonymizePaymentsResponseSchema;
   },
   /**
    * Opens a payment with its provider, and answers what the shopper must do next. Repeating it with the same name answers

@@ -178,6 +178,8 @@ async function configure(file: SqliteFile, lockWaitMs: number): Promise<void> {
     try {
       file.control("pragma journal_mode = wal");
       file.control("pragma synchronous = full");
+      // What is deleted or overwritten is not left behind in the file.
+      file.control("pragma secure_delete = on");
       file.control("pragma journal_size_limit = 67108864");
       return;
     } catch (error) {

@@ -31,4 +31,8 @@ export const sagaMigrations: Readonly<Record<string, Migration>> = {
       await index("by_status", ["tenant_id", "status", "id"]);
     },
   },
+  "saga-0002p-by-aggregate": {
+    up: ({ schema }) =>
+      ensure(schema.createIndex("sagas_by_aggregate").on("sagas").columns(["tenant_id", "aggregate", "id"])),
+  },
 };

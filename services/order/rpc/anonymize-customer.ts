@@ -1,0 +1,178 @@
+import { create } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { Transaction } from "kysely";
+import {
+  type AnonymizeCustomerRequest,
+  type AnonymizeCustomerResponse,
+  AnonymizeCustomerResponseSchema,
+  CustomerService,
+  SkippedOrder_Reason as Reason,
+} from "../../../gen/docket/order/v1/customer_service_pb.js";
+import { Order_State, OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
+import { eraseCustomer } from "../../runtime/api/personal-fields.ts";
+import { auditTrail } from "../../runtime/audit/audit.ts";
+import { actorOf, principalOf } from "../../runtime/context-values.ts";
+import { invalidArgument } from "../../runtime/errors.ts";
+import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotent } from "../../runtime/idempotency/idempotent.ts";
+import type { OutboxEvent } from "../../runtime/outbox/outbox.ts";
+import type { OrderContext } from "../context.ts";
+import type { OrderDatabase } from "../db/schema.ts";
+import { hasEnded } from "../domain/anonymize.ts";
+import { anonymized } from "../domain/changes.ts";
+import { type Order, orderName } from "../domain/order.ts";
+import { toOrderMessage } from "../messages.ts";
+import { findCustomerOrders } from "../store/customer-orders.ts";
+import { findOrders, lockOrder, saveChanges } from "../store/orders.ts";
+import { toAddress, toCustomer } from "./order-draft.ts";
+import { orderIdOf } from "./order-name.ts";
+
+/** Orders per request. They are changed in one transaction. */
+const MAX_ORDERS = 100;
+
+/** How long to wait before looking for the ends of sagas that run in another process: doubled up to the most. */
+const LOOK_MS = { first: 20, most: 500 };
+
+/**
+ * Erases the personal data of the orders themselves and starts the sagas that erase the rest, in one transaction with the
+ * audit trail and the response: once it is answered, the erasure survives any crash.
+ */
+export function anonymizeCustomer(ctx: OrderContext): ServiceImpl<typeof CustomerService>["anonymizeCustomer"] {
+  const method = CustomerService.method.anonymizeCustomer;
+  return async (request, context) => {
+    const { tenant } = principalOf(context);
+    if (request.customerId === "" && request.email.trim() === "" && request.orders.length === 0) {
+      const description = "is required, unless `email` or `orders` is given";
+      throw invalidArgument([{ field: "customer_id", description }]);
+    }
+    if (request.validateOnly) {
+      return ctx.db.transaction(async (trx) => toResponse(await choose(trx, tenant, request)));
+    }
+    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock: ctx.clock };
+    const response = await idempotent(ctx.db, { ...call, signal: context.signal }, async (trx) =>
+      anonymize(ctx, trx, context, await choose(trx, tenant, request)),
+    );
+    const waitMs = request.wait ? durationMs(request.wait) : 0;
+    return waitMs > 0 ? untilErased(ctx, response, { waitMs, signal: context.signal }) : response;
+  };
+}
+
+/** Which orders a request is about. */
+interface Choice {
+  readonly ended: readonly Order[];
+  readonly underWay: readonly Order[];
+  /** Names that no order has. */
+  readonly unknown: readonly string[];
+  readonly hasMore: boolean;
+}
+
+async function choose(
+  trx: Transaction<OrderDatabase>,
+  tenant: string,
+  { customerId, email, orders: names }: AnonymizeCustomerRequest,
+): Promise<Choice> {
+  const found = await findCustomerOrders(trx, {
+    tenant,
+    customerId,
+    email: email.trim().toLowerCase(),
+    limit: MAX_ORDERS + 1,
+  });
+  // A name that is no order's is skipped like any other that no order has.
+  const named = names.map((name) => name.slice("orders/".length));
+  const ids = [...new Set([...named, ...found.ended, ...found.underWay])];
+  const orders = ids.length === 0 ? [] : await findOrders(trx, tenant, ids);
+  const known = new Set(orders.map(({ id }) => id));
+  // Named orders come first, so that a request that names all of its orders anonymizes them all.
+  orders.sort((a, b) => Number(named.includes(b.id)) - Number(named.includes(a.id)) || (a.id < b.id ? -1 : 1));
+  const ended = orders.filter(hasEnded);
+  return {
+    ended: ended.slice(0, MAX_ORDERS),
+    underWay: orders.filter((order) => !hasEnded(order)).slice(0, MAX_ORDERS),
+    unknown: named.filter((id) => !known.has(id)).map(orderName),
+    hasMore: ended.length > MAX_ORDERS,
+  };
+}
+
+async function anonymize(
+  ctx: OrderContext,
+  trx: Transaction<OrderDatabase>,
+  context: HandlerContext,
+  { ended, underWay, ...choice }: Choice,
+): Promise<AnonymizeCustomerResponse> {
+  const moment = { actor: actorOf(principalOf(context)), at: ctx.clock.now().getTime() };
+  const done: { order: Order; saga: string }[] = [];
+  const changed: Order[] = [];
+  const audit: OutboxEvent[] = [];
+  for (const { tenant, id } of ended.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
+    const order = await lockOrder(trx, ctx.db.dialect, tenant, id);
+    if (order === undefined || !hasEnded(order)) {
+      changed.push(...(order === undefined ? [] : [order]));
+      continue;
+    }
+    if (order.anonymizedAt === undefined) {
+      await saveChanges(trx, ctx, order, [anonymized(order, erasedContent(order), moment)]);
+    }
+    const aggregate = orderName(order);
+    const sagaId = ctx.ids.next();
+    const definition = ctx.definitions.anonymizeOrder;
+    await ctx.sagas.start(trx, { definition, id: sagaId, tenant, aggregate, state: { orderId: id } });
+    audit.push(...auditTrail(context, { resource: aggregate, aggregate, details: { saga: `sagas/${sagaId}` } }));
+    done.push({ order, saga: `sagas/${sagaId}` });
+  }
+  await ctx.outbox.publish(trx, audit);
+  const sagas = new Map(done.map(({ order, saga }) => [order.id, saga]));
+  return toResponse({ ...choice, ended: done.map(({ order }) => order), underWay: [...underWay, ...changed] }, sagas);
+}
+
+/** What of an order a caller has written, without what it tells of the customer. */
+function erasedContent(order: Order): Pick<Order, "customer" | "shippingAddress" | "labels" | "note"> {
+  const message = toOrderMessage(order);
+  eraseCustomer(OrderSchema, message);
+  return {
+    customer: toCustomer(message.customer),
+    shippingAddress: toAddress(message.shippingAddress),
+    labels: { ...message.labels },
+    note: message.note,
+  };
+}
+
+function toResponse(
+  { ended, underWay, unknown, hasMore }: Choice,
+  sagas: ReadonlyMap<string, string> = new Map(),
+): AnonymizeCustomerResponse {
+  return create(AnonymizeCustomerResponseSchema, {
+    anonymizedOrders: ended.map((order) => ({ order: orderName(order), saga: sagas.get(order.id) ?? "" })),
+    skippedOrders: [
+      ...underWay.map((order) => ({
+        order: orderName(order),
+        reason: Reason.NOT_ENDED,
+        state: Order_State[order.state],
+      })),
+      ...unknown.map((order) => ({ order, reason: Reason.NOT_FOUND })),
+    ],
+    hasMore,
+  });
+}
+
+/** The response once every saga has ended, or as things are when the time is over or the caller leaves. */
+async function untilErased(
+  { sagas, clock, changed }: OrderContext,
+  response: AnonymizeCustomerResponse,
+  { waitMs, signal }: { readonly waitMs: number; readonly signal: AbortSignal },
+): Promise<AnonymizeCustomerResponse> {
+  const until = clock.monotonicMs() + waitMs;
+  for (const anonymizedOrder of response.anonymizedOrders) {
+    for (let lookMs = LOOK_MS.first; !signal.aborted; lookMs = Math.min(2 * lookMs, LOOK_MS.most)) {
+      const leftMs = until - clock.monotonicMs();
+      const woken = changed.wait(orderIdOf(anonymizedOrder.order), Math.min(lookMs, Math.max(leftMs, 0)), signal);
+      const saga = await sagas.get(anonymizedOrder.saga.slice("sagas/".length));
+      anonymizedOrder.done = saga === undefined || saga.status === "SUCCEEDED";
+      if (anonymizedOrder.done || saga?.status === "NEEDS_ATTENTION" || leftMs <= 0) {
+        break;
+      }
+      await woken;
+    }
+  }
+  return response;
+}

@@ -1,0 +1,103 @@
+import { createRegistry } from "@bufbuild/protobuf";
+import { file_docket_audit_v1_audit } from "../../../gen/docket/audit/v1/audit_pb.js";
+import { file_docket_inventory_v1_inventory_events } from "../../../gen/docket/inventory/v1/inventory_events_pb.js";
+import { file_docket_logistics_v1_logistics_events } from "../../../gen/docket/logistics/v1/logistics_events_pb.js";
+import { file_docket_order_v1_order_events } from "../../../gen/docket/order/v1/order_events_pb.js";
+import { file_docket_order_v1_order_service } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { file_docket_payment_v1_payment_events } from "../../../gen/docket/payment/v1/payment_events_pb.js";
+import { truncateLog } from "../../runtime/db/truncate-log.ts";
+import { eraseDeadLetters, eraseOutbox } from "../../runtime/erasure/erase-messages.ts";
+import { eraseResponses } from "../../runtime/erasure/erase-responses.ts";
+import { eraseSagas } from "../../runtime/erasure/erase-sagas.ts";
+import { done, type SagaDefinition, type SagaStep } from "../../runtime/saga/definition.ts";
+import type { OrderDatabase } from "../db/schema.ts";
+import { note } from "../domain/changes.ts";
+import { orderName } from "../domain/order.ts";
+import type { OrderParts } from "../parts.ts";
+import { eraseTimeline } from "../store/customer-orders.ts";
+import { changeOrder } from "../store/orders.ts";
+import { ownMoment, patience } from "./steps.ts";
+
+/** What the saga carries. */
+export interface AnonymizeOrderState {
+  readonly orderId: string;
+}
+
+type Step = SagaStep<AnonymizeOrderState, OrderDatabase>;
+
+/** Everything that the order service publishes, consumes or answers. */
+const contract = createRegistry(
+  file_docket_audit_v1_audit,
+  file_docket_inventory_v1_inventory_events,
+  file_docket_logistics_v1_logistics_events,
+  file_docket_order_v1_order_events,
+  file_docket_order_v1_order_service,
+  file_docket_payment_v1_payment_events,
+);
+
+/**
+ * Erases what is kept of an anonymized order beside the order itself: timeline, stored responses, messages and sagas here,
+ * then what the other services keep. Every step may be repeated at any time, and there is nothing to compensate.
+ */
+export function anonymizeOrder(parts: OrderParts): SagaDefinition<AnonymizeOrderState, OrderDatabase> {
+  const { inventory, logistics, payment } = parts.clients;
+  return {
+    name: "anonymize-order",
+    version: 1,
+    steps: [
+      eraseRecords(parts),
+      calling("erase-shipments", (tenant, parent, options) =>
+        logistics.for(tenant).anonymizeShipments({ parent }, options),
+      ),
+      calling("erase-payments", (tenant, parent, options) =>
+        payment.for(tenant).anonymizePayments({ parent }, options),
+      ),
+      calling("erase-reservations", (tenant, parent, options) =>
+        inventory.for(tenant).anonymizeReservations({ parent }, options),
+      ),
+    ],
+    async onSucceeded(trx, { tenant, state }) {
+      const happening = { type: "PersonalDataErased", message: "The personal data of the order is erased everywhere." };
+      await changeOrder(trx, parts, { tenant, id: state.orderId }, (order) => [
+        note(order, happening, ownMoment(parts)),
+      ]);
+    },
+  };
+}
+
+function eraseRecords({ db }: OrderParts): Step {
+  return {
+    name: "erase-records",
+    ...patience,
+    // Stored responses are looked through one tenant at a time.
+    timeoutMs: 10 * 60_000,
+    async invoke({ state, tenant, signal }) {
+      const name = orderName(state.orderId);
+      await eraseResponses(db, { tenant, name, registry: contract, signal });
+      const erased = { tenant, aggregate: name, registry: contract };
+      await db.transaction(async (trx) => {
+        await eraseTimeline(trx, tenant, state.orderId);
+        await eraseSagas(trx, erased);
+        await eraseOutbox(trx, erased);
+        await eraseDeadLetters(trx, erased);
+      });
+      await truncateLog(db);
+      return done();
+    },
+  };
+}
+
+function calling(
+  name: string,
+  erase: (tenant: string, parent: string, options: { signal: AbortSignal }) => Promise<unknown>,
+): Step {
+  return {
+    name,
+    ...patience,
+    timeoutMs: 60_000,
+    async invoke({ state, tenant, signal }) {
+      await erase(tenant, orderName(state.orderId), { signal });
+      return done();
+    },
+  };
+}

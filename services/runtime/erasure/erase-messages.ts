@@ -1,0 +1,62 @@
+import type { Registry } from "@bufbuild/protobuf";
+import { ERASED } from "../api/personal-fields.ts";
+import { type AnyTransaction, withTables } from "../db/any-transaction.ts";
+import type { InboxTables } from "../inbox/tables.ts";
+import type { OutboxTables } from "../outbox/tables.ts";
+import { eraseEncoded } from "./erase-encoded.ts";
+
+/** Whose messages to erase. */
+export interface ErasedAggregate {
+  readonly tenant: string;
+  /** As events name it, for example `trips/01h…`. */
+  readonly aggregate: string;
+  /** The types of the messages. Messages of other types are emptied. */
+  readonly registry: Registry;
+}
+
+/** Erases what the outbox still holds about the aggregate, sent or not; identities and sequences stay. Idempotent. */
+export async function eraseOutbox(
+  anyTrx: AnyTransaction,
+  { tenant, aggregate, registry }: ErasedAggregate,
+): Promise<void> {
+  const trx = withTables<OutboxTables>(anyTrx);
+  const rows = await trx
+    .selectFrom("outbox_messages")
+    .select(["sequence", "type", "data"])
+    .where("tenant_id", "=", tenant)
+    .where("aggregate", "=", aggregate)
+    .execute();
+  for (const { sequence, type, data } of rows) {
+    const erased = eraseEncoded(registry, type, data);
+    if (!Buffer.from(erased).equals(data)) {
+      await trx
+        .updateTable("outbox_messages")
+        .set({ data: erased })
+        .where("tenant_id", "=", tenant)
+        .where("aggregate", "=", aggregate)
+        .where("sequence", "=", sequence)
+        .execute();
+    }
+  }
+}
+
+/** Erases what dead letters hold about the aggregate, the texts of their errors too. They can still be replayed. Idempotent. */
+export async function eraseDeadLetters(
+  anyTrx: AnyTransaction,
+  { tenant, aggregate, registry }: ErasedAggregate,
+): Promise<void> {
+  const trx = withTables<InboxTables>(anyTrx);
+  const letters = await trx
+    .selectFrom("dead_letters")
+    .select(["id", "event_type", "data"])
+    .where("tenant_id", "=", tenant)
+    .where("aggregate", "=", aggregate)
+    .execute();
+  for (const { id, event_type, data } of letters) {
+    await trx
+      .updateTable("dead_letters")
+      .set({ data: eraseEncoded(registry, event_type, data), error: ERASED })
+      .where("id", "=", id)
+      .execute();
+  }
+}

@@ -1,0 +1,43 @@
+import { tokenizeFilter } from "./api/filter-lexer.ts";
+import { type Filter, parseFilter } from "./api/filter-parser.ts";
+
+/** What stands in place of a value that is not to be kept. */
+const REDACTED = '"[redacted]"';
+
+/**
+ * The filter as it was written, with the values redacted that are compared with one of the fields or what lies below it:
+ * `customer` means `customer.id` too. For histories that must not hold personal data.
+ *
+ * @throws ConnectError INVALID_ARGUMENT, reason INVALID_FILTER, for a filter that cannot be read
+ */
+export function redactFilter(filter: string, fields: readonly string[]): string {
+  const redacted = new Set<number>();
+  const visit = (node: Filter) => {
+    switch (node.kind) {
+      case "restriction":
+        if (fields.includes(node.field[0] ?? "")) {
+          redacted.add(node.at.value);
+        }
+        break;
+      case "not":
+        visit(node.operand);
+        break;
+      default:
+        node.operands.forEach(visit);
+    }
+  };
+  const tree = parseFilter(filter);
+  if (tree === undefined) {
+    return filter;
+  }
+  visit(tree);
+  let written = "";
+  let from = 0;
+  for (const { at, text } of tokenizeFilter(filter)) {
+    if (redacted.has(at)) {
+      written += filter.slice(from, at) + REDACTED;
+      from = at + text.length;
+    }
+  }
+  return written + filter.slice(from);
+}
