@@ -1,5 +1,5 @@
-import { tokenizeFilter } from "./api/filter-lexer.ts";
-import { type Filter, parseFilter } from "./api/filter-parser.ts";
+import { tokenizeFilter } from "./filter-lexer.ts";
+import { type Filter, parseFilter } from "./filter-parser.ts";
 
 /** What stands in place of a value that is not to be kept. */
 const REDACTED = '"[redacted]"';
