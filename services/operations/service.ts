@@ -26,10 +26,8 @@ export async function createOperationsService(config: OperationsConfig, deps: Se
   const { clock = systemClock, ids = createIds(clock) } = deps;
   const { log = createLogger({ level: "info", name: "operations" }) } = deps;
   const { bus = createInProcessBus({ log }) } = deps;
-  const db = await openDatabase<OperationsDatabase>({
-    url: config.databaseUrl,
-    onStatement: deps.onStatement,
-  });
+  const { onStatement, statementTimeoutMs } = deps;
+  const db = await openDatabase<OperationsDatabase>({ url: config.databaseUrl, onStatement, statementTimeoutMs });
   await migrate(db, migrations);
   const ctx: OperationsContext = { db, clock, ids };
   await installAdminKey(ctx, config);

@@ -22,6 +22,19 @@ describe("the admin key", () => {
   });
 });
 
+describe("the time limit of queries", () => {
+  test("is ten seconds unless set", () => {
+    expect(readStandaloneConfig({}).queryTimeoutMs).toBe(10_000);
+    expect(readStandaloneConfig({ DOCKET_QUERY_TIMEOUT: "2s" }).queryTimeoutMs).toBe(2_000);
+  });
+
+  test.each(["0s", "25h"])("may not be %s", (time) => {
+    expect(problemsOf({ DOCKET_QUERY_TIMEOUT: time })).toEqual([
+      "DOCKET_QUERY_TIMEOUT must be a time from 1ms to 86400000ms",
+    ]);
+  });
+});
+
 describe("the address of an issuer's keys", () => {
   const withKeys = (url: string) => ({
     DOCKET_JWT_ISSUER: "issuer",

@@ -58,6 +58,8 @@ const settings = {
   publicUrl: url("DOCKET_PUBLIC_URL", ["http", "https"], { fallback: undefined }),
   /** Browsers' origins that may call, between commas; `*` for all. */
   corsOrigins: list("DOCKET_CORS_ORIGINS", { fallback: ["*"] }),
+  /** How long the database may take for one SELECT that a caller can make long. */
+  queryTimeoutMs: milliseconds("DOCKET_QUERY_TIMEOUT", { fallback: 10_000, min: 1, max: 24 * 3_600_000 }),
   /** How long the audit trail is kept. */
   auditRetentionMs: milliseconds("DOCKET_AUDIT_RETENTION", { fallback: 365 * 24 * 3_600_000 }),
   /** How long a shopper has to pay. */

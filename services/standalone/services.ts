@@ -48,7 +48,7 @@ export async function createServices(options: ServicesOptions): Promise<readonly
     payment: createServiceClient(PaymentService, local.transport, { subject }),
   });
   const statements = options.onStatement && { onStatement: options.onStatement };
-  const shared = { bus, clock, log, ...statements };
+  const shared = { bus, clock, log, statementTimeoutMs: config.queryTimeoutMs, ...statements };
   const services = await Promise.all([
     createOperationsService(
       {

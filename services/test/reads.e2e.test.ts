@@ -55,6 +55,18 @@ describe("reads that a caller can make long", () => {
     expect(unlimited).toEqual([]);
   });
 
+  test("end with DEADLINE_EXCEEDED after DOCKET_QUERY_TIMEOUT", async () => {
+    await using limited = await startDocket({ DOCKET_QUERY_TIMEOUT: "1ms" });
+    const shop = await limited.tenant("limited");
+    await stockTea(shop.docket, 1);
+    // The first statement waits for its thread to start, which takes longer than that.
+    const response = await fetch(`${limited.running.httpUrl}/v1/items`, {
+      headers: { authorization: `Bearer ${shop.key}` },
+    });
+    expect(response.status).toBe(504);
+    expect(await response.text()).toContain("QUERY_TOO_EXPENSIVE");
+  });
+
   test("can be ended in exports", async () => {
     statements.length = 0;
     const response = await fetch(`${docket.running.httpUrl}/v1/orders:export`, {

@@ -150,13 +150,21 @@ export function port(name: string, options: Fallback<number> = {}): Setting<numb
 const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** A length of time such as `250ms`, `30s`, `15m`, `2h` or `7d`, in milliseconds. */
-export function milliseconds(name: string, options: Fallback<number> = {}): Setting<number> {
+export function milliseconds(
+  name: string,
+  options: Fallback<number> & { min?: number; max?: number } = {},
+): Setting<number> {
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = options;
   const parse = (value: string) => {
     const [, amount, unit] = /^(\d+)(ms|s|m|h|d)$/.exec(value) ?? [];
     if (amount === undefined) {
       throw new Invalid("must be a time such as 250ms, 30s, 15m, 2h or 7d");
     }
-    return Number(amount) * unitMs[unit as keyof typeof unitMs];
+    const time = Number(amount) * unitMs[unit as keyof typeof unitMs];
+    if (time < min || time > max) {
+      throw new Invalid(`must be a time from ${min}ms to ${max}ms`);
+    }
+    return time;
   };
   return setting(name, parse, options);
 }

@@ -52,7 +52,7 @@ export interface OpenOptions {
    * How long a SELECT of a query builder may take, default 10,000 ms. It then fails with the kind `timeout` of
    * `databaseErrorKind`. On SQLite, SELECTs of `reading` alone.
    */
-  statementTimeoutMs?: number;
+  statementTimeoutMs?: number | undefined;
   /** For the jitter between attempts; default `Math.random`. */
   random?: () => number;
   onStatement?: OnStatement | undefined;
@@ -70,11 +70,10 @@ export async function openDatabase<DB>(options: OpenOptions): Promise<Database<D
     await kysely.destroy();
     throw error;
   }
-  const readThere: Read = (query) => kysely.getExecutor().provideConnection((it) => it.executeQuery(query));
   return {
     kysely,
     dialect: name,
-    reading: createReading<DB>({ dialect, read: read ?? readThere, plugins, slots: createReadSlots(slots) }),
+    reading: createReading<DB>({ dialect, read, plugins, slots: createReadSlots(slots) }),
     transaction: (fn, transactionOptions) => runTransaction(kysely, fn, { ...transactionOptions, random }),
     [Symbol.asyncDispose]: () => kysely.destroy(),
   };
@@ -95,8 +94,8 @@ function dialectOf(url: string): DialectName {
 
 interface OpenDialect {
   readonly dialect: Dialect;
-  /** Where SELECTs of `reading` run; the pool unless given. */
-  readonly read?: Read;
+  /** Where SELECTs of `reading` run. */
+  readonly read: Read;
   readonly plugins: KyselyPlugin[];
   readonly slots: Parameters<typeof createReadSlots>[0];
 }
@@ -119,7 +118,7 @@ async function openDialect(name: DialectName, options: OpenOptions, random: () =
   const { maxConnections = 16 } = options;
   const pool = { ...server, connectionLimit: maxConnections };
   return {
-    dialect: createMysqlDialect({ pool, collation, lockWaitMs, statementTimeoutMs, onStatement }),
+    ...createMysqlDialect({ pool, collation, lockWaitMs, statementTimeoutMs, onStatement }),
     plugins: [],
     // The rest of the pool is for transactions.
     slots: { most: Math.ceil((maxConnections * 3) / 4), perCaller: Math.ceil(maxConnections / 2) },

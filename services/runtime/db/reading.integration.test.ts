@@ -4,7 +4,7 @@ import { type Kysely, sql } from "kysely";
 import { describeEachDatabase, describeSqlite, type OpenTestDatabase } from "../testing/databases.ts";
 import { createStatementLog } from "../testing/statement-log.ts";
 import { until } from "../testing/until.ts";
-import { openDatabase } from "./connect.ts";
+import { type Database, openDatabase } from "./connect.ts";
 import { databaseErrorKind } from "./errors.ts";
 
 interface Tables {
@@ -32,6 +32,19 @@ async function fill(db: Kysely<Tables>): Promise<void> {
 function countForLong(db: Kysely<Tables>) {
   const pairs = sql`(select count(*) from numbers as b, numbers as c where b.n + c.n < a.n)`;
   return db.selectFrom("numbers as a").select("n").where(sql<boolean>`${pairs} < 0`).execute();
+}
+
+/** Waits until {@link countForLong} runs. */
+async function untilRunning({ kysely, dialect }: Database<Tables>): Promise<void> {
+  if (dialect === "sqlite") {
+    await turn();
+  } else {
+    await until(async () => {
+      const running = sql`select id from information_schema.processlist
+        where db = database() and id <> connection_id() and info like '%numbers%'`;
+      return (await running.execute(kysely)).rows.length > 0;
+    });
+  }
 }
 
 describeEachDatabase("reading", (open) => {
@@ -80,6 +93,26 @@ describeEachDatabase("reading", (open) => {
     await expect(missing).rejects.toThrow(/nothing/);
   });
 
+  test("ends when its caller leaves, and reads on in the same session", async () => {
+    const log = createStatementLog();
+    await using db = await openNumbers(open, {
+      onStatement: log.onStatement,
+      statementTimeoutMs: 300_000,
+      maxConnections: 2,
+    });
+    const call = new AbortController();
+    const ended = countForLong(db.reading({ signal: call.signal, caller: "someone" })).catch((error) => error);
+    await untilRunning(db);
+    log.clear();
+    call.abort(new Error("left"));
+    expect(await ended).toEqual(new Error("left"));
+    // The statement itself.
+    await until(() => log.count(/from `?"?numbers/) === 1);
+    expect(log.statements.find(({ sql }) => sql.includes("numbers"))?.error).toBeInstanceOf(Error);
+    const reads = Array.from({ length: 4 }, () => db.reading(forEver).selectFrom("numbers").select("n").execute());
+    expect((await Promise.all(reads)).map((rows) => rows.length)).toEqual([ROWS, ROWS, ROWS, ROWS]);
+  });
+
   test("refuses what changes rows", async () => {
     await using db = await openNumbers(open);
     const change = db.reading(forEver).deleteFrom("numbers").execute();
@@ -88,20 +121,6 @@ describeEachDatabase("reading", (open) => {
 });
 
 describeSqlite("reading", (open) => {
-  test("leaves the event loop free, ends when its caller leaves, and reads on", async () => {
-    const log = createStatementLog();
-    await using db = await openNumbers(open, { onStatement: log.onStatement });
-    const call = new AbortController();
-    const ended = countForLong(db.reading({ signal: call.signal, caller: "someone" })).catch((error) => error);
-    await turn();
-    log.clear();
-    call.abort(new Error("left"));
-    expect(await ended).toEqual(new Error("left"));
-    await until(() => log.count(/count/) === 1);
-    expect(log.statements[0]?.error).toEqual(new Error("left"));
-    expect(await db.reading(forEver).selectFrom("numbers").select("n").execute()).toHaveLength(ROWS);
-  });
-
   test("leaves a thread to others when one caller reads for long", async () => {
     await using db = await openNumbers(open);
     const call = new AbortController();

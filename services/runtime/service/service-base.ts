@@ -22,6 +22,8 @@ export interface ServiceDeps {
   /** A number in [0, 1), for the jitter of pauses. */
   readonly random?: () => number;
   readonly log?: Logger;
+  /** How long a SELECT may take, see `OpenOptions`. */
+  readonly statementTimeoutMs?: number;
   /** Told of every statement. */
   readonly onStatement?: OnStatement;
 }
@@ -56,7 +58,8 @@ export async function createServiceBase<DB extends OutboxTables>(
   const { ids = createIds(clock), log = createLogger({ level: "info", name }) } = deps;
   const { bus = createInProcessBus({ log }) } = deps;
 
-  const db = await openDatabase<DB>({ url: service.databaseUrl, random, onStatement: deps.onStatement });
+  const { onStatement, statementTimeoutMs } = deps;
+  const db = await openDatabase<DB>({ url: service.databaseUrl, random, onStatement, statementTimeoutMs });
   await migrate(db, service.migrations);
   const outbox = createOutbox({ source: `docket/${name}`, ids, clock });
   const relay = createOutboxRelay({ db, bus, outbox, log, clock, random });

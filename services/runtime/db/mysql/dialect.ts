@@ -8,6 +8,7 @@ import {
 } from "kysely";
 import { createPool, type Pool, type PoolConnection, type PoolOptions } from "mysql2";
 import { CommitUnknownError, databaseErrorKind } from "../errors.ts";
+import type { Read } from "../reading.ts";
 import type { OnStatement } from "../statement.ts";
 import { createMysqlConnection, execute, type MysqlConnection, send } from "./connection.ts";
 
@@ -25,14 +26,17 @@ export interface MysqlOptions {
 /**
  * Kysely's dialect over a pool of `mysql2`, for MariaDB and MySQL. Each session is READ COMMITTED, strict, in UTC, and
  * takes `||` as in standard SQL. Integers come back exactly, affected rows are the rows that the condition matched.
+ * The server stops a SELECT of `read` as soon as its signal is aborted (KILL QUERY, over another connection of the pool).
  */
-export function createMysqlDialect(options: MysqlOptions): Dialect {
-  return {
-    createDriver: () => createDriver(options),
+export function createMysqlDialect(options: MysqlOptions): { dialect: Dialect; read: Read } {
+  const { driver, read } = createDriver(options);
+  const dialect: Dialect = {
+    createDriver: () => driver,
     createQueryCompiler: () => new MysqlQueryCompiler(),
     createAdapter: () => new MysqlAdapter(),
     createIntrospector: (kysely) => new MysqlIntrospector(kysely),
   };
+  return { dialect, read };
 }
 
 const SQL_MODE = [
@@ -48,7 +52,7 @@ const SQL_MODE = [
 /** A process that stands still in the middle of a transaction loses it, so that nobody waits for its locks for long. */
 const IDLE_TRANSACTION_SECONDS = 5;
 
-function createDriver(options: MysqlOptions): Driver {
+function createDriver(options: MysqlOptions): { driver: Driver; read: Read } {
   const { pool: poolOptions, collation, lockWaitMs, statementTimeoutMs, onStatement } = options;
   const pool: Pool = createPool({
     charset: "UTF8MB4_BIN",
@@ -73,7 +77,7 @@ function createDriver(options: MysqlOptions): Driver {
 
   const control = (connection: DatabaseConnection, sql: string) => execute(of(connection), sql, [], onStatement);
 
-  return {
+  const driver: Driver = {
     init: async () => {},
     async acquireConnection() {
       const raw = await new Promise<PoolConnection>((resolve, reject) => {
@@ -130,6 +134,37 @@ function createDriver(options: MysqlOptions): Driver {
         pool.end((error) => (error ? reject(error) : resolve()));
       }),
   };
+  return { driver, read: createRead(driver) };
+}
+
+function createRead(driver: Driver): Read {
+  const onConnection = async <T>(run: (connection: MysqlConnection) => Promise<T>): Promise<T> => {
+    const connection = of(await driver.acquireConnection());
+    try {
+      return await run(connection);
+    } finally {
+      await driver.releaseConnection(connection);
+    }
+  };
+  return (query, signal) =>
+    onConnection(async (connection) => {
+      signal.throwIfAborted();
+      let killed: Promise<unknown> | undefined;
+      const kill = () => {
+        // Where it fails, the statement's time limit ends it.
+        killed = onConnection(({ raw }) => send(raw, `kill query ${connection.raw.threadId}`, [])).catch(() => {});
+      };
+      signal.addEventListener("abort", kill);
+      try {
+        const result = await connection.executeQuery(query);
+        // A kill that came too late may end the next statement of the session.
+        connection.broken ||= killed !== undefined;
+        return result as never;
+      } finally {
+        signal.removeEventListener("abort", kill);
+        await killed;
+      }
+    });
 }
 
 function of(connection: DatabaseConnection): MysqlConnection {
