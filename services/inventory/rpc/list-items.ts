@@ -3,8 +3,8 @@ import type { InventoryService } from "../../../gen/docket/inventory/v1/inventor
 import { parseOrderBy } from "../../runtime/api/order-by.ts";
 import { decodePageToken, type PageKey, pageSizeOf } from "../../runtime/api/page-token.ts";
 import { readPage } from "../../runtime/api/read-page.ts";
+import { readsFor } from "../../runtime/api/reads-for.ts";
 import { principalOf } from "../../runtime/context-values.ts";
-import { readsFor } from "../../runtime/reads-for.ts";
 import type { InventoryContext } from "../context.ts";
 import type { StoredItem } from "../domain/item.ts";
 import { toItemMessage } from "../messages.ts";

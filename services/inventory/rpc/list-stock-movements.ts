@@ -1,8 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/api/page-token.ts";
+import { readsFor } from "../../runtime/api/reads-for.ts";
 import { principalOf } from "../../runtime/context-values.ts";
-import { readsFor } from "../../runtime/reads-for.ts";
 import type { InventoryContext } from "../context.ts";
 import { itemNotFound } from "../errors.ts";
 import { skuOf, toMovementMessage } from "../messages.ts";

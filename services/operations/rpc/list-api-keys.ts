@@ -1,8 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ApiKeyService } from "../../../gen/docket/operations/v1/api_key_service_pb.js";
 import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/api/page-token.ts";
+import { readsFor } from "../../runtime/api/reads-for.ts";
 import { principalOf } from "../../runtime/context-values.ts";
-import { readsFor } from "../../runtime/reads-for.ts";
 import type { OperationsContext } from "../context.ts";
 import { listApiKeys as selectApiKeys } from "../store/api-keys.ts";
 import { toApiKey } from "./api-key-message.ts";

@@ -5,10 +5,10 @@ import { ExportFormat, type OrderService } from "../../../gen/docket/order/v1/or
 import { HttpBodySchema } from "../../../gen/google/api/httpbody_pb.js";
 import { redactFilter } from "../../runtime/api/filter-redaction.ts";
 import type { PageKey } from "../../runtime/api/page-token.ts";
+import { readsFor } from "../../runtime/api/reads-for.ts";
 import { auditTrail } from "../../runtime/audit/audit.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { compileFilter } from "../../runtime/db/filter-sql.ts";
-import { readsFor } from "../../runtime/reads-for.ts";
 import type { OrderContext } from "../context.ts";
 import type { Order } from "../domain/order.ts";
 import { toOrderMessage } from "../messages.ts";

@@ -4,9 +4,9 @@ import { ListOrdersResponseSchema, type OrderService } from "../../../gen/docket
 import { parseOrderBy } from "../../runtime/api/order-by.ts";
 import { decodePageToken, pageSizeOf } from "../../runtime/api/page-token.ts";
 import { readPage } from "../../runtime/api/read-page.ts";
+import { readsFor } from "../../runtime/api/reads-for.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { compileFilter } from "../../runtime/db/filter-sql.ts";
-import { readsFor } from "../../runtime/reads-for.ts";
 import type { OrderContext } from "../context.ts";
 import { toOrderMessage } from "../messages.ts";
 import { listOrders as list, orderSort, orderSortFields } from "../store/list-orders.ts";

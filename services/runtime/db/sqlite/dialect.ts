@@ -15,9 +15,9 @@ import {
 } from "kysely";
 import { databaseErrorKind } from "../errors.ts";
 import type { Read } from "../reading.ts";
-import { createSqliteReaders } from "../sqlite-readers.ts";
 import type { OnStatement } from "../statement.ts";
 import { openSqliteFile, type SqliteFile } from "./file.ts";
+import { createSqliteReaders } from "./readers.ts";
 import { createSqliteWriter, type SqliteWriter, type Turn } from "./writer.ts";
 
 export interface SqliteOptions {

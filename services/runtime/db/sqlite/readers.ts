@@ -1,8 +1,8 @@
 import { Worker } from "node:worker_threads";
 import type { QueryResult } from "kysely";
-import { statementTimeout } from "./errors.ts";
-import type { ReaderData, ReadRequest, ReadResponse } from "./sqlite-reader-thread.ts";
-import { type OnStatement, toBindValue } from "./statement.ts";
+import { statementTimeout } from "../errors.ts";
+import { type OnStatement, toBindValue } from "../statement.ts";
+import type { ReaderData, ReadRequest, ReadResponse } from "./reader-thread.ts";
 
 /**
  * Threads that read a SQLite file, one connection each, so that a long SELECT stops no other work of the process. A
@@ -40,7 +40,7 @@ export function createSqliteReaders(options: {
 
   const start = (): Thread => {
     const stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-    const worker = new Worker(new URL("./sqlite-reader-thread.ts", import.meta.url), {
+    const worker = new Worker(new URL("./reader-thread.ts", import.meta.url), {
       name: "sqlite-reader",
       workerData: { path, stop } satisfies ReaderData,
     });

@@ -1,7 +1,7 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Kysely } from "kysely";
-import { actorOf, principalOf } from "./context-values.ts";
-import type { Database } from "./db/connect.ts";
+import { actorOf, principalOf } from "../context-values.ts";
+import type { Database } from "../db/connect.ts";
 
 /** For the reads of a call that its caller can make long: they end with the call. See `Database.reading`. */
 export function readsFor<DB>(db: Database<DB>, context: Pick<HandlerContext, "signal" | "values">): Kysely<DB> {

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { openSqliteFile, type Table } from "./sqlite/file.ts";
+import { openSqliteFile, type Table } from "./file.ts";
 
-/** The thread of one reading connection; `sqlite-readers.ts` starts it and is the other end. */
+/** The thread of one reading connection; `readers.ts` starts it and is the other end. */
 
 export interface ReaderData {
   readonly path: string;
