@@ -55,6 +55,14 @@ bundle: node_modules/.package-lock.json ## Bundle each program into one file tha
 image: node_modules/.package-lock.json ## Build the container image without an engine: .cache/image (FLAGS="--arch arm64")
 	@npm exec --call 'node tools/image.ts $(FLAGS)'
 
+.PHONY: chart-docs
+chart-docs: node_modules/.package-lock.json ## Write the chart's table of values and its schema from values.yaml and the settings
+	@npm exec --call 'node --disable-warning=ExperimentalWarning tools/chart-docs.ts $(FLAGS)'
+
+.PHONY: chart
+chart: node_modules/.package-lock.json ## Check the chart: linter, schemas of Kubernetes, policies, values that must be refused
+	@npm exec --call 'node tools/chart-tools.ts && jest --selectProjects delivery --ci charts'
+
 .PHONY: sbom
 sbom: node_modules/.package-lock.json ## Write what is shipped, with licences: .cache/sbom/docket.cdx.json, licences.txt
 	@npm exec --call 'node tools/sbom.ts'

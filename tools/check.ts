@@ -63,12 +63,20 @@ const checks: Check[] = [
   lint("types", ["tsc", "--noEmit"]),
   lint("imports", ["depcruise", "--config", ".dependency-cruiser.js", "."]),
   lint("unused", ["knip"]),
+  lint("chart", ["node", "tools/chart-docs.ts", "--check"]),
   lint("licences", ["node", "tools/sbom.ts", "--check"]),
   jest("unit"),
   jest("integration"),
   jest("contract"),
   jest("e2e"),
-  { ...jest("delivery"), group: "delivery", setup: [["node", "tools/image.ts", "--prepare"]] },
+  {
+    ...jest("delivery"),
+    group: "delivery",
+    setup: [
+      ["node", "tools/image.ts", "--prepare"],
+      ["node", "tools/chart-tools.ts"],
+    ],
+  },
   {
     name: "conformance",
     group: "conformance",
