@@ -8,6 +8,7 @@ import { WebSocket } from "ws";
 import { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { until } from "../runtime/testing/until.ts";
+import { stockTea, teaOrder } from "./support/shop.ts";
 import { startDocket } from "./support/start-docket.ts";
 
 /** Why a call ended whose credential had been accepted, and was revoked while it ran. */
@@ -93,6 +94,46 @@ test("every stream ends with UNAUTHENTICATED, on every wire, when its key is rev
   await docket.admin.apiKeys.revokeApiKey({ name });
   const outcomes = await Promise.all(Object.entries(calls).map(async ([wire, call]) => [wire, await call]));
   expect(Object.fromEntries(outcomes)).toEqual(Object.fromEntries(names.map((wire) => [wire, ended])));
+});
+
+test("calls that wait end with UNAUTHENTICATED, on every wire, when their key is revoked", async () => {
+  // The payment is not answered while the test runs.
+  await using docket = await startDocket({ DOCKET_SANDBOX_DELAY: "10m" });
+  const { httpUrl, grpcAddress } = docket.running;
+  await stockTea(docket.admin, 10);
+  const { key, name } = await docket.admin.apiKeys.createApiKey({
+    apiKey: { displayName: "buyer", scopes: ["orders.write"] },
+  });
+  const authorization = `Bearer ${key}`;
+  const create = (transport: Transport) =>
+    createClient(OrderService, transport)
+      .createOrder({ order: teaOrder(), wait: { seconds: 60n } }, { headers: { authorization } })
+      .then(({ state }) => `OK ${state}`, reasonOfError);
+  const createRest = async () => {
+    const response = await fetch(`${httpUrl}/v1/orders?wait=60s`, {
+      method: "POST",
+      headers: { authorization, "content-type": "application/json" },
+      body: JSON.stringify(teaOrder()),
+    });
+    return response.ok ? "OK" : reasonInText(await response.text());
+  };
+  const calls = {
+    gRPC: create(createGrpcTransport({ baseUrl: `http://${grpcAddress}` })),
+    Connect: create(createConnectTransport({ baseUrl: httpUrl, httpVersion: "1.1" })),
+    "gRPC-Web": create(createGrpcWebTransport({ baseUrl: httpUrl, httpVersion: "1.1" })),
+    REST: createRest(),
+  };
+  const names = Object.keys(calls);
+  await activeCalls(docket.running.opsUrl, "CreateOrder", names.length);
+  await until(async () => {
+    const { orders } = await docket.admin.orders.listOrders({ filter: "state = AWAITING_PAYMENT" });
+    return orders.length === names.length;
+  });
+
+  await docket.admin.apiKeys.revokeApiKey({ name });
+  const outcomes = await Promise.all(Object.entries(calls).map(async ([wire, call]) => [wire, await call]));
+  expect(Object.fromEntries(outcomes)).toEqual(Object.fromEntries(names.map((wire) => [wire, ended])));
+  await activeCalls(docket.running.opsUrl, "CreateOrder", 0);
 });
 
 /** Resolves once that many calls of the method are being served. */

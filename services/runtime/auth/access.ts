@@ -1,5 +1,12 @@
 import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
-import type { ContextValues, Interceptor, StreamRequest } from "@connectrpc/connect";
+import type {
+  ContextValues,
+  Interceptor,
+  StreamRequest,
+  StreamResponse,
+  UnaryRequest,
+  UnaryResponse,
+} from "@connectrpc/connect";
 import { access as accessOption } from "../../../gen/docket/options/v1/options_pb.js";
 import { abortable, untilAborted } from "../call/abort.ts";
 import { clientAddressKey, type Principal, principalKey } from "../context-values.ts";
@@ -95,15 +102,15 @@ export function createAuthorize(authenticate: Authenticate): Authorize {
 /**
  * Authorizes each call before its handler is called, on wires that have not {@link Authorize}d it by then.
  *
- * A streaming call ends with UNAUTHENTICATED when its credential is revoked or expires, whether or not the handler
- * heeds its signal. A unary call is authorised once, when it begins.
+ * A call that lasts ends with UNAUTHENTICATED when its credential is revoked or expires, whether or not the handler
+ * heeds its signal: a stream, and a unary call that asks to `wait`. Any other unary call is authorised once, when it begins.
  */
 export function createAccessInterceptor(authorize: Authorize, watch: WatchCredential): Interceptor {
   return (next) => async (request) => {
     const { method, header, signal, contextValues: values } = request;
     await authorize({ method, header, values, signal });
     const principal = values.get(principalKey);
-    if (!request.stream || principal === undefined || principal.kind === "service") {
+    if (principal === undefined || principal.kind === "service" || !lasts(request)) {
       return next(request);
     }
     const credential = credentialOf(header);
@@ -113,12 +120,22 @@ export function createAccessInterceptor(authorize: Authorize, watch: WatchCreden
 
 type Next = ReturnType<Interceptor>;
 
+function lasts(request: StreamRequest | UnaryRequest): boolean {
+  return request.stream || ("wait" in request.message && request.message.wait !== undefined);
+}
+
 /** Carries a call out until its credential ends: then both directions reject with the reason of `ended`. */
-async function whileValid(request: StreamRequest, ended: AbortSignal, next: Next): ReturnType<Next> {
+async function whileValid(
+  request: StreamRequest | UnaryRequest,
+  ended: AbortSignal,
+  next: Next,
+): Promise<StreamResponse | UnaryResponse> {
   // A signal of the call's own: on one that thousands of calls share, each listener costs as many steps.
   const signal = AbortSignal.any([request.signal, ended]);
-  const message = abortable(request.message, signal);
-  const response = await untilAborted(next({ ...request, signal, message }), signal);
+  const limited = request.stream
+    ? { ...request, signal, message: abortable(request.message, signal) }
+    : { ...request, signal };
+  const response = await untilAborted(next(limited), signal);
   return response.stream ? { ...response, message: abortable(response.message, signal) } : response;
 }
 
