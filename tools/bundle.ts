@@ -1,10 +1,11 @@
 import { copyFile, cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { build, type Metafile } from "esbuild";
+import { build, type Metafile, type Plugin } from "esbuild";
 
 /**
- * Bundles each program into one file that runs on Node 24 without `node_modules`, with a source map beside it.
+ * Bundles each program, and each thread that one starts, into one file that runs on Node 24 without `node_modules`, with
+ * a source map beside it.
  *
  *     node tools/bundle.ts [--out FOLDER]
  *
@@ -32,15 +33,36 @@ const swaggerUi = [
   "favicon-32x32.png",
 ];
 
-/** CommonJS packages inside an ES module call `require` for Node's own modules. */
-const banner =
-  'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);';
+/** A file that a program starts as a thread, by its address beside the source that names it. */
+const threadFile = /new URL\("(\.{1,2}\/[^"]+\.ts)", import\.meta\.url\)/g;
 
-/** Bundles every program into `out` and returns esbuild's account of what went into them. */
-async function bundlePrograms(out: string): Promise<Metafile> {
+/**
+ * Names the bundles of threads in place of their sources, from the folder of all bundles: in one file, addresses beside
+ * a source lead elsewhere. Adds the sources to `found`.
+ */
+function bundledThreads(found: Set<string>): Plugin {
+  return {
+    name: "threads",
+    setup(build) {
+      build.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+        const text = await readFile(path, "utf8");
+        const contents = text.replace(threadFile, (_, address: string) => {
+          const source = relative(root, resolve(dirname(path), address));
+          found.add(source);
+          return `new URL("${source.replace(/ts$/, "mjs")}", __bundles)`;
+        });
+        return contents === text ? undefined : { contents, loader: "ts" };
+      });
+    },
+  };
+}
+
+/** Bundles a program into `out` and returns esbuild's account of what went into it. */
+async function bundleProgram(program: string, out: string, threads: Set<string>): Promise<Metafile> {
+  const bundles = `${relative(dirname(program), ".")}/`;
   const { metafile, outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: programs,
+    entryPoints: [program],
     // Source maps name sources relative to where the output would be among them, so that they do not depend on `out`.
     outdir: root,
     outbase: root,
@@ -50,7 +72,15 @@ async function bundlePrograms(out: string): Promise<Metafile> {
     platform: "node",
     format: "esm",
     target: "node24",
-    banner: { js: banner },
+    banner: {
+      // CommonJS packages inside an ES module call `require` for Node's own modules.
+      js: [
+        'import { createRequire as __createRequire } from "node:module";',
+        "const require = __createRequire(import.meta.url);",
+        `const __bundles = new URL("${bundles}", import.meta.url);`,
+      ].join(" "),
+    },
+    plugins: [bundledThreads(threads)],
     sourcemap: true,
     sourcesContent: false,
     legalComments: "none",
@@ -66,8 +96,8 @@ async function bundlePrograms(out: string): Promise<Metafile> {
 }
 
 /** The folders of the npm packages that have code in the bundles, sorted. */
-function packagesOf(metafile: Metafile): string[] {
-  const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs));
+function packagesOf(outputs: Metafile["outputs"]): string[] {
+  const inputs = Object.values(outputs).flatMap((output) => Object.entries(output.inputs));
   const used = inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0);
   const folders = used.flatMap(([path]) => {
     const [folder] = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? [];
@@ -92,7 +122,12 @@ const out = resolve(values.out);
 process.chdir(root);
 
 await rm(out, { recursive: true, force: true });
-const metafile = await bundlePrograms(out);
+const entries = new Set(programs);
+const outputs: Metafile["outputs"] = {};
+// Threads are found while the programs that start them are bundled; a set hands out what is added on the way.
+for (const entry of entries) {
+  Object.assign(outputs, (await bundleProgram(entry, out, entries)).outputs);
+}
 for (const file of files) {
   await mkdir(join(out, dirname(file)), { recursive: true });
   await cp(file, join(out, file), { recursive: true });
@@ -100,8 +135,8 @@ for (const file of files) {
 const page = "node_modules/swagger-ui-dist";
 await mkdir(join(out, page), { recursive: true });
 await Promise.all(swaggerUi.map((name) => copyFile(join(page, name), join(out, page, name))));
-await writeFile(join(out, "licences.txt"), await licencesOf([...packagesOf(metafile), page].sort()));
+await writeFile(join(out, "licences.txt"), await licencesOf([...packagesOf(outputs), page].sort()));
 
-for (const [file, { bytes }] of Object.entries(metafile.outputs).filter(([path]) => path.endsWith(".mjs"))) {
+for (const [file, { bytes }] of Object.entries(outputs).filter(([path]) => path.endsWith(".mjs"))) {
   console.log(`${file}: ${(bytes / 1e6).toFixed(1)} MB`);
 }
