@@ -63,6 +63,10 @@ chart-docs: node_modules/.package-lock.json ## Write the chart's table of values
 chart: node_modules/.package-lock.json ## Check the chart: linter, schemas of Kubernetes, policies, values that must be refused
 	@npm exec --call 'node tools/chart-tools.ts && jest --selectProjects delivery --ci charts'
 
+.PHONY: chart-package
+chart-package: node_modules/.package-lock.json ## Package the chart: .cache/chart
+	@npm exec --call 'node tools/go-tools.ts helm -- package charts/docket --destination .cache/chart'
+
 .PHONY: sbom
 sbom: node_modules/.package-lock.json ## Write what is shipped, with licences: .cache/sbom/docket.cdx.json, licences.txt
 	@npm exec --call 'node tools/sbom.ts'

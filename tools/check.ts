@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { goTool } from "./go-tools.ts";
 import { type JestReport, jestCommand, readReport, retryFailedFiles } from "./retry-tests.ts";
 
 /**
@@ -64,6 +65,10 @@ const checks: Check[] = [
   lint("imports", ["depcruise", "--config", ".dependency-cruiser.js", "."]),
   lint("unused", ["knip"]),
   lint("chart", ["node", "tools/chart-docs.ts", "--check"]),
+  {
+    ...lint("workflows", [goTool("actionlint"), "-shellcheck=", "-pyflakes="]),
+    prepare: { command: ["node", "tools/go-tools.ts", "actionlint"], by: "go" },
+  },
   lint("licences", ["node", "tools/sbom.ts", "--check"]),
   jest("unit"),
   jest("integration"),

@@ -7,10 +7,12 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "@jest/globals";
 import { parseAllDocuments } from "yaml";
 import { readStandaloneConfig } from "../../services/standalone/config.ts";
-import { helm, kubernetesValidate } from "../../tools/chart-tools.ts";
+import { kubernetesValidate } from "../../tools/chart-tools.ts";
+import { goTool } from "../../tools/go-tools.ts";
 import { type Manifest, podViolations } from "./testing/pod-policy.ts";
 
 const run = promisify(execFile);
+const helm = goTool("helm");
 const chart = import.meta.dirname;
 const valuesFiles = (kind: "good" | "bad") => {
   const folder = join(chart, "testing", kind);
