@@ -8,7 +8,7 @@ import { hasDuplicateKeys } from "../fields/duplicate-keys.ts";
 import { maskFieldOf, pathsOf } from "../fields/field-mask.ts";
 import { containerOf, type Fields, setFromJson, valueAt } from "../fields/field-path.ts";
 import { explainJson, jsonReason } from "../fields/json-violations.ts";
-import { decodeQuery, decodeSegment, decodeSegments } from "../fields/percent-encoding.ts";
+import { decodeQuery, decodeSegment, decodeSegments, decodeSegmentsFully } from "../fields/percent-encoding.ts";
 import { parseText } from "../fields/scalar-text.ts";
 import { hasLoneSurrogate } from "../fields/unicode.ts";
 import type { PathVariable, Route } from "../routing/http-rules.ts";
@@ -43,6 +43,8 @@ export interface BindingOptions {
   readonly lenient: boolean;
   /** Query parameters that are dropped where they name no field, such as `$alt` or `key`. */
   readonly queryParameters?: readonly string[] | undefined;
+  /** Decodes `%2F` in variables of several segments. */
+  readonly fullyDecodeReservedExpansion?: boolean | undefined;
 }
 
 /** Prepares the binding of a route. */
@@ -53,6 +55,7 @@ export function createBinding(route: Route, codec: JsonCodec, options: BindingOp
   const rawBody = bodyMessage?.typeName === HttpBodySchema.typeName;
   const maskField = route.httpMethod === "PATCH" && bodyField !== undefined ? maskFieldOf(input) : undefined;
   const allowed = new Set(options.queryParameters);
+  const decodeMulti = options.fullyDecodeReservedExpansion === true ? decodeSegmentsFully : decodeSegments;
   const rules: QueryRules = {
     root: input,
     bound: [...route.variables.map((variable) => variable.path.name), ...(bodyField ? [bodyField.name] : [])],
@@ -94,7 +97,7 @@ export function createBinding(route: Route, codec: JsonCodec, options: BindingOp
       const { message, json } = readBody(body);
       const violations: Violation[] = [];
       for (const variable of route.variables) {
-        const violation = bindVariable(message, variable, segments, body.kind !== "none");
+        const violation = bindVariable(message, variable, segments, body.kind !== "none", decodeMulti);
         if (violation !== undefined) violations.push(violation);
       }
       if (route.body !== "all") violations.push(...bindQuery(message, rawQuery, rules));
@@ -127,6 +130,7 @@ function bindVariable(
   variable: PathVariable,
   segments: readonly string[],
   hasBody: boolean,
+  decodeMulti: (raw: string) => string,
 ): Violation | undefined {
   const { path } = variable;
   const fail = (description: string): Violation => ({ field: path.name, description });
@@ -134,7 +138,7 @@ function bindVariable(
   let text: string;
   try {
     text = variable.multi
-      ? decodeSegments(segments.slice(variable.start, end).join("/"))
+      ? decodeMulti(segments.slice(variable.start, end).join("/"))
       : decodeSegment(segments[variable.start] ?? "");
   } catch {
     return fail("malformed percent-encoding");

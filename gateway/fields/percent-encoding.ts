@@ -22,6 +22,16 @@ export function decodeSegments(raw: string): string {
 }
 
 /**
+ * The same where a service configuration has `fully_decode_reserved_expansion`: `%2F` is decoded too, unless the
+ * variable took a single segment (google/api/http.proto).
+ *
+ * @throws URIError
+ */
+export function decodeSegmentsFully(raw: string): string {
+  return raw.includes("/") ? decodeURIComponent(raw) : decodeSegments(raw);
+}
+
+/**
  * Decodes a name or a value of a query string: percent-encoding, and a plus is a space.
  *
  * @throws URIError on malformed percent-encoding or on bytes that are not UTF-8.

@@ -64,7 +64,12 @@ export function createRestHandler(options: RestOptions): RestHandler {
     maxElements: options.maxElements,
   });
   const lenient = options.lenient ?? false;
-  const bindingOptions = { lenient, queryParameters: options.queryParameters };
+  const { serviceConfig } = options;
+  const bindingOptions = {
+    lenient,
+    queryParameters: options.queryParameters,
+    fullyDecodeReservedExpansion: serviceConfig?.fullyDecodeReservedExpansion,
+  };
   const allowsOrigin = options.allowsOrigin ?? isSameHost;
   const interceptors: Interceptor[] = [...(options.interceptors ?? [])];
   const filterHeaders = createHeaderFilter(options.requestHeaders ?? defaultRequestHeaders);
@@ -86,7 +91,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
   const router = createRouter(
     options.specs.flatMap(({ methods }) =>
       Object.values(methods).flatMap((spec) =>
-        routesOf(spec.method).map((route) => prepareRoute(route, spec, codec, bindingOptions)),
+        routesOf(spec.method, serviceConfig).map((route) => prepareRoute(route, spec, codec, bindingOptions)),
       ),
     ),
   );

@@ -7,6 +7,7 @@ import type { CorsOptions } from "../http/cors.ts";
 import type { DecodeBudget } from "../http/decode-budget.ts";
 import type { RequestMeter } from "../http/request-meter.ts";
 import type { OpenApiDocuments } from "../openapi/docs-handler.ts";
+import type { ServiceConfig } from "../routing/service-config.ts";
 import type { ErrorFormat } from "./error-body.ts";
 import type { StreamFormat } from "./stream-format.ts";
 import type { SuccessRule } from "./success-status.ts";
@@ -33,6 +34,8 @@ export interface RestOptions {
   readonly lenient?: boolean;
   /** Query parameters that are dropped where they name no field, such as `$alt` or `key`; all others are 400. */
   readonly queryParameters?: readonly string[];
+  /** HTTP rules by method in place of the annotations, and how variables are decoded, as `readServiceConfig` reads it. */
+  readonly serviceConfig?: ServiceConfig;
   /** How a stream is written for a client whose `Accept` names none of the formats (default `ndjson`). */
   readonly streamFormat?: StreamFormat;
   readonly errorFormat?: ErrorFormat;

@@ -3,6 +3,7 @@ import { http } from "../../gen/google/api/annotations_pb.js";
 import type { HttpRule } from "../../gen/google/api/http_pb.js";
 import { type FieldPath, isFieldPath, resolveFieldPath } from "../fields/field-path.ts";
 import { anyMethod, createTrie, type Trie } from "./route-trie.ts";
+import { ruleFor, type ServiceConfig } from "./service-config.ts";
 import { TemplateError } from "./template-lexer.ts";
 import { parseTemplate, type Template, type Variable } from "./template-parser.ts";
 
@@ -17,6 +18,8 @@ export interface Route {
   readonly body: "none" | "all" | DescField;
   /** The field of the response that the answer is; undefined for the whole message. */
   readonly responseBody: DescField | undefined;
+  /** Where the rule is in the service configuration, if it is from there. */
+  readonly line?: number;
 }
 
 /** A variable of the template with the field it fills. */
@@ -42,13 +45,24 @@ export class RouteError extends Error {
 export class ForeignRuleError extends RouteError {}
 
 /**
- * The routes of a method: its `google.api.http` rule and the additional bindings. None where it has no annotation.
+ * The routes of a method: its rule in the service configuration, else its `google.api.http` rule, and the additional
+ * bindings. None where it has neither.
  *
  * @throws RouteError on a template, a variable, a body or a response body that is not right.
  */
-export function routesOf(method: DescMethod): Route[] {
-  if (!hasOption(method, http)) return [];
-  const rule = getOption(method, http);
+export function routesOf(method: DescMethod, config?: ServiceConfig): Route[] {
+  const selected = ruleFor(config, `${method.parent.typeName}.${method.name}`);
+  if (selected === undefined) return hasOption(method, http) ? compileRules(method, getOption(method, http)) : [];
+  const { rule, line } = selected;
+  try {
+    return compileRules(method, rule).map((route) => ({ ...route, line }));
+  } catch (error) {
+    if (error instanceof RouteError) error.message += placeOf(line);
+    throw error;
+  }
+}
+
+function compileRules(method: DescMethod, rule: HttpRule): Route[] {
   const routes = [compileRule(method, rule)];
   for (const additional of rule.additionalBindings) {
     if (additional.additionalBindings.length > 0) {
@@ -57,6 +71,10 @@ export function routesOf(method: DescMethod): Route[] {
     routes.push(compileRule(method, additional));
   }
   return routes;
+}
+
+function placeOf(line: number | undefined): string {
+  return line === undefined ? "" : ` (line ${line} of the service configuration)`;
 }
 
 /**
@@ -70,7 +88,8 @@ export function createRouter<T extends Route>(routes: Iterable<T>): Trie<T> {
     try {
       trie.insert(route.httpMethod, route.template, route);
     } catch (error) {
-      throw new RouteError(route.method, error instanceof Error ? error.message : String(error), error);
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new RouteError(route.method, reason + placeOf(route.line), error);
     }
   }
   return trie;

@@ -36,7 +36,7 @@ describe("the command line", () => {
   test("should explain every flag that there is in its help", () => {
     const flags = [...usage.matchAll(/^ {2}(--[a-z-]+)|(?: {2,})(--[a-z-]+)/gm)].map(([, own, other]) => own ?? other);
     for (const flag of flags) expect(complaint([...right, `${flag}`])).not.toContain("Unknown option");
-    expect(new Set(flags).size).toBe(19);
+    expect(new Set(flags).size).toBe(20);
   });
 
   test("should be told everything that is wrong with it at once", () => {

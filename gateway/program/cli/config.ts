@@ -16,6 +16,7 @@ export interface Config {
   /** TLS on the port that is served. */
   readonly certificate: CertificateFiles | undefined;
   readonly optionsFile: string | undefined;
+  readonly serviceConfig: string | undefined;
   readonly skipInvalidRules: boolean;
   readonly watch: boolean;
 }
@@ -37,8 +38,9 @@ of a gRPC server in any language.
                           every address that a name has, those left out that cannot be reached or do not serve
   --config FILE           JSON or YAML with any of: lenient, errorFormat, errorDomain, maxBodyBytes, maxElements,
                           maxDecodingBytes, maxTimeoutMs, requestHeaders, heartbeatMs, cors, json, created,
-                          queryParameters, streamFormat, skipInvalidRules,
-                          limits
+                          queryParameters, streamFormat, skipInvalidRules, serviceConfig, limits
+  --service-config FILE   YAML of a google.api.Service: its http.rules in place of annotations, and the mixin services
+                          that its apis name
   --skip-invalid-rules    leave out HTTP rules that are wrong or ambiguous; without it they are an error
   --no-watch              do not serve anew when a file changes; SIGHUP still does
   --help                  show this
@@ -67,6 +69,7 @@ const flags = {
   "descriptor-set": { type: "string", multiple: true },
   upstream: { type: "string", multiple: true },
   config: { type: "string" },
+  "service-config": { type: "string" },
   "skip-invalid-rules": { type: "boolean" },
   "no-watch": { type: "boolean" },
   help: { type: "boolean", short: "h" },
@@ -141,6 +144,7 @@ export function readConfig(args: readonly string[]): Config | undefined {
     opsPort,
     certificate,
     optionsFile: values.config,
+    serviceConfig: values["service-config"],
     skipInvalidRules: values["skip-invalid-rules"] === true,
     watch: values["no-watch"] !== true,
   };

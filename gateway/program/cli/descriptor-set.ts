@@ -4,6 +4,7 @@ import { clone, create, createFileRegistry, type FileRegistry, fromBinary, toBin
 import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { ProgramError } from "../program-error.ts";
 import { findInvalidRules, type InvalidRule, removeRules } from "../server/http-rules.ts";
+import { applyServiceConfig, type ServiceConfigFile } from "../server/service-config.ts";
 
 /** An API as the program serves it. */
 export interface Api {
@@ -12,23 +13,33 @@ export interface Api {
   readonly skipped: readonly InvalidRule[];
 }
 
+/** How {@link readApi} reads. */
+export interface ReadOptions {
+  /** Leaves out all other HTTP rules that cannot be served too, in place of an error. */
+  readonly skipInvalidRules: boolean;
+  /** HTTP rules in place of annotations, and mixin services. */
+  readonly serviceConfig?: ServiceConfigFile | undefined;
+}
+
 const howToMake = "make it with `buf build -o FILE` or `protoc --include_imports --descriptor_set_out=FILE …`";
 
 /**
  * Reads descriptor sets, binary, also gzipped, and takes them together: a file that is in several has to be the same.
  * Rules of another gateway's dialect are left out: the API works, and its owner may well be somebody else.
  *
- * @param skipInvalidRules leaves out all other HTTP rules that cannot be served too, in place of an error.
  * @throws ProgramError that names the file and says what to do.
  */
-export function readApi(paths: readonly string[], { skipInvalidRules }: { skipInvalidRules: boolean }): Api {
-  const files = inOrder(merge(paths), paths);
+export function readApi(paths: readonly string[], { skipInvalidRules, serviceConfig }: ReadOptions): Api {
+  const merged = merge(paths);
+  const places = serviceConfig === undefined ? undefined : applyServiceConfig(merged, serviceConfig);
+  const files = inOrder(merged, paths);
   const registry = build(files, paths);
   const invalid = findInvalidRules(registry);
   if (invalid.length === 0) return { registry, skipped: [] };
   const wrong = invalid.filter(({ foreign }) => !foreign);
   if (wrong.length > 0 && !skipInvalidRules) {
-    const list = wrong.map(({ message }) => `\n  ${message}`).join("");
+    const placeOf = (method: string): string => (places?.has(method) === true ? `${places.get(method)}: ` : "");
+    const list = wrong.map(({ message, method }) => `\n  ${placeOf(method)}${message}`).join("");
     throw new ProgramError(
       `${paths.join(", ")}: ${wrong.length} HTTP ${wrong.length === 1 ? "rule" : "rules"} cannot be served:${list}\n` +
         "Correct them, or leave them out with --skip-invalid-rules.",

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { parseDocument } from "yaml";
 import type { ServerLimits } from "../../http/server-limits.ts";
 import type { HttpOptions } from "../../rest/options.ts";
@@ -26,6 +27,8 @@ export interface FileOptions
   readonly maxDecodingBytes?: number;
   /** Leave out HTTP rules that are wrong or ambiguous, in place of refusing the descriptor set. */
   readonly skipInvalidRules?: boolean;
+  /** The path of a service configuration, from the folder of this file. */
+  readonly serviceConfig?: string;
   /** What clients are allowed before anything is known about them. Takes effect when the program starts. */
   readonly limits?: Partial<ServerLimits>;
 }
@@ -127,6 +130,7 @@ const options = object({
   ),
   streamFormat: oneOf("sse", "ndjson", "array"),
   skipInvalidRules: flag,
+  serviceConfig: setting((value) => typeof value === "string" && value !== "", "the path of a file"),
   limits: object({
     connections: integer(1, "connections"),
     connectionsPerAddress: integer(1, "connections"),
@@ -148,13 +152,15 @@ const options = object({
  * @throws ProgramError that names the file and everything that is wrong in it, each at its path.
  */
 export function readOptionsFile(path: string): FileOptions {
-  const value = parse(path, read(path));
+  const value = parse(path, readText(path));
   const wrong = options(value, "");
   if (wrong.length > 0) throw new ProgramError(`${path}:\n${wrong.map((each) => `  ${each}`).join("\n")}`);
-  return value as FileOptions;
+  const read = value as FileOptions;
+  const { serviceConfig } = read;
+  return serviceConfig === undefined ? read : { ...read, serviceConfig: resolve(dirname(path), serviceConfig) };
 }
 
-function read(path: string): string {
+function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {

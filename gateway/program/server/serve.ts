@@ -15,6 +15,7 @@ import { forwardTo } from "../upstream/upstream.ts";
 import { pathsOf, readCertificate } from "./certificates.ts";
 import { documentsOf } from "./documents.ts";
 import { type Operations, openOperations } from "./operations.ts";
+import { readServiceConfigFile } from "./service-config.ts";
 
 /** The running program. Disposing stops it: no new connections, calls that run may end, for ten seconds. */
 export interface Program extends AsyncDisposable {
@@ -98,10 +99,17 @@ function optionsOf({ optionsFile }: Config): FileOptions {
   return optionsFile === undefined ? {} : readOptionsFile(optionsFile);
 }
 
-function filesOf({ descriptorSets, optionsFile, certificate }: Config): string[] {
+function serviceConfigOf(config: Config): string | undefined {
+  return config.serviceConfig ?? optionsOf(config).serviceConfig;
+}
+
+function filesOf(config: Config): string[] {
+  const { descriptorSets, optionsFile, certificate } = config;
+  const serviceConfig = serviceConfigOf(config);
   return [
     ...descriptorSets,
     ...(optionsFile === undefined ? [] : [optionsFile]),
+    ...(serviceConfig === undefined ? [] : [serviceConfig]),
     ...(certificate === undefined ? [] : pathsOf(certificate)),
   ];
 }
@@ -129,14 +137,19 @@ interface LoadContext {
 }
 
 function load(config: Config, { pool, meter, shutdownSignal, log, onTrouble }: LoadContext): HttpHandler {
-  const { skipInvalidRules = false, limits: _, maxDecodingBytes, ...options } = optionsOf(config);
+  const { skipInvalidRules = false, limits: _, serviceConfig: __, maxDecodingBytes, ...options } = optionsOf(config);
+  const serviceConfigPath = serviceConfigOf(config);
+  const serviceConfig = serviceConfigPath === undefined ? undefined : readServiceConfigFile(serviceConfigPath);
   const { registry, skipped } = readApi(config.descriptorSets, {
     skipInvalidRules: skipInvalidRules || config.skipInvalidRules,
+    serviceConfig,
   });
   for (const { message } of skipped) log(`left out: ${message}`);
   const services = [...registry].filter((type) => type.kind === "service");
   return createHttpHandler({
     ...options,
+    // The descriptors have its rules already.
+    ...(serviceConfig !== undefined && { serviceConfig: { ...serviceConfig.config, rules: [] } }),
     meter,
     ...(maxDecodingBytes !== undefined && { decodeBudget: createDecodeBudget({ maxBytes: maxDecodingBytes }) }),
     specs: services.map((service) => forwardTo(pool, service, onTrouble)),

@@ -1,0 +1,33 @@
+/**
+ * The files of the mixin services that are in no package of descriptors: a gzipped FileDescriptorSet, as
+ * `buf build --exclude-source-info` compiles them from googleapis, without the files that they import.
+ */
+export const mixinFiles: string = [
+  "H4sIAAAAAAACA71YzW8bxxX3LiVKfBQpeSwz1LqW5FUcS4xNVkwKxBKclJQUmYC+sFIcRDBAjMgRtfVyd7u7lC23ctECBXrqpbmkhx6MogcHvbX/",
+  "hC5F21sObQ4Feu4t6KmYj10ulyuaMdpeFjvvvZn39Zs3bwb+lYLbLctqGaTUMKxOs2RYDezplhn8uEXbsTwLXediRSZW9LnKd8RsbOslbJqWF56k",
+  "zAguGx11jkvYPBOst0ITG4ZOTI8z1BcwvaW73pavXyM/7BDXQwhGTNwmeWleWkxp7B/lIHmsGx5x8jKjihG6ASkbt0jd1Z+TfGJeWhzVxilhX39O",
+  "0E0AxvSsJ8TMj7CJTPyAEtQXcD2i37Ut0yXoAaSCoOSl+cRiujxXjI1K0Z+sdWegd2DSJM+8ekg3NzpDyXuB/kVAmyRQP8B79XMZxn252PDMQdrX",
+  "X9ebwlXwSbUmugUTTd21DXxWZ5NHmURa0HboGmuQNPARMdy8zFx+9zUuF7eY9IbpOWeamIq+C+Nt4uEm9jBLR7o87S/jQ6NYMc+0QEq5D+nQQmgK",
+  "Ek/ImXCO/qJpGD3FRoeIIPLBivyBVP5tAlJB9tCXEmR68oku9SAGdcrd4YQ5RNSPfvbXf/xKvn94C82VTpdLP6JBfWA71g9Iw3NLhfPurkLTXYGA",
+  "eI5+I0E6lH20dIn6foQor8OiusaMe3C4gG7FGde1rVQ4R7kY80qFc+XhRWWaK+DasK27xYbV/kuleOJ5trtSKj19+jTCLOGOd8ILzD3bwN6x5bSr",
+  "Fsw0rHa80dVsENs9io896fCBEGxZBjZbRctplVrEZOgpdbVFqtiq//ONJB0lmfB78FMZbojio+M29dOyw5UuIzTpuF08XVa3YGqTeHuWoTfOdrkg",
+  "+gDyDg87adZtxqqfEsfVLZNhdFTLBXw+8xHnVs/hashrrqI6Idb1fV0KR5gFsGUxW7Gtny7TP/tolX2/kaRX8rVNLrjGZtVwu/ho+cKnPmbUxzXc",
+  "fvxoOYjBz2XIiRh4ZzYpkWe2I9xPC7WUrj6HkY1ntoNmAagIcQMXU1qIQnejp3tGsBvZAM1DuknchqMz99jOp9WlS0IKjPspEuUpGFcPYTIUKmpO",
+  "NUWN8aP0/nCICPxbpZ+XcmLzYC+IwxdpUHqxwLMZCwXlkpCpX0qQ5GlGeRjrBYI/RGUYP9LNpm623PwIK6W5XhgUq5ytBXLoI8jgTlP36g3LPNZb",
+  "bj7JJiqRiRUqs8ZEtAncHbj0VCAebrHQT2jsXz2BMaGJsh3LCA4N+k89aJP2EXF4xU9p/hCVINWwzKYeJDNdvhpOT5FmR+vKqA6kQ6bRlV3inOoN",
+  "X6E/RDW4yv00rFbga4L5ejPO1y2rJdydxD1jV/2zBNleGfR9CrJWnZrIFGfLtwcuWtyyWgdnNtHGDP6DlmCKPCNtm2733uBM+vRtTlY1GBPTUR6m",
+  "t3Y36wef7W3UP9nZ39tYq31c21ifuoKyAJX17dpOXduorE9JdLxeOajUP9VqBxtTMspAio0ZO6G+lCDN8bVODA+jKmQFROpNSvDbkRvxgGKTtMxR",
+  "aOSiXbgWhpa/kNzb1/QDjC92FUcorvo3CSbCCtEKJHHD83dCtqwOsK5YYZKamBEAUw4BMwdJHntRSMSoF5YjQ8Dye5Dk6lAOUGXtoLa7E8nPGCQq",
+  "6zQxAEltY3v30caUrP5TgqloINCHESffeU3koo6G9oTcuyfuwGQEc8LvbC/k0EwI3ryG+rh9Q0+rP447pAQC/39n1C8BZntrs47b9UH1efBl5LIb",
+  "hzIXYhzrxGjWj8gJPtUtJ3KNoQIOca2O0xCNqzKok1AGHC3KfPRqxDW3sftEnCq/l+DaPvFquM0j718FbsO4bwSvo9XU1xX535UESAUtYKEyJLlC",
+  "Bqx0+XoEmXzRauLriqwJSbQK6Y7dxB5hdogar/S16h9TU7ex+0QDLk7/1adwbfPNzb0PYyJ4wt5oDYo2YZovr+owc0Bcppk4bZ11JO63VH8b0nZ3",
+  "Mi/uPDZhuvohKHGqxA1xvncRiZ0QYVL5DwlI1SrbolnwYCKcYBStkDHZV+LTqC6x5n5hRSqos6x19z17UCicr7hhLR5MbA7Suvnf0toKa/m1BKg/",
+  "dGgxsvCliVSWhpAU17ASM2uJmvV2v1le30Rl9qJyQ8fte/T6eQ/beuT+El8Qs4Fz374mvlFB/PsULIiqYVhmy+mYpm62SpZNnJ6nGiQMCAn9z0tj",
+  "zAtPX4XzG/9g8myfRId7EimuAZ+ee9EHJMdulFwPex3hjPonCVK7fkxi30XCzxHyMM8RdJWmZfK3pHGN/aMCjBLHsRzRcyB/CcduFPeZQQ+vaFyE",
+  "Nv+OQCd7ZLlE48MrWiBXHYekQ9yO4alLrLIGPg16E/qjxJ+vAuG+97OR2Pcz6fL3M3ng+1ki8n6G3oecQ7yOY9Zt7Hg6Nupup9EgrsscH9emOXeP",
+  "M/c5T/2dBLmo3cG7G3QhLjrd4FYQwnixG6DQhGHf3egJ0DEdghsn+Mgg7PbBToCkFqardyG3hs0GMYZKx13IrRODeGQo6TpMf4r1oRKN3oMxT28T",
+  "q+MJCM/0AWpd7CbNl1Q/g0yweM08ttACZHy8de9HKW3CJ7J7zAJk/I3AhXj8JnwiFSq/GgXoJg99LkG2N5/dt6xwzmKxqhSGERXF/t2vKmkakbsc",
+  "u6z0v4Wud9+vulg4Rz9hZ1+3OtyJUxSz15TBgFPvfFVhaWHaFZSP014qFM7RC5iMAALFOhuPGiXXl+QNWhIj+guX6/+FBJMR/MYbEA/ySw1YDhvw",
+  "Nj155y6zYaXBlkaHkOlBe7cXCNsRtyFel40rys2LihLm9Z7nKzpkA5vqOt0Is31+bRPvxGqKZjP/xTjbZLcGKqZbSstY4WH1pQS5UO8Qmled7KLZ",
+  "7yDW4jqI8GGPO57VImaYZh+t9oxeyqObW9onO69kJHqMLctsaZx94RMfh4h+h/EfzfBVKg8aAAA=",
+].join("");

@@ -1,0 +1,141 @@
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import { clone, create, type DescFile, fromBinary, setExtension } from "@bufbuild/protobuf";
+import {
+  type FileDescriptorProto,
+  FileDescriptorSetSchema,
+  file_google_protobuf_any,
+  file_google_protobuf_duration,
+  file_google_protobuf_empty,
+  file_google_protobuf_field_mask,
+  MethodOptionsSchema,
+} from "@bufbuild/protobuf/wkt";
+import { file_google_api_annotations, http } from "../../../gen/google/api/annotations_pb.js";
+import { file_google_api_client } from "../../../gen/google/api/client_pb.js";
+import { file_google_api_field_behavior } from "../../../gen/google/api/field_behavior_pb.js";
+import { HttpRuleSchema } from "../../../gen/google/api/http_pb.js";
+import { file_google_api_resource } from "../../../gen/google/api/resource_pb.js";
+import { file_google_rpc_status } from "../../../gen/google/rpc/status_pb.js";
+import {
+  readServiceConfig,
+  ruleFor,
+  type ServiceConfig,
+  ServiceConfigError,
+  unusedRules,
+} from "../../routing/service-config.ts";
+import { ProgramError } from "../program-error.ts";
+import { mixinFiles } from "./mixin-files.ts";
+
+/** A service configuration with the name of its file. */
+export interface ServiceConfigFile {
+  readonly path: string;
+  readonly config: ServiceConfig;
+}
+
+/** Reads a service configuration. @throws ProgramError that names the file and, with its line, everything wrong in it. */
+export function readServiceConfigFile(path: string): ServiceConfigFile {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : "it cannot be read";
+    throw new ProgramError(`--service-config ${path}: ${reason}`);
+  }
+  try {
+    return { path, config: readServiceConfig(text) };
+  } catch (error) {
+    if (!(error instanceof ServiceConfigError)) throw error;
+    throw problemsIn(path, error.problems);
+  }
+}
+
+/**
+ * Adds the mixin services that the configuration names to the files of an API, and puts its rules in place of the
+ * annotations of the methods that they select.
+ *
+ * @returns where the rule of a method is, for those that have one from the file.
+ * @throws ProgramError where the configuration names what there is not.
+ */
+export function applyServiceConfig(
+  files: Map<string, FileDescriptorProto>,
+  { path, config }: ServiceConfigFile,
+): ReadonlyMap<string, string> {
+  const problems: string[] = [];
+  for (const { name, line } of config.apis) {
+    if (isThere(files, name)) continue;
+    const mixin = mixinOf(name);
+    if (mixin === undefined) problems.push(`line ${line}: ${name} is neither in the descriptor set nor a known mixin`);
+    else addWithImports(files, mixin);
+  }
+  const methods = [...files.values()].flatMap((file) =>
+    file.service.flatMap((service) =>
+      service.method.map((method) => ({
+        method,
+        name: [file.package, service.name, method.name].filter((part) => part !== "").join("."),
+      })),
+    ),
+  );
+  problems.push(
+    ...unusedRules(
+      config,
+      methods.map(({ name }) => name),
+    ),
+  );
+  if (problems.length > 0) throw problemsIn(path, problems);
+  const places = new Map<string, string>();
+  for (const { method, name } of methods) {
+    const selected = ruleFor(config, name);
+    if (selected === undefined) continue;
+    places.set(name, `${path}, line ${selected.line}`);
+    method.options ??= create(MethodOptionsSchema);
+    setExtension(method.options, http, clone(HttpRuleSchema, selected.rule));
+  }
+  return places;
+}
+
+function problemsIn(path: string, problems: readonly string[]): ProgramError {
+  return new ProgramError(`${path}:\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
+}
+
+function isThere(files: ReadonlyMap<string, FileDescriptorProto>, service: string): boolean {
+  return [...files.values()].some((file) => file.service.some(({ name }) => `${file.package}.${name}` === service));
+}
+
+const imports = [
+  file_google_api_annotations,
+  file_google_api_client,
+  file_google_api_field_behavior,
+  file_google_api_resource,
+  file_google_protobuf_any,
+  file_google_protobuf_duration,
+  file_google_protobuf_empty,
+  file_google_protobuf_field_mask,
+  file_google_rpc_status,
+];
+
+function mixinOf(service: string): FileDescriptorProto | undefined {
+  return known().find((file) => isThere(new Map([[file.name, file]]), service));
+}
+
+let mixins: readonly FileDescriptorProto[] | undefined;
+
+function known(): readonly FileDescriptorProto[] {
+  mixins ??= fromBinary(FileDescriptorSetSchema, gunzipSync(Buffer.from(mixinFiles, "base64"))).file;
+  return mixins;
+}
+
+function addWithImports(files: Map<string, FileDescriptorProto>, file: FileDescriptorProto): void {
+  if (files.has(file.name)) return;
+  files.set(file.name, file);
+  for (const name of file.dependency) {
+    const own = known().find((other) => other.name === name);
+    if (own !== undefined) addWithImports(files, own);
+    else for (const imported of imports) addDescFile(files, imported, name);
+  }
+}
+
+function addDescFile(files: Map<string, FileDescriptorProto>, file: DescFile, name?: string): void {
+  if (files.has(file.proto.name) || (name !== undefined && name !== file.proto.name)) return;
+  files.set(file.proto.name, file.proto);
+  for (const dependency of file.dependencies) addDescFile(files, dependency);
+}
