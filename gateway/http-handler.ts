@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { createRpcHandler } from "./connect/handler.ts";
-import type { Request, Response } from "./http/body.ts";
+import { answerWhole, discardRest, hasBody, type Request, type Response, stopSending } from "./http/body.ts";
 import { createCors } from "./http/cors.ts";
 import { answerFailure, withoutThrowing } from "./http/last-resort.ts";
 import type { HttpHandler } from "./http/listener.ts";
@@ -8,6 +8,7 @@ import { createRequestMeter } from "./http/request-meter.ts";
 import { createDocs } from "./openapi/docs-handler.ts";
 import { createRestHandler, isSameHost } from "./rest/handler.ts";
 import type { HttpOptions } from "./rest/options.ts";
+import { noBytes } from "./rest/request-body.ts";
 import { isWebSocketUpgrade } from "./rest/websocket.ts";
 
 /**
@@ -39,6 +40,7 @@ export function createHttpHandler(given: HttpOptions): HttpHandler {
   };
 
   const serve = (request: Request, response: Response): void => {
+    if (hasBody(request)) discardRest(request, response);
     request.url = originForm(request.url ?? "/");
     const { url } = request;
     const question = url.indexOf("?");
@@ -46,6 +48,7 @@ export function createHttpHandler(given: HttpOptions): HttpHandler {
     if (cors !== undefined && request.headers.origin !== undefined) {
       if (request.method === "OPTIONS" && request.headers["access-control-request-method"] !== undefined) {
         (response as ServerResponse).writeHead(204, cors.preflight(request.headers)).end();
+        if ("stream" in response) stopSending(response.stream);
         return;
       }
       setHeaders(response, cors.headersFor(request.headers));
@@ -57,8 +60,7 @@ export function createHttpHandler(given: HttpOptions): HttpHandler {
     }
     if (isRpc(request)) {
       // Their clients make an error of the status; a body of ours they would not understand.
-      response.statusCode = 404;
-      response.end();
+      answerWhole(response, 404, {}, noBytes);
       return;
     }
     const documented = docs?.(request, response, path);

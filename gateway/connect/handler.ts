@@ -11,11 +11,12 @@ import {
 import { createHandlerFactory as createConnectFactory } from "@connectrpc/connect/protocol-connect";
 import { compressionBrotli, compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { withoutDetails } from "../errors.ts";
-import { meteredBody, type Request, type Response, undecodedBody } from "../http/body.ts";
+import { answerWhole, bodyOfSameTurn, meteredBody, type Request, type Response, undecodedBody } from "../http/body.ts";
 import { decodeBody } from "../http/content-encoding.ts";
 import { answerFailure } from "../http/last-resort.ts";
 import { createRequestMeter } from "../http/request-meter.ts";
 import { defaultMaxBodyBytes, type RestOptions } from "../rest/options.ts";
+import { noBytes } from "../rest/request-body.ts";
 import { createEnvelopeFactory } from "./envelope-handler.ts";
 import { connectStreamWire, grpcWebWire, grpcWire } from "./envelope-wires.ts";
 import { createRpcCodec, type RpcCodec } from "./method-codec.ts";
@@ -119,8 +120,7 @@ function runHandler(
   const universal = universalRequestOf(request, response, contextValues);
   if (universal === undefined) {
     // Without an authority, or with one that is none, there is no URL of the request: RFC 9112, section 3.2.
-    response.statusCode = 400;
-    response.end();
+    answerWhole(response, 400, {}, noBytes);
     return;
   }
   handler({
@@ -130,7 +130,10 @@ function runHandler(
     httpVersion: "2.0",
     body: body === undefined ? bodyOf(request, handler, options) : createAsyncIterable([body]),
   })
-    .then((answer) => sendAnswer(answer, request, response))
+    .then(async (answer) => {
+      await bodyOfSameTurn(request);
+      await sendAnswer(answer, response);
+    })
     .catch((reason: unknown) => {
       if (isOfTheConnection(reason)) {
         response.destroy();

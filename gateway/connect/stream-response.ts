@@ -1,16 +1,15 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Http2ServerResponse, ServerHttp2Stream } from "node:http2";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { clientGone, discardRest, type Request, type Response, stopSending, writeChunk } from "../http/body.ts";
+import { clientGone, type Response, stopSending, writeChunk } from "../http/body.ts";
 
 /**
- * Writes what a handler of Connect's answers, each chunk as it comes and no faster than the client reads. What is still
- * to come of the request by the end is let go.
+ * Writes what a handler of Connect's answers, each chunk as it comes and no faster than the client reads.
  *
  * @throws where the client goes before the end; the handler has been told.
  */
-export async function sendAnswer(answer: UniversalServerResponse, request: Request, response: Response): Promise<void> {
-  const out = "stream" in response ? http2Answer(response) : http1Answer(request, response);
+export async function sendAnswer(answer: UniversalServerResponse, response: Response): Promise<void> {
+  const out = "stream" in response ? http2Answer(response) : http1Answer(response);
   const chunks = answer.body?.[Symbol.asyncIterator]();
   // A handler may set headers until its first chunk, and trailers until its last.
   let chunk = await chunks?.next();
@@ -40,8 +39,7 @@ interface Out {
   refuse?(answer: UniversalServerResponse): void;
 }
 
-function http1Answer(request: Request, response: ServerResponse): Out {
-  discardRest(request, response);
+function http1Answer(response: ServerResponse): Out {
   return {
     body: response,
     begin: ({ status, header }) => response.writeHead(status, nodeHeaders(header)),
@@ -74,7 +72,6 @@ function http2Answer(response: Http2ServerResponse): Out {
       }
       // The response sends them when the stream asks for them.
       response.addTrailers(nodeHeaders(trailer));
-      stream.once("wantTrailers", () => setImmediate(() => stopSending(stream)));
       stream.end();
     },
     refuse(answer) {

@@ -8,7 +8,7 @@ import { type Call, openCall } from "../call/call-context.ts";
 import { untilAborted } from "../call/deadline.ts";
 import { invokeUnary } from "../call/invoke-unary.ts";
 import { withoutDetails } from "../errors.ts";
-import { type Request, type Response, readRaw } from "../http/body.ts";
+import { bodyOfSameTurn, type Request, type Response, readRaw } from "../http/body.ts";
 import { bodyTooLarge, decodeBody } from "../http/content-encoding.ts";
 import { answerFailure } from "../http/last-resort.ts";
 import { defaultMaxBodyBytes, type RestOptions } from "../rest/options.ts";
@@ -122,6 +122,7 @@ export function createUnaryRpc(
     } catch (thrown) {
       const error = errorOf(thrown, call);
       if (error.code === Code.Internal) options.onError?.(thrown, request);
+      await bodyOfSameTurn(request);
       if (response.headersSent || response.destroyed) return;
       if (wire.protocol === "connect") refuseConnect(response, call, error, jsonOptions);
       else refuseGrpcWeb(response, call, wire, error);

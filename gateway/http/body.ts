@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Stream } from "node:http2";
 import type { Writable } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { maxExpandedBytes } from "../codec/expansion.ts";
 import { gatewayError } from "../errors.ts";
@@ -30,6 +31,14 @@ export function hasBody(request: Request): boolean {
   if ("stream" in request) return !request.stream.endAfterHeaders;
   const { headers } = request;
   return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
+}
+
+/**
+ * Waits for a body that came together with the head, which Node reads in the same turn of the event loop, so that an
+ * early response need not close the connection. Undefined where nothing is to come.
+ */
+export function bodyOfSameTurn(request: Request): Promise<void> | undefined {
+  return request.complete || !hasBody(request) ? undefined : nextTurn();
 }
 
 /** How a whole body is read. */

@@ -2,6 +2,8 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from "node:http2";
 import { connect, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { connect as connectTls } from "node:tls";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { createHttpHandler } from "../http-handler.ts";
 import { createAuthority } from "../test/support/certificates.ts";
@@ -32,12 +34,13 @@ async function serve(changes: Partial<ServerLimits>, more: Partial<HttpListenerO
   return { listener, meter };
 }
 
-/** Opens a connection, and keeps what comes back. */
+/** Opens a connection, and keeps what comes back. @param allowHalfOpen whether it goes on when the server's side has ended. */
 async function dial(
   port: number,
   text = "",
+  allowHalfOpen = false,
 ): Promise<{ socket: Socket; said: () => string; closed: Promise<unknown> }> {
-  const socket = connect(port, "127.0.0.1");
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen });
   opened.push(socket);
   let said = "";
   socket
@@ -45,10 +48,16 @@ async function dial(
     .on("data", (chunk: Buffer) => {
       said += chunk.toString("latin1");
     });
-  const closed = once(socket, "close");
+  const closed = new Promise((resolve) => socket.once("close", resolve));
   await once(socket, "connect");
   socket.write(text);
   return { socket, said: () => said, closed };
+}
+
+/** Goes on sending to a stream until it is closed. */
+function trickle(stream: Duplex, bytes = 1): void {
+  const timer = setInterval(() => stream.writable && stream.write(Buffer.alloc(bytes, "x")), 20);
+  stream.once("close", () => clearInterval(timer));
 }
 
 const head = (path: string, type: string, length: number): string =>
@@ -143,6 +152,72 @@ describe("a body that stops", () => {
   });
 });
 
+describe("a client of HTTP/1 that is refused and goes on sending", () => {
+  const refused = [
+    ["an unknown route", "/v1/nothing", "application/json", 404],
+    ["a body that is too large", "/echo", "application/json", 413],
+    ["an unsupported media type of Connect", "/gateway.test.v1.Echo/EchoBody", "text/plain", 415],
+    ["a body that is too large for Connect", "/gateway.test.v1.Echo/EchoBody", "application/proto", 429],
+    ["a body that is too large for gRPC-Web", "/gateway.test.v1.Echo/EchoBody", "application/grpc-web", 200],
+  ] as const;
+
+  test.each(refused)("is told so, and its connection is closed: %s", async (_, path, type, status) => {
+    const { listener } = await serve({ lingerMs: 200 });
+    const client = await dial(listener.port, `${head(path, type, 50_000_000)}x`, true);
+    trickle(client.socket);
+    await client.closed;
+    expect(client.said()).toContain(`HTTP/1.1 ${status}`);
+    expect(client.said().toLowerCase()).toContain("\r\nconnection: close\r\n");
+  });
+
+  test("before there is anything to serve too", async () => {
+    const listener = await listenHttp({
+      host: "127.0.0.1",
+      port: 0,
+      limits: { ...defaultServerLimits, lingerMs: 200 },
+    });
+    listeners.push(listener);
+    const client = await dial(listener.port, `${head("/echo", "application/json", 1000)}x`, true);
+    trickle(client.socket);
+    await client.closed;
+    expect(client.said()).toMatch(/^HTTP\/1.1 503 .*connection: close/is);
+  });
+
+  test("gets its answer before the end of what it has to send, and may send so much and no more", async () => {
+    const { listener } = await serve({ lingerMs: 600_000, lingerBytes: 1_000_000 });
+    const client = await dial(listener.port, head("/echo", "application/json", 50_000_000), true);
+    const ended = once(client.socket, "end");
+    client.socket.write(Buffer.alloc(900_000));
+    await ended;
+    expect(client.said()).toMatch(/^HTTP\/1.1 413 .*"REQUEST_TOO_LARGE"/s);
+    trickle(client.socket, 20_000);
+    await client.closed;
+  });
+
+  test("is let go as soon as it has sent all", async () => {
+    const { listener } = await serve({ lingerMs: 600_000 });
+    const client = await dial(listener.port, head("/v1/nothing", "application/json", 3), true);
+    await until(() => client.said().includes("404"));
+    client.socket.write("abc");
+    trickle(client.socket);
+    await client.closed;
+  });
+
+  test.each([
+    ["REST", "/v1/nothing", "application/json", 404],
+    ["Connect", "/gateway.test.v1.Echo/EchoBody", "application/json", 400],
+    ["Connect, of another media type", "/gateway.test.v1.Echo/EchoBody", "text/plain", 415],
+  ])("keeps its connection where the body came with the head: %s", async (_, path, type, status) => {
+    const { listener } = await serve({ lingerMs: 100 });
+    const request = `${head(path, type, 3)}abc`;
+    const client = await dial(listener.port, request);
+    await until(() => client.said().includes(String(status)));
+    client.socket.write(request);
+    await until(() => client.said().split(`HTTP/1.1 ${status}`).length === 3);
+    expect(client.said().toLowerCase()).not.toContain("connection: close");
+  });
+});
+
 describe("unfinished bodies", () => {
   test.each([
     ["REST", "/echo", "application/json", "SERVER_BUSY"],
@@ -163,12 +238,16 @@ describe("unfinished bodies", () => {
 });
 
 describe("with a certificate", () => {
-  const open = async (changes: Partial<ServerLimits>) => {
+  const openTls = async (changes: Partial<ServerLimits>) => {
     using authority = createAuthority();
     const { cert, key } = authority.issue("front", "IP:127.0.0.1");
     const certificate = { cert: readFileSync(cert), key: readFileSync(key) };
     const { listener } = await serve(changes, { certificate });
-    const session: ClientHttp2Session = connectHttp2(listener.url, { ca: readFileSync(authority.ca) });
+    return { url: listener.url, port: listener.port, ca: readFileSync(authority.ca) };
+  };
+  const open = async (changes: Partial<ServerLimits>) => {
+    const { url, ca } = await openTls(changes);
+    const session: ClientHttp2Session = connectHttp2(url, { ca });
     opened.push(session);
     await once(session, "remoteSettings");
     return session;
@@ -195,6 +274,35 @@ describe("with a certificate", () => {
     expect(await codeOf(refused)).toBe(constants.NGHTTP2_REFUSED_STREAM);
     for (const stream of held) stream.close(constants.NGHTTP2_CANCEL);
     await until(async () => (await codeOf(get(session, "/v1/books/b"))) === constants.NGHTTP2_NO_ERROR);
+  });
+
+  test.each([
+    ["REST", "/v1/nothing", "application/json"],
+    ["REST, too large", "/echo", "application/json"],
+    ["Connect", "/gateway.test.v1.Echo/EchoBody", "text/plain"],
+    ["gRPC", "/gateway.test.v1.Nothing/Nothing", "application/grpc"],
+  ])("a refused request that goes on sending is reset after its answer: %s", async (_, path, type) => {
+    const session = await open({});
+    const headers = { ":method": "POST", ":path": path, "content-type": type, "content-length": 50_000_000 };
+    const stream = session.request(headers);
+    stream.on("error", () => undefined).resume();
+    trickle(stream);
+    const closed = codeOf(stream);
+    const [answer] = await once(stream, "response");
+    expect(answer[":status"]).toBeGreaterThanOrEqual(400);
+    expect(await closed).toBe(constants.NGHTTP2_NO_ERROR);
+  });
+
+  test("a client of HTTP/1 that is refused and goes on sending is closed", async () => {
+    const { port, ca } = await openTls({ lingerMs: 200 });
+    const plain = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    const socket = connectTls({ socket: plain, host: "127.0.0.1", ca });
+    opened.push(socket);
+    socket.on("error", () => undefined).resume();
+    await once(socket, "secureConnect");
+    socket.write(`${head("/v1/nothing", "application/json", 1000)}x`);
+    trickle(socket);
+    await new Promise((resolve) => socket.once("close", resolve));
   });
 
   test("a connection on which nothing moves during a request is closed", async () => {

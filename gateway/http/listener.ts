@@ -13,6 +13,7 @@ import type { Duplex } from "node:stream";
 import { type Certificate, handshakeTimeoutMs, tlsOptions } from "./certificate.ts";
 import type { Networks } from "./client-address.ts";
 import { type ConnectionCaps, trackConnections } from "./connections.ts";
+import { lingeringResponse } from "./linger.ts";
 import { countOpenRequests } from "./open-requests.ts";
 import { defaultServerLimits, type ServerLimits } from "./server-limits.ts";
 
@@ -98,16 +99,19 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
     },
   );
   const common = { ...timeouts, noDelay: true, keepAlive: true, shouldUpgradeCallback: front.shouldUpgrade };
+  const LingeringResponse = lingeringResponse(limits);
+  const http1 = { ...common, ServerResponse: LingeringResponse };
   const secure =
     certificate &&
     createSecureServer({
       ...common,
       ...tlsOptions(certificate),
       allowHTTP1: true,
+      Http1ServerResponse: LingeringResponse,
       settings: { maxConcurrentStreams: limits.streamsPerConnection },
     });
-  const plain = certificate === undefined ? createServer(common) : undefined;
-  const server = secure ?? plain ?? createServer(common);
+  const plain = certificate === undefined ? createServer(http1) : undefined;
+  const server = secure ?? plain ?? createServer(http1);
   server.on("request", front as RequestListener);
   server.on("upgrade", front.upgrade);
   if (plain !== undefined) plain.timeout = idleMs;

@@ -22,6 +22,10 @@ export interface ServerLimits {
   readonly bufferedBytes: number;
   /** Bytes of unfinished request messages of one connection. */
   readonly bufferedBytesPerConnection: number;
+  /** How long a client of HTTP/1 whose request has its response may go on sending it, before its connection is cut. */
+  readonly lingerMs: number;
+  /** How many bytes it may send meanwhile. They are discarded. */
+  readonly lingerBytes: number;
 }
 
 const mib = 1024 * 1024;
@@ -40,4 +44,6 @@ export const defaultServerLimits: ServerLimits = {
   bodyTimeoutMs: 120_000,
   bufferedBytes: 128 * mib,
   bufferedBytesPerConnection: 32 * mib,
+  lingerMs: 5000,
+  lingerBytes: 16 * mib,
 };

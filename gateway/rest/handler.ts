@@ -7,7 +7,7 @@ import { invokeUnary } from "../call/invoke-unary.ts";
 import { createJsonCodec } from "../codec/json-codec.ts";
 import { gatewayError, httpStatusOf, invalidRequest, isOurs, toConnectError } from "../errors.ts";
 import {
-  discardRest,
+  bodyOfSameTurn,
   hasBody,
   type Request,
   type Response,
@@ -107,7 +107,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
       const admitted = options.admit?.(context);
       if (admitted !== undefined) await untilAborted(admitted, context.signal);
       if (route.spec.kind === "bidi_streaming") {
-        await answerStream(request, response, route, requestStream(request, response, found), context);
+        await answerStream(request, response, route, requestStream(request, found), context);
         return;
       }
       if (route.spec.kind === "client_streaming") {
@@ -129,6 +129,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
       if (typeof lastEventId === "string") route.resume.apply(message, lastEventId);
       await answerStream(request, response, route, createAsyncIterable([message]), context);
     } catch (thrown) {
+      await bodyOfSameTurn(request);
       try {
         const error = toConnectError(thrown, context?.signal);
         if (isOurs(error)) options.onError?.(thrown, request);
@@ -233,7 +234,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
   ): Promise<void> {
     const { route } = found;
     const invoke = transformInvokeImplementation(route.spec, plainContext(context), interceptors);
-    const answers = invoke(requestStream(request, response, found))[Symbol.asyncIterator]();
+    const answers = invoke(requestStream(request, found))[Symbol.asyncIterator]();
     const first = await untilAborted(answers.next(), context.signal);
     if (first.done === true) throw new Error(`${route.method.name} answered nothing`);
     // The trailers are there only once the iterator has ended.
@@ -241,8 +242,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
     await writeMessage(request, response, route, first.value, context, codec, success);
   }
 
-  function requestStream(request: Request, response: Response, { route, ...input }: Matched): AsyncIterable<Message> {
-    discardRest(request, response);
+  function requestStream(request: Request, { route, ...input }: Matched): AsyncIterable<Message> {
     const contentType = request.headers["content-type"] ?? "application/octet-stream";
     return route.binding.rawBody
       ? rawRequests(route, input, contentType, streamBody(request))

@@ -12,6 +12,7 @@ import { codeName, gatewayError, isOurs, toConnectError } from "../errors.ts";
 import { clientGone } from "../http/body.ts";
 import { answerFailure, internalError } from "../http/last-resort.ts";
 import type { HttpHandler } from "../http/listener.ts";
+import { defaultServerLimits } from "../http/server-limits.ts";
 import { errorBody } from "./error-body.ts";
 import type { RestOptions } from "./options.ts";
 import type { PreparedRoute } from "./prepared-route.ts";
@@ -104,7 +105,11 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
     const response = new ServerResponse(request);
     response.assignSocket(socket as never);
     response.shouldKeepAlive = false;
-    response.once("finish", () => socket.end());
+    response.once("finish", () => {
+      const timer = setTimeout(() => socket.destroy(), defaultServerLimits.lingerMs);
+      socket.once("close", () => clearTimeout(timer));
+      socket.end();
+    });
     try {
       writeError(request, response, toConnectError(thrown), options.errors);
     } catch (unwritable) {

@@ -97,6 +97,8 @@ const settings = {
   bodyTimeoutMs: milliseconds("DOCKET_BODY_TIMEOUT", { fallback: defaultServerLimits.bodyTimeoutMs }),
   maxBufferedBytes: integer("DOCKET_MAX_BUFFERED_BYTES", { fallback: defaultServerLimits.bufferedBytes, min: 1024 }),
   streamIdleMs: milliseconds("DOCKET_STREAM_IDLE_TIMEOUT", { fallback: defaultServerLimits.idleMs }),
+  lingerMs: milliseconds("DOCKET_LINGER_TIMEOUT", { fallback: defaultServerLimits.lingerMs }),
+  lingerBytes: integer("DOCKET_MAX_LINGER_BYTES", { fallback: defaultServerLimits.lingerBytes }),
   /** After which gRPC connections are renewed, so that clients find new servers. */
   grpcConnectionAgeMs: milliseconds("DOCKET_GRPC_CONNECTION_AGE", { fallback: 2 * 60 * 60_000 }),
   /** Networks of the proxies in front of the ports, between commas. */

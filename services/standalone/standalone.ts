@@ -170,7 +170,7 @@ export async function startStandalone(
   });
   const grpcPort = await grpc.listen({ host, port: config.grpcPort });
   const checks = createCheckRunner({ leaks: createLeakCheck({ registry }) });
-  const ops = createOperationsServer({ lifecycle, checks, registry, clock });
+  const ops = createOperationsServer({ lifecycle, checks, registry, clock, limits });
   const opsPort = await ops.listen({ host: config.opsHost, port: config.opsPort });
 
   certificates?.onChange((certificate) => {
@@ -224,6 +224,8 @@ function serverLimitsOf(config: StandaloneConfig): ServerLimits {
     bufferedBytes: Math.max(config.maxBufferedBytes, largest),
     bufferedBytesPerConnection: Math.max(config.maxBufferedBytes / 4, largest),
     idleMs: config.streamIdleMs,
+    lingerMs: config.lingerMs,
+    lingerBytes: config.lingerBytes,
   };
 }
 

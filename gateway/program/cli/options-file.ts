@@ -143,6 +143,8 @@ const options = object({
     bodyTimeoutMs: integer(1, "milliseconds"),
     bufferedBytes: integer(1, "bytes"),
     bufferedBytesPerConnection: integer(1, "bytes"),
+    lingerMs: integer(1, "milliseconds"),
+    lingerBytes: integer(0, "bytes"),
   } satisfies Record<keyof ServerLimits, Check>),
 } satisfies Record<keyof FileOptions, Check>);
 

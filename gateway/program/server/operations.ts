@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Request, Response } from "../../http/body.ts";
+import { type LingerLimits, lingeringResponse } from "../../http/linger.ts";
 import type { Pool } from "../upstream/pool.ts";
 
 /** The operations port: `/live`, `/ready` and `/metrics`. */
@@ -15,13 +16,21 @@ export interface Operations extends AsyncDisposable {
   drain(): void;
 }
 
+/** Where the operations port is, and what its clients are allowed. */
+export interface OperationsOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly limits: LingerLimits;
+}
+
 /**
  * Opens the operations port. `/live` is 200 as long as the program runs; `/ready` while at least one address of the
  * upstream takes calls, with all of them in its body; `/metrics` is for Prometheus.
  *
  * @throws where the port is taken or may not be had.
  */
-export async function openOperations(pool: Pool, { host, port }: { host: string; port: number }): Promise<Operations> {
+export async function openOperations(pool: Pool, options: OperationsOptions): Promise<Operations> {
+  const { host, port, limits } = options;
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -86,7 +95,7 @@ export async function openOperations(pool: Pool, { host, port }: { host: string;
     }
   };
 
-  const server = createServer((request, response) => {
+  const server = createServer({ ServerResponse: lingeringResponse(limits) }, (request, response) => {
     answer(request, response).catch(() => response.destroy());
   });
   await new Promise<void>((resolve, reject) => {

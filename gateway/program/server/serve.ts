@@ -61,7 +61,7 @@ export async function serve(config: Config, log: (line: string) => void): Promis
   // Whoever calls at once finds the upstream's addresses, unless looking them up takes long.
   await Promise.race([pool.opened, sleep(lookupMs, undefined, { ref: false })]);
   const { host, port, opsPort } = config;
-  if (opsPort !== undefined) operations = opened.use(await openOperations(pool, { host, port: opsPort }));
+  if (opsPort !== undefined) operations = opened.use(await openOperations(pool, { host, port: opsPort, limits }));
   const front: HttpHandler = Object.assign(
     (...[request, response]: Parameters<HttpHandler>) => {
       operations?.count(request, response);

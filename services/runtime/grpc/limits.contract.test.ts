@@ -239,6 +239,28 @@ describe("open calls", () => {
   });
 });
 
+describe("a refused call whose client goes on sending", () => {
+  test.each([
+    ["of an unknown method", "Nothing", 12],
+    ["of a handler that refuses it", "Collect", 7],
+  ])("is reset: %s", async (_, method, code) => {
+    const { port } = await serve(
+      {},
+      {
+        collect: async () => {
+          throw new ConnectError("no", Code.PermissionDenied);
+        },
+      },
+    );
+    const stream = begin(await dial(port), method, frame(Buffer.alloc(10)));
+    const outcome = outcomeOf(stream);
+    const timer = setInterval(() => stream.writable && stream.write(frame(Buffer.alloc(10))), 20);
+    expect(await outcome).toEqual({ code });
+    clearInterval(timer);
+    expect(stream.rstCode).toBe(constants.NGHTTP2_NO_ERROR);
+  });
+});
+
 describe("connections", () => {
   test("beyond the limit per address are closed at once", async () => {
     const { port } = await serve({ connectionsPerAddress: 1 });

@@ -1,6 +1,7 @@
 import { constants, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Server } from "@grpc/grpc-js";
+import { stopSending } from "../../../gateway/http/body.ts";
 import { clientAddressOf, type Forwarding } from "../../../gateway/http/client-address.ts";
 import type { OpenRequests } from "../../../gateway/http/open-requests.ts";
 import type { RequestMeter } from "../../../gateway/http/request-meter.ts";
@@ -86,12 +87,22 @@ function admit(
   }
   stream.once("close", () => openRequests.leave(address));
   if ((flags & constants.NGHTTP2_FLAG_END_STREAM) === 0) {
+    resetAfterRefusal(stream);
     const { maxMessageBytes, meter, takesStream } = options;
     const mayCompress = encodingOf(headers) !== "identity";
     const rules = { maxMessageBytes, meter, mayCompress, isOneMessage: !takesStream(path) };
     watchMessages(stream, rules, (fault) => refuseFor(errorOf(fault, maxMessageBytes)));
   }
   return true;
+}
+
+/** Has a client that still sends when its call is refused send no more. grpc-js would go on reading. */
+function resetAfterRefusal(stream: ServerHttp2Stream): void {
+  stream.once("finish", () => {
+    if (stream.sentHeaders?.["grpc-status"] !== undefined) {
+      setImmediate(() => stopSending(stream));
+    }
+  });
 }
 
 function errorOf(fault: MessageFault, maxMessageBytes: number): ConnectError {

@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { afterEach, expect, test } from "@jest/globals";
 import { Registry } from "prom-client";
 import { createLogger } from "../telemetry/log.ts";
@@ -21,7 +22,13 @@ async function serving(checks: Checks) {
   const runner = createCheckRunner(checks);
   const registry = new Registry();
   createRpcMetrics(registry);
-  const server = createOperationsServer({ lifecycle, checks: runner, registry, clock: systemClock });
+  const server = createOperationsServer({
+    lifecycle,
+    checks: runner,
+    registry,
+    clock: systemClock,
+    limits: { lingerMs: 200, lingerBytes: 1000 },
+  });
   const port = await server.listen({ host: "127.0.0.1", port: 0 });
   cleanups.push(
     () => server[Symbol.asyncDispose](),
@@ -33,7 +40,7 @@ async function serving(checks: Checks) {
     const isJson = response.headers.get("content-type") === "application/json" && text !== "";
     return { status: response.status, body: isJson ? (JSON.parse(text) as unknown) : text, headers: response.headers };
   };
-  return { lifecycle, runner, get };
+  return { lifecycle, runner, get, port };
 }
 
 const body = (status: string, checks: Record<string, unknown>) => ({
@@ -138,4 +145,16 @@ test("metrics are Prometheus text; other paths and methods are refused", async (
   expect((await get("/ready", "DELETE")).headers.get("allow")).toBe("GET, HEAD");
   expect((await get("/live", "HEAD")).body).toBe("");
   expect((await get("/other")).status).toBe(404);
+});
+
+test("a refused client that goes on sending is closed", async () => {
+  const { port } = await serving({});
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  let said = "";
+  socket.on("error", () => {}).on("data", (chunk: Buffer) => (said += chunk.toString("latin1")));
+  socket.write("POST /live HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
+  const timer = setInterval(() => socket.writable && socket.write("x"), 20);
+  await new Promise((resolve) => socket.once("close", resolve));
+  clearInterval(timer);
+  expect(said).toMatch(/^HTTP\/1.1 405 .*\r\nConnection: close\r\n/s);
 });

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Registry } from "prom-client";
+import { type LingerLimits, lingeringResponse } from "../../../gateway/http/linger.ts";
 import type { Clock } from "../values/clock.ts";
 import type { CheckRunner, CheckState } from "./check-runner.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -11,6 +12,8 @@ export interface OperationsOptions {
   readonly checks: CheckRunner;
   readonly registry: Registry;
   readonly clock: Clock;
+  /** How long refused clients may go on sending. Default `defaultServerLimits`. */
+  readonly limits?: LingerLimits;
 }
 
 /**
@@ -85,7 +88,7 @@ export function createOperationsHandler(options: OperationsOptions): OperationsH
 
 export function createOperationsServer(options: OperationsOptions): OperationsServer {
   const handle = createOperationsHandler(options);
-  const server = createServer((request, response) => {
+  const server = createServer({ ServerResponse: lingeringResponse(options.limits) }, (request, response) => {
     if (!handle(request, response)) {
       response.writeHead(404, { "content-type": "application/json" }).end('{"status":"error"}');
     }
