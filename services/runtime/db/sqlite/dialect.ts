@@ -16,8 +16,10 @@ import {
 import { databaseErrorKind } from "../errors.ts";
 import type { Read } from "../reading.ts";
 import type { OnStatement } from "../statement.ts";
+import { createCheckpointer, noCheckpoints } from "./checkpointer.ts";
 import { openSqliteFile, type SqliteFile } from "./file.ts";
 import { createSqliteReaders } from "./readers.ts";
+import { noFlush, openWalFlush, type WalFlush } from "./wal-flush.ts";
 import { createSqliteWriter, type SqliteWriter, type Turn } from "./writer.ts";
 
 export interface SqliteOptions {
@@ -32,10 +34,11 @@ export interface SqliteOptions {
 }
 
 /**
- * Kysely's dialect over `node:sqlite`: write-ahead log, every commit flushed to the disk (`synchronous=FULL`), one writing
- * connection with group commit, and a second connection for reads outside transactions, which so wait for nobody and
- * see what is committed. Resolves when the file is open. `read` runs SELECTs that may be long, on threads; those of
- * `:memory:`, which one connection alone can see, on that connection, where only time can end them.
+ * Kysely's dialect over `node:sqlite`: write-ahead log, one writing connection with group commit, and a second connection
+ * for reads outside transactions, which so wait for no writer and see what is committed. What was written or read is
+ * returned only after its commit was flushed to the disk, by `wal-flush.ts`; checkpoints run in a worker thread. Resolves
+ * when the file is open. `read` runs SELECTs that may be long, on threads; those of `:memory:`, which one connection alone
+ * can see, on that connection, where only time can end them.
  */
 export async function openSqliteDialect(options: SqliteOptions): Promise<{ dialect: Dialect; read: Read }> {
   const { driver, read } = await openDriver(options);
@@ -65,11 +68,21 @@ async function openDriver(options: SqliteOptions): Promise<{ driver: Driver; rea
   let endAtMs = Number.POSITIVE_INFINITY;
   const file = openSqliteFile(path, { onStatement, mayContinue: () => performance.now() < endAtMs });
   await configure(file, lockWaitMs);
-  const writer = createSqliteWriter(file, { lockWaitMs, random });
+  const inMemory = path === ":memory:";
+  const checkpointer = inMemory ? noCheckpoints : createCheckpointer(file, path);
+  const flush = inMemory ? noFlush : openWalFlush(path);
+  const wal: WalFlush = {
+    ...flush,
+    committed() {
+      flush.committed();
+      checkpointer.committed();
+    },
+  };
+  const writer = createSqliteWriter(file, { lockWaitMs, random, wal });
   const openReader = () => openSqliteFile(path, { readOnly: true, onStatement });
-  const reader = path === ":memory:" ? undefined : openReader();
+  const reader = inMemory ? undefined : openReader();
   const readers = createSqliteReaders({ path, timeoutMs: statementTimeoutMs, onStatement });
-  const state = { file, writer, reader, openReader };
+  const state = { file, writer, reader, openReader, wal };
 
   const readMemory = <R>(sql: string, parameters: readonly unknown[]) =>
     writer.exclusive(() => {
@@ -80,8 +93,13 @@ async function openDriver(options: SqliteOptions): Promise<{ driver: Driver; rea
         endAtMs = Number.POSITIVE_INFINITY;
       }
     });
+  const readFile = async <R>(sql: string, parameters: readonly unknown[], signal: AbortSignal) => {
+    const result = await readers.read<R>(sql, parameters, signal);
+    await wal.flushed();
+    return result;
+  };
   const read: Read = <R>({ sql, parameters }: CompiledQuery, signal: AbortSignal) =>
-    reader ? readers.read<R>(sql, parameters, signal) : readMemory<R>(sql, parameters);
+    reader ? readFile<R>(sql, parameters, signal) : readMemory<R>(sql, parameters);
 
   const driver: Driver = {
     init: async () => {},
@@ -98,12 +116,19 @@ async function openDriver(options: SqliteOptions): Promise<{ driver: Driver; rea
       await of(connection).turn?.rollback();
       of(connection).turn = undefined;
     },
-    savepoint: async (_, name) => file.control(`savepoint ${quoted(name)}`),
-    rollbackToSavepoint: async (_, name) => file.control(`rollback to ${quoted(name)}`),
-    releaseSavepoint: async (_, name) => file.control(`release ${quoted(name)}`),
+    async savepoint(_, name) {
+      file.control(`savepoint ${quoted(name)}`);
+    },
+    async rollbackToSavepoint(_, name) {
+      file.control(`rollback to ${quoted(name)}`);
+    },
+    async releaseSavepoint(_, name) {
+      file.control(`release ${quoted(name)}`);
+    },
     async destroy() {
       await writer.close();
       await readers.close();
+      await checkpointer.close();
       reader?.close();
       file.close();
     },
@@ -116,9 +141,10 @@ interface DriverState {
   writer: SqliteWriter;
   reader: SqliteFile | undefined;
   openReader: () => SqliteFile;
+  wal: WalFlush;
 }
 
-function createConnection({ file, writer, reader, openReader }: DriverState): SqliteConnection {
+function createConnection({ file, writer, reader, openReader, wal }: DriverState): SqliteConnection {
   return {
     turn: undefined,
     async executeQuery<R>({ sql, parameters, query }: CompiledQuery): Promise<QueryResult<R>> {
@@ -129,7 +155,13 @@ function createConnection({ file, writer, reader, openReader }: DriverState): Sq
         return file.query<R>(sql, parameters);
       }
       if (SelectQueryNode.is(query) || /^\s*select\b/i.test(sql)) {
-        return reader ? reader.query<R>(sql, parameters) : writer.exclusive(() => file.query<R>(sql, parameters));
+        if (reader === undefined) {
+          return writer.exclusive(() => file.query<R>(sql, parameters));
+        }
+        const result = reader.query<R>(sql, parameters);
+        // A commit is visible before it is flushed; a power cut could take back what the caller was shown.
+        await wal.flushed();
+        return result;
       }
       if (InsertQueryNode.is(query) || UpdateQueryNode.is(query) || DeleteQueryNode.is(query)) {
         return inTurn(writer, () => file.query<R>(sql, parameters));
@@ -145,11 +177,13 @@ function createConnection({ file, writer, reader, openReader }: DriverState): Sq
         let rows: R[] = [];
         for (const row of (own ?? file).rows<R>(sql, parameters)) {
           if (rows.push(row) >= chunkSize) {
+            await wal.flushed();
             yield { rows };
             rows = [];
           }
         }
         if (rows.length > 0) {
+          await wal.flushed();
           yield { rows };
         }
       } finally {
@@ -177,10 +211,13 @@ async function configure(file: SqliteFile, lockWaitMs: number): Promise<void> {
   for (;;) {
     try {
       file.control("pragma journal_mode = wal");
-      file.control("pragma synchronous = full");
+      file.control("pragma synchronous = normal");
       // What is deleted or overwritten is not left behind in the file.
       file.control("pragma secure_delete = on");
       file.control("pragma journal_size_limit = 67108864");
+      // What a process left in the log may not be on the disk if its last flush failed; from here on it is.
+      file.control("pragma wal_checkpoint(truncate)");
+      file.control("pragma wal_autocheckpoint = 0");
       return;
     } catch (error) {
       if (databaseErrorKind(error) !== "conflict" || performance.now() >= deadlineMs) {

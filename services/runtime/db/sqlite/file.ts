@@ -11,8 +11,8 @@ export interface SqliteFile {
   query<R>(sql: string, parameters?: readonly unknown[]): QueryResult<R>;
   /** A SELECT's rows as arrays, which cost a third of objects on their way to another thread. Not reported. */
   table(sql: string, parameters: readonly unknown[]): Table;
-  /** Runs a statement that is our own book-keeping and not reported, such as a savepoint. */
-  control(sql: string): void;
+  /** Runs a statement that is our own book-keeping and not reported, such as a savepoint. Returns its first row. */
+  control(sql: string): Readonly<Record<string, unknown>> | undefined;
   /** The rows one by one, in constant memory. The connection holds its view of the data until the iterator ends. */
   rows<R>(sql: string, parameters: readonly unknown[]): IterableIterator<R>;
   close(): void;
@@ -42,7 +42,7 @@ export interface SqliteFileOptions {
 export const continueCondition = "docket_continue()";
 
 /** How many prepared statements a connection keeps, the least recently used one leaving first. */
-const CACHED_STATEMENTS = 256;
+const CACHED_STATEMENTS = 1024;
 
 interface Prepared {
   statement: StatementSync;
@@ -140,9 +140,7 @@ export function openSqliteFile(path: string, options: SqliteFileOptions): Sqlite
       const rows = readRows(statement, parameters.map(bind)) as unknown as unknown[][];
       return { columns: statement.columns().map(({ name }) => name), rows };
     },
-    control(sql) {
-      prepare(sql).statement.run();
-    },
+    control: (sql) => prepare(sql).statement.get(),
     *rows<R>(sql: string, parameters: readonly unknown[]) {
       const startedMs = performance.now();
       const statement = database.prepare(sql);

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { databaseErrorKind } from "../errors.ts";
 import type { SqliteFile } from "./file.ts";
+import type { WalFlush } from "./wal-flush.ts";
 
 /**
  * The one writing connection of a SQLite file, shared by group commit: transactions run one after another, each inside a
- * savepoint of one SQLite transaction, and one COMMIT with its disk flush serves all that ended in the same turn of the
- * event loop. Nobody is told of an outcome before that COMMIT, so durability is what it would be one by one.
+ * savepoint of one SQLite transaction, and one COMMIT serves all that ended in the same turn of the event loop. No outcome
+ * is reported before that COMMIT is flushed to the disk; the next transactions may run meanwhile.
  */
 export interface SqliteWriter {
   /** Waits until it is this transaction's turn, and for writers of other processes. */
@@ -38,11 +39,15 @@ interface Batch {
   fail(error: unknown): void;
 }
 
-/** `lockWaitMs` is how long to wait for a writer in another process before the busy error is thrown. */
-export function createSqliteWriter(
-  file: SqliteFile,
-  options: { lockWaitMs: number; random: () => number },
-): SqliteWriter {
+export interface SqliteWriterOptions {
+  /** How long to wait for a writer in another process before the busy error is thrown. */
+  lockWaitMs: number;
+  random: () => number;
+  wal: WalFlush;
+}
+
+export function createSqliteWriter(file: SqliteFile, options: SqliteWriterOptions): SqliteWriter {
+  const { wal } = options;
   const waiting: { resolve(): void; reject(error: Error): void }[] = [];
   let held = false;
   let closed = false;
@@ -98,7 +103,8 @@ export function createSqliteWriter(
     }
     try {
       file.query("commit");
-      settle((it) => it.succeed());
+      wal.committed();
+      settle((it) => void wal.flushed().then(it.succeed));
     } catch (error) {
       if (file.inTransaction) {
         file.control("rollback");
@@ -178,7 +184,10 @@ export function createSqliteWriter(
       await lock();
       try {
         flush();
-        return run();
+        const result = run();
+        wal.committed();
+        await wal.flushed();
+        return result;
       } finally {
         unlock();
       }
@@ -188,6 +197,7 @@ export function createSqliteWriter(
       closed = true;
       flush();
       unlock();
+      await wal.close();
     },
   };
 }
