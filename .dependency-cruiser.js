@@ -76,39 +76,40 @@ export default {
       name: "services-do-not-import-each-other",
       comment: "Services speak by RPC or by event, so that each can be a process of its own with its own database.",
       severity: "error",
-      from: { path: "^services/(?!standalone/|runtime/|test/)([^/]+)/" },
+      from: { path: "^services/(?!host/|runtime/|test/)([^/]+)/" },
       to: { path: ours, pathNot: "^(services/($1|runtime)|gen)/" },
     },
     {
-      name: "standalone-composes-services",
-      comment: "Standalone is a composition root: it takes each service whole, by its service.ts and its config.ts.",
+      name: "host-composes-services",
+      comment: "The host is a composition root: it takes each service whole, by its service.ts and its config.ts.",
       severity: "error",
-      from: { path: "^services/standalone/", pathNot: testCode },
+      from: { path: "^services/host/", pathNot: testCode },
       to: {
         path: ours,
-        pathNot: "^(services/(standalone|runtime)|gateway|gen)/|^services/[^/]+/(service|config)\\.ts$",
+        pathNot:
+          "^(services/(host|runtime)|gateway|gen)/|^services/openapi-documents\\.ts$|^services/[^/]+/(service|config)\\.ts$",
       },
     },
     {
-      name: "nothing-imports-standalone",
+      name: "nothing-imports-the-host",
       comment:
         "Nothing builds on a composition root. Tests of the whole program and benchmarks start it; the chart is made for its settings.",
       severity: "error",
-      from: { pathNot: "^(services/(standalone|test)|bench|charts)/|^tools/chart-docs\\.ts$" },
-      to: { path: "^services/standalone/" },
+      from: { pathNot: "^(services/(host|test)|bench|charts)/|^tools/chart-docs\\.ts$|^services/main\\.ts$" },
+      to: { path: "^services/host/" },
     },
     {
       name: "nothing-imports-main",
       comment: "main.ts starts a process when it is loaded.",
       severity: "error",
       from: {},
-      to: { path: "^services/[^/]+/main\\.ts$" },
+      to: { path: "^services/main\\.ts$|^services/[^/]+/main\\.ts$" },
     },
     {
       name: "service-is-imported-by-roots",
       comment: "service.ts composes a service; only what starts one needs it.",
       severity: "error",
-      from: { path: "^services/", pathNot: `^services/(standalone/|[^/]+/main\\.ts$)|${testCode}` },
+      from: { path: "^services/", pathNot: `^services/(host/|[^/]+/main\\.ts$)|${testCode}` },
       to: { path: "^services/[^/]+/service\\.ts$", pathNot: "^services/runtime/" },
     },
     {
@@ -135,7 +136,7 @@ export default {
       name: "domain-is-pure",
       comment: "Domain code is values and decisions: itself, the runtime's small values, hashes. No I/O of any kind.",
       severity: "error",
-      from: { path: "^services/(?!runtime/|standalone/)([^/]+)/domain/", pathNot: tests },
+      from: { path: "^services/(?!runtime/|host/)([^/]+)/domain/", pathNot: tests },
       to: {
         pathNot:
           "^services/$1/domain/|^services/runtime/(auth/scopes|api/resource-name|values/(amount-text|clock|ids|money))\\.ts$|^gen/(docket/$1|google/type)/|^(node:)?crypto$",

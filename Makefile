@@ -10,7 +10,7 @@ help: ## Show what can be made
 .PHONY: run
 # Without npm in between, which does not hand on the signal that asks it to end.
 run: node_modules/.package-lock.json ## Serve everything in one process, on embedded storage
-	@exec node_modules/.bin/node --disable-warning=ExperimentalWarning services/standalone/main.ts
+	@exec node_modules/.bin/node --disable-warning=ExperimentalWarning services/main.ts
 
 .PHONY: test
 test: setup ## Run every check and every test, to the end

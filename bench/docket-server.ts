@@ -1,6 +1,6 @@
+import { readHostConfig } from "../services/host/config.ts";
+import { startHost } from "../services/host/host.ts";
 import type { Statement } from "../services/runtime/db/statement.ts";
-import { readStandaloneConfig } from "../services/standalone/config.ts";
-import { startStandalone } from "../services/standalone/standalone.ts";
 import { cpuMicros, serveParent } from "./child.ts";
 
 /**
@@ -33,7 +33,7 @@ function kindOf(sql: string): string {
     .slice(0, 400);
 }
 
-const running = await startStandalone(readStandaloneConfig(process.env), { onStatement: note });
+const running = await startHost(readHostConfig(process.env), { onStatement: note });
 const { httpUrl, grpcAddress, adminKey } = running;
 serveParent(
   { httpUrl, grpcAddress, adminKey },

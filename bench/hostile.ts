@@ -39,7 +39,7 @@ interface Server extends Target, AsyncDisposable {
 
 async function startServer(): Promise<Server> {
   const folder = await mkdtemp(join(tmpdir(), "docket-hostile-"));
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "services/standalone/main.ts"], {
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "services/main.ts"], {
     cwd: checkout,
     stdio: ["ignore", "ignore", "pipe"],
     env: {

@@ -66,8 +66,8 @@ async function rssMib(pid: number): Promise<number> {
 const machine = await describeMachine(["@grpc/grpc-js", "kysely"]);
 const readyMs: Record<string, number[]> = { node: [], empty: [], "with data": [], bundled: [] };
 const idleRssMib: Record<string, number[]> = { node: [], docket: [], bundled: [] };
-const main = ["services/standalone/main.ts"];
-const bundle = [".cache/bundle/services/standalone/main.mjs"];
+const main = ["services/main.ts"];
+const bundle = [".cache/bundle/services/main.mjs"];
 execFileSync(process.execPath, ["tools/bundle.ts"], { cwd: root, stdio: "ignore" });
 const nothing = ["--eval", "process.stderr.write('ready'); setInterval(() => {}, 1000)"];
 for (let round = 0; round < rounds; round++) {

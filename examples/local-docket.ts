@@ -24,15 +24,11 @@ export async function useDocket(env: NodeJS.ProcessEnv = process.env): Promise<L
   if (env["DOCKET_URL"] !== undefined) {
     throw new Error(`no Docket answers at ${url}`);
   }
-  const child = spawn(
-    process.execPath,
-    ["--disable-warning=ExperimentalWarning", join(root, "services/standalone/main.ts")],
-    {
-      cwd: root,
-      env: { ...env, DOCKET_LOG_LEVEL: env["DOCKET_LOG_LEVEL"] ?? "warn" },
-      stdio: ["ignore", "ignore", "inherit"],
-    },
-  );
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", join(root, "services/main.ts")], {
+    cwd: root,
+    env: { ...env, DOCKET_LOG_LEVEL: env["DOCKET_LOG_LEVEL"] ?? "warn" },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   const ended = once(child, "exit");
   const stop = async () => {
     child.kill("SIGTERM");

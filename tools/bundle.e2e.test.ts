@@ -75,8 +75,8 @@ describe("the bundle", () => {
   }, 120_000);
 
   test("has a source map and the licence of every package in it", async () => {
-    const map = JSON.parse(await readFile(join(bundle, "services/standalone/main.mjs.map"), "utf8"));
-    expect(map.sources).toContain("../order/rpc/create-order.ts");
+    const map = JSON.parse(await readFile(join(bundle, "services/main.mjs.map"), "utf8"));
+    expect(map.sources).toContain("order/rpc/create-order.ts");
     const licences = await readFile(join(bundle, "licences.txt"), "utf8");
     for (const name of ["@grpc/grpc-js", "kysely", "mysql2", "swagger-ui-dist", "commander"]) {
       expect(licences).toMatch(new RegExp(`^${name} [0-9.]+: `, "m"));
@@ -88,7 +88,7 @@ describe("the bundle", () => {
     const copy = join(folder, "copy");
     await cp(bundle, copy, { recursive: true });
     await using docket = await start(
-      [join(copy, "services/standalone/main.mjs")],
+      [join(copy, "services/main.mjs")],
       { DOCKET_HTTP_PORT: "0", DOCKET_GRPC_PORT: "0", DOCKET_OPS_PORT: "0", DOCKET_DATA_DIR: join(folder, "data") },
       "Docket is ready.",
     );

@@ -19,7 +19,7 @@ import { build, type Metafile, type Plugin } from "esbuild";
 const root = join(import.meta.dirname, "..");
 
 /** The server, the stand-alone gateway and the command line. */
-const programs = ["services/standalone/main.ts", "gateway/main.ts", "web-client/sdk/cli/main.ts"];
+const programs = ["services/main.ts", "gateway/main.ts", "web-client/sdk/cli/main.ts"];
 
 /** Files that the programs read at run time: API documents, the version that the command line shows, our licence. */
 const files = ["gen/openapi", "web-client/sdk/package.json", "LICENSE"];

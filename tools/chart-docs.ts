@@ -1,8 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isMap, isScalar, parseDocument, type Scalar, type YAMLMap } from "yaml";
+import { readHostConfig } from "../services/host/config.ts";
 import { ConfigError } from "../services/runtime/config/config.ts";
-import { readStandaloneConfig } from "../services/standalone/config.ts";
 
 /**
  * Writes the chart's `values.schema.json` and the table of values in its README from the comments of `values.yaml`, and
@@ -32,14 +32,14 @@ const managed =
 function settingNames(): string[] {
   const asked = new Set<string>();
   const environment = new Proxy<Record<string, string>>({}, { get: (_, name) => void asked.add(String(name)) });
-  readStandaloneConfig(environment);
+  readHostConfig(environment);
   return [...asked].filter((name) => !name.endsWith("_FILE")).sort();
 }
 
 /** What the program says about a value that is none of its kinds; undefined where any text will do. */
 function refusalOf(name: string): string | undefined {
   try {
-    readStandaloneConfig({ [name]: "?" });
+    readHostConfig({ [name]: "?" });
     return undefined;
   } catch (error) {
     if (!(error instanceof ConfigError)) {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "@jest/globals";
 import { parseAllDocuments } from "yaml";
-import { readStandaloneConfig } from "../../services/standalone/config.ts";
+import { readHostConfig } from "../../services/host/config.ts";
 import { kubernetesValidate } from "../../tools/chart-tools.ts";
 import { goTool } from "../../tools/go-tools.ts";
 import { type Manifest, podViolations } from "./testing/pod-policy.ts";
@@ -55,7 +55,7 @@ describeHelm(helmTitle, () => {
       expect(file).toMatch(/^\/run\/docket\/(admin-key|database)\/value$/);
     }
     const rest = Object.entries(data).filter(([name]) => !files.some(([file]) => file === name));
-    const config = readStandaloneConfig(Object.fromEntries(rest));
+    const config = readHostConfig(Object.fromEntries(rest));
     const pod = manifests.find(({ kind }) => kind === "StatefulSet")?.spec?.template?.spec;
     expect(pod?.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(config.drainBudgetMs / 1000 + 5);
     expect(config.drainWindowMs * 2).toBeLessThanOrEqual(config.drainBudgetMs);
@@ -65,7 +65,7 @@ describeHelm(helmTitle, () => {
     const production = join(chart, "testing/good/production.yaml");
     const { data = {} } =
       manifestsOf(await template("--values", production)).find(({ kind }) => kind === "ConfigMap") ?? {};
-    const config = readStandaloneConfig({ ...data, DOCKET_ADMIN_KEY_FILE: undefined });
+    const config = readHostConfig({ ...data, DOCKET_ADMIN_KEY_FILE: undefined });
     expect(config).toMatchObject({
       maxBufferedBytes: 134_217_728,
       docs: false,

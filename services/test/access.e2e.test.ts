@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { Order_State } from "../../gen/docket/order/v1/order_pb.js";
 import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
-import { readStandaloneConfig } from "../standalone/config.ts";
+import { readHostConfig } from "../host/config.ts";
 import { expectedAccess } from "./support/expected-access.ts";
 import { namedRules, type RawWire, rawWires, type Verdict } from "./support/raw-calls.ts";
 import { declaredAccess, servedMethods } from "./support/served-methods.ts";
@@ -212,5 +212,5 @@ function expectedVerdict(access: string, { scopes }: Caller): Verdict {
 }
 
 test("JWT settings that belong together are asked for together", () => {
-  expect(() => readStandaloneConfig({ DOCKET_JWT_ISSUER: "https://issuer.example" })).toThrow("go together");
+  expect(() => readHostConfig({ DOCKET_JWT_ISSUER: "https://issuer.example" })).toThrow("go together");
 });

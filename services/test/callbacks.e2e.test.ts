@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { Webhook } from "standardwebhooks";
-import { signingSecretFor } from "../standalone/signing-secret.ts";
+import { signingSecretFor } from "../host/signing-secret.ts";
 import { startDocket, type TestDocket } from "./support/start-docket.ts";
 
 const receivers = { payments: "/v1/webhooks/payments/sandbox", carriers: "/v1/webhooks/carriers/sandbox" } as const;

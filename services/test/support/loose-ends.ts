@@ -1,8 +1,8 @@
 import { join } from "node:path";
+import { databaseUrlOf } from "../../host/database-urls.ts";
 import { openDatabase } from "../../runtime/db/connect.ts";
 import type { InboxTables } from "../../runtime/inbox/tables.ts";
 import type { OutboxTables } from "../../runtime/outbox/tables.ts";
-import { databaseUrlOf } from "../../standalone/database-urls.ts";
 import type { Storage } from "./start-docket.ts";
 
 const publishers = ["order", "payment", "logistics", "inventory"];

@@ -5,9 +5,9 @@ import { create, type DescField, type DescMessage, getOption, type Message, Scal
 import { isReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { sql } from "kysely";
 import { FieldBehavior, field_behavior } from "../../../gen/google/api/field_behavior_pb.js";
+import { databaseUrlOf } from "../../host/database-urls.ts";
 import { isErasedWithCustomer } from "../../runtime/api/personal-fields.ts";
 import { type Database, openDatabase } from "../../runtime/db/connect.ts";
-import { databaseUrlOf } from "../../standalone/database-urls.ts";
 import type { Storage } from "./start-docket.ts";
 
 /** Unique texts that stand for personal data, each with where it was planted. */

@@ -26,7 +26,7 @@ export interface Program extends AsyncDisposable {
 }
 
 const root = join(import.meta.dirname, "../../..");
-const main = join(root, "services/standalone/main.ts");
+const main = join(root, "services/main.ts");
 
 /** Runs the program with that environment and resolves with its exit code and what it said, for starts that must fail. */
 export async function runToEnd(environment: Record<string, string>): Promise<{ code: number | null; said: string }> {

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { describe } from "@jest/globals";
 import { createConnection } from "mysql2/promise";
 import { createDocket, type Docket } from "../../../web-client/sdk/docket.ts";
-import { readStandaloneConfig } from "../../standalone/config.ts";
-import { type Standalone, type StandaloneObserver, startStandalone } from "../../standalone/standalone.ts";
+import { readHostConfig } from "../../host/config.ts";
+import { type Host, type HostObserver, startHost } from "../../host/host.ts";
 
 /** A whole Docket of a test's own, on free ports and an empty data folder. */
 export interface TestDocket extends AsyncDisposable {
-  readonly running: Standalone;
+  readonly running: Host;
   /** With the scope `admin` in the default tenant. */
   readonly admin: Docket;
   /** A client, and its key, in a tenant of its own. */
@@ -31,11 +31,11 @@ export const testEnvironment = {
 export async function startDocket(
   environment: Record<string, string> = {},
   storage?: Storage,
-  observer?: StandaloneObserver,
+  observer?: HostObserver,
 ): Promise<TestDocket> {
   const place = storage ?? (await createFolder());
-  const config = readStandaloneConfig({ ...testEnvironment, ...place.environment, ...environment });
-  const running = await startStandalone(config, observer);
+  const config = readHostConfig({ ...testEnvironment, ...place.environment, ...environment });
+  const running = await startHost(config, observer);
   const clientWith = (apiKey: string) => createDocket({ baseUrl: running.httpUrl, apiKey, retry: { maxAttempts: 1 } });
   const admin = clientWith(running.adminKey);
   return {

@@ -1,17 +1,17 @@
 import { ConfigError, type Environment } from "../runtime/config/config.ts";
 import { stopOnSignal } from "../runtime/process/stop-on-signal.ts";
 import { banner } from "./banner.ts";
-import { readStandaloneConfig } from "./config.ts";
-import { startStandalone } from "./standalone.ts";
+import { readHostConfig } from "./config.ts";
+import { startHost } from "./host.ts";
 import { explainStartFailure } from "./start-failure.ts";
 
 /** Runs a standalone Docket until a signal ends it; what keeps it from starting is told in a line, and the exit code is 1. */
-export async function runStandalone(environment: Environment): Promise<void> {
+export async function runHost(environment: Environment): Promise<void> {
   // Whatever the program writes is for its owner alone.
   process.umask(0o077);
   try {
-    const config = readStandaloneConfig(environment);
-    const running = await startStandalone(config);
+    const config = readHostConfig(environment);
+    const running = await startHost(config);
     stopOnSignal(running.lifecycle);
     process.stderr.write(banner(running, config));
   } catch (error) {

@@ -1,10 +1,10 @@
 import { createMemoryRateLimiter, type RateLimiter } from "../runtime/limits/rate-limiter.ts";
 import type { RateLimits } from "../runtime/limits/rate-limits.ts";
 import { createSlots, type Slots } from "../runtime/limits/stream-slots.ts";
-import type { StandaloneConfig } from "./config.ts";
+import type { HostConfig } from "./config.ts";
 
 /** The limits of authenticated callers, as configured. */
-export function rateLimitsOf(config: StandaloneConfig): RateLimits {
+export function rateLimitsOf(config: HostConfig): RateLimits {
   return {
     perKey: perMinute(config.keyRateLimit),
     perTenant: perMinute(config.tenantRateLimit),

@@ -1,7 +1,7 @@
 import { enableCompileCache, flushCompileCache } from "node:module";
 
 // Everything is loaded after this: stripping types and compiling is half of a start, and a quarter of the memory.
-enableCompileCache(`${import.meta.dirname}/../../.cache/node`);
-const { runStandalone } = await import("./run.ts");
-await runStandalone(process.env);
+enableCompileCache(`${import.meta.dirname}/../.cache/node`);
+const { runHost } = await import("./host/run.ts");
+await runHost(process.env);
 flushCompileCache();

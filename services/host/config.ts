@@ -121,10 +121,10 @@ const settings = {
   maxDecodingBytes: integer("DOCKET_MAX_DECODING_BYTES", { fallback: 256 * 1024 * 1024, min: 1024 * 1024 }),
 };
 
-export type StandaloneConfig = ConfigOf<typeof settings>;
+export type HostConfig = ConfigOf<typeof settings>;
 
 /** @throws ConfigError naming every variable that cannot be used */
-export function readStandaloneConfig(environment: Environment): StandaloneConfig {
+export function readHostConfig(environment: Environment): HostConfig {
   const config = readConfig(environment, settings);
   const jwt = [config.jwtIssuer, config.jwtAudience, config.jwtKeysUrl].filter((value) => value !== undefined);
   if (jwt.length !== 0 && jwt.length !== 3) {

@@ -18,12 +18,12 @@ import type { OnStatement } from "../runtime/db/statement.ts";
 import type { Service } from "../runtime/service/service.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
 import type { Clock } from "../runtime/values/clock.ts";
-import type { StandaloneConfig } from "./config.ts";
+import type { HostConfig } from "./config.ts";
 import { signingSecretFor } from "./signing-secret.ts";
 
 /** What the services share in one process, and what is known only once it runs. */
 export interface ServicesOptions {
-  readonly config: StandaloneConfig;
+  readonly config: HostConfig;
   /** The database of a service. */
   readonly databaseUrl: (service: string) => string;
   readonly adminKey: string;

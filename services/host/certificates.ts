@@ -4,7 +4,7 @@ import { ProgramError } from "../../gateway/program/program-error.ts";
 import { type CertificateFiles, pathsOf, readCertificate } from "../../gateway/program/server/certificates.ts";
 import { ConfigError } from "../runtime/config/config.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
-import type { StandaloneConfig } from "./config.ts";
+import type { HostConfig } from "./config.ts";
 
 /** The certificate of the HTTP and gRPC ports, as the configured files have it. */
 export interface Certificates extends Disposable {
@@ -18,7 +18,7 @@ export interface Certificates extends Disposable {
  *
  * @throws ConfigError where the files cannot be used
  */
-export function openCertificates(config: StandaloneConfig, log: Logger): Certificates | undefined {
+export function openCertificates(config: HostConfig, log: Logger): Certificates | undefined {
   const files = filesOf(config);
   if (files === undefined) {
     return undefined;
@@ -40,7 +40,7 @@ export function openCertificates(config: StandaloneConfig, log: Logger): Certifi
   };
 }
 
-function filesOf({ tlsCertFile, tlsKeyFile, tlsClientCaFile }: StandaloneConfig): CertificateFiles | undefined {
+function filesOf({ tlsCertFile, tlsKeyFile, tlsClientCaFile }: HostConfig): CertificateFiles | undefined {
   if (tlsCertFile === undefined || tlsKeyFile === undefined) {
     return undefined;
   }

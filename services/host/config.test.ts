@@ -1,10 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
 import { ConfigError } from "../runtime/config/config.ts";
-import { readStandaloneConfig } from "./config.ts";
+import { readHostConfig } from "./config.ts";
 
 const problemsOf = (environment: Record<string, string>): readonly string[] => {
   try {
-    readStandaloneConfig(environment);
+    readHostConfig(environment);
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;
     throw error;
@@ -24,8 +24,8 @@ describe("the admin key", () => {
 
 describe("the time limit of queries", () => {
   test("is ten seconds unless set", () => {
-    expect(readStandaloneConfig({}).queryTimeoutMs).toBe(10_000);
-    expect(readStandaloneConfig({ DOCKET_QUERY_TIMEOUT: "2s" }).queryTimeoutMs).toBe(2_000);
+    expect(readHostConfig({}).queryTimeoutMs).toBe(10_000);
+    expect(readHostConfig({ DOCKET_QUERY_TIMEOUT: "2s" }).queryTimeoutMs).toBe(2_000);
   });
 
   test.each(["0s", "25h"])("may not be %s", (time) => {
@@ -60,7 +60,7 @@ describe("the address of an issuer's keys", () => {
 });
 
 test("proxies and limits of methods are read from lists, and refused by name where they are none", () => {
-  const config = readStandaloneConfig({
+  const config = readHostConfig({
     DOCKET_TRUSTED_PROXIES: "10.0.0.0/8, fd00::/8",
     DOCKET_RATE_LIMIT_PER_METHOD: "a.B/C=10, a.B/D = 20",
   });
@@ -76,5 +76,5 @@ test("proxies and limits of methods are read from lists, and refused by name whe
 });
 
 test("probes and metrics are for this machine unless configured otherwise", () => {
-  expect(readStandaloneConfig({ DOCKET_HOST: "0.0.0.0" })).toMatchObject({ host: "0.0.0.0", opsHost: "127.0.0.1" });
+  expect(readHostConfig({ DOCKET_HOST: "0.0.0.0" })).toMatchObject({ host: "0.0.0.0", opsHost: "127.0.0.1" });
 });

@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import type { StandaloneConfig } from "./config.ts";
-import type { Standalone } from "./standalone.ts";
+import type { HostConfig } from "./config.ts";
+import type { Host } from "./host.ts";
 
 /** What a person who has just started Docket wants to know. The key itself is in it only when it is new. */
-export function banner(running: Standalone, config: StandaloneConfig): string {
+export function banner(running: Host, config: HostConfig): string {
   const keyFile = join(config.dataDir, "admin-key");
   const shown = config.adminKey === undefined ? `$(cat ${keyFile})` : "$DOCKET_ADMIN_KEY";
   const storage = config.databaseUrl === undefined ? `SQLite in ${config.dataDir}` : new URL(config.databaseUrl).host;

@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
 import { createContextValues } from "@connectrpc/connect";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { clientAddressOf, isLoopback } from "../../gateway/http/client-address.ts";
@@ -9,8 +8,8 @@ import { defaultRequestHeaders } from "../../gateway/http/metadata.ts";
 import { createRequestMeter } from "../../gateway/http/request-meter.ts";
 import { defaultServerLimits, type ServerLimits } from "../../gateway/http/server-limits.ts";
 import { createHttpHandler } from "../../gateway/http-handler.ts";
-import type { OpenApiDocuments } from "../../gateway/openapi/docs-handler.ts";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
+import { readOpenapi } from "../openapi-documents.ts";
 import type { Authenticate } from "../runtime/auth/authenticate.ts";
 import { createInProcessBus } from "../runtime/bus/in-process.ts";
 import { createLocalTransport } from "../runtime/call/local-transport.ts";
@@ -29,14 +28,14 @@ import { createRpcMetrics } from "../runtime/telemetry/rpc-metrics.ts";
 import { systemClock } from "../runtime/values/clock.ts";
 import { createAuthentication } from "./authenticate.ts";
 import { openCertificates } from "./certificates.ts";
-import type { StandaloneConfig } from "./config.ts";
+import type { HostConfig } from "./config.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { databaseUrlOf } from "./database-urls.ts";
 import { rateLimitsOf } from "./request-limits.ts";
 import { createServices } from "./services.ts";
 
 /** A running Docket, all of it in this process. Disposing it drains it. */
-export interface Standalone extends AsyncDisposable {
+export interface Host extends AsyncDisposable {
   readonly httpUrl: string;
   readonly grpcAddress: string;
   readonly opsUrl: string;
@@ -47,7 +46,7 @@ export interface Standalone extends AsyncDisposable {
 }
 
 /** What a benchmark looks at. */
-export interface StandaloneObserver {
+export interface HostObserver {
   /** Told of every statement of every service. */
   readonly onStatement?: OnStatement;
 }
@@ -63,10 +62,7 @@ const signatureHeaders = [
 ];
 
 /** Starts every service on the configured databases and serves them on every wire. Resolves when it is ready. */
-export async function startStandalone(
-  config: StandaloneConfig,
-  { onStatement }: StandaloneObserver = {},
-): Promise<Standalone> {
+export async function startHost(config: HostConfig, { onStatement }: HostObserver = {}): Promise<Host> {
   const clock = systemClock;
   const log = createLogger({ level: config.logLevel, name: "docket" });
   const registry = new Registry();
@@ -211,7 +207,7 @@ export async function startStandalone(
   };
 }
 
-function serverLimitsOf(config: StandaloneConfig): ServerLimits {
+function serverLimitsOf(config: HostConfig): ServerLimits {
   // A single request must fit, whatever the settings.
   const largest = config.maxBodyBytes + 1024;
   return {
@@ -229,7 +225,7 @@ function serverLimitsOf(config: StandaloneConfig): ServerLimits {
   };
 }
 
-async function readSecrets(folder: DataFolder, config: StandaloneConfig) {
+async function readSecrets(folder: DataFolder, config: HostConfig) {
   const kept = config.adminKey === undefined ? await folder.secret("admin-key", newAdminKey) : undefined;
   return {
     adminKey: config.adminKey ?? kept?.value ?? "",
@@ -245,18 +241,4 @@ function newAdminKey(): string {
 /** In the form of Standard Webhooks. */
 function newSigningSecret(): string {
   return `whsec_${randomBytes(32).toString("base64")}`;
-}
-
-/** What the build made: `openapi.*` over all services, and a document for each by its full name. */
-async function readOpenapi(): Promise<OpenApiDocuments> {
-  const folder = new URL("../../gen/openapi/", import.meta.url);
-  const read = async (name: string) => {
-    const file = (ending: string) => readFile(new URL(`${name}.${ending}`, folder), "utf8");
-    const [json, yaml] = await Promise.all([file("json"), file("yaml")]);
-    return { json, yaml };
-  };
-  const files = (await readdir(folder)).filter((file) => file.endsWith("Service.json")).sort();
-  const names = files.map((file) => file.slice(0, -".json".length));
-  const services = await Promise.all(names.map(async (name) => [name, await read(name)] as const));
-  return { ...(await read("openapi")), title: "Docket", services: Object.fromEntries(services) };
 }

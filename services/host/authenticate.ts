@@ -4,13 +4,13 @@ import { rememberAccepted } from "../runtime/auth/credential-cache.ts";
 import { createJwtVerifier } from "../runtime/auth/jwt.ts";
 import type { ServiceClient } from "../runtime/call/service-client.ts";
 import { limitFailedAuthentications } from "../runtime/limits/failed-authentications.ts";
-import type { StandaloneConfig } from "./config.ts";
+import type { HostConfig } from "./config.ts";
 import { perMinute } from "./request-limits.ts";
 
 /** Who may call: holders of API keys, and of JWTs where an issuer is configured. */
 export function createAuthentication(
   operations: ServiceClient<typeof ApiKeyService>,
-  config: StandaloneConfig,
+  config: HostConfig,
 ): Authenticate {
   const apiKey = rememberAccepted(async (token, signal) => {
     const { apiKey: found } = await operations.for("").authenticateApiKey({ key: token }, { signal });
@@ -22,7 +22,7 @@ export function createAuthentication(
   return failures === undefined ? authenticate : limitFailedAuthentications(authenticate, failures);
 }
 
-function jwtVerifier(config: StandaloneConfig): VerifyToken | undefined {
+function jwtVerifier(config: HostConfig): VerifyToken | undefined {
   const { jwtIssuer, jwtAudience, jwtKeysUrl } = config;
   if (jwtIssuer === undefined || jwtAudience === undefined || jwtKeysUrl === undefined) {
     return undefined;
