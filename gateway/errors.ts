@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 import { ElementLimitError } from "./codec/element-limit.ts";
 
-/** One thing wrong with a request: the path of the field (proto names) and what is wrong with it. */
+/** One thing wrong with a request: the path of the field as the REST request has it, "" for the whole, and what is wrong. */
 export interface Violation {
   readonly field: string;
   readonly description: string;

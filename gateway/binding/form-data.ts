@@ -3,7 +3,7 @@ import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { create, type DescField, ScalarType } from "@bufbuild/protobuf";
 import { HttpBodySchema } from "../../gen/google/api/httpbody_pb.js";
 import { invalidRequest, type Violation } from "../errors.ts";
-import { containerOf, type Fields, isFieldPath } from "../fields/field-path.ts";
+import { containerOf, type Fields, isFieldPath, jsonNameOf } from "../fields/field-path.ts";
 import { decodeQuery } from "../fields/percent-encoding.ts";
 import { resolveParameter } from "./parameter-name.ts";
 import { bindQuery } from "./query-string.ts";
@@ -99,7 +99,7 @@ export function bindForm(desc: DescMessage, parts: readonly FormPart[], lenient:
     if (isFieldPath(path) && takesBytes(path.leaf)) {
       const found = containerOf(message, path);
       if ("container" in found) setBytes(found.container, path.leaf, part);
-      else violations.push({ field: path.name, description: `the oneof "${found.oneof}" is already set` });
+      else violations.push({ field: jsonNameOf(path), description: `the oneof "${found.oneof}" is already set` });
       continue;
     }
     if (!isUtf8(part.data)) violations.push({ field: part.name, description: "is not valid UTF-8" });

@@ -8,6 +8,7 @@ import {
   type Fields,
   hasJsonForm,
   isFieldPath,
+  jsonNameOf,
   maxPathLength,
   setFromJson,
 } from "../fields/field-path.ts";
@@ -73,7 +74,7 @@ function bindParameter(
       : { field: name, description: `unknown query parameter: ${path.description}` };
   }
   const { leaf } = path;
-  const fail = (description: string): Violation => ({ field: path.name, description });
+  const fail = (description: string): Violation => ({ field: jsonNameOf(path), description });
   const binder = rules.bound.find((bound) => path.name === bound || path.name.startsWith(`${bound}.`));
   if (binder !== undefined) return fail("is set by the path or by the body, not by the query");
   if (key !== undefined && leaf.fieldKind !== "map") return fail("is not a map");
@@ -113,7 +114,7 @@ function parameterValue(
       return "json" in item ? { json: [item.json] } : item;
     }
     case "map": {
-      if (key === undefined) return { description: `is a map: set it as ${path.name}[key]=value` };
+      if (key === undefined) return { description: `is a map: set it as ${jsonNameOf(path)}[key]=value` };
       if (isMessageOfFields(leaf)) return { description: "is a map of messages and cannot be set by the query" };
       const value = parseText(leaf, text);
       return "json" in value ? { json: { [key]: value.json } } : value;

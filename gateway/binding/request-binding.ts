@@ -6,7 +6,7 @@ import type { JsonCodec } from "../codec/json-codec.ts";
 import { invalidRequest, type Violation } from "../errors.ts";
 import { hasDuplicateKeys } from "../fields/duplicate-keys.ts";
 import { maskFieldOf, pathsOf } from "../fields/field-mask.ts";
-import { containerOf, type Fields, setFromJson, valueAt } from "../fields/field-path.ts";
+import { containerOf, type Fields, jsonNameOf, setFromJson, valueAt } from "../fields/field-path.ts";
 import { explainJson, jsonReason } from "../fields/json-violations.ts";
 import { decodeQuery, decodeSegment, decodeSegments, decodeSegmentsFully } from "../fields/percent-encoding.ts";
 import { parseText } from "../fields/scalar-text.ts";
@@ -73,7 +73,7 @@ export function createBinding(route: Route, codec: JsonCodec, options: BindingOp
     }
     if (body.kind === "form") {
       if (bodyMessage === undefined) {
-        throw invalidRequest([{ field: bodyField?.name ?? "", description: "cannot be sent as a form" }]);
+        throw invalidRequest([{ field: "", description: "the body cannot be sent as a form" }]);
       }
       const sent = bindForm(bodyMessage, body.parts, options.lenient);
       return { message: bodyField === undefined ? sent : withField(create(input), bodyField, sent), json: undefined };
@@ -87,7 +87,11 @@ export function createBinding(route: Route, codec: JsonCodec, options: BindingOp
     } catch (error) {
       const explained = explainJson(input, whole, { registry: codec.registry, ignoreUnknownFields: options.lenient });
       const told = explained.some((each) => each.description !== "is not valid");
-      throw invalidRequest(told ? explained : [{ field: "", description: jsonReason(error) }]);
+      throw invalidRequest(
+        told
+          ? explained.map((violation) => ({ ...violation, field: withinBody(violation.field, bodyField) }))
+          : [{ field: "", description: jsonReason(error) }],
+      );
     }
   };
 
@@ -116,6 +120,12 @@ export function createBinding(route: Route, codec: JsonCodec, options: BindingOp
   };
 }
 
+/** The path of a field without that of the body, which it begins with. */
+function withinBody(path: string, bodyField: DescField | undefined): string {
+  if (bodyField === undefined || !path.startsWith(bodyField.jsonName)) return path;
+  return path.slice(bodyField.jsonName.length).replace(/^\./, "");
+}
+
 function parseJson(codec: JsonCodec, text: string): JsonValue {
   try {
     return codec.parse(text);
@@ -133,7 +143,7 @@ function bindVariable(
   decodeMulti: (raw: string) => string,
 ): Violation | undefined {
   const { path } = variable;
-  const fail = (description: string): Violation => ({ field: path.name, description });
+  const fail = (description: string): Violation => ({ field: jsonNameOf(path), description });
   const end = variable.end === -1 ? segments.length : variable.end;
   let text: string;
   try {

@@ -19,6 +19,7 @@ import { defaultMaxBodyBytes, type RestOptions } from "../rest/options.ts";
 import { noBytes } from "../rest/request-body.ts";
 import { createEnvelopeFactory } from "./envelope-handler.ts";
 import { connectStreamWire, grpcWebWire, grpcWire } from "./envelope-wires.ts";
+import { namesFieldsAsJson } from "./json-field-names.ts";
 import { createRpcCodec, type RpcCodec } from "./method-codec.ts";
 import { sendAnswer } from "./stream-response.ts";
 import { createUnaryRpc, type RpcOptions } from "./unary-handler.ts";
@@ -36,7 +37,7 @@ export function createRpcHandler(given: RestOptions): RpcHandler {
   const { admit } = options;
   const jsonOptions = options.registry === undefined ? {} : { registry: options.registry };
   const handlerOptions: Partial<UniversalHandlerOptions> = {
-    interceptors,
+    interceptors: [namesFieldsAsJson, ...interceptors],
     acceptCompression: [limited(compressionGzip, options), limited(compressionBrotli, options)],
     ...(admit === undefined ? {} : { requestGate: async (context) => admit(context) }),
     readMaxBytes: options.maxBodyBytes ?? defaultMaxBodyBytes,

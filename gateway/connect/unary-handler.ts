@@ -8,6 +8,7 @@ import { type Call, openCall } from "../call/call-context.ts";
 import { untilAborted } from "../call/deadline.ts";
 import { invokeUnary } from "../call/invoke-unary.ts";
 import { withoutDetails } from "../errors.ts";
+import { jsonFieldNames, withFieldNames } from "../fields/field-names.ts";
 import { bodyOfSameTurn, type Request, type Response, readRaw } from "../http/body.ts";
 import { bodyTooLarge, decodeBody } from "../http/content-encoding.ts";
 import { answerFailure } from "../http/last-resort.ts";
@@ -64,6 +65,7 @@ export function createUnaryRpc(
   const { method } = spec;
   const maxBytes = options.maxBodyBytes ?? defaultMaxBodyBytes;
   const jsonOptions = jsonOptionsOf(options.registry);
+  const fieldNames = jsonFieldNames(method.input);
   const allowsGet = method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 
   const readBody = (request: Request, wire: RpcWire): Promise<Buffer> =>
@@ -124,8 +126,8 @@ export function createUnaryRpc(
       if (error.code === Code.Internal) options.onError?.(thrown, request);
       await bodyOfSameTurn(request);
       if (response.headersSent || response.destroyed) return;
-      if (wire.protocol === "connect") refuseConnect(response, call, error, jsonOptions);
-      else refuseGrpcWeb(response, call, wire, error);
+      if (wire.protocol !== "connect") refuseGrpcWeb(response, call, wire, error);
+      else refuseConnect(response, call, wire.binary ? error : withFieldNames(error, fieldNames), jsonOptions);
     } finally {
       call.abort();
     }

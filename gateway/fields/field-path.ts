@@ -9,8 +9,13 @@ export interface FieldPath {
   readonly root: DescMessage;
   readonly fields: readonly DescField[];
   readonly leaf: DescField;
-  /** Proto names with dots: the name errors and field masks use. */
+  /** Proto names with dots: the name field masks use. */
   readonly name: string;
+}
+
+/** The path in JSON names with dots: what errors call the field. */
+export function jsonNameOf(path: FieldPath): string {
+  return path.fields.map((each) => each.jsonName).join(".");
 }
 
 /** Names that a path may have: as many as there are levels of messages in what the JSON reader takes. */

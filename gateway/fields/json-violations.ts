@@ -13,7 +13,7 @@ export interface ExplainOptions {
 }
 
 /**
- * Why a JSON value is not a message: every field that is wrong, with its path in proto names and indices.
+ * Why a JSON value is not a message: every field that is wrong, with its path in JSON names and indices.
  *
  * For after the reader has refused the value; it is slow, and never says nothing: at least one violation comes back.
  */
@@ -48,7 +48,7 @@ export function explainJson(desc: DescMessage, json: JsonValue, options: Explain
         violations.push({ field: join(path, key), description: "unknown field" });
         continue;
       }
-      const fieldPath = join(path, field.name);
+      const fieldPath = join(path, field.jsonName);
       if (seen.has(field)) violations.push({ field: fieldPath, description: "is given more than once" });
       seen.set(field, key);
       if (field.oneof !== undefined && inner !== null) {
@@ -59,7 +59,7 @@ export function explainJson(desc: DescMessage, json: JsonValue, options: Explain
             description: `the oneof "${field.oneof.name}" is already set by "${other}"`,
           });
         }
-        oneofs.set(field.oneof.name, field.name);
+        oneofs.set(field.oneof.name, field.jsonName);
       }
       explainField(message, field, key, inner, fieldPath, depth);
     }

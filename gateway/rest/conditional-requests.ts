@@ -44,12 +44,11 @@ export function applyIfMatch(message: Message, path: FieldPath | undefined, head
   const value = header.trim();
   if (value === "*" || path === undefined) return;
   const match = /^(?:W\/)?"([^"]*)"$|^([^",\s]+)$/.exec(value);
-  if (match === null)
-    throw invalidRequest([{ field: path.name, description: "If-Match must hold one entity tag or *" }]);
+  if (match === null) throw invalidRequest([{ field: "If-Match", description: "must hold one entity tag or *" }]);
   const etag = match[1] ?? match[2] ?? "";
   const before = valueAt(message, path);
   if (typeof before === "string" && before !== "" && before !== etag) {
-    throw invalidRequest([{ field: path.name, description: "If-Match and the body do not agree" }]);
+    throw invalidRequest([{ field: "If-Match", description: "does not agree with the body" }]);
   }
   const found = containerOf(message, path);
   if ("container" in found) (found.container as unknown as Fields)[path.leaf.localName] = etag;

@@ -6,6 +6,7 @@ import { untilAborted } from "../call/deadline.ts";
 import { invokeUnary } from "../call/invoke-unary.ts";
 import { createJsonCodec } from "../codec/json-codec.ts";
 import { gatewayError, httpStatusOf, invalidRequest, isOurs, toConnectError } from "../errors.ts";
+import { type FieldNames, withFieldNames } from "../fields/field-names.ts";
 import {
   bodyOfSameTurn,
   hasBody,
@@ -98,9 +99,11 @@ export function createRestHandler(options: RestOptions): RestHandler {
 
   const handle = async (request: Request, response: Response): Promise<void> => {
     let context: Call | undefined;
+    let names: FieldNames | undefined;
     try {
       const found = match(request);
       const { route } = found;
+      names = route.fieldNames;
       refuseForgery(request, allowsOrigin);
       context = openRestCall(request, response, route, filterHeaders, options);
       if (route.spec.kind === "bidi_streaming" && route.httpMethod === "GET") throw upgradeRequired(route);
@@ -131,7 +134,8 @@ export function createRestHandler(options: RestOptions): RestHandler {
     } catch (thrown) {
       await bodyOfSameTurn(request);
       try {
-        const error = toConnectError(thrown, context?.signal);
+        const failure = toConnectError(thrown, context?.signal);
+        const error = names === undefined ? failure : withFieldNames(failure, names);
         if (isOurs(error)) options.onError?.(thrown, request);
         writeError(request, response, error, errors, statusOf(error, request), context?.touchedHeader());
       } catch (unwritable) {

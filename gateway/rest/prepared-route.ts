@@ -5,6 +5,7 @@ import { type Binding, type BindingOptions, createBinding } from "../binding/req
 import { type Call, openCall } from "../call/call-context.ts";
 import { timeoutOf } from "../call/deadline.ts";
 import type { JsonCodec } from "../codec/json-codec.ts";
+import { type FieldNames, restFieldNames } from "../fields/field-names.ts";
 import type { FieldPath, Fields } from "../fields/field-path.ts";
 import type { Request, Response } from "../http/body.ts";
 import type { Route } from "../routing/http-rules.ts";
@@ -20,6 +21,8 @@ export interface PreparedRoute extends Route {
   /** The `etag` field of the answer. */
   readonly etagField: DescField | undefined;
   readonly resume: Resume;
+  /** What errors call the fields of a request. */
+  readonly fieldNames: FieldNames;
   /** The answer is the bytes of a google.api.HttpBody: the response itself or its `response_body` field. */
   readonly rawResponse: boolean;
 }
@@ -39,6 +42,7 @@ export function prepareRoute(
     etagPath: etagPathOf(route),
     etagField: etagFieldOf(output),
     resume: createResume(input, output),
+    fieldNames: restFieldNames(route),
     rawResponse: (route.responseBody?.message ?? output).typeName === HttpBodySchema.typeName,
   };
 }

@@ -4,6 +4,7 @@ import type { ConnectError } from "@connectrpc/connect";
 import type { Call } from "../call/call-context.ts";
 import type { JsonCodec } from "../codec/json-codec.ts";
 import { isOurs, toConnectError } from "../errors.ts";
+import { withFieldNames } from "../fields/field-names.ts";
 import { type Request, type Response, writeChunk } from "../http/body.ts";
 import { internalError } from "../http/last-resort.ts";
 import { copyMetadata } from "../http/metadata.ts";
@@ -79,7 +80,7 @@ export async function writeStream(
     open();
     (response as ServerResponse).end(writer.end());
   } catch (thrown) {
-    const error = toConnectError(thrown, context.signal);
+    const error = withFieldNames(toConnectError(thrown, context.signal), route.fieldNames);
     if (!response.headersSent) throw error;
     if (isOurs(error)) options.onError(thrown);
     if (!response.destroyed) {

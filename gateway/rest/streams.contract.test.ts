@@ -66,7 +66,7 @@ describe("streams from the client", () => {
     });
 
     test.each([
-      ["application/x-www-form-urlencoded", "zzz=1&bool_field=x", "bool_field"],
+      ["application/x-www-form-urlencoded", "zzz=1&bool_field=x", "boolField"],
       ["multipart/form-data", "--x", "MALFORMED_FORM"],
       ["multipart/form-data; boundary=x", "--x\r\n\r\n", "MALFORMED_FORM"],
     ])("should refuse %s %j", async (contentType, body, text) => {

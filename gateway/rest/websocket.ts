@@ -9,6 +9,7 @@ import { createBinding } from "../binding/request-binding.ts";
 import { type Call, plainContext } from "../call/call-context.ts";
 import type { JsonCodec } from "../codec/json-codec.ts";
 import { codeName, gatewayError, isOurs, toConnectError } from "../errors.ts";
+import { jsonFieldNames, withFieldNames } from "../fields/field-names.ts";
 import { clientGone } from "../http/body.ts";
 import { answerFailure, internalError } from "../http/last-resort.ts";
 import type { HttpHandler } from "../http/listener.ts";
@@ -157,7 +158,7 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
         await send(socket, options.codec.write(route.method.output, message));
       socket.close(1000);
     } catch (thrown) {
-      const error = toConnectError(thrown, call.signal);
+      const error = withFieldNames(toConnectError(thrown, call.signal), jsonFieldNames(route.method.input));
       if (isOurs(error)) options.onError(thrown, request);
       if (socket.readyState === socket.OPEN) socket.send(errorText(error, request));
       socket.close(isServerFault(error) ? 1011 : 1008, codeName(error.code));

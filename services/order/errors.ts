@@ -20,7 +20,7 @@ export function orderNotFound(name: string): ConnectError {
 
 /** No order of the tenant has the caller's own number. */
 export function externalIdNotFound(externalId: string): ConnectError {
-  return notFound("docket.dev/Order", `the order with external_id ${JSON.stringify(externalId)}`);
+  return notFound("docket.dev/Order", `the order with the external ID ${JSON.stringify(externalId)}`);
 }
 
 /** What is wrong with an order; `prefix` is where the order stands in the request: `order`, `requests[3].order`. */
@@ -37,7 +37,7 @@ export function under(prefix: string, violations: readonly Violation[]): FieldVi
 export function externalIdTaken(existing: Order): ConnectError {
   return alreadyExists(
     "EXTERNAL_ID_TAKEN",
-    `${orderName(existing)} has the external_id ${JSON.stringify(existing.externalId)}`,
+    `${orderName(existing)} has the external ID ${JSON.stringify(existing.externalId)}`,
     { order: orderName(existing), external_id: existing.externalId },
   );
 }
@@ -162,7 +162,7 @@ export function paymentFailed(order: Order, reason = ""): ConnectError {
 export function resumeTokenExpired(): ConnectError {
   return failedPrecondition(
     "RESUME_TOKEN_EXPIRED",
-    "changes since this resume_token are no longer kept; list the orders and watch from now on",
+    "changes since this resume token are no longer kept; list the orders and watch from now on",
     [{ type: "RESUME_TOKEN_EXPIRED", subject: "resume_token", description: "too old" }],
   );
 }

@@ -134,7 +134,7 @@ export function deadlineExceeded(
 
 /** Nobody knows whether the request had its effect: it must not simply be repeated without an idempotency key. */
 export function outcomeUnknown(cause: unknown): ConnectError {
-  const message = "the outcome is unknown: look before you repeat the request, or repeat it with its request_id";
+  const message = "the outcome is unknown: look before you repeat the request, or repeat it with its idempotency key";
   return failure(Code.Unknown, message, "OUTCOME_UNKNOWN", {}, [], cause);
 }
 

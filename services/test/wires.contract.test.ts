@@ -48,9 +48,16 @@ function normalized(outcomes: readonly Outcome[]): JsonValue {
   return JSON.parse(text) as JsonValue;
 }
 
-/** As text, without the INPUT_ONLY field of orders, which REST leaves out and the other wires have empty. */
+/**
+ * As text, without the INPUT_ONLY field of orders, which REST leaves out and the other wires have empty, and with the fields
+ * of violations under their names on REST.
+ */
 function comparable(outcome: Outcome | readonly Outcome[]): string {
-  return JSON.stringify(outcome).replaceAll(',"paymentToken":""', "");
+  return JSON.stringify(outcome)
+    .replaceAll(',"paymentToken":""', "")
+    .replace(/"(field|message)":"(?:[^"\\]|\\.)*"/g, (member) =>
+      member.replace(/\border\./g, "").replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase()),
+    );
 }
 
 describe("the four wires", () => {
@@ -212,6 +219,31 @@ describe("the four wires", () => {
     expect(reasons).toEqual([reason === "*" ? expect.stringMatching(/^[A-Z_]+$/) : reason]);
   });
 
+  test("name the fields of a violation as their requests do", async () => {
+    const { key } = await docket.tenant("field-names");
+    const { shippingFee: _, fulfillment: __, ...order } = anOrder;
+    const invalid = { ...order, lineItems: [{ sku: "no such/sku", quantity: 1 }], labels: { Web: "x" } };
+    const fields: Record<string, unknown> = {};
+    for (const wire of wires) {
+      const outcome = await wire.call(createOrder, { order: invalid, requestId: "x".repeat(200) }, key);
+      fields[wire.name] = violatedFields(outcome);
+    }
+    const response = await fetch(`${docket.running.httpUrl}/docket.order.v1.OrderService/CreateOrder`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
+      body: JSON.stringify({ order: invalid, requestId: "x".repeat(200) }),
+    });
+    const { message } = (await response.json()) as { message: string };
+    const byContract = ["order.line_items[0].sku", 'order.labels["Web"]', "request_id"];
+    expect(fields).toEqual({
+      REST: ["lineItems[0].sku", 'labels["Web"]', "requestId"],
+      gRPC: byContract,
+      "gRPC-Web": byContract,
+      Connect: byContract,
+    });
+    expect(message).toMatch(/^order\.lineItems\[0\]\.sku: must be .*; order\.labels\["Web"\]: .*; requestId: /);
+  });
+
   test("show an order's timeline alike", async () => {
     const { key, docket: owner } = await docket.tenant("timeline");
     await owner.items.createItem({
@@ -260,4 +292,11 @@ async function confirmedOrder(call: Call): Promise<string> {
   const name = nameOf(await call(createOrder, { order: anOrder, wait }));
   await until(call, getOrder, { name }, ({ state }) => state === "CONFIRMED");
   return name;
+}
+
+function violatedFields(outcome: Outcome): string[] {
+  const { details } = ("error" in outcome ? outcome.error : {}) as {
+    details?: { fieldViolations?: { field: string }[] }[];
+  };
+  return (details ?? []).flatMap(({ fieldViolations = [] }) => fieldViolations.map(({ field }) => field));
 }

@@ -119,10 +119,10 @@ describe(features.query, () => {
   });
 
   test.each([
-    ["int32_field=1&int32_field=2", ["int32_field"]],
-    ["oneof_string=a&oneof_int32=1", ["oneof_int32"]],
-    ["repeated_nested=1", ["repeated_nested"]],
-    ["enum_field=KIND_NONE&bool_field=1", ["enum_field", "bool_field"]],
+    ["int32_field=1&int32_field=2", ["int32Field"]],
+    ["oneof_string=a&oneof_int32=1", ["oneofInt32"]],
+    ["repeated_nested=1", ["repeatedNested"]],
+    ["enum_field=KIND_NONE&bool_field=1", ["enumField", "boolField"]],
   ])("GET /echo?%s is refused for %j", async (query, fields) => {
     const answer = await call(`GET /echo?${query}`);
     expect(answer.status).toBe(400);
@@ -134,7 +134,7 @@ describe(features.unknown, () => {
   test("every unknown name is told, with its path", async () => {
     expect(fieldsOf(await call("GET /echo?zzz=1&nested.yyy=2"))).toEqual(["zzz", "nested.yyy"]);
     const body = '{"zzz":1,"nested":{"child":{"yyy":2}},"repeatedNested":[{},{"x":3}]}';
-    expect(fieldsOf(await call("POST /echo", body))).toEqual(["zzz", "nested.child.yyy", "repeated_nested[1].x"]);
+    expect(fieldsOf(await call("POST /echo", body))).toEqual(["zzz", "nested.child.yyy", "repeatedNested[1].x"]);
   });
 
   test("the option drops them, and refuses what is known and wrong all the same", async () => {
@@ -215,7 +215,7 @@ describe(features.forms, () => {
       repeatedInt32: [1, 2],
       stringMap: { k: "v" },
     });
-    expect(fieldsOf(await call("POST /echo", "zzz=1&bool_field=x", form))).toEqual(["zzz", "bool_field"]);
+    expect(fieldsOf(await call("POST /echo", "zzz=1&bool_field=x", form))).toEqual(["zzz", "boolField"]);
     for (const body of ["string_field=%zz", Buffer.from([0x61, 0x3d, 0xff])]) {
       expect((await call("POST /echo", body, form)).json).toMatchObject({
         details: [{ reason: "MALFORMED_FORM" }, {}],

@@ -75,7 +75,7 @@ test("who may price may sell what is discontinued, but not what does not exist",
 test("a discount and a rate must agree", () => {
   expect(price([line({ discount: 135n, discountRate: "0.15" })], true).ok).toBe(true);
   expect(violationsOf([line({ discount: 134n, discountRate: "0.15" })], true)).toEqual([
-    "line_items[0].discount: is not what discount_rate 0.15 gives; leave one of the two out",
+    "line_items[0].discount: is not what the discount rate 0.15 gives; leave one of the two out",
   ]);
 });
 

@@ -130,7 +130,7 @@ function discountOf(wanted: WantedLine, gross: bigint, mayPrice: boolean, refuse
   const computed = discountRate === "" ? undefined : discountAtRate(gross, discountRate);
   const discount = computed ?? given ?? 0n;
   if (given !== undefined && computed !== undefined && given !== computed) {
-    refuse("discount", `is not what discount_rate ${discountRate} gives; leave one of the two out`);
+    refuse("discount", `is not what the discount rate ${discountRate} gives; leave one of the two out`);
   } else if (discount < 0n) {
     refuse("discount", "must not be negative");
   } else if (discount > gross) {

@@ -127,7 +127,7 @@ function hashOf(query: readonly string[], body: Buffer): Buffer {
 
 function refuse(): never {
   throw invalidArgument(
-    [{ field: "page_token", description: "is not a next_page_token of this request; begin again with an empty one" }],
+    [{ field: "page_token", description: "is not a page token of this request; begin again with an empty one" }],
     "INVALID_PAGE_TOKEN",
   );
 }

@@ -41,7 +41,8 @@ export function requestIdOf(
     return undefined;
   }
   if (key.length > MAX_LENGTH || !/^[!-~]([ -~]*[!-~])?$/.test(key)) {
-    throw invalidArgument([{ field: FIELD, description: `must be 1 to ${MAX_LENGTH} printable ASCII characters` }]);
+    const field = requestId === "" ? HEADER : FIELD;
+    throw invalidArgument([{ field, description: `must be 1 to ${MAX_LENGTH} printable ASCII characters` }]);
   }
   const principal = context.values.get(principalKey);
   return { id: key, caller: principal === undefined || principal.kind === "service" ? "" : actorOf(principal) };

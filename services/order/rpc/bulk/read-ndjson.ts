@@ -20,7 +20,13 @@ export async function* readNdjson(chunks: Bytes): AsyncGenerator<ImportRecord> {
 
 function record(lineNumber: number, order: OrderMessage | RecordFailure): ImportRecord {
   const externalId = "externalId" in order ? order.externalId : "";
-  return { lineNumber, lastLine: lineNumber, rows: 1, externalId, order, locate: (field) => ({ lineNumber, field }) };
+  const locate = (field: string) => ({ lineNumber, field: jsonName(field) });
+  return { lineNumber, lastLine: lineNumber, rows: 1, externalId, order, locate };
+}
+
+/** The path as JSON has it: `lineItems[0].sku`. Keys of maps are kept. */
+function jsonName(path: string): string {
+  return path.replace(/"(?:[^"\\]|\\.)*"|_([a-z0-9])/g, (text, letter?: string) => letter?.toUpperCase() ?? text);
 }
 
 function parse(line: string, lineNumber: number): OrderMessage | RecordFailure {

@@ -216,4 +216,13 @@ describe("NDJSON", () => {
     const file = `{"externalId":"A"}\n{"note":"${"x".repeat(5 * 1024 * 1024)}"}\n{"externalId":"B"}\n`;
     expect(await ndjson(file, 65_536)).toEqual(["1 A 1", "2 : is longer than 524288 bytes", "3 B 1"]);
   });
+
+  test("names fields as JSON does", async () => {
+    const [record] = await Array.fromAsync(readNdjson(pieces("{}", 2)));
+    expect(record?.locate("line_items[0].unit_price.currency_code")).toEqual({
+      lineNumber: 1,
+      field: "lineItems[0].unitPrice.currencyCode",
+    });
+    expect(record?.locate('labels["a_b"]').field).toBe('labels["a_b"]');
+  });
 });
