@@ -40,7 +40,9 @@ export interface BenchDocket extends Ready, AsyncDisposable {
   databaseUrl(service: string): string;
 }
 
-interface Place extends AsyncDisposable {
+/** Where databases are kept until it is disposed. */
+export interface Place extends AsyncDisposable {
+  /** Which database it is, with its version and how durable a commit is. */
   readonly database: string;
   readonly environment: Record<string, string>;
   databaseCpuMicros(): Promise<number>;
@@ -49,7 +51,7 @@ interface Place extends AsyncDisposable {
 
 /** Starts one on that storage. MariaDB is that of `DOCKET_TEST_MYSQL_URL`, else a private one that flushes each commit. */
 export async function startDocket(storage: Storage, environment: Record<string, string> = {}): Promise<BenchDocket> {
-  const place = await (storage === "sqlite" ? createFolder() : createSchemas());
+  const place = await createPlace(storage);
   const server: Child<Ready> = await startChild("docket-server.ts", [], {
     DOCKET_HTTP_PORT: "0",
     DOCKET_GRPC_PORT: "0",
@@ -84,12 +86,17 @@ export async function startDocket(storage: Storage, environment: Record<string, 
   };
 }
 
+/** An empty place: a folder, or schemas of the MariaDB of `DOCKET_TEST_MYSQL_URL`, else of a private one that flushes each commit. */
+export function createPlace(storage: Storage): Promise<Place> {
+  return storage === "sqlite" ? createFolder() : createSchemas();
+}
+
 async function createFolder(): Promise<Place> {
   const folder = await mkdtemp(join(tmpdir(), "docket-bench-"));
   const { DatabaseSync } = await import("node:sqlite");
   const [version] = new DatabaseSync(":memory:").prepare("select sqlite_version() as v").all();
   return {
-    database: `SQLite ${version?.["v"]}, synchronous=FULL`,
+    database: `SQLite ${version?.["v"]}, fdatasync before each acknowledgement`,
     environment: { DOCKET_DATA_DIR: folder },
     databaseCpuMicros: async () => 0,
     databaseUrl: (service) => `sqlite:${join(folder, `${service}.sqlite`)}`,
