@@ -1,6 +1,8 @@
 # Every target sets up what it needs. npm puts Node 24, a development dependency, before the machine's own Node.
 
 .DEFAULT_GOAL := help
+# SETUP=no installs nothing; tools and tests read it too.
+export SETUP
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help
@@ -12,8 +14,16 @@ help: ## Show what can be made
 run: node_modules/.package-lock.json ## Serve everything in one process, on embedded storage
 	@exec node_modules/.bin/node --disable-warning=ExperimentalWarning services/main.ts
 
+.PHONY: dev
+dev: node_modules/.package-lock.json ## Serve as `make run` does, and start again when a source changes
+	@exec node_modules/.bin/node --watch --watch-preserve-output --disable-warning=ExperimentalWarning services/standalone/main.ts
+
+.PHONY: check
+check: node_modules/.package-lock.json ## Run what is worth running before each commit: style, types, unit tests
+	@npm test --silent -- style types unit
+
 .PHONY: test
-test: setup ## Run every check and every test, to the end
+test: setup ## Run every check and every test, to the end (SETUP=no: install nothing, skip what needs it)
 	@npm test --silent -- $(FLAGS)
 
 .PHONY: lint
@@ -81,4 +91,6 @@ clean: ## Remove what can be made again; the data of `make run` stays
 
 # npm writes this file last, so that it is older than package-lock.json only when an installation is out of date.
 node_modules/.package-lock.json: package-lock.json
+	@if [ "$(SETUP)" = no ]; then echo "SETUP=no: node_modules is missing or out of date; run npm ci" >&2; exit 1; fi
+	@echo "Installing npm packages into node_modules"
 	npm ci --no-progress --loglevel=error
