@@ -16,7 +16,7 @@ run: node_modules/.package-lock.json ## Serve everything in one process, on embe
 
 .PHONY: dev
 dev: node_modules/.package-lock.json ## Serve as `make run` does, and start again when a source changes
-	@exec node_modules/.bin/node --watch --watch-preserve-output --disable-warning=ExperimentalWarning services/standalone/main.ts
+	@exec node_modules/.bin/node --watch --watch-preserve-output --disable-warning=ExperimentalWarning services/main.ts
 
 .PHONY: check
 check: node_modules/.package-lock.json ## Run what is worth running before each commit: style, types, unit tests
