@@ -24,6 +24,7 @@ export function createHttpHandler(given: HttpOptions): HttpHandler {
   const origins = corsOptions === undefined || corsOptions.origins === "*" ? [] : corsOptions.origins;
   const rest = createRestHandler({
     allowsOrigin: (origin, host) => origins.includes(origin) || isSameHost(origin, host),
+    ...(options.openapi === undefined ? {} : { docsPath: "/docs" }),
     ...options,
   });
   const cors = options.cors && createCors(options.cors);

@@ -21,6 +21,7 @@ import { answerFailure } from "../http/last-resort.ts";
 import { createHeaderFilter, defaultRequestHeaders } from "../http/metadata.ts";
 import { createRequestMeter } from "../http/request-meter.ts";
 import { createRouter, routesOf } from "../routing/http-rules.ts";
+import { nearestRoute } from "../routing/nearest-route.ts";
 import { applyIfMatch, isEtagMismatch } from "./conditional-requests.ts";
 import { rawRequests } from "./http-body-stream.ts";
 import { jsonRequests } from "./json-request-stream.ts";
@@ -89,13 +90,12 @@ export function createRestHandler(options: RestOptions): RestHandler {
     domain: options.errorDomain ?? "gateway",
     registry: options.registry,
   };
-  const router = createRouter(
-    options.specs.flatMap(({ methods }) =>
-      Object.values(methods).flatMap((spec) =>
-        routesOf(spec.method, serviceConfig).map((route) => prepareRoute(route, spec, codec, bindingOptions)),
-      ),
+  const routes = options.specs.flatMap(({ methods }) =>
+    Object.values(methods).flatMap((spec) =>
+      routesOf(spec.method, serviceConfig).map((route) => prepareRoute(route, spec, codec, bindingOptions)),
     ),
   );
+  const router = createRouter(routes);
 
   const handle = async (request: Request, response: Response): Promise<void> => {
     let context: Call | undefined;
@@ -196,11 +196,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
       case "method":
         throw methodNotAllowed(method, found.allowed);
       case "none":
-        throw gatewayError({
-          code: Code.NotFound,
-          reason: "ROUTE_NOT_FOUND",
-          message: "no method is served at this path",
-        });
+        throw routeNotFound(nearestRoute(routes, method, path), options.docsPath);
       default:
         return found satisfies never;
     }
@@ -271,6 +267,17 @@ export function isSameHost(origin: string, host: string | undefined): boolean {
 
 function statusOf(error: ConnectError, request: Request): number {
   return request.headers["if-match"] !== undefined && isEtagMismatch(error) ? 412 : httpStatusOf(error);
+}
+
+function routeNotFound(nearest: string | undefined, docsPath: string | undefined): ConnectError {
+  const guess = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+  const docs =
+    docsPath === undefined ? "" : `${nearest === undefined ? "; the" : " The"} API is described at ${docsPath}`;
+  return gatewayError({
+    code: Code.NotFound,
+    reason: "ROUTE_NOT_FOUND",
+    message: `no method is served at this path${guess}${docs}`,
+  });
 }
 
 function methodNotAllowed(method: string, allowed: readonly string[]): ConnectError {

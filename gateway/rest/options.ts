@@ -38,6 +38,8 @@ export interface RestOptions {
   readonly serviceConfig?: ServiceConfig;
   /** How a stream is written for a client whose `Accept` names none of the formats (default `ndjson`). */
   readonly streamFormat?: StreamFormat;
+  /** Where the API is described, such as `/docs`: a request that no route matches is told. */
+  readonly docsPath?: string;
   readonly errorFormat?: ErrorFormat;
   /** `ErrorInfo.domain` of the gateway's own errors. */
   readonly errorDomain?: string;
