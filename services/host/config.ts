@@ -18,6 +18,7 @@ import {
   text,
   url,
 } from "../runtime/config/config.ts";
+import { defaultRetention } from "../runtime/retention/settings.ts";
 
 /** Everything about a standalone Docket that its environment decides. */
 const settings = {
@@ -62,6 +63,24 @@ const settings = {
   queryTimeoutMs: milliseconds("DOCKET_QUERY_TIMEOUT", { fallback: 10_000, min: 1, max: 24 * 3_600_000 }),
   /** How long the audit trail is kept. */
   auditRetentionMs: milliseconds("DOCKET_AUDIT_RETENTION", { fallback: 365 * 24 * 3_600_000 }),
+  /** How long orders are kept after they have ended. Unset: for ever. */
+  orderRetentionMs: milliseconds("DOCKET_ORDER_RETENTION", { fallback: undefined }),
+  /** See `RetentionSettings` for this and the next ones. */
+  deadLetterRetentionMs: milliseconds("DOCKET_DEAD_LETTER_RETENTION", { fallback: defaultRetention.deadLettersMs }),
+  sagaRetentionMs: milliseconds("DOCKET_SAGA_RETENTION", { fallback: defaultRetention.sagasMs }),
+  callbackRetentionMs: milliseconds("DOCKET_CALLBACK_RETENTION", { fallback: defaultRetention.callbacksMs }),
+  deliveryRetentionMs: milliseconds("DOCKET_DELIVERY_RETENTION", { fallback: defaultRetention.deliveriesMs }),
+  idempotencyRetentionMs: milliseconds("DOCKET_IDEMPOTENCY_RETENTION", {
+    fallback: defaultRetention.idempotencyKeysMs,
+    // So long callers may repeat a request.
+    min: 24 * 3_600_000,
+  }),
+  outboxRetentionMs: milliseconds("DOCKET_OUTBOX_RETENTION", { fallback: defaultRetention.outboxMs }),
+  inboxRetentionMs: milliseconds("DOCKET_INBOX_RETENTION", { fallback: defaultRetention.inboxMs }),
+  feedRetentionMs: milliseconds("DOCKET_FEED_RETENTION", { fallback: orderDefaults.feedRetentionMs }),
+  sandboxRetentionMs: milliseconds("DOCKET_SANDBOX_RETENTION", { fallback: defaultRetention.sandboxMs }),
+  /** How often services look for what is too old. */
+  retentionIntervalMs: milliseconds("DOCKET_RETENTION_INTERVAL", { fallback: defaultRetention.everyMs }),
   /** How long a shopper has to pay. */
   paymentDeadlineMs: milliseconds("DOCKET_PAYMENT_DEADLINE", { fallback: 30 * 60_000 }),
   /** How much one import may take: rows, bytes after decompression, and time. */

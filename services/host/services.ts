@@ -48,6 +48,17 @@ export async function createServices(options: ServicesOptions): Promise<readonly
     payment: createServiceClient(PaymentService, local.transport, { subject }),
   });
   const statements = options.onStatement && { onStatement: options.onStatement };
+  const retention = {
+    everyMs: config.retentionIntervalMs,
+    inboxMs: config.inboxRetentionMs,
+    deadLettersMs: config.deadLetterRetentionMs,
+    outboxMs: config.outboxRetentionMs,
+    idempotencyKeysMs: config.idempotencyRetentionMs,
+    callbacksMs: config.callbackRetentionMs,
+    deliveriesMs: config.deliveryRetentionMs,
+    sagasMs: config.sagaRetentionMs,
+    sandboxMs: config.sandboxRetentionMs,
+  };
   const shared = { bus, clock, log, statementTimeoutMs: config.queryTimeoutMs, ...statements };
   const services = await Promise.all([
     createOperationsService(
@@ -56,13 +67,15 @@ export async function createServices(options: ServicesOptions): Promise<readonly
         adminKey: options.adminKey,
         adminTenant: "default",
         auditRetentionMs: config.auditRetentionMs,
+        retention,
       },
       shared,
     ),
-    createInventoryService({ ...inventoryDefaults, databaseUrl: databaseUrl("inventory") }, shared),
+    createInventoryService({ ...inventoryDefaults, databaseUrl: databaseUrl("inventory"), retention }, shared),
     createPaymentService(
       {
         databaseUrl: databaseUrl("payment"),
+        retention,
         publicUrl,
         sandboxSecret: signingSecretFor("sandbox payments", sandboxSecret),
         sandboxDelayMs: config.sandboxDelayMs,
@@ -74,6 +87,7 @@ export async function createServices(options: ServicesOptions): Promise<readonly
       {
         ...logisticsDefaults,
         databaseUrl: databaseUrl("logistics"),
+        retention,
         publicUrl: () => publicUrl,
         sandboxSecret: signingSecretFor("sandbox carriers", sandboxSecret),
         sandboxStepMs: config.sandboxStepMs,
@@ -84,6 +98,9 @@ export async function createServices(options: ServicesOptions): Promise<readonly
       {
         ...orderDefaults,
         databaseUrl: databaseUrl("order"),
+        retention,
+        orderRetentionMs: config.orderRetentionMs,
+        feedRetentionMs: config.feedRetentionMs,
         paymentDeadlineMs: config.paymentDeadlineMs,
         // Payment and logistics are composed above without others.
         paymentProviders: [paymentDefaults.defaultProvider],

@@ -1,4 +1,9 @@
+import { idempotencyRetention } from "../runtime/idempotency/idempotent.ts";
 import { createConsumer } from "../runtime/inbox/consumer.ts";
+import { inboxRetention } from "../runtime/inbox/retention.ts";
+import { outboxRetention } from "../runtime/outbox/retention.ts";
+import { startRetention } from "../runtime/retention/retention.ts";
+import { defaultRetention } from "../runtime/retention/settings.ts";
 import type { Service } from "../runtime/service/service.ts";
 import { createServiceBase, type ServiceDeps } from "../runtime/service/service-base.ts";
 import type { InventoryConfig } from "./config.ts";
@@ -9,7 +14,6 @@ import { migrations } from "./db/migrations.ts";
 import type { InventoryDatabase } from "./db/schema.ts";
 import { routes } from "./routes.ts";
 import { createExpirySweep } from "./workers/expire-reservations.ts";
-import { startHousekeeping } from "./workers/housekeeping.ts";
 
 /**
  * Makes the inventory service: items, their stock with its ledger, and reservations. Its schema is brought up to date
@@ -21,7 +25,16 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
   const { db, bus, outbox, relay, clock, ids, random, log } = base;
   const inventory: InventoryContext = { db, outbox, clock, log };
   const sweep = createExpirySweep(inventory, { pollMs: config.expiryPollMs });
-  const housekeeping = startHousekeeping(inventory);
+  const kept = config.retention ?? defaultRetention;
+  const retention = startRetention({
+    log,
+    everyMs: kept.everyMs,
+    rules: [
+      outboxRetention(db, kept.outboxMs),
+      ...inboxRetention(base, kept),
+      idempotencyRetention(base, kept.idempotencyKeysMs),
+    ],
+  });
   const consumer = createConsumer<InventoryDatabase>({
     db,
     bus,
@@ -44,7 +57,7 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
       await Promise.all([sweep.drain(), relay.drain()]);
     },
     async [Symbol.asyncDispose]() {
-      for (const part of [housekeeping, sweep, consumer, relay, db]) {
+      for (const part of [retention, sweep, consumer, relay, db]) {
         await part[Symbol.asyncDispose]();
       }
     },

@@ -1,3 +1,5 @@
+import type { RetentionSettings } from "../runtime/retention/settings.ts";
+
 /** What the logistics service needs to know. Times in milliseconds. */
 export interface LogisticsConfig {
   /** See `OpenOptions.url`. */
@@ -18,8 +20,8 @@ export interface LogisticsConfig {
   readonly expireAfterMs: number;
   /** How long one call of a carrier may take. */
   readonly carrierTimeoutMs: number;
-  /** How long callbacks are kept, whatever became of them. */
-  readonly callbackRetentionMs: number;
+  /** How long the runtime's tables are kept; the defaults stand where it is missing. */
+  readonly retention?: RetentionSettings;
 }
 
 const HOUR_MS = 3_600_000;
@@ -31,5 +33,4 @@ export const logisticsDefaults = {
   trackAfterMs: 6 * HOUR_MS,
   expireAfterMs: 30 * 24 * HOUR_MS,
   carrierTimeoutMs: 10_000,
-  callbackRetentionMs: 30 * 24 * HOUR_MS,
 } as const satisfies Partial<LogisticsConfig>;

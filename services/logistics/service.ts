@@ -1,7 +1,13 @@
 import { createCallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
+import { callbackRetention } from "../runtime/callbacks/retention.ts";
+import { idempotencyRetention } from "../runtime/idempotency/idempotent.ts";
+import { outboxRetention } from "../runtime/outbox/retention.ts";
+import { startRetention } from "../runtime/retention/retention.ts";
+import { defaultRetention } from "../runtime/retention/settings.ts";
 import type { Service } from "../runtime/service/service.ts";
 import { createServiceBase, type ServiceDeps } from "../runtime/service/service-base.ts";
 import { createCallbackSender } from "../runtime/webhooks/callback-sender.ts";
+import { deliveryRetention } from "../runtime/webhooks/retention.ts";
 import { applyCallback } from "./apply-callback.ts";
 import type { Carrier } from "./carriers/carrier.ts";
 import { createSandboxCarrier } from "./carriers/sandbox/sandbox-carrier.ts";
@@ -10,7 +16,7 @@ import type { LogisticsClients, LogisticsContext, LogisticsTiming } from "./cont
 import { migrations } from "./db/migrations.ts";
 import type { LogisticsDatabase } from "./db/schema.ts";
 import { routes } from "./routes.ts";
-import { startHousekeeping } from "./workers/housekeeping.ts";
+import { deleteParcels } from "./store/sandbox-parcels.ts";
 import { createShipmentWorker } from "./workers/shipments.ts";
 
 /** What the logistics service does not make itself. */
@@ -32,7 +38,9 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
   const { db, outbox, relay, clock, ids, random, log } = base;
 
   const { sandboxSecret: secret, sandboxStepMs: stepMs, publicUrl: baseUrl } = config;
+  const kept = config.retention ?? defaultRetention;
   const sender = createCallbackSender({
+    retentionMs: kept.deliveriesMs,
     db,
     ids,
     log,
@@ -55,7 +63,6 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
     retry: timing.retry,
     patienceMs: CALLBACK_PATIENCE_MS,
     pollMs: config.workPollMs,
-    retentionMs: config.callbackRetentionMs,
     apply: (trx, callback) => applyCallback(logistics, trx, callback),
   });
   const logistics: LogisticsContext = {
@@ -73,7 +80,17 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
     nudgeShipments: () => shipmentWorker.nudge(),
   };
   const shipmentWorker = createShipmentWorker(logistics, { pollMs: config.workPollMs });
-  const housekeeping = startHousekeeping(logistics);
+  const retention = startRetention({
+    log,
+    everyMs: kept.everyMs,
+    rules: [
+      outboxRetention(db, kept.outboxMs),
+      idempotencyRetention(base, kept.idempotencyKeysMs),
+      callbackRetention(db, kept.callbacksMs),
+      deliveryRetention(db, kept.deliveriesMs),
+      { table: "sandbox_parcels", keptMs: kept.sandboxMs, prune: (keptMs) => deleteParcels(db, clock, keptMs) },
+    ],
+  });
 
   return {
     name: "logistics",
@@ -89,7 +106,7 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
       await Promise.all([shipmentWorker.drain(), callbacks.drain(), sender.drain(), relay.drain()]);
     },
     async [Symbol.asyncDispose]() {
-      for (const part of [housekeeping, shipmentWorker, callbacks, sender, relay, db]) {
+      for (const part of [retention, shipmentWorker, callbacks, sender, relay, db]) {
         await part[Symbol.asyncDispose]();
       }
     },

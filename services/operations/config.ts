@@ -1,3 +1,5 @@
+import type { RetentionSettings } from "../runtime/retention/settings.ts";
+
 /** What the operations service needs to know. */
 export interface OperationsConfig {
   /** See `OpenOptions.url`. */
@@ -8,4 +10,6 @@ export interface OperationsConfig {
   readonly adminTenant: string;
   /** How long the audit trail is kept, in milliseconds. */
   readonly auditRetentionMs: number;
+  /** How long the runtime's tables are kept; the defaults stand where it is missing. */
+  readonly retention?: RetentionSettings;
 }

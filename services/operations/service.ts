@@ -2,6 +2,9 @@ import { createInProcessBus } from "../runtime/bus/in-process.ts";
 import { openDatabase } from "../runtime/db/connect.ts";
 import { migrate } from "../runtime/db/migrate.ts";
 import { ping } from "../runtime/db/ping.ts";
+import { inboxRetention } from "../runtime/inbox/retention.ts";
+import { startRetention } from "../runtime/retention/retention.ts";
+import { defaultRetention } from "../runtime/retention/settings.ts";
 import type { Service } from "../runtime/service/service.ts";
 import type { ServiceDeps } from "../runtime/service/service-base.ts";
 import { createLogger } from "../runtime/telemetry/log.ts";
@@ -16,7 +19,7 @@ import { configuredKeyId, hashKey, prefixOf } from "./domain/api-key.ts";
 import { configuredScopes } from "./domain/scopes.ts";
 import { routes } from "./routes.ts";
 import { replaceApiKey } from "./store/api-keys.ts";
-import { startAuditRetention } from "./workers/audit-retention.ts";
+import { auditRetention } from "./store/audit-events.ts";
 
 /**
  * Makes the operations service: API keys and the audit trail. The methods of webhooks and dead letters are there and answer UNIMPLEMENTED. Its
@@ -32,7 +35,12 @@ export async function createOperationsService(config: OperationsConfig, deps: Se
   const ctx: OperationsContext = { db, clock, ids };
   await installAdminKey(ctx, config);
   const audit = createAuditConsumer(ctx, bus, log);
-  const retention = startAuditRetention(ctx, { retentionMs: config.auditRetentionMs, log });
+  const kept = config.retention ?? defaultRetention;
+  const retention = startRetention({
+    log,
+    everyMs: kept.everyMs,
+    rules: [...inboxRetention(ctx, kept), auditRetention(ctx, config.auditRetentionMs)],
+  });
   return {
     name: "operations",
     specs: routes(ctx),

@@ -1,3 +1,5 @@
+import type { RetentionSettings } from "../runtime/retention/settings.ts";
+
 /** What an order can name: what the services around this one were composed with. */
 export interface Offers {
   /** Names of payment providers, for example `sandbox`. */
@@ -16,6 +18,10 @@ export interface OrderConfig extends Offers {
   readonly reservationSlackMs: number;
   /** How long changes are kept for watchers that come back. */
   readonly feedRetentionMs: number;
+  /** How long orders are kept after they have ended; undefined for ever. */
+  readonly orderRetentionMs?: number | undefined;
+  /** How long the runtime's tables are kept; the defaults stand where it is missing. */
+  readonly retention?: RetentionSettings;
   readonly importLimits: ImportLimits;
 }
 

@@ -1,9 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
+  type Address as AddressMessage,
   AddressSchema,
   Automation,
   CancelReason,
+  type Customer as CustomerMessage,
   CustomerSchema,
   LineItemSchema,
   Order_State,
@@ -17,7 +19,14 @@ import {
 import type { Money } from "../../gen/google/type/money_pb.js";
 import { etagOf } from "../runtime/api/etag.ts";
 import { toMoney } from "../runtime/values/money.ts";
-import { type Order, type OrderLine, orderName, type TimelineEntry } from "./domain/order.ts";
+import {
+  type Address,
+  type Customer,
+  type Order,
+  type OrderLine,
+  orderName,
+  type TimelineEntry,
+} from "./domain/order.ts";
 
 /** The order as the API and events show it. */
 export function toOrderMessage(order: Order): OrderMessage {
@@ -85,4 +94,22 @@ export function toEventMessage(orderId: string, entry: TimelineEntry): OrderEven
     actor: entry.actor,
     createTime: timestampFromMs(entry.createdAt),
   });
+}
+
+/** The customer as an order stores it. */
+export function toCustomer(customer: CustomerMessage | undefined): Customer {
+  const { id = "", displayName = "", email = "", phone = "" } = customer ?? {};
+  return { id, displayName, email, phone };
+}
+
+/** The address as an order stores it. */
+export function toAddress(address: AddressMessage | undefined): Address {
+  return {
+    recipient: address?.recipient ?? "",
+    addressLines: [...(address?.addressLines ?? [])],
+    locality: address?.locality ?? "",
+    administrativeArea: address?.administrativeArea ?? "",
+    postalCode: address?.postalCode ?? "",
+    regionCode: address?.regionCode ?? "",
+  };
 }

@@ -1,3 +1,5 @@
+import { startRetention } from "../runtime/retention/retention.ts";
+import { defaultRetention } from "../runtime/retention/settings.ts";
 import type { SagaDefinition } from "../runtime/saga/definition.ts";
 import { sagaLagCheck } from "../runtime/saga/lag-check.ts";
 import { createSagaRunner } from "../runtime/saga/runner/runner.ts";
@@ -14,13 +16,13 @@ import type { OrderDatabase } from "./db/schema.ts";
 import { orderName } from "./domain/order.ts";
 import { createFeedTail } from "./feed-tail.ts";
 import type { OrderClients, OrderParts } from "./parts.ts";
+import { orderRetention } from "./retention.ts";
 import { routes } from "./routes.ts";
 import { anonymizeOrder } from "./saga/anonymize-order.ts";
 import { giveLinesBack } from "./saga/give-lines-back.ts";
 import { latePayment, latePaymentState } from "./saga/late-payment.ts";
 import { placeOrder } from "./saga/place-order.ts";
 import { createSignals } from "./signals.ts";
-import { startHousekeeping } from "./workers/housekeeping.ts";
 
 /** What the order service does not make itself. */
 export interface OrderDeps extends ServiceDeps {
@@ -74,7 +76,11 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
     createReservationConsumer(ctx, bus),
     createFeedConsumer(ctx, bus),
   ];
-  const housekeeping = startHousekeeping(parts);
+  const retention = startRetention({
+    log,
+    everyMs: (config.retention ?? defaultRetention).everyMs,
+    rules: orderRetention(ctx),
+  });
 
   return {
     name: "order",
@@ -94,7 +100,7 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
     },
     async [Symbol.asyncDispose]() {
       draining.abort();
-      for (const part of [housekeeping, ...consumers, runner, relay, db]) {
+      for (const part of [retention, ...consumers, runner, relay, db]) {
         await part[Symbol.asyncDispose]();
       }
     },

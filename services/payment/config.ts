@@ -1,3 +1,5 @@
+import type { RetentionSettings } from "../runtime/retention/settings.ts";
+
 /** What only the installation knows. */
 interface PaymentInstallation {
   /** See `OpenOptions.url`. */
@@ -6,6 +8,8 @@ interface PaymentInstallation {
   readonly publicUrl: string;
   /** Signs the sandbox's callbacks. Any text, the same in every process. */
   readonly sandboxSecret: string;
+  /** How long the runtime's tables are kept; the defaults stand where it is missing. */
+  readonly retention?: RetentionSettings;
 }
 
 /** What works as it is. */
@@ -22,8 +26,6 @@ export const paymentDefaults = {
   reconcileAfterMs: 60_000,
   /** How long a callback waits for a payment that is not known. */
   callbackPatienceMs: 3 * 24 * 60 * 60_000,
-  /** How long callbacks are kept, whatever became of them. */
-  callbackRetentionMs: 30 * 24 * 60 * 60_000,
   /** How long the sandbox takes from one step of a payment to the next. */
   sandboxDelayMs: 20,
   /** How long after its expiry the sandbox pays what is to be paid late. */

@@ -1,10 +1,15 @@
 import { createHash } from "node:crypto";
 import type { Kysely } from "kysely";
 import { createCallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
+import { callbackRetention } from "../runtime/callbacks/retention.ts";
+import { outboxRetention } from "../runtime/outbox/retention.ts";
 import type { CheckResult } from "../runtime/process/checks.ts";
+import { RETENTION_BATCH, startRetention } from "../runtime/retention/retention.ts";
+import { defaultRetention } from "../runtime/retention/settings.ts";
 import type { Service } from "../runtime/service/service.ts";
 import { createServiceBase, type ServiceDeps } from "../runtime/service/service-base.ts";
 import { createCallbackSender } from "../runtime/webhooks/callback-sender.ts";
+import { deliveryRetention } from "../runtime/webhooks/retention.ts";
 import { applyCallback } from "./apply-callback.ts";
 import { type PaymentConfig, paymentDefaults } from "./config.ts";
 import type { PaymentContext } from "./context.ts";
@@ -13,8 +18,8 @@ import type { PaymentDatabase } from "./db/schema.ts";
 import type { PaymentProvider } from "./providers/payment-provider.ts";
 import { createSandboxProvider } from "./providers/sandbox/sandbox-provider.ts";
 import { routes } from "./routes.ts";
-import { findStuckOperation } from "./store/operations.ts";
-import { startHousekeeping } from "./workers/housekeeping.ts";
+import { findStuckOperation, pruneOperationKeys } from "./store/operations.ts";
+import { deleteSandboxPayments } from "./store/sandbox.ts";
 import { createPaymentWatch } from "./workers/look-after-payments.ts";
 import { createOperationWorker } from "./workers/perform-operations.ts";
 
@@ -38,7 +43,9 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
 
   const secret = signingKeyOf(settings.sandboxSecret);
   const publicUrl = () => settings.publicUrl;
+  const kept = settings.retention ?? defaultRetention;
   const sender = createCallbackSender({
+    retentionMs: kept.deliveriesMs,
     db,
     ids,
     log,
@@ -66,7 +73,6 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
     retry,
     pollMs,
     patienceMs: settings.callbackPatienceMs,
-    retentionMs: settings.callbackRetentionMs,
     apply: (trx, callback) => applyCallback(payments, trx, callback),
   });
   const payments: PaymentContext = {
@@ -89,7 +95,25 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
   };
   const operations = createOperationWorker(payments, { pollMs });
   const background = [callbacks, createPaymentWatch(payments, { pollMs }), operations, sender];
-  const housekeeping = startHousekeeping(payments);
+  const retention = startRetention({
+    log,
+    everyMs: kept.everyMs,
+    rules: [
+      outboxRetention(db, kept.outboxMs),
+      callbackRetention(db, kept.callbacksMs),
+      deliveryRetention(db, kept.deliveriesMs),
+      {
+        table: "payment_operations",
+        keptMs: kept.idempotencyKeysMs,
+        prune: async (keptMs) => (await pruneOperationKeys(db, keptMs, RETENTION_BATCH)) === RETENTION_BATCH,
+      },
+      {
+        table: "sandbox_payments",
+        keptMs: kept.sandboxMs,
+        prune: (keptMs) => deleteSandboxPayments(db, clock, keptMs),
+      },
+    ],
+  });
 
   return {
     name: "payment",
@@ -110,7 +134,7 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
       await relay.drain();
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all([housekeeping, ...background].map((part) => part[Symbol.asyncDispose]()));
+      await Promise.all([retention, ...background].map((part) => part[Symbol.asyncDispose]()));
       await relay[Symbol.asyncDispose]();
       await db[Symbol.asyncDispose]();
     },

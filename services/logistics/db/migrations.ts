@@ -147,6 +147,10 @@ const closings: Migration = {
   },
 };
 
+const parcelsByBooking: Migration = {
+  up: ({ schema }) => ensure(schema.createIndex("sandbox_parcels_booked_at").on("sandbox_parcels").column("booked_at")),
+};
+
 /**
  * Moves verified callbacks to the inbox and drops what was never verified. The table stays, empty, for a process of the
  * version before that still runs.
@@ -179,4 +183,5 @@ export const migrations = {
   "logistics-006r-closings": closings,
   ...callbackInboxMigrations,
   "logistics-006d-callbacks-to-inbox": callbacksToInbox,
+  "logistics-007p-parcels-by-booking": parcelsByBooking,
 } satisfies Record<string, Migration>;

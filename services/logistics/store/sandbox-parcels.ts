@@ -1,6 +1,8 @@
 import { type Kysely, type Selectable, sql, type Transaction } from "kysely";
-import type { DialectName } from "../../runtime/db/connect.ts";
+import type { Database, DialectName } from "../../runtime/db/connect.ts";
 import { forUpdate, insertIgnore } from "../../runtime/db/sql.ts";
+import { RETENTION_BATCH } from "../../runtime/retention/retention.ts";
+import type { Clock } from "../../runtime/values/clock.ts";
 import type { LogisticsDatabase, SandboxParcelsTable } from "../db/schema.ts";
 
 type Trx = Transaction<LogisticsDatabase>;
@@ -36,4 +38,24 @@ export async function countAsking(db: Kysely<LogisticsDatabase>, reference: stri
     .set({ asked: sql<number>`asked + 1` })
     .where("reference", "=", reference)
     .execute();
+}
+
+/** Deletes a batch of the parcels that were booked longer ago; returns whether there may be more. */
+export async function deleteParcels(
+  { kysely }: Database<LogisticsDatabase>,
+  clock: Clock,
+  keptMs: number,
+): Promise<boolean> {
+  const old = await kysely
+    .selectFrom("sandbox_parcels")
+    .select("reference")
+    .where("booked_at", "<", clock.now().getTime() - keptMs)
+    .orderBy("booked_at")
+    .limit(RETENTION_BATCH)
+    .execute();
+  if (old.length > 0) {
+    const references = old.map(({ reference }) => reference);
+    await kysely.deleteFrom("sandbox_parcels").where("reference", "in", references).execute();
+  }
+  return old.length === RETENTION_BATCH;
 }

@@ -2,6 +2,8 @@ import { type Kysely, type RawBuilder, type Selectable, type SqlBool, sql, type 
 import type { AuditEvent } from "../../../gen/docket/audit/v1/audit_pb.js";
 import type { Database } from "../../runtime/db/connect.ts";
 import type { SqlFilterField } from "../../runtime/db/filter-sql.ts";
+import { RETENTION_BATCH, type RetentionRule } from "../../runtime/retention/retention.ts";
+import type { Clock } from "../../runtime/values/clock.ts";
 import type { AuditEventsTable, OperationsDatabase } from "../db/schema.ts";
 
 export type AuditEventRow = Selectable<AuditEventsTable>;
@@ -51,6 +53,19 @@ export function listAuditEvents(
     query = query.where("id", "<", page.after);
   }
   return query.orderBy("id", "desc").limit(page.limit).execute();
+}
+
+/** The audit trail. */
+export function auditRetention(
+  { db, clock }: { readonly db: Database<OperationsDatabase>; readonly clock: Clock },
+  keptMs: number,
+): RetentionRule {
+  return {
+    table: "audit_events",
+    keptMs,
+    prune: async (keptMs) =>
+      (await deleteAuditEvents(db, { before: clock.now().getTime() - keptMs, limit: RETENTION_BATCH })) > 0,
+  };
 }
 
 /** Deletes the oldest acts from before a moment, at most about `limit`, and returns how many it deleted. */

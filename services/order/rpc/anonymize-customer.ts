@@ -9,23 +9,20 @@ import {
   CustomerService,
   SkippedOrder_Reason as Reason,
 } from "../../../gen/docket/order/v1/customer_service_pb.js";
-import { Order_State, OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
-import { eraseCustomer } from "../../runtime/api/personal-fields.ts";
+import { Order_State } from "../../../gen/docket/order/v1/order_pb.js";
 import { auditTrail } from "../../runtime/audit/audit.ts";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
 import { invalidArgument } from "../../runtime/errors.ts";
 import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { OutboxEvent } from "../../runtime/outbox/outbox.ts";
+import { beginErasure } from "../begin-erasure.ts";
 import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { hasEnded } from "../domain/anonymize.ts";
-import { anonymized } from "../domain/changes.ts";
 import { type Order, orderName } from "../domain/order.ts";
-import { toOrderMessage } from "../messages.ts";
 import { findCustomerOrders } from "../store/customer-orders.ts";
-import { findOrders, lockOrder, saveChanges } from "../store/orders.ts";
-import { toAddress, toCustomer } from "./order-draft.ts";
+import { findOrders } from "../store/orders.ts";
 import { orderIdOf } from "./order-name.ts";
 
 /** Orders per request. They are changed in one transaction. */
@@ -105,36 +102,19 @@ async function anonymize(
   const changed: Order[] = [];
   const audit: OutboxEvent[] = [];
   for (const { tenant, id } of ended.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
-    const order = await lockOrder(trx, ctx.db.dialect, tenant, id);
-    if (order === undefined || !hasEnded(order)) {
-      changed.push(...(order === undefined ? [] : [order]));
+    const begun = await beginErasure(ctx, trx, { tenant, id }, { moment, deletes: false });
+    if (begun === undefined || "underWay" in begun) {
+      changed.push(...(begun === undefined ? [] : [begun.underWay]));
       continue;
     }
-    if (order.anonymizedAt === undefined) {
-      await saveChanges(trx, ctx, order, [anonymized(order, erasedContent(order), moment)]);
-    }
+    const { order, sagaId } = begun;
     const aggregate = orderName(order);
-    const sagaId = ctx.ids.next();
-    const definition = ctx.definitions.anonymizeOrder;
-    await ctx.sagas.start(trx, { definition, id: sagaId, tenant, aggregate, state: { orderId: id } });
     audit.push(...auditTrail(context, { resource: aggregate, aggregate, details: { saga: `sagas/${sagaId}` } }));
     done.push({ order, saga: `sagas/${sagaId}` });
   }
   await ctx.outbox.publish(trx, audit);
   const sagas = new Map(done.map(({ order, saga }) => [order.id, saga]));
   return toResponse({ ...choice, ended: done.map(({ order }) => order), underWay: [...underWay, ...changed] }, sagas);
-}
-
-/** What of an order a caller has written, without what it tells of the customer. */
-function erasedContent(order: Order): Pick<Order, "customer" | "shippingAddress" | "labels" | "note"> {
-  const message = toOrderMessage(order);
-  eraseCustomer(OrderSchema, message);
-  return {
-    customer: toCustomer(message.customer),
-    shippingAddress: toAddress(message.shippingAddress),
-    labels: { ...message.labels },
-    note: message.note,
-  };
 }
 
 function toResponse(

@@ -1,9 +1,4 @@
-import {
-  type Address as AddressMessage,
-  Automation as AutomationMessage,
-  type Customer as CustomerMessage,
-  type Order as OrderMessage,
-} from "../../../gen/docket/order/v1/order_pb.js";
+import { Automation as AutomationMessage, type Order as OrderMessage } from "../../../gen/docket/order/v1/order_pb.js";
 import type { Money } from "../../../gen/google/type/money_pb.js";
 import { unknownName } from "../../runtime/api/known-names.ts";
 import { exponentOf, parseMoney } from "../../runtime/values/money.ts";
@@ -11,6 +6,7 @@ import type { Offers } from "../config.ts";
 import type { Address, Automation, Customer } from "../domain/order.ts";
 import type { Violation, WantedLine, WantedOrder } from "../domain/pricing.ts";
 import { regionViolations } from "../domain/region.ts";
+import { toAddress, toCustomer } from "../messages.ts";
 
 /** An order as somebody asks for it. */
 export interface OrderDraft extends WantedOrder {
@@ -83,22 +79,6 @@ export function readDraft(
     note: order.note,
   };
   return { draft, violations };
-}
-
-export function toCustomer(customer: CustomerMessage | undefined): Customer {
-  const { id = "", displayName = "", email = "", phone = "" } = customer ?? {};
-  return { id, displayName, email, phone };
-}
-
-export function toAddress(address: AddressMessage | undefined): Address {
-  return {
-    recipient: address?.recipient ?? "",
-    addressLines: [...(address?.addressLines ?? [])],
-    locality: address?.locality ?? "",
-    administrativeArea: address?.administrativeArea ?? "",
-    postalCode: address?.postalCode ?? "",
-    regionCode: address?.regionCode ?? "",
-  };
 }
 
 /** Numbers that this version does not know never come here: the rules of the proto refuse them. */

@@ -21,11 +21,10 @@ import type { Order } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { regionViolations } from "../domain/region.ts";
 import { orderAnonymized, orderInvalid, orderNotFound, shipmentExists, wrongState } from "../errors.ts";
-import { toOrderMessage } from "../messages.ts";
+import { toAddress, toCustomer, toOrderMessage } from "../messages.ts";
 import { isOver } from "../shipment-units.ts";
 import { changeOrder } from "../store/orders.ts";
 import { checkFence, type FencedShipments, mayHaveShipments, whileFenced } from "./fence-shipments.ts";
-import { toAddress, toCustomer } from "./order-draft.ts";
 import { orderIdOf } from "./order-name.ts";
 
 /** May be changed at any time. */

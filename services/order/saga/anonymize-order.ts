@@ -15,12 +15,15 @@ import { note } from "../domain/changes.ts";
 import { orderName } from "../domain/order.ts";
 import type { OrderParts } from "../parts.ts";
 import { eraseTimeline } from "../store/customer-orders.ts";
+import { deleteOrder } from "../store/delete-orders.ts";
 import { changeOrder } from "../store/orders.ts";
 import { ownMoment, patience } from "./steps.ts";
 
 /** What the saga carries. */
 export interface AnonymizeOrderState {
   readonly orderId: string;
+  /** Whether the order itself is deleted at the end. */
+  readonly deletes?: boolean;
 }
 
 type Step = SagaStep<AnonymizeOrderState, OrderDatabase>;
@@ -57,6 +60,10 @@ export function anonymizeOrder(parts: OrderParts): SagaDefinition<AnonymizeOrder
       ),
     ],
     async onSucceeded(trx, { tenant, state }) {
+      if (state.deletes === true) {
+        await deleteOrder(trx, { tenant, id: state.orderId });
+        return;
+      }
       const happening = { type: "PersonalDataErased", message: "The personal data of the order is erased everywhere." };
       await changeOrder(trx, parts, { tenant, id: state.orderId }, (order) => [
         note(order, happening, ownMoment(parts)),

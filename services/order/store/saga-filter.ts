@@ -1,6 +1,7 @@
-import { sql } from "kysely";
+import { type SqlBool, sql } from "kysely";
 import type { SqlFilterField } from "../../runtime/db/filter-sql.ts";
 import type { SagaStatus } from "../../runtime/saga/saga.ts";
+import { endStates } from "../domain/anonymize.ts";
 
 const states = {
   RUNNING: "RUNNING",
@@ -19,3 +20,12 @@ export const sagaFilterFields: Readonly<Record<string, SqlFilterField>> = {
   aggregate: { type: "string", sql: sql.ref("sagas.aggregate") },
   create_time: { type: "timestamp", sql: sql.ref("sagas.created_at") },
 };
+
+/**
+ * Whether the order of a saga has ended, over a query of the table `sagas`: until then CancelOrder may compensate the saga,
+ * also one that succeeded long ago.
+ */
+export const orderHasEnded = sql<SqlBool>`not exists (
+  select 1 from orders
+  where orders.tenant_id = sagas.tenant_id and orders.id = substr(sagas.aggregate, 8)
+    and orders.state not in (${sql.join([...endStates])}))`;

@@ -104,17 +104,20 @@ export async function readOutcome(
 const KEY_RETENTION_MS = 3 * 24 * 3_600_000;
 
 /**
- * Forgets the callers' keys and the responses of operations that ended long ago, at most `limit`; returns how many. The
+ * Forgets the callers' keys and the responses of operations that ended and were made longer ago than `keptMs`, at most
+ * `limit`; returns how many. The
  * operations stay: the keys that the provider deduplicates by are made from their number.
  */
 export async function pruneOperationKeys(
   { kysely, dialect }: Database<PaymentDatabase>,
+  keptMs: number,
   limit: number,
 ): Promise<number> {
   const old = await kysely
     .selectFrom("payment_operations")
     .select("id")
-    .where("prune_at", "<=", nowMs(dialect))
+    // `prune_at` counts from the operation's creation, by the default.
+    .where((row) => row("prune_at", "<=", row(nowMs(dialect), "+", KEY_RETENTION_MS - keptMs)))
     .orderBy("prune_at")
     .limit(limit)
     .execute();

@@ -1,6 +1,9 @@
 import { type Kysely, type Selectable, sql, type Transaction } from "kysely";
-import type { DialectName } from "../../runtime/db/connect.ts";
+import type { Database, DialectName } from "../../runtime/db/connect.ts";
 import { forUpdate, insertIgnore, nowMs } from "../../runtime/db/sql.ts";
+import { RETENTION_BATCH } from "../../runtime/retention/retention.ts";
+import type { Clock } from "../../runtime/values/clock.ts";
+import { firstIdAt } from "../../runtime/values/ids.ts";
 import type { PaymentDatabase, SandboxPaymentsTable, SandboxStepKind } from "../db/schema.ts";
 
 type Trx = Transaction<PaymentDatabase>;
@@ -117,6 +120,32 @@ export async function deleteSteps(trx: Trx, reference: string, steps: readonly S
     const numbers = steps.map(({ number }) => number);
     await trx.deleteFrom("sandbox_steps").where("reference", "=", reference).where("number", "in", numbers).execute();
   }
+}
+
+/** Deletes a batch of payments, with their steps, that were opened and expired longer ago; returns whether there may be more. */
+export async function deleteSandboxPayments(
+  db: Database<PaymentDatabase>,
+  clock: Clock,
+  keptMs: number,
+): Promise<boolean> {
+  const before = clock.now().getTime() - keptMs;
+  const old = await db.kysely
+    .selectFrom("sandbox_payments")
+    .select("reference")
+    // References are ids, which begin with their time: rows that are too new are not even looked at.
+    .where("reference", "<", `sbx_${firstIdAt(before)}`)
+    .where("expires_at", "<", before)
+    .orderBy("reference")
+    .limit(RETENTION_BATCH)
+    .execute();
+  if (old.length > 0) {
+    const references = old.map(({ reference }) => reference);
+    await db.transaction(async (trx) => {
+      await trx.deleteFrom("sandbox_steps").where("reference", "in", references).execute();
+      await trx.deleteFrom("sandbox_payments").where("reference", "in", references).execute();
+    });
+  }
+  return old.length === RETENTION_BATCH;
 }
 
 function toSandboxPayment(row: Selectable<SandboxPaymentsTable>): SandboxPayment {

@@ -45,7 +45,6 @@ describeEachDatabase("the callback inbox", (open) => {
       retry: { initialMs: 1, maxMs: 10 },
       patienceMs: 60_000,
       pollMs: 10,
-      retentionMs: 60_000,
       ...more,
     });
     return { db, inbox };

@@ -3,7 +3,6 @@ import { type AnyTransaction, withTables } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
 import { resourceExhausted, unauthenticated } from "../errors.ts";
 import { type Claimed, claimDue } from "../jobs/claim-due.ts";
-import { periodically } from "../jobs/periodic-job.ts";
 import { createWorkLoop } from "../jobs/work-loop.ts";
 import type { Check } from "../process/checks.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -18,7 +17,6 @@ import {
   insertCallback,
   lockCallback,
   postponeCallback,
-  pruneCallbacks,
   type StoredCallback,
   settleCallback,
   wakeCallbacks,
@@ -32,8 +30,6 @@ const MAX_EVENT_ID = 255;
 const RECEIVE_LEASE_MS = 10_000;
 /** How long a worker has for a callback before another worker claims it. */
 const WORK_LEASE_MS = 30_000;
-const PRUNE_EVERY_MS = 10 * 60_000;
-const PRUNE_BATCH = 1000;
 /** Credentials of the caller, which are not the source's signature. They are never stored. */
 const notStored = new Set(["authorization", "cookie", "proxy-authorization", "x-api-key"]);
 
@@ -69,8 +65,6 @@ export interface CallbackInboxOptions<DB extends CallbackInboxTables> {
   readonly patienceMs: number;
   /** How often it looks for due callbacks without being nudged. */
   readonly pollMs: number;
-  /** How long callbacks are kept after they were received, whatever became of them. */
-  readonly retentionMs: number;
 }
 
 /** Receives callbacks of outside systems: verified, stored once per event, and applied, now or later. */
@@ -100,7 +94,7 @@ export interface CallbackInbox<DB extends CallbackInboxTables> extends AsyncDisp
 export function createCallbackInbox<DB extends CallbackInboxTables>(
   options: CallbackInboxOptions<DB>,
 ): CallbackInbox<DB> {
-  const { name, ids, clock, log, random, apply, retry, patienceMs, pollMs, retentionMs } = options;
+  const { name, ids, clock, log, random, apply, retry, patienceMs, pollMs } = options;
   const { db } = options;
   const inbox = db as unknown as Database<CallbackInboxTables>;
   const { kysely: tables, dialect } = inbox;
@@ -176,12 +170,6 @@ export function createCallbackInbox<DB extends CallbackInboxTables>(
     claim: (limit) => claimDue(inbox, "inbound_callbacks", { limit, leaseMs: WORK_LEASE_MS }),
     work,
   });
-  const pruning = periodically({
-    name: `${name} callbacks`,
-    log,
-    everyMs: PRUNE_EVERY_MS,
-    work: async () => (await pruneCallbacks(tables, dialect, { retentionMs, limit: PRUNE_BATCH })) === PRUNE_BATCH,
-  });
 
   return {
     async receive(source, callback) {
@@ -225,7 +213,6 @@ export function createCallbackInbox<DB extends CallbackInboxTables>(
     start: loop.start,
     drain: loop.drain,
     async [Symbol.asyncDispose]() {
-      await pruning[Symbol.asyncDispose]();
       await loop[Symbol.asyncDispose]();
     },
   };

@@ -149,11 +149,15 @@ export function port(name: string, options: Fallback<number> = {}): Setting<numb
 
 const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
+type Milliseconds<T> = Fallback<T> & { readonly min?: number; readonly max?: number };
+
 /** A length of time such as `250ms`, `30s`, `15m`, `2h` or `7d`, in milliseconds. */
+export function milliseconds(name: string, options?: Milliseconds<number>): Setting<number>;
+export function milliseconds(name: string, options: Milliseconds<number | undefined>): Setting<number | undefined>;
 export function milliseconds(
   name: string,
-  options: Fallback<number> & { min?: number; max?: number } = {},
-): Setting<number> {
+  options: Milliseconds<number | undefined> = {},
+): Setting<number | undefined> {
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = options;
   const parse = (value: string) => {
     const [, amount, unit] = /^(\d+)(ms|s|m|h|d)$/.exec(value) ?? [];

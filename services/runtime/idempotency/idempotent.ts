@@ -9,6 +9,7 @@ import { databaseErrorKind, isLockTimeout } from "../db/errors.ts";
 import { ensure, type Migration } from "../db/migrate.ts";
 import { insertIgnore } from "../db/sql.ts";
 import { aborted, alreadyExists } from "../errors.ts";
+import { RETENTION_BATCH, type RetentionRule } from "../retention/retention.ts";
 import type { Clock } from "../values/clock.ts";
 import type { RequestKey } from "./idempotency-key.ts";
 import { hashRequest } from "./request-hash.ts";
@@ -167,17 +168,19 @@ export async function storedResponse<
   return stored && fromBinary(call.method.output, stored);
 }
 
-/** Callers may repeat a request for at least a day. */
-const KEPT_MS = 3 * 24 * 3_600_000;
-const FORGOTTEN_AT_ONCE = 1_000;
-
-/** Forgets keys of requests that nobody repeats any more, a batch at the most; answers whether there may be more. */
-export async function forgetIdempotencyKeys<DB extends IdempotencyTables>(
-  db: Database<DB>,
-  clock: Clock,
-): Promise<boolean> {
-  const createdBefore = new Date(clock.now().getTime() - KEPT_MS);
-  return (await deleteIdempotencyKeys(db, { createdBefore, limit: FORGOTTEN_AT_ONCE })) > 0;
+/** Keys of requests that are too old to be repeated. */
+export function idempotencyRetention<DB extends IdempotencyTables>(
+  { db, clock }: { readonly db: Database<DB>; readonly clock: Clock },
+  keptMs: number,
+): RetentionRule {
+  return {
+    table: "idempotency_keys",
+    keptMs,
+    prune: async (keptMs) => {
+      const createdBefore = new Date(clock.now().getTime() - keptMs);
+      return (await deleteIdempotencyKeys(db, { createdBefore, limit: RETENTION_BATCH })) > 0;
+    },
+  };
 }
 
 /**

@@ -6,14 +6,15 @@ import { busEvent } from "../bus/event-bus-suite.ts";
 import { createInProcessBus } from "../bus/in-process.ts";
 import { int, notNull, text } from "../db/columns.ts";
 import { type Migration, migrate } from "../db/migrate.ts";
+import { defaultRetention } from "../retention/settings.ts";
 import { createLogger } from "../telemetry/log.ts";
 import { describeEachDatabase } from "../testing/databases.ts";
 import { systemClock } from "../values/clock.ts";
-import { createIds } from "../values/ids.ts";
+import { createIds, firstIdAt } from "../values/ids.ts";
 import { type ConsumerOptions, createConsumer, on } from "./consumer.ts";
 import { createDeadLetters } from "./dead-letters.ts";
 import { inboxMigrations } from "./migrations.ts";
-import { pruneInbox } from "./prune.ts";
+import { inboxRetention } from "./retention.ts";
 import type { InboxTables } from "./tables.ts";
 
 interface Tables extends InboxTables {
@@ -176,8 +177,37 @@ describeEachDatabase("a consumer", (open) => {
     const { bus, db } = await opened();
     await bus.publish([said("old", { id: "old" }), said("new", { id: "new" })]);
     await db.kysely.updateTable("inbox_messages").set({ received_at: 1 }).where("message_id", "=", "old").execute();
-    expect(await pruneInbox(db, 60_000)).toBe(false);
+    const [messages] = inboxRetention({ db, clock: systemClock }, defaultRetention);
+    expect(await messages?.prune(60_000)).toBe(false);
     const left = await db.kysely.selectFrom("inbox_messages").select("message_id").execute();
     expect(left).toEqual([{ message_id: "new" }]);
+  });
+
+  test("forgets dead letters after the retention, replayed or not", async () => {
+    const { db } = await opened();
+    const now = Date.now();
+    const letter = (id: string, createdAt: number) => ({
+      id: `${firstIdAt(createdAt)}${id}`,
+      tenant_id: "t1",
+      consumer: "c",
+      message_id: id,
+      event_type: "x",
+      source: "x",
+      aggregate: "things/1",
+      sequence: 1,
+      published_at: 1,
+      data: new Uint8Array([1]),
+      extensions: null,
+      error: "broken",
+      attempts: 8,
+      created_at: createdAt,
+      replayed_at: id === "b" ? now : null,
+    });
+    const letters = [letter("a", now - 100_000), letter("b", now - 90_000), letter("c", now - 1_000)];
+    await db.kysely.insertInto("dead_letters").values(letters).execute();
+    const [, deadLetters] = inboxRetention({ db, clock: systemClock }, defaultRetention);
+    expect(await deadLetters?.prune(60_000)).toBe(false);
+    const left = await db.kysely.selectFrom("dead_letters").select("message_id").execute();
+    expect(left).toEqual([{ message_id: "c" }]);
   });
 });

@@ -6,7 +6,6 @@ import { withTables } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
 import { databaseErrorKind } from "../db/errors.ts";
 import { insertIgnore, nowMs } from "../db/sql.ts";
-import { periodically } from "../jobs/periodic-job.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { type Backoff, fullJitterMs } from "../values/backoff.ts";
 import type { Ids } from "../values/ids.ts";
@@ -17,7 +16,6 @@ import {
   noteFailedReplay,
   takeDeadLetter,
 } from "./dead-letter-rows.ts";
-import { pruneInbox } from "./prune.ts";
 import type { InboxTables } from "./tables.ts";
 
 /** What a consumer does with one type of event. Make it with {@link on}. */
@@ -52,8 +50,6 @@ export interface ConsumerOptions<DB extends InboxTables> {
   readonly maxAttempts?: number;
   /** The pauses between them. 50 ms up to 5 s unless given. */
   readonly retry?: Backoff;
-  /** How long a message is remembered; it must be longer than the bus may repeat it. 30 days unless given. */
-  readonly retentionMs?: number;
 }
 
 /** One consumer. Disposing it ends the subscription. */
@@ -68,9 +64,6 @@ export interface Consumer extends AsyncDisposable {
    */
   replay(deadLetterId: string): Promise<boolean>;
 }
-
-const PRUNE_EVERY_MS = 10 * 60 * 1_000;
-const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /**
  * Subscribes a consumer, at once: make every consumer of a process before any relay starts.
@@ -90,7 +83,7 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
  */
 export function createConsumer<DB extends InboxTables>(options: ConsumerOptions<DB>): Consumer {
   const { db, bus, consumer, log, ids, random = Math.random, maxAttempts = 8 } = options;
-  const { retry = { initialMs: 50, maxMs: 5_000 }, retentionMs = 30 * DAY_MS } = options;
+  const { retry = { initialMs: 50, maxMs: 5_000 } } = options;
   const handlers = new Map(options.handlers.map((handler) => [handler.schema.typeName, handler]));
   const leaving = new AbortController();
 
@@ -154,12 +147,6 @@ export function createConsumer<DB extends InboxTables>(options: ConsumerOptions<
   };
 
   const subscription = bus.subscribe(consumer, [...handlers.keys()], receive);
-  const pruning = periodically({
-    name: "inbox pruning",
-    log,
-    everyMs: PRUNE_EVERY_MS,
-    work: () => pruneInbox(db, retentionMs),
-  });
   return {
     name: consumer,
     async replay(id) {
@@ -178,7 +165,7 @@ export function createConsumer<DB extends InboxTables>(options: ConsumerOptions<
     },
     async [Symbol.asyncDispose]() {
       leaving.abort();
-      await Promise.all([subscription[Symbol.asyncDispose](), pruning[Symbol.asyncDispose]()]);
+      await subscription[Symbol.asyncDispose]();
     },
   };
 }

@@ -25,8 +25,6 @@ export interface OutboxRelayOptions<DB extends OutboxTables> {
   readonly pollMs?: number;
   /** How long a dead relay's share stays with it. 5 s unless given. */
   readonly leaseMs?: number;
-  /** How long sent rows are kept. Seven days unless given. */
-  readonly retentionMs?: number;
   /** How many aggregates may have events on their way at once. 256 unless given. */
   readonly concurrency?: number;
   /** The pauses of an aggregate whose events the bus did not take. 100 ms up to 30 s unless given. */
@@ -46,7 +44,6 @@ export interface OutboxRelay extends AsyncDisposable {
   drain(): Promise<void>;
 }
 
-const PRUNE_EVERY_MS = 60_000;
 const DRAIN_MS = 5_000;
 const PAGE = 512;
 
@@ -64,7 +61,7 @@ const PAGE = 512;
  */
 export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayOptions<DB>): OutboxRelay {
   const { db, bus, log, clock = systemClock, random = Math.random } = options;
-  const { pollMs = 200, leaseMs = 5_000, retentionMs = 7 * 24 * 60 * 60 * 1_000, concurrency = 256 } = options;
+  const { pollMs = 200, leaseMs = 5_000, concurrency = 256 } = options;
   const { retry = { initialMs: 100, maxMs: 30_000 } } = options;
   const owner = (options.ids ?? createIds(clock)).next();
   const leases = createBucketLeases(db, { owner, leaseMs });
@@ -79,7 +76,6 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
   let buckets: readonly number[] = [];
   let ownedUntilMs = 0;
   let renewAtMs = 0;
-  let pruneAtMs = clock.monotonicMs() + random() * PRUNE_EVERY_MS;
   let after: AggregateKey | undefined;
   let nudged = Promise.withResolvers<void>();
   let looping: Promise<void> | undefined;
@@ -113,16 +109,13 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
     }
   };
 
-  /** Keeps the lease and the table's size; both in good time. */
+  /** Renews the lease in good time. */
   const maintain = async () => {
     const nowMs = clock.monotonicMs();
     if (nowMs >= renewAtMs) {
       buckets = await leases.renew();
       ownedUntilMs = nowMs + leaseMs;
       renewAtMs = nowMs + leaseMs / 2;
-    }
-    if (nowMs >= pruneAtMs && buckets.includes(0)) {
-      pruneAtMs = (await unsent.prune(retentionMs)) ? nowMs : nowMs + PRUNE_EVERY_MS;
     }
   };
 

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { createIds, isId } from "./ids.ts";
+import { createIds, firstIdAt, isId } from "./ids.ts";
 
 function clockAt(...times: number[]) {
   let last = 0;
@@ -54,3 +54,10 @@ test.each(["", "01KDW6EPG0ZZZZZZZZZZZZZZZZ", "81kdw6epg0zzzzzzzzzzzzzzzz", "01kd
     expect(isId(text)).toBe(false);
   },
 );
+
+test("the first id of a moment stands between the ids before it and those from it on", () => {
+  const ids = createIds(clockAt(1_469_918_176_384, 1_469_918_176_385));
+  const [before, then] = [ids.next(), ids.next()];
+  const first = firstIdAt(1_469_918_176_385);
+  expect(before < first && first < then).toBe(true);
+});

@@ -62,6 +62,11 @@ export function createIds(clock: Clock, random: RandomBytes = getRandomValues): 
   };
 }
 
+/** What sorts before every id that was made at this moment (epoch milliseconds) or later, and after every earlier one. */
+export function firstIdAt(ms: number): string {
+  return encodeTime(Math.max(0, ms));
+}
+
 /** Whether the text has the form of an id of `Ids.next()`. */
 export function isId(text: string): boolean {
   return /^[0-7][0-9a-hjkmnp-tv-z]{25}$/.test(text);

@@ -7,18 +7,9 @@ import type { Logger } from "../telemetry/log.ts";
 import { type Backoff, fullJitterMs } from "../values/backoff.ts";
 import type { Ids } from "../values/ids.ts";
 import type { Callback } from "./callback.ts";
-import {
-  deleteUndelivered,
-  insertCallbacks,
-  loadCallback,
-  pruneCallbacks,
-  settleDelivered,
-  settleFailed,
-} from "./rows.ts";
+import { deleteUndelivered, insertCallbacks, loadCallback, settleDelivered, settleFailed } from "./rows.ts";
 import { createSignedPost } from "./signed-post.ts";
 import type { CallbackTables } from "./tables.ts";
-
-const PRUNE_EVERY_MS = 60_000;
 
 export interface CallbackSenderOptions<DB extends CallbackTables> {
   readonly db: Database<DB>;
@@ -117,9 +108,7 @@ export function createCallbackSender<DB extends CallbackTables>(options: Callbac
     timers.add(timer.unref());
   };
 
-  let pruning: NodeJS.Timeout | undefined;
   const drain = async () => {
-    clearInterval(pruning);
     timers.forEach(clearTimeout);
     timers.clear();
     await loop.drain();
@@ -136,8 +125,6 @@ export function createCallbackSender<DB extends CallbackTables>(options: Callbac
     },
     cancel: (trx, messageIds) => deleteUndelivered(trx, messageIds),
     start() {
-      const prune = () => pruneCallbacks(db).catch((error: unknown) => log.warn({ err: error }, "could not prune"));
-      pruning ??= setInterval(prune, PRUNE_EVERY_MS).unref();
       loop.start();
     },
     nudge: loop.nudge,

@@ -3,14 +3,12 @@ import { type AnyTransaction, withTables } from "../db/any-transaction.ts";
 import type { Database, DialectName } from "../db/connect.ts";
 import { nowMs } from "../db/sql.ts";
 import type { Claimed } from "../jobs/claim-due.ts";
+import { RETENTION_BATCH } from "../retention/retention.ts";
 import type { Ids } from "../values/ids.ts";
 import type { Callback } from "./callback.ts";
 import type { CallbacksTable, CallbackTables } from "./tables.ts";
 
 /** The statements of the sender. */
-
-/** How many rows one sweep removes, so that it holds no lock for long. */
-const PRUNE_LIMIT = 500;
 
 export async function insertCallbacks(
   anyTrx: AnyTransaction,
@@ -82,7 +80,8 @@ export async function settleFailed(
   await held(kysely.updateTable("callbacks").set(failed), claim).execute();
 }
 
-export async function pruneCallbacks({ kysely, dialect }: Database<CallbackTables>): Promise<void> {
+/** Deletes a batch of the rows whose time is over; returns whether there may be more. */
+export async function pruneCallbacks({ kysely, dialect }: Database<CallbackTables>): Promise<boolean> {
   const old = await prunable(kysely, dialect).execute();
   if (old.length > 0) {
     await kysely
@@ -94,10 +93,11 @@ export async function pruneCallbacks({ kysely, dialect }: Database<CallbackTable
       )
       .execute();
   }
+  return old.length === RETENTION_BATCH;
 }
 
 function prunable(kysely: Kysely<CallbackTables>, dialect: DialectName) {
-  return kysely.selectFrom("callbacks").select("id").where("prune_at", "<=", nowMs(dialect)).limit(PRUNE_LIMIT);
+  return kysely.selectFrom("callbacks").select("id").where("prune_at", "<=", nowMs(dialect)).limit(RETENTION_BATCH);
 }
 
 function held<Query extends { where(column: "id" | "attempt", op: "=", value: string | number): Query }>(

@@ -1,0 +1,49 @@
+import { idempotencyRetention } from "../runtime/idempotency/idempotent.ts";
+import { inboxRetention } from "../runtime/inbox/retention.ts";
+import { outboxRetention } from "../runtime/outbox/retention.ts";
+import { RETENTION_BATCH, type RetentionRule } from "../runtime/retention/retention.ts";
+import { defaultRetention } from "../runtime/retention/settings.ts";
+import { sagaRetention } from "../runtime/saga/store/retention.ts";
+import { beginErasure } from "./begin-erasure.ts";
+import type { OrderContext } from "./context.ts";
+import { ownMoment } from "./saga/steps.ts";
+import { findExpiredOrders } from "./store/delete-orders.ts";
+import { pruneFeed } from "./store/feed.ts";
+import { orderHasEnded } from "./store/saga-filter.ts";
+
+/** Orders whose deletion begins at once. Each has a saga of its own. */
+const ORDERS_AT_ONCE = 100;
+
+/** How long the order service keeps what it stores. */
+export function orderRetention(ctx: OrderContext): readonly RetentionRule[] {
+  const { db, clock, config } = ctx;
+  const kept = config.retention ?? defaultRetention;
+  return [
+    { table: "orders", keptMs: config.orderRetentionMs, prune: (keptMs) => beginDeletions(ctx, keptMs) },
+    {
+      table: "order_feed",
+      keptMs: config.feedRetentionMs,
+      async prune(keptMs) {
+        const before = clock.now().getTime() - keptMs;
+        return (await db.transaction((trx) => pruneFeed(trx, db.dialect, before, RETENTION_BATCH))) > 0;
+      },
+    },
+    sagaRetention(ctx, kept.sagasMs, orderHasEnded),
+    outboxRetention(db, kept.outboxMs),
+    ...inboxRetention(ctx, kept),
+    idempotencyRetention(ctx, kept.idempotencyKeysMs),
+  ];
+}
+
+/**
+ * Starts the sagas that erase the personal data of orders which ended long ago in every service, and then delete the
+ * orders. Returns whether there may be more.
+ */
+async function beginDeletions(ctx: OrderContext, keptMs: number): Promise<boolean> {
+  const before = ctx.clock.now().getTime() - keptMs;
+  const expired = await findExpiredOrders(ctx.db.kysely, { before, limit: ORDERS_AT_ONCE });
+  for (const key of expired) {
+    await ctx.db.transaction((trx) => beginErasure(ctx, trx, key, { moment: ownMoment(ctx), deletes: true }));
+  }
+  return expired.length === ORDERS_AT_ONCE;
+}
