@@ -38,6 +38,10 @@ format: node_modules/.package-lock.json ## Rewrite the sources as Biome wants th
 generate: node_modules/.package-lock.json ## Generate gen/ anew from proto/
 	@npm run generate --silent
 
+.PHONY: tea-shop
+tea-shop: node_modules/.package-lock.json ## Watch eight buyers and five tins of tea: an example that needs no data
+	@npm run tea-shop --silent
+
 .PHONY: northwind
 northwind: node_modules/.package-lock.json ## Bring two years of orders through to delivery: make northwind DATA=folder
 	@npm run northwind --silent -- $(DATA)
