@@ -12,6 +12,7 @@ import { decodeQuery, decodeSegment, decodeSegments, decodeSegmentsFully } from 
 import { parseText } from "../fields/scalar-text.ts";
 import { hasLoneSurrogate } from "../fields/unicode.ts";
 import type { PathVariable, Route } from "../routing/http-rules.ts";
+import { segmentRange } from "../routing/template-parser.ts";
 import { bindForm, type FormPart } from "./form-data.ts";
 import { bindQuery, type QueryRules } from "./query-string.ts";
 
@@ -144,12 +145,10 @@ function bindVariable(
 ): Violation | undefined {
   const { path } = variable;
   const fail = (description: string): Violation => ({ field: jsonNameOf(path), description });
-  const end = variable.end === -1 ? segments.length : variable.end;
+  const [start, end] = segmentRange(variable, segments.length);
   let text: string;
   try {
-    text = variable.multi
-      ? decodeMulti(segments.slice(variable.start, end).join("/"))
-      : decodeSegment(segments[variable.start] ?? "");
+    text = variable.multi ? decodeMulti(segments.slice(start, end).join("/")) : decodeSegment(segments[start] ?? "");
   } catch {
     return fail("malformed percent-encoding");
   }

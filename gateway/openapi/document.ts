@@ -92,7 +92,8 @@ export function createDocumentBuilder(given: FileRegistry, options: OpenApiOptio
 const verbs = new Set(["GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"]);
 
 function numbered(method: DescMethod): { route: Route; number: number }[] {
-  return routesOf(method).map((route, index) => ({ route, number: index + 1 }));
+  // What the server does not take it has refused by now.
+  return routesOf(method, { extendedTemplates: true }).map((route, index) => ({ route, number: index + 1 }));
 }
 
 /** Without responses and schemas that nothing refers to. */

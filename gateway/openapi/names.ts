@@ -2,6 +2,7 @@ import { type DescEnum, type DescFile, type DescMessage, getOption, hasOption } 
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { resource, resource_definition } from "../../gen/google/api/resource_pb.js";
 import type { PathVariable, Route } from "../routing/http-rules.ts";
+import { segmentRange } from "../routing/template-parser.ts";
 
 /** A parameter of an OpenAPI path: its name and the variable of the template it is a part of, if it is of one. */
 export interface PathParameter {
@@ -67,15 +68,18 @@ function openApiPath(route: Route, patterns: readonly string[][]): OpenApiPath {
       texts.push(encodeURIComponent(segment.text));
       continue;
     }
-    const variable = route.variables.find((each) => each.start <= index && (each.end === -1 || index < each.end));
+    const variable = route.variables.find((each) => {
+      const [start, end] = segmentRange(each, segments.length);
+      return start <= index && index < end;
+    });
     if (variable === undefined) {
       const name = unique("segment", used);
       texts.push(`{${name}}`);
       parameters.push({ name, variable, pattern: "", open: segment.kind === "**" });
       continue;
     }
-    const whole =
-      variable.end === variable.start + 1 || (variable.end === -1 && variable.start === segments.length - 1);
+    const [start, end] = segmentRange(variable, segments.length);
+    const whole = end === start + 1;
     const name = unique(whole ? variable.path.name : nameOf(route, variable, index, patterns), used);
     texts.push(`{${name}}`);
     parameters.push({ name, variable, pattern: "", open: segment.kind === "**" });
@@ -86,8 +90,8 @@ function openApiPath(route: Route, patterns: readonly string[][]): OpenApiPath {
     isShortened: false,
     parameters: parameters.map((parameter) => {
       if (parameter.variable === undefined) return { ...parameter, pattern: `{${parameter.name}}` };
-      const { start, end } = parameter.variable;
-      return { ...parameter, pattern: texts.slice(start, end === -1 ? undefined : end).join("/") };
+      const [start, end] = segmentRange(parameter.variable, segments.length);
+      return { ...parameter, pattern: texts.slice(start, end).join("/") };
     }),
   };
 }
@@ -109,16 +113,16 @@ export function renamedLike(path: OpenApiPath, first: OpenApiPath): OpenApiPath 
 
 function nameOf(route: Route, variable: PathVariable, index: number, patterns: readonly string[][]): string {
   const { segments } = route.template;
-  const end = variable.end === -1 ? segments.length : variable.end;
+  const [start, end] = segmentRange(variable, segments.length);
   const pattern = patterns.find(
     (each) =>
-      each.length === end - variable.start &&
+      each.length === end - start &&
       each.every((text, at) => {
-        const segment = segments[variable.start + at];
+        const segment = segments[start + at];
         return segment?.kind === "literal" ? segment.text === text : text.startsWith("{");
       }),
   );
-  const named = /^\{([^=}]+)/.exec(pattern?.[index - variable.start] ?? "")?.[1];
+  const named = /^\{([^=}]+)/.exec(pattern?.[index - start] ?? "")?.[1];
   if (named !== undefined) return named;
   const before = segments[index - 1];
   return before?.kind === "literal" ? singular(before.text) : variable.path.name;

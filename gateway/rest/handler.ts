@@ -92,7 +92,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
   };
   const routes = options.specs.flatMap(({ methods }) =>
     Object.values(methods).flatMap((spec) =>
-      routesOf(spec.method, serviceConfig).map((route) => prepareRoute(route, spec, codec, bindingOptions)),
+      routesOf(spec.method, options).map((route) => prepareRoute(route, spec, codec, bindingOptions)),
     ),
   );
   const router = createRouter(routes);

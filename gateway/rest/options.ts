@@ -36,6 +36,8 @@ export interface RestOptions {
   readonly queryParameters?: readonly string[];
   /** HTTP rules by method in place of the annotations, and how variables are decoded, as `readServiceConfig` reads it. */
   readonly serviceConfig?: ServiceConfig;
+  /** Takes templates beyond http.proto: `**` before the end, once, and `/`. */
+  readonly extendedTemplates?: boolean;
   /** How a stream is written for a client whose `Accept` names none of the formats (default `ndjson`). */
   readonly streamFormat?: StreamFormat;
   /** Where the API is described, such as `/docs`: a request that no route matches is told. */

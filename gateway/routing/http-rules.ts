@@ -5,7 +5,7 @@ import { type FieldPath, isFieldPath, resolveFieldPath } from "../fields/field-p
 import { anyMethod, createTrie, type Trie } from "./route-trie.ts";
 import { ruleFor, type ServiceConfig } from "./service-config.ts";
 import { TemplateError } from "./template-lexer.ts";
-import { parseTemplate, type Template, type Variable } from "./template-parser.ts";
+import { parseTemplate, type Template, type TemplateOptions, type Variable } from "./template-parser.ts";
 
 /** One binding of a method to HTTP. */
 export interface Route {
@@ -20,6 +20,11 @@ export interface Route {
   readonly responseBody: DescField | undefined;
   /** Where the rule is in the service configuration, if it is from there. */
   readonly line?: number;
+}
+
+/** Where rules are from, and what templates may be. */
+export interface RouteOptions extends TemplateOptions {
+  readonly serviceConfig?: ServiceConfig | undefined;
 }
 
 /** A variable of the template with the field it fills. */
@@ -50,25 +55,26 @@ export class ForeignRuleError extends RouteError {}
  *
  * @throws RouteError on a template, a variable, a body or a response body that is not right.
  */
-export function routesOf(method: DescMethod, config?: ServiceConfig): Route[] {
-  const selected = ruleFor(config, `${method.parent.typeName}.${method.name}`);
-  if (selected === undefined) return hasOption(method, http) ? compileRules(method, getOption(method, http)) : [];
+export function routesOf(method: DescMethod, options: RouteOptions = {}): Route[] {
+  const selected = ruleFor(options.serviceConfig, `${method.parent.typeName}.${method.name}`);
+  if (selected === undefined)
+    return hasOption(method, http) ? compileRules(method, getOption(method, http), options) : [];
   const { rule, line } = selected;
   try {
-    return compileRules(method, rule).map((route) => ({ ...route, line }));
+    return compileRules(method, rule, options).map((route) => ({ ...route, line }));
   } catch (error) {
     if (error instanceof RouteError) error.message += placeOf(line);
     throw error;
   }
 }
 
-function compileRules(method: DescMethod, rule: HttpRule): Route[] {
-  const routes = [compileRule(method, rule)];
+function compileRules(method: DescMethod, rule: HttpRule, options: TemplateOptions): Route[] {
+  const routes = [compileRule(method, rule, options)];
   for (const additional of rule.additionalBindings) {
     if (additional.additionalBindings.length > 0) {
       throw new RouteError(method, "additional_bindings cannot be nested");
     }
-    routes.push(compileRule(method, additional));
+    routes.push(compileRule(method, additional, options));
   }
   return routes;
 }
@@ -96,11 +102,11 @@ export function createRouter<T extends Route>(routes: Iterable<T>): Trie<T> {
 }
 
 /** The route of one rule alone, its additional bindings left aside. @throws RouteError where the rule is not right. */
-export function compileRule(method: DescMethod, rule: HttpRule): Route {
+export function compileRule(method: DescMethod, rule: HttpRule, options: TemplateOptions = {}): Route {
   const { httpMethod, path } = patternOf(method, rule);
   let template: Template;
   try {
-    template = parseTemplate(path);
+    template = parseTemplate(path, options);
   } catch (error) {
     if (error instanceof TemplateError) throw new RouteError(method, error.message, error);
     throw error;

@@ -6,7 +6,7 @@ function trieOf(...rules: string[]): Trie<string> {
   const trie = createTrie<string>();
   for (const rule of rules) {
     const [method = "", template = ""] = rule.split(" ");
-    trie.insert(method, parseTemplate(template), rule);
+    trie.insert(method, parseTemplate(template, { extendedTemplates: true }), rule);
   }
   return trie;
 }
@@ -26,6 +26,21 @@ const cases: [rules: string[], request: string, outcome: string][] = [
   [["GET /a/**"], "GET /a/b//c", "404"],
   [["GET /a", "GET /a/**"], "GET /a", "GET /a"],
   [["GET /**"], "GET /", "GET /**"],
+  [["GET /"], "GET /", "GET /"],
+  [["GET /", "GET /**"], "GET /", "GET /"],
+  [["GET /"], "GET /a", "404"],
+  [["GET /a/**/b"], "GET /a/b", "GET /a/**/b"],
+  [["GET /a/**/b"], "GET /a/x/y/b", "GET /a/**/b"],
+  [["GET /a/**/b"], "GET /a/x/y/c", "404"],
+  [["GET /a/**/b"], "GET /a//b", "404"],
+  [["GET /a/**/b"], "GET /a/x/b/", "404"],
+  [["GET /a/**", "GET /a/**/b"], "GET /a/x/b", "GET /a/**/b"],
+  [["GET /a/**", "GET /a/**/b"], "GET /a/x/c", "GET /a/**"],
+  [["GET /a/**/b", "GET /a/**/*/b"], "GET /a/x/b", "GET /a/**/*/b"],
+  [["GET /a/**/*/b", "GET /a/**/b"], "GET /a/b", "GET /a/**/b"],
+  [["GET /a/**/b", "GET /a/*/b"], "GET /a/x/b", "GET /a/*/b"],
+  [["GET /a/**/b:v"], "GET /a/x/b:v", "GET /a/**/b:v"],
+  [["GET /a/**/b", "POST /a/**/*"], "DELETE /a/x/b", "405 GET, HEAD, POST"],
   [["GET /a/*/b"], "GET /a//b", "404"],
   [["GET /a/*"], "GET /a/b/", "404"],
   [["GET /a"], "GET /a/", "404"],

@@ -30,15 +30,18 @@ interface Entry<T> {
   readonly value: T;
 }
 
-interface Leaf<T> {
+interface Node<T> {
   /** verb → HTTP method → entry. The empty verb is "no verb". */
   readonly verbs: Map<string, Map<string, Entry<T>>>;
-}
-
-interface Node<T> extends Leaf<T> {
   readonly literals: Map<string, Node<T>>;
   star: Node<T> | undefined;
-  rest: Leaf<T> | undefined;
+  /** What follows a `**` here, by how many segments that is; the longest first. */
+  readonly rests: Rest<T>[];
+}
+
+interface Rest<T> {
+  readonly length: number;
+  readonly node: Node<T>;
 }
 
 /**
@@ -111,12 +114,12 @@ export function createTrie<T>(): Trie<T> {
 }
 
 function createNode<T>(): Node<T> {
-  return { verbs: new Map(), literals: new Map(), star: undefined, rest: undefined };
+  return { verbs: new Map(), literals: new Map(), star: undefined, rests: [] };
 }
 
-function descend<T>(root: Node<T>, segments: readonly Segment[]): Leaf<T> {
+function descend<T>(root: Node<T>, segments: readonly Segment[]): Node<T> {
   let node = root;
-  for (const segment of segments) {
+  for (const [at, segment] of segments.entries()) {
     switch (segment.kind) {
       case "literal": {
         let next = node.literals.get(segment.text);
@@ -131,12 +134,21 @@ function descend<T>(root: Node<T>, segments: readonly Segment[]): Leaf<T> {
         node = node.star ??= createNode();
         break;
       case "**":
-        node.rest ??= { verbs: new Map() };
-        return node.rest;
+        node = restOf(node, segments.length - at - 1);
+        break;
       default:
         segment satisfies never;
     }
   }
+  return node;
+}
+
+function restOf<T>({ rests }: Node<T>, length: number): Node<T> {
+  const known = rests.find((rest) => rest.length === length);
+  if (known !== undefined) return known.node;
+  const node = createNode<T>();
+  rests.push({ length, node });
+  rests.sort((left, right) => right.length - left.length);
   return node;
 }
 
@@ -151,21 +163,29 @@ function search<T>(
 ): Entry<T> | undefined {
   const segment = segments[depth];
   if (segment === undefined) {
-    return select(node, verb, method, allowed) ?? (node.rest && select(node.rest, verb, method, allowed));
-  }
-  if (segment !== "") {
+    const entry = select(node, verb, method, allowed);
+    if (entry !== undefined) return entry;
+  } else if (segment !== "") {
     const literal = node.literals.get(segment);
     const byLiteral = literal && search(literal, segments, depth + 1, verb, method, allowed);
     if (byLiteral !== undefined) return byLiteral;
     const byStar = node.star && search(node.star, segments, depth + 1, verb, method, allowed);
     if (byStar !== undefined) return byStar;
   }
-  if (node.rest === undefined || segments.includes("", depth)) return undefined;
-  return select(node.rest, verb, method, allowed);
+  if (node.rests.length === 0) return undefined;
+  const empty = segments.indexOf("", depth);
+  for (const rest of node.rests) {
+    // What follows has a known length, so that there is one place alone where it can begin.
+    const from = segments.length - rest.length;
+    if (from < depth || (empty !== -1 && empty < from)) continue;
+    const entry = search(rest.node, segments, from, verb, method, allowed);
+    if (entry !== undefined) return entry;
+  }
+  return undefined;
 }
 
-function select<T>(leaf: Leaf<T>, verb: string, method: string, allowed: Set<string>): Entry<T> | undefined {
-  const methods = leaf.verbs.get(verb);
+function select<T>({ verbs }: Node<T>, verb: string, method: string, allowed: Set<string>): Entry<T> | undefined {
+  const methods = verbs.get(verb);
   if (methods === undefined) return undefined;
   const entry = methods.get(method) ?? (method === "HEAD" ? methods.get("GET") : undefined) ?? methods.get(anyMethod);
   if (entry === undefined) for (const known of methods.keys()) allowed.add(known);

@@ -65,7 +65,7 @@ describe("a service configuration", () => {
   });
 
   test("replaces the annotation with all its bindings", () => {
-    const routes = routesOf(getBook, config);
+    const routes = routesOf(getBook, { serviceConfig: config });
     expect(routes.map(({ httpMethod, template }) => `${httpMethod} ${template.source}`)).toEqual([
       "GET /v9/{name=books/*}",
       "POST /v9/{name=books/*}:get",
@@ -101,7 +101,7 @@ describe("a service configuration", () => {
     ["get: /x\n    additional_bindings:\n    - get: /x", /matches the same requests.*\(line 3 of/],
   ])("with a rule that cannot be served names its line and method: %s", (rule, message) => {
     const wrong = readServiceConfig(`http:\n  rules:\n  - selector: gateway.test.v1.Library.GetBook\n    ${rule}`);
-    const build = () => createRouter(routesOf(getBook, wrong));
+    const build = () => createRouter(routesOf(getBook, { serviceConfig: wrong }));
     expect(build).toThrow(RouteError);
     expect(build).toThrow(message);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { TemplateError } from "./template-lexer.ts";
-import { parseTemplate } from "./template-parser.ts";
+import { parseTemplate, segmentRange } from "./template-parser.ts";
 
 const bad: [template: string, column: number, reason: string][] = [
   ["", 1, `expected "/" at the start, got the end`],
@@ -100,5 +100,34 @@ describe("parseTemplate", () => {
     expect(parseTemplate("/{name=a/**}").variables).toEqual([
       { fieldPath: ["name"], start: 0, end: -1, multi: true, column: 2 },
     ]);
+  });
+
+  test("should take ** before the end by option, and count what follows from the end", () => {
+    const template = "/v1/{parent=projects/*/databases/*/documents/**}/{collection_id}:x";
+    const { segments, variables, verb } = parseTemplate(template, { extendedTemplates: true });
+    expect(segments).toHaveLength(8);
+    expect(verb).toBe("x");
+    expect(variables).toEqual([
+      { fieldPath: ["parent"], start: 1, end: -2, multi: true, column: 5 },
+      { fieldPath: ["collection_id"], start: -2, end: -1, multi: false, column: 50 },
+    ]);
+    expect(variables.map((variable) => segmentRange(variable, 10))).toEqual([
+      [1, 9],
+      [9, 10],
+    ]);
+  });
+
+  test("should take / by option", () => {
+    expect(parseTemplate("/", { extendedTemplates: true })).toMatchObject({ segments: [], variables: [], verb: "" });
+    expect(() => parseTemplate("/a/", { extendedTemplates: true })).toThrow(/column 4/);
+  });
+
+  test.each([
+    ["/**/a/**", 7],
+    ["/{a=**}/{b=x/**}", 14],
+  ])("should refuse a second ** by any option: %s", (template, column) => {
+    expect(() => parseTemplate(template, { extendedTemplates: true })).toThrow(
+      `column ${column}: "**" can be there only once`,
+    );
   });
 });

@@ -6,17 +6,31 @@ export type Segment =
   | { readonly kind: "*" }
   | { readonly kind: "**" };
 
-/** A variable of a template: the field it fills and the segments `[start, end)` it takes. */
+/**
+ * A variable of a template: the field it fills and the segments `[start, end)` it takes. Past a `**` both are counted
+ * from the end of the path, and negative: see {@link segmentRange}.
+ */
 export interface Variable {
   /** Names of the field path, as written: `["book", "name"]`. */
   readonly fieldPath: readonly string[];
   readonly start: number;
-  /** Past the last segment; `-1` where the variable ends in `**` and so takes all that is left. */
+  /** Past the last segment; `-1` is the end of the path. */
   readonly end: number;
   /** Takes more than one segment, or may: `%2F` stays as it is when the value is decoded. */
   readonly multi: boolean;
   /** Where the variable stands in the template, counted from 1. */
   readonly column: number;
+}
+
+/** The segments `[start, end)` of a variable among `count` of them. */
+export function segmentRange({ start, end }: Variable, count: number): [start: number, end: number] {
+  return [start < 0 ? count + 1 + start : start, end < 0 ? count + 1 + end : end];
+}
+
+/** How templates are read. */
+export interface TemplateOptions {
+  /** Takes, beyond http.proto, `**` before the end and the template `/`. */
+  readonly extendedTemplates?: boolean | undefined;
 }
 
 /** A parsed path template. */
@@ -38,11 +52,12 @@ export interface Template {
  *     FieldPath = IDENT { "." IDENT } ;
  *     Verb     = ":" LITERAL ;
  *
- * `**` only as the last segment; a variable neither twice nor inside another; a verb may hold colons.
+ * `**` only as the last segment, or anywhere but once by option; a variable neither twice nor inside another; a verb may
+ * hold colons.
  *
  * @throws TemplateError with the column of what is wrong.
  */
-export function parseTemplate(source: string): Template {
+export function parseTemplate(source: string, { extendedTemplates = false }: TemplateOptions = {}): Template {
   const tokens = lexTemplate(source);
   const segments: Segment[] = [];
   const variables: Variable[] = [];
@@ -61,7 +76,7 @@ export function parseTemplate(source: string): Template {
     parseSegment(inVariable);
     while (peek().kind === "/") {
       const slash = take("/", `"/"`);
-      if (segments.at(-1)?.kind === "**") throw fail(slash, `"**" must be the last segment`);
+      if (!extendedTemplates && segments.at(-1)?.kind === "**") throw fail(slash, `"**" must be the last segment`);
       parseSegment(inVariable);
     }
   };
@@ -71,6 +86,9 @@ export function parseTemplate(source: string): Template {
     switch (token.kind) {
       case "*":
       case "**":
+        if (token.kind === "**" && segments.some(({ kind }) => kind === "**")) {
+          throw fail(token, `"**" can be there only once`);
+        }
         position += 1;
         segments.push({ kind: token.kind });
         return;
@@ -113,14 +131,8 @@ export function parseTemplate(source: string): Template {
     if (variables.some((other) => other.fieldPath.join(".") === joined)) {
       throw fail(open, `variable "${joined}" is there twice`);
     }
-    const openEnded = segments.at(-1)?.kind === "**";
-    variables.push({
-      fieldPath,
-      start,
-      end: openEnded ? -1 : segments.length,
-      multi: openEnded || segments.length - start > 1,
-      column: open.column,
-    });
+    const multi = segments.length - start > 1 || segments.at(-1)?.kind === "**";
+    variables.push({ fieldPath, start, end: segments.length, multi, column: open.column });
   };
 
   const parseVerb = (): string => {
@@ -135,11 +147,14 @@ export function parseTemplate(source: string): Template {
   };
 
   take("/", `"/" at the start`);
-  parseSegments(false);
+  if (!extendedTemplates || peek().kind !== "end") parseSegments(false);
   const verb = parseVerb();
-  const rest = peek();
-  if (rest.kind !== "end") throw fail(rest, `unexpected ${describe(rest)}`);
-  return { source, segments, verb, variables };
+  const after = peek();
+  if (after.kind !== "end") throw fail(after, `unexpected ${describe(after)}`);
+  const rest = segments.findIndex(({ kind }) => kind === "**");
+  const positioned = (at: number): number => (rest === -1 || at <= rest ? at : at - segments.length - 1);
+  const placed = variables.map((each) => ({ ...each, start: positioned(each.start), end: positioned(each.end) }));
+  return { source, segments, verb, variables: placed };
 }
 
 function parseFieldPath(source: string, token: Token): string[] {

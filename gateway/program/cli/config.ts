@@ -38,7 +38,8 @@ of a gRPC server in any language.
                           every address that a name has, those left out that cannot be reached or do not serve
   --config FILE           JSON or YAML with any of: lenient, errorFormat, errorDomain, maxBodyBytes, maxElements,
                           maxDecodingBytes, maxTimeoutMs, requestHeaders, heartbeatMs, cors, json, created,
-                          queryParameters, streamFormat, skipInvalidRules, serviceConfig, limits
+                          queryParameters, streamFormat, skipInvalidRules, serviceConfig,
+                          extendedTemplates, limits
   --service-config FILE   YAML of a google.api.Service: its http.rules in place of annotations, and the mixin services
                           that its apis name
   --skip-invalid-rules    leave out HTTP rules that are wrong or ambiguous; without it they are an error

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { clone, create, createFileRegistry, type FileRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import type { TemplateOptions } from "../../routing/template-parser.ts";
 import { ProgramError } from "../program-error.ts";
 import { findInvalidRules, type InvalidRule, removeRules } from "../server/http-rules.ts";
 import { applyServiceConfig, type ServiceConfigFile } from "../server/service-config.ts";
@@ -14,7 +15,7 @@ export interface Api {
 }
 
 /** How {@link readApi} reads. */
-export interface ReadOptions {
+export interface ReadOptions extends TemplateOptions {
   /** Leaves out all other HTTP rules that cannot be served too, in place of an error. */
   readonly skipInvalidRules: boolean;
   /** HTTP rules in place of annotations, and mixin services. */
@@ -29,12 +30,15 @@ const howToMake = "make it with `buf build -o FILE` or `protoc --include_imports
  *
  * @throws ProgramError that names the file and says what to do.
  */
-export function readApi(paths: readonly string[], { skipInvalidRules, serviceConfig }: ReadOptions): Api {
+export function readApi(
+  paths: readonly string[],
+  { skipInvalidRules, serviceConfig, extendedTemplates }: ReadOptions,
+): Api {
   const merged = merge(paths);
   const places = serviceConfig === undefined ? undefined : applyServiceConfig(merged, serviceConfig);
   const files = inOrder(merged, paths);
   const registry = build(files, paths);
-  const invalid = findInvalidRules(registry);
+  const invalid = findInvalidRules(registry, { extendedTemplates });
   if (invalid.length === 0) return { registry, skipped: [] };
   const wrong = invalid.filter(({ foreign }) => !foreign);
   if (wrong.length > 0 && !skipInvalidRules) {

@@ -22,6 +22,7 @@ export interface FileOptions
     | "created"
     | "queryParameters"
     | "streamFormat"
+    | "extendedTemplates"
   > {
   /** Bytes that requests are being decompressed to at once. */
   readonly maxDecodingBytes?: number;
@@ -130,6 +131,7 @@ const options = object({
   ),
   streamFormat: oneOf("sse", "ndjson", "array"),
   skipInvalidRules: flag,
+  extendedTemplates: flag,
   serviceConfig: setting((value) => typeof value === "string" && value !== "", "the path of a file"),
   limits: object({
     connections: integer(1, "connections"),

@@ -15,7 +15,9 @@ export function documentsOf(
   { errorFormat = "status", json, created = true }: Pick<HttpOptions, "errorFormat" | "json" | "created">,
 ): OpenApiDocuments {
   const services = [...registry].filter((type) => type.kind === "service");
-  const served = services.filter((service) => service.methods.some((method) => routesOf(method).length > 0));
+  const served = services.filter((service) =>
+    service.methods.some((method) => routesOf(method, { extendedTemplates: true }).length > 0),
+  );
   const options = parseOptions(
     `error_format=${errorFormat},proto_names=${json?.protoNames ?? false},created=${created}`,
   );

@@ -13,6 +13,7 @@ import { http } from "../../../gen/google/api/annotations_pb.js";
 import { type HttpRule, HttpRuleSchema } from "../../../gen/google/api/http_pb.js";
 import { compileRule, ForeignRuleError, RouteError } from "../../routing/http-rules.ts";
 import { createTrie } from "../../routing/route-trie.ts";
+import type { TemplateOptions } from "../../routing/template-parser.ts";
 
 /** An HTTP rule that cannot be served: it breaks http.proto's rules, or another takes its requests. */
 export interface InvalidRule {
@@ -27,7 +28,7 @@ export interface InvalidRule {
 }
 
 /** Looks at every HTTP rule of every service. */
-export function findInvalidRules(registry: FileRegistry): InvalidRule[] {
+export function findInvalidRules(registry: FileRegistry, options: TemplateOptions = {}): InvalidRule[] {
   const invalid: InvalidRule[] = [];
   const trie = createTrie<DescMethod>();
   for (const service of registry) {
@@ -38,7 +39,7 @@ export function findInvalidRules(registry: FileRegistry): InvalidRule[] {
           if (binding > 0 && rule.additionalBindings.length > 0) {
             throw new RouteError(method, "additional_bindings cannot be nested");
           }
-          const { httpMethod, template } = compileRule(method, rule);
+          const { httpMethod, template } = compileRule(method, rule, options);
           trie.insert(httpMethod, template, method);
         } catch (error) {
           const reason = error instanceof Error ? error.message : String(error);

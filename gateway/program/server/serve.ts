@@ -143,6 +143,7 @@ function load(config: Config, { pool, meter, shutdownSignal, log, onTrouble }: L
   const { registry, skipped } = readApi(config.descriptorSets, {
     skipInvalidRules: skipInvalidRules || config.skipInvalidRules,
     serviceConfig,
+    extendedTemplates: options.extendedTemplates,
   });
   for (const { message } of skipped) log(`left out: ${message}`);
   const services = [...registry].filter((type) => type.kind === "service");

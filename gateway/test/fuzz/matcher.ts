@@ -20,7 +20,10 @@ export function fuzzMatcher(seed: number, count: number): number {
     const trie = createTrie<string>();
     const rules: Rule[] = [];
     for (let at = 0; at < 1 + random.below(8); at += 1) {
-      const rule = { method: random.pick(methods), template: parseTemplate(randomTemplate(random)) };
+      const rule = {
+        method: random.pick(methods),
+        template: parseTemplate(randomTemplate(random), { extendedTemplates: true }),
+      };
       const isNew = !rules.some((other) => isAmbiguous(rule, other));
       if (isNew !== inserts(trie, rule)) {
         throw new Error(`seed ${seed}: ${nameOf(rule)} ${isNew ? "is no" : "is an"} ambiguity among ${list(rules)}`);
@@ -77,8 +80,10 @@ function found(trie: StringTrie, method: string, path: string): string {
 
 function randomTemplate(random: Random): string {
   const length = 1 + random.below(4);
+  if (random.chance(0.03)) return "/";
+  const restAt = random.chance(0.3) ? random.below(length) : length - 1;
   const segments = Array.from({ length }, (_, at) => {
-    const kind = random.below(at === length - 1 ? 7 : 5);
+    const kind = random.below(at === restAt ? 7 : 5);
     const name = String.fromCharCode(97 + at);
     if (kind === 6) return "**";
     if (kind === 5) return `{${name}=${random.pick(["**", "a/**", "*/b/**"])}}`;
@@ -96,7 +101,10 @@ function randomPath(random: Random): string {
   return `/${segments.join("/")}${random.pick(["", "", "", ":v", ":w", ":v:w", ":x", ":", "%3Av", ":%76", ":v:"])}`;
 }
 
-/** How literal a match is, segment by segment: 2 literal, 1 `*`, 0 `**`; the end of a template is a literal end. */
+/**
+ * How literal a match is, segment by segment: 2 literal, 1 `*`, 0 `**`; the end of a template is a literal end. After a
+ * `**` comes how many segments follow it.
+ */
 type Rank = number[];
 
 function naive(rules: readonly Rule[], method: string, path: string): string {
@@ -134,13 +142,20 @@ function naive(rules: readonly Rule[], method: string, path: string): string {
 function rankOf(template: readonly Segment[], path: readonly string[]): Rank | undefined {
   if (path.includes("")) return undefined;
   const rank: Rank = [];
+  let shift = 0;
   for (const [at, segment] of template.entries()) {
-    if (segment.kind === "**") return [...rank, 0];
-    const text = path[at];
+    const following = template.length - at - 1;
+    if (segment.kind === "**") {
+      shift = path.length - following - at - 1;
+      if (shift < -1) return undefined;
+      rank.push(0, following);
+      continue;
+    }
+    const text = path[at + shift];
     if (text === undefined || (segment.kind === "literal" && segment.text !== text)) return undefined;
     rank.push(segment.kind === "literal" ? 2 : 1);
   }
-  return path.length === template.length ? [...rank, 2] : undefined;
+  return path.length === template.length + shift ? [...rank, 2] : undefined;
 }
 
 function isHigher(left: Rank, right: Rank): boolean {
