@@ -1,9 +1,11 @@
 import type { ServerResponse } from "node:http";
 import { createRpcHandler } from "./connect/handler.ts";
+import { httpStatusOf } from "./errors.ts";
 import { answerWhole, discardRest, hasBody, type Request, type Response, stopSending } from "./http/body.ts";
 import { createCors } from "./http/cors.ts";
 import { answerFailure, withoutThrowing } from "./http/last-resort.ts";
 import type { HttpHandler } from "./http/listener.ts";
+import { faultOfHead } from "./http/request-head.ts";
 import { createRequestMeter } from "./http/request-meter.ts";
 import { createDocs } from "./openapi/docs-handler.ts";
 import { createRestHandler, isSameHost } from "./rest/handler.ts";
@@ -42,6 +44,13 @@ export function createHttpHandler(given: HttpOptions): HttpHandler {
 
   const serve = (request: Request, response: Response): void => {
     if (hasBody(request)) discardRest(request, response);
+    const fault = faultOfHead(request);
+    if (fault !== undefined) {
+      // Clients of RPC make an error of the status; a body of ours they would not understand.
+      if (isRpc(request)) answerWhole(response, httpStatusOf(fault), {}, noBytes);
+      else rest.refuse(request, response, fault);
+      return;
+    }
     request.url = originForm(request.url ?? "/");
     const { url } = request;
     const question = url.indexOf("?");

@@ -6,6 +6,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { maxExpandedBytes } from "../codec/expansion.ts";
 import { gatewayError } from "../errors.ts";
 import {
+  assertEncoding,
   bodyTooLarge,
   createDecoder,
   decodeBody,
@@ -54,15 +55,17 @@ export interface BodyLimits {
 /**
  * Reads a whole body and undoes its Content-Encoding.
  *
- * @throws ConnectError: 413 past `maxBytes` (what follows is discarded, never kept) and where it expands too far, 408
+ * @throws ConnectError: before anything is read, 415 for an unknown encoding and 413 for a `Content-Length` past
+ * `maxBytes`; then 413 past `maxBytes` (what follows is discarded, never kept) and where it expands too far, 408
  * where it comes too slowly, 503 where unfinished bodies take too much memory, 429 where too many are being
  * decompressed, CANCELLED where the client goes.
  */
 export function readBody(request: Request, limits: BodyLimits): Promise<Buffer> {
   const { maxBytes, budget } = limits;
-  const raw = readRaw(request, limits);
   const encoding = request.headers["content-encoding"];
-  return encoding === undefined ? raw : raw.then((body) => decodeBody(body, encoding, maxBytes, budget));
+  if (encoding === undefined) return readRaw(request, limits);
+  assertEncoding(encoding);
+  return readRaw(request, limits).then((body) => decodeBody(body, encoding, maxBytes, budget));
 }
 
 /**
@@ -71,22 +74,14 @@ export function readBody(request: Request, limits: BodyLimits): Promise<Buffer> 
  * @throws ConnectError: 415 for an encoding, 413 and CANCELLED as {@link readBody}.
  */
 export async function readUnencoded(request: Request, limits: BodyLimits): Promise<Buffer> {
-  try {
-    refuseEncoding(request.headers["content-encoding"]);
-  } catch (error) {
-    request.resume();
-    throw error;
-  }
+  refuseEncoding(request.headers["content-encoding"]);
   return readRaw(request, limits);
 }
 
 /** Reads a whole body as it was sent. @throws as {@link readBody}. */
 export function readRaw(request: Request, { maxBytes, meter }: BodyLimits): Promise<Buffer> {
   const length = request.headers["content-length"];
-  if (length !== undefined && Number(length) > maxBytes) {
-    request.resume();
-    return Promise.reject(bodyTooLarge(maxBytes));
-  }
+  if (length !== undefined && Number(length) > maxBytes) return Promise.reject(bodyTooLarge(maxBytes));
   return new Promise<Buffer>((resolve, reject) => {
     const incoming = request as IncomingMessage;
     const chunks: Buffer[] = [];

@@ -72,6 +72,14 @@ function unsupported(encoding: string, accepted = "gzip, br, deflate"): ConnectE
   });
 }
 
+/** Refuses a body in an encoding that cannot be undone. @throws ConnectError 415 */
+export function assertEncoding(encoding: string): void {
+  const name = encoding.trim().toLowerCase();
+  if (!encodings.has(name)) throw unsupported(name);
+}
+
+const encodings: ReadonlySet<string> = new Set(["", "identity", "gzip", "x-gzip", "br", "deflate"]);
+
 /** Refuses a body in any encoding. @throws ConnectError 415 */
 export function refuseEncoding(encoding: string | undefined): void {
   const name = encoding?.trim().toLowerCase() ?? "";

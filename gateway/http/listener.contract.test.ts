@@ -218,6 +218,90 @@ describe("a client of HTTP/1 that is refused and goes on sending", () => {
   });
 });
 
+describe("a client of HTTP/1 that waits to be told to continue", () => {
+  const expecting = (path: string, type: string, length: number): string =>
+    head(path, type, length).replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n");
+
+  test.each([
+    ["an unknown route", "/v1/nothing", "application/json", 404],
+    ["a body that is too large", "/echo", "application/json", 413],
+    ["another media type", "/echo", "text/plain", 415],
+    ["another encoding of text", "/echo", "application/json; charset=utf-16", 415],
+    ["another encoding of a stream", "/v1/books:import", "application/json; charset=utf-16", 415],
+    ["an unknown Content-Encoding", "/echo", "application/json\r\nContent-Encoding: zip", 415],
+    ["a media type that Connect has not", "/gateway.test.v1.Echo/EchoBody", "text/plain", 415],
+    ["a body that is too large for Connect", "/gateway.test.v1.Echo/EchoBody", "application/proto", 429],
+  ])("is not, where its request is refused by the head: %s", async (_, path, type, status) => {
+    const { listener } = await serve({});
+    const client = await dial(listener.port, expecting(path, type, 50_000_000));
+    await client.closed;
+    expect(client.said()).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(client.said()).not.toContain("100 Continue");
+  });
+
+  test.each([
+    ["REST", "/echo", "application/json"],
+    ["a stream of REST", "/v1/books:import", "application/json"],
+    ["Connect", "/gateway.test.v1.Echo/EchoBody", "application/json"],
+    ["Connect through connect-node", "/gateway.test.v1.Echo/EchoBody", "application/json;charset=UTF-8"],
+  ])("is, once, when the body is read: %s", async (_, path, type) => {
+    const { listener } = await serve({});
+    const client = await dial(listener.port, expecting(path, type, 2));
+    await until(() => client.said() === "HTTP/1.1 100 Continue\r\n\r\n");
+    client.socket.write("{}");
+    await until(() => client.said().includes("HTTP/1.1 200"));
+    expect(client.said().split("100 Continue")).toHaveLength(2);
+  });
+});
+
+describe("a head that can be read in two ways", () => {
+  const post = "POST /echo HTTP/1.1\r\nContent-Type: application/json\r\n";
+  const rpc = "POST /gateway.test.v1.Echo/EchoBody HTTP/1.1\r\nContent-Type: application/proto\r\n";
+  test.each([
+    ["two hosts", `${post}Host: a\r\nHost: b\r\nContent-Length: 2\r\n\r\n{}`, 400, "host"],
+    ["two hosts of RPC", `${rpc}Host: a\r\nHost: b\r\nContent-Length: 0\r\n\r\n`, 400, ""],
+    [
+      "two content types",
+      `${post}Host: a\r\ncontent-type: text/csv\r\nContent-Length: 2\r\n\r\n{}`,
+      400,
+      "content-type",
+    ],
+    ["two lengths", `${post}Host: a\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}`, 400, ""],
+    [
+      "two keys",
+      `${post}Host: a\r\nAuthorization: a\r\nAuthorization: b\r\nContent-Length: 0\r\n\r\n`,
+      400,
+      "authorization",
+    ],
+    [
+      "two idempotency keys",
+      `${post}Host: a\r\nIdempotency-Key: a\r\nIdempotency-Key: b\r\nContent-Length: 0\r\n\r\n`,
+      400,
+      "idempotency-key",
+    ],
+    [
+      "a transfer coding",
+      `${post}Host: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`,
+      501,
+      "chunked",
+    ],
+  ])("is refused: %s", async (_, request, status, named) => {
+    const { listener } = await serve({});
+    const client = await dial(listener.port, request);
+    await until(() => client.said().includes("\r\n\r\n"));
+    expect(client.said()).toMatch(new RegExp(`^HTTP/1.1 ${status} .*${named}`, "s"));
+  });
+
+  test("is none where headers come twice that may", async () => {
+    const { listener } = await serve({});
+    const client = await dial(
+      listener.port,
+      `${post}Host: a\r\nAccept: a/b\r\nAccept: c/d\r\nCookie: a=b\r\nCookie: c=d\r\nContent-Length: 2\r\n\r\n{}`,
+    );
+    await until(() => client.said().includes("HTTP/1.1 200"));
+  });
+});
+
 describe("unfinished bodies", () => {
   test.each([
     ["REST", "/echo", "application/json", "SERVER_BUSY"],

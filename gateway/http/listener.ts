@@ -13,6 +13,7 @@ import type { Duplex } from "node:stream";
 import { type Certificate, handshakeTimeoutMs, tlsOptions } from "./certificate.ts";
 import type { Networks } from "./client-address.ts";
 import { type ConnectionCaps, trackConnections } from "./connections.ts";
+import { continueWhenRead } from "./continue.ts";
 import { lingeringResponse } from "./linger.ts";
 import { countOpenRequests } from "./open-requests.ts";
 import { defaultServerLimits, type ServerLimits } from "./server-limits.ts";
@@ -113,6 +114,10 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
   const plain = certificate === undefined ? createServer(http1) : undefined;
   const server = secure ?? plain ?? createServer(http1);
   server.on("request", front as RequestListener);
+  server.on("checkContinue", (...[request, response]: Parameters<HttpHandler>) => {
+    continueWhenRead(request, response);
+    front(request, response);
+  });
   server.on("upgrade", front.upgrade);
   if (plain !== undefined) plain.timeout = idleMs;
   if (secure !== undefined) closeIdle(secure, idleMs);

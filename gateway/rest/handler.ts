@@ -27,7 +27,7 @@ import { rawRequests } from "./http-body-stream.ts";
 import { jsonRequests } from "./json-request-stream.ts";
 import { defaultMaxBodyBytes, type RestOptions } from "./options.ts";
 import { openRestCall, type PreparedRoute, prepareRoute } from "./prepared-route.ts";
-import { noBytes, requestBodyOf } from "./request-body.ts";
+import { assertCharset, assertMediaType, noBytes, requestBodyOf } from "./request-body.ts";
 import { type ErrorOptions, writeError } from "./response.ts";
 import { type StreamOptions, writeRawStream, writeStream } from "./stream-response.ts";
 import { alwaysOk, createdOnCollections, withServedLocations } from "./success-status.ts";
@@ -41,6 +41,8 @@ const maxRawBodyBytes = 1024 * 1024;
 export interface RestHandler {
   /** Never rejects. */
   handle(request: Request, response: Response): Promise<void>;
+  /** Responds with an error to a request that is not handled. */
+  refuse(request: Request, response: Response, error: ConnectError): void;
   /** Serves streams over WebSockets. */
   readonly upgrade: UpgradeHandler;
 }
@@ -117,6 +119,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
         await answerClientStream(request, response, found, context);
         return;
       }
+      if (hasBody(request)) assertMediaType(request, route);
       const bytes = hasBody(request) ? await read(request, route) : noBytes;
       const message = bind(request, found, bytes);
       if (route.spec.kind === "unary") {
@@ -161,7 +164,11 @@ export function createRestHandler(options: RestOptions): RestHandler {
     onError: (error, request) => options.onError?.(error, request),
   });
 
-  return { handle, upgrade };
+  return {
+    handle,
+    refuse: (request, response, error) => writeError(request, response, error, errors),
+    upgrade,
+  };
 
   /** A WebSocket begins as a GET, and also leads to the stream that a POST at the path is. */
   function matchStream(request: Request): Matched {
@@ -244,6 +251,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
 
   function requestStream(request: Request, { route, ...input }: Matched): AsyncIterable<Message> {
     const contentType = request.headers["content-type"] ?? "application/octet-stream";
+    if (!route.binding.rawBody) assertCharset(contentType);
     return route.binding.rawBody
       ? rawRequests(route, input, contentType, streamBody(request))
       : jsonRequests(route, input, streamBody(request), maxBodyBytes);

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { Code } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
 import { type FormPart, parseMultipart, parseUrlencoded } from "../binding/form-data.ts";
 import type { RequestBody } from "../binding/request-binding.ts";
 import { gatewayError, invalidRequest } from "../errors.ts";
@@ -14,7 +14,7 @@ const none: RequestBody = { kind: "none" };
 /**
  * What the bytes of a body are to the route, by its rule and their Content-Type.
  *
- * @throws ConnectError: 400 for a body where none is taken and for text that is not UTF-8, 415 for other media types.
+ * @throws ConnectError: 400 for a body where none is taken and for text that is not UTF-8.
  */
 export function requestBodyOf(request: Request, route: PreparedRoute, bytes: Buffer, lenient: boolean): RequestBody {
   if (route.body === "none") {
@@ -29,7 +29,6 @@ export function requestBodyOf(request: Request, route: PreparedRoute, bytes: Buf
   if (contentType !== "application/json") {
     const parts = formParts(contentType, bytes);
     if (parts !== undefined) return { kind: "form", parts };
-    assertJson(contentType, bytes);
   }
   if (!isUtf8(bytes)) {
     throw invalidRequest([{ field: "", description: "the body is not valid UTF-8" }], "MALFORMED_JSON");
@@ -51,21 +50,40 @@ function formParts(contentType: string, bytes: Buffer): FormPart[] | undefined {
   return parseUrlencoded(bytes);
 }
 
-/** `curl -d` sends JSON under the type of a form unless told otherwise; no form begins with a brace or a bracket. */
-function assertJson(contentType: string, body: Buffer): void {
+/**
+ * Refuses a body by its Content-Type, before it is read. The types of forms are those of JSON too: `curl -d` sends JSON
+ * under them unless told otherwise.
+ *
+ * @throws ConnectError 415
+ */
+export function assertMediaType(request: Request, route: PreparedRoute): void {
+  if (route.body === "none" || route.binding.rawBody) return;
+  const contentType = request.headers["content-type"] ?? "";
+  if (contentType === "application/json") return;
   const type = contentType.split(";", 1)[0]?.trim().toLowerCase() ?? "";
-  const looksLikeJson = /^\s*[[{]/.test(body.toString("latin1", 0, 64));
-  const isJson =
-    type === "" ||
-    /^(application|text)\/([\w.-]+\+)?json$/.test(type) ||
-    (type === "application/x-www-form-urlencoded" && looksLikeJson);
-  if (!isJson) {
-    throw gatewayError({
-      code: Code.InvalidArgument,
-      reason: "UNSUPPORTED_MEDIA_TYPE",
-      message: `content-type "${type.slice(0, 80)}" is not supported here; send application/json`,
-      httpStatus: 415,
-      metadata: { supported: "application/json" },
-    });
+  if (type !== "" && !mediaTypes.test(type)) {
+    const message = `content-type "${type.slice(0, 80)}" is not supported here; send application/json`;
+    throw unsupportedMediaType(message, { supported: "application/json" });
   }
+  assertCharset(contentType);
+}
+
+const mediaTypes = /^((application|text)\/([\w.-]+\+)?json|application\/x-www-form-urlencoded|multipart\/form-data)$/;
+
+/** Refuses text in another encoding than UTF-8, of which ASCII is a part. @throws ConnectError 415 */
+export function assertCharset(contentType: string): void {
+  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(contentType)?.[1];
+  if (charset === undefined || /^(utf-?8|us-ascii|)$/i.test(charset)) return;
+  const message = `charset "${charset.slice(0, 80)}" is not supported here; send utf-8`;
+  throw unsupportedMediaType(message, { supported: "utf-8" });
+}
+
+function unsupportedMediaType(message: string, metadata: Readonly<Record<string, string>>): ConnectError {
+  return gatewayError({
+    code: Code.InvalidArgument,
+    reason: "UNSUPPORTED_MEDIA_TYPE",
+    message,
+    httpStatus: 415,
+    metadata,
+  });
 }

@@ -13,6 +13,7 @@ import { jsonFieldNames, withFieldNames } from "../fields/field-names.ts";
 import { clientGone } from "../http/body.ts";
 import { answerFailure, internalError } from "../http/last-resort.ts";
 import type { HttpHandler } from "../http/listener.ts";
+import { faultOfHead } from "../http/request-head.ts";
 import { defaultServerLimits } from "../http/server-limits.ts";
 import { errorBody } from "./error-body.ts";
 import type { RestOptions } from "./options.ts";
@@ -62,6 +63,8 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
       if (!isWebSocketUpgrade(request)) {
         throw malformedHandshake("only upgrades to websocket are served; send the request without Upgrade");
       }
+      const fault = faultOfHead(request);
+      if (fault !== undefined) throw fault;
       const { origin, host } = request.headers;
       if (origin !== undefined && !options.allowsOrigin(origin, host)) {
         throw gatewayError({
