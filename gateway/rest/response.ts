@@ -96,6 +96,8 @@ export function writeError(
   const { contentType, json } = errorBody(error, { ...options, httpStatus: status });
   const headers: OutgoingHttpHeaders = {};
   copyMetadata(sent, headers);
+  // What was set for a success does not hold for an error.
+  headers["cache-control"] = "no-store";
   copyMetadata(error.metadata, headers);
   if (error.metadata.get("connection") === "close" && !("stream" in response)) headers["connection"] = "close";
   if (status === 426) headers["upgrade"] = "websocket";

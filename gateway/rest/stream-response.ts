@@ -47,7 +47,7 @@ export async function writeStream(
     const headers: OutgoingHttpHeaders = { "x-content-type-options": "nosniff", "x-accel-buffering": "no" };
     copyMetadata(context.touchedHeader(), headers);
     headers["content-type"] = writer.contentType;
-    headers["cache-control"] ??= "no-cache";
+    headers["cache-control"] ??= "no-store";
     writeHead(response, 200, headers);
     if (writer.open !== "") (response as ServerResponse).write(writer.open);
     else (response as ServerResponse).flushHeaders();
@@ -122,6 +122,7 @@ export async function writeRawStream(
       if (!response.headersSent) {
         const headers: OutgoingHttpHeaders = { "x-content-type-options": "nosniff" };
         copyMetadata(context.touchedHeader(), headers);
+        headers["cache-control"] ??= "no-store";
         headers["content-type"] = contentTypeOf(body);
         writeHead(response, 200, headers);
       }

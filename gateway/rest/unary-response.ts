@@ -28,6 +28,7 @@ export function writeMessage(
   if (route.rawResponse) {
     const body = httpBodyOf(message, route.responseBody);
     headers["content-type"] = contentTypeOf(body);
+    headers["cache-control"] ??= "no-store";
     const { status } = success(route, message);
     return writeWhole(request, response, status, headers, Buffer.from(body?.data ?? new Uint8Array()));
   }
@@ -35,6 +36,8 @@ export function writeMessage(
   if (etag !== undefined) headers["etag"] ??= etag;
   const noneMatchHeader = request.headers["if-none-match"];
   const conditional = request.method === "GET" || request.method === "HEAD";
+  // What a client can ask about again it may keep, as it could not say If-None-Match otherwise.
+  headers["cache-control"] ??= conditional && headers["etag"] !== undefined ? "private, no-cache" : "no-store";
   if (conditional && etag !== undefined && noneMatchHeader !== undefined && noneMatch(noneMatchHeader, etag)) {
     writeHead(response, 304, headers);
     response.end();

@@ -139,6 +139,29 @@ describe(features.etag, () => {
     expect((await call(`GET ${path}`, { "if-none-match": '"v0"' })).status).toBe(200);
   });
 
+  test("nothing is stored by caches but what has an ETag, which its client alone may keep and must ask about", async () => {
+    const cacheControl = async (line: string, headers: Record<string, string> = {}, body?: string, to = server) =>
+      (await call(line, headers, body, to)).headers["cache-control"];
+    expect(await cacheControl(`GET ${path}`)).toBe("private, no-cache");
+    expect(await cacheControl(`GET ${path}`, { "if-none-match": "*" })).toBe("private, no-cache");
+    expect(await cacheControl(`PATCH ${path}`, json, "{}")).toBe("no-store");
+    expect(await cacheControl("GET /v1/nothing")).toBe("no-store");
+    expect(await cacheControl("GET /fail/5")).toBe("no-store");
+    expect(await cacheControl("GET /v1/books:watch?count=1")).toBe("no-store");
+    await using other = await startTestServer({
+      specs: [
+        testSpec("Library", {
+          ...libraryMethods(),
+          getBook: (_, { responseHeader }) => {
+            responseHeader.set("cache-control", "max-age=60");
+            return { etag: "v1" };
+          },
+        }),
+      ],
+    });
+    expect(await cacheControl(`GET ${path}`, {}, undefined, other)).toBe("max-age=60");
+  });
+
   test("If-Match fills the etag: 412 where it is another, 400 where the body says otherwise", async () => {
     const patch = (ifMatch: string, body = "{}") => call(`PATCH ${path}`, { ...json, "if-match": ifMatch }, body);
     expect((await patch('"v1"')).status).toBe(200);
