@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,6 +10,7 @@ export interface Target {
   readonly httpUrl: string;
   readonly grpcAddress: string;
   readonly adminKey: string;
+  readonly pid: number;
 }
 
 /** What a hostile caller does, in bounded time and number. Resolves with how it was answered. */
@@ -20,7 +22,8 @@ const withKey = ({ adminKey }: Target) => ({ authorization: `Bearer ${adminKey}`
 
 /** The most elements that 4 MiB hold. */
 const emptyLines = Buffer.from(`{"lineItems":[${"{},".repeat(1_398_000)}{}]}`);
-const digits = Buffer.from(`{"pageSize":${"9".repeat(4_000_000)}}`);
+const digits = Buffer.from(`{"item":{"sku":"X","title":"X","stockOnHand":${"9".repeat(4_000_000)}}}`);
+const createItem = "/docket.inventory.v1.InventoryService/CreateItem";
 
 export const attacks: Readonly<Record<string, Attack>> = {
   "empty lines in brotli, REST, with a key": (target) =>
@@ -45,7 +48,9 @@ export const attacks: Readonly<Record<string, Attack>> = {
       withKey(target),
     ),
   "an integer of 4 million digits in brotli, Connect, without a key": (target) =>
-    post(target, "/docket.order.v1.OrderService/ListOrders", brotliCompressSync(digits), { "content-encoding": "br" }),
+    post(target, createItem, brotliCompressSync(digits), { "content-encoding": "br" }),
+  "an integer of 4 million digits, uncompressed, Connect, with a key": (target) =>
+    post(target, createItem, digits, withKey(target)),
   "4 MiB of blanks in gzip, Connect, without a key": (target) =>
     post(target, "/docket.order.v1.OrderService/ListOrders", gzipSync(Buffer.alloc(4 * mib, " ")), {
       "content-encoding": "gzip",
@@ -123,7 +128,90 @@ export const attacks: Readonly<Record<string, Attack>> = {
       "content-encoding": "gzip",
     });
   },
+  "8 costly filters over 20,000 items": async (target) => {
+    for (const batch of range(20)) {
+      const items = range(1000).map((at) => ({ sku: `S${batch}-${at}`, title: "ab".repeat(127), stockOnHand: 1 }));
+      await post(target, "/v1/items:batchUpsert", Buffer.from(JSON.stringify({ items })), withKey(target));
+    }
+    const filters = range(8).map((at) => `title = "*b*${"ab".repeat(20)}c${at}"`);
+    return tally(filters.map((filter) => get(target, `/v1/items?filter=${encodeURIComponent(filter)}`)));
+  },
+  "5,000 idle watchers, for 20 s": async (target) => {
+    const sessions = range(5).map(() => connectHttp2(`http://${target.grpcAddress}`));
+    let ended = 0;
+    for (const session of sessions) {
+      session.on("error", () => undefined);
+      for (const _ of range(1000)) {
+        const stream = session.request({
+          ":method": "POST",
+          ":path": "/docket.order.v1.OrderService/WatchOrders",
+          "content-type": "application/grpc",
+          te: "trailers",
+          ...withKey(target),
+        });
+        stream.on("error", () => undefined).on("close", () => (ended += 1));
+        stream.resume().end(Buffer.alloc(5));
+      }
+      await sleep(1000);
+    }
+    await sleep(5000);
+    const before = await cpuSeconds(target.pid);
+    await sleep(20_000);
+    const share = ((await cpuSeconds(target.pid)) - before) / 20;
+    const outcome = `${5000 - ended} open, ${(share * 100).toFixed(0)} % of a core`;
+    for (const session of sessions) session.destroy();
+    return outcome;
+  },
+  "40 exports that nobody reads, of 16 MB each": async (target) => {
+    const item = {
+      sku: "TEA",
+      title: "x".repeat(255),
+      stockOnHand: 1_000_000,
+      prices: [{ currencyCode: "EUR", units: 4 }],
+    };
+    await post(target, "/v1/items", Buffer.from(JSON.stringify(item)), withKey(target));
+    const address = { recipient: "A", addressLines: ["1 Main St"], locality: "Berlin", regionCode: "DE" };
+    const lineItems = range(500).map(() => ({ sku: "TEA", quantity: 1 }));
+    for (const _ of range(60)) {
+      const order = { currencyCode: "EUR", customer: { id: "c" }, shippingAddress: address, lineItems };
+      await post(target, "/v1/orders", Buffer.from(JSON.stringify(order)), withKey(target));
+    }
+    let refused = 0;
+    const sockets = range(40).map(() => {
+      const socket = connect(Number(new URL(target.httpUrl).port), "127.0.0.1");
+      socket.on("error", () => undefined);
+      socket.once("data", (chunk: Buffer) => {
+        if (!chunk.includes("HTTP/1.1 200")) refused += 1;
+        socket.pause();
+      });
+      socket.write(
+        `GET /v1/orders:export?format=NDJSON HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${target.adminKey}\r\n\r\n`,
+      );
+      return socket;
+    });
+    // A paused socket does not tell that it was closed: whether the server freed the slots does.
+    let freed = false;
+    for (let second = 0; second < 150 && !freed; second += 1) {
+      await sleep(1000);
+      freed = second > 5 && (await get(target, "/v1/orders:export?filter=state%3DCANCELLED")).startsWith("HTTP 200");
+    }
+    for (const socket of sockets) socket.destroy();
+    return `${refused} of ${sockets.length} refused; the others ${freed ? "ended by the server" : "stayed open"}`;
+  },
 };
+
+/** The CPU that a process has used, in seconds, as Linux counts it in ticks of 10 ms. */
+async function cpuSeconds(pid: number): Promise<number> {
+  const fields = (await readFile(`/proc/${pid}/stat`, "utf8")).split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+async function get({ httpUrl, adminKey }: Target, path: string): Promise<string> {
+  const headers = { authorization: `Bearer ${adminKey}` };
+  const response = await fetch(`${httpUrl}${path}`, { headers, signal: AbortSignal.timeout(120_000) });
+  await response.arrayBuffer();
+  return `HTTP ${response.status}`;
+}
 
 function range(count: number): number[] {
   return Array.from({ length: count }, (_, at) => at);

@@ -33,7 +33,6 @@ interface Cost {
 
 interface Server extends Target, AsyncDisposable {
   readonly opsUrl: string;
-  readonly pid: number;
   isAlive(): boolean;
 }
 

@@ -15,6 +15,11 @@ export type LingerLimits = Pick<ServerLimits, "lingerMs" | "lingerBytes">;
  */
 export function lingeringResponse(limits: LingerLimits = defaultServerLimits): typeof ServerResponse<IncomingMessage> {
   return class LingeringResponse extends ServerResponse<IncomingMessage> {
+    override assignSocket(socket: Socket): void {
+      responding.add(socket);
+      super.assignSocket(socket);
+    }
+
     override writeHead(...args: unknown[]): this {
       if (isComing(this.req)) this.shouldKeepAlive = false;
       return super.writeHead(...(args as Parameters<ServerResponse["writeHead"]>));
@@ -23,9 +28,17 @@ export function lingeringResponse(limits: LingerLimits = defaultServerLimits): t
     /** Node calls it when the response is out, before it closes the connection. */
     override detachSocket(socket: Socket): void {
       super.detachSocket(socket);
+      responding.delete(socket);
       if (isComing(this.req) && !socket.destroyed) linger(this.req, socket, limits);
     }
   };
+}
+
+const responding = new WeakSet<Socket>();
+
+/** True while a connection has a {@link lingeringResponse} that has not been written. */
+export function isResponding(socket: Socket): boolean {
+  return responding.has(socket);
 }
 
 /** True while a request has a body that has not come whole. */
@@ -36,19 +49,25 @@ function isComing({ complete, headers }: IncomingMessage): boolean {
 
 /** Ends the server's side of the connection, discards what comes within the limits, and closes it. */
 function linger(request: IncomingMessage, socket: Socket, { lingerMs, lingerBytes }: LingerLimits): void {
-  let left = lingerBytes;
   const close = (): void => void socket.destroy();
   const timer = setTimeout(close, lingerMs);
-  socket.once("close", () => clearTimeout(timer));
+  // Node drops the bytes of a request that nothing reads before its stream could count them.
+  const allowed = socket.bytesRead + lingerBytes;
+  const count = setInterval(() => {
+    if (socket.bytesRead > allowed) close();
+  }, countMs);
+  socket.once("close", () => {
+    clearTimeout(timer);
+    clearInterval(count);
+  });
   // Node closes by this method when the last response of a connection is out.
   socket.destroySoon = () => void socket.end();
   // One that was read by an iterator would not flow.
   request.removeAllListeners("readable");
-  request.on("data", (chunk: Buffer) => {
-    left -= chunk.length;
-    if (left < 0) close();
-  });
   request.once("end", close);
   // The stream forgets its listeners only on the next tick.
   setImmediate(() => request.resume());
 }
+
+/** How often the bytes of a lingering connection are counted, in milliseconds. */
+const countMs = 50;

@@ -4,12 +4,13 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
+import type { HandlerContext } from "@connectrpc/connect";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { createHttpHandler } from "../http-handler.ts";
 import { createAuthority } from "../test/support/certificates.ts";
 import { rawRequest } from "../test/support/raw-request.ts";
 import { until } from "../test/support/start-program.ts";
-import { echoMethods, libraryMethods, testRegistry, testSpec } from "../test/support/test-api.ts";
+import { echoMethods, libraryMethods, type Methods, testRegistry, testSpec } from "../test/support/test-api.ts";
 import { parseNetworks } from "./client-address.ts";
 import type { RefusedConnections } from "./connections.ts";
 import { type HttpListener, type HttpListenerOptions, listenHttp } from "./listener.ts";
@@ -24,13 +25,13 @@ afterEach(async () => {
   for (const listener of listeners.splice(0)) await listener.close(0);
 });
 
-async function serve(changes: Partial<ServerLimits>, more: Partial<HttpListenerOptions> = {}) {
+async function serve(changes: Partial<ServerLimits>, more: Partial<HttpListenerOptions> = {}, methods: Methods = {}) {
   const limits = { ...defaultServerLimits, ...changes };
   const listener = await listenHttp({ host: "127.0.0.1", port: 0, limits, ...more });
   listeners.push(listener);
   const meter = createRequestMeter(limits);
-  const specs = [testSpec("Library", libraryMethods()), testSpec("Echo", echoMethods())];
-  listener.serve(createHttpHandler({ specs, registry: testRegistry, meter }));
+  const specs = [testSpec("Library", { ...libraryMethods(), ...methods }), testSpec("Echo", echoMethods())];
+  listener.serve(createHttpHandler({ specs, registry: testRegistry, meter, stallMs: limits.stallMs }));
   return { listener, meter };
 }
 
@@ -321,16 +322,95 @@ describe("unfinished bodies", () => {
   });
 });
 
+/** Streams that never end, and what tells of the end of each. */
+function endless() {
+  let made = 0;
+  const { promise: whenEnded, resolve: end } = Promise.withResolvers<void>();
+  async function* messages(message: object, { signal }: HandlerContext) {
+    signal.addEventListener("abort", () => end());
+    try {
+      for (;;) {
+        made += 1;
+        yield message;
+        await new Promise(setImmediate);
+      }
+    } finally {
+      end();
+    }
+  }
+  const methods: Methods = {
+    watchBooks: (_, context) => messages({ book: { title: "x".repeat(50_000) } }, context),
+    downloadBooks: (_, context) => messages({ contentType: "text/csv", data: new Uint8Array(50_000) }, context),
+    listBooks: () => ({ books: Array.from({ length: 1000 }, () => ({ title: "x".repeat(10_000) })) }),
+  };
+  return { methods, whenEnded, made: () => made };
+}
+
+describe("a response that its client does not read", () => {
+  const rpc = (type: string, body: string): string =>
+    head("/gateway.test.v1.Library/WatchBooks", type, body.length) + body;
+
+  test.each([
+    ["NDJSON", "GET /v1/books:watch HTTP/1.1\r\nHost: x\r\n\r\n"],
+    ["bytes", "GET /v1/books:download HTTP/1.1\r\nHost: x\r\n\r\n"],
+    ["Connect", rpc("application/connect+json", "\0\0\0\0\x02{}")],
+    ["gRPC-Web", rpc("application/grpc-web", "\0\0\0\0\0")],
+  ])("ends, and so does its implementation, which was held meanwhile: %s", async (_, request) => {
+    const { methods, whenEnded, made } = endless();
+    const { listener } = await serve({ stallMs: 300 }, {}, methods);
+    const { socket } = await dial(listener.port);
+    socket.pause();
+    socket.write(request);
+    await whenEnded;
+    // What the buffers of two sockets hold.
+    expect(made()).toBeLessThan(1000);
+  });
+
+  test("ends on a WebSocket", async () => {
+    const { methods, whenEnded } = endless();
+    const { listener } = await serve({ stallMs: 300 }, {}, methods);
+    const { socket } = await dial(listener.port);
+    socket.pause();
+    socket.write(
+      "GET /v1/books:watch HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    // A text message "{}", masked with zeros, and an empty one.
+    socket.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x7b, 0x7d, 0x81, 0x80, 0, 0, 0, 0]));
+    await whenEnded;
+  });
+
+  test("ends where it is one large answer", async () => {
+    const { methods } = endless();
+    const { listener } = await serve({ stallMs: 300, connectionsPerAddress: 1 }, {}, methods);
+    const { socket } = await dial(listener.port);
+    socket.pause();
+    socket.write("GET /v1/shelves/1/books HTTP/1.1\r\nHost: x\r\n\r\n");
+    // Its connection makes room for another.
+    await until(async () => (await rawRequest(listener.url, "/v1/books/b").catch(() => undefined))?.status === 200);
+  });
+
+  test("is no stream in which nothing is to be read", async () => {
+    const { listener } = await serve({ stallMs: 50 });
+    const client = await dial(
+      listener.port,
+      "GET /v1/books:watch?count=2&pause_ms=400 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    );
+    await client.closed;
+    expect(client.said()).toMatch(/\r\n0\r\n\r\n$/);
+  });
+});
+
 describe("with a certificate", () => {
-  const openTls = async (changes: Partial<ServerLimits>) => {
+  const openTls = async (changes: Partial<ServerLimits>, methods: Methods = {}) => {
     using authority = createAuthority();
     const { cert, key } = authority.issue("front", "IP:127.0.0.1");
     const certificate = { cert: readFileSync(cert), key: readFileSync(key) };
-    const { listener } = await serve(changes, { certificate });
+    const { listener } = await serve(changes, { certificate }, methods);
     return { url: listener.url, port: listener.port, ca: readFileSync(authority.ca) };
   };
-  const open = async (changes: Partial<ServerLimits>) => {
-    const { url, ca } = await openTls(changes);
+  const open = async (changes: Partial<ServerLimits>, methods: Methods = {}) => {
+    const { url, ca } = await openTls(changes, methods);
     const session: ClientHttp2Session = connectHttp2(url, { ca });
     opened.push(session);
     await once(session, "remoteSettings");
@@ -388,6 +468,17 @@ describe("with a certificate", () => {
     trickle(socket);
     await new Promise((resolve) => socket.once("close", resolve));
   });
+
+  test.each(["/v1/books:watch", "/v1/books:download"])(
+    "a stream whose client takes nothing is reset: %s",
+    async (path) => {
+      const { methods, whenEnded, made } = endless();
+      const session = await open({ stallMs: 300 }, methods);
+      session.request({ ":path": path }).on("error", () => undefined);
+      await whenEnded;
+      expect(made()).toBeLessThan(1000);
+    },
+  );
 
   test("a connection on which nothing moves during a request is closed", async () => {
     const session = await open({ idleMs: 200 });

@@ -8,15 +8,16 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Certificate, handshakeTimeoutMs, tlsOptions } from "./certificate.ts";
 import type { Networks } from "./client-address.ts";
 import { type ConnectionCaps, trackConnections } from "./connections.ts";
 import { continueWhenRead } from "./continue.ts";
-import { lingeringResponse } from "./linger.ts";
+import { isResponding, lingeringResponse } from "./linger.ts";
 import { countOpenRequests } from "./open-requests.ts";
 import { defaultServerLimits, type ServerLimits } from "./server-limits.ts";
+import { closeStalled, closeStalledStream } from "./stalled.ts";
 
 /** A request listener for node:http, node:https and node:http2. */
 export interface HttpHandler {
@@ -91,6 +92,7 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
     (...[request, response]: Parameters<HttpHandler>) => {
       if ("stream" in response) {
         if (!enter(response.stream)) return;
+        closeStalledStream(response.stream, limits.stallMs);
       } else if (isDraining) response.setHeader("connection", "close");
       handler(request, response);
     },
@@ -119,7 +121,7 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
     front(request, response);
   });
   server.on("upgrade", front.upgrade);
-  if (plain !== undefined) plain.timeout = idleMs;
+  closeStalled(server, isResponding, limits);
   if (secure !== undefined) closeIdle(secure, idleMs);
   // Sockets of WebSockets are among them, which the HTTP server no longer counts as its own.
   const connections = trackConnections(server, { limits, trustedProxies, onRefused });
@@ -159,14 +161,9 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
   };
 }
 
-/** Closes connections of HTTP/1 and HTTP/2 on which nothing moves. */
+/** Closes connections of HTTP/2 on which nothing moves. */
 function closeIdle(server: Http2SecureServer, idleMs: number): void {
-  server.setTimeout(idleMs);
   server.on("session", (session: ServerHttp2Session) => closeIdleSession(session, idleMs));
-  // Without a listener the server would destroy a session before its own listener can close it with a GOAWAY.
-  server.on("timeout", (idle?: ServerHttp2Session | Socket) => {
-    if (idle !== undefined && !("goaway" in idle)) idle.destroy();
-  });
 }
 
 /** Closes an HTTP/2 session without requests as a keep-alive connection of HTTP/1, one with requests after `idleMs`. */

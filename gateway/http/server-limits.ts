@@ -22,6 +22,8 @@ export interface ServerLimits {
   readonly bufferedBytes: number;
   /** Bytes of unfinished request messages of one connection. */
   readonly bufferedBytesPerConnection: number;
+  /** A response of which the client takes nothing for this long ends. */
+  readonly stallMs: number;
   /** How long a client of HTTP/1 whose request has its response may go on sending it, before its connection is cut. */
   readonly lingerMs: number;
   /** How many bytes it may send meanwhile. They are discarded. */
@@ -44,6 +46,7 @@ export const defaultServerLimits: ServerLimits = {
   bodyTimeoutMs: 120_000,
   bufferedBytes: 128 * mib,
   bufferedBytesPerConnection: 32 * mib,
+  stallMs: 60_000,
   lingerMs: 5000,
   lingerBytes: 16 * mib,
 };

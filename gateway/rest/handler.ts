@@ -20,6 +20,7 @@ import { refuseForgery } from "../http/cross-origin.ts";
 import { answerFailure } from "../http/last-resort.ts";
 import { createHeaderFilter, defaultRequestHeaders } from "../http/metadata.ts";
 import { createRequestMeter } from "../http/request-meter.ts";
+import { defaultServerLimits } from "../http/server-limits.ts";
 import { createRouter, routesOf } from "../routing/http-rules.ts";
 import { nearestRoute } from "../routing/nearest-route.ts";
 import { applyIfMatch, isEtagMismatch } from "./conditional-requests.ts";
@@ -158,6 +159,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
     match: matchStream,
     maxMessageBytes: maxBodyBytes,
     heartbeatMs: options.heartbeatMs ?? 15_000,
+    stallMs: options.stallMs ?? defaultServerLimits.stallMs,
     allowsOrigin,
     admit: options.admit,
     open: (request, response, route) => openRestCall(request, response, route, filterHeaders, options),

@@ -66,6 +66,8 @@ export interface RestOptions {
   readonly success?: SuccessRule;
   /** How often an idle stream shows that it lives, in milliseconds (default 15 s). */
   readonly heartbeatMs?: number;
+  /** A WebSocket whose client takes nothing of what is sent for this long is cut, in milliseconds (default 60 s). */
+  readonly stallMs?: number;
   /** Values for interceptors and implementations, made for each request. */
   readonly contextValues?: (request: Request) => ContextValues;
   /** Aborts every call when the server stops. */

@@ -28,6 +28,8 @@ export interface WebSocketOptions {
   readonly lenient: boolean;
   readonly maxMessageBytes: number;
   readonly heartbeatMs: number;
+  /** A client that takes nothing of what is sent for this long is cut. */
+  readonly stallMs: number;
   /** True for an `Origin` whose pages may connect. */
   readonly allowsOrigin: (origin: string, host: string | undefined) => boolean;
   /** See `RestOptions`. */
@@ -158,7 +160,7 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
     try {
       const invoke = transformInvokeImplementation(route.spec, plainContext(call), [...options.interceptors]);
       for await (const message of invoke(requests()))
-        await send(socket, options.codec.write(route.method.output, message));
+        await send(socket, options.codec.write(route.method.output, message), options.stallMs);
       socket.close(1000);
     } catch (thrown) {
       const error = withFieldNames(toConnectError(thrown, call.signal), jsonFieldNames(route.method.input));
@@ -184,10 +186,18 @@ function isServerFault(error: ConnectError): boolean {
   return isOurs(error) || error.code === Code.DataLoss;
 }
 
-/** Sends a message. Whatever keeps it from being written is the connection's end: rejects with CANCELLED. */
-function send(socket: WebSocket, text: string): Promise<void> {
+/**
+ * Sends a message. Whatever keeps it from being written is the connection's end: rejects with CANCELLED. So is a client
+ * that takes nothing for `stallMs`.
+ */
+function send(socket: WebSocket, text: string, stallMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    socket.send(text, (error) => (error ? reject(clientGone()) : resolve()));
+    const timer = setTimeout(() => socket.terminate(), stallMs);
+    socket.send(text, (error) => {
+      clearTimeout(timer);
+      if (error) reject(clientGone());
+      else resolve();
+    });
   });
 }
 

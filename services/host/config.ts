@@ -116,6 +116,7 @@ const settings = {
   bodyTimeoutMs: milliseconds("DOCKET_BODY_TIMEOUT", { fallback: defaultServerLimits.bodyTimeoutMs }),
   maxBufferedBytes: integer("DOCKET_MAX_BUFFERED_BYTES", { fallback: defaultServerLimits.bufferedBytes, min: 1024 }),
   streamIdleMs: milliseconds("DOCKET_STREAM_IDLE_TIMEOUT", { fallback: defaultServerLimits.idleMs }),
+  stallMs: milliseconds("DOCKET_STALL_TIMEOUT", { fallback: defaultServerLimits.stallMs }),
   lingerMs: milliseconds("DOCKET_LINGER_TIMEOUT", { fallback: defaultServerLimits.lingerMs }),
   lingerBytes: integer("DOCKET_MAX_LINGER_BYTES", { fallback: defaultServerLimits.lingerBytes }),
   /** After which gRPC connections are renewed, so that clients find new servers. */

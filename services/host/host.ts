@@ -133,6 +133,7 @@ export async function startHost(config: HostConfig, { onStatement }: HostObserve
       requestHeaders: [...defaultRequestHeaders, ...signatureHeaders],
       maxBodyBytes: config.maxBodyBytes,
       meter,
+      stallMs: limits.stallMs,
       contextValues: ({ socket, headers }) => {
         const forwarded = headers[forwarding.header]?.toString();
         return createContextValues().set(
@@ -220,6 +221,7 @@ function serverLimitsOf(config: HostConfig): ServerLimits {
     bufferedBytes: Math.max(config.maxBufferedBytes, largest),
     bufferedBytesPerConnection: Math.max(config.maxBufferedBytes / 4, largest),
     idleMs: config.streamIdleMs,
+    stallMs: config.stallMs,
     lingerMs: config.lingerMs,
     lingerBytes: config.lingerBytes,
   };

@@ -145,6 +145,7 @@ const options = object({
     bodyTimeoutMs: integer(1, "milliseconds"),
     bufferedBytes: integer(1, "bytes"),
     bufferedBytesPerConnection: integer(1, "bytes"),
+    stallMs: integer(1, "milliseconds"),
     lingerMs: integer(1, "milliseconds"),
     lingerBytes: integer(0, "bytes"),
   } satisfies Record<keyof ServerLimits, Check>),

@@ -137,7 +137,7 @@ interface LoadContext {
 }
 
 function load(config: Config, { pool, meter, shutdownSignal, log, onTrouble }: LoadContext): HttpHandler {
-  const { skipInvalidRules = false, limits: _, serviceConfig: __, maxDecodingBytes, ...options } = optionsOf(config);
+  const { skipInvalidRules = false, limits, serviceConfig: _, maxDecodingBytes, ...options } = optionsOf(config);
   const serviceConfigPath = serviceConfigOf(config);
   const serviceConfig = serviceConfigPath === undefined ? undefined : readServiceConfigFile(serviceConfigPath);
   const { registry, skipped } = readApi(config.descriptorSets, {
@@ -149,6 +149,7 @@ function load(config: Config, { pool, meter, shutdownSignal, log, onTrouble }: L
   const services = [...registry].filter((type) => type.kind === "service");
   return createHttpHandler({
     ...options,
+    ...(limits?.stallMs !== undefined && { stallMs: limits.stallMs }),
     // The descriptors have its rules already.
     ...(serviceConfig !== undefined && { serviceConfig: { ...serviceConfig.config, rules: [] } }),
     meter,

@@ -239,6 +239,25 @@ describe("open calls", () => {
   });
 });
 
+test("a stream whose client takes nothing is reset, and its handler ends", async () => {
+  const { promise: whenEnded, resolve: end } = Promise.withResolvers<void>();
+  const { port } = await serve(
+    { stallMs: 300 },
+    {
+      follow: async function* () {
+        try {
+          for (;;) yield { text: "x".repeat(50_000) };
+        } finally {
+          end();
+        }
+      },
+    },
+  );
+  const stream = begin(await dial(port), "Follow", frame(Buffer.alloc(0)));
+  stream.pause().end();
+  await whenEnded;
+});
+
 describe("a refused call whose client goes on sending", () => {
   test.each([
     ["of an unknown method", "Nothing", 12],

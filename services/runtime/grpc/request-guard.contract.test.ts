@@ -78,6 +78,7 @@ describe("the native gRPC port", () => {
       maxMessageBytes: 1,
       meter: createRequestMeter(),
       openRequests: countOpenRequests(defaultServerLimits),
+      stallMs: defaultServerLimits.stallMs,
       takesStream: () => false,
       detailedRefusals: true,
       forwarding: noForwarding,

@@ -5,6 +5,7 @@ import { stopSending } from "../../../gateway/http/body.ts";
 import { clientAddressOf, type Forwarding } from "../../../gateway/http/client-address.ts";
 import type { OpenRequests } from "../../../gateway/http/open-requests.ts";
 import type { RequestMeter } from "../../../gateway/http/request-meter.ts";
+import { closeStalledStream } from "../../../gateway/http/stalled.ts";
 import { requestTooSlow, resourceExhausted, unavailable } from "../errors.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { type MessageFault, watchMessages } from "./message-watch.ts";
@@ -17,6 +18,8 @@ export interface GrpcGuardOptions {
   readonly openRequests: OpenRequests;
   /** Whether the method at this path takes a stream of messages. */
   readonly takesStream: (path: string) => boolean;
+  /** A response of which the client takes nothing for this long ends. */
+  readonly stallMs: number;
   /** How the address of a client behind proxies is found, for the log. */
   readonly forwarding: Forwarding;
   /** Whether refusals have `google.rpc` details. */
@@ -86,6 +89,7 @@ function admit(
     return false;
   }
   stream.once("close", () => openRequests.leave(address));
+  closeStalledStream(stream, options.stallMs);
   if ((flags & constants.NGHTTP2_FLAG_END_STREAM) === 0) {
     resetAfterRefusal(stream);
     const { maxMessageBytes, meter, takesStream } = options;

@@ -144,6 +144,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     maxMessageBytes: maxRequestBytes,
     meter: options.meter ?? createRequestMeter(limits),
     openRequests: countOpenRequests(limits, trustedProxies),
+    stallMs: limits.stallMs,
     takesStream: (path) => streamed.has(path),
     detailedRefusals,
     forwarding,
