@@ -34,3 +34,12 @@ export function parseCount(text: string): number {
   }
   return count;
 }
+
+/** Parses a time of the command line. */
+export function parseTime(text: string): Date {
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime())) {
+    throw new InvalidArgumentError("give a time like 2027-01-01 or 2027-01-01T12:00:00Z.");
+  }
+  return time;
+}

@@ -1,3 +1,4 @@
+import { ConnectError } from "@connectrpc/connect";
 import { DocketError, type ErrorCode } from "../errors.ts";
 
 /** How the program ends, so that scripts can tell failures apart. 2 is wrong usage, from the argument parser. */
@@ -25,28 +26,54 @@ const byCode: Partial<Record<ErrorCode, number>> = {
   RESOURCE_EXHAUSTED: exitCodes.unavailable,
 };
 
-/** The exit code of an error and what to print of it: of a call to Docket, or of this machine (a file that is not there). */
-export function explain(error: unknown): { exitCode: number; text: string } {
+/**
+ * The exit code of an error and what to print of it: of a call to the Docket at `url`, or of this machine (a file that is
+ * not there).
+ */
+export function explain(error: unknown, url: string): { exitCode: number; text: string } {
   if (!(error instanceof DocketError)) {
     return { exitCode: exitCodes.failed, text: error instanceof Error ? error.message : String(error) };
   }
-  return { exitCode: byCode[error.code] ?? exitCodes.failed, text: [headline(error), ...details(error)].join("\n") };
+  const unreached = reasonUnreached(error);
+  const text =
+    unreached === undefined
+      ? [headline(error), ...details(error)].join("\n")
+      : `${error.code}: cannot reach ${url}: ${unreached}\n  Is Docket running there? Say where with --url or DOCKET_URL.`;
+  return { exitCode: byCode[error.code] ?? exitCodes.failed, text };
 }
 
-function headline({ code, reason, message }: DocketError): string {
-  return `${code}${reason && reason !== code ? ` (${reason})` : ""}: ${message}`;
+/** Why no response came back, in the system's words: `connect ECONNREFUSED 127.0.0.1:8080`. */
+function reasonUnreached({ cause }: DocketError): string | undefined {
+  const failure = cause instanceof ConnectError ? cause.cause : undefined;
+  if (!(failure instanceof TypeError)) {
+    return undefined;
+  }
+  const { cause: reason } = failure;
+  if (!(reason instanceof Error)) {
+    return failure.message;
+  }
+  // Of a name with several addresses only the code is known.
+  return reason.message || ("code" in reason ? String(reason.code) : failure.message);
 }
 
+function headline({ code, reason, message, fieldViolations }: DocketError): string {
+  const kind = `${code}${reason && reason !== code ? ` (${reason})` : ""}`;
+  return fieldViolations.length > 1 ? kind : `${kind}: ${message}`;
+}
+
+/** What the headline has not said. */
 function details(failure: DocketError): string[] {
+  const { fieldViolations, message } = failure;
   const lines = [
-    ...failure.fieldViolations.map(({ field, description }) => `  ${field}: ${description}`),
-    ...failure.preconditionViolations.map(({ subject, description }) => `  ${subject}: ${description}`),
+    ...fieldViolations
+      .filter(({ description }) => fieldViolations.length > 1 || !message.includes(description))
+      .map(({ field, description }) => `  ${field}: ${description}`),
+    ...failure.preconditionViolations
+      .filter(({ description }) => !message.includes(description))
+      .map(({ subject, description }) => `  ${subject}: ${description}`),
   ];
   if (failure.code === "UNAUTHENTICATED") {
     lines.push("  Give a key with --key or DOCKET_API_KEY.");
-  }
-  if (failure.code === "UNAVAILABLE") {
-    lines.push("  Is Docket running there? Say where with --url or DOCKET_URL.");
   }
   if (failure.requestId !== undefined && failure.code === "INTERNAL") {
     lines.push(`  The server's log has it under request id ${failure.requestId}.`);

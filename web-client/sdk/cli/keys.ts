@@ -1,8 +1,8 @@
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { type ApiKey, ApiKeySchema } from "../../../gen/docket/operations/v1/operations_pb.js";
 import { paged } from "../pages.ts";
-import { contextOf, type Surroundings } from "./context.ts";
+import { contextOf, parseTime, type Surroundings } from "./context.ts";
 
 /** `docket keys …` */
 export function addKeyCommands(program: Command, surroundings: Surroundings): void {
@@ -62,12 +62,4 @@ function stateOf({ revokeTime, expireTime }: ApiKey): string {
     return "revoked";
   }
   return expireTime !== undefined && timestampDate(expireTime) <= new Date() ? "expired" : "active";
-}
-
-function parseTime(text: string): Date {
-  const time = new Date(text);
-  if (Number.isNaN(time.getTime())) {
-    throw new InvalidArgumentError("give a time like 2027-01-01 or 2027-01-01T12:00:00Z.");
-  }
-  return time;
 }

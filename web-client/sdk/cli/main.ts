@@ -24,7 +24,7 @@ try {
   } else if (interrupt.signal.aborted) {
     process.exitCode = 130;
   } else {
-    const { exitCode, text } = explain(error);
+    const { exitCode, text } = explain(error, program.opts<{ url: string }>().url);
     stderr.write(`docket: ${text}\n`);
     process.exitCode = exitCode;
   }

@@ -7,11 +7,13 @@ import { type Order, Order_State, OrderEventSchema, OrderSchema } from "../../..
 import { WatchOrdersResponseSchema } from "../../../gen/docket/order/v1/order_service_pb.js";
 import type { Docket } from "../docket.ts";
 import { contextOf, parseCount, type Surroundings } from "./context.ts";
+import { findOrder, orderArgument } from "./find-order.ts";
 import { orderColumns, orderText } from "./order-text.ts";
+import { take } from "./text.ts";
 
 /** `docket orders …` */
 export function addOrderCommands(program: Command, surroundings: Surroundings): void {
-  const orders = program.command("orders").description("list, show, create, cancel and watch orders");
+  const orders = program.command("orders").description("list, show, create, cancel, hold, release and watch orders");
 
   orders
     .command("list")
@@ -29,7 +31,7 @@ export function addOrderCommands(program: Command, surroundings: Surroundings): 
   orders
     .command("get")
     .description("show an order with its timeline")
-    .argument("<order>", "its name (orders/…), its id, or your own order number")
+    .argument("<order>", orderArgument)
     .action(async (name: string, _options: unknown, command: Command) => {
       const { docket, output } = contextOf(command, surroundings);
       const order = await findOrder(docket, name);
@@ -63,17 +65,29 @@ export function addOrderCommands(program: Command, surroundings: Surroundings): 
       output.one(OrderSchema, created, orderText(created));
     });
 
-  orders
-    .command("cancel")
-    .description("cancel an order")
-    .argument("<order>", "its name (orders/…), its id, or your own order number")
-    .option("--note <text>", "why, for the timeline")
-    .action(async (name: string, { note = "" }: { note?: string }, command: Command) => {
-      const { docket, output } = contextOf(command, surroundings);
-      const order = await findOrder(docket, name);
-      const cancelled = await docket.orders.cancelOrder({ name: order.name, note });
-      output.one(OrderSchema, cancelled, `${cancelled.name} is ${Order_State[cancelled.state]}`);
-    });
+  const addTransition = (
+    verb: string,
+    description: string,
+    move: (docket: Docket, request: { name: string; note: string }) => Promise<Order>,
+  ) =>
+    orders
+      .command(verb)
+      .description(description)
+      .argument("<order>", orderArgument)
+      .option("--note <text>", "why, for the timeline")
+      .action(async (name: string, { note = "" }: { note?: string }, command: Command) => {
+        const { docket, output } = contextOf(command, surroundings);
+        const order = await move(docket, { name: (await findOrder(docket, name)).name, note });
+        output.one(OrderSchema, order, `${order.name} is ${Order_State[order.state]}`);
+      });
+
+  addTransition("cancel", "cancel an order", (docket, request) => docket.orders.cancelOrder(request));
+  addTransition("hold", "stop an order where it is, until it is released", (docket, request) =>
+    docket.orders.holdOrder(request),
+  );
+  addTransition("release", "let an order go on that is on hold or needs attention", (docket, request) =>
+    docket.orders.releaseOrder(request),
+  );
 
   orders
     .command("watch")
@@ -88,26 +102,4 @@ export function addOrderCommands(program: Command, surroundings: Surroundings): 
         output.one(WatchOrdersResponseSchema, change, `${at}  ${order?.name}  ${event?.type}  ${event?.message ?? ""}`);
       }
     });
-}
-
-/** An order by its resource name, its id, or the caller's own number. */
-async function findOrder(docket: Docket, name: string): Promise<Order> {
-  if (name.startsWith("orders/")) {
-    return docket.orders.getOrder({ name });
-  }
-  if (/^[0-9a-hjkmnp-tv-z]{26}$/.test(name)) {
-    return docket.orders.getOrder({ name: `orders/${name}` });
-  }
-  return docket.orders.lookupOrder({ externalId: name });
-}
-
-async function* take<T>(rows: AsyncIterable<T>, limit: number): AsyncGenerator<T> {
-  let left = limit;
-  for await (const row of rows) {
-    yield row;
-    left -= 1;
-    if (left === 0) {
-      return;
-    }
-  }
 }

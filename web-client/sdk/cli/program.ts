@@ -6,11 +6,15 @@ import { addFileCommands } from "./files.ts";
 import { addItemCommands } from "./items.ts";
 import { addKeyCommands } from "./keys.ts";
 import { addOrderCommands } from "./orders.ts";
+import { addPaymentCommands } from "./payments.ts";
+import { addSagaCommands } from "./sagas.ts";
+import { addShipmentCommands } from "./shipments.ts";
+import { addStatisticsCommand } from "./statistics.ts";
 
 /** The `docket` command. */
 export function createProgram(surroundings: Surroundings): Command {
   const program = new Command("docket")
-    .description("Works with a Docket: orders, items, imports and exports, API keys.")
+    .description("Works with a Docket: orders, payments, shipments, items, imports and exports, sagas, API keys.")
     .version(version())
     .addOption(new Option("--url <url>", "where Docket is").env("DOCKET_URL").default("http://127.0.0.1:8080"))
     .addOption(new Option("--key <key>", "the API key to call with").env("DOCKET_API_KEY"))
@@ -21,8 +25,12 @@ export function createProgram(surroundings: Surroundings): Command {
       "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 not found, 5 not allowed, 6 not reachable or too slow.",
     );
   addOrderCommands(program, surroundings);
+  addPaymentCommands(program, surroundings);
+  addShipmentCommands(program, surroundings);
   addItemCommands(program, surroundings);
   addFileCommands(program, surroundings);
+  addStatisticsCommand(program, surroundings);
+  addSagaCommands(program, surroundings);
   addKeyCommands(program, surroundings);
   addCustomerCommands(program, surroundings);
   return program;
