@@ -11,7 +11,7 @@ import {
 import { createHandlerFactory as createConnectFactory } from "@connectrpc/connect/protocol-connect";
 import { compressionBrotli, compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { withoutDetails } from "../errors.ts";
-import { answerWhole, bodyOfSameTurn, meteredBody, type Request, type Response, undecodedBody } from "../http/body.ts";
+import { answerWhole, bodyOfSameTurn, envelopedBody, meteredBody, type Request, type Response } from "../http/body.ts";
 import { decodeBody } from "../http/content-encoding.ts";
 import { answerFailure } from "../http/last-resort.ts";
 import { createRequestMeter } from "../http/request-meter.ts";
@@ -106,7 +106,7 @@ function universalRequestOf(
 /** A request of one message is received at a rate; a stream of them as the implementation takes them. */
 function bodyOf(request: Request, { method }: UniversalHandler, { meter }: RpcOptions): AsyncIterable<Uint8Array> {
   const isOne = method.methodKind === "unary" || method.methodKind === "server_streaming";
-  return isOne ? meteredBody(request, meter) : undecodedBody(request);
+  return isOne ? meteredBody(request, meter) : envelopedBody(request, meter);
 }
 
 /** Lets connect-node serve a request. @param body where it was read already. */

@@ -237,6 +237,72 @@ export async function* meteredBody(request: Request, meter: RequestMeter): Async
   }
 }
 
+/** Counts what is held of the unfinished message of a stream, in the bytes that the process may hold of all. */
+export interface HeldMessage {
+  /** Counts bytes that are kept. @throws ConnectError UNAVAILABLE where unfinished messages take too much memory. */
+  add(bytes: number): void;
+  /** The message is whole. */
+  next(): void;
+  /** The stream has ended. Repeatable. */
+  end(): void;
+}
+
+/** Begins to count the messages of a request that is a stream of them. They may rest for as long as they like. */
+export function holdMessages(request: Request, meter: RequestMeter): HeldMessage {
+  let refusal: ConnectError | undefined;
+  const received = meter.begin(
+    connectionOf(request),
+    (reason) => {
+      refusal = cut(request, reason);
+    },
+    false,
+  );
+  return {
+    add(bytes) {
+      received.add(bytes);
+      if (refusal !== undefined) throw refusal;
+    },
+    next: () => received.next(),
+    end: () => received.end(),
+  };
+}
+
+/**
+ * The body of a request that is a stream of messages in envelopes (five bytes with the length of what follows), as it
+ * comes. Messages that have not come whole are counted.
+ *
+ * @throws ConnectError UNAVAILABLE where unfinished messages take too much memory, CANCELLED where the client goes.
+ */
+export async function* envelopedBody(request: Request, meter: RequestMeter): AsyncGenerator<Buffer> {
+  const held = holdMessages(request, meter);
+  const head = Buffer.alloc(5);
+  let known = 0;
+  let rest = 0;
+  try {
+    for await (const chunk of undecodedBody(request)) {
+      for (let at = 0; at < chunk.length; ) {
+        if (known < head.length) {
+          const step = chunk.copy(head, known, at);
+          known += step;
+          at += step;
+          if (known < head.length) break;
+          rest = head.readUInt32BE(1);
+        }
+        const step = Math.min(rest, chunk.length - at);
+        rest -= step;
+        at += step;
+        held.add(step);
+        if (rest > 0) continue;
+        known = 0;
+        held.next();
+      }
+      yield chunk;
+    }
+  } finally {
+    held.end();
+  }
+}
+
 /**
  * The body as it comes, its Content-Encoding undone, with backpressure.
  *

@@ -322,6 +322,42 @@ describe("unfinished bodies", () => {
   });
 });
 
+describe("unfinished messages of streams", () => {
+  const part = "x".repeat(60_000);
+  const enveloped = (type: string): string =>
+    `${head("/gateway.test.v1.Library/ImportBooks", type, 200_000)}\0\0\x01\0\0${part}`;
+  const webSocket =
+    "GET /v1/books:import HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+  // A text message of 65,536 bytes.
+  const frame = Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]).toString("latin1");
+
+  test.each([
+    ["NDJSON", `${head("/v1/books:import", "application/x-ndjson", 200_000)}{"title":"${part}`, "", "SERVER_BUSY"],
+    ["Connect", enveloped("application/connect+proto"), "", "unavailable"],
+    ["gRPC-Web", enveloped("application/grpc-web+proto"), "", "grpc-status: ?14"],
+    ["WebSocket", webSocket, `${frame}${part}`, "try again"],
+  ])("count in what the process may hold: %s", async (_, first, then, said) => {
+    const { listener, meter } = await serve({ bufferedBytes: 100_000 });
+    const open = async () => {
+      const client = await dial(listener.port, first);
+      if (then !== "") {
+        await until(() => client.said().includes("101"));
+        client.socket.write(then, "latin1");
+      }
+      return client;
+    };
+    const held = await open();
+    await until(() => meter.heldBytes >= part.length);
+    const second = await open();
+    await until(() => new RegExp(said, "i").test(second.said()));
+    expect(meter.heldBytes).toBeLessThan(100_000);
+    held.socket.destroy();
+    second.socket.destroy();
+    await until(() => meter.heldBytes === 0);
+  });
+});
+
 /** Streams that never end, and what tells of the end of each. */
 function endless() {
   let made = 0;

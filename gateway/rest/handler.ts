@@ -10,6 +10,7 @@ import { type FieldNames, withFieldNames } from "../fields/field-names.ts";
 import {
   bodyOfSameTurn,
   hasBody,
+  holdMessages,
   type Request,
   type Response,
   readBody,
@@ -159,6 +160,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
     match: matchStream,
     maxMessageBytes: maxBodyBytes,
     heartbeatMs: options.heartbeatMs ?? 15_000,
+    meter: limits.meter,
     stallMs: options.stallMs ?? defaultServerLimits.stallMs,
     allowsOrigin,
     admit: options.admit,
@@ -256,7 +258,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
     if (!route.binding.rawBody) assertCharset(contentType);
     return route.binding.rawBody
       ? rawRequests(route, input, contentType, streamBody(request))
-      : jsonRequests(route, input, streamBody(request), maxBodyBytes);
+      : jsonRequests(route, input, streamBody(request), maxBodyBytes, holdMessages(request, limits.meter));
   }
 
   function streamOptions(request: Request): StreamOptions {

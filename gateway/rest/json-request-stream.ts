@@ -1,5 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
 import { invalidRequest } from "../errors.ts";
+import type { HeldMessage } from "../http/body.ts";
 import { bodyTooLarge } from "../http/content-encoding.ts";
 import type { PreparedRoute } from "./prepared-route.ts";
 
@@ -8,6 +9,7 @@ import type { PreparedRoute } from "./prepared-route.ts";
  * just concatenated), or the elements of one array.
  *
  * @param maxBytes of one message.
+ * @param held counts what has come of an unfinished one.
  * @throws ConnectError: 400 for what is not such a body or not such a message, 413 for a message that is too large.
  */
 export async function* jsonRequests(
@@ -15,9 +17,14 @@ export async function* jsonRequests(
   input: { readonly segments: readonly string[]; readonly rawQuery: string },
   chunks: AsyncIterable<Uint8Array>,
   maxBytes: number,
+  held: HeldMessage,
 ): AsyncGenerator<Message> {
-  for await (const text of jsonValues(chunks, maxBytes)) {
-    yield route.binding.bind({ ...input, body: { kind: "json", text } });
+  try {
+    for await (const text of jsonValues(chunks, maxBytes, held)) {
+      yield route.binding.bind({ ...input, body: { kind: "json", text } });
+    }
+  } finally {
+    held.end();
   }
 }
 
@@ -41,7 +48,11 @@ const literalEnd = /[\s,\]}]/;
  * Cuts a text into the JSON values that it holds, without reading them: only strings, brackets and the ends of numbers
  * and words are looked at.
  */
-export async function* jsonValues(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<string> {
+export async function* jsonValues(
+  chunks: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+  held?: Pick<HeldMessage, "add" | "next">,
+): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let place = "start" as Place;
   /** The beginning of a value whose end has not come yet. */
@@ -57,7 +68,9 @@ export async function* jsonValues(chunks: AsyncIterable<Uint8Array>, maxBytes: n
 
   const keep = (piece: string): void => {
     pieces.push(piece);
-    size += Buffer.byteLength(piece);
+    const bytes = Buffer.byteLength(piece);
+    size += bytes;
+    held?.add(bytes);
     if (size > maxBytes) throw bodyTooLarge(maxBytes);
   };
 
@@ -66,6 +79,7 @@ export async function* jsonValues(chunks: AsyncIterable<Uint8Array>, maxBytes: n
     const value = pieces.join("");
     pieces = [];
     size = 0;
+    held?.next();
     return value;
   };
 

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { type IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Message } from "@bufbuild/protobuf";
 import { Code, type ConnectError, type Interceptor } from "@connectrpc/connect";
@@ -14,6 +15,7 @@ import { clientGone } from "../http/body.ts";
 import { answerFailure, internalError } from "../http/last-resort.ts";
 import type { HttpHandler } from "../http/listener.ts";
 import { faultOfHead } from "../http/request-head.ts";
+import type { RequestMeter } from "../http/request-meter.ts";
 import { defaultServerLimits } from "../http/server-limits.ts";
 import { errorBody } from "./error-body.ts";
 import type { RestOptions } from "./options.ts";
@@ -28,6 +30,8 @@ export interface WebSocketOptions {
   readonly lenient: boolean;
   readonly maxMessageBytes: number;
   readonly heartbeatMs: number;
+  /** Counts what has come of unfinished messages. */
+  readonly meter: RequestMeter;
   /** A client that takes nothing of what is sent for this long is cut. */
   readonly stallMs: number;
   /** True for an `Origin` whose pages may connect. */
@@ -151,6 +155,7 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
       clearInterval(heartbeat);
       call.abort(clientGone());
     });
+    countUnfinished(socket, request.socket, options.meter);
     const texts = receive(socket);
     const requests = async function* (): AsyncGenerator<Message> {
       for await (const text of texts) {
@@ -199,6 +204,25 @@ function send(socket: WebSocket, text: string, stallMs: number): Promise<void> {
       else resolve();
     });
   });
+}
+
+/** Counts the bytes of unfinished messages, which the library holds; closes the socket where all take too much memory. */
+function countUnfinished(socket: WebSocket, connection: Socket, meter: RequestMeter): void {
+  const received = meter.begin(connection, () => socket.close(1013, "too many large messages; try again"), false);
+  // Frames of control come between the parts of a message, and are not held.
+  let control = 0;
+  const passControl = (data: Buffer): void => {
+    control += data.length + 6;
+  };
+  connection.on("data", (chunk: Buffer) => {
+    const bytes = chunk.length - control;
+    control = Math.max(0, -bytes);
+    if (bytes > 0) received.add(bytes);
+  });
+  socket.on("ping", passControl);
+  socket.on("pong", passControl);
+  socket.on("message", () => received.next());
+  socket.once("close", () => received.end());
 }
 
 /** How much may wait for the implementation before the socket is paused. */
