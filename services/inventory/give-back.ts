@@ -1,10 +1,11 @@
 import type { Transaction } from "kysely";
 import type { InventoryContext } from "./context.ts";
 import type { InventoryDatabase } from "./db/schema.ts";
-import { type StoredReservation, unitsLeft } from "./domain/reservation.ts";
+import { type ReservationState, type StoredReservation, unitsLeft } from "./domain/reservation.ts";
+import { reservationNotFound } from "./errors.ts";
 import { reservationExpired, stockChanged } from "./events.ts";
 import { moveStock } from "./store/ledger.ts";
-import { setReservationState } from "./store/reservations.ts";
+import { lockReservation, type ReservationKey, setReservationState } from "./store/reservations.ts";
 
 /** Who gives back what nobody has asked for. */
 const ownActor = "service:inventory";
@@ -46,11 +47,19 @@ export async function giveBack(
   return after;
 }
 
-/** Expires a reservation that the transaction has locked and found overdue. */
-export function expire(
-  context: Pick<InventoryContext, "outbox" | "clock">,
-  trx: Transaction<InventoryDatabase>,
-  reservation: StoredReservation,
-): Promise<StoredReservation> {
-  return giveBack(context, trx, reservation, "EXPIRED", ownActor);
+/** Expires a reservation if it is HELD and its time is over. Returns the state in which it is refused. */
+export function expireIfOverdue(inventory: InventoryContext, key: ReservationKey): Promise<ReservationState> {
+  const { db } = inventory;
+  return db.transaction(async (trx) => {
+    const reservation = await lockReservation(trx, db.dialect, key);
+    if (reservation === undefined) {
+      throw reservationNotFound(key.id);
+    }
+    if (reservation.overdue) {
+      await giveBack(inventory, trx, reservation, "EXPIRED", ownActor);
+      return "EXPIRED";
+    }
+    // A command's clock may be a millisecond ahead of the database's.
+    return reservation.state === "HELD" ? "EXPIRED" : reservation.state;
+  });
 }

@@ -14,7 +14,7 @@ import { etagOf } from "../runtime/api/etag.ts";
 import { formatName } from "../runtime/api/resource-name.ts";
 import { toMoney } from "../runtime/values/money.ts";
 import { available, type StoredItem } from "./domain/item.ts";
-import type { StoredReservation } from "./domain/reservation.ts";
+import type { ReservationValue } from "./domain/reservation.ts";
 import type { StoredMovement } from "./domain/stock-move.ts";
 
 /** An item as the contract shows it. */
@@ -51,7 +51,7 @@ export function toMovementMessage(movement: StoredMovement): StockMovement {
 }
 
 /** A reservation as the contract shows it. */
-export function toReservationMessage(reservation: StoredReservation): Reservation {
+export function toReservationMessage(reservation: ReservationValue): Reservation {
   return create(ReservationSchema, {
     name: reservationName(reservation.id),
     order: reservation.order,

@@ -1,3 +1,4 @@
+import { createCommands } from "../runtime/commands/commands.ts";
 import { idempotencyRetention } from "../runtime/idempotency/idempotent.ts";
 import { createConsumer } from "../runtime/inbox/consumer.ts";
 import { inboxRetention } from "../runtime/inbox/retention.ts";
@@ -23,7 +24,8 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
   const { databaseUrl } = config;
   const base = await createServiceBase<InventoryDatabase>({ name: "inventory", databaseUrl, migrations }, deps);
   const { db, bus, outbox, relay, clock, ids, random, log } = base;
-  const inventory: InventoryContext = { db, outbox, clock, log };
+  const commands = createCommands({ db, outbox, log, clock });
+  const inventory: InventoryContext = { db, commands, outbox, clock, log };
   const sweep = createExpirySweep(inventory, { pollMs: config.expiryPollMs });
   const kept = config.retention ?? defaultRetention;
   const retention = startRetention({
@@ -57,7 +59,7 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
       await Promise.all([sweep.drain(), relay.drain()]);
     },
     async [Symbol.asyncDispose]() {
-      for (const part of [retention, sweep, consumer, relay, db]) {
+      for (const part of [retention, sweep, consumer, commands, relay, db]) {
         await part[Symbol.asyncDispose]();
       }
     },

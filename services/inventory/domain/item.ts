@@ -1,4 +1,5 @@
 import type { Amount } from "../../runtime/values/money.ts";
+import type { StockMove } from "./stock-move.ts";
 
 /** An item as it is stored. Times are epoch milliseconds. */
 export interface StoredItem {
@@ -30,6 +31,19 @@ export interface ItemContent {
 /** Units that can be sold. */
 export function available({ onHand, reserved }: Stock): bigint {
   return onHand - reserved;
+}
+
+/** The item after a move; undefined where the move would break `0 ≤ reserved ≤ onHand`. */
+export function moveItem(
+  item: StoredItem,
+  { onHandDelta, reservedDelta }: StockMove,
+  nowMs: number,
+): StoredItem | undefined {
+  const stock = { onHand: item.stock.onHand + onHandDelta, reserved: item.stock.reserved + reservedDelta };
+  if (stock.reserved < 0n || stock.reserved > stock.onHand) {
+    return undefined;
+  }
+  return { ...item, stock, updatedAt: nowMs, version: item.version + 1 };
 }
 
 /** Whether two contents are the same, the prices in any order. */

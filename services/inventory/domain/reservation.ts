@@ -51,7 +51,7 @@ export interface ReservedLine {
 }
 
 /** A reservation as it is stored. Times are epoch milliseconds. */
-export interface StoredReservation {
+export interface ReservationValue {
   readonly tenant: string;
   readonly id: string;
   /** The order's resource name; empty where it was released before it was reserved. */
@@ -60,12 +60,21 @@ export interface StoredReservation {
   readonly lines: readonly ReservedLine[];
   /** By the database's clock; undefined unless HELD or EXPIRED. */
   readonly expiresAt: number | undefined;
-  /** Whether it is HELD and its time is over by the database's clock. */
-  readonly overdue: boolean;
   /** Of the last request that resized it; 0 for none. */
   readonly revision: number;
   readonly createdAt: number;
   readonly updatedAt: number;
+}
+
+/** A reservation at the time when it was read. */
+export interface StoredReservation extends ReservationValue {
+  /** Whether it was HELD and its time over by the database's clock. */
+  readonly overdue: boolean;
+}
+
+/** Whether a reservation is HELD and its time over, by the database's clock. */
+export function isOverdue({ state, expiresAt }: ReservationValue, nowMs: number): boolean {
+  return state === "HELD" && expiresAt !== undefined && expiresAt <= nowMs;
 }
 
 /** Units of one SKU. */

@@ -1,12 +1,14 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
+import type { Command } from "../../runtime/commands/command.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import type { InventoryContext } from "../context.ts";
-import { transition } from "../domain/reservation.ts";
+import { isOverdue, type ReservationValue, transition } from "../domain/reservation.ts";
 import { reservationIs, reservationNotFound } from "../errors.ts";
-import { expire } from "../give-back.ts";
+import { expireIfOverdue } from "../give-back.ts";
 import { reservationIdOf, toReservationMessage } from "../messages.ts";
-import { findReservation, lockReservation, setReservationState } from "../store/reservations.ts";
+import { reservations } from "../store/mappings.ts";
+import type { ReservationKey } from "../store/reservations.ts";
 
 /**
  * Makes a HELD reservation permanent. One whose time is over is expired then and there, if the sweep has not come to it
@@ -15,36 +17,40 @@ import { findReservation, lockReservation, setReservationState } from "../store/
 export function commitReservation(
   inventory: InventoryContext,
 ): ServiceImpl<typeof InventoryService>["commitReservation"] {
-  const { db, clock } = inventory;
+  const { commands, clock } = inventory;
   return async ({ name }, context) => {
     const { tenant } = principalOf(context);
     const key = { tenant, id: reservationIdOf(name) };
 
-    const { refused } = await db.transaction(async (trx) => {
-      const reservation = await lockReservation(trx, db.dialect, key);
+    const committed = await commands.execute(commit(key, clock.now().getTime()), { signal: context.signal });
+    if (committed === "overdue") {
+      throw reservationIs(await expireIfOverdue(inventory, key), key.id);
+    }
+    return toReservationMessage(committed);
+  };
+}
+
+function commit({ tenant, id }: ReservationKey, nowMs: number): Command<ReservationValue | "overdue"> {
+  return {
+    keys: (need) => need.one(reservations, [tenant, id]),
+    decide(batch) {
+      const reservation = batch.get(reservations, [tenant, id]);
       if (reservation === undefined) {
-        throw reservationNotFound(key.id);
+        throw reservationNotFound(id);
       }
-      if (reservation.overdue) {
-        await expire(inventory, trx, reservation);
-        return { refused: "EXPIRED" as const };
+      if (isOverdue(reservation, batch.nowMs)) {
+        return "overdue";
       }
       const next = transition(reservation.state, "commit");
       if (next === "refused") {
-        return { refused: reservation.state };
+        throw reservationIs(reservation.state, id);
       }
-      if (next !== "stays") {
-        await setReservationState(trx, key, next, clock.now().getTime());
+      if (next === "stays") {
+        return reservation;
       }
-      return { refused: undefined };
-    });
-    if (refused !== undefined) {
-      throw reservationIs(refused, key.id);
-    }
-    const committed = await findReservation(db.kysely, db.dialect, key);
-    if (committed === undefined) {
-      throw reservationNotFound(key.id);
-    }
-    return toReservationMessage(committed);
+      const committed = { ...reservation, state: next, expiresAt: undefined, updatedAt: nowMs };
+      batch.update(reservations, committed);
+      return committed;
+    },
   };
 }

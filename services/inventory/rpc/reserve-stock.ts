@@ -2,87 +2,109 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 
 import type { InventoryService, ReserveStockRequest } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
+import type { Batch, Command } from "../../runtime/commands/command.ts";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
 import { type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
 import type { InventoryContext } from "../context.ts";
 import {
   holdsExactly,
+  isOverdue,
+  type ReservationValue,
   type SkuQuantity,
-  type StoredReservation,
   sumPerSku,
   transition,
 } from "../domain/reservation.ts";
 import { outOfStock, reservationDiffers, reservationIs } from "../errors.ts";
 import { stockChanged } from "../events.ts";
-import { expire } from "../give-back.ts";
+import { expireIfOverdue } from "../give-back.ts";
 import { reservationIdOf, toReservationMessage } from "../messages.ts";
-import { moveStock } from "../store/ledger.ts";
-import { extendReservation, insertReservation, lockReservation } from "../store/reservations.ts";
+import { items, reservations } from "../store/mappings.ts";
+import { moveInBatch } from "../store/move-in-batch.ts";
 
 /** Far more than any warehouse holds, and far below what a sum of 64 bits can. */
 const MAX_UNITS = 1_000_000_000_000n;
 const MAX_TTL_MS = 366 * 24 * 60 * 60 * 1000;
 
 /**
- * Holds all SKUs or none. The reservation's name is the key under which it can be repeated: the row is written first, so
- * that of two that meet the later one waits, and then finds the reservation, or the tombstone of a release. Repeating it
- * extends a hold, and never shortens one. A hold whose time is over is expired, and the request refused.
+ * Holds all SKUs or none. The reservation's name is the key under which it can be repeated. Repeating it extends a hold, and
+ * never shortens one. A hold whose time is over is expired, and the request refused.
  */
 export function reserveStock(inventory: InventoryContext): ServiceImpl<typeof InventoryService>["reserveStock"] {
-  const { db, outbox, clock } = inventory;
+  const { commands, clock } = inventory;
   return async (request, context) => {
     const principal = principalOf(context);
     const { tenant } = principal;
     const id = reservationIdOf(request.name);
-    const { wanted, ttlMs } = parse(request);
+    const asked = { tenant, id, order: request.order, ...parse(request) };
+    const nowMs = clock.now().getTime();
 
-    const reserved = await db.transaction(async (trx): Promise<StoredReservation | "expired"> => {
-      const nowMs = clock.now().getTime();
-      const isNew = await insertReservation(trx, db.dialect, {
-        tenant,
-        id,
-        order: request.order,
-        state: "HELD",
-        lines: wanted,
-        ttlMs,
-        createdAt: nowMs,
-      });
-      if (isNew) {
-        const moves = wanted.map(({ sku, quantity }) => ({ sku, onHandDelta: 0n, reservedDelta: quantity }));
-        const cause = { type: "RESERVATION", reservation: id, actor: actorOf(principal) } as const;
-        const moved = await moveStock(trx, tenant, moves, cause, nowMs);
-        if ("short" in moved) {
-          throw outOfStock(moved.short);
-        }
-        await outbox.publish(trx, moved.items.map(stockChanged));
-      }
-      const reservation = asAsked(await lockReservation(trx, db.dialect, { tenant, id }), request, wanted);
-      if (isNew || reservation.state !== "HELD") {
-        return reservation;
-      }
-      if (reservation.overdue) {
-        await expire(inventory, trx, reservation);
-        return "expired";
-      }
-      await extendReservation(trx, db.dialect, { tenant, id }, ttlMs);
-      return (await lockReservation(trx, db.dialect, { tenant, id })) ?? reservation;
+    const reserved = await commands.execute(reserve({ ...asked, actor: actorOf(principal), nowMs }), {
+      signal: context.signal,
     });
-    if (reserved === "expired") {
-      throw reservationIs("EXPIRED", id);
+    if (reserved === "overdue") {
+      throw reservationIs(await expireIfOverdue(inventory, { tenant, id }), id);
     }
     return toReservationMessage(reserved);
   };
 }
 
-/** The reservation, if it is what was asked for and has not been given back. */
-function asAsked(
-  reservation: StoredReservation | undefined,
-  { name, order }: ReserveStockRequest,
-  wanted: readonly SkuQuantity[],
-): StoredReservation {
-  if (reservation === undefined) {
-    throw new Error(`${name} has gone in the middle of a transaction`);
+interface Wish {
+  readonly tenant: string;
+  readonly id: string;
+  readonly order: string;
+  readonly wanted: readonly SkuQuantity[];
+  readonly ttlMs: number;
+  readonly actor: string;
+  /** By the process's clock, for the times that people see; when it expires the database's decides. */
+  readonly nowMs: number;
+}
+
+function reserve(wish: Wish): Command<ReservationValue | "overdue"> {
+  const { tenant, id, order, wanted, ttlMs, actor, nowMs } = wish;
+  return {
+    keys(need) {
+      need.one(reservations, [tenant, id]);
+      for (const { sku } of wanted) {
+        need.one(items, [tenant, sku]);
+      }
+    },
+    decide(batch) {
+      const expiresAt = batch.nowMs + ttlMs;
+      const known = batch.get(reservations, [tenant, id]);
+      if (known !== undefined) {
+        return repeat(batch, asAsked(known, wish), expiresAt);
+      }
+      const moves = wanted.map(({ sku, quantity }) => ({ sku, onHandDelta: 0n, reservedDelta: quantity }));
+      const moved = moveInBatch(batch, tenant, moves, { type: "RESERVATION", reservation: id, actor }, nowMs);
+      if ("short" in moved) {
+        throw outOfStock(moved.short);
+      }
+      const lines = wanted.map(({ sku, quantity }) => ({ sku, quantity, consumed: 0n }));
+      const times = { expiresAt, createdAt: nowMs, updatedAt: nowMs };
+      const reservation = { tenant, id, order, state: "HELD", lines, revision: 0, ...times } as const;
+      batch.insert(reservations, reservation);
+      for (const item of moved.items) {
+        batch.publish(stockChanged(item));
+      }
+      return reservation;
+    },
+  };
+}
+
+function repeat(batch: Batch, known: ReservationValue, expiresAt: number): ReservationValue | "overdue" {
+  if (isOverdue(known, batch.nowMs)) {
+    return "overdue";
   }
+  if (known.state !== "HELD" || (known.expiresAt ?? 0) >= expiresAt) {
+    return known;
+  }
+  const extended = { ...known, expiresAt };
+  batch.update(reservations, extended);
+  return extended;
+}
+
+/** The reservation, if it is what was asked for and has not been given back. */
+function asAsked(reservation: ReservationValue, { order, wanted }: Wish): ReservationValue {
   if (transition(reservation.state, "reserve") === "refused") {
     throw reservationIs(reservation.state, reservation.id);
   }

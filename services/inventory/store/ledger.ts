@@ -14,7 +14,7 @@ type Trx = Transaction<InventoryDatabase>;
 export type MoveResult = { readonly items: readonly StoredItem[] } | { readonly short: readonly Shortage[] };
 
 /**
- * Moves the stock of several items and writes the ledger. The only place where stock changes.
+ * Moves the stock of several items and writes the ledger. Only this and `moveInBatch` change stock.
  *
  * Each move is one conditional update that keeps `0 ≤ reserved ≤ on hand`; SKUs are taken in ascending order, so that
  * transactions that meet wait for each other instead of locking each other out. All moves are tried even when one has
@@ -121,7 +121,8 @@ export async function listMovements(
   return rows.map(toMovement);
 }
 
-function toMovement(row: Selectable<StockMovementsTable>): StoredMovement {
+/** A row of the ledger as the domain has it. */
+export function toMovement(row: Selectable<StockMovementsTable>): StoredMovement {
   return {
     sku: row.sku,
     sequence: row.sequence,

@@ -102,23 +102,6 @@ export function overdueQuery(db: Db, dialect: DialectName, limit: number) {
     .limit(limit);
 }
 
-/** Lets a HELD reservation that the transaction has locked expire no earlier than after that time from now. */
-export async function extendReservation(
-  trx: Trx,
-  dialect: DialectName,
-  { tenant, id }: ReservationKey,
-  ttlMs: number,
-): Promise<void> {
-  const until = sql<number>`${nowMs(dialect)} + ${ttlMs}`;
-  await trx
-    .updateTable("reservations")
-    .set({ expires_at: until })
-    .where("tenant_id", "=", tenant)
-    .where("id", "=", id)
-    .where("expires_at", "<", until)
-    .execute();
-}
-
 /** Moves a reservation that the transaction has locked. A COMMITTED one has no expiry any more. */
 export async function setReservationState(
   trx: Trx,

@@ -4,6 +4,7 @@ import { InventoryService } from "../../../gen/docket/inventory/v1/inventory_ser
 import { createInProcessBus } from "../../runtime/bus/in-process.ts";
 import { createLocalTransport } from "../../runtime/call/local-transport.ts";
 import { createServiceClient } from "../../runtime/call/service-client.ts";
+import type { OnStatement } from "../../runtime/db/statement.ts";
 import { createInterceptors } from "../../runtime/interceptors/interceptors.ts";
 import { createLogger } from "../../runtime/telemetry/log.ts";
 import { createRpcMetrics } from "../../runtime/telemetry/rpc-metrics.ts";
@@ -14,14 +15,19 @@ import { createInventoryService } from "../service.ts";
 
 export const tenant = "tenant-a";
 
+interface StartOptions {
+  readonly expiryPollMs?: number;
+  readonly onStatement?: OnStatement;
+}
+
 /** The real service on an empty database, called as another service would call it. */
-export async function startInventory(open: OpenTestDatabase, options: { expiryPollMs?: number } = {}) {
+export async function startInventory(open: OpenTestDatabase, options: StartOptions = {}) {
   const db = await open<InventoryDatabase>();
   const log = createLogger({ level: "silent", name: "test" });
   const bus = createInProcessBus({ log, redelivery: { initialMs: 1, maxMs: 20 } });
   const service = await createInventoryService(
     { databaseUrl: db.url, expiryPollMs: options.expiryPollMs ?? 20 },
-    { bus, log },
+    { bus, log, ...(options.onStatement && { onStatement: options.onStatement }) },
   );
   const interceptors = createInterceptors({
     authenticate: async () => undefined,

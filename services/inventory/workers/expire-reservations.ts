@@ -1,7 +1,7 @@
 import { createWorkLoop, type WorkLoop } from "../../runtime/jobs/work-loop.ts";
 import type { InventoryContext } from "../context.ts";
-import { expire } from "../give-back.ts";
-import { findOverdue, lockReservation, type ReservationKey } from "../store/reservations.ts";
+import { expireIfOverdue } from "../give-back.ts";
+import { findOverdue, type ReservationKey } from "../store/reservations.ts";
 
 /**
  * Expires every HELD reservation whose time is over by the database's clock, each in a transaction of its own. Any number
@@ -15,16 +15,8 @@ export function createExpirySweep(inventory: InventoryContext, options: { pollMs
     pollMs: options.pollMs,
     concurrency: 4,
     claim: (limit) => findOverdue(db.kysely, db.dialect, limit),
-    work: (key) => expireIfOverdue(inventory, key),
-  });
-}
-
-async function expireIfOverdue(inventory: InventoryContext, key: ReservationKey): Promise<void> {
-  const { db } = inventory;
-  await db.transaction(async (trx) => {
-    const reservation = await lockReservation(trx, db.dialect, key);
-    if (reservation?.overdue) {
-      await expire(inventory, trx, reservation);
-    }
+    async work(key) {
+      await expireIfOverdue(inventory, key);
+    },
   });
 }

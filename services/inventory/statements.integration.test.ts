@@ -1,0 +1,39 @@
+import { expect, test } from "@jest/globals";
+import { describeEachDatabase } from "../runtime/testing/databases.ts";
+import { createStatementLog } from "../runtime/testing/statement-log.ts";
+import { auditBooks } from "./testing/books.ts";
+import { longTtl, startInventory } from "./testing/inventory.ts";
+
+describeEachDatabase("the statements of the inventory service", (open) => {
+  test("are as many for 64 concurrent reservations as for one, and so they are for their commits", async () => {
+    const log = createStatementLog();
+    // The sweep and the relay send statements of their own, now and then.
+    const own = /`(items|reservations|reservation_lines|stock_movements)`|into outbox_messages/;
+    await using it = await startInventory(open, { expiryPollMs: 60_000, onStatement: log.onStatement });
+    const items = ["a", "b", "c"].map((sku) => ({ sku, title: sku, stockOnHand: 1000n }));
+    await it.inventory.batchUpsertItems({ items });
+    const names = Array.from({ length: 64 }, (_, n) => `reservations/r${n}`);
+    log.clear();
+
+    await Promise.all(
+      names.map((name, n) =>
+        it.inventory.reserveStock({
+          ...{ name, order: `orders/o${n}`, ttl: longTtl },
+          items: [
+            { sku: "a", quantity: 1n },
+            { sku: n % 2 === 0 ? "b" : "c", quantity: 2n },
+          ],
+        }),
+      ),
+    );
+
+    const kinds = () =>
+      log.statements.flatMap(({ sql }) => (own.test(sql) ? [sql.replaceAll(/\s+/g, " ").trim().slice(0, 30)] : []));
+    // items, reservations; items, lines, reservations and movements; the outbox. Twice, where the calls came in two turns.
+    expect([7, 14]).toContain(kinds().length);
+    log.clear();
+    await Promise.all(names.map((name) => it.inventory.commitReservation({ name })));
+    expect([3, 6]).toContain(kinds().length);
+    expect(await auditBooks(it.db.kysely)).toEqual([]);
+  });
+});
