@@ -1,6 +1,7 @@
 import { execFile, execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -76,9 +77,20 @@ describeHere(`the image${skipped}`, () => {
   test("runs as its user on a read-only root until its probes answer, serves, and drains on SIGTERM", async () => {
     const [archive = ""] = (await readdir(join(folder, "first"))).filter((name) => name.endsWith(".tar"));
     const image = (await podman("load", "--quiet", "--input", join(folder, "first", archive))).split(": ").at(-1) ?? "";
+    // As the chart mounts the Secret.
+    const key = randomBytes(24).toString("hex");
+    const secret = join(folder, "secret");
+    await mkdir(secret);
+    await writeFile(join(secret, "value"), `${key}\n`, { mode: 0o444 });
     await podman(
       ...["run", "--detach", "--name", container, "--network", "none", "--read-only", "--cap-drop", "ALL"],
       ...["--security-opt", "no-new-privileges", "--memory", "512m"],
+      ...[
+        "--volume",
+        `${secret}:/run/docket/admin-key:ro`,
+        "--env",
+        "DOCKET_ADMIN_KEY_FILE=/run/docket/admin-key/value",
+      ],
       // The defaults are more than a machine without CAP_SYS_RESOURCE may set.
       ...["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", image],
     );
@@ -97,7 +109,6 @@ describeHere(`the image${skipped}`, () => {
     expect(await evaluate('new Date(0).toLocaleString("en-GB", { timeZone: "Asia/Tokyo" })')).toContain("09:00:00");
     expect(await evaluate("require('tls').getCACertificates('system').length > 100")).toBe("true");
 
-    const key = await evaluate('require("fs").readFileSync("/data/docket/admin-key", "utf8").trim()');
     const cli = ["exec", "--env", `DOCKET_API_KEY=${key}`, container, "/usr/local/bin/node"];
     expect(await podman(...cli, "/app/web-client/sdk/cli/main.mjs", "keys", "list")).toContain("apiKeys/admin");
 
