@@ -157,6 +157,12 @@ describe("the four wires", () => {
         call(createOrder, { order: { ...anOrder, currencyCode: "euro", lineItems: [{ sku: "", quantity: -1 }] } }),
     ],
     [
+      "a text with NUL",
+      3,
+      "INVALID_FIELD",
+      (call) => call(createOrder, { order: { ...anOrder, note: "a\u0000b", labels: { channel: "\u0000" } } }),
+    ],
+    [
       "an enum value that does not exist",
       3,
       "INVALID_FIELD",

@@ -5,6 +5,7 @@ import type { Interceptor } from "@connectrpc/connect";
 import { type FieldViolation, invalidArgument } from "../errors.ts";
 import { isLargerThan } from "./message-size.ts";
 import { ruleText } from "./rule-words.ts";
+import { textViolations } from "./text-check.ts";
 
 /** Up to this size, as {@link isLargerThan} counts, an invalid message is searched for all of its violations. */
 const maxSearchedSize = 10_000;
@@ -18,6 +19,8 @@ interface Validators {
 /**
  * Checks every request message against the protovalidate rules of its schema. The first message that breaks one ends
  * the call with INVALID_ARGUMENT and a BadRequest of its violations, fields by their proto names.
+ *
+ * No text may hold control characters (but tabs and line breaks) or half of a surrogate pair, whatever its rules.
  *
  * Work is bounded by the rules and not by the message: checking stops at the first violation, and the others are only
  * searched for in a message of ordinary size.
@@ -50,6 +53,10 @@ async function* checked(
 function check({ first, all }: Validators, schema: DescMessage, message: Message): void {
   let result = first.validate(schema, message);
   if (result.kind === "valid") {
+    const texts = textViolations(schema, message);
+    if (texts.length > 0) {
+      throw invalidArgument(texts);
+    }
     return;
   }
   const isLarge = isLargerThan(message, maxSearchedSize);
@@ -60,7 +67,10 @@ function check({ first, all }: Validators, schema: DescMessage, message: Message
     case "valid":
       return;
     case "invalid":
-      throw invalidArgument(result.violations.map((violation) => toFieldViolation(violation, isLarge)));
+      throw invalidArgument([
+        ...result.violations.map((violation) => toFieldViolation(violation, isLarge)),
+        ...(isLarge ? [] : textViolations(schema, message)),
+      ]);
     case "error":
       throw result.error;
     default:

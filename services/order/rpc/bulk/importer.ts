@@ -8,6 +8,7 @@ import { type ImportFailure, ImportFailureSchema } from "../../../../gen/docket/
 import { principalOf } from "../../../runtime/context-values.ts";
 import { reasonOf } from "../../../runtime/errors.ts";
 import { ruleText } from "../../../runtime/interceptors/rule-words.ts";
+import { textViolations } from "../../../runtime/interceptors/text-check.ts";
 import type { OrderContext } from "../../context.ts";
 import type { Violation } from "../../domain/pricing.ts";
 import { findOrdersByExternalId } from "../../store/orders.ts";
@@ -74,8 +75,9 @@ export function createImporter(
     const checked = validator.validate(OrderSchema, record.order);
     const rule = checked.kind === "invalid" ? checked.violations[0] : undefined;
     const { draft, violations } = readDraft(record.order, ctx.config);
+    const [text] = textViolations(OrderSchema, record.order);
     const violation =
-      rule === undefined ? violations[0] : { field: pathToString(rule.field), description: ruleText(rule) };
+      text ?? (rule === undefined ? violations[0] : { field: pathToString(rule.field), description: ruleText(rule) });
     if (violation !== undefined) {
       fail(record, violation);
       return [];
