@@ -100,7 +100,7 @@ function readComment(path: string, comment: string): { description: string; extr
   const isSchema = (line: string) => line.startsWith("@schema ");
   const [schema = "@schema {}"] = lines.filter(isSchema);
   const text = lines.filter((line) => !isSchema(line));
-  // The last paragraph: what stands above a blank line is about the file.
+  // The last paragraph: text above a blank line describes the file.
   const description = text.slice(text.lastIndexOf("") + 1).join(" ");
   if (description === "") {
     throw new Error(`values.yaml: ${path} has no comment`);
