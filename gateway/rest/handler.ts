@@ -233,7 +233,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
   ): Promise<void> {
     const invoke = transformInvokeImplementation(route.spec, plainContext(context), interceptors);
     const messages = abortable(invoke(requests), context.signal);
-    if (route.rawResponse) await writeRawStream(response, route, messages, context, streamOptions(request));
+    if (route.rawResponse) await writeRawStream(request, response, route, messages, context, streamOptions(request));
     else await writeStream(request, response, route, messages, context, streamOptions(request));
   }
 

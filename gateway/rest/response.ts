@@ -52,7 +52,8 @@ function writeBody(
   body: Buffer | string,
   size: number,
 ): void {
-  headers["content-length"] = size;
+  // With trailers after it a body of HTTP/1 comes in chunks.
+  if (headers["trailer"] === undefined) headers["content-length"] = size;
   writeHead(response, status, headers);
   if (request.method === "HEAD") response.end();
   // Node sends ASCII text in one piece with the head; bytes would be a vector of two, the costliest part of a small answer.

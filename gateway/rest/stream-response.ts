@@ -12,6 +12,7 @@ import { errorBody } from "./error-body.ts";
 import { contentTypeOf, httpBodyOf, type PreparedRoute } from "./prepared-route.ts";
 import { type ErrorOptions, writeHead } from "./response.ts";
 import { createStreamWriter, negotiateStreamFormat, type StreamFormat } from "./stream-format.ts";
+import { addTrailers, takesTrailers } from "./trailers.ts";
 
 /** What writing a stream needs beside the call. */
 export interface StreamOptions {
@@ -78,12 +79,14 @@ export async function writeStream(
       await writeChunk(response, writer.message(json, route.resume.idOf(next.value)));
     }
     open();
+    if (takesTrailers(request)) addTrailers(response, context.touchedTrailer());
     (response as ServerResponse).end(writer.end());
   } catch (thrown) {
     const error = withFieldNames(toConnectError(thrown, context.signal), route.fieldNames);
     if (!response.headersSent) throw error;
     if (isOurs(error)) options.onError(thrown);
     if (!response.destroyed) {
+      if (takesTrailers(request)) addTrailers(response, context.touchedTrailer());
       (response as ServerResponse).end(writer.error(statusJson(error, options)) + writer.close());
     }
   } finally {
@@ -109,6 +112,7 @@ function statusJson(error: ConnectError, { errors, onError }: StreamOptions): st
  * of raw bytes that they are not all there.
  */
 export async function writeRawStream(
+  request: Request,
   response: Response,
   route: PreparedRoute,
   messages: AsyncIterator<Message>,
@@ -129,6 +133,7 @@ export async function writeRawStream(
       if (next.done === true) break;
       if (body !== undefined && body.data.length > 0) await writeChunk(response, body.data);
     }
+    if (takesTrailers(request)) addTrailers(response, context.touchedTrailer());
     response.end();
   } catch (thrown) {
     const error = toConnectError(thrown, context.signal);

@@ -8,6 +8,7 @@ import { etagOf, noneMatch } from "./conditional-requests.ts";
 import { contentTypeOf, httpBodyOf, type PreparedRoute } from "./prepared-route.ts";
 import { writeHead, writeWhole } from "./response.ts";
 import type { SuccessRule } from "./success-status.ts";
+import { addTrailers, copyTrailers, takesTrailers } from "./trailers.ts";
 
 /**
  * Writes the one message that a call answered: as JSON, as the bytes of an HttpBody, or as 304. There is something to
@@ -24,8 +25,14 @@ export function writeMessage(
 ): Promise<void> | undefined {
   const headers: OutgoingHttpHeaders = { "x-content-type-options": "nosniff" };
   copyMetadata(context.touchedHeader(), headers);
-  copyMetadata(context.touchedTrailer(), headers, "grpc-trailer-");
+  const trailer = context.touchedTrailer();
+  if (!takesTrailers(request)) copyTrailers(trailer, headers);
+  const endWithTrailers = (): void => {
+    const names = takesTrailers(request) ? addTrailers(response, trailer) : [];
+    if (names.length > 0) headers["trailer"] = names.join(", ");
+  };
   if (route.rawResponse) {
+    endWithTrailers();
     const body = httpBodyOf(message, route.responseBody);
     headers["content-type"] = contentTypeOf(body);
     headers["cache-control"] ??= "no-store";
@@ -39,10 +46,12 @@ export function writeMessage(
   // What a client can ask about again it may keep, as it could not say If-None-Match otherwise.
   headers["cache-control"] ??= conditional && headers["etag"] !== undefined ? "private, no-cache" : "no-store";
   if (conditional && etag !== undefined && noneMatchHeader !== undefined && noneMatch(noneMatchHeader, etag)) {
+    copyTrailers(trailer, headers);
     writeHead(response, 304, headers);
     response.end();
     return undefined;
   }
+  endWithTrailers();
   const { status, location } = success(route, message);
   if (location !== undefined) headers["location"] ??= location;
   headers["content-type"] = "application/json";
