@@ -46,10 +46,11 @@ export default {
     },
     {
       name: "gateway-knows-no-docket",
-      comment: "The gateway is usable for any gRPC API: npm and Google's own annotations, nothing of Docket.",
+      comment:
+        "The gateway is usable for any gRPC API: npm, Google's own annotations and gRPC's services, nothing of Docket.",
       severity: "error",
       from: { path: "^gateway/" },
-      to: { path: ours, pathNot: "^(gateway|gen/google)/" },
+      to: { path: ours, pathNot: "^(gateway|gen/(google|grpc|health))/" },
     },
     {
       name: "runtime-knows-no-domain",
@@ -61,7 +62,7 @@ export default {
       to: {
         path: ours,
         pathNot:
-          "^services/runtime/|^gateway/(call|codec|http)/|^gateway/errors\\.ts$|^gen/(?!docket/)|^gen/docket/(options|audit)/",
+          "^services/runtime/|^gateway/(call|codec|grpc|http)/|^gateway/errors\\.ts$|^gen/(?!docket/)|^gen/docket/(options|audit)/",
       },
     },
     {

@@ -3,6 +3,7 @@ import {
   constants,
   createSecureServer,
   type Http2SecureServer,
+  type Http2Server,
   type Http2ServerRequest,
   type Http2ServerResponse,
   type ServerHttp2Session,
@@ -14,6 +15,7 @@ import { type Certificate, handshakeTimeoutMs, tlsOptions } from "./certificate.
 import type { Networks } from "./client-address.ts";
 import { type ConnectionCaps, trackConnections } from "./connections.ts";
 import { continueWhenRead } from "./continue.ts";
+import { acceptHttp2 } from "./either-version.ts";
 import { isResponding, lingeringResponse } from "./linger.ts";
 import { countOpenRequests } from "./open-requests.ts";
 import { defaultServerLimits, type ServerLimits } from "./server-limits.ts";
@@ -37,6 +39,8 @@ export interface HttpListenerOptions {
   readonly port: number;
   /** With one the port speaks TLS: HTTP/2 and HTTP/1.1, whichever the client chooses. */
   readonly certificate?: Certificate | undefined;
+  /** Without a certificate: serve HTTP/2 with prior knowledge (h2c) beside HTTP/1.1, as gRPC clients speak it. */
+  readonly http2WithoutTls?: boolean;
   /** Default {@link defaultServerLimits}. */
   readonly limits?: ServerLimits;
   /** Proxies, to which the limit of connections per address does not apply. */
@@ -104,6 +108,7 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
   const common = { ...timeouts, noDelay: true, keepAlive: true, shouldUpgradeCallback: front.shouldUpgrade };
   const LingeringResponse = lingeringResponse(limits);
   const http1 = { ...common, ServerResponse: LingeringResponse };
+  const http2Settings = { maxConcurrentStreams: limits.streamsPerConnection };
   const secure =
     certificate &&
     createSecureServer({
@@ -111,17 +116,21 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
       ...tlsOptions(certificate),
       allowHTTP1: true,
       Http1ServerResponse: LingeringResponse,
-      settings: { maxConcurrentStreams: limits.streamsPerConnection },
+      settings: http2Settings,
     });
   const plain = certificate === undefined ? createServer(http1) : undefined;
   const server = secure ?? plain ?? createServer(http1);
-  server.on("request", front as RequestListener);
-  server.on("checkContinue", (...[request, response]: Parameters<HttpHandler>) => {
-    continueWhenRead(request, response);
-    front(request, response);
-  });
+  const either = plain && options.http2WithoutTls === true ? acceptHttp2(plain, http2Settings) : undefined;
+  for (const each of either === undefined ? [server] : [server, either.http2]) {
+    each.on("request", front as RequestListener);
+    each.on("checkContinue", (...[request, response]: Parameters<HttpHandler>) => {
+      continueWhenRead(request, response);
+      front(request, response);
+    });
+  }
   server.on("upgrade", front.upgrade);
   closeStalled(server, isResponding, limits);
+  if (either !== undefined) closeIdle(either.http2, idleMs);
   if (secure !== undefined) closeIdle(secure, idleMs);
   // Sockets of WebSockets are among them, which the HTTP server no longer counts as its own.
   const connections = trackConnections(server, { limits, trustedProxies, onRefused });
@@ -136,6 +145,7 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
     isDraining = true;
     const closed = new Promise<unknown>((resolve) => server.close(resolve));
     plain?.closeIdleConnections();
+    either?.closeSessions();
     const hurry = setTimeout(() => overdue.abort(new Error("the server is shutting down")), graceMs / 2);
     const cut = setTimeout(() => connections.destroyAll(), graceMs);
     await closed;
@@ -162,7 +172,7 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
 }
 
 /** Closes connections of HTTP/2 on which nothing moves. */
-function closeIdle(server: Http2SecureServer, idleMs: number): void {
+function closeIdle(server: Http2SecureServer | Http2Server, idleMs: number): void {
   server.on("session", (session: ServerHttp2Session) => closeIdleSession(session, idleMs));
 }
 

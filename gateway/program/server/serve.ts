@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { createReflectionServices } from "../../grpc/reflection.ts";
 import { isLoopback } from "../../http/client-address.ts";
 import { type RefusedConnections, showRefused } from "../../http/connections.ts";
 import { createDecodeBudget } from "../../http/decode-budget.ts";
@@ -15,6 +16,7 @@ import { forwardTo } from "../upstream/upstream.ts";
 import { pathsOf, readCertificate } from "./certificates.ts";
 import { documentsOf } from "./documents.ts";
 import { type Operations, openOperations } from "./operations.ts";
+import { type PoolHealth, watchPool } from "./pool-health.ts";
 import { readServiceConfigFile } from "./service-config.ts";
 
 /** The running program. Disposing stops it: no new connections, calls that run may end, for ten seconds. */
@@ -41,7 +43,8 @@ export async function serve(config: Config, log: (line: string) => void): Promis
   // Before the files are read, so that no change can fall in between.
   if (config.watch) opened.use(watchFiles(files, () => reload()));
   const pool = opened.use(openPool(config.upstreams, { ...config.pool, onTrouble }));
-  const context = { pool, meter, shutdownSignal: shutdown.signal, log, onTrouble };
+  const health = opened.use(watchPool(pool));
+  const context = { pool, health, meter, shutdownSignal: shutdown.signal, log, onTrouble };
   let handler = load(config, context);
   let listener: HttpListener | undefined;
   let operations: Operations | undefined;
@@ -74,7 +77,7 @@ export async function serve(config: Config, log: (line: string) => void): Promis
   );
   const certificate = config.certificate && readCertificate(config.certificate);
   const onRefused = (refused: RefusedConnections): void => log(showRefused(refused));
-  const opening = await listenHttp({ host, port, certificate, limits, onRefused });
+  const opening = await listenHttp({ host, port, certificate, limits, onRefused, http2WithoutTls: true });
   listener = opening;
   opening.overdue.addEventListener("abort", () => shutdown.abort());
   opened.defer(() => opening.close(graceMs));
@@ -85,6 +88,7 @@ export async function serve(config: Config, log: (line: string) => void): Promis
     );
   }
   opened.defer(() => operations?.drain());
+  opened.defer(() => health.drain());
 
   const resources = opened.move();
   return {
@@ -130,13 +134,14 @@ function seldom(report: (reason: string) => void): (reason: string) => void {
 /** What stays while files are read again. */
 interface LoadContext {
   readonly pool: Pool;
+  readonly health: PoolHealth;
   readonly meter: RequestMeter;
   readonly shutdownSignal: AbortSignal;
   readonly log: (line: string) => void;
   readonly onTrouble: (reason: string) => void;
 }
 
-function load(config: Config, { pool, meter, shutdownSignal, log, onTrouble }: LoadContext): HttpHandler {
+function load(config: Config, { pool, health, meter, shutdownSignal, log, onTrouble }: LoadContext): HttpHandler {
   const { skipInvalidRules = false, limits, serviceConfig: _, maxDecodingBytes, ...options } = optionsOf(config);
   const serviceConfigPath = serviceConfigOf(config);
   const serviceConfig = serviceConfigPath === undefined ? undefined : readServiceConfigFile(serviceConfigPath);
@@ -147,6 +152,8 @@ function load(config: Config, { pool, meter, shutdownSignal, log, onTrouble }: L
   });
   for (const { message } of skipped) log(`left out: ${message}`);
   const services = [...registry].filter((type) => type.kind === "service");
+  const ofOurs = [health.serving(services), ...createReflectionServices(services)];
+  const forwarded = services.filter(({ typeName }) => ofOurs.every(({ service }) => service.typeName !== typeName));
   return createHttpHandler({
     ...options,
     ...(limits?.stallMs !== undefined && { stallMs: limits.stallMs }),
@@ -154,7 +161,7 @@ function load(config: Config, { pool, meter, shutdownSignal, log, onTrouble }: L
     ...(serviceConfig !== undefined && { serviceConfig: { ...serviceConfig.config, rules: [] } }),
     meter,
     ...(maxDecodingBytes !== undefined && { decodeBudget: createDecodeBudget({ maxBytes: maxDecodingBytes }) }),
-    specs: services.map((service) => forwardTo(pool, service, onTrouble)),
+    specs: [...forwarded.map((service) => forwardTo(pool, service, onTrouble)), ...ofOurs],
     registry,
     openapi: documentsOf(registry, options),
     shutdownSignal,

@@ -6,6 +6,8 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { Interceptor, ServiceImplSpec } from "@connectrpc/connect";
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import { defaultMaxElements } from "../../../gateway/codec/element-limit.ts";
+import { createHealthService } from "../../../gateway/grpc/health.ts";
+import { createReflectionServices } from "../../../gateway/grpc/reflection.ts";
 import { type Certificate, handshakeTimeoutMs, tlsOptions } from "../../../gateway/http/certificate.ts";
 import { type Forwarding, noForwarding } from "../../../gateway/http/client-address.ts";
 import { trackConnections } from "../../../gateway/http/connections.ts";
@@ -19,8 +21,6 @@ import type { Logger } from "../telemetry/log.ts";
 import { createGrpcAdmission, createGrpcCalls } from "./admission.ts";
 import type { DecompressionBudget } from "./expansion.ts";
 import { createGrpcHandler, type GrpcHandlerOptions } from "./handlers.ts";
-import { createHealthService } from "./health.ts";
-import { createReflectionServices } from "./reflection.ts";
 import { guardCalls } from "./request-guard.ts";
 
 export interface GrpcServerOptions {

@@ -1,5 +1,5 @@
 import { Code, ConnectError, createServiceImplSpec, type ServiceImpl, type ServiceImplSpec } from "@connectrpc/connect";
-import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../../gen/health/v1/health_pb.js";
+import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../gen/health/v1/health_pb.js";
 
 /** `grpc.health.v1.Health` over one switch: all services of a server are ready, or none is. */
 export interface HealthService {
@@ -9,15 +9,16 @@ export interface HealthService {
 }
 
 /**
- * Health for the services of these names, and for the server as a whole under the empty name. Begins as NOT_SERVING.
+ * Health for the services of these names, which may change, and for the server as a whole under the empty name. Begins
+ * as NOT_SERVING.
  * For a name that is not served, Check is NOT_FOUND and Watch tells SERVICE_UNKNOWN and goes on watching.
  */
-export function createHealthService(serviceNames: readonly string[]): HealthService {
-  const names = ["", ...serviceNames];
+export function createHealthService(serviceNames: readonly string[] | (() => readonly string[])): HealthService {
+  const names = (): readonly string[] => ["", ...(typeof serviceNames === "function" ? serviceNames() : serviceNames)];
   let status = ServingStatus.NOT_SERVING;
   const watchers = new Set<() => void>();
 
-  const statusOf = (name: string) => (names.includes(name) ? status : undefined);
+  const statusOf = (name: string) => (names().includes(name) ? status : undefined);
 
   const implementation = {
     check({ service }) {
@@ -27,7 +28,7 @@ export function createHealthService(serviceNames: readonly string[]): HealthServ
       }
       return { status: known };
     },
-    list: () => ({ statuses: Object.fromEntries(names.map((name) => [name, { status }])) }),
+    list: () => ({ statuses: Object.fromEntries(names().map((name) => [name, { status }])) }),
     async *watch({ service }, { signal }) {
       let told: ServingStatus | undefined;
       while (!signal.aborted) {

@@ -2,11 +2,11 @@ import { type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code, createServiceImplSpec, type ServiceImplSpec } from "@connectrpc/connect";
-import { type ServerReflectionRequest, ServerReflection as V1 } from "../../../gen/grpc/reflection/v1/reflection_pb.js";
+import { type ServerReflectionRequest, ServerReflection as V1 } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import {
   ServerReflection as V1Alpha,
   type ServerReflectionRequest as V1AlphaRequest,
-} from "../../../gen/grpc/reflection/v1alpha/reflection_pb.js";
+} from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
 
 /** The questions and answers of both versions, which differ in nothing but their names. */
 type Question = ServerReflectionRequest["messageRequest"] | V1AlphaRequest["messageRequest"];
