@@ -117,6 +117,8 @@ async function serve(
   const messages = pipe(
     aborting(responses as AsyncIterator<Message>, context),
     transformSerializeEnvelope(serialization),
+    // Otherwise an implementation would be left where it yielded, with what it holds, when its client goes.
+    { propagateDownStreamError: true },
   );
   const finish = (reason: unknown): ConnectError | undefined => {
     context.abort(reason);
