@@ -36,8 +36,8 @@ export function createSqlText(dialect: DialectName): SqlText {
     select: (table, columns, { count, lock }) =>
       cached(table, `select ${lock} ${count} ${columns}`, () => {
         // A small table would be scanned instead, and each of its rows locked on the way.
-        const byPrimaryKey = dialect === "mysql" && columns === table.key;
-        const from = `${quote(table.name)}${byPrimaryKey ? " force index (primary)" : ""}`;
+        const hint = dialect === "mysql" && columns === table.key ? " force index (primary)" : "";
+        const from = `${quote(table.name)}${hint}`;
         const forUpdate = lock && dialect === "mysql" ? " for update" : "";
         const where = matches(dialect, columns, count);
         return `select ${list(table.columns)} from ${from} where ${where} order by ${list(table.key)}${forUpdate}`;
@@ -48,10 +48,7 @@ export function createSqlText(dialect: DialectName): SqlText {
         return `insert into ${quote(table.name)} (${list(table.columns)}) values ${repeat(row, count, ", ")}`;
       }),
     update: (table, count) => cached(table, `update ${count}`, () => updateText(dialect, table, count)),
-    delete: (table, count) =>
-      cached(table, `delete ${count}`, () => {
-        return `delete from ${quote(table.name)} where ${matches(dialect, table.key, count)}`;
-      }),
+    delete: (table, count) => cached(table, `delete ${count}`, () => deleteText(dialect, table, count)),
   };
 }
 
@@ -82,6 +79,17 @@ function updateText(dialect: DialectName, table: Table, count: number): string {
   }
   const set = values.map((column) => `${quote(column)} = next.${quote(column)}`).join(", ");
   return `update ${name} set ${set} from ${rows} where ${on.join(" and ")}`;
+}
+
+/** A join on MariaDB, which may scan the table and lock all its rows for a long list of keys. */
+function deleteText(dialect: DialectName, { name, key }: Table, count: number): string {
+  if (dialect === "sqlite" || count === 1) {
+    return `delete from ${quote(name)} where ${matches(dialect, key, count)}`;
+  }
+  const first = key.map((column) => `? as ${quote(column)}`).join(", ");
+  const keys = `(select ${first}${` union all select ${parameters(key)}`.repeat(count - 1)}) as gone`;
+  const on = key.map((column) => `${quote(name)}.${quote(column)} = gone.${quote(column)}`);
+  return `delete ${quote(name)} from ${quote(name)} join ${keys} on ${on.join(" and ")}`;
 }
 
 function matches(dialect: DialectName, columns: readonly string[], count: number): string {

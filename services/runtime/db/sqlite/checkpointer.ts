@@ -23,7 +23,7 @@ const FRAMES_TO_CHECKPOINT = 1000;
  * A log to which somebody always writes is never at its end, so SQLite would not begin at its start again. Beyond this
  * length writers wait for the rest of the checkpoint, some milliseconds, and the log is used from its start.
  */
-const FRAMES_TO_RESTART = 16_000;
+const FRAMES_TO_RESTART = 4000;
 
 export function createCheckpointer(file: SqliteFile, path: string): Checkpointer {
   let commits = 0;
