@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect as connectTcp } from "node:net";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { ServerReflection as V1 } from "../../../gen/grpc/reflection/v1/reflection_pb.js";
@@ -25,14 +25,17 @@ describe("gRPC on the port of the program, without TLS", () => {
   let upstream: GrpcUpstream;
   let program: Program;
   let client: Client;
+  let session: Http2SessionManager;
 
   beforeAll(async () => {
     upstream = await startGrpcUpstream([testSpec("Library", libraryMethods()), testSpec("Echo", echoMethods())]);
     program = await startProgram(["--descriptor-set", testDescriptorSet, "--upstream", upstream.address]);
     client = new Client(new URL(program.url).host, credentials.createInsecure());
+    session = new Http2SessionManager(program.url);
   });
   afterAll(async () => {
     client.close();
+    session.abort();
     await program[Symbol.asyncDispose]();
     await upstream[Symbol.asyncDispose]();
   });
@@ -97,7 +100,7 @@ describe("gRPC on the port of the program, without TLS", () => {
   });
 
   test("the program answers for its health, and tells watchers", async () => {
-    const health = createClient(Health, createGrpcTransport({ baseUrl: program.url }));
+    const health = createClient(Health, createGrpcTransport({ baseUrl: program.url, sessionManager: session }));
     await until(async () => (await health.check({})).status === Status.SERVING);
     expect(await health.check({ service: "gateway.test.v1.Library" })).toMatchObject({ status: Status.SERVING });
     await expect(health.check({ service: "none" })).rejects.toThrow(/not_found/);
@@ -111,7 +114,10 @@ describe("gRPC on the port of the program, without TLS", () => {
     ["v1", V1],
     ["v1alpha", V1Alpha],
   ])("reflection %s lists the services and has their files", async (_, service) => {
-    const reflection = createClient(service as typeof V1, createGrpcTransport({ baseUrl: program.url }));
+    const reflection = createClient(
+      service as typeof V1,
+      createGrpcTransport({ baseUrl: program.url, sessionManager: session }),
+    );
     async function* questions() {
       yield { messageRequest: { case: "listServices" as const, value: "" } };
       yield { messageRequest: { case: "fileContainingSymbol" as const, value: "gateway.test.v1.Library" } };
