@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -82,6 +82,23 @@ describe("the package that npm pack makes", () => {
     await expect(check()).resolves.toMatchObject({ stdout: "" });
     await writeFile(join(project, "main.ts"), consumer.replace("failed: bigint", "failed: string"));
     await expect(check()).rejects.toMatchObject({ stdout: expect.stringContaining("TS2322") });
+  }, 60_000);
+
+  test("type-checks the samples of the README, exact optional properties included", async () => {
+    const readme = await readFile(join(root, "README.md"), "utf8");
+    const samples = [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, sample = ""]) => sample);
+    expect(samples.length).toBeGreaterThan(0);
+    const files = samples.map((_, index) => `readme-${index}.ts`);
+    for (const [index, sample] of samples.entries()) {
+      await writeFile(join(project, `readme-${index}.ts`), sample);
+    }
+    const shape = "{ readonly env: Readonly<Record<string, string | undefined>> }";
+    await writeFile(join(project, "process.d.ts"), `declare const process: ${shape};`);
+    const tsc = join(root, "node_modules/typescript/bin/tsc");
+    const strict = ["--strict", "--exactOptionalPropertyTypes", "--noPropertyAccessFromIndexSignature"];
+    const options = ["--noEmit", ...strict, "--module", "nodenext", "--target", "es2024", "--lib", "es2024,dom"];
+    const check = run(process.execPath, [tsc, ...options, ...files, "process.d.ts"], { cwd: project, env });
+    await expect(check).resolves.toMatchObject({ stdout: "" });
   }, 60_000);
 
   test("brings the docket command", async () => {

@@ -24,27 +24,27 @@ import { type WatchOptions, watchOrders } from "./watch-orders.ts";
 /** How to reach a Docket. */
 export interface DocketOptions {
   /** For example `https://orders.example.com`; default `http://127.0.0.1:8080`. */
-  readonly baseUrl?: string;
+  readonly baseUrl?: string | undefined;
   /** An API key (`dk_…`) or a JWT. */
-  readonly apiKey?: string;
+  readonly apiKey?: string | undefined;
   /** How long a call may take with all its tries, in milliseconds; default 30,000. A call's own option goes before it. */
-  readonly timeoutMs?: number;
-  readonly retry?: RetryOptions;
+  readonly timeoutMs?: number | undefined;
+  readonly retry?: RetryOptions | undefined;
   /** JSON on the wire in place of binary, to read along in a browser's developer tools. */
-  readonly useJson?: boolean;
+  readonly useJson?: boolean | undefined;
   /** Default: the platform's own. */
-  readonly fetch?: typeof globalThis.fetch;
+  readonly fetch?: typeof globalThis.fetch | undefined;
   /** Run outside the SDK's own. */
-  readonly interceptors?: readonly Interceptor[];
+  readonly interceptors?: readonly Interceptor[] | undefined;
 }
 
 /** How `placeOrder` behaves. */
 export interface PlaceOrderOptions {
   /** Repeating an order with the same id is safe; made when missing. */
-  readonly requestId?: string;
+  readonly requestId?: string | undefined;
   /** How long to wait until the order rests, in milliseconds, 60,000 at most; default 20,000. */
-  readonly waitMs?: number;
-  readonly signal?: AbortSignal;
+  readonly waitMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A Docket, as its clients see it. Failures of any call are `DocketError`s. */
