@@ -9,7 +9,9 @@ import { createRequestMeter } from "../../gateway/http/request-meter.ts";
 import { defaultServerLimits, type ServerLimits } from "../../gateway/http/server-limits.ts";
 import { createHttpHandler } from "../../gateway/http-handler.ts";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
+import { AuditService } from "../../gen/docket/operations/v1/audit_service_pb.js";
 import { readOpenapi } from "../openapi-documents.ts";
+import { createDenialLog, type Denial } from "../runtime/audit/denial-log.ts";
 import type { Authenticate } from "../runtime/auth/authenticate.ts";
 import { createInProcessBus } from "../runtime/bus/in-process.ts";
 import { createLocalTransport } from "../runtime/call/local-transport.ts";
@@ -102,12 +104,18 @@ export async function startHost(config: HostConfig, { onStatement }: HostObserve
     log,
     clock,
     rateLimits: rateLimitsOf(config),
+    onDenied: (denial: Denial) => denials.report(denial),
   };
   const interceptors = createInterceptors(around);
   const admit = createAdmission(around);
   const local = createLocalTransport({ interceptors });
   const operations = createServiceClient(ApiKeyService, local.transport, { subject: "gateway" });
   const authenticate = createAuthentication(operations, config);
+  const audit = createServiceClient(AuditService, local.transport, { subject: "gateway" });
+  const denials = createDenialLog({
+    log,
+    send: ({ tenant, event }) => audit.for(tenant).recordDenial({ auditEvent: event }),
+  });
   const bus = createInProcessBus({ log });
   const services = await createServices({
     config,
@@ -183,6 +191,7 @@ export async function startHost(config: HostConfig, { onStatement }: HostObserve
   lifecycle.onDrain("close", "certificates", async () => certificates?.[Symbol.dispose]());
   lifecycle.onDrain("close", "http", (budgetMs) => http.close(budgetMs));
   lifecycle.onDrain("close", "grpc", (budgetMs) => grpc.close(budgetMs));
+  lifecycle.onDrain("release", "audit trail", async () => denials[Symbol.asyncDispose]());
   lifecycle.onDrain("release", "bus", async () => bus[Symbol.asyncDispose]());
   lifecycle.onDrain("telemetry", "probes", async () => {
     checks[Symbol.dispose]();

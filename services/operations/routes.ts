@@ -9,6 +9,7 @@ import { createApiKey } from "./rpc/create-api-key.ts";
 import { listApiKeys } from "./rpc/list-api-keys.ts";
 import { listAuditEvents } from "./rpc/list-audit-events.ts";
 import { notYet } from "./rpc/not-yet.ts";
+import { recordDenial } from "./rpc/record-denial.ts";
 import { revokeApiKey } from "./rpc/revoke-api-key.ts";
 
 /** Every RPC of the operations service and the file that implements it. */
@@ -22,6 +23,7 @@ export const routes = (ctx: OperationsContext): ServiceImplSpec[] => [
 
   createServiceImplSpec<typeof AuditService>(AuditService, {
     listAuditEvents: listAuditEvents(ctx),
+    recordDenial: recordDenial(ctx),
   } satisfies ServiceImpl<typeof AuditService>),
 
   createServiceImplSpec<typeof DeadLetterService>(DeadLetterService, {

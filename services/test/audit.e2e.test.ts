@@ -1,7 +1,7 @@
-import { createClient } from "@connectrpc/connect";
+import { Code, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, test } from "@jest/globals";
-import type { AuditEvent } from "../../gen/docket/audit/v1/audit_pb.js";
+import { type AuditEvent, AuditEvent_Outcome } from "../../gen/docket/audit/v1/audit_pb.js";
 import { AuditService } from "../../gen/docket/operations/v1/audit_service_pb.js";
 import { SagaService } from "../../gen/docket/operations/v1/saga_service_pb.js";
 import { Automation, Order_State } from "../../gen/docket/order/v1/order_pb.js";
@@ -60,4 +60,55 @@ test("the audit trail has what callers did, on whatever wire, and nothing of wha
     resource: `${name}/payments/1`,
     details: { amount: "100", currency: "EUR" },
   });
+});
+
+test("refused attempts are on the trail with their reasons, on whatever wire, and strangers leave nothing", async () => {
+  await using docket = await startDocket();
+  const { key } = await docket.tenant("acme");
+  const { docket: clerk, key: clerkKey } = await docket.tenant("acme", ["orders.read"]);
+  const { httpUrl, grpcAddress, adminKey } = docket.running;
+  const as = (bearer: string, requestId: string) => ({ authorization: `Bearer ${bearer}`, "x-request-id": requestId });
+  const name = "orders/01h0000000000000000000000a/payments/1";
+
+  const overRest = await fetch(`${httpUrl}/v1/${name}:refund`, { method: "POST", headers: as(clerkKey, "rest-1") });
+  expect(overRest.status).toBe(403);
+  const payments = createClient(PaymentService, createGrpcTransport({ baseUrl: `http://${grpcAddress}` }));
+  const overGrpc = payments.refundPayment({ name }, { headers: as(clerkKey, "grpc-1") });
+  await expect(overGrpc).rejects.toMatchObject({ code: Code.PermissionDenied });
+  await expect(clerk.customers.anonymizeCustomer({ email: "ada@example.org" })).rejects.toMatchObject({
+    code: "PERMISSION_DENIED",
+  });
+  // What is not audited, and who is not known, leaves nothing.
+  await expect(clerk.orders.cancelOrder({ name: "orders/x" })).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+  expect((await fetch(`${httpUrl}/v1/${name}:refund`, { method: "POST" })).status).toBe(401);
+  // A precondition that fails is a refusal too, in the tenant of its caller.
+  const configured = docket.admin.apiKeys.revokeApiKey({ name: "apiKeys/admin" });
+  await expect(configured).rejects.toMatchObject({ reason: "API_KEY_IS_CONFIGURED" });
+
+  const audit = createClient(AuditService, createConnectTransport({ baseUrl: httpUrl, httpVersion: "1.1" }));
+  const denied = async (bearer: string) => {
+    const list = { filter: "outcome = DENIED" };
+    const { auditEvents } = await audit.listAuditEvents(list, { headers: as(bearer, "list-1") });
+    return auditEvents;
+  };
+  await until(async () => (await denied(key)).length >= 3);
+  const events = await denied(key);
+  expect(events.map(({ method, reason }) => `${method.replace(/^.*\//, "")} ${reason}`).sort()).toEqual([
+    "AnonymizeCustomer PERMISSION_DENIED",
+    "RefundPayment PERMISSION_DENIED",
+    "RefundPayment PERMISSION_DENIED",
+  ]);
+  expect(events.find(({ requestId }) => requestId === "rest-1")).toMatchObject({
+    actor: expect.stringMatching(/^api_key:apiKeys\//),
+    clientAddress: expect.stringContaining("127.0.0.1"),
+    outcome: AuditEvent_Outcome.DENIED,
+  });
+  expect(JSON.stringify(events.map(({ details }) => details))).not.toContain("ada@example.org");
+  await until(async () => (await denied(adminKey)).length === 1);
+  expect(await denied(adminKey)).toMatchObject([{ resource: "apiKeys/admin", reason: "API_KEY_IS_CONFIGURED" }]);
+  const { auditEvents: allowed } = await audit.listAuditEvents(
+    { filter: "outcome = ALLOWED" },
+    { headers: as(key, "list-2") },
+  );
+  expect(allowed.map(({ method }) => method.replace(/^.*\//, ""))).toEqual(["CreateApiKey", "CreateApiKey"]);
 });

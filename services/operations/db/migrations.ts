@@ -42,9 +42,18 @@ const auditEvents: Migration = {
   },
 };
 
+const auditOutcomes: Migration = {
+  async up({ schema }) {
+    const events = () => schema.alterTable("audit_events");
+    await ensure(events().addColumn("outcome", text(16), (column) => column.notNull().defaultTo("ALLOWED")));
+    await ensure(events().addColumn("reason", text(64), (column) => column.notNull().defaultTo("")));
+  },
+};
+
 /** In the order in which they run. */
 export const migrations: Record<string, Migration> = {
   "0001-api-keys": apiKeys,
   ...inboxMigrations,
   "0002-audit-events": auditEvents,
+  "0003p-audit-outcomes": auditOutcomes,
 };

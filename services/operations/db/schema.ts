@@ -26,6 +26,9 @@ export interface AuditEventsTable {
   resource: string;
   /** A JSON object of texts. */
   details: string;
+  outcome: "ALLOWED" | "DENIED";
+  /** Why it was refused; empty for what was carried out. */
+  reason: string;
   client_address: string;
   request_id: string;
   created_at: number;

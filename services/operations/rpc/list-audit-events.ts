@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { type AuditEvent, AuditEventSchema } from "../../../gen/docket/audit/v1/audit_pb.js";
+import { type AuditEvent, AuditEvent_Outcome, AuditEventSchema } from "../../../gen/docket/audit/v1/audit_pb.js";
 import type { AuditService } from "../../../gen/docket/operations/v1/audit_service_pb.js";
 import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/api/page-token.ts";
 import { readsFor } from "../../runtime/api/reads-for.ts";
@@ -35,5 +35,7 @@ function toAuditEvent(row: AuditEventRow): AuditEvent {
     clientAddress: row.client_address,
     requestId: row.request_id,
     createTime: timestampFromMs(row.created_at),
+    outcome: AuditEvent_Outcome[row.outcome],
+    reason: row.reason,
   });
 }

@@ -1,5 +1,5 @@
 import { type Kysely, type RawBuilder, type Selectable, type SqlBool, sql, type Transaction } from "kysely";
-import type { AuditEvent } from "../../../gen/docket/audit/v1/audit_pb.js";
+import { type AuditEvent, AuditEvent_Outcome } from "../../../gen/docket/audit/v1/audit_pb.js";
 import type { Database } from "../../runtime/db/connect.ts";
 import type { SqlFilterField } from "../../runtime/db/filter-sql.ts";
 import { RETENTION_BATCH, type RetentionRule } from "../../runtime/retention/retention.ts";
@@ -15,6 +15,12 @@ export const auditFilterFields: Readonly<Record<string, SqlFilterField>> = {
   resource: { type: "string", sql: sql.ref("audit_events.resource") },
   request_id: { type: "string", sql: sql.ref("audit_events.request_id") },
   client_address: { type: "string", sql: sql.ref("audit_events.client_address") },
+  outcome: {
+    type: "enum",
+    values: { ALLOWED: "ALLOWED", DENIED: "DENIED" },
+    sql: sql.ref("audit_events.outcome"),
+  },
+  reason: { type: "string", sql: sql.ref("audit_events.reason") },
   create_time: { type: "timestamp", sql: sql.ref("audit_events.created_at") },
 };
 
@@ -35,6 +41,8 @@ export async function insertAuditEvent(
       details: JSON.stringify(event.details),
       client_address: event.clientAddress,
       request_id: event.requestId,
+      outcome: event.outcome === AuditEvent_Outcome.DENIED ? "DENIED" : "ALLOWED",
+      reason: event.reason,
       created_at: createdAt,
     })
     .execute();

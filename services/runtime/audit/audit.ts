@@ -1,6 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import { type AuditEvent, AuditEventSchema, AuditRecordedSchema } from "../../../gen/docket/audit/v1/audit_pb.js";
+import {
+  type AuditEvent,
+  AuditEvent_Outcome,
+  AuditEventSchema,
+  AuditRecordedSchema,
+} from "../../../gen/docket/audit/v1/audit_pb.js";
 import { actorOf, clientAddressKey, principalOf, requestIdKey } from "../context-values.ts";
 import { type OutboxEvent, outboxEvent } from "../outbox/outbox.ts";
 
@@ -28,6 +33,7 @@ export function auditEventOf({ values, method }: AuditedCall, act: AuditedAct): 
     details: { ...act.details },
     clientAddress: values.get(clientAddressKey),
     requestId: values.get(requestIdKey),
+    outcome: AuditEvent_Outcome.ALLOWED,
   });
 }
 

@@ -1,4 +1,6 @@
 import type { Interceptor } from "@connectrpc/connect";
+import { createDenialInterceptor } from "../audit/denial-interceptor.ts";
+import type { Denial } from "../audit/denial-log.ts";
 import { createAccessInterceptor, createAuthorize } from "../auth/access.ts";
 import type { Authenticate } from "../auth/authenticate.ts";
 import { createCredentialWatch } from "../auth/credential-watch.ts";
@@ -20,6 +22,8 @@ export interface InterceptorOptions {
   readonly clock: Clock;
   /** Limits of authenticated callers; none where it is missing. */
   readonly rateLimits?: RateLimits;
+  /** Told of refused attempts at audited methods. */
+  readonly onDenied?: (denial: Denial) => void;
 }
 
 /**
@@ -28,10 +32,11 @@ export interface InterceptorOptions {
  * 1. request id: taken from `x-request-id` where it is well formed, else made; in context, answer and log;
  * 2. telemetry: one log line and the RPC metrics, with the code that the caller really got;
  * 3. errors: whatever is thrown becomes a ConnectError that gives nothing away and carries an ErrorInfo;
- * 4. deadline: the caller is answered when its deadline passes or it leaves, also if the handler sleeps on;
- * 5. auth: credential → principal, and the method's declared access; streams end with their credential;
- * 6. rate limits: requests and open streams of the key, its tenant, and of the method;
- * 7. validation: the rules of the proto, on each message, all violations at once.
+ * 4. audit: refused attempts at audited methods are reported;
+ * 5. deadline: the caller is answered when its deadline passes or it leaves, also if the handler sleeps on;
+ * 6. auth: credential → principal, and the method's declared access; streams end with their credential;
+ * 7. rate limits: requests and open streams of the key, its tenant, and of the method;
+ * 8. validation: the rules of the proto, on each message, all violations at once.
  */
 export function createInterceptors(options: InterceptorOptions): Interceptor[] {
   const { authenticate, clock, rateLimits } = options;
@@ -45,10 +50,11 @@ export function createInterceptors(options: InterceptorOptions): Interceptor[] {
 }
 
 /** The outer ones of these interceptors, which calls that are refused before their body is read go through too. */
-export function createReporting({ log, metrics, clock }: InterceptorOptions): Interceptor[] {
+export function createReporting({ log, metrics, clock, onDenied }: InterceptorOptions): Interceptor[] {
   return [
     createRequestIdInterceptor(createIds(clock)),
     createRpcTelemetryInterceptor({ log, metrics }),
     errorMappingInterceptor,
+    ...(onDenied === undefined ? [] : [createDenialInterceptor(onDenied)]),
   ];
 }

@@ -33,6 +33,7 @@ export const expectedAccess: Readonly<Record<string, string>> = {
   "docket.operations.v1.ApiKeyService/ListApiKeys": "operations.read | operations.write",
   "docket.operations.v1.ApiKeyService/RevokeApiKey": "operations.write",
   "docket.operations.v1.AuditService/ListAuditEvents": "audit.read",
+  "docket.operations.v1.AuditService/RecordDenial": "internal",
   "docket.operations.v1.DeadLetterService/GetDeadLetter": "operations.read | operations.write",
   "docket.operations.v1.DeadLetterService/ListDeadLetters": "operations.read | operations.write",
   "docket.operations.v1.DeadLetterService/ReplayDeadLetter": "operations.write",

@@ -4,7 +4,7 @@
 // @generated from file docket/audit/v1/audit.proto (package docket.audit.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
@@ -14,8 +14,9 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_docket_audit_v1_audit: GenFile;
 
 /**
- * One act of a caller: keys, price overrides, refunds, exports and commands to sagas. It is stored with the change that it
- * describes, or not at all. Acts of Docket's own services are not part of the trail.
+ * One act of a caller: keys, price overrides, refunds, exports, erasures and commands to sagas. What was carried out is stored
+ * with the change that it describes, or not at all; what was refused is stored as far as its caller was authenticated and did
+ * not try too often. Acts of Docket's own services are not part of the trail.
  *
  * @generated from message docket.audit.v1.AuditEvent
  */
@@ -42,7 +43,8 @@ export declare type AuditEvent = Message<"docket.audit.v1.AuditEvent"> & {
   method: string;
 
   /**
-   * The resource name of what was acted on.
+   * The resource name of what was acted on. Empty for an attempt that was refused before its
+   * body was read.
    *
    * @generated from field: string resource = 4;
    */
@@ -76,6 +78,21 @@ export declare type AuditEvent = Message<"docket.audit.v1.AuditEvent"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 8;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * What became of it.
+   *
+   * @generated from field: docket.audit.v1.AuditEvent.Outcome outcome = 9;
+   */
+  outcome: AuditEvent_Outcome;
+
+  /**
+   * Why it was refused, as the error said: `PERMISSION_DENIED`, `API_KEY_IS_CONFIGURED`, …. Empty for what was carried out.
+   * Where attempts before it were too many to be stored, `details` has their number as `dropped`.
+   *
+   * @generated from field: string reason = 10;
+   */
+  reason: string;
 };
 
 /**
@@ -83,6 +100,39 @@ export declare type AuditEvent = Message<"docket.audit.v1.AuditEvent"> & {
  * Use `create(AuditEventSchema)` to create a new message.
  */
 export declare const AuditEventSchema: GenMessage<AuditEvent>;
+
+/**
+ * What became of an act.
+ *
+ * @generated from enum docket.audit.v1.AuditEvent.Outcome
+ */
+export enum AuditEvent_Outcome {
+  /**
+   * Not known.
+   *
+   * @generated from enum value: OUTCOME_UNSPECIFIED = 0;
+   */
+  OUTCOME_UNSPECIFIED = 0,
+
+  /**
+   * It was carried out.
+   *
+   * @generated from enum value: ALLOWED = 1;
+   */
+  ALLOWED = 1,
+
+  /**
+   * It was refused: the caller may not do it, or not in the state that things are in.
+   *
+   * @generated from enum value: DENIED = 2;
+   */
+  DENIED = 2,
+}
+
+/**
+ * Describes the enum docket.audit.v1.AuditEvent.Outcome.
+ */
+export declare const AuditEvent_OutcomeSchema: GenEnum<AuditEvent_Outcome>;
 
 /**
  * A service carried out an act that belongs in the audit trail. The aggregate is the resource, or what it is part of.

@@ -4,7 +4,7 @@
 // @generated from file docket/audit/v1/audit.proto (package docket.audit.v1, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_field_behavior } from "../../../google/api/field_behavior_pb.js";
 import { file_google_api_resource } from "../../../google/api/resource_pb.js";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -13,7 +13,7 @@ import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
  * Describes the file docket/audit/v1/audit.proto.
  */
 export const file_docket_audit_v1_audit = /*@__PURE__*/
-  fileDesc("Chtkb2NrZXQvYXVkaXQvdjEvYXVkaXQucHJvdG8SD2RvY2tldC5hdWRpdC52MSKLAwoKQXVkaXRFdmVudBIRCgRuYW1lGAEgASgJQgPgQQgSEgoFYWN0b3IYAiABKAlCA+BBAxITCgZtZXRob2QYAyABKAlCA+BBAxIVCghyZXNvdXJjZRgEIAEoCUID4EEDEj4KB2RldGFpbHMYBSADKAsyKC5kb2NrZXQuYXVkaXQudjEuQXVkaXRFdmVudC5EZXRhaWxzRW50cnlCA+BBAxIbCg5jbGllbnRfYWRkcmVzcxgGIAEoCUID4EEDEhcKCnJlcXVlc3RfaWQYByABKAlCA+BBAxI0CgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxouCgxEZXRhaWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ATpO6kFLChVkb2NrZXQuZGV2L0F1ZGl0RXZlbnQSGWF1ZGl0RXZlbnRzL3thdWRpdF9ldmVudH0qC2F1ZGl0RXZlbnRzMgphdWRpdEV2ZW50IkEKDUF1ZGl0UmVjb3JkZWQSMAoLYXVkaXRfZXZlbnQYASABKAsyGy5kb2NrZXQuYXVkaXQudjEuQXVkaXRFdmVudGIGcHJvdG8z", [file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_timestamp]);
+  fileDesc("Chtkb2NrZXQvYXVkaXQvdjEvYXVkaXQucHJvdG8SD2RvY2tldC5hdWRpdC52MSKYBAoKQXVkaXRFdmVudBIRCgRuYW1lGAEgASgJQgPgQQgSEgoFYWN0b3IYAiABKAlCA+BBAxITCgZtZXRob2QYAyABKAlCA+BBAxIVCghyZXNvdXJjZRgEIAEoCUID4EEDEj4KB2RldGFpbHMYBSADKAsyKC5kb2NrZXQuYXVkaXQudjEuQXVkaXRFdmVudC5EZXRhaWxzRW50cnlCA+BBAxIbCg5jbGllbnRfYWRkcmVzcxgGIAEoCUID4EEDEhcKCnJlcXVlc3RfaWQYByABKAlCA+BBAxI0CgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI5CgdvdXRjb21lGAkgASgOMiMuZG9ja2V0LmF1ZGl0LnYxLkF1ZGl0RXZlbnQuT3V0Y29tZUID4EEDEhMKBnJlYXNvbhgKIAEoCUID4EEDGi4KDERldGFpbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjsKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEgsKB0FMTE9XRUQQARIKCgZERU5JRUQQAjpO6kFLChVkb2NrZXQuZGV2L0F1ZGl0RXZlbnQSGWF1ZGl0RXZlbnRzL3thdWRpdF9ldmVudH0qC2F1ZGl0RXZlbnRzMgphdWRpdEV2ZW50IkEKDUF1ZGl0UmVjb3JkZWQSMAoLYXVkaXRfZXZlbnQYASABKAsyGy5kb2NrZXQuYXVkaXQudjEuQXVkaXRFdmVudGIGcHJvdG8z", [file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_timestamp]);
 
 /**
  * Describes the message docket.audit.v1.AuditEvent.
@@ -21,6 +21,20 @@ export const file_docket_audit_v1_audit = /*@__PURE__*/
  */
 export const AuditEventSchema = /*@__PURE__*/
   messageDesc(file_docket_audit_v1_audit, 0);
+
+/**
+ * Describes the enum docket.audit.v1.AuditEvent.Outcome.
+ */
+export const AuditEvent_OutcomeSchema = /*@__PURE__*/
+  enumDesc(file_docket_audit_v1_audit, 0, 0);
+
+/**
+ * What became of an act.
+ *
+ * @generated from enum docket.audit.v1.AuditEvent.Outcome
+ */
+export const AuditEvent_Outcome = /*@__PURE__*/
+  tsEnum(AuditEvent_OutcomeSchema);
 
 /**
  * Describes the message docket.audit.v1.AuditRecorded.

@@ -34,7 +34,8 @@ export declare type ListAuditEventsRequest = Message<"docket.operations.v1.ListA
   pageToken: string;
 
   /**
-   * Which acts (AIP-160). Fields: `actor`, `method`, `resource`, `request_id`, `client_address`, `create_time`.
+   * Which acts (AIP-160). Fields: `actor`, `method`, `resource`, `request_id`, `client_address`, `create_time`,
+   * `outcome`, `reason`.
    *
    * @generated from field: string filter = 3;
    */
@@ -82,13 +83,47 @@ export declare type ListAuditEventsResponse = Message<"docket.operations.v1.List
 export declare const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse>;
 
 /**
+ * Request of RecordDenial.
+ *
+ * @generated from message docket.operations.v1.RecordDenialRequest
+ */
+export declare type RecordDenialRequest = Message<"docket.operations.v1.RecordDenialRequest"> & {
+  /**
+   * The attempt, without its name and time.
+   *
+   * @generated from field: docket.audit.v1.AuditEvent audit_event = 1;
+   */
+  auditEvent?: AuditEvent | undefined;
+};
+
+/**
+ * Describes the message docket.operations.v1.RecordDenialRequest.
+ * Use `create(RecordDenialRequestSchema)` to create a new message.
+ */
+export declare const RecordDenialRequestSchema: GenMessage<RecordDenialRequest>;
+
+/**
+ * Response of RecordDenial.
+ *
+ * @generated from message docket.operations.v1.RecordDenialResponse
+ */
+export declare type RecordDenialResponse = Message<"docket.operations.v1.RecordDenialResponse"> & {
+};
+
+/**
+ * Describes the message docket.operations.v1.RecordDenialResponse.
+ * Use `create(RecordDenialResponseSchema)` to create a new message.
+ */
+export declare const RecordDenialResponseSchema: GenMessage<RecordDenialResponse>;
+
+/**
  * Shows who did what, when and from where.
  *
  * @generated from service docket.operations.v1.AuditService
  */
 export declare const AuditService: GenService<{
   /**
-   * Lists what was done in a tenant, the newest first. An act is listed within moments of its change, and kept for the time
+   * Lists what was done in a tenant, or attempted in vain, the newest first. An act is listed within moments of its change, and kept for the time
    * that DOCKET_AUDIT_RETENTION gives.
    *
    * @generated from rpc docket.operations.v1.AuditService.ListAuditEvents
@@ -97,6 +132,16 @@ export declare const AuditService: GenService<{
     methodKind: "unary";
     input: typeof ListAuditEventsRequestSchema;
     output: typeof ListAuditEventsResponseSchema;
+  },
+  /**
+   * Stores an attempt that was refused.
+   *
+   * @generated from rpc docket.operations.v1.AuditService.RecordDenial
+   */
+  recordDenial: {
+    methodKind: "unary";
+    input: typeof RecordDenialRequestSchema;
+    output: typeof RecordDenialResponseSchema;
   },
 }>;
 

@@ -14,7 +14,7 @@ import { file_google_api_annotations } from "../../../google/api/annotations_pb.
  * Describes the file docket/operations/v1/audit_service.proto.
  */
 export const file_docket_operations_v1_audit_service = /*@__PURE__*/
-  fileDesc("Cihkb2NrZXQvb3BlcmF0aW9ucy92MS9hdWRpdF9zZXJ2aWNlLnByb3RvEhRkb2NrZXQub3BlcmF0aW9ucy52MSKeAQoWTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgBASGAoGZmlsdGVyGAMgASgJQgi6SAVyAxiAEBIwCgZ0ZW5hbnQYBCABKAlCILpIHXIbMhleKFthLXpdW2EtejAtOS1dezAsNjJ9KT8kImUKF0xpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlEjEKDGF1ZGl0X2V2ZW50cxgBIAMoCzIbLmRvY2tldC5hdWRpdC52MS5BdWRpdEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTKoAQoMQXVkaXRTZXJ2aWNlEpcBCg9MaXN0QXVkaXRFdmVudHMSLC5kb2NrZXQub3BlcmF0aW9ucy52MS5MaXN0QXVkaXRFdmVudHNSZXF1ZXN0Gi0uZG9ja2V0Lm9wZXJhdGlvbnMudjEuTGlzdEF1ZGl0RXZlbnRzUmVzcG9uc2UiJ4rnGAwKCmF1ZGl0LnJlYWSC0+STAhESDy92MS9hdWRpdEV2ZW50c2IGcHJvdG8z", [file_buf_validate_validate, file_docket_audit_v1_audit, file_docket_options_v1_options, file_google_api_annotations]);
+  fileDesc("Cihkb2NrZXQvb3BlcmF0aW9ucy92MS9hdWRpdF9zZXJ2aWNlLnByb3RvEhRkb2NrZXQub3BlcmF0aW9ucy52MSKeAQoWTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgBASGAoGZmlsdGVyGAMgASgJQgi6SAVyAxiAEBIwCgZ0ZW5hbnQYBCABKAlCILpIHXIbMhleKFthLXpdW2EtejAtOS1dezAsNjJ9KT8kImUKF0xpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlEjEKDGF1ZGl0X2V2ZW50cxgBIAMoCzIbLmRvY2tldC5hdWRpdC52MS5BdWRpdEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJHChNSZWNvcmREZW5pYWxSZXF1ZXN0EjAKC2F1ZGl0X2V2ZW50GAEgASgLMhsuZG9ja2V0LmF1ZGl0LnYxLkF1ZGl0RXZlbnQiFgoUUmVjb3JkRGVuaWFsUmVzcG9uc2UylwIKDEF1ZGl0U2VydmljZRKXAQoPTGlzdEF1ZGl0RXZlbnRzEiwuZG9ja2V0Lm9wZXJhdGlvbnMudjEuTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBotLmRvY2tldC5vcGVyYXRpb25zLnYxLkxpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlIieK5xgMCgphdWRpdC5yZWFkgtPkkwIREg8vdjEvYXVkaXRFdmVudHMSbQoMUmVjb3JkRGVuaWFsEikuZG9ja2V0Lm9wZXJhdGlvbnMudjEuUmVjb3JkRGVuaWFsUmVxdWVzdBoqLmRvY2tldC5vcGVyYXRpb25zLnYxLlJlY29yZERlbmlhbFJlc3BvbnNlIgaK5xgCGAFiBnByb3RvMw", [file_buf_validate_validate, file_docket_audit_v1_audit, file_docket_options_v1_options, file_google_api_annotations]);
 
 /**
  * Describes the message docket.operations.v1.ListAuditEventsRequest.
@@ -29,6 +29,20 @@ export const ListAuditEventsRequestSchema = /*@__PURE__*/
  */
 export const ListAuditEventsResponseSchema = /*@__PURE__*/
   messageDesc(file_docket_operations_v1_audit_service, 1);
+
+/**
+ * Describes the message docket.operations.v1.RecordDenialRequest.
+ * Use `create(RecordDenialRequestSchema)` to create a new message.
+ */
+export const RecordDenialRequestSchema = /*@__PURE__*/
+  messageDesc(file_docket_operations_v1_audit_service, 2);
+
+/**
+ * Describes the message docket.operations.v1.RecordDenialResponse.
+ * Use `create(RecordDenialResponseSchema)` to create a new message.
+ */
+export const RecordDenialResponseSchema = /*@__PURE__*/
+  messageDesc(file_docket_operations_v1_audit_service, 3);
 
 /**
  * Shows who did what, when and from where.

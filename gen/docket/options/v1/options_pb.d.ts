@@ -56,6 +56,13 @@ export declare const AccessSchema: GenMessage<Access>;
 export declare const access: GenExtension<MethodOptions, Access>;
 
 /**
+ * Whether refused attempts are on the audit trail, as what is carried out is.
+ *
+ * @generated from extension: bool audited = 50804;
+ */
+export declare const audited: GenExtension<MethodOptions, boolean>;
+
+/**
  * Whether the field holds data about a person: a name, an address, an e-mail address or a telephone number. Events and
  * logs never carry it.
  *
