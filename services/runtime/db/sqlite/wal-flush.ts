@@ -6,7 +6,8 @@ import { promisify } from "node:util";
  * to the write-ahead log; `fdatasync` of the log in libuv's thread pool then does what `synchronous=FULL` does inside of
  * COMMIT (https://www.sqlite.org/pragma.html#pragma_synchronous). One flush serves all commits before it began.
  *
- * What a transaction wrote, and what a read saw, must not leave the process before {@link flushed} resolves.
+ * What a transaction wrote, and what a read saw, must not leave the process before `flushed` resolves. Only another process
+ * that reads the same file can see a commit before it is flushed.
  */
 export interface WalFlush {
   /** Records that something was committed. To be called in the same turn of the event loop as COMMIT. */
