@@ -1,15 +1,16 @@
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { type GatewayProgram, startGatewayProgram } from "./support/gateway-program.ts";
 import { hostileFields, textOf } from "./support/hostile/fields.ts";
 import { grpcWire, type HostileWire, httpWires } from "./support/hostile/wires.ts";
 import { type Program, startProgram } from "./support/program.ts";
-import { declaredAccess, servedMethods } from "./support/served-methods.ts";
+import { declaredAccess, servedApi } from "./support/served-methods.ts";
 
 /** The largest body that the server takes here. The work that a byte may cause does not depend on it. */
 const limit = 1024 * 1024;
@@ -17,6 +18,7 @@ const together = 4;
 
 /** No caller's input may end in these: they are faults of the server. */
 const faults: ReadonlySet<number> = new Set([status.UNKNOWN, status.INTERNAL, status.DATA_LOSS, 500, 502]);
+const successes: ReadonlySet<number> = new Set([status.OK, 200, 201]);
 const refusedWithoutKey: ReadonlySet<number> = new Set([status.UNAUTHENTICATED, 401]);
 
 interface Case {
@@ -42,6 +44,7 @@ describe("the most that the byte limit holds, in each field of each method", () 
   let methods: readonly DescMethod[];
   let wires: readonly HostileWire[];
   let live: LiveWatch;
+  let gateway: GatewayProgram;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "docket-hostile-"));
@@ -49,13 +52,32 @@ describe("the most that the byte limit holds, in each field of each method", () 
       DOCKET_DATA_DIR: folder,
       DOCKET_MAX_BODY_BYTES: String(limit),
     });
-    methods = await servedMethods(program.grpcAddress);
-    wires = [...httpWires(program.httpUrl), grpcWire(program.grpcAddress)];
-    live = watchLive(program.opsUrl);
+    const api = await servedApi(program.grpcAddress);
+    methods = api.methods;
+    const descriptorSet = join(folder, "api.binpb");
+    const config = join(folder, "gateway.json");
+    await writeFile(descriptorSet, api.descriptorSet);
+    await writeFile(config, JSON.stringify({ maxBodyBytes: limit }));
+    const upstream = program.grpcAddress;
+    gateway = await startGatewayProgram([
+      "--descriptor-set",
+      descriptorSet,
+      "--upstream",
+      upstream,
+      "--config",
+      config,
+    ]);
+    wires = [
+      ...httpWires(program.httpUrl),
+      grpcWire(program.grpcAddress),
+      ...httpWires(gateway.httpUrl).map((wire) => ({ ...wire, name: `${wire.name} of the gateway program` })),
+    ];
+    live = watchLive(program.opsUrl, gateway.opsUrl);
   });
   afterAll(async () => {
     live?.stop();
     for (const wire of wires ?? []) wire[Symbol.dispose]();
+    await gateway?.[Symbol.asyncDispose]();
     await program?.[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });
   });
@@ -75,6 +97,30 @@ describe("the most that the byte limit holds, in each field of each method", () 
   );
 
   test.each(names)(
+    "has a clean error or success with a key: %s",
+    async (name) => {
+      const headers = { authorization: `Bearer ${program.key}` };
+      expect(await sendAll(name, headers, ({ code }) => !faults.has(code))).toEqual([]);
+    },
+    600_000,
+  );
+
+  const gatewayNames = names.slice(0, 4).map((name) => `${name} of the gateway program`);
+
+  // It does not know keys: it refuses what it cannot take, and Docket the rest.
+  test.each(gatewayNames)(
+    "is refused for want of a key, or before that for what it is: %s",
+    async (name) => {
+      const problems = await sendAll(name, {}, ({ code }, method) => {
+        const isOpen = declaredAccess(method) === "open";
+        return !faults.has(code) && (isOpen || !successes.has(code));
+      });
+      expect(problems).toEqual([]);
+    },
+    600_000,
+  );
+
+  test.each(gatewayNames)(
     "has a clean error or success with a key: %s",
     async (name) => {
       const headers = { authorization: `Bearer ${program.key}` };
@@ -115,7 +161,7 @@ describe("the most that the byte limit holds, in each field of each method", () 
     await Promise.all(Array.from({ length: together }, work));
     expect(sent).toBeGreaterThan(100);
     expect(live.failures).toEqual([]);
-    expect(program.child.exitCode).toBeNull();
+    expect([program.child.exitCode, gateway.child.exitCode]).toEqual([null, null]);
     return problems.slice(0, 20);
   }
 });
@@ -126,10 +172,10 @@ interface LiveWatch {
 }
 
 /** Asks for `/live` again and again, one request after the other, and notes each that does not get its 200. */
-function watchLive(opsUrl: string): LiveWatch {
+function watchLive(...opsUrls: readonly string[]): LiveWatch {
   const failures: string[] = [];
   const stopped = new AbortController();
-  const ask = async () => {
+  const ask = async (opsUrl: string) => {
     while (!stopped.signal.aborted) {
       try {
         const outgoing = get(`${opsUrl}/live`, { agent: false, signal: stopped.signal });
@@ -142,6 +188,6 @@ function watchLive(opsUrl: string): LiveWatch {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   };
-  void ask();
+  for (const opsUrl of opsUrls) void ask(opsUrl);
   return { failures, stop: () => stopped.abort() };
 }

@@ -1,4 +1,5 @@
 import {
+  create,
   createFileRegistry,
   type DescMethod,
   fromBinary,
@@ -18,8 +19,20 @@ import {
 
 type Question = NonNullable<ServerReflectionRequest["messageRequest"]>;
 
+/** The API of the gRPC server at `address`, as its own reflection describes it. */
+export interface ServedApi {
+  readonly methods: readonly DescMethod[];
+  /** The descriptor set of its services and of all that they import. */
+  readonly descriptorSet: Uint8Array;
+}
+
 /** Every method that the gRPC server at `address` serves, as its own reflection describes it. */
 export async function servedMethods(address: string): Promise<readonly DescMethod[]> {
+  return (await servedApi(address)).methods;
+}
+
+/** Asks a gRPC server for all that it serves. */
+export async function servedApi(address: string): Promise<ServedApi> {
   const client = new Client(address, credentials.createInsecure());
   try {
     const names = await serviceNames(client);
@@ -29,11 +42,13 @@ export async function servedMethods(address: string): Promise<readonly DescMetho
         files.set(file.name, file);
       }
     }
-    const registry: Registry = createFileRegistry(
-      // Imports come first where the set is read; reflection gives each file with all of its imports.
-      { $typeName: FileDescriptorSetSchema.typeName, file: inOrderOfImports(files) },
-    );
-    return names.flatMap((name) => registry.getService(name)?.methods ?? []);
+    // Imports come first where the set is read; reflection gives each file with all of its imports.
+    const set = create(FileDescriptorSetSchema, { file: inOrderOfImports(files) });
+    const registry: Registry = createFileRegistry(set);
+    return {
+      methods: names.flatMap((name) => registry.getService(name)?.methods ?? []),
+      descriptorSet: toBinary(FileDescriptorSetSchema, set),
+    };
   } finally {
     client.close();
   }
