@@ -2,7 +2,7 @@ import { create, type DescService, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Client, createClient, createContextValues } from "@connectrpc/connect";
 import { describe, expect, test } from "@jest/globals";
-import { AuditEventSchema, AuditRecordedSchema } from "../../gen/docket/audit/v1/audit_pb.js";
+import { AuditEvent_Outcome, AuditEventSchema, AuditRecordedSchema } from "../../gen/docket/audit/v1/audit_pb.js";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
 import { AuditService } from "../../gen/docket/operations/v1/audit_service_pb.js";
 import { WebhookService } from "../../gen/docket/operations/v1/webhook_service_pb.js";
@@ -304,7 +304,9 @@ describeEachDatabase("the operations service", (open) => {
       const listed = async () => (await running.audit(auditor).listAuditEvents({})).auditEvents;
       await until(async () => (await listed()).length > 0);
       const createTime = timestampFromMs(event.time.getTime());
-      expect(await listed()).toEqual([{ ...auditEvent, name: `auditEvents/${event.id}`, createTime }]);
+      // An event of a version before outcomes is of something that was carried out.
+      const outcome = AuditEvent_Outcome.ALLOWED;
+      expect(await listed()).toEqual([{ ...auditEvent, name: `auditEvents/${event.id}`, createTime, outcome }]);
     });
 
     test("that is filtered and listed page by page, each act once, and forgotten after its time", async () => {
