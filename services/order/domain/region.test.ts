@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { isRegion, regionViolations } from "./region.ts";
+import { isRegion, localityViolations, regionViolations } from "./region.ts";
 
 test("countries and territories are regions", () => {
   for (const code of ["DE", "GB", "US", "HK", "GG", "XK", "CW"]) {
@@ -13,4 +13,12 @@ test("what is unknown, made up, a group, or another's old code is none", () => {
   }
   expect(regionViolations("ZZ")).toMatchObject([{ field: "shipping_address.region_code" }]);
   expect(regionViolations("")).toEqual([]);
+});
+
+test("a region that is one city needs no locality, any other does", () => {
+  for (const code of ["HK", "MC", "MO", "SG", "VA"]) {
+    expect(localityViolations("", code)).toEqual([]);
+  }
+  expect(localityViolations("", "DE")).toMatchObject([{ field: "shipping_address.locality" }]);
+  expect(localityViolations("Berlin", "DE")).toEqual([]);
 });

@@ -18,6 +18,18 @@ export function isRegion(code: string): boolean {
   );
 }
 
+/**
+ * Regions whose addresses need no locality. Google's address data, as libaddressinput publishes it, requires none in HK, MO
+ * and SG; MC and VA are one city each.
+ */
+const cityRegions = new Set(["HK", "MC", "MO", "SG", "VA"]);
+
+/** What is wrong with an address's locality in its region. */
+export function localityViolations(locality: string, regionCode: string): readonly Violation[] {
+  const isMissing = locality === "" && !cityRegions.has(regionCode);
+  return isMissing ? [{ field: "shipping_address.locality", description: "must name the city or town" }] : [];
+}
+
 /** What is wrong with an address's region; nothing where it is one, or is missing, which the rules of the proto refuse. */
 export function regionViolations(code: string): readonly Violation[] {
   const description = `Unknown region ${JSON.stringify(code)}. Use the CLDR code of a country, for example "DE" or "GB".`;

@@ -5,7 +5,7 @@ import { exponentOf, parseMoney } from "../../runtime/values/money.ts";
 import type { Offers } from "../config.ts";
 import type { Address, Automation, Customer } from "../domain/order.ts";
 import type { Violation, WantedLine, WantedOrder } from "../domain/pricing.ts";
-import { regionViolations } from "../domain/region.ts";
+import { localityViolations, regionViolations } from "../domain/region.ts";
 import { toAddress, toCustomer } from "../messages.ts";
 
 /** An order as somebody asks for it. */
@@ -35,6 +35,7 @@ export function readDraft(
     ...unknownName("payment_provider", "payment provider", order.paymentProvider, paymentProviders),
     ...unknownName("carrier", "carrier", order.carrier, carriers),
     ...regionViolations(order.shippingAddress?.regionCode ?? ""),
+    ...localityViolations(order.shippingAddress?.locality ?? "", order.shippingAddress?.regionCode ?? ""),
   ];
   const currency = order.currencyCode;
   if (exponentOf(currency) === undefined) {

@@ -19,7 +19,7 @@ import type { OrderDatabase } from "../db/schema.ts";
 import { type Change, note } from "../domain/changes.ts";
 import type { Order } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
-import { regionViolations } from "../domain/region.ts";
+import { localityViolations, regionViolations } from "../domain/region.ts";
 import { orderAnonymized, orderInvalid, orderNotFound, shipmentExists, wrongState } from "../errors.ts";
 import { toAddress, toCustomer, toOrderMessage } from "../messages.ts";
 import { isOver } from "../shipment-units.ts";
@@ -123,7 +123,8 @@ function wantedOf(order: Order, wanted: OrderMessage, mask: FieldMask | undefine
 /** An order that was placed before regions were checked keeps its own until its address changes. */
 function checkRegion({ shippingAddress }: OrderMessage, paths: readonly string[]): void {
   const changes = paths.some((path) => path.startsWith("shipping_address"));
-  const violations = changes ? regionViolations(shippingAddress?.regionCode ?? "") : [];
+  const { locality = "", regionCode = "" } = shippingAddress ?? {};
+  const violations = changes ? [...regionViolations(regionCode), ...localityViolations(locality, regionCode)] : [];
   if (violations.length > 0) {
     throw orderInvalid(violations, "order");
   }

@@ -386,7 +386,7 @@ export declare type Address = Message<"docket.order.v1.Address"> & {
   addressLines: string[];
 
   /**
-   * City or town.
+   * City or town. Required but for regions that are one city: `HK`, `MC`, `MO`, `SG` and `VA`.
    *
    * @generated from field: string locality = 3;
    */
@@ -434,7 +434,8 @@ export declare type LineItem = Message<"docket.order.v1.LineItem"> & {
   id: string;
 
   /**
-   * The stock keeping unit to sell. Two lines may name the same SKU.
+   * The stock keeping unit to sell. Two lines may name the same SKU. A discontinued item is sold only to callers with the
+   * scope `orders.price`, who bring in orders of the past.
    *
    * @generated from field: string sku = 2;
    */

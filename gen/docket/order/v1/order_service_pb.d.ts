@@ -1244,7 +1244,7 @@ export declare const OrderService: GenService<{
    * `postal_code`, `region_code`, `shipping_fee`, `capture`, `fulfillment`, `payment_provider`, `payment_token`, `carrier`,
    * `labels` (a JSON object) and `note`; after its first row they may be left empty. The line's columns are `sku`,
    * `quantity`, `unit_price`, `discount` and `discount_rate`. Amounts are decimal numbers of `currency_code`. Required are
-   * `currency_code`, `customer_id`, `recipient`, `address_lines`, `locality`, `region_code`, `sku` and `quantity`. What an
+   * `currency_code`, `customer_id`, `recipient`, `address_lines`, `region_code`, `sku` and `quantity`. What an
    * export has besides is passed over; other columns are refused. An apostrophe before `=`, `+`, `-`, `@` or white space at
    * the beginning of a value is removed, as ExportOrders adds one.
    *

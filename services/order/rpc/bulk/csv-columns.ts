@@ -59,7 +59,6 @@ export const requiredColumns = [
   "customer_id",
   "recipient",
   "address_lines",
-  "locality",
   "region_code",
   "sku",
   "quantity",
