@@ -189,7 +189,7 @@ describeEachDatabase("the largest request that the contract allows", (open) => {
     expect(listed.map(({ sku, title, prices }) => [sku, title, prices.length])).toEqual(
       wanted.map(({ sku, title }) => [sku, title, currencies.split(" ").length]),
     );
-  });
+  }, 300_000);
 
   test("is refused, and names the field, where it exceeds one limit by one", async () => {
     await using services = await startServices(open);
@@ -215,5 +215,5 @@ describeEachDatabase("the largest request that the contract allows", (open) => {
       "UpdateItem item.stock_on_hand: NotFound RESOURCE_NOT_FOUND ",
       "UpdateItem item.etag: NotFound RESOURCE_NOT_FOUND ",
     ]);
-  });
+  }, 300_000);
 });
