@@ -62,7 +62,7 @@ export default {
       to: {
         path: ours,
         pathNot:
-          "^services/runtime/|^gateway/(call|codec|grpc|http)/|^gateway/errors\\.ts$|^gen/(?!docket/)|^gen/docket/(options|audit)/",
+          "^services/runtime/|^gateway/(call|codec|grpc|http)/|^gateway/errors\\.ts$|^gen/(?!docket/)|^gen/docket/(options|audit|bus)/",
       },
     },
     {

@@ -24,9 +24,9 @@ interface Row {
   readonly description: string;
 }
 
-/** Settings that the chart sets by other values, because ports, volumes and grace periods go with them. */
+/** Settings that the chart sets by other values or not at all, as ports, volumes, grace periods and secrets go with them. */
 const managed =
-  /^DOCKET_((HTTP|GRPC|OPS)_PORT|(OPS_)?HOST|TLS_.*|DATA_DIR|DATABASE_URL|ADMIN_KEY|PUBLIC_URL|DRAIN_.*)(_FILE)?$/;
+  /^DOCKET_(SERVICES|SERVICE_ADDRESSES|SERVICE_SECRET|SANDBOX_SECRET|(HTTP|GRPC|OPS)_PORT|(OPS_)?HOST|TLS_.*|DATA_DIR|DATABASE_URL|ADMIN_KEY|PUBLIC_URL|DRAIN_.*)(_FILE)?$/;
 
 /** The names of all settings: what the program asks its environment for. */
 function settingNames(): string[] {

@@ -7,17 +7,18 @@ import { limitFailedAuthentications } from "../runtime/limits/failed-authenticat
 import type { HostConfig } from "./config.ts";
 import { perMinute } from "./request-limits.ts";
 
-/** Who may call: holders of API keys, and of JWTs where an issuer is configured. */
+/** Who may call: holders of API keys, of JWTs where an issuer is configured, and our own services in other processes. */
 export function createAuthentication(
   operations: ServiceClient<typeof ApiKeyService>,
   config: HostConfig,
+  service: VerifyToken | undefined,
 ): Authenticate {
   const apiKey = rememberAccepted(async (token, signal) => {
     const { apiKey: found } = await operations.for("").authenticateApiKey({ key: token }, { signal });
     return found && { kind: "api_key", tenant: found.tenant, subject: found.name, scopes: new Set(found.scopes) };
   });
   const jwt = jwtVerifier(config);
-  const authenticate = createAuthenticate({ apiKey, ...(jwt && { jwt }) });
+  const authenticate = createAuthenticate({ apiKey, ...(jwt && { jwt }), ...(service && { service }) });
   const failures = perMinute(config.failedAuthLimit);
   return failures === undefined ? authenticate : limitFailedAuthentications(authenticate, failures);
 }

@@ -1,17 +1,23 @@
 import { join } from "node:path";
 import type { HostConfig } from "./config.ts";
 import type { Host } from "./host.ts";
+import { targetNames } from "./targets.ts";
 
 /** What a person who has just started Docket wants to know. The key itself is in it only when it is new. */
 export function banner(running: Host, config: HostConfig): string {
   const keyFile = join(config.dataDir, "admin-key");
   const shown = config.adminKey === undefined ? `$(cat ${keyFile})` : "$DOCKET_ADMIN_KEY";
   const storage = config.databaseUrl === undefined ? `SQLite in ${config.dataDir}` : new URL(config.databaseUrl).host;
+  const hasGateway = config.targets.has("gateway");
   const lines = [
     "Docket is ready.",
     "",
-    `  REST, Connect, gRPC-Web   ${running.httpUrl}`,
-    `  API documentation         ${running.httpUrl}/docs`,
+    ...(config.targets.size === targetNames.length
+      ? []
+      : [`  runs                      ${[...config.targets].join(", ")}`]),
+    ...(hasGateway
+      ? [`  REST, Connect, gRPC-Web   ${running.httpUrl}`, `  API documentation         ${running.httpUrl}/docs`]
+      : []),
     `  gRPC                      ${running.grpcAddress}`,
     `  probes and metrics        ${running.opsUrl}/ready`,
     `  data                      ${storage}`,
@@ -23,6 +29,9 @@ export function banner(running: Host, config: HostConfig): string {
       `                            shown this once, kept in ${keyFile}`,
       "",
     );
+  }
+  if (!hasGateway) {
+    return lines.join("\n");
   }
   return [...lines, "Try it:", "", `  curl -H "Authorization: Bearer ${shown}" ${running.httpUrl}/v1/orders`, ""].join(
     "\n",

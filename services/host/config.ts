@@ -6,6 +6,7 @@ import {
   type ConfigOf,
   counts,
   type Environment,
+  entries,
   flag,
   integer,
   list,
@@ -19,9 +20,18 @@ import {
   url,
 } from "../runtime/config/config.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";
+import { serviceNames, type Target, targetNames, targetsOf } from "./targets.ts";
 
 /** Everything about a standalone Docket that its environment decides. */
 const settings = {
+  /** What this process runs: `all`, or some of `order`, `payment`, `logistics`, `inventory`, `operations`, `gateway`. */
+  services: list("DOCKET_SERVICES", { fallback: ["all"] }),
+  /** `order=host:port,payment=host:port`: the gRPC addresses of the services that other processes run. */
+  serviceAddresses: entries("DOCKET_SERVICE_ADDRESSES", { fallback: new Map() }),
+  /** Shared by all processes of an installation: with it services prove to each other who they are. */
+  serviceSecret: secret("DOCKET_SERVICE_SECRET", { fallback: undefined, minLength: 32, maxLength: 512 }),
+  /** What the sandboxes sign their callbacks with. Unset: made at the first start and kept in the data folder. */
+  sandboxSecret: secret("DOCKET_SANDBOX_SECRET", { fallback: undefined, minLength: 32, maxLength: 512 }),
   /** REST, Connect, gRPC-Web, the OpenAPI documents. 0 is any free port; so with the others. */
   httpPort: port("DOCKET_HTTP_PORT", { fallback: 8080 }),
   /** Native gRPC. */
@@ -141,7 +151,10 @@ const settings = {
   maxDecodingBytes: integer("DOCKET_MAX_DECODING_BYTES", { fallback: 256 * 1024 * 1024, min: 1024 * 1024 }),
 };
 
-export type HostConfig = ConfigOf<typeof settings>;
+export type HostConfig = ConfigOf<typeof settings> & {
+  /** What `services` names. */
+  readonly targets: ReadonlySet<Target>;
+};
 
 /** @throws ConfigError naming every variable that cannot be used */
 export function readHostConfig(environment: Environment): HostConfig {
@@ -164,5 +177,33 @@ export function readHostConfig(environment: Environment): HostConfig {
       "DOCKET_JWT_KEYS_URL must be https: over http anyone on the way could replace the keys (http only on loopback)",
     ]);
   }
-  return config;
+  return { ...config, targets: targetsFrom(config) };
+}
+
+/** @throws ConfigError where the process does not know what it needs of others */
+function targetsFrom({ services, serviceAddresses, serviceSecret, publicUrl }: ConfigOf<typeof settings>) {
+  const targets = targetsOf(services);
+  if ("unknown" in targets) {
+    throw new ConfigError([`DOCKET_SERVICES names ${targets.unknown}; it may name all, ${targetNames.join(", ")}`]);
+  }
+  const problems: string[] = [];
+  const remote = serviceNames.filter((name) => !targets.has(name));
+  const missing = remote.filter((name) => !serviceAddresses.has(name));
+  if (missing.length > 0) {
+    problems.push(
+      `DOCKET_SERVICE_ADDRESSES must give the addresses of the services that other processes run, such as ${missing.map((name) => `${name}=host:port`).join(",")}`,
+    );
+  }
+  if (remote.length > 0 && serviceSecret === undefined) {
+    problems.push("DOCKET_SERVICE_SECRET is required where services run in several processes, the same in each");
+  }
+  if (!targets.has("gateway") && publicUrl === undefined && (targets.has("payment") || targets.has("logistics"))) {
+    problems.push(
+      "DOCKET_PUBLIC_URL is required where payment or logistics run without the gateway: it is reached there",
+    );
+  }
+  if (problems.length > 0) {
+    throw new ConfigError(problems);
+  }
+  return targets;
 }

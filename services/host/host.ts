@@ -1,22 +1,18 @@
-import { randomBytes } from "node:crypto";
-import { createContextValues } from "@connectrpc/connect";
 import { collectDefaultMetrics, Registry } from "prom-client";
-import { clientAddressOf, isLoopback } from "../../gateway/http/client-address.ts";
+import { isLoopback } from "../../gateway/http/client-address.ts";
 import { createDecodeBudget } from "../../gateway/http/decode-budget.ts";
 import { listenHttp } from "../../gateway/http/listener.ts";
-import { defaultRequestHeaders } from "../../gateway/http/metadata.ts";
 import { createRequestMeter } from "../../gateway/http/request-meter.ts";
-import { defaultServerLimits, type ServerLimits } from "../../gateway/http/server-limits.ts";
-import { createHttpHandler } from "../../gateway/http-handler.ts";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
 import { AuditService } from "../../gen/docket/operations/v1/audit_service_pb.js";
-import { readOpenapi } from "../openapi-documents.ts";
 import { createDenialLog, type Denial } from "../runtime/audit/denial-log.ts";
 import type { Authenticate } from "../runtime/auth/authenticate.ts";
+import { createServiceTokens } from "../runtime/auth/service-tokens.ts";
 import { createInProcessBus } from "../runtime/bus/in-process.ts";
+import { createRemoteBus, eventBusRoutes } from "../runtime/bus/remote-bus.ts";
+import { forwardService } from "../runtime/call/forward.ts";
 import { createLocalTransport } from "../runtime/call/local-transport.ts";
 import { createServiceClient } from "../runtime/call/service-client.ts";
-import { clientAddressKey } from "../runtime/context-values.ts";
 import type { OnStatement } from "../runtime/db/statement.ts";
 import { createGrpcServer } from "../runtime/grpc/server.ts";
 import { createAdmission } from "../runtime/interceptors/admission.ts";
@@ -31,13 +27,19 @@ import { systemClock } from "../runtime/values/clock.ts";
 import { createAuthentication } from "./authenticate.ts";
 import { openCertificates } from "./certificates.ts";
 import type { HostConfig } from "./config.ts";
-import { type DataFolder, openDataFolder } from "./data-folder.ts";
+import { openDataFolder } from "./data-folder.ts";
 import { databaseUrlOf } from "./database-urls.ts";
+import { definitions } from "./definitions.ts";
+import { forwardingOf, serveHttp } from "./http-port.ts";
+import { createMesh } from "./mesh.ts";
 import { rateLimitsOf } from "./request-limits.ts";
-import { createServices } from "./services.ts";
+import { readSecrets } from "./secrets.ts";
+import { serverLimitsOf } from "./server-limits.ts";
+import { serviceNames } from "./targets.ts";
 
-/** A running Docket, all of it in this process. Disposing it drains it. */
+/** A running host: the targets of its configuration, in this process. Disposing it drains it. */
 export interface Host extends AsyncDisposable {
+  /** Empty where the gateway is not a target: then there is no HTTP port. */
   readonly httpUrl: string;
   readonly grpcAddress: string;
   readonly opsUrl: string;
@@ -49,22 +51,16 @@ export interface Host extends AsyncDisposable {
 
 /** What a benchmark looks at. */
 export interface HostObserver {
-  /** Told of every statement of every service. */
+  /** Called with every statement of every service. */
   readonly onStatement?: OnStatement;
 }
 
-/** In which payment providers and carriers sign what they send. */
-const signatureHeaders = [
-  "webhook-*",
-  "stripe-signature",
-  "wechatpay-*",
-  "paypal-*",
-  "x-hmac-signature*",
-  "aftership-*",
-];
-
-/** Starts every service on the configured databases and serves them on every wire. Resolves when it is ready. */
+/**
+ * Starts the configured targets on the configured databases. Services of other processes are reached at their addresses;
+ * the gateway serves every service on every wire, those of other processes by forwarding. Resolves when it is ready.
+ */
 export async function startHost(config: HostConfig, { onStatement }: HostObserver = {}): Promise<Host> {
+  const { host, targets } = config;
   const clock = systemClock;
   const log = createLogger({ level: config.logLevel, name: "docket" });
   const registry = new Registry();
@@ -75,28 +71,28 @@ export async function startHost(config: HostConfig, { onStatement }: HostObserve
     log.warn({ paths: folder.exposed }, "other users may read the data: these paths belong to another user");
   }
   const certificates = openCertificates(config, log);
-  if (certificates === undefined && !isLoopback(config.host)) {
+  if (certificates === undefined && !isLoopback(host)) {
     log.warn(
-      { host: config.host },
+      { host },
       "API keys travel unencrypted: set DOCKET_TLS_CERT_FILE, or put a proxy with TLS in front of the ports",
     );
   }
-  const { adminKey, adminKeyIsNew, sandboxSecret } = await readSecrets(folder, config);
+  const { adminKey, adminKeyIsNew, sandboxSecret } = await readSecrets(folder, config, targets);
 
-  // The port comes first: the sandbox's callbacks need to know it.
-  const { host, trustedProxies } = config;
-  const forwarding = { trustedProxies, header: config.forwardedHeader };
   const limits = serverLimitsOf(config);
   const meter = createRequestMeter(limits);
-  const http = await listenHttp({
-    host,
-    port: config.httpPort,
-    certificate: certificates?.current,
-    limits,
-    trustedProxies,
-    onRefused: (refused) => log.warn(refused, "HTTP connections are refused: a limit is reached"),
-  });
-  const httpUrl = `${certificates === undefined ? "http" : "https"}://${host}:${http.port}`;
+  // The port comes first: the sandbox's callbacks need to know it.
+  const http = targets.has("gateway")
+    ? await listenHttp({
+        host,
+        port: config.httpPort,
+        certificate: certificates?.current,
+        limits,
+        trustedProxies: config.trustedProxies,
+        onRefused: (refused) => log.warn(refused, "HTTP connections are refused: a limit is reached"),
+      })
+    : undefined;
+  const httpUrl = http === undefined ? "" : `${certificates === undefined ? "http" : "https"}://${host}:${http.port}`;
 
   const around = {
     authenticate: (...credential: Parameters<Authenticate>) => authenticate(...credential),
@@ -109,57 +105,53 @@ export async function startHost(config: HostConfig, { onStatement }: HostObserve
   const interceptors = createInterceptors(around);
   const admit = createAdmission(around);
   const local = createLocalTransport({ interceptors });
-  const operations = createServiceClient(ApiKeyService, local.transport, { subject: "gateway" });
-  const authenticate = createAuthentication(operations, config);
-  const audit = createServiceClient(AuditService, local.transport, { subject: "gateway" });
+  const tokens =
+    config.serviceSecret === undefined ? undefined : createServiceTokens({ secret: config.serviceSecret, clock });
+  const mesh = createMesh({ local, targets, addresses: config.serviceAddresses, tokens });
+  const operations = createServiceClient(ApiKeyService, mesh.transport, { subject: "gateway" });
+  const authenticate = createAuthentication(operations, config, tokens?.verify);
+  const audit = createServiceClient(AuditService, mesh.transport, { subject: "gateway" });
   const denials = createDenialLog({
     log,
     send: ({ tenant, event }) => audit.for(tenant).recordDenial({ auditEvent: event }),
   });
-  const bus = createInProcessBus({ log });
-  const services = await createServices({
-    config,
-    databaseUrl: (service) => databaseUrlOf(service, folder, config.databaseUrl),
-    publicUrl: config.publicUrl ?? httpUrl,
-    adminKey,
-    sandboxSecret,
-    bus,
-    local,
-    clock,
-    log,
-    onStatement,
-  });
-  const specs = services.flatMap((service) => service.specs);
+  const localBus = createInProcessBus({ log });
+  const peers = mesh.remotes.map(({ transport }) => transport);
+  const bus = peers.length === 0 ? localBus : createRemoteBus({ local: localBus, peers, subject: "bus" });
+  const shared = { bus, clock, log, statementTimeoutMs: config.queryTimeoutMs, ...(onStatement && { onStatement }) };
+  const services = await Promise.all(
+    serviceNames
+      .filter((name) => targets.has(name))
+      .map((name) =>
+        definitions[name].create({
+          config,
+          databaseUrl: databaseUrlOf(name, folder, config.databaseUrl),
+          adminKey,
+          sandboxSecret,
+          publicUrl: config.publicUrl ?? httpUrl,
+          transport: mesh.transport,
+          shared,
+        }),
+      ),
+  );
+  for (const service of services) {
+    local.mount(service.specs);
+  }
+  const own = services.flatMap((service) => service.specs);
+  const others = http === undefined ? [] : mesh.remotes;
+  const specs = [
+    ...own,
+    ...others.flatMap(({ services, transport }) =>
+      services.map((service) => forwardService(service, transport, config.forwardedHeader)),
+    ),
+  ];
 
   const decodeBudget = createDecodeBudget({ maxBytes: config.maxDecodingBytes });
-  http.serve(
-    createHttpHandler({
-      specs,
-      admit,
-      interceptors,
-      errorDomain: "docket",
-      requestHeaders: [...defaultRequestHeaders, ...signatureHeaders],
-      maxBodyBytes: config.maxBodyBytes,
-      meter,
-      stallMs: limits.stallMs,
-      contextValues: ({ socket, headers }) => {
-        const forwarded = headers[forwarding.header]?.toString();
-        return createContextValues().set(
-          clientAddressKey,
-          clientAddressOf(socket.remoteAddress ?? "", forwarded, forwarding),
-        );
-      },
-      maxElements: config.maxRequestElements,
-      decodeBudget,
-      shutdownSignal: http.overdue,
-      cors: { origins: config.corsOrigins.includes("*") ? "*" : config.corsOrigins },
-      ...(config.docs && { openapi: await readOpenapi() }),
-      // A client that left is no fault of ours.
-      onError: (err, request) => log[request.destroyed ? "debug" : "error"]({ err }, "a request failed in the gateway"),
-    }),
-  );
+  if (http !== undefined) {
+    await serveHttp(http, { config, specs, admit, interceptors, log, meter, decodeBudget });
+  }
   const grpc = createGrpcServer({
-    specs,
+    specs: peers.length > 0 && services.length > 0 ? [...specs, eventBusRoutes(localBus)] : specs,
     admit,
     interceptors,
     log,
@@ -170,7 +162,7 @@ export async function startHost(config: HostConfig, { onStatement }: HostObserve
     decompressionBudget: decodeBudget,
     limits,
     meter,
-    forwarding,
+    forwarding: forwardingOf(config),
     maxConnectionAgeMs: config.grpcConnectionAgeMs,
   });
   const grpcPort = await grpc.listen({ host, port: config.grpcPort });
@@ -179,20 +171,21 @@ export async function startHost(config: HostConfig, { onStatement }: HostObserve
   const opsPort = await ops.listen({ host: config.opsHost, port: config.opsPort });
 
   certificates?.onChange((certificate) => {
-    http.renew(certificate);
+    http?.renew(certificate);
     grpc.renew(certificate);
   });
   lifecycle.onState((state) => {
     grpc.setServing(state === "ready");
     if (state === "draining") {
-      http.startDraining();
+      http?.startDraining();
     }
   });
   lifecycle.onDrain("close", "certificates", async () => certificates?.[Symbol.dispose]());
-  lifecycle.onDrain("close", "http", (budgetMs) => http.close(budgetMs));
+  lifecycle.onDrain("close", "http", async (budgetMs) => http?.close(budgetMs));
   lifecycle.onDrain("close", "grpc", (budgetMs) => grpc.close(budgetMs));
   lifecycle.onDrain("release", "audit trail", async () => denials[Symbol.asyncDispose]());
   lifecycle.onDrain("release", "bus", async () => bus[Symbol.asyncDispose]());
+  lifecycle.onDrain("release", "connections", async () => mesh[Symbol.asyncDispose]());
   lifecycle.onDrain("telemetry", "probes", async () => {
     checks[Symbol.dispose]();
     await ops[Symbol.asyncDispose]();
@@ -208,48 +201,11 @@ export async function startHost(config: HostConfig, { onStatement }: HostObserve
 
   return {
     httpUrl,
-    grpcAddress: `${config.host}:${grpcPort}`,
+    grpcAddress: `${host}:${grpcPort}`,
     opsUrl: `http://${config.opsHost}:${opsPort}`,
     adminKey,
     adminKeyIsNew,
     lifecycle,
     [Symbol.asyncDispose]: () => lifecycle.shutdown("disposed"),
   };
-}
-
-function serverLimitsOf(config: HostConfig): ServerLimits {
-  // A single request must fit, whatever the settings.
-  const largest = config.maxBodyBytes + 1024;
-  return {
-    ...defaultServerLimits,
-    connections: config.maxConnections,
-    connectionsPerAddress: config.maxConnectionsPerAddress,
-    streamsPerConnection: config.maxStreamsPerConnection,
-    minBytesPerSecond: config.minBodyRate,
-    bodyTimeoutMs: config.bodyTimeoutMs,
-    bufferedBytes: Math.max(config.maxBufferedBytes, largest),
-    bufferedBytesPerConnection: Math.max(config.maxBufferedBytes / 4, largest),
-    idleMs: config.streamIdleMs,
-    stallMs: config.stallMs,
-    lingerMs: config.lingerMs,
-    lingerBytes: config.lingerBytes,
-  };
-}
-
-async function readSecrets(folder: DataFolder, config: HostConfig) {
-  const kept = config.adminKey === undefined ? await folder.secret("admin-key", newAdminKey) : undefined;
-  return {
-    adminKey: config.adminKey ?? kept?.value ?? "",
-    adminKeyIsNew: kept?.isNew ?? false,
-    sandboxSecret: (await folder.secret("sandbox-secret", newSigningSecret)).value,
-  };
-}
-
-function newAdminKey(): string {
-  return `dk_${randomBytes(32).toString("base64url")}`;
-}
-
-/** In the form of Standard Webhooks. */
-function newSigningSecret(): string {
-  return `whsec_${randomBytes(32).toString("base64")}`;
 }

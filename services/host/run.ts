@@ -1,16 +1,31 @@
 import { ConfigError, type Environment } from "../runtime/config/config.ts";
 import { stopOnSignal } from "../runtime/process/stop-on-signal.ts";
+import { readArguments, usage } from "./arguments.ts";
 import { banner } from "./banner.ts";
 import { readHostConfig } from "./config.ts";
 import { startHost } from "./host.ts";
 import { explainStartFailure } from "./start-failure.ts";
 
-/** Runs a standalone Docket until a signal ends it; what keeps it from starting is told in a line, and the exit code is 1. */
-export async function runHost(environment: Environment): Promise<void> {
+/**
+ * Runs Docket until a signal ends it. Prints why it cannot start on one line and exits with 1, or with 2 where the command
+ * line is wrong.
+ */
+export async function runHost(environment: Environment, args: readonly string[]): Promise<void> {
+  const given = readArguments(args);
+  if (given.command === "help") {
+    process.stdout.write(usage);
+    return;
+  }
+  if (given.command === "refused") {
+    process.stderr.write(`docket: ${given.problem}\n\n${usage}`);
+    process.exit(2);
+  }
   // Whatever the program writes is for its owner alone.
   process.umask(0o077);
   try {
-    const config = readHostConfig(environment);
+    const config = readHostConfig(
+      given.services === undefined ? environment : { ...environment, DOCKET_SERVICES: given.services },
+    );
     const running = await startHost(config);
     stopOnSignal(running.lifecycle);
     process.stderr.write(banner(running, config));

@@ -12,7 +12,8 @@ import { WebhookService } from "../../gen/docket/operations/v1/webhook_service_p
 import { PaymentService } from "../../gen/docket/payment/v1/payment_service_pb.js";
 import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { readHostConfig } from "../host/config.ts";
-import { createServices } from "../host/services.ts";
+import { definitions } from "../host/definitions.ts";
+import { serviceNames } from "../host/targets.ts";
 import { createInProcessBus } from "../runtime/bus/in-process.ts";
 import { createLocalTransport } from "../runtime/call/local-transport.ts";
 import { type Principal, principalKey } from "../runtime/context-values.ts";
@@ -82,22 +83,18 @@ async function startServices(open: OpenTestDatabase) {
   const authenticate = async () => undefined;
   const around = { authenticate, log, metrics: { begin: () => () => {} }, clock: systemClock };
   const local = createLocalTransport({ interceptors: createInterceptors(around) });
-  const urls = new Map<string, string>();
-  for (const name of ["operations", "inventory", "payment", "logistics", "order"]) {
-    urls.set(name, (await open<unknown>()).url);
-  }
-  const services = await createServices({
-    config: readHostConfig({}),
-    databaseUrl: (name) => urls.get(name) ?? "",
-    publicUrl: "http://127.0.0.1:1",
-    adminKey: "k".repeat(32),
-    sandboxSecret: "s".repeat(32),
-    bus: stack.use(createInProcessBus({ log })),
-    local,
-    clock: systemClock,
-    log,
-  });
-  for (const service of services) {
+  const shared = { bus: stack.use(createInProcessBus({ log })), clock: systemClock, log };
+  for (const name of serviceNames) {
+    const service = await definitions[name].create({
+      config: readHostConfig({}),
+      databaseUrl: (await open<unknown>()).url,
+      publicUrl: "http://127.0.0.1:1",
+      adminKey: "k".repeat(32),
+      sandboxSecret: "s".repeat(32),
+      transport: local.transport,
+      shared,
+    });
+    local.mount(service.specs);
     stack.use(service);
   }
   return {

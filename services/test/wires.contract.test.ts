@@ -7,8 +7,9 @@ import { Automation, Order_State } from "../../gen/docket/order/v1/order_pb.js";
 import { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
 import { PaymentService } from "../../gen/docket/payment/v1/payment_service_pb.js";
 import { money } from "../../web-client/sdk/money.ts";
+import { startProcesses } from "./support/processes.ts";
 import { untilState } from "./support/shop.ts";
-import { startDocket, type TestDocket } from "./support/start-docket.ts";
+import { createFolder, startDocket, type TestDocket, tenantsOf } from "./support/start-docket.ts";
 import { allWires, type Outcome, type Wire } from "./support/wires.ts";
 
 const { createItem, adjustStock, listItems } = InventoryService.method;
@@ -60,12 +61,34 @@ function comparable(outcome: Outcome | readonly Outcome[]): string {
     );
 }
 
-describe("the four wires", () => {
-  let docket: TestDocket;
+/** Where a Docket is served, and how to get a tenant of one's own there. */
+interface Served extends AsyncDisposable, Pick<TestDocket, "tenant"> {
+  readonly running: { readonly httpUrl: string; readonly grpcAddress: string };
+}
+
+async function startBehindGateway(): Promise<Served> {
+  await using stack = new AsyncDisposableStack();
+  const storage = stack.use(await createFolder());
+  const { gateway } = stack.use(await startProcesses(storage));
+  const started = stack.move();
+  return {
+    running: gateway,
+    tenant: tenantsOf(gateway.docket, gateway.httpUrl),
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
+}
+
+const shapes: [string, () => Promise<Served>][] = [
+  ["one process", startDocket],
+  ["a gateway in front of five processes", startBehindGateway],
+];
+
+describe.each(shapes)("the four wires of %s", (_, start) => {
+  let docket: Served;
   let wires: Wire[];
 
   beforeAll(async () => {
-    docket = await startDocket();
+    docket = await start();
     wires = allWires(docket.running.httpUrl, docket.running.grpcAddress);
   });
   afterAll(async () => {

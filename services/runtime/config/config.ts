@@ -252,6 +252,24 @@ export function counts(
   return setting(name, parse, options);
 }
 
+/** Texts by name, `name=text,other=text`. */
+export function entries(
+  name: string,
+  options: Fallback<ReadonlyMap<string, string>> = {},
+): Setting<ReadonlyMap<string, string>> {
+  const parse = (value: string): ReadonlyMap<string, string> =>
+    new Map(
+      listed(value).map((item) => {
+        const [, key, text] = /^([^=\s]+)\s*=\s*(\S+)$/.exec(item) ?? [];
+        if (key === undefined || text === undefined) {
+          throw new Invalid("must be names with values between commas, such as first=a,second=b");
+        }
+        return [key, text];
+      }),
+    );
+  return setting(name, parse, options);
+}
+
 /** Texts between commas; blanks around them and empty ones do not count. */
 export function list(name: string, options: Fallback<readonly string[]> = {}): Setting<readonly string[]> {
   return setting(name, listed, options);

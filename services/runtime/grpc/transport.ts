@@ -30,7 +30,8 @@ export function createGrpcTransport(options: GrpcTransportOptions): GrpcTranspor
   const client = new Client(options.address, options.credentials ?? ChannelCredentials.createInsecure(), {
     "grpc.keepalive_time_ms": 30_000,
     "grpc.keepalive_timeout_ms": 10_000,
-    "grpc.max_reconnect_backoff_ms": 5_000,
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 1_000,
     "grpc.max_receive_message_length": options.maxResponseBytes ?? 4 * 1024 * 1024,
     "grpc.service_config": JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
     "grpc.enable_channelz": 0,

@@ -47,7 +47,8 @@ export async function startProgram(environment: Record<string, string>): Promise
   }
   const shown = (address: RegExp) => address.exec(said())?.[1] ?? "";
   const httpUrl = shown(/REST, Connect, gRPC-Web\s+(\S+)/);
-  const key = (await readFile(join(environment["DOCKET_DATA_DIR"] ?? "", "admin-key"), "utf8")).trim();
+  const keyFile = join(environment["DOCKET_DATA_DIR"] ?? "", "admin-key");
+  const key = environment["DOCKET_ADMIN_KEY"] ?? (await readFile(keyFile, "utf8")).trim();
   const end = async (signal: "SIGKILL" | "SIGTERM") => {
     child.kill(signal);
     const [code] = await exited;

@@ -36,23 +36,27 @@ export async function startDocket(
   const place = storage ?? (await createFolder());
   const config = readHostConfig({ ...testEnvironment, ...place.environment, ...environment });
   const running = await startHost(config, observer);
-  const clientWith = (apiKey: string) => createDocket({ baseUrl: running.httpUrl, apiKey, retry: { maxAttempts: 1 } });
-  const admin = clientWith(running.adminKey);
+  const admin = createDocket({ baseUrl: running.httpUrl, apiKey: running.adminKey, retry: { maxAttempts: 1 } });
   return {
     running,
     admin,
-    async tenant(tenant, scopes = ["admin"]) {
-      const { key } = await admin.apiKeys.createApiKey({
-        apiKey: { displayName: tenant, scopes: [...scopes], tenant },
-      });
-      return { key, docket: clientWith(key) };
-    },
+    tenant: tenantsOf(admin, running.httpUrl),
     async [Symbol.asyncDispose]() {
       await running[Symbol.asyncDispose]();
       if (storage === undefined) {
         await place[Symbol.asyncDispose]();
       }
     },
+  };
+}
+
+/** Makes keys of tenants by an administrator's client. */
+export function tenantsOf(admin: Docket, baseUrl: string): TestDocket["tenant"] {
+  return async (tenant, scopes = ["admin"]) => {
+    const { key } = await admin.apiKeys.createApiKey({
+      apiKey: { displayName: tenant, scopes: [...scopes], tenant },
+    });
+    return { key, docket: createDocket({ baseUrl, apiKey: key, retry: { maxAttempts: 1 } }) };
   };
 }
 
@@ -71,7 +75,8 @@ export function describeEachStorage(name: string, suite: (create: () => Promise<
   (server ? describe : describe.skip)(`${name} on MariaDB`, () => suite(() => createSchemas(server ?? "")));
 }
 
-async function createFolder(): Promise<Storage> {
+/** A storage on SQLite. */
+export async function createFolder(): Promise<Storage> {
   const folder = await mkdtemp(join(tmpdir(), "docket-e2e-"));
   return {
     environment: { DOCKET_DATA_DIR: folder },

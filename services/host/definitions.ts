@@ -1,0 +1,142 @@
+import type { DescService } from "@bufbuild/protobuf";
+import type { Transport } from "@connectrpc/connect";
+import { InventoryService } from "../../gen/docket/inventory/v1/inventory_service_pb.js";
+import { LogisticsService } from "../../gen/docket/logistics/v1/logistics_service_pb.js";
+import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
+import { AuditService } from "../../gen/docket/operations/v1/audit_service_pb.js";
+import { DeadLetterService } from "../../gen/docket/operations/v1/dead_letter_service_pb.js";
+import { SagaService } from "../../gen/docket/operations/v1/saga_service_pb.js";
+import { WebhookService } from "../../gen/docket/operations/v1/webhook_service_pb.js";
+import { CustomerService } from "../../gen/docket/order/v1/customer_service_pb.js";
+import { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
+import { PaymentService } from "../../gen/docket/payment/v1/payment_service_pb.js";
+import { SandboxPaymentService } from "../../gen/docket/payment/v1/sandbox_payment_service_pb.js";
+import { inventoryDefaults } from "../inventory/config.ts";
+import { createInventoryService } from "../inventory/service.ts";
+import { logisticsDefaults } from "../logistics/config.ts";
+import { createLogisticsService } from "../logistics/service.ts";
+import { createOperationsService } from "../operations/service.ts";
+import { orderDefaults } from "../order/config.ts";
+import { createOrderService } from "../order/service.ts";
+import { paymentDefaults } from "../payment/config.ts";
+import { createPaymentService } from "../payment/service.ts";
+import { createServiceClient } from "../runtime/call/service-client.ts";
+import type { Service } from "../runtime/service/service.ts";
+import type { ServiceDeps } from "../runtime/service/service-base.ts";
+import type { HostConfig } from "./config.ts";
+import { signingSecretFor } from "./signing-secret.ts";
+import type { ServiceName } from "./targets.ts";
+
+/** What a host gives to each service that it runs. */
+export interface HostDeps {
+  readonly config: HostConfig;
+  /** The database of the service. */
+  readonly databaseUrl: string;
+  readonly adminKey: string;
+  /** What the sandboxes' signing secrets are derived from. */
+  readonly sandboxSecret: string;
+  /** Where providers and carriers reach the gateway. */
+  readonly publicUrl: string;
+  /** Reaches every service, in this process or another. */
+  readonly transport: Transport;
+  /** What all services share: the bus, the log, the clock. */
+  readonly shared: ServiceDeps;
+}
+
+/** One service, as a host can run it or call it. */
+export interface ServiceDefinition {
+  /** Every RPC service that it implements. */
+  readonly services: readonly DescService[];
+  create(deps: HostDeps): Promise<Service>;
+}
+
+const clientsOf = (subject: string, transport: Transport) => ({
+  inventory: createServiceClient(InventoryService, transport, { subject }),
+  logistics: createServiceClient(LogisticsService, transport, { subject }),
+  order: createServiceClient(OrderService, transport, { subject }),
+  payment: createServiceClient(PaymentService, transport, { subject }),
+});
+
+const retentionOf = (config: HostConfig) => ({
+  everyMs: config.retentionIntervalMs,
+  inboxMs: config.inboxRetentionMs,
+  deadLettersMs: config.deadLetterRetentionMs,
+  outboxMs: config.outboxRetentionMs,
+  idempotencyKeysMs: config.idempotencyRetentionMs,
+  callbacksMs: config.callbackRetentionMs,
+  deliveriesMs: config.deliveryRetentionMs,
+  sagasMs: config.sagaRetentionMs,
+  sandboxMs: config.sandboxRetentionMs,
+});
+
+/** The table of services. */
+export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
+  operations: {
+    services: [ApiKeyService, AuditService, DeadLetterService, WebhookService],
+    create: ({ config, databaseUrl, adminKey, shared }) =>
+      createOperationsService(
+        {
+          databaseUrl,
+          adminKey,
+          adminTenant: "default",
+          auditRetentionMs: config.auditRetentionMs,
+          retention: retentionOf(config),
+        },
+        shared,
+      ),
+  },
+  inventory: {
+    services: [InventoryService],
+    create: ({ config, databaseUrl, shared }) =>
+      createInventoryService({ ...inventoryDefaults, databaseUrl, retention: retentionOf(config) }, shared),
+  },
+  payment: {
+    services: [PaymentService, SandboxPaymentService],
+    create: ({ config, databaseUrl, publicUrl, sandboxSecret, shared }) =>
+      createPaymentService(
+        {
+          databaseUrl,
+          retention: retentionOf(config),
+          publicUrl,
+          sandboxSecret: signingSecretFor("sandbox payments", sandboxSecret),
+          sandboxDelayMs: config.sandboxDelayMs,
+          sandboxLateMs: config.sandboxLateMs,
+        },
+        shared,
+      ),
+  },
+  logistics: {
+    services: [LogisticsService],
+    create: ({ config, databaseUrl, publicUrl, sandboxSecret, transport, shared }) =>
+      createLogisticsService(
+        {
+          ...logisticsDefaults,
+          databaseUrl,
+          retention: retentionOf(config),
+          publicUrl: () => publicUrl,
+          sandboxSecret: signingSecretFor("sandbox carriers", sandboxSecret),
+          sandboxStepMs: config.sandboxStepMs,
+        },
+        { ...shared, clients: clientsOf("logistics", transport) },
+      ),
+  },
+  order: {
+    services: [OrderService, CustomerService, SagaService],
+    create: ({ config, databaseUrl, transport, shared }) =>
+      createOrderService(
+        {
+          ...orderDefaults,
+          databaseUrl,
+          retention: retentionOf(config),
+          orderRetentionMs: config.orderRetentionMs,
+          feedRetentionMs: config.feedRetentionMs,
+          paymentDeadlineMs: config.paymentDeadlineMs,
+          // Payment and logistics are composed above without others.
+          paymentProviders: [paymentDefaults.defaultProvider],
+          carriers: [logisticsDefaults.defaultCarrier],
+          importLimits: { rows: config.importMaxRows, bytes: config.importMaxBytes, ms: config.importMaxMs },
+        },
+        { ...shared, clients: clientsOf("order", transport) },
+      ),
+  },
+};

@@ -1,0 +1,52 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type DescMethod, getOption, hasOption, type Message } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { http } from "../../../gen/google/api/annotations_pb.js";
+import { type Backoff, fullJitterMs } from "../values/backoff.ts";
+
+export interface RetryOptions {
+  /** Attempts in all. Default 6: with the pauses enough for a process that restarts to be found again. */
+  readonly attempts?: number;
+  /** Pauses between them. Default 100 ms up to 1 s. */
+  readonly backoff?: Backoff;
+  readonly random?: () => number;
+}
+
+/**
+ * Repeats unary calls that ended UNAVAILABLE, within the call's deadline, where repeating cannot do harm: the
+ * contract declares the method idempotent or its HTTP rule is GET, or the request carries an idempotency key (`request_id`).
+ * Streams are never repeated.
+ */
+export function createRetryInterceptor(options: RetryOptions = {}): Interceptor {
+  const { attempts = 6, backoff = { initialMs: 100, maxMs: 1_000 }, random = Math.random } = options;
+  return (next) => async (request) => {
+    if (request.stream || !isRepeatable(request.method, request.message)) {
+      return next(request);
+    }
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await next(request);
+      } catch (error) {
+        const unavailable = error instanceof ConnectError && error.code === Code.Unavailable;
+        if (!unavailable || attempt >= attempts || request.signal.aborted) {
+          throw error;
+        }
+        await sleep(fullJitterMs(attempt, backoff, random), undefined, { signal: request.signal }).catch(() => {
+          throw error;
+        });
+      }
+    }
+  };
+}
+
+function isRepeatable(method: DescMethod, message: Message): boolean {
+  if (method.idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN) {
+    return true;
+  }
+  if (hasOption(method, http) && getOption(method, http).pattern.case === "get") {
+    return true;
+  }
+  const { requestId } = message as { requestId?: unknown };
+  return "requestId" in method.input.field && typeof requestId === "string" && requestId !== "";
+}

@@ -1,0 +1,80 @@
+import { randomBytes, randomInt } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { type Target, targetNames } from "../../host/targets.ts";
+import { type Program, startProgram } from "./program.ts";
+import type { Storage } from "./start-docket.ts";
+
+/** Docket as six processes: each service, and the gateway in front of them. */
+export interface Processes extends AsyncDisposable {
+  readonly gateway: Program;
+  readonly programs: ReadonlyMap<Target, Program>;
+  /** Kills the process of the target with SIGKILL and starts it again. */
+  restart(target: Target): Promise<void>;
+}
+
+/** Starts them on one storage, the gateway last. */
+export async function startProcesses(storage: Pick<Storage, "environment">): Promise<Processes> {
+  const [httpPort = 0, ...ports] = await freePorts(1 + targetNames.length);
+  const portOf = new Map(targetNames.map((name, i) => [name, ports[i]]));
+  const folder = storage.environment["DOCKET_DATA_DIR"] ?? "";
+  const shared = {
+    ...storage.environment,
+    DOCKET_HTTP_PORT: `${httpPort}`,
+    DOCKET_PUBLIC_URL: `http://127.0.0.1:${httpPort}`,
+    DOCKET_SERVICE_ADDRESSES: [...portOf].map(([name, port]) => `${name}=127.0.0.1:${port}`).join(","),
+    DOCKET_SERVICE_SECRET: randomBytes(32).toString("base64"),
+    DOCKET_SANDBOX_SECRET: randomBytes(32).toString("base64"),
+    DOCKET_ADMIN_KEY: `dk_${randomBytes(32).toString("base64url")}`,
+    DOCKET_TRUSTED_PROXIES: "127.0.0.1",
+  };
+  let stack = new AsyncDisposableStack();
+  await using failing = stack;
+  const programs = new Map<Target, Program>();
+  const start = async (name: Target) => {
+    const program = await startProgram({
+      ...shared,
+      DOCKET_SERVICES: name,
+      DOCKET_DATA_DIR: join(folder, name),
+      DOCKET_GRPC_PORT: `${portOf.get(name)}`,
+    });
+    programs.set(name, stack.use(program));
+  };
+  for (const name of targetNames) {
+    await start(name);
+  }
+  const gateway = programs.get("gateway");
+  if (gateway === undefined) {
+    throw new Error("the gateway is one of the targets");
+  }
+  stack = failing.move();
+  return {
+    gateway,
+    programs,
+    async restart(target) {
+      await programs.get(target)?.kill();
+      await start(target);
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/** Ports on which nothing listens, below those that the system gives to outgoing connections. */
+async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = randomInt(20_000, 32_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    const isFree = await Promise.race([
+      once(server, "listening").then(() => true),
+      once(server, "error").then(() => false),
+    ]);
+    if (isFree) {
+      server.close();
+      await once(server, "close");
+      ports.add(port);
+    }
+  }
+  return [...ports];
+}
