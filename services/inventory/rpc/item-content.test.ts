@@ -22,11 +22,11 @@ test("everything that is wrong with an item is named at once", () => {
     { field: "items[3].prices[1]", description: "is a second price in EUR" },
     {
       field: "items[3].prices[2]",
-      description: "must be an amount of an ISO 4217 currency, not finer than its minor unit",
+      description: "must be an amount of an ISO 4217 currency, with no more decimals than the currency has",
     },
     {
       field: "items[3].prices[3]",
-      description: "must be an amount of an ISO 4217 currency, not finer than its minor unit",
+      description: "must be an amount of an ISO 4217 currency, with no more decimals than the currency has",
     },
     { field: "items[3].prices[4]", description: "must not be negative" },
   ]);

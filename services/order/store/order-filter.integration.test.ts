@@ -21,7 +21,9 @@ describeSqlite("filters of orders", (open) => {
         CompiledQuery.raw(`explain query plan ${text}`, [...parameters]),
       );
       const plan = rows.map(({ detail }) => detail).filter((detail) => detail.includes("line"));
-      expect(plan).toEqual([expect.stringMatching(/ sqlite_autoindex_order_lines_1 \(tenant_id=\? AND order_id=\?\)$/)]);
+      expect(plan).toEqual([
+        expect.stringMatching(/ sqlite_autoindex_order_lines_1 \(tenant_id=\? AND order_id=\?\)$/),
+      ]);
     },
   );
 });

@@ -36,7 +36,7 @@ test("what is erased with a customer leaves a message that is still valid", () =
   expect(toJson(OrderSchema, message)).toEqual({
     name: "orders/1",
     customer: { id: ERASED },
-    shippingAddress: { recipient: ERASED, addressLines: [ERASED], locality: ERASED, regionCode: "DE" },
+    shippingAddress: { recipient: ERASED, addressLines: [ERASED], regionCode: "DE" },
     lineItems: [{ sku: "TEA", quantity: 1 }],
     currencyCode: "EUR",
   });
