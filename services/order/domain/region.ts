@@ -19,14 +19,15 @@ export function isRegion(code: string): boolean {
 }
 
 /**
- * Regions whose addresses need no locality. Google's address data, as libaddressinput publishes it, requires none in HK, MO
- * and SG; MC and VA are one city each.
+ * Regions whose addresses need no locality: those whose `require` in Google's address data (libaddressinput,
+ * `region_data_constants.cc`) lacks `C`, the city. MC and VA are added because each is one city; the data requires one there,
+ * since regions without a `require` inherit the default `AC`.
  */
-const cityRegions = new Set(["HK", "MC", "MO", "SG", "VA"]);
+const localityOptional = new Set("AE AG CO GI HK ID JP KY MC MO NR SG SM VA VG".split(" "));
 
 /** What is wrong with an address's locality in its region. */
 export function localityViolations(locality: string, regionCode: string): readonly Violation[] {
-  const isMissing = locality === "" && !cityRegions.has(regionCode);
+  const isMissing = locality === "" && !localityOptional.has(regionCode);
   return isMissing ? [{ field: "shipping_address.locality", description: "must name the city or town" }] : [];
 }
 
