@@ -164,7 +164,7 @@ export function tooManyElements({ message }: ElementLimitError): ConnectError {
 }
 
 /** True for an error that the operator has to hear of: nobody meant to answer it. */
-export function isOurs(error: ConnectError): boolean {
+export function isServerFault(error: ConnectError): boolean {
   return error.code === Code.Internal || error.code === Code.Unknown;
 }
 

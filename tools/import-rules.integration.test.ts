@@ -28,7 +28,7 @@ const cases: [from: string, to: string, ...broken: string[]][] = [
   ["services/order/consumers/a.ts", "services/order/rpc/a.ts", "consumers-imports-downwards"],
   ["services/order/workers/a.ts", "services/order/rpc/a.ts", "workers-imports-downwards"],
   ["services/order/workers/b.ts", "services/order/saga/b.ts"],
-  ["services/order/signals.ts", "services/order/workers/c.ts", "shared-files-import-downwards"],
+  ["services/order/change-notifier.ts", "services/order/workers/c.ts", "shared-files-import-downwards"],
   ["services/order/saga/a.ts", "services/order/rpc/a.ts", "saga-imports-downwards"],
   ["services/order/store/a.ts", "services/order/saga/b.ts", "store-imports-downwards"],
   ["services/order/db/a.ts", "services/order/store/b.ts", "db-imports-downwards"],
@@ -56,13 +56,13 @@ const cases: [from: string, to: string, ...broken: string[]][] = [
   ["services/order/rpc/l.ts", "./nowhere.ts", "everything-resolves"],
 ];
 
-const isOurs = (target: string) => /^(gen|gateway|services|web-client)\//.test(target);
+const isServerFault = (target: string) => /^(gen|gateway|services|web-client)\//.test(target);
 
 /** The text of a file that imports `to`: a file of the repository, a package, or what is written with a dot. */
 function importOf(from: string, to: string): string {
   const isType = to.startsWith("type ");
   const target = isType ? to.slice("type ".length) : to;
-  const text = isOurs(target) ? relative(dirname(from), target).replace(/^(?!\.)/, "./") : target;
+  const text = isServerFault(target) ? relative(dirname(from), target).replace(/^(?!\.)/, "./") : target;
   return `import ${isType ? "type " : ""}* as it from ${JSON.stringify(text)};\nexport const that = it;\n`;
 }
 
@@ -77,7 +77,7 @@ async function brokenRules(): Promise<Map<string, string[]>> {
     await cp("package.json", join(folder, "package.json"));
     const files = new Map(cases.map(([from, to]) => [from, importOf(from, to)]));
     for (const [, to] of cases) {
-      if (isOurs(to) && !files.has(to)) {
+      if (isServerFault(to) && !files.has(to)) {
         files.set(to, "export const that = 1;\n");
       }
     }

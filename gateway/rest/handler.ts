@@ -5,7 +5,7 @@ import { type Call, plainContext } from "../call/call-context.ts";
 import { untilAborted } from "../call/deadline.ts";
 import { invokeUnary } from "../call/invoke-unary.ts";
 import { createJsonCodec } from "../codec/json-codec.ts";
-import { gatewayError, httpStatusOf, invalidRequest, isOurs, toConnectError } from "../errors.ts";
+import { gatewayError, httpStatusOf, invalidRequest, isServerFault, toConnectError } from "../errors.ts";
 import { type FieldNames, withFieldNames } from "../fields/field-names.ts";
 import {
   bodyOfSameTurn,
@@ -32,7 +32,7 @@ import { openRestCall, type PreparedRoute, prepareRoute } from "./prepared-route
 import { assertCharset, assertMediaType, noBytes, requestBodyOf } from "./request-body.ts";
 import { type ErrorOptions, writeError } from "./response.ts";
 import { type StreamOptions, writeRawStream, writeStream } from "./stream-response.ts";
-import { alwaysOk, createdOnCollections, withServedLocations } from "./success-status.ts";
+import { alwaysOk, defaultSuccessStatus, withServedLocations } from "./success-status.ts";
 import { writeMessage } from "./unary-response.ts";
 import { createUpgradeHandler, type UpgradeHandler } from "./websocket.ts";
 
@@ -87,7 +87,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
   };
   const rawLimits = { ...limits, maxBytes: Math.min(maxBodyBytes, maxRawBodyBytes) };
   const isServed = (path: string): boolean => router.find("GET", path).kind === "match";
-  const byDefault = options.created === false ? alwaysOk : withServedLocations(createdOnCollections, isServed);
+  const byDefault = options.created === false ? alwaysOk : withServedLocations(defaultSuccessStatus, isServed);
   const success = options.success ?? byDefault;
   const errors: ErrorOptions = {
     format: options.errorFormat ?? "status",
@@ -141,7 +141,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
       try {
         const failure = toConnectError(thrown, context?.signal);
         const error = names === undefined ? failure : withFieldNames(failure, names);
-        if (isOurs(error)) options.onError?.(thrown, request);
+        if (isServerFault(error)) options.onError?.(thrown, request);
         writeError(request, response, error, errors, statusOf(error, request), context?.touchedHeader());
       } catch (unwritable) {
         options.onError?.(unwritable, request);

@@ -3,7 +3,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Call } from "../call/call-context.ts";
 import type { JsonCodec } from "../codec/json-codec.ts";
-import { isOurs, toConnectError } from "../errors.ts";
+import { isServerFault, toConnectError } from "../errors.ts";
 import { withFieldNames } from "../fields/field-names.ts";
 import { type Request, type Response, writeChunk } from "../http/body.ts";
 import { internalError } from "../http/last-resort.ts";
@@ -84,7 +84,7 @@ export async function writeStream(
   } catch (thrown) {
     const error = withFieldNames(toConnectError(thrown, context.signal), route.fieldNames);
     if (!response.headersSent) throw error;
-    if (isOurs(error)) options.onError(thrown);
+    if (isServerFault(error)) options.onError(thrown);
     if (!response.destroyed) {
       if (takesTrailers(request)) addTrailers(response, context.touchedTrailer());
       (response as ServerResponse).end(writer.error(statusJson(error, options)) + writer.close());
@@ -138,7 +138,7 @@ export async function writeRawStream(
   } catch (thrown) {
     const error = toConnectError(thrown, context.signal);
     if (!response.headersSent) throw error;
-    if (isOurs(error)) options.onError(thrown);
+    if (isServerFault(error)) options.onError(thrown);
     response.destroy();
   } finally {
     await messages.return?.();

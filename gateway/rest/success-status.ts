@@ -29,7 +29,7 @@ export function mayOnlyValidate({ method }: Route): boolean {
 
 const ok: Success = { status: 200 };
 
-/** What {@link createdOnCollections} finds out about a route once. */
+/** What {@link defaultSuccessStatus} finds out about a route once. */
 interface Creation {
   readonly nameField: string;
   readonly prefix: string;
@@ -71,7 +71,7 @@ export function withServedLocations(rule: SuccessRule, isServed: (path: string) 
  * the first segment of the template (`/v1/orders` → `/v1/{name}`); without a name 201 alone, or 200 where it may be that
  * nothing was made. Everything else is 200.
  */
-export const createdOnCollections: SuccessRule = (route, message) => {
+export const defaultSuccessStatus: SuccessRule = (route, message) => {
   let creation = creations.get(route);
   if (creation === undefined) {
     creation = creationOf(route);

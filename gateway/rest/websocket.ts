@@ -9,7 +9,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { createBinding } from "../binding/request-binding.ts";
 import { type Call, plainContext } from "../call/call-context.ts";
 import type { JsonCodec } from "../codec/json-codec.ts";
-import { codeName, gatewayError, isOurs, toConnectError } from "../errors.ts";
+import { codeName, gatewayError, isServerFault, toConnectError } from "../errors.ts";
 import { jsonFieldNames, withFieldNames } from "../fields/field-names.ts";
 import { clientGone } from "../http/body.ts";
 import { answerFailure, internalError } from "../http/last-resort.ts";
@@ -169,9 +169,9 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
       socket.close(1000);
     } catch (thrown) {
       const error = withFieldNames(toConnectError(thrown, call.signal), jsonFieldNames(route.method.input));
-      if (isOurs(error)) options.onError(thrown, request);
+      if (isServerFault(error)) options.onError(thrown, request);
       if (socket.readyState === socket.OPEN) socket.send(errorText(error, request));
-      socket.close(isServerFault(error) ? 1011 : 1008, codeName(error.code));
+      socket.close(closesAsServerFault(error) ? 1011 : 1008, codeName(error.code));
     } finally {
       call.abort();
     }
@@ -187,8 +187,8 @@ function malformedHandshake(message: string): ConnectError {
   });
 }
 
-function isServerFault(error: ConnectError): boolean {
-  return isOurs(error) || error.code === Code.DataLoss;
+function closesAsServerFault(error: ConnectError): boolean {
+  return isServerFault(error) || error.code === Code.DataLoss;
 }
 
 /**

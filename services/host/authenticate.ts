@@ -1,6 +1,6 @@
 import type { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
 import { type Authenticate, createAuthenticate, type VerifyToken } from "../runtime/auth/authenticate.ts";
-import { rememberAccepted } from "../runtime/auth/credential-cache.ts";
+import { cacheAccepted } from "../runtime/auth/credential-cache.ts";
 import { createJwtVerifier } from "../runtime/auth/jwt.ts";
 import type { ServiceClient } from "../runtime/call/service-client.ts";
 import { limitFailedAuthentications } from "../runtime/limits/failed-authentications.ts";
@@ -13,7 +13,7 @@ export function createAuthentication(
   config: HostConfig,
   service: VerifyToken | undefined,
 ): Authenticate {
-  const apiKey = rememberAccepted(async (token, signal) => {
+  const apiKey = cacheAccepted(async (token, signal) => {
     const { apiKey: found } = await operations.for("").authenticateApiKey({ key: token }, { signal });
     return found && { kind: "api_key", tenant: found.tenant, subject: found.name, scopes: new Set(found.scopes) };
   });

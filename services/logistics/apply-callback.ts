@@ -1,11 +1,11 @@
 import type { Transaction } from "kysely";
 import type { Applied, CallbackToApply } from "../runtime/callbacks/callback-inbox.ts";
+import { applyTrackingUpdates } from "./apply-tracking-updates.ts";
 import type { CarrierReport } from "./carriers/carrier.ts";
 import type { LogisticsContext } from "./context.ts";
 import type { LogisticsDatabase } from "./db/schema.ts";
 import { shipmentName } from "./messages.ts";
 import { findIdByTrackingNumber, lockShipment } from "./store/shipments.ts";
-import { takeOver } from "./take-over.ts";
 
 /**
  * Applies the tracking updates of a verified callback to their shipment. Idempotent and order-independent. A callback
@@ -33,6 +33,6 @@ export async function applyCallback(
   if (shipment === undefined) {
     return { kind: "early", problem: `no shipment is known by ${reference}`, reference };
   }
-  const after = await takeOver(logistics, trx, shipment, updates);
+  const after = await applyTrackingUpdates(logistics, trx, shipment, updates);
   return { kind: "applied", changed: after !== shipment, tenant: shipment.tenant, subject: shipmentName(shipment) };
 }

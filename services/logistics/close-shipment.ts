@@ -1,9 +1,9 @@
 import type { Transaction } from "kysely";
+import { changeProgress } from "./apply-tracking-updates.ts";
 import type { LogisticsContext } from "./context.ts";
 import type { LogisticsDatabase } from "./db/schema.ts";
 import type { ClosingState, StoredShipment } from "./domain/shipment.ts";
 import { setRestocked } from "./store/shipments.ts";
-import { changeProgress } from "./take-over.ts";
 
 /** How a shipment is closed. */
 export interface CloseOptions {

@@ -6,8 +6,8 @@ import { startRetention } from "../runtime/retention/retention.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";
 import type { Service } from "../runtime/service/service.ts";
 import { createServiceBase, type ServiceDeps } from "../runtime/service/service-base.ts";
-import { createCallbackSender } from "../runtime/webhooks/callback-sender.ts";
 import { deliveryRetention } from "../runtime/webhooks/retention.ts";
+import { createWebhookSender } from "../runtime/webhooks/webhook-sender.ts";
 import { applyCallback } from "./apply-callback.ts";
 import type { Carrier } from "./carriers/carrier.ts";
 import { createSandboxCarrier } from "./carriers/sandbox/sandbox-carrier.ts";
@@ -39,7 +39,7 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
 
   const { sandboxSecret: secret, sandboxStepMs: stepMs, publicUrl: baseUrl } = config;
   const kept = config.retention ?? defaultRetention;
-  const sender = createCallbackSender({
+  const sender = createWebhookSender({
     retentionMs: kept.deliveriesMs,
     db,
     ids,

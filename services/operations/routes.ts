@@ -8,7 +8,7 @@ import { authenticateApiKey } from "./rpc/authenticate-api-key.ts";
 import { createApiKey } from "./rpc/create-api-key.ts";
 import { listApiKeys } from "./rpc/list-api-keys.ts";
 import { listAuditEvents } from "./rpc/list-audit-events.ts";
-import { notYet } from "./rpc/not-yet.ts";
+import { unimplementedMethod } from "./rpc/not-yet.ts";
 import { recordDenial } from "./rpc/record-denial.ts";
 import { revokeApiKey } from "./rpc/revoke-api-key.ts";
 
@@ -27,18 +27,18 @@ export const routes = (ctx: OperationsContext): ServiceImplSpec[] => [
   } satisfies ServiceImpl<typeof AuditService>),
 
   createServiceImplSpec<typeof DeadLetterService>(DeadLetterService, {
-    listDeadLetters: notYet,
-    getDeadLetter: notYet,
-    replayDeadLetter: notYet,
+    listDeadLetters: unimplementedMethod,
+    getDeadLetter: unimplementedMethod,
+    replayDeadLetter: unimplementedMethod,
   } satisfies ServiceImpl<typeof DeadLetterService>),
 
   createServiceImplSpec<typeof WebhookService>(WebhookService, {
-    createWebhookEndpoint: notYet,
-    getWebhookEndpoint: notYet,
-    updateWebhookEndpoint: notYet,
-    deleteWebhookEndpoint: notYet,
-    listWebhookEndpoints: notYet,
-    listDeliveries: notYet,
-    redeliverEvents: notYet,
+    createWebhookEndpoint: unimplementedMethod,
+    getWebhookEndpoint: unimplementedMethod,
+    updateWebhookEndpoint: unimplementedMethod,
+    deleteWebhookEndpoint: unimplementedMethod,
+    listWebhookEndpoints: unimplementedMethod,
+    listDeliveries: unimplementedMethod,
+    redeliverEvents: unimplementedMethod,
   } satisfies ServiceImpl<typeof WebhookService>),
 ];

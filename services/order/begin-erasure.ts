@@ -4,7 +4,7 @@ import { eraseCustomer } from "../runtime/api/personal-fields.ts";
 import type { OrderContext } from "./context.ts";
 import type { OrderDatabase } from "./db/schema.ts";
 import { hasEnded } from "./domain/anonymize.ts";
-import { anonymized, type Moment } from "./domain/changes.ts";
+import { anonymized, type Stamp } from "./domain/changes.ts";
 import { type Order, orderName } from "./domain/order.ts";
 import { toAddress, toCustomer, toOrderMessage } from "./messages.ts";
 import { deletionSagaId } from "./store/delete-orders.ts";
@@ -25,7 +25,7 @@ export async function beginErasure(
   ctx: OrderContext,
   trx: Transaction<OrderDatabase>,
   { tenant, id }: OrderKey,
-  { moment, deletes }: { readonly moment: Moment; readonly deletes: boolean },
+  { moment, deletes }: { readonly moment: Stamp; readonly deletes: boolean },
 ): Promise<BegunErasure> {
   const order = await lockOrder(trx, ctx.db.dialect, tenant, id);
   if (order === undefined || !hasEnded(order)) {

@@ -9,7 +9,7 @@ import {
 } from "../runtime/errors.ts";
 import type { Excess } from "./domain/cancel-lines.ts";
 import { type Order, orderName, type Shortage } from "./domain/order.ts";
-import { allowedTriggers, type OrderTrigger, type Standing } from "./domain/order-state.ts";
+import { allowedTriggers, type OrderStatus, type OrderTrigger } from "./domain/order-state.ts";
 import type { Violation } from "./domain/pricing.ts";
 
 /** The reasons with which the order service refuses. Programs may branch on them. */
@@ -50,7 +50,7 @@ const methods: Partial<Record<OrderTrigger, string>> = {
 };
 
 /** The order's state does not allow what was asked. */
-export function wrongState(order: Standing & { readonly id: string }, wanted: string): ConnectError {
+export function wrongState(order: OrderStatus & { readonly id: string }, wanted: string): ConnectError {
   const allowed = allowedTriggers(order).flatMap((trigger) => methods[trigger] ?? []);
   const description = `the order is ${order.state}; allowed: ${allowed.length > 0 ? allowed.join(", ") : "nothing"}`;
   return failedPrecondition(

@@ -1,9 +1,9 @@
 import type { Database } from "../runtime/db/connect.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
+import type { ChangeNotifier } from "./change-notifier.ts";
 import type { OrderDatabase } from "./db/schema.ts";
 import type { Order } from "./domain/order.ts";
 import { feedSignal } from "./parts.ts";
-import type { Signals } from "./signals.ts";
 import { type FeedItem, feedEnds, readFeed } from "./store/feed.ts";
 
 const BATCH = 100;
@@ -41,7 +41,7 @@ export interface FeedTail {
 export interface FeedTailOptions {
   readonly db: Database<OrderDatabase>;
   readonly log: Logger;
-  readonly changed: Signals;
+  readonly changed: ChangeNotifier;
 }
 
 interface Tail {

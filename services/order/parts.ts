@@ -8,10 +8,10 @@ import type { Outbox } from "../runtime/outbox/outbox.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
 import type { Clock } from "../runtime/values/clock.ts";
 import type { Ids } from "../runtime/values/ids.ts";
+import type { ChangeNotifier } from "./change-notifier.ts";
 import type { OrderConfig } from "./config.ts";
 import type { OrderDatabase } from "./db/schema.ts";
 import type { Order } from "./domain/order.ts";
-import type { Signals } from "./signals.ts";
 
 /** The services that an order needs. */
 export interface OrderClients {
@@ -30,7 +30,7 @@ export interface OrderParts {
   readonly log: Logger;
   readonly outbox: Outbox;
   /** Told of orders by their ids, and of a tenant's feed by `feedSignal`. */
-  readonly changed: Signals;
+  readonly changed: ChangeNotifier;
   /** Begins the saga that takes care of money that came when the order was over, under this id. */
   startLatePayment(trx: Transaction<OrderDatabase>, id: string, order: Order): Promise<void>;
   /** Aborted when the service drains: streams without an end of their own end then. */

@@ -6,7 +6,7 @@ import { defaultRetention } from "../runtime/retention/settings.ts";
 import { sagaRetention } from "../runtime/saga/store/retention.ts";
 import { beginErasure } from "./begin-erasure.ts";
 import type { OrderContext } from "./context.ts";
-import { ownMoment } from "./saga/steps.ts";
+import { systemStamp } from "./saga/steps.ts";
 import { findExpiredOrders } from "./store/delete-orders.ts";
 import { pruneFeed } from "./store/feed.ts";
 import { orderHasEnded } from "./store/saga-filter.ts";
@@ -43,7 +43,7 @@ async function beginDeletions(ctx: OrderContext, keptMs: number): Promise<boolea
   const before = ctx.clock.now().getTime() - keptMs;
   const expired = await findExpiredOrders(ctx.db.kysely, { before, limit: ORDERS_AT_ONCE });
   for (const key of expired) {
-    await ctx.db.transaction((trx) => beginErasure(ctx, trx, key, { moment: ownMoment(ctx), deletes: true }));
+    await ctx.db.transaction((trx) => beginErasure(ctx, trx, key, { moment: systemStamp(ctx), deletes: true }));
   }
   return expired.length === ORDERS_AT_ONCE;
 }

@@ -5,6 +5,7 @@ import { sagaLagCheck } from "../runtime/saga/lag-check.ts";
 import { createSagaRunner } from "../runtime/saga/runner/runner.ts";
 import type { Service } from "../runtime/service/service.ts";
 import { createServiceBase, type ServiceDeps } from "../runtime/service/service-base.ts";
+import { createChangeNotifier } from "./change-notifier.ts";
 import type { OrderConfig } from "./config.ts";
 import { createFeedConsumer } from "./consumers/feed.ts";
 import { createPaymentConsumer } from "./consumers/payments.ts";
@@ -22,7 +23,6 @@ import { anonymizeOrder } from "./saga/anonymize-order.ts";
 import { giveLinesBack } from "./saga/give-lines-back.ts";
 import { latePayment, latePaymentState } from "./saga/late-payment.ts";
 import { placeOrder } from "./saga/place-order.ts";
-import { createSignals } from "./signals.ts";
 
 /** What the order service does not make itself. */
 export interface OrderDeps extends ServiceDeps {
@@ -43,7 +43,7 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
     ids,
     log,
     outbox,
-    changed: createSignals(),
+    changed: createChangeNotifier(),
     startLatePayment: (trx, id, order) =>
       runner.sagas.start(trx, {
         definition: definitions.latePayment,

@@ -6,7 +6,7 @@ import { mergeReport } from "./domain/merge-report.ts";
 import { type Payment, paymentName } from "./domain/payment.ts";
 import type { ProviderReport } from "./domain/provider-report.ts";
 import { parsePaymentName } from "./messages.ts";
-import { loadFileForReport, recordChange } from "./record-change.ts";
+import { loadAggregateForReport, recordChange } from "./record-change.ts";
 import { lockPayment, lockPaymentByReference } from "./store/payments.ts";
 
 /**
@@ -38,7 +38,7 @@ export async function applyCallback(
       return { kind: "early", problem, reference: report.reference };
     }
     known = payment;
-    const file = await loadFileForReport(trx, payment);
+    const file = await loadAggregateForReport(trx, payment);
     const merged = mergeReport(payment, file.refunds, report, context.clock.now().getTime());
     if (merged.kind === "early") {
       return { kind: "early", problem: merged.problem };

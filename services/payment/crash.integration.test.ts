@@ -7,7 +7,7 @@ import { describeEachDatabase } from "../runtime/testing/databases.ts";
 import { until } from "../runtime/testing/until.ts";
 import { startPayments } from "./testing/running-payments.ts";
 
-const program = fileURLToPath(new URL("testing/doomed-payments.ts", import.meta.url));
+const program = fileURLToPath(new URL("testing/crashing-payments.ts", import.meta.url));
 
 /** Runs the program until it is killed in the middle; resolves with the payments that it acknowledged. */
 async function runAndKill(url: string, prefix: string, forMs: number): Promise<string[]> {

@@ -10,7 +10,7 @@ import { type Payment, paymentName } from "./domain/payment.ts";
 import { providerUnavailable } from "./errors.ts";
 import { toPaymentMessage } from "./messages.ts";
 import type { PaymentProvider, ProviderAnswer } from "./providers/payment-provider.ts";
-import { loadFile, type PaymentFile, recordChange } from "./record-change.ts";
+import { loadAggregate, type PaymentAggregate, recordChange } from "./record-change.ts";
 import { finishOperation, postponeOperation } from "./store/operations.ts";
 import { lockPaymentByUid } from "./store/payments.ts";
 
@@ -24,9 +24,9 @@ import { lockPaymentByUid } from "./store/payments.ts";
  */
 export async function performOperation(
   context: PaymentContext,
-  { payment, refunds }: PaymentFile,
+  { payment, refunds }: PaymentAggregate,
   operation: Operation,
-): Promise<PaymentFile> {
+): Promise<PaymentAggregate> {
   const { db, log, random, timing } = context;
   let answer: ProviderAnswer;
   try {
@@ -56,7 +56,7 @@ async function checkpoint(
   trx: Transaction<PaymentDatabase>,
   performed: Operation,
   answer: ProviderAnswer,
-): Promise<PaymentFile> {
+): Promise<PaymentAggregate> {
   const { id } = performed;
   const file = await lockFile(context, trx, performed);
   const operation = file.operations.find((it) => it.id === id);
@@ -79,18 +79,18 @@ async function lockFile(
   { db }: PaymentContext,
   trx: Transaction<PaymentDatabase>,
   { id, paymentUid }: Operation,
-): Promise<PaymentFile> {
+): Promise<PaymentAggregate> {
   const payment = await lockPaymentByUid(trx, db.dialect, paymentUid);
   if (payment === undefined) {
     throw new Error(`operation ${id} is of no payment`);
   }
-  return loadFile(trx, payment);
+  return loadAggregate(trx, payment);
 }
 
 /** What an answer means for the payment, and why the operation is refused where it is. */
 function apply(
   { clock, log }: PaymentContext,
-  { payment, refunds }: PaymentFile,
+  { payment, refunds }: PaymentAggregate,
   operation: Operation,
   answer: ProviderAnswer,
 ): { merged: Merged; problem: string | undefined } {
@@ -118,7 +118,7 @@ function apply(
 
 async function ask(
   provider: PaymentProvider,
-  { payment, refunds }: Pick<PaymentFile, "payment" | "refunds">,
+  { payment, refunds }: Pick<PaymentAggregate, "payment" | "refunds">,
   operation: Operation,
   signal: AbortSignal,
 ): Promise<ProviderAnswer> {

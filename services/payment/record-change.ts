@@ -10,28 +10,28 @@ import { type Payment, paymentState, planRefund, type Refund } from "./domain/pa
 import { paymentEvent } from "./events.ts";
 import { insertMovements } from "./store/movements.ts";
 import { insertOperation, operationsOf } from "./store/operations.ts";
-import { type NextLook, updatePayment } from "./store/payments.ts";
+import { type NextPoll, updatePayment } from "./store/payments.ts";
 import { refundsOf, saveRefunds } from "./store/refunds.ts";
 
 type Trx = Transaction<PaymentDatabase>;
 
 /** A locked payment with all that belongs to it. */
-export interface PaymentFile {
+export interface PaymentAggregate {
   readonly payment: Payment;
   readonly refunds: readonly Refund[];
   readonly operations: readonly Operation[];
 }
 
 /** The file of a payment that this transaction has locked. */
-export async function loadFile(trx: Trx, payment: Payment): Promise<PaymentFile> {
+export async function loadAggregate(trx: Trx, payment: Payment): Promise<PaymentAggregate> {
   const refunds = payment.captured === 0n ? [] : (await refundsOf(trx, payment.tenant, [payment.uid])).get(payment.uid);
   return { payment, refunds: refunds ?? [], operations: await operationsOf(trx, payment.tenant, payment.uid) };
 }
 
 /** The file as far as a report needs it: the operations only where something can follow from it. */
-export async function loadFileForReport(trx: Trx, payment: Payment): Promise<PaymentFile> {
+export async function loadAggregateForReport(trx: Trx, payment: Payment): Promise<PaymentAggregate> {
   if (isGivenUp(payment) || payment.captured > 0n) {
-    return loadFile(trx, payment);
+    return loadAggregate(trx, payment);
   }
   return { payment, refunds: [], operations: [] };
 }
@@ -43,10 +43,10 @@ export async function loadFileForReport(trx: Trx, payment: Payment): Promise<Pay
 export async function recordChange(
   context: PaymentContext,
   trx: Trx,
-  file: PaymentFile,
+  file: PaymentAggregate,
   merged: Merged,
   cause: string,
-): Promise<PaymentFile> {
+): Promise<PaymentAggregate> {
   const { db, ids, outbox } = context;
   const nowMs = context.clock.now().getTime();
   const { change, planned } = planFollowUps(context, file.operations, merged, nowMs);
@@ -55,7 +55,7 @@ export async function recordChange(
     return { ...file, operations: await insertPlanned(context, trx, operations, planned, nowMs) };
   }
   const payment = { ...change.payment, version: file.payment.version + 1, updatedAt: nowMs };
-  const next: PaymentFile = { payment, refunds: change.refunds, operations };
+  const next: PaymentAggregate = { payment, refunds: change.refunds, operations };
   const touched = next.refunds.filter((refund) => !file.refunds.includes(refund));
   await updatePayment(trx, db.dialect, payment, nextLook(context, next, 1));
   await saveRefunds(trx, db.dialect, payment, touched);
@@ -71,7 +71,7 @@ export async function recordChange(
 }
 
 /** When to look after a payment of which nothing is heard: as long as the provider owes us an answer. */
-export function nextLook({ timing, random }: PaymentContext, file: PaymentFile, nth: number): NextLook {
+export function nextLook({ timing, random }: PaymentContext, file: PaymentAggregate, nth: number): NextPoll {
   const { payment, refunds } = file;
   const state = paymentState(payment);
   const isOwed =

@@ -8,8 +8,8 @@ import { RETENTION_BATCH, startRetention } from "../runtime/retention/retention.
 import { defaultRetention } from "../runtime/retention/settings.ts";
 import type { Service } from "../runtime/service/service.ts";
 import { createServiceBase, type ServiceDeps } from "../runtime/service/service-base.ts";
-import { createCallbackSender } from "../runtime/webhooks/callback-sender.ts";
 import { deliveryRetention } from "../runtime/webhooks/retention.ts";
+import { createWebhookSender } from "../runtime/webhooks/webhook-sender.ts";
 import { applyCallback } from "./apply-callback.ts";
 import { type PaymentConfig, paymentDefaults } from "./config.ts";
 import type { PaymentContext } from "./context.ts";
@@ -20,8 +20,8 @@ import { createSandboxProvider } from "./providers/sandbox/sandbox-provider.ts";
 import { routes } from "./routes.ts";
 import { findStuckOperation, pruneOperationKeys } from "./store/operations.ts";
 import { deleteSandboxPayments } from "./store/sandbox.ts";
-import { createPaymentWatch } from "./workers/look-after-payments.ts";
 import { createOperationWorker } from "./workers/perform-operations.ts";
+import { createPaymentReconciler } from "./workers/reconcile-payments.ts";
 
 /** What the payment service does not make itself. */
 export interface PaymentDeps extends ServiceDeps {
@@ -44,7 +44,7 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
   const secret = signingKeyOf(settings.sandboxSecret);
   const publicUrl = () => settings.publicUrl;
   const kept = settings.retention ?? defaultRetention;
-  const sender = createCallbackSender({
+  const sender = createWebhookSender({
     retentionMs: kept.deliveriesMs,
     db,
     ids,
@@ -94,7 +94,7 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
     nudgeOperations: () => operations.nudge(),
   };
   const operations = createOperationWorker(payments, { pollMs });
-  const background = [callbacks, createPaymentWatch(payments, { pollMs }), operations, sender];
+  const background = [callbacks, createPaymentReconciler(payments, { pollMs }), operations, sender];
   const retention = startRetention({
     log,
     everyMs: kept.everyMs,

@@ -5,11 +5,11 @@ import { Order_State } from "../../gen/docket/order/v1/order_pb.js";
 import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
 import { readHostConfig } from "../host/config.ts";
+import { eventually } from "./support/eventually.ts";
 import { expectedAccess } from "./support/expected-access.ts";
 import { namedRules, type RawWire, rawWires, type Verdict } from "./support/raw-calls.ts";
 import { declaredAccess, servedMethods } from "./support/served-methods.ts";
 import { stockTea, teaOrder, untilState } from "./support/shop.ts";
-import { expectSoon } from "./support/soon.ts";
 import { startDocket, type TestDocket } from "./support/start-docket.ts";
 import { startTokenIssuer, type TokenIssuer } from "./support/token-issuer.ts";
 
@@ -72,8 +72,8 @@ describe("access", () => {
     const revoked = await createKey(["admin"]);
     const expired = await createKey(["admin"], { expiresAtMs: Date.now() + 2_000 });
     await docket.admin.apiKeys.revokeApiKey({ name: revoked.name, tenant: "acme" });
-    await expectSoon(() => isAccepted(revoked.key), false);
-    await expectSoon(() => isAccepted(expired.key), false);
+    await eventually(() => isAccepted(revoked.key), false);
+    await eventually(() => isAccepted(expired.key), false);
     const claims = { tenant: "acme", scope: "admin platform.admin" };
     const headers: Record<string, Record<string, string>> = {
       "no credential": {},

@@ -23,10 +23,10 @@ import type { InboxTables } from "../runtime/inbox/tables.ts";
 import { until } from "../runtime/testing/until.ts";
 import { auditBooks } from "./support/books.ts";
 import { runCli } from "./support/cli.ts";
+import { eventually } from "./support/eventually.ts";
 import { createMarks, type Marks, marksInDatabases, marksInFiles, openBeside, plant } from "./support/marks.ts";
 import { type Program, startProgram } from "./support/program.ts";
 import { stockTea, teaOrder, untilState } from "./support/shop.ts";
-import { expectSoon } from "./support/soon.ts";
 import { describeEachStorage, type Storage } from "./support/start-docket.ts";
 
 const { CONFIRMED, COMPLETED, CANCELLED } = Order_State;
@@ -77,7 +77,7 @@ async function live({ docket: shop }: Program, marks: Marks, used: Set<string>):
     const labels = { a: marks.at(`shipment.${carrierService}`) };
     const shipment = { carrierService, lines, labels };
     const made = await shop.shipments.createShipment({ parent: name, shipment, requestId: carrierService });
-    await expectSoon(async () => (await shop.shipments.getShipment({ name: made.name })).state, state);
+    await eventually(async () => (await shop.shipments.getShipment({ name: made.name })).state, state);
     return made.name;
   };
   const lost = await ship("lost", EXCEPTION);
@@ -98,7 +98,7 @@ async function live({ docket: shop }: Program, marks: Marks, used: Set<string>):
     reason: noted("payment.v1.RefundPayment", "reason"),
     requestId: "refund-1",
   });
-  await expectSoon(async () => (await shop.orders.getOrder({ name })).paymentState, 6);
+  await eventually(async () => (await shop.orders.getOrder({ name })).paymentState, 6);
   return { name, order, requestId };
 }
 
@@ -286,7 +286,7 @@ describeEachStorage("AnonymizeCustomer", (createStorage) => {
         .sort()
         .join();
     };
-    await expectSoon(trail, [...ended, open.name].sort().join());
+    await eventually(trail, [...ended, open.name].sort().join());
   }, 180_000);
 
   test("goes on where it was when the process dies between two services", async () => {
@@ -322,7 +322,7 @@ describeEachStorage("AnonymizeCustomer", (createStorage) => {
 
     await using program = await startProgram(storage.environment);
     await until(async () => (await marksInDatabases(storage, marks)).length === 0, 60_000);
-    await expectSoon(async () => {
+    await eventually(async () => {
       const events = await Array.fromAsync(program.docket.listOrderEvents({ parent: name }));
       return events.at(-1)?.type;
     }, "PersonalDataErased");

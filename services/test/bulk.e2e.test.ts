@@ -7,9 +7,9 @@ import { Order_State } from "../../gen/docket/order/v1/order_pb.js";
 import { ExportFormat } from "../../gen/docket/order/v1/order_service_pb.js";
 import type { Docket } from "../../web-client/sdk/docket.ts";
 import { runCli } from "./support/cli.ts";
+import { eventually } from "./support/eventually.ts";
 import { untilState } from "./support/shop.ts";
 import { openShops } from "./support/shops.ts";
-import { expectSoon } from "./support/soon.ts";
 import { describeEachStorage } from "./support/start-docket.ts";
 
 const columns = [
@@ -96,7 +96,7 @@ describeEachStorage("files of orders", (createStorage) => {
     expect(comparable(await exported(second.docket, ExportFormat.CSV))).toEqual(comparable(tenth));
     for (const { docket: shop } of [first, second]) {
       const placing = async () => (await shop.orders.listOrders({ filter: "state = PLACING", pageSize: 1 })).orders;
-      await expectSoon(async () => (await placing()).length, 0, 60_000);
+      await eventually(async () => (await placing()).length, 0, 60_000);
     }
   }, 180_000);
 

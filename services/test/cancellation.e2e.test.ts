@@ -3,9 +3,9 @@ import { Shipment_State } from "../../gen/docket/logistics/v1/logistics_pb.js";
 import { Automation, CancelReason, Order_State, PaymentState } from "../../gen/docket/order/v1/order_pb.js";
 import { Payment_State } from "../../gen/docket/payment/v1/payment_pb.js";
 import type { Docket } from "../../web-client/sdk/docket.ts";
+import { eventually } from "./support/eventually.ts";
 import { teaOrder, untilState } from "./support/shop.ts";
 import { openShops } from "./support/shops.ts";
-import { expectSoon } from "./support/soon.ts";
 import { describeEachStorage } from "./support/start-docket.ts";
 
 const { AWAITING_PAYMENT, CONFIRMED, FULFILLING, COMPLETED, CANCELLED, ON_HOLD } = Order_State;
@@ -241,9 +241,9 @@ describeEachStorage("cancelling an order", (createStorage) => {
 });
 
 async function untilPaymentState(shop: Docket, name: string, state: PaymentState): Promise<void> {
-  await expectSoon(async () => (await shop.orders.getOrder({ name })).paymentState, state);
+  await eventually(async () => (await shop.orders.getOrder({ name })).paymentState, state);
 }
 
 async function untilShipment(shop: Docket, name: string, state: Shipment_State): Promise<void> {
-  await expectSoon(async () => (await shop.shipments.getShipment({ name })).state, state);
+  await eventually(async () => (await shop.shipments.getShipment({ name })).state, state);
 }

@@ -2,9 +2,9 @@ import { expect, test } from "@jest/globals";
 import { Shipment_State } from "../../gen/docket/logistics/v1/logistics_pb.js";
 import { Automation, Order_State } from "../../gen/docket/order/v1/order_pb.js";
 import type { Docket } from "../../web-client/sdk/docket.ts";
+import { eventually } from "./support/eventually.ts";
 import { teaOrder, untilState } from "./support/shop.ts";
 import { openShops } from "./support/shops.ts";
-import { expectSoon } from "./support/soon.ts";
 import { describeEachStorage } from "./support/start-docket.ts";
 
 const { CONFIRMED, FULFILLING, COMPLETED, CANCELLED } = Order_State;
@@ -28,7 +28,7 @@ describeEachStorage("fulfilling an order", (createStorage) => {
       shipment: { carrierService, ...(quantity && { lines: [{ lineItemId: "1", quantity }] }) },
     });
   const untilShipment = (shop: Docket, name: string, state: Shipment_State) =>
-    expectSoon(async () => (await shop.shipments.getShipment({ name })).state, state);
+    eventually(async () => (await shop.shipments.getShipment({ name })).state, state);
   const told = async (shop: Docket, name: string, type: string) =>
     (await Array.fromAsync(shop.listOrderEvents({ parent: name }))).filter((event) => event.type === type).length;
 
@@ -71,7 +71,7 @@ describeEachStorage("fulfilling an order", (createStorage) => {
       const name = await confirmed(shop);
       const shipment = await ship(shop, name, service);
       await untilShipment(shop, shipment.name, state);
-      await expectSoon(() => told(shop, name, "ShipmentStateChanged").then((count) => count > 0), true);
+      await eventually(() => told(shop, name, "ShipmentStateChanged").then((count) => count > 0), true);
       const order = await shop.orders.getOrder({ name });
       expect(order).toMatchObject({ state: FULFILLING, lineItems: [{ quantityShipped: 1, quantityDelivered: 0 }] });
       expect(await shop.items.getItem({ name: "items/TEA" })).toMatchObject({ stockOnHand: 9n, stockReserved: 0n });
@@ -101,7 +101,7 @@ describeEachStorage("fulfilling an order", (createStorage) => {
       metadata: { line_item_id: "1", sku: "TEA", wanted: "4", left: "3" },
     });
     await ship(shop, name, "deliver_now", 1);
-    await expectSoon(async () => (await shop.orders.getOrder({ name })).lineItems[0]?.quantityDelivered, 3);
+    await eventually(async () => (await shop.orders.getOrder({ name })).lineItems[0]?.quantityDelivered, 3);
     expect((await shop.orders.getOrder({ name })).state).toBe(FULFILLING);
     expect(await shop.items.getItem({ name: "items/TEA" })).toMatchObject({ stockOnHand: 7n, stockReserved: 2n });
     const rest = await ship(shop, name, "deliver_now");

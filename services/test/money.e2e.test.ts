@@ -3,9 +3,9 @@ import { Automation, Order_State, PaymentState } from "../../gen/docket/order/v1
 import { Payment_State, Refund_State } from "../../gen/docket/payment/v1/payment_pb.js";
 import type { Docket } from "../../web-client/sdk/docket.ts";
 import { money } from "../../web-client/sdk/money.ts";
+import { eventually } from "./support/eventually.ts";
 import { cents, teaOrder, untilState } from "./support/shop.ts";
 import { openShops } from "./support/shops.ts";
-import { expectSoon } from "./support/soon.ts";
 import { describeEachStorage } from "./support/start-docket.ts";
 
 const { CONFIRMED, FULFILLING, COMPLETED, CANCELLED, NEEDS_ATTENTION } = Order_State;
@@ -23,9 +23,9 @@ describeEachStorage("money", (createStorage) => {
   };
   const authorized = (shop: Docket) => confirmed(shop, { capture: Automation.MANUAL });
   const untilPaid = (shop: Docket, name: string, state: PaymentState) =>
-    expectSoon(async () => (await shop.orders.getOrder({ name })).paymentState, state);
+    eventually(async () => (await shop.orders.getOrder({ name })).paymentState, state);
   const untilRefunds = (shop: Docket, name: string, states: readonly Refund_State[]) =>
-    expectSoon(
+    eventually(
       async () => (await shop.payments.getPayment({ name })).refunds.map(({ state }) => state).join(),
       states.join(),
     );
@@ -39,7 +39,7 @@ describeEachStorage("money", (createStorage) => {
     expect(cents(first.capturedAmount)).toBe(400n);
     expect(await shop.payments.capturePayment({ name: payment, amount: eur("4.00"), requestId: "a" })).toEqual(first);
     await untilPaid(shop, name, PaymentState.PARTIALLY_PAID);
-    await expectSoon(async () => (await shop.orders.getOrder({ name })).lineItems[0]?.quantityDelivered, 2);
+    await eventually(async () => (await shop.orders.getOrder({ name })).lineItems[0]?.quantityDelivered, 2);
     expect((await shop.orders.getOrder({ name })).state).toBe(FULFILLING);
     await expect(shop.payments.capturePayment({ name: payment, amount: eur("5.01") })).rejects.toMatchObject({
       code: "FAILED_PRECONDITION",
@@ -140,7 +140,7 @@ describeEachStorage("money", (createStorage) => {
     const { name, payment } = await confirmed(shop, { paymentToken: "tok_refund_fails" });
     await shop.payments.refundPayment({ name: payment, amount: eur("1.00") });
     await untilRefunds(shop, payment, [Refund_State.FAILED]);
-    await expectSoon(
+    await eventually(
       async () =>
         (await Array.fromAsync(shop.listOrderEvents({ parent: name }))).some(({ type }) => type === "RefundFailed"),
       true,

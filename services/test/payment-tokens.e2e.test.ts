@@ -3,9 +3,9 @@ import { expect, test } from "@jest/globals";
 import { Automation, CancelReason, Order_State, PaymentState } from "../../gen/docket/order/v1/order_pb.js";
 import { Payment_State, Refund_State } from "../../gen/docket/payment/v1/payment_pb.js";
 import type { Docket } from "../../web-client/sdk/docket.ts";
+import { eventually } from "./support/eventually.ts";
 import { stockTea, teaOrder, untilState } from "./support/shop.ts";
 import { openShops } from "./support/shops.ts";
-import { expectSoon } from "./support/soon.ts";
 import { describeEachStorage } from "./support/start-docket.ts";
 
 const { COMPLETED, CANCELLED, EXPIRED, NEEDS_ATTENTION, AWAITING_PAYMENT, CONFIRMED } = Order_State;
@@ -108,7 +108,7 @@ describeEachStorage("the sandbox's payment tokens", (createStorage) => {
     const faster = await place(shop, "tok_success");
     await untilState(shop, faster.name, [COMPLETED]);
     const refunded = async () => (await shop.orders.getOrder({ name })).paymentState;
-    await expectSoon(refunded, PaymentState.REFUNDED);
+    await eventually(refunded, PaymentState.REFUNDED);
     expect(await typesOf(shop, name)).toEqual(expect.arrayContaining(["LatePaymentArrived", "LatePaymentReturned"]));
     expect((await shop.orders.getOrder({ name })).state).toBe(EXPIRED);
     expect(await stockOf(shop)).toEqual([0, 0]);
@@ -141,7 +141,7 @@ describeEachStorage("the sandbox's payment tokens", (createStorage) => {
     const { docket: shop } = await shops.open();
     const { name } = await place(shop, "tok_partial");
     await untilState(shop, name, [EXPIRED]);
-    await expectSoon(async () => (await shop.orders.getOrder({ name })).paymentState, PaymentState.REFUNDED);
+    await eventually(async () => (await shop.orders.getOrder({ name })).paymentState, PaymentState.REFUNDED);
     expect(await stockOf(shop)).toEqual([10, 10]);
   }, 30_000);
 
@@ -170,7 +170,7 @@ describeEachStorage("the sandbox's payment tokens", (createStorage) => {
     await untilState(shop, name, [NEEDS_ATTENTION]);
     expect((await shop.orders.releaseOrder({ name })).state).toBe(NEEDS_ATTENTION);
     const payment = () => shop.payments.getPayment({ name: `${name}/payments/1` });
-    await expectSoon(
+    await eventually(
       async () => (await payment()).refunds.filter(({ state }) => state === Refund_State.FAILED).length,
       2,
     );

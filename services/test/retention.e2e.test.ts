@@ -2,9 +2,9 @@ import { expect, test } from "@jest/globals";
 import { sql } from "kysely";
 import { Automation, Order_State } from "../../gen/docket/order/v1/order_pb.js";
 import { firstIdAt } from "../runtime/values/ids.ts";
+import { eventually } from "./support/eventually.ts";
 import { openBeside, type services } from "./support/marks.ts";
 import { stockTea, teaOrder, untilState } from "./support/shop.ts";
-import { expectSoon } from "./support/soon.ts";
 import { describeEachStorage, type Storage, startDocket } from "./support/start-docket.ts";
 
 /** Everything that can be forgotten at once is. */
@@ -64,7 +64,7 @@ describeEachStorage("retention", (createStorage) => {
       await using docket = await startDocket(briefly, storage);
       const shop = docket.admin;
       const gone = (service: (typeof services)[number], table: string, where?: string) =>
-        expectSoon(() => rowsOf(storage, service, table, where), 0);
+        eventually(() => rowsOf(storage, service, table, where), 0);
       await gone("order", "orders", "state = 'COMPLETED'");
       await expect(shop.orders.getOrder({ name: ended })).rejects.toMatchObject({ code: "NOT_FOUND" });
       for (const table of ["order_lines", "order_events"]) {
@@ -82,7 +82,7 @@ describeEachStorage("retention", (createStorage) => {
         await gone(service, "callbacks", "due_at is null");
       }
       // The saga of the open order is needed to cancel it.
-      await expectSoon(() => rowsOf(storage, "order", "sagas"), 1);
+      await eventually(() => rowsOf(storage, "order", "sagas"), 1);
       await shop.orders.cancelOrder({ name: open });
       await gone("order", "orders");
       // The books stay, without personal data.
@@ -98,7 +98,7 @@ describeEachStorage("retention", (createStorage) => {
     expect(docket).toBeDefined();
     for (const table of ["sandbox_steps", "sandbox_parcels"]) {
       const service = table === "sandbox_parcels" ? "logistics" : "payment";
-      await expectSoon(() => rowsOf(storage, service, table), 0);
+      await eventually(() => rowsOf(storage, service, table), 0);
     }
   }, 120_000);
 });

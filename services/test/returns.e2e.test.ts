@@ -4,9 +4,9 @@ import { Shipment_State } from "../../gen/docket/logistics/v1/logistics_pb.js";
 import { CloseShipmentRequest_Outcome as Outcome } from "../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { Automation, Order_State, PaymentState } from "../../gen/docket/order/v1/order_pb.js";
 import type { Docket } from "../../web-client/sdk/docket.ts";
+import { eventually } from "./support/eventually.ts";
 import { cents, teaOrder, untilState } from "./support/shop.ts";
 import { openShops } from "./support/shops.ts";
-import { expectSoon } from "./support/soon.ts";
 import { describeEachStorage } from "./support/start-docket.ts";
 
 const { CONFIRMED, FULFILLING, COMPLETED, CANCELLED } = Order_State;
@@ -31,11 +31,11 @@ describeEachStorage("an order whose goods do not arrive", (createStorage) => {
   ) => {
     const lines = quantity === undefined ? [] : [{ lineItemId: "1", quantity }];
     const { name } = await shop.shipments.createShipment({ parent, shipment: { carrierService, lines } });
-    await expectSoon(async () => (await shop.shipments.getShipment({ name })).state, state);
+    await eventually(async () => (await shop.shipments.getShipment({ name })).state, state);
     return name;
   };
   const expectStock = (shop: Docket, onHand: number, reserved = 0) =>
-    expectSoon(async () => {
+    eventually(async () => {
       const { stockOnHand, stockReserved } = await shop.items.getItem({ name: "items/TEA" });
       return `${stockOnHand} on hand, ${stockReserved} reserved`;
     }, `${onHand} on hand, ${reserved} reserved`);
@@ -78,7 +78,7 @@ describeEachStorage("an order whose goods do not arrive", (createStorage) => {
     });
     await shop.orders.cancelOrder({ name });
     await untilState(shop, name, [CANCELLED]);
-    await expectSoon(() => refunded(shop, name), 900n);
+    await eventually(() => refunded(shop, name), 900n);
     await expectStock(shop, 0);
   }, 60_000);
 
@@ -106,7 +106,7 @@ describeEachStorage("an order whose goods do not arrive", (createStorage) => {
       state: RETURNED,
       lines: [{ quantityRestocked: 5 }],
     });
-    await expectSoon(() => refunded(shop, name), 2250n);
+    await eventually(() => refunded(shop, name), 2250n);
   }, 60_000);
 
   test("restocks what can be sold again, and the rest is written off, cancelled and refunded", async () => {
@@ -118,7 +118,7 @@ describeEachStorage("an order whose goods do not arrive", (createStorage) => {
     await expectStock(shop, 9);
     expect(await restocked(shop)).toEqual([2n]);
     await shop.orders.cancelOrderLines({ name, lines: [{ lineItemId: "1", quantity: 1 }] });
-    await expectSoon(() => refunded(shop, name), 450n);
+    await eventually(() => refunded(shop, name), 450n);
     await ship(shop, name, "deliver_now", DELIVERED);
     const order = await untilState(shop, name, [COMPLETED]);
     expect(order.lineItems).toMatchObject([{ quantity: 3, quantityCancelled: 1, quantityDelivered: 2 }]);
@@ -138,7 +138,7 @@ describeEachStorage("an order whose goods do not arrive", (createStorage) => {
     expect(cents(cancelled.cancelledTotal)).toBe(3150n);
     expect(await cancel()).toEqual(cancelled);
     const order = await untilState(shop, name, [COMPLETED]);
-    await expectSoon(async () => (await shop.orders.getOrder({ name })).paymentState, PaymentState.PAID);
+    await eventually(async () => (await shop.orders.getOrder({ name })).paymentState, PaymentState.PAID);
     expect(cents(order.total)).toBe(4500n);
     expect(await refunded(shop, name)).toBe(3150n);
     await expectStock(shop, 7);

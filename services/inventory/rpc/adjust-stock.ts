@@ -1,7 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
-import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { InventoryContext } from "../context.ts";
 import { itemNotFound, stockLimit, stockReserved } from "../errors.ts";
@@ -24,7 +24,7 @@ export function adjustStock({
     const principal = principalOf(context);
     const { tenant } = principal;
     const sku = skuOf(request.name);
-    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock };
+    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock };
     return idempotent(db, call, async (trx) => {
       const move = { sku, onHandDelta: request.delta, reservedDelta: 0n };
       const cause = { type: "ADJUSTMENT", reason: request.reason, actor: actorOf(principal) } as const;

@@ -8,7 +8,7 @@ import {
 import { checkEtag } from "../../runtime/api/etag.ts";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
 import { aborted, type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
-import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { InventoryContext } from "../context.ts";
 import { type StoredItem, sameContent } from "../domain/item.ts";
@@ -32,7 +32,7 @@ export function batchUpsertItems(
     const wanted = parse(request.items);
     const skus = wanted.map(({ sku }) => sku);
 
-    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock };
+    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock };
     return idempotent(db, call, async (trx) => {
       const existing = new Map((await lockItems(trx, db.dialect, tenant, skus)).map((item) => [item.sku, item]));
       const missing = wanted.filter(({ sku }) => !existing.has(sku));

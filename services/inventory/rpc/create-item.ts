@@ -2,7 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
 import { invalidArgument } from "../../runtime/errors.ts";
-import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { InventoryContext } from "../context.ts";
 import { itemExists } from "../errors.ts";
@@ -25,7 +25,7 @@ export function createItem(inventory: InventoryContext): ServiceImpl<typeof Inve
       throw invalidArgument(violations);
     }
     const { tenant } = principal;
-    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock };
+    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock };
     return idempotent(db, call, async (trx) => {
       const created = { sku: item.sku, stockOnHand: item.stockOnHand, ...content };
       const [stored] = (await createItems(inventory, trx, tenant, [created], actorOf(principal))) ?? [];

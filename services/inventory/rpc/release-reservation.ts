@@ -1,9 +1,9 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
+import { closeReservation } from "../close-reservation.ts";
 import type { InventoryContext } from "../context.ts";
 import { transition } from "../domain/reservation.ts";
-import { giveBack } from "../give-back.ts";
 import { reservationIdOf, toReservationMessage } from "../messages.ts";
 import { insertReservation, lockReservation } from "../store/reservations.ts";
 
@@ -38,7 +38,7 @@ export function releaseReservation(
       if (transition(reservation.state, "release") !== "RELEASED") {
         return toReservationMessage(reservation);
       }
-      return toReservationMessage(await giveBack(inventory, trx, reservation, "RELEASED", actorOf(principal)));
+      return toReservationMessage(await closeReservation(inventory, trx, reservation, "RELEASED", actorOf(principal)));
     });
   };
 }

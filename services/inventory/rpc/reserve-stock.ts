@@ -5,6 +5,7 @@ import type { InventoryService, ReserveStockRequest } from "../../../gen/docket/
 import type { Batch, Command } from "../../runtime/commands/command.ts";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
 import { type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
+import { expireIfOverdue } from "../close-reservation.ts";
 import type { InventoryContext } from "../context.ts";
 import {
   holdsExactly,
@@ -16,7 +17,6 @@ import {
 } from "../domain/reservation.ts";
 import { outOfStock, reservationDiffers, reservationIs } from "../errors.ts";
 import { stockChanged } from "../events.ts";
-import { expireIfOverdue } from "../give-back.ts";
 import { reservationIdOf, toReservationMessage } from "../messages.ts";
 import { items, reservations } from "../store/mappings.ts";
 import { moveInBatch } from "../store/move-in-batch.ts";

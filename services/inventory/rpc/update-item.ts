@@ -5,7 +5,7 @@ import { checkEtag } from "../../runtime/api/etag.ts";
 import { updatePaths } from "../../runtime/api/field-mask.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { aborted, invalidArgument } from "../../runtime/errors.ts";
-import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { InventoryContext } from "../context.ts";
 import { type ItemContent, sameContent } from "../domain/item.ts";
@@ -25,7 +25,7 @@ export function updateItem({ db, clock }: InventoryContext): ServiceImpl<typeof 
     const sku = skuOf(item.name);
     const etag = item.etag || (context.requestHeader.get("If-Match") ?? "");
 
-    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock };
+    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock };
     return idempotent(db, call, async (trx) => {
       const [stored] = await lockItems(trx, db.dialect, tenant, [sku]);
       if (stored === undefined) {

@@ -1,6 +1,6 @@
 import { createWorkLoop, type WorkLoop } from "../../runtime/jobs/work-loop.ts";
+import { expireIfOverdue } from "../close-reservation.ts";
 import type { InventoryContext } from "../context.ts";
-import { expireIfOverdue } from "../give-back.ts";
 import { findOverdue, type ReservationKey } from "../store/reservations.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { compareTold, isOpen, meansCollected, rankOf, shipmentStates } from "./shipment-state.ts";
+import { compareReported, isOpen, meansCollected, rankOf, shipmentStates } from "./shipment-state.ts";
 
 test("every state has its rank, tells whether the carrier has the goods, and whether more is to come", () => {
   expect(shipmentStates.map((state) => `${rankOf(state)} ${state} ${meansCollected(state)} ${isOpen(state)}`)).toEqual([
@@ -22,7 +22,7 @@ test("every state has its rank, tells whether the carrier has the goods, and whe
 test("of two states of one rank the later one is greater, by the carrier's time", () => {
   const failed = { state: "ATTEMPT_FAILED", at: 2000, eventId: "b" } as const;
   const out = { state: "OUT_FOR_DELIVERY", at: 3000, eventId: "a" } as const;
-  expect(compareTold(failed, out)).toBeLessThan(0);
-  expect(compareTold(out, failed)).toBeGreaterThan(0);
-  expect(compareTold(out, out)).toBe(0);
+  expect(compareReported(failed, out)).toBeLessThan(0);
+  expect(compareReported(out, failed)).toBeGreaterThan(0);
+  expect(compareReported(out, out)).toBe(0);
 });

@@ -76,7 +76,7 @@ export function isOpen(state: ShipmentState): boolean {
 }
 
 /** A state as it was told: what, when by the carrier's clock, and the carrier's id of the event. */
-export interface ToldState {
+export interface ReportedState {
   readonly state: ShipmentState;
   /** Epoch milliseconds. */
   readonly at: number;
@@ -84,7 +84,7 @@ export interface ToldState {
 }
 
 /** Negative, zero or positive: a total order over everything that can be told. */
-export function compareTold(a: ToldState, b: ToldState): number {
+export function compareReported(a: ReportedState, b: ReportedState): number {
   return (
     rankOf(a.state) - rankOf(b.state) ||
     a.at - b.at ||

@@ -1,4 +1,4 @@
-import { compareTold, meansCollected, type ShipmentState, type ToldState } from "./shipment-state.ts";
+import { compareReported, meansCollected, type ReportedState, type ShipmentState } from "./shipment-state.ts";
 
 /** One thing that a carrier told of a shipment. */
 export interface CarrierUpdate {
@@ -17,7 +17,7 @@ export interface CarrierUpdate {
 /** What is known of a shipment's way. */
 export interface Progress {
   /** The greatest of all that was told. */
-  readonly told: ToldState;
+  readonly told: ReportedState;
   /** Whether anything that was told means that the carrier has the goods. */
   readonly collected: boolean;
   /** The earliest time at which it was told to be delivered. */
@@ -49,7 +49,7 @@ export function merge(progress: Progress, update: CarrierUpdate): Progress {
   const told = { state, at, eventId };
   return {
     ...progress,
-    told: compareTold(told, progress.told) > 0 ? told : progress.told,
+    told: compareReported(told, progress.told) > 0 ? told : progress.told,
     collected: progress.collected || meansCollected(state),
     deliveredAt: state === "DELIVERED" ? Math.min(at, progress.deliveredAt ?? at) : progress.deliveredAt,
   };

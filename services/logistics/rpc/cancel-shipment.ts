@@ -1,7 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
-import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { type IdempotentCall, idempotent, storedResponse } from "../../runtime/idempotency/idempotent.ts";
 import type { LogisticsContext } from "../context.ts";
 import { cancellation } from "../domain/shipment.ts";
@@ -25,7 +25,7 @@ export function cancelShipment(logistics: LogisticsContext): ServiceImpl<typeof 
   const method = LogisticsService.method.cancelShipment;
   return async (request, context) => {
     const { tenant } = principalOf(context);
-    const call: Call = { tenant, method, requestId: requestIdOf(request, context), request, clock };
+    const call: Call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock };
     const answered = await storedResponse(db, call);
     if (answered) {
       return answered;

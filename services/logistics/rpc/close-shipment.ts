@@ -6,7 +6,7 @@ import {
 } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
 import { type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
-import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import { closeShipment as close } from "../close-shipment.ts";
 import type { LogisticsContext } from "../context.ts";
@@ -27,7 +27,7 @@ export function closeShipment(logistics: LogisticsContext): ServiceImpl<typeof L
     const { tenant } = principalOf(context);
     const key = shipmentKeyOf(tenant, request.name);
     const as = request.outcome === Outcome.LOST ? "LOST" : "RETURNED";
-    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock };
+    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock };
     return idempotent(db, call, async (trx) => {
       const order = await lockOrder(trx, db.dialect, key);
       const found = await findShipment(trx, key);

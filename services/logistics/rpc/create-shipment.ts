@@ -4,7 +4,7 @@ import { type LineItem, type Order, Order_State } from "../../../gen/docket/orde
 import { principalOf } from "../../runtime/context-values.ts";
 import { afterCommit } from "../../runtime/db/after-commit.ts";
 import { invalidArgument, reasonOf } from "../../runtime/errors.ts";
-import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { LogisticsContext } from "../context.ts";
 import { linesToShip, type OrderedLine, sameLines, type WantedLine } from "../domain/lines-to-ship.ts";
@@ -63,7 +63,7 @@ export function createShipment(logistics: LogisticsContext): ServiceImpl<typeof 
       clients.order.for(tenant, context).announceShipment({ name, closedUnits }),
     ]);
 
-    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock };
+    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock };
     return idempotent(db, call, async (trx) => {
       const locked = await lockOrder(trx, db.dialect, { tenant, orderId });
       const id = ids.next();

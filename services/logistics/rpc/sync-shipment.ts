@@ -1,7 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
-import { consignmentOf, recordNews } from "../attend.ts";
+import { consignmentOf, recordTrackingPoll } from "../carrier-tasks.ts";
 import type { LogisticsContext } from "../context.ts";
 import type { CarrierUpdate } from "../domain/tracking.ts";
 import { carrierUnavailable, shipmentNotFound } from "../errors.ts";
@@ -30,6 +30,6 @@ export function syncShipment(logistics: LogisticsContext): ServiceImpl<typeof Lo
     } catch (error) {
       throw carrierUnavailable(shipment.carrier, error);
     }
-    return toShipmentMessage((await recordNews(logistics, shipment, updates)) ?? shipment);
+    return toShipmentMessage((await recordTrackingPoll(logistics, shipment, updates)) ?? shipment);
   };
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { within } from "../../runtime/process/with-timeout.ts";
-import { attend } from "../attend.ts";
+import { runCarrierTask } from "../carrier-tasks.ts";
 import type { LogisticsContext } from "../context.ts";
 import type { StoredShipment } from "../domain/shipment.ts";
 import { carrierUnavailable } from "../errors.ts";
@@ -39,7 +39,7 @@ export async function untilCancellationSettled(
     if (claim === undefined) {
       await sleep(PAUSE_MS, undefined, { signal });
     } else {
-      await within(leftMs, () => attend(logistics, claim, new AbortController().signal));
+      await within(leftMs, () => runCarrierTask(logistics, claim, new AbortController().signal));
     }
   }
 }

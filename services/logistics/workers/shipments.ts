@@ -1,6 +1,6 @@
 import type { Claimed } from "../../runtime/jobs/claim-due.ts";
 import { createWorkLoop, type WorkLoop } from "../../runtime/jobs/work-loop.ts";
-import { attend } from "../attend.ts";
+import { runCarrierTask } from "../carrier-tasks.ts";
 import type { LogisticsContext } from "../context.ts";
 import { claimShipments } from "../store/claims.ts";
 
@@ -13,6 +13,6 @@ export function createShipmentWorker(logistics: LogisticsContext, options: { pol
     pollMs: options.pollMs,
     concurrency: 8,
     claim: (limit) => claimShipments(db, { limit, leaseMs: 2 * timing.carrierTimeoutMs }),
-    work: (claim, signal) => attend(logistics, claim, signal),
+    work: (claim, signal) => runCarrierTask(logistics, claim, signal),
   });
 }

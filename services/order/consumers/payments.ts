@@ -23,10 +23,10 @@ import { effectiveState } from "../domain/order-state.ts";
 import { isGivenUp } from "../domain/owed-money.ts";
 import { type Funds, holdsMoney } from "../domain/payment-state.ts";
 import { fundsOf, minorOf } from "../payment-funds.ts";
-import { takeLateMoney } from "../saga/late-money.ts";
 import { type PaymentSignal, paymentSignal } from "../saga/place-order.ts";
+import { startLatePayment } from "../saga/start-late-payment.ts";
 import { changeOrder } from "../store/orders.ts";
-import { rememberPayment } from "../store/projections.ts";
+import { upsertPaymentProjection } from "../store/projections.ts";
 
 /** What happened to a payment, as the order's timeline tells it. */
 interface Told {
@@ -45,7 +45,8 @@ interface Told {
 /** Projects the payment service's events onto orders and wakes their sagas. */
 export function createPaymentConsumer(ctx: OrderContext, bus: EventBus): Consumer {
   const { db, log, ids } = ctx;
-  const apply = (trx: Transaction<OrderDatabase>, event: BusEvent, told: Told) => paymentTold(ctx, trx, event, told);
+  const apply = (trx: Transaction<OrderDatabase>, event: BusEvent, told: Told) =>
+    applyPaymentEvent(ctx, trx, event, told);
   return createConsumer({
     db,
     bus,
@@ -111,7 +112,7 @@ export function createPaymentConsumer(ctx: OrderContext, bus: EventBus): Consume
   });
 }
 
-async function paymentTold(
+async function applyPaymentEvent(
   ctx: OrderContext,
   trx: Transaction<OrderDatabase>,
   event: BusEvent,
@@ -125,12 +126,12 @@ async function paymentTold(
   const key = { tenant: event.tenant, id: parts.order };
   const order = await changeOrder(trx, ctx, key, async (before) => {
     const own = { id: parts.payment, sequence: event.sequence, ...fundsOf(payment) };
-    const funds = await rememberPayment(trx, ctx.db.dialect, key, own);
+    const funds = await upsertPaymentProjection(trx, ctx.db.dialect, key, own);
     const changes = changesOf(before, funds, told);
     const after = changes.at(-1)?.order ?? before;
     const over = effectiveState(after) === "EXPIRED" || effectiveState(after) === "CANCELLED";
     if (over && told.brings === true && holdsMoney(after) && after.lateSagaId === undefined) {
-      changes.push(await takeLateMoney(trx, ctx, after));
+      changes.push(await startLatePayment(trx, ctx, after));
     }
     return changes;
   });

@@ -13,7 +13,7 @@ import type { BusEvent, EventBus } from "../../runtime/bus/event-bus.ts";
 import { type Consumer, createConsumer, on } from "../../runtime/inbox/consumer.ts";
 import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
-import { consequences, note } from "../domain/changes.ts";
+import { derivedTransitions, note } from "../domain/changes.ts";
 import { withParcels } from "../domain/parcels.ts";
 import { isOver } from "../shipment-units.ts";
 import { changeOrder } from "../store/orders.ts";
@@ -109,7 +109,7 @@ async function shipmentTold(
       ...(shipment.trackingNumber !== "" && { tracking_number: shipment.trackingNumber }),
     };
     const noted = note(before, { type, message, metadata, lines: withParcels(before.lines, parcels) }, moment);
-    return [noted, ...consequences(noted.order, moment)];
+    return [noted, ...derivedTransitions(noted.order, moment)];
   });
   if (order === undefined) {
     throw new Error(`${shipment.name} belongs to no order of ${event.tenant}`);

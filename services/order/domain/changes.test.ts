@@ -1,9 +1,9 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { someOrder } from "../testing/some-order.ts";
-import { advance, command, consequences, note } from "./changes.ts";
+import { advance, command, derivedTransitions, note } from "./changes.ts";
 import type { Order } from "./order.ts";
-import { orderStates, orderTriggers, type Standing, transition } from "./order-state.ts";
+import { type OrderStatus, orderStates, orderTriggers, transition } from "./order-state.ts";
 
 const fresh = someOrder();
 const moment = { actor: "service:order", at: 1500 };
@@ -62,7 +62,7 @@ test("any sequence of happenings leaves versions and entries without a gap", () 
 });
 
 test("every standing has an answer to every trigger", () => {
-  const standings: Standing[] = orderStates.flatMap((state): Standing[] =>
+  const standings: OrderStatus[] = orderStates.flatMap((state): OrderStatus[] =>
     state === "ON_HOLD" || state === "NEEDS_ATTENTION"
       ? orderStates.map((resume) => ({ state, resume }))
       : [{ state, resume: undefined }],
@@ -75,9 +75,9 @@ test("every standing has an answer to every trigger", () => {
 });
 
 const confirmed: Order = { ...fresh, state: "CONFIRMED", captured: 900n, paymentState: "PAID" };
-const statesOf = (order: Order) => consequences(order, moment).map(({ order: { state } }) => state);
+const statesOf = (order: Order) => derivedTransitions(order, moment).map(({ order: { state } }) => state);
 
-test("shipping, delivering and paying have their consequences by themselves", () => {
+test("shipping, delivering and paying change what follows from them", () => {
   expect(statesOf(confirmed)).toEqual([]);
   expect(statesOf({ ...confirmed, lines: withLine({ quantityShipped: 1 }) })).toEqual(["FULFILLING"]);
   const delivered = withLine({ quantityShipped: 2, quantityDelivered: 2 });
@@ -100,6 +100,6 @@ test("a person must look where the money is gone that the order rests on", () =>
 
 test("a held order goes on behind the scenes", () => {
   const held: Order = { ...confirmed, state: "ON_HOLD", resume: "CONFIRMED", lines: withLine({ quantityShipped: 2 }) };
-  const [change] = consequences(held, moment);
+  const [change] = derivedTransitions(held, moment);
   expect(change?.order).toMatchObject({ state: "ON_HOLD", resume: "FULFILLING" });
 });

@@ -30,13 +30,13 @@ export interface Change {
 }
 
 /** Who does it, and when (epoch milliseconds). */
-export interface Moment {
+export interface Stamp {
   readonly actor: string;
   readonly at: number;
 }
 
 /** What happens to an order. */
-export interface Happening {
+export interface TimelineEvent {
   /** In the past tense: `StockReserved`. */
   readonly type: string;
   /** The same for people. */
@@ -65,7 +65,7 @@ const factOf: Readonly<Record<OrderTrigger, OrderFact>> = {
 };
 
 /** The first change of an order: it exists. */
-export function placed(order: Order, { actor }: Pick<Moment, "actor">): Change {
+export function placed(order: Order, { actor }: Pick<Stamp, "actor">): Change {
   const entry: TimelineEntry = {
     sequence: 1,
     type: "OrderPlaced",
@@ -79,12 +79,12 @@ export function placed(order: Order, { actor }: Pick<Moment, "actor">): Change {
 }
 
 /** A change that leaves the state as it is. */
-export function note(order: Order, happening: Happening, moment: Moment): Change {
+export function note(order: Order, happening: TimelineEvent, moment: Stamp): Change {
   return change(order, order, "UPDATED", happening, moment);
 }
 
 /** Units of the order are cancelled; its state stays. */
-export function linesCancelled(order: Order, happening: Happening, moment: Moment): Change {
+export function linesCancelled(order: Order, happening: TimelineEvent, moment: Stamp): Change {
   return change(order, order, "LINES_CANCELLED", happening, moment);
 }
 
@@ -92,7 +92,7 @@ export function linesCancelled(order: Order, happening: Happening, moment: Momen
 export function anonymized(
   order: Order,
   erased: Pick<Order, "customer" | "shippingAddress" | "labels" | "note">,
-  moment: Moment,
+  moment: Stamp,
 ): Change {
   const happening = {
     type: "OrderAnonymized",
@@ -103,7 +103,7 @@ export function anonymized(
 }
 
 /** A change that moves the state where the state allows it, and is only noted where it does not. */
-export function advance(order: Order, trigger: OrderTrigger, happening: Happening, moment: Moment): Change {
+export function advance(order: Order, trigger: OrderTrigger, happening: TimelineEvent, moment: Stamp): Change {
   const moved = transition(order, trigger);
   return moved.ok ? change(order, moved.to, factOf[trigger], happening, moment) : note(order, happening, moment);
 }
@@ -111,13 +111,13 @@ export function advance(order: Order, trigger: OrderTrigger, happening: Happenin
 export type Commanded = { readonly ok: true; readonly change: Change } | Extract<Transition, { ok: false }>;
 
 /** A change that somebody asks for: refused where the state does not allow it. */
-export function command(order: Order, trigger: OrderTrigger, happening: Happening, moment: Moment): Commanded {
+export function command(order: Order, trigger: OrderTrigger, happening: TimelineEvent, moment: Stamp): Commanded {
   const moved = transition(order, trigger);
   return moved.ok ? { ok: true, change: change(order, moved.to, factOf[trigger], happening, moment) } : moved;
 }
 
 /** The change to NEEDS_ATTENTION with this message; none where the order needs attention already. */
-export function alarm(order: Order, attentionMessage: string, moment: Moment): Change[] {
+export function alarm(order: Order, attentionMessage: string, moment: Stamp): Change[] {
   const happening = { type: "OrderNeedsAttention", message: attentionMessage, patch: { attentionMessage } };
   return order.state === "NEEDS_ATTENTION" ? [] : [advance(order, "FAIL", happening, moment)];
 }
@@ -126,10 +126,10 @@ export function alarm(order: Order, attentionMessage: string, moment: Moment): C
  * What follows from what is shipped, delivered and paid: into FULFILLING, back, to the end, and to NEEDS_ATTENTION where
  * the money is gone that the order's state rests on.
  */
-export function consequences(order: Order, moment: Moment): Change[] {
+export function derivedTransitions(order: Order, moment: Stamp): Change[] {
   const changes: Change[] = [];
   let current = order;
-  const follow = (trigger: OrderTrigger, happening: Happening) => {
+  const follow = (trigger: OrderTrigger, happening: TimelineEvent) => {
     const next = advance(current, trigger, happening, moment);
     changes.push(next);
     current = next.order;
@@ -156,8 +156,8 @@ function change(
   order: Order,
   to: Pick<Order, "state" | "resume">,
   fact: OrderFact,
-  { type, message, metadata = {}, patch, lines }: Happening,
-  { actor, at }: Moment,
+  { type, message, metadata = {}, patch, lines }: TimelineEvent,
+  { actor, at }: Stamp,
 ): Change {
   const version = order.version + 1;
   const next: Order = {

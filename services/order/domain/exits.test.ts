@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { cancelLines } from "./cancel-lines.ts";
-import { advance, command, consequences, linesCancelled, note } from "./changes.ts";
+import { advance, command, derivedTransitions, linesCancelled, note } from "./changes.ts";
 import { newOrder } from "./new-order.ts";
 import { dueOf, type Order } from "./order.ts";
 import { effectiveState, type OrderTrigger } from "./order-state.ts";
@@ -64,7 +64,7 @@ const { order: placed } = newOrder({
 
 const withConsequences = (order: Order, parcels: readonly Parcel[]): Situation => {
   const counted = note(order, { ...happening, lines: withParcels(order.lines, parcels) }, moment).order;
-  return { order: consequences(counted, moment).at(-1)?.order ?? counted, parcels };
+  return { order: derivedTransitions(counted, moment).at(-1)?.order ?? counted, parcels };
 };
 const underWay = (parcels: readonly Parcel[]) => parcels.filter(({ over, delivered }) => !over && !delivered);
 const shippable = ({ state }: Order) => state === "CONFIRMED" || state === "FULFILLING";

@@ -1,11 +1,11 @@
-import { advance, alarm, type Change, consequences, type Happening, type Moment, note } from "./changes.ts";
+import { advance, alarm, type Change, derivedTransitions, note, type Stamp, type TimelineEvent } from "./changes.ts";
 import { losesFunds } from "./funding.ts";
 import { dueOf, type Order } from "./order.ts";
 import { owesMoney } from "./owed-money.ts";
 import { type Funds, paymentStateOf } from "./payment-state.ts";
 
 /** What happened to an order's money. */
-export interface MoneyHappening extends Happening {
+export interface MoneyHappening extends TimelineEvent {
   /** Over all payments of the order, afterwards. */
   readonly funds: Funds;
   /** Whether a person must look, whatever the order's state. */
@@ -14,9 +14,9 @@ export interface MoneyHappening extends Happening {
 
 /**
  * Everything that follows for an order from a change of its money: the change itself, the release of an order whose debt has
- * been paid back, the consequences for a confirmed order, and NEEDS_ATTENTION where a person must decide.
+ * been paid back, what follows for a confirmed order, and NEEDS_ATTENTION where a person must decide.
  */
-export function moneyChanged(before: Order, { funds, alarms, ...happening }: MoneyHappening, moment: Moment): Change[] {
+export function moneyChanged(before: Order, { funds, alarms, ...happening }: MoneyHappening, moment: Stamp): Change[] {
   const patch = { ...happening.patch, ...funds, paymentState: paymentStateOf(dueOf(before), funds) };
   const changes: Change[] = [
     alarms
@@ -28,7 +28,7 @@ export function moneyChanged(before: Order, { funds, alarms, ...happening }: Mon
     const repaid = { type: "OrderReleased", message: "All money that was owed has gone back." };
     changes.push(advance(last(), "RELEASE", repaid, moment));
   }
-  changes.push(...consequences(last(), moment));
+  changes.push(...derivedTransitions(last(), moment));
   if (losesFunds(before, last())) {
     changes.push(...alarm(last(), "The order has lost its funds, and nothing more of it can be shipped.", moment));
   }

@@ -3,10 +3,10 @@ import {
   allowedTriggers,
   effectiveState,
   type OrderState,
+  type OrderStatus,
   type OrderTrigger,
   orderStates,
   orderTriggers,
-  type Standing,
   transition,
 } from "./order-state.ts";
 
@@ -64,7 +64,7 @@ describe("every state with every trigger", () => {
 describe("a stopped order", () => {
   for (const state of ["ON_HOLD", "NEEDS_ATTENTION"] as const) {
     for (const resume of running) {
-      const from: Standing = { state, resume };
+      const from: OrderStatus = { state, resume };
       const refused = { ok: false, state, allowed: allowedTriggers(from) };
       for (const trigger of orderTriggers) {
         test(`in ${state} from ${resume} answers ${trigger}`, () => {

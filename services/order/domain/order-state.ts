@@ -61,7 +61,7 @@ export const orderTriggers = [
 export type OrderTrigger = (typeof orderTriggers)[number];
 
 /** Where an order stands. `resume` is set exactly in ON_HOLD and NEEDS_ATTENTION. */
-export interface Standing {
+export interface OrderStatus {
   readonly state: OrderState;
   readonly resume: OrderState | undefined;
 }
@@ -113,24 +113,24 @@ const progress: ReadonlySet<OrderTrigger> = new Set([
 ]);
 
 export type Transition =
-  | { readonly ok: true; readonly to: Standing }
+  | { readonly ok: true; readonly to: OrderStatus }
   | { readonly ok: false; readonly state: OrderState; readonly allowed: readonly OrderTrigger[] };
 
 /** A stopped order that had come to its end stays uncancelled: there is nothing to give back. */
 const ended: ReadonlySet<OrderState> = new Set(["COMPLETED", "CANCELLED", "EXPIRED"]);
 
 /** Where the trigger leads from here, or what else would be allowed. Total: every standing and trigger has an answer. */
-export function transition(from: Standing, trigger: OrderTrigger): Transition {
+export function transition(from: OrderStatus, trigger: OrderTrigger): Transition {
   const to = target(from, trigger);
   return to === undefined ? { ok: false, state: from.state, allowed: allowedTriggers(from) } : { ok: true, to };
 }
 
 /** What can happen to an order that stands here. */
-export function allowedTriggers(from: Standing): readonly OrderTrigger[] {
+export function allowedTriggers(from: OrderStatus): readonly OrderTrigger[] {
   return orderTriggers.filter((trigger) => target(from, trigger) !== undefined);
 }
 
-function target({ state, resume }: Standing, trigger: OrderTrigger): Standing | undefined {
+function target({ state, resume }: OrderStatus, trigger: OrderTrigger): OrderStatus | undefined {
   if (resume !== undefined && progress.has(trigger)) {
     const moved = target({ state: resume, resume: undefined }, trigger);
     return moved && { state, resume: moved.state };
@@ -147,6 +147,6 @@ function target({ state, resume }: Standing, trigger: OrderTrigger): Standing | 
 }
 
 /** The state that counts for what the order's business has reached: the remembered one of a stopped order. */
-export function effectiveState({ state, resume }: Standing): OrderState {
+export function effectiveState({ state, resume }: OrderStatus): OrderState {
   return resume ?? state;
 }

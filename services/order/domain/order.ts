@@ -1,4 +1,4 @@
-import type { OrderState, Standing } from "./order-state.ts";
+import type { OrderState, OrderStatus } from "./order-state.ts";
 import type { Funds, PaymentState } from "./payment-state.ts";
 
 /** Who does something: Docket, or somebody who calls a method. */
@@ -74,7 +74,7 @@ export interface OrderTerms {
 }
 
 /** What of an order may change: only through `changes.ts`. Times are epoch milliseconds. */
-export interface OrderProgress extends Standing, Funds {
+export interface OrderProgress extends OrderStatus, Funds {
   readonly paymentState: PaymentState;
   readonly customer: Customer;
   readonly shippingAddress: Address;

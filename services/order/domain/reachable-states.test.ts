@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { someOrder } from "../testing/some-order.ts";
 import { cancelLines } from "./cancel-lines.ts";
-import { advance, type Change, command, consequences, note } from "./changes.ts";
+import { advance, type Change, command, derivedTransitions, note } from "./changes.ts";
 import { isBacked } from "./funding.ts";
 import { moneyChanged } from "./money-changes.ts";
 import type { Order } from "./order.ts";
@@ -28,7 +28,9 @@ const after = (order: Order, changes: readonly Change[]) => changes.at(-1)?.orde
 
 function ask(order: Order, trigger: OrderTrigger): Order | undefined {
   const commanded = command(order, trigger, happening, moment);
-  return commanded.ok ? after(order, [commanded.change, ...consequences(commanded.change.order, moment)]) : undefined;
+  return commanded.ok
+    ? after(order, [commanded.change, ...derivedTransitions(commanded.change.order, moment)])
+    : undefined;
 }
 
 function pay(order: Order, funds: Partial<Funds>): Order {
@@ -44,7 +46,7 @@ function parcel(order: Order, quantities: { readonly shipped: number; readonly d
     quantityDelivered: quantities.delivered,
   }));
   const noted = note(order, { ...happening, lines }, moment);
-  return after(order, [noted, ...consequences(noted.order, moment)]);
+  return after(order, [noted, ...derivedTransitions(noted.order, moment)]);
 }
 
 /** What the sagas do, which run while the order is not stopped. */
@@ -108,7 +110,7 @@ const methods: Readonly<Record<string, Move>> = {
       return undefined;
     }
     const cancelled = { ...order, lines: outcome.lines, cancelledTotal: order.cancelledTotal + outcome.amount };
-    return after(cancelled, consequences(cancelled, moment));
+    return after(cancelled, derivedTransitions(cancelled, moment));
   },
   cancelOrder: (order) =>
     delivered(order) === 0 ? ask(parcel(order, { shipped: 0, delivered: 0 }), "CANCEL") : undefined,

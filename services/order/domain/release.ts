@@ -1,4 +1,4 @@
-import { advance, type Change, command, consequences, type Moment, note } from "./changes.ts";
+import { advance, type Change, command, derivedTransitions, note, type Stamp } from "./changes.ts";
 import { isUnpaidFor, lacksFunds } from "./funding.ts";
 import type { Order } from "./order.ts";
 import { effectiveState } from "./order-state.ts";
@@ -19,7 +19,7 @@ export type Release =
  * Releases a stopped order. The time for which an unpaid order was on hold is added to its deadline. An order whose goods
  * were delivered without being paid for is completed. `text` is the caller's note; empty for none.
  */
-export function release(before: Order, text: string, moment: Moment): Release {
+export function release(before: Order, text: string, moment: Stamp): Release {
   if (before.state === "NEEDS_ATTENTION" && owesMoney(before)) {
     const happening = { type: "RefundRetryRequested", message: text || "The refund is to be retried." };
     return { kind: "owes", changes: [note(before, happening, moment)] };
@@ -34,7 +34,10 @@ export function release(before: Order, text: string, moment: Moment): Release {
     return { kind: "not-funded" };
   }
   const { order } = released.change;
-  return { kind: "released", changes: [released.change, ...(completed(order, moment) ?? consequences(order, moment))] };
+  return {
+    kind: "released",
+    changes: [released.change, ...(completed(order, moment) ?? derivedTransitions(order, moment))],
+  };
 }
 
 /** How long an order whose payment is awaited has been on hold; zero for others. */
@@ -43,7 +46,7 @@ export function heldMs({ heldAt, resume }: Order, at: number): number {
   return heldAt !== undefined && waits ? Math.max(0, at - heldAt) : 0;
 }
 
-function completed(order: Order, moment: Moment): Change[] | undefined {
+function completed(order: Order, moment: Stamp): Change[] | undefined {
   const isWrittenOff = effectiveState(order) === "FULFILLING" && allDelivered(order.lines) && isUnpaidFor(order);
   const message = "All lines are delivered; the missing money is written off.";
   return isWrittenOff ? [advance(order, "COMPLETE", { type: "OrderCompleted", message }, moment)] : undefined;

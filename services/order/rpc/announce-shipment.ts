@@ -8,8 +8,8 @@ import { paymentStateOf, sumOfFunds } from "../domain/payment-state.ts";
 import { orderNotFound, orderNotFunded, outOfStock } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
 import { fundsOf } from "../payment-funds.ts";
-import { orRefusal, shortagesOf } from "../saga/refusal.ts";
 import { resizeReservation } from "../saga/resize-reservation.ts";
+import { rejectionOr, shortagesOf } from "../saga/rpc-outcome.ts";
 import { lockOrder, noteAnnouncement } from "../store/orders.ts";
 import { orderIdOf } from "./order-name.ts";
 
@@ -37,7 +37,7 @@ export function announceShipment(ctx: OrderContext): ServiceImpl<typeof OrderSer
     }
     if (closedUnits.length > 0 && isShippable(order)) {
       const closed = new Map(closedUnits.map(({ sku, quantity }) => [sku, quantity]));
-      const resized = await orRefusal(resizeReservation(clients.inventory.for(tenant, context), order, closed));
+      const resized = await rejectionOr(resizeReservation(clients.inventory.for(tenant, context), order, closed));
       if ("refusal" in resized) {
         const { error, reason } = resized.refusal;
         throw reason === "OUT_OF_STOCK" ? outOfStock({ ...order, shortages: shortagesOf(error) }) : error;

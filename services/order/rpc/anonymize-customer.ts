@@ -13,7 +13,7 @@ import { Order_State } from "../../../gen/docket/order/v1/order_pb.js";
 import { auditTrail } from "../../runtime/audit/audit.ts";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
 import { invalidArgument } from "../../runtime/errors.ts";
-import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { OutboxEvent } from "../../runtime/outbox/outbox.ts";
 import { beginErasure } from "../begin-erasure.ts";
@@ -46,7 +46,7 @@ export function anonymizeCustomer(ctx: OrderContext): ServiceImpl<typeof Custome
     if (request.validateOnly) {
       return ctx.db.transaction(async (trx) => toResponse(await choose(trx, tenant, request)));
     }
-    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock: ctx.clock };
+    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock: ctx.clock };
     const response = await idempotent(ctx.db, { ...call, signal: context.signal }, async (trx) =>
       anonymize(ctx, trx, context, await choose(trx, tenant, request)),
     );

@@ -9,7 +9,7 @@ import {
 import { PAGE_LINES } from "../../runtime/api/read-page.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
-import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { Offers } from "../config.ts";
 import type { OrderContext } from "../context.ts";
@@ -39,7 +39,7 @@ export function batchCreateOrders(ctx: OrderContext): ServiceImpl<typeof OrderSe
         return pricing.ok && draft ? [toPlacement(ctx, context, { ...pricing, draft })] : [];
       });
     });
-    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock: ctx.clock };
+    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock: ctx.clock };
     return idempotent(ctx.db, call, async (trx) => {
       await placeAll(trx, ctx, placements());
       const orders = placements().map(({ change }) => toOrderMessage(change.order));

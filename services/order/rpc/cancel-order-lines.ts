@@ -5,7 +5,7 @@ import { type CancelledLine, OrderService } from "../../../gen/docket/order/v1/o
 import { checkEtag } from "../../runtime/api/etag.ts";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
 import { invalidArgument } from "../../runtime/errors.ts";
-import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import { amountText } from "../../runtime/values/amount-text.ts";
 import type { OrderContext } from "../context.ts";
@@ -32,7 +32,7 @@ export function cancelOrderLines(ctx: OrderContext): ServiceImpl<typeof OrderSer
     const { tenant } = principal;
     const id = orderIdOf(request.name);
     const wanted = wantedUnits(request.lines);
-    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock: ctx.clock };
+    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock: ctx.clock };
 
     const cancel = async (trx: Transaction<OrderDatabase>, fenced: FencedShipments | undefined) => {
       const before = await lockOrder(trx, ctx.db.dialect, tenant, id);

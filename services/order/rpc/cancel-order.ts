@@ -1,7 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
-import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent, storedResponse } from "../../runtime/idempotency/idempotent.ts";
 import type { OrderContext } from "../context.ts";
 import { toOrderMessage } from "../messages.ts";
@@ -13,7 +13,7 @@ export function cancelOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
   return async (request, context) => {
     const { tenant } = principalOf(context);
     const { name, etag, note } = request;
-    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock: ctx.clock };
+    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock: ctx.clock };
     const replayed = await storedResponse(ctx.db, call);
     if (replayed !== undefined) {
       return replayed;

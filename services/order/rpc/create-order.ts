@@ -4,7 +4,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { type Order as OrderMessage, OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
-import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { OrderContext } from "../context.ts";
 import { externalIdTaken, orderInvalid } from "../errors.ts";
@@ -28,7 +28,7 @@ export function createOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
     if (violations.length > 0) {
       throw orderInvalid(violations, "order");
     }
-    const requestId = requestIdOf(request, context);
+    const requestId = idempotencyKeyOf(request, context);
     const placement = await attempt(async () => {
       const [pricing] = await priceDrafts(ctx, [draft], context);
       if (!pricing?.ok) {

@@ -3,7 +3,7 @@ import type { Transaction } from "kysely";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { checkEtag } from "../../runtime/api/etag.ts";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
-import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
@@ -24,7 +24,7 @@ export function holdOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["
     const principal = principalOf(context);
     const { tenant } = principal;
     const id = orderIdOf(request.name);
-    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock: ctx.clock };
+    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock: ctx.clock };
 
     const hold = async (trx: Transaction<OrderDatabase>, fenced: FencedShipments | undefined) => {
       const at = ctx.clock.now().getTime();

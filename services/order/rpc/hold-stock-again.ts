@@ -2,7 +2,7 @@ import type { OrderContext } from "../context.ts";
 import type { Order } from "../domain/order.ts";
 import { heldMs } from "../domain/release.ts";
 import { outOfStock } from "../errors.ts";
-import { shortagesOf } from "../saga/refusal.ts";
+import { shortagesOf } from "../saga/rpc-outcome.ts";
 import { isGone, reserveUntil } from "../saga/steps.ts";
 
 /** An order that is released as often as this finds each of its reservations expired. */

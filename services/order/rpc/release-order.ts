@@ -3,17 +3,17 @@ import type { Transaction } from "kysely";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { checkEtag } from "../../runtime/api/etag.ts";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
-import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
-import { type Change, type Moment, note } from "../domain/changes.ts";
+import { type Change, note, type Stamp } from "../domain/changes.ts";
 import { type Order, reservationName } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { type Release, release } from "../domain/release.ts";
 import { orderNotFound, orderNotFunded, wrongState } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
-import { retryRefundOf } from "../saga/late-money.ts";
+import { retryRefundOf } from "../saga/start-late-payment.ts";
 import { findOrder, lockOrder, saveChanges } from "../store/orders.ts";
 import { attempt } from "./attempt.ts";
 import { holdStockAgain } from "./hold-stock-again.ts";
@@ -32,7 +32,7 @@ export function releaseOrder(ctx: OrderContext): ServiceImpl<typeof OrderService
     const principal = principalOf(context);
     const { tenant } = principal;
     const id = orderIdOf(request.name);
-    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock: ctx.clock };
+    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock: ctx.clock };
     const stockHeld = await attempt(async () =>
       holdStockAgain(ctx, await findOrder(ctx.db.kysely, tenant, id), context.signal),
     );
@@ -61,7 +61,7 @@ function withReservation(
   changes: readonly Change[],
   before: Order,
   attempt: number | undefined,
-  moment: Moment,
+  moment: Stamp,
 ): readonly Change[] {
   const last = changes.at(-1)?.order;
   if (attempt === undefined || last === undefined) {

@@ -12,7 +12,7 @@ import { checkEtag } from "../../runtime/api/etag.ts";
 import { applyPaths, updatePaths } from "../../runtime/api/field-mask.ts";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
 import { invalidArgument } from "../../runtime/errors.ts";
-import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
@@ -73,7 +73,7 @@ export function updateOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
     const { tenant } = principal;
     const wanted = request.order ?? create(OrderSchema);
     const id = orderIdOf(wanted.name);
-    const call = { tenant, method, requestId: requestIdOf(request, context), request, clock: ctx.clock };
+    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock: ctx.clock };
 
     const update = async (trx: Transaction<OrderDatabase>, fenced: FencedShipments | undefined) => {
       const order = await changeOrder(trx, ctx, { tenant, id }, (before) => {

@@ -33,19 +33,19 @@ export function watchOrders(ctx: OrderContext): ServiceImpl<typeof OrderService>
     const where = compileFilter(request.filter, fields, ctx.db.dialect);
     let position = await startOf(ctx, tenant, request.resumeToken);
     yield tokenAlone(position, tenant);
-    let toldAt = ctx.clock.monotonicMs();
+    let tokenSentAtMs = ctx.clock.monotonicMs();
     // A generator that is not resumed never gets to a `finally`: it is the signal that ends the subscription.
     const feed = ctx.feedTail.subscribe(tenant, AbortSignal.any([context.signal, ctx.draining]));
 
     for (let batch = await feed.next(position); batch; batch = await feed.next(position)) {
       for (const response of await responses(ctx, tenant, batch, { after: position, filter: request.filter, where })) {
         yield response;
-        toldAt = ctx.clock.monotonicMs();
+        tokenSentAtMs = ctx.clock.monotonicMs();
       }
       position = batch.items.at(-1)?.position ?? position;
-      if (ctx.clock.monotonicMs() - toldAt >= TOKEN_EVERY_MS) {
+      if (ctx.clock.monotonicMs() - tokenSentAtMs >= TOKEN_EVERY_MS) {
         yield tokenAlone(position, tenant);
-        toldAt = ctx.clock.monotonicMs();
+        tokenSentAtMs = ctx.clock.monotonicMs();
       }
     }
   };

@@ -17,7 +17,7 @@ import type { OrderParts } from "../parts.ts";
 import { eraseTimeline } from "../store/customer-orders.ts";
 import { deleteOrder } from "../store/delete-orders.ts";
 import { changeOrder } from "../store/orders.ts";
-import { ownMoment, patience } from "./steps.ts";
+import { dependencyRetryPolicy, systemStamp } from "./steps.ts";
 
 /** What the saga carries. */
 export interface AnonymizeOrderState {
@@ -66,7 +66,7 @@ export function anonymizeOrder(parts: OrderParts): SagaDefinition<AnonymizeOrder
       }
       const happening = { type: "PersonalDataErased", message: "The personal data of the order is erased everywhere." };
       await changeOrder(trx, parts, { tenant, id: state.orderId }, (order) => [
-        note(order, happening, ownMoment(parts)),
+        note(order, happening, systemStamp(parts)),
       ]);
     },
   };
@@ -75,7 +75,7 @@ export function anonymizeOrder(parts: OrderParts): SagaDefinition<AnonymizeOrder
 function eraseRecords({ db }: OrderParts): Step {
   return {
     name: "erase-records",
-    ...patience,
+    ...dependencyRetryPolicy,
     // Stored responses are looked through one tenant at a time.
     timeoutMs: 10 * 60_000,
     async invoke({ state, tenant, signal }) {
@@ -100,7 +100,7 @@ function calling(
 ): Step {
   return {
     name,
-    ...patience,
+    ...dependencyRetryPolicy,
     timeoutMs: 60_000,
     async invoke({ state, tenant, signal }) {
       await erase(tenant, orderName(state.orderId), { signal });

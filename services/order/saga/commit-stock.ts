@@ -1,12 +1,12 @@
 import { done, later, type SagaStep, type StepContext } from "../../runtime/saga/definition.ts";
 import type { OrderDatabase } from "../db/schema.ts";
-import { advance, type Happening } from "../domain/changes.ts";
+import { advance, type TimelineEvent } from "../domain/changes.ts";
 import { reservationName } from "../domain/order.ts";
 import type { OrderTrigger } from "../domain/order-state.ts";
 import type { OrderParts } from "../parts.ts";
 import { changeOrder } from "../store/orders.ts";
-import { orRefusal } from "./refusal.ts";
-import { isGone, type OrderSagaState, ownMoment, patience, reserve } from "./steps.ts";
+import { rejectionOr } from "./rpc-outcome.ts";
+import { dependencyRetryPolicy, isGone, type OrderSagaState, reserve, systemStamp } from "./steps.ts";
 
 export interface CommitStockOptions {
   /** How long stock is held anew until it is committed, besides the slack that every reservation has. */
@@ -14,7 +14,7 @@ export interface CommitStockOptions {
   /** How the order moves when its stock is committed. */
   readonly trigger: OrderTrigger;
   /** What its timeline says of that, in a saga with this id. */
-  readonly happening: (sagaId: string) => Happening;
+  readonly happening: (sagaId: string) => TimelineEvent;
 }
 
 /**
@@ -27,7 +27,7 @@ export function commitStock<State extends OrderSagaState>(
 ): SagaStep<State, OrderDatabase> {
   return {
     name: "commit-stock",
-    ...patience,
+    ...dependencyRetryPolicy,
     async invoke(context) {
       const { state, tenant, sagaId } = context;
       const { orderId, lastReservation } = state;
@@ -52,7 +52,7 @@ export function commitStock<State extends OrderSagaState>(
                 metadata: { reservation: reservationName(order.id, lastReservation) },
                 patch: { ...patch, reservationAttempt: lastReservation },
               },
-              ownMoment(parts),
+              systemStamp(parts),
             ),
           ]);
         },
@@ -67,7 +67,7 @@ async function commitReservation(
   { state, tenant, signal }: StepContext<OrderSagaState>,
 ): Promise<boolean> {
   const name = reservationName(state.orderId, state.lastReservation);
-  const committed = await orRefusal(parts.clients.inventory.for(tenant).commitReservation({ name }, { signal }));
+  const committed = await rejectionOr(parts.clients.inventory.for(tenant).commitReservation({ name }, { signal }));
   if ("answer" in committed) {
     return true;
   }

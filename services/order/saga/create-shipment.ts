@@ -11,8 +11,8 @@ import type { OrderDatabase } from "../db/schema.ts";
 import { firstShipmentId, type Order, orderName } from "../domain/order.ts";
 import type { OrderParts } from "../parts.ts";
 import { findOrder } from "../store/orders.ts";
-import { orRefusal, type Refusal } from "./refusal.ts";
-import { type OrderSagaState, patience } from "./steps.ts";
+import { type Refusal, rejectionOr } from "./rpc-outcome.ts";
+import { dependencyRetryPolicy, type OrderSagaState } from "./steps.ts";
 
 /** The pause before an order that cannot be shipped at the moment is looked at again. */
 const STOPPED_LOOK_MS = 1_000;
@@ -27,7 +27,7 @@ const STOPPED_LOOK_MS = 1_000;
 export function createShipment<State extends OrderSagaState>(parts: OrderParts): SagaStep<State, OrderDatabase> {
   return {
     name: "create-shipment",
-    ...patience,
+    ...dependencyRetryPolicy,
     timeoutMs: 30_000,
     async invoke(context) {
       const { state, tenant } = context;
@@ -87,7 +87,7 @@ async function shipRest(
   order: Order,
 ): Promise<Refusal | undefined> {
   const book = (request: { readonly shipmentId: string } | { readonly requestId: string }) =>
-    orRefusal(
+    rejectionOr(
       clients.logistics.for(tenant).createShipment({ parent: orderName(order), shipment: {}, ...request }, { signal }),
     );
   const first = await book({ shipmentId: firstShipmentId });

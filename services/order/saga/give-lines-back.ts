@@ -2,14 +2,14 @@ import { done, type SagaDefinition, type SagaStep } from "../../runtime/saga/def
 import type { Saga } from "../../runtime/saga/saga.ts";
 import { toMoney } from "../../runtime/values/money.ts";
 import type { OrderDatabase } from "../db/schema.ts";
-import { advance, type Change, consequences, note } from "../domain/changes.ts";
+import { advance, type Change, derivedTransitions, note } from "../domain/changes.ts";
 import { dueOf, type Order, paymentName } from "../domain/order.ts";
 import type { OrderParts } from "../parts.ts";
 import { changeOrder, findOrder } from "../store/orders.ts";
 import { fundsLeft } from "./late-payment.ts";
-import { orRefusal } from "./refusal.ts";
 import { resizeReservation } from "./resize-reservation.ts";
-import { ownMoment, patience } from "./steps.ts";
+import { rejectionOr } from "./rpc-outcome.ts";
+import { dependencyRetryPolicy, systemStamp } from "./steps.ts";
 
 /** What the saga carries. */
 export interface GiveLinesBackState {
@@ -33,9 +33,9 @@ export function giveLinesBack(parts: OrderParts): SagaDefinition<GiveLinesBackSt
   ) => void (await changeOrder(trx, parts, { tenant, id: state.orderId }, decide));
 
   const ended = (order: Order, type: string, message: string): Change[] => {
-    const moment = ownMoment(parts);
+    const moment = systemStamp(parts);
     const noted = note(order, { type, message, patch: { linesSagaId: undefined } }, moment);
-    return [noted, ...consequences(noted.order, moment)];
+    return [noted, ...derivedTransitions(noted.order, moment)];
   };
 
   return {
@@ -52,7 +52,7 @@ export function giveLinesBack(parts: OrderParts): SagaDefinition<GiveLinesBackSt
         const attentionMessage = `${saga.definition} stopped at ${step}: ${message}`;
         const happening = { type: "OrderNeedsAttention", message: attentionMessage, patch: { attentionMessage } };
         return [
-          advance(order, "FAIL", { ...happening, metadata: { saga: `sagas/${saga.id}`, step } }, ownMoment(parts)),
+          advance(order, "FAIL", { ...happening, metadata: { saga: `sagas/${saga.id}`, step } }, systemStamp(parts)),
         ];
       }),
     onRetried: (trx, saga) =>
@@ -63,7 +63,7 @@ export function giveLinesBack(parts: OrderParts): SagaDefinition<GiveLinesBackSt
                 order,
                 "RELEASE",
                 { type: "OrderReleased", message: "The cancelled units are given back once more." },
-                ownMoment(parts),
+                systemStamp(parts),
               ),
             ]
           : [],
@@ -74,7 +74,7 @@ export function giveLinesBack(parts: OrderParts): SagaDefinition<GiveLinesBackSt
 function releaseStock(parts: OrderParts): Step {
   return {
     name: "release-stock",
-    ...patience,
+    ...dependencyRetryPolicy,
     async invoke({ state, tenant, signal }) {
       const order = await findOrder(parts.db.kysely, tenant, state.orderId);
       if (order !== undefined) {
@@ -101,7 +101,7 @@ function refund(parts: OrderParts): Step {
       const order = await findOrder(parts.db.kysely, tenant, state.orderId);
       const payments = parts.clients.payment.for(tenant);
       const name = paymentName(state.orderId);
-      const read = await orRefusal(payments.getPayment({ name }, { signal }));
+      const read = await rejectionOr(payments.getPayment({ name }, { signal }));
       if (order === undefined || "refusal" in read) {
         return done();
       }

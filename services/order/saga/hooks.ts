@@ -9,8 +9,8 @@ import { effectiveState } from "../domain/order-state.ts";
 import { owesMoney } from "../domain/owed-money.ts";
 import type { OrderParts } from "../parts.ts";
 import { changeOrder } from "../store/orders.ts";
-import { takeLateMoney } from "./late-money.ts";
-import { type OrderSagaState, ownMoment } from "./steps.ts";
+import { startLatePayment } from "./start-late-payment.ts";
+import { type OrderSagaState, systemStamp } from "./steps.ts";
 
 type Hooks<State> = Pick<
   SagaDefinition<State, OrderDatabase>,
@@ -37,7 +37,7 @@ export function orderSagaHooks<State extends OrderSagaState>(parts: OrderParts):
     onCompensated: (trx, saga) =>
       change(trx, saga, async (order) => {
         const end = ended(parts, order, saga);
-        const late = cameAfterwards(end.order, saga) ? [await takeLateMoney(trx, parts, end.order)] : [];
+        const late = cameAfterwards(end.order, saga) ? [await startLatePayment(trx, parts, end.order)] : [];
         return [end, ...late, ...debts(parts, late.at(-1)?.order ?? end.order, saga)];
       }),
     onNeedsAttention: (trx, saga) =>
@@ -45,7 +45,7 @@ export function orderSagaHooks<State extends OrderSagaState>(parts: OrderParts):
         const { step = saga.step, message = "" } = saga.failure ?? {};
         const attentionMessage = `${saga.definition} stopped at ${step}: ${message}`;
         const happening = { type: "OrderNeedsAttention", message: attentionMessage, patch: { attentionMessage } };
-        return [advance(order, "FAIL", { ...happening, metadata: sagaFacts(saga) }, ownMoment(parts))];
+        return [advance(order, "FAIL", { ...happening, metadata: sagaFacts(saga) }, systemStamp(parts))];
       }),
     onRetried: (trx, saga) =>
       change(trx, saga, (order) => [
@@ -54,9 +54,9 @@ export function orderSagaHooks<State extends OrderSagaState>(parts: OrderParts):
               order,
               "RELEASE",
               { type: "OrderReleased", message: "Somebody let the order go on." },
-              ownMoment(parts),
+              systemStamp(parts),
             )
-          : note(order, { type: "SagaRetried", message: "Somebody let the saga go on." }, ownMoment(parts)),
+          : note(order, { type: "SagaRetried", message: "Somebody let the saga go on." }, systemStamp(parts)),
       ]),
   };
 }
@@ -74,7 +74,7 @@ function turned(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Ch
       message: "The order was not paid in time.",
       metadata: sagaFacts(saga),
     };
-    return [note(order, happening, ownMoment(parts))];
+    return [note(order, happening, systemStamp(parts))];
   }
   const cancelReason = cancelReasons[reason] ?? "REQUESTED";
   const shortages = reason === "OUT_OF_STOCK" ? (saga.state.shortages ?? []) : [];
@@ -84,14 +84,14 @@ function turned(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Ch
       order,
       "CANCEL",
       { type: "OrderCancelling", message: message || reason, metadata, patch: { cancelReason, shortages } },
-      ownMoment(parts),
+      systemStamp(parts),
     ),
   ];
 }
 
 /** All that the saga had done is undone. */
 function ended(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Change {
-  const moment = ownMoment(parts);
+  const moment = systemStamp(parts);
   const reservationAttempt = Math.max(order.reservationAttempt, saga.state.lastReservation);
   const patch = { lateSagaId: undefined, reservationAttempt };
   switch (effectiveState(order)) {
@@ -114,7 +114,7 @@ function ended(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Cha
 
 /** That the order owes money which the provider has refused to refund; nothing where it needs attention already. */
 export function debts(parts: OrderParts, order: Order, { state: { owed } }: Saga<OrderSagaState>): Change[] {
-  return owed === undefined ? [] : alarm(order, `The order's money could not be refunded: ${owed}`, ownMoment(parts));
+  return owed === undefined ? [] : alarm(order, `The order's money could not be refunded: ${owed}`, systemStamp(parts));
 }
 
 /** Whether money came after the saga had settled the payment, while it was undoing the rest. */

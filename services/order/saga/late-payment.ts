@@ -1,7 +1,7 @@
 import { type Payment, Refund_State } from "../../../gen/docket/payment/v1/payment_pb.js";
 import { type CompensationContext, done, type SagaDefinition, type SagaStep } from "../../runtime/saga/definition.ts";
 import type { OrderDatabase } from "../db/schema.ts";
-import { type Happening, note } from "../domain/changes.ts";
+import { note, type TimelineEvent } from "../domain/changes.ts";
 import { type Order, paymentName } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { type Funds, holdsMoney, isFunded } from "../domain/payment-state.ts";
@@ -11,8 +11,15 @@ import { changeOrder, findOrder } from "../store/orders.ts";
 import { commitStock } from "./commit-stock.ts";
 import { createShipment } from "./create-shipment.ts";
 import { debts, orderSagaHooks } from "./hooks.ts";
-import { orRefusal } from "./refusal.ts";
-import { type OrderSagaState, ownMoment, patience, releaseReservations, reserve, settlePayment } from "./steps.ts";
+import { rejectionOr } from "./rpc-outcome.ts";
+import {
+  dependencyRetryPolicy,
+  type OrderSagaState,
+  releaseReservations,
+  reserve,
+  settlePayment,
+  systemStamp,
+} from "./steps.ts";
 
 /** What the saga carries. */
 export interface LatePaymentState extends OrderSagaState {
@@ -57,14 +64,14 @@ export function latePayment(parts: OrderParts): SagaDefinition<LatePaymentState,
     async onSucceeded(trx, saga) {
       const { tenant, state } = saga;
       await changeOrder(trx, parts, { tenant, id: state.orderId }, (order) => {
-        const noted = note(order, ending(state), ownMoment(parts));
+        const noted = note(order, ending(state), systemStamp(parts));
         return [noted, ...debts(parts, noted.order, saga)];
       });
     },
   };
 }
 
-function ending({ goesOn, owed }: LatePaymentState): Happening {
+function ending({ goesOn, owed }: LatePaymentState): TimelineEvent {
   const patch = { lateSagaId: undefined };
   if (goesOn) {
     return { type: "LatePaymentAccepted", message: "The order goes on.", patch };
@@ -77,11 +84,11 @@ function ending({ goesOn, owed }: LatePaymentState): Happening {
 function checkPayment(parts: OrderParts): Step {
   return {
     name: "check-payment",
-    ...patience,
+    ...dependencyRetryPolicy,
     async invoke(context) {
       const { state, tenant, signal } = context;
       const order = await findOrder(parts.db.kysely, tenant, state.orderId);
-      const read = await orRefusal(
+      const read = await rejectionOr(
         parts.clients.payment.for(tenant).getPayment({ name: paymentName(state.orderId) }, { signal }),
       );
       if (order === undefined || "refusal" in read || !holdsMoney(fundsLeft(read.answer))) {
@@ -102,7 +109,7 @@ function checkPayment(parts: OrderParts): Step {
 function holdStock(parts: OrderParts): Step {
   return {
     name: "hold-stock",
-    ...patience,
+    ...dependencyRetryPolicy,
     async invoke(context) {
       return (await reserve(parts, context, parts.clock.now().getTime() + HOLD_MS)) ?? done();
     },

@@ -18,15 +18,15 @@ import { changeOrder, findOrder } from "../store/orders.ts";
 import { commitStock } from "./commit-stock.ts";
 import { createShipment } from "./create-shipment.ts";
 import { orderSagaHooks } from "./hooks.ts";
-import { orRefusal } from "./refusal.ts";
+import { rejectionOr } from "./rpc-outcome.ts";
 import {
+  dependencyRetryPolicy,
   mayComeBack,
   type OrderSagaState,
-  ownMoment,
-  patience,
   releaseReservations,
   reserve,
   settlePayment,
+  systemStamp,
 } from "./steps.ts";
 
 /** What the saga carries. */
@@ -102,7 +102,7 @@ export function placeOrder(parts: OrderParts): SagaDefinition<PlaceOrderState, O
 function holdStock(parts: OrderParts): Step {
   return {
     name: "hold-stock",
-    ...patience,
+    ...dependencyRetryPolicy,
     async invoke(context) {
       const unreserved = await reserve(parts, context, context.state.paymentDeadlineAt);
       if (unreserved !== undefined) {
@@ -119,7 +119,7 @@ function holdStock(parts: OrderParts): Step {
                 message: "The stock is held.",
                 metadata: { reservation: reservationName(order.id, state.lastReservation) },
               },
-              ownMoment(parts),
+              systemStamp(parts),
             ),
           ]);
         },
@@ -135,13 +135,13 @@ function holdStock(parts: OrderParts): Step {
 function openPayment(parts: OrderParts): Step {
   return {
     name: "open-payment",
-    ...patience,
+    ...dependencyRetryPolicy,
     timeoutMs: 30_000,
     async invoke({ state, tenant, signal }) {
       if (state.total === 0n) {
         return done();
       }
-      const opened = await orRefusal(
+      const opened = await rejectionOr(
         parts.clients.payment.for(tenant).openPayment(
           {
             name: paymentName(state.orderId),
@@ -177,7 +177,7 @@ function openPayment(parts: OrderParts): Step {
                 metadata: { payment: name },
                 patch: { paymentAction: { payment: name, clientSecret, redirectUrl } },
               },
-              ownMoment(parts),
+              systemStamp(parts),
             ),
           ]);
         },
@@ -202,7 +202,7 @@ function awaitPayment(parts: OrderParts): Step {
       // What costs nothing waits for nothing.
       deadline: (state) => (state.total === 0n ? { afterMs: 0 } : { atMs: state.paymentDeadlineAt }),
     },
-    ...patience,
+    ...dependencyRetryPolicy,
     async invoke({ state, tenant, wake }) {
       const order = await findOrder(parts.db.kysely, tenant, state.orderId);
       if (order === undefined || isFunded(order.total, order, order.capture === "MANUAL")) {

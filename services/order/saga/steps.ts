@@ -9,12 +9,12 @@ import {
   type StepOutcome,
 } from "../../runtime/saga/definition.ts";
 import type { OrderDatabase } from "../db/schema.ts";
-import type { Moment } from "../domain/changes.ts";
+import type { Stamp } from "../domain/changes.ts";
 import { type Automation, orderName, paymentName, reservationName, type Shortage } from "../domain/order.ts";
 import type { OrderParts } from "../parts.ts";
 import { minorOf } from "../payment-funds.ts";
 import { findOrder } from "../store/orders.ts";
-import { orRefusal, type Refusal, shortagesOf } from "./refusal.ts";
+import { type Refusal, rejectionOr, shortagesOf } from "./rpc-outcome.ts";
 
 /** What both sagas of an order carry. */
 export interface OrderSagaState {
@@ -36,13 +36,13 @@ export interface OrderSagaState {
 type Outcome<State> = StepOutcome<State, OrderDatabase>;
 
 /** A person must look when a dependency stays away this long: 40 attempts are about a quarter of an hour. */
-export const patience = {
+export const dependencyRetryPolicy = {
   retry: { maxAttempts: 40, initialMs: 100, maxMs: 30_000 },
   whenExhausted: "needs-attention",
 } as const;
 
 /** What the order service itself does now. */
-export function ownMoment({ clock }: Pick<OrderParts, "clock">): Moment {
+export function systemStamp({ clock }: Pick<OrderParts, "clock">): Stamp {
   return { actor: "service:order", at: clock.now().getTime() };
 }
 
@@ -94,7 +94,7 @@ export function reserveUntil(
     items: items.map(({ sku, quantity }) => ({ sku, quantity: BigInt(quantity) })),
     ttl: durationFromMs(ttlMs),
   };
-  return orRefusal(clients.inventory.for(tenant).reserveStock(request, { signal }));
+  return rejectionOr(clients.inventory.for(tenant).reserveStock(request, { signal }));
 }
 
 /** Whether the refusal says that a reservation holds nothing and never will again. */
@@ -135,7 +135,7 @@ export async function settlePayment<State extends OrderSagaState>(
     retryRefused: attempt === 1,
     ...(amount && { amount }),
   };
-  const settled = await orRefusal(payments.settlePayment(settle, { signal }));
+  const settled = await rejectionOr(payments.settlePayment(settle, { signal }));
   if ("answer" in settled) {
     return afterSettling(state, settled.answer, undefined);
   }

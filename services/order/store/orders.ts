@@ -3,11 +3,11 @@ import { afterCommit } from "../../runtime/db/after-commit.ts";
 import type { DialectName } from "../../runtime/db/connect.ts";
 import { forUpdate } from "../../runtime/db/sql.ts";
 import type { Outbox } from "../../runtime/outbox/outbox.ts";
+import type { ChangeNotifier } from "../change-notifier.ts";
 import type { OrderDatabase, OrderLinesTable } from "../db/schema.ts";
 import type { Change } from "../domain/changes.ts";
 import type { Order } from "../domain/order.ts";
 import { orderEvent } from "../events.ts";
-import type { Signals } from "../signals.ts";
 import { fromOrderRow, type OrderRow, toEventRow, toLineRow, toOrderRow, toProgressColumns } from "./order-row.ts";
 
 type Reader = Kysely<OrderDatabase>;
@@ -20,7 +20,7 @@ const ROWS_PER_INSERT = 500;
 export interface ChangeSink {
   readonly outbox: Outbox;
   /** Told of each changed order once the transaction has committed. */
-  readonly changed: Signals;
+  readonly changed: ChangeNotifier;
 }
 
 /** The order, or undefined where this tenant has none with this id. */

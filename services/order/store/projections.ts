@@ -12,7 +12,7 @@ export interface OrderKey {
 }
 
 /** What an event told of one payment. */
-export interface ToldPayment extends Funds {
+export interface PaymentProjection extends Funds {
   readonly id: string;
   /** Events of one order have ascending sequences. */
   readonly sequence: number;
@@ -22,11 +22,11 @@ export interface ToldPayment extends Funds {
  * Remembers what an event told of a payment, unless a later one told already, and gives the sums over all payments of the
  * order. The order must be locked. Two statements.
  */
-export async function rememberPayment(
+export async function upsertPaymentProjection(
   trx: Transaction<OrderDatabase>,
   dialect: DialectName,
   key: OrderKey,
-  told: ToldPayment,
+  told: PaymentProjection,
 ): Promise<Funds> {
   const rows = await trx
     .selectFrom("order_payments")

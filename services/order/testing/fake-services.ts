@@ -89,7 +89,7 @@ export function fakeInventory() {
     );
     stock.set(sku, BigInt(onHand));
   };
-  const giveBack = (hold: Hold) => {
+  const closeReservation = (hold: Hold) => {
     for (const [sku, quantity] of hold.items) {
       stock.set(sku, (stock.get(sku) ?? 0n) + quantity);
     }
@@ -164,7 +164,7 @@ export function fakeInventory() {
       calls.push(`release ${name}`);
       const hold = holds.get(name) ?? { items: new Map(), state: "RELEASED" };
       if (hold.state === "HELD" || hold.state === "COMMITTED") {
-        giveBack(hold);
+        closeReservation(hold);
         hold.state = "RELEASED";
       }
       holds.set(name, hold);
@@ -191,7 +191,7 @@ export function fakeInventory() {
         throw new Error(`there is no ${name}`);
       }
       if (state === "EXPIRED" || state === "RELEASED") {
-        giveBack(hold);
+        closeReservation(hold);
       }
       hold.state = state;
     },

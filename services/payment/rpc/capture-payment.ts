@@ -6,17 +6,17 @@ import { pendingOf } from "../domain/operation.ts";
 import { capturable, paymentState, sumOf } from "../domain/payment.ts";
 import { allowedActions } from "../domain/payment-state.ts";
 import { illegalState, operationRunning, settling, tooMuch } from "../errors.ts";
-import type { PaymentFile } from "../record-change.ts";
-import { beginOperation } from "./begin-operation.ts";
-import { fulfil } from "./keyed-request.ts";
+import type { PaymentAggregate } from "../record-change.ts";
+import { executeOperation } from "./execute-operation.ts";
 import { parseAmount } from "./parse-amount.ts";
+import { startOperation } from "./start-operation.ts";
 
 /** Takes authorized money. What other captures have begun to take counts as taken. */
 export function capturePayment(payments: PaymentContext): ServiceImpl<typeof PaymentService>["capturePayment"] {
   return (request, context) => {
     const { tenant } = principalOf(context);
     const { capturePayment: method } = PaymentService.method;
-    return fulfil(payments, { tenant, method, kind: "CAPTURE", request, context }, (trx, file, caller) => {
+    return executeOperation(payments, { tenant, method, kind: "CAPTURE", request, context }, (trx, file, caller) => {
       const available = availableToCapture(file);
       const wanted = parseAmount(request.amount, file.payment) ?? available;
       if (wanted > available || wanted === 0n) {
@@ -24,12 +24,12 @@ export function capturePayment(payments: PaymentContext): ServiceImpl<typeof Pay
           ? operationRunning(file.payment)
           : tooMuch("CAPTURE_EXCEEDS_AUTHORIZED", file.payment, { wanted, available });
       }
-      return beginOperation(payments, trx, file, { kind: "CAPTURE", amount: wanted }, caller);
+      return startOperation(payments, trx, file, { kind: "CAPTURE", amount: wanted }, caller);
     });
   };
 }
 
-function availableToCapture({ payment, operations }: PaymentFile): bigint {
+function availableToCapture({ payment, operations }: PaymentAggregate): bigint {
   if (!allowedActions(paymentState(payment)).includes("capture")) {
     throw illegalState(payment, "capture");
   }

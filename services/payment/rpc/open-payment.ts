@@ -10,10 +10,10 @@ import type { Payment } from "../domain/payment.ts";
 import { paymentDiffers, paymentGivenUp, unknownProvider } from "../errors.ts";
 import { paymentKeyOf, toPaymentMessage } from "../messages.ts";
 import { performOperation } from "../perform-operation.ts";
-import { loadFile, type PaymentFile } from "../record-change.ts";
+import { loadAggregate, type PaymentAggregate } from "../record-change.ts";
 import { insertPayment, lockPayment } from "../store/payments.ts";
-import { beginOperation } from "./begin-operation.ts";
 import { newPayment, type PaymentTerms } from "./new-payment.ts";
+import { startOperation } from "./start-operation.ts";
 
 const MAX_TTL_MS = 366 * 24 * 60 * 60 * 1000;
 const DEFAULT_TTL_MS = 24 * 60 * 60 * 1000;
@@ -29,15 +29,15 @@ export function openPayment(payments: PaymentContext): ServiceImpl<typeof Paymen
     const { terms, ttlMs } = parse(payments, request);
 
     const file = await db.transaction(
-      async (trx): Promise<PaymentFile> => {
+      async (trx): Promise<PaymentAggregate> => {
         const isNew = await insertPayment(trx, db.dialect, newPayment(payments, key, terms), ttlMs);
         const payment = asAsked(await lockPayment(trx, db.dialect, key), terms);
         if (!isNew) {
-          return loadFile(trx, payment);
+          return loadAggregate(trx, payment);
         }
         const file = { payment, refunds: [], operations: [] };
         const { paymentToken } = request;
-        return (await beginOperation(payments, trx, file, { kind: "OPEN", amount: payment.amount, paymentToken })).file;
+        return (await startOperation(payments, trx, file, { kind: "OPEN", amount: payment.amount, paymentToken })).file;
       },
       { signal: context.signal },
     );

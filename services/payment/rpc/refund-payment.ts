@@ -8,35 +8,39 @@ import { paymentState, planRefund, refundable } from "../domain/payment.ts";
 import { allowedActions } from "../domain/payment-state.ts";
 import { illegalState, tooMuch } from "../errors.ts";
 import { recordChange } from "../record-change.ts";
-import { beginOperation } from "./begin-operation.ts";
-import { fulfil } from "./keyed-request.ts";
+import { executeOperation } from "./execute-operation.ts";
 import { parseAmount } from "./parse-amount.ts";
+import { startOperation } from "./start-operation.ts";
 
 /** Gives captured money back. What other refunds have begun to give back counts as given. */
 export function refundPayment(payments: PaymentContext): ServiceImpl<typeof PaymentService>["refundPayment"] {
   return (request, context) => {
     const { tenant } = principalOf(context);
     const { refundPayment: method } = PaymentService.method;
-    return fulfil(payments, { tenant, method, kind: "REFUND", request, context }, async (trx, file, caller) => {
-      const { payment, refunds } = file;
-      if (!allowedActions(paymentState(payment)).includes("refund")) {
-        throw illegalState(payment, "refund");
-      }
-      const available = refundable(payment, refunds);
-      const amount = parseAmount(request.amount, payment) ?? available;
-      if (amount > available || amount === 0n) {
-        throw tooMuch("REFUND_EXCEEDS_CAPTURED", payment, { wanted: amount, available });
-      }
-      const { reason } = request;
-      const createdAt = payments.clock.now().getTime();
-      const refund = planRefund(refunds, { amount, reason, settlement: false, createdAt });
-      const details = { amount: String(amount), currency: payment.currency, refund: refund.id };
-      await payments.outbox.publish(
-        trx,
-        auditTrail(context, { resource: request.name, details, aggregate: `orders/${payment.orderId}` }),
-      );
-      const next = await recordChange(payments, trx, file, withRefunds(payment, refunds, [refund]), "refund");
-      return beginOperation(payments, trx, next, { kind: "REFUND", amount, refundId: refund.id }, caller);
-    });
+    return executeOperation(
+      payments,
+      { tenant, method, kind: "REFUND", request, context },
+      async (trx, file, caller) => {
+        const { payment, refunds } = file;
+        if (!allowedActions(paymentState(payment)).includes("refund")) {
+          throw illegalState(payment, "refund");
+        }
+        const available = refundable(payment, refunds);
+        const amount = parseAmount(request.amount, payment) ?? available;
+        if (amount > available || amount === 0n) {
+          throw tooMuch("REFUND_EXCEEDS_CAPTURED", payment, { wanted: amount, available });
+        }
+        const { reason } = request;
+        const createdAt = payments.clock.now().getTime();
+        const refund = planRefund(refunds, { amount, reason, settlement: false, createdAt });
+        const details = { amount: String(amount), currency: payment.currency, refund: refund.id };
+        await payments.outbox.publish(
+          trx,
+          auditTrail(context, { resource: request.name, details, aggregate: `orders/${payment.orderId}` }),
+        );
+        const next = await recordChange(payments, trx, file, withRefunds(payment, refunds, [refund]), "refund");
+        return startOperation(payments, trx, next, { kind: "REFUND", amount, refundId: refund.id }, caller);
+      },
+    );
   };
 }

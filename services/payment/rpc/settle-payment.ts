@@ -10,7 +10,7 @@ import { type Payment, paymentState, refundable } from "../domain/payment.ts";
 import { moneyLeft, refundFailed } from "../errors.ts";
 import { paymentKeyOf, toPaymentMessage } from "../messages.ts";
 import { performOperation } from "../perform-operation.ts";
-import { loadFile, type PaymentFile, recordChange } from "../record-change.ts";
+import { loadAggregate, type PaymentAggregate, recordChange } from "../record-change.ts";
 import { insertTombstone, lockPayment, type PaymentKey } from "../store/payments.ts";
 import { tombstone } from "./new-payment.ts";
 
@@ -51,13 +51,13 @@ async function giveUp(
   trx: Transaction<PaymentDatabase>,
   key: PaymentKey,
   { reason, keepLateMoney, retryRefused, amount }: SettlePaymentRequest,
-): Promise<PaymentFile> {
+): Promise<PaymentAggregate> {
   const { dialect } = context.db;
   const payment = await lockPayment(trx, dialect, key);
   if (payment === undefined) {
     return leaveTombstone(context, trx, key, { reason, amount: amount && parseMoney(amount) });
   }
-  const file = await loadFile(trx, payment);
+  const file = await loadAggregate(trx, payment);
   const { refunds } = file;
   if (!keepLateMoney || payment.authorized > 0n) {
     const settled = settle(payment, refunds, reason);
@@ -72,13 +72,13 @@ async function leaveTombstone(
   trx: Transaction<PaymentDatabase>,
   key: PaymentKey,
   given: Parameters<typeof tombstone>[2],
-): Promise<PaymentFile> {
+): Promise<PaymentAggregate> {
   await insertTombstone(trx, tombstone(context, key, given));
   const payment = await lockPayment(trx, context.db.dialect, key);
   if (payment === undefined) {
     throw new Error("a payment has gone in the middle of a transaction");
   }
-  const file = await loadFile(trx, payment);
+  const file = await loadAggregate(trx, payment);
   return recordChange(context, trx, file, settle(payment, file.refunds, given.reason), "settlement");
 }
 

@@ -5,15 +5,15 @@ import type { PaymentContext } from "../context.ts";
 import { paymentState } from "../domain/payment.ts";
 import { allowedActions } from "../domain/payment-state.ts";
 import { illegalState, operationRunning } from "../errors.ts";
-import { beginOperation } from "./begin-operation.ts";
-import { fulfil } from "./keyed-request.ts";
+import { executeOperation } from "./execute-operation.ts";
+import { startOperation } from "./start-operation.ts";
 
 /** Gives an uncaptured payment up. Of a capture and a void at once, the one that is written first wins. */
 export function voidPayment(payments: PaymentContext): ServiceImpl<typeof PaymentService>["voidPayment"] {
   return (request, context) => {
     const { tenant } = principalOf(context);
     const { voidPayment: method } = PaymentService.method;
-    return fulfil(payments, { tenant, method, kind: "VOID", request, context }, (trx, file, caller) => {
+    return executeOperation(payments, { tenant, method, kind: "VOID", request, context }, (trx, file, caller) => {
       const { payment, operations } = file;
       if (!allowedActions(paymentState(payment)).includes("void")) {
         throw illegalState(payment, "void");
@@ -21,7 +21,7 @@ export function voidPayment(payments: PaymentContext): ServiceImpl<typeof Paymen
       if (operations.some(({ state }) => state === "PENDING")) {
         throw operationRunning(payment);
       }
-      return beginOperation(payments, trx, file, { kind: "VOID", amount: payment.authorized }, caller);
+      return startOperation(payments, trx, file, { kind: "VOID", amount: payment.authorized }, caller);
     });
   };
 }

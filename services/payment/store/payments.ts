@@ -16,7 +16,7 @@ export interface PaymentKey {
 }
 
 /** In how many milliseconds to look after a payment next, by the database's clock; not at all where undefined. */
-export type NextLook = number | undefined;
+export type NextPoll = number | undefined;
 
 export async function findPayment(kysely: Kysely<PaymentDatabase>, key: PaymentKey): Promise<Payment | undefined> {
   const row = await byKey(kysely, key).executeTakeFirst();
@@ -83,7 +83,7 @@ export async function insertTombstone(trx: Trx, payment: Payment): Promise<boole
 }
 
 /** Writes the next version of a payment that this transaction has locked. */
-export async function updatePayment(trx: Trx, dialect: DialectName, payment: Payment, look: NextLook): Promise<void> {
+export async function updatePayment(trx: Trx, dialect: DialectName, payment: Payment, look: NextPoll): Promise<void> {
   const { numUpdatedRows } = await trx
     .updateTable("payments")
     .set({ ...toChangingColumns(payment), attempt: 0, due_at: dueAt(dialect, look) })
@@ -102,7 +102,7 @@ export async function postponeLook(
   kysely: Kysely<PaymentDatabase>,
   dialect: DialectName,
   { id, attempt }: Claimed,
-  look: NextLook,
+  look: NextPoll,
 ): Promise<void> {
   await kysely
     .updateTable("payments")
@@ -121,6 +121,6 @@ function byKey(kysely: Kysely<PaymentDatabase>, key: PaymentKey) {
     .where("payment_id", "=", key.paymentId);
 }
 
-function dueAt(dialect: DialectName, inMs: NextLook) {
+function dueAt(dialect: DialectName, inMs: NextPoll) {
   return inMs === undefined ? null : sql<number>`${nowMs(dialect)} + ${Math.ceil(inMs)}`;
 }

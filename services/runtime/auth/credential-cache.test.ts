@@ -1,14 +1,14 @@
 import { describe, expect, jest, test } from "@jest/globals";
 import type { Principal } from "../context-values.ts";
 import type { VerifyToken } from "./authenticate.ts";
-import { rememberAccepted } from "./credential-cache.ts";
+import { cacheAccepted } from "./credential-cache.ts";
 
 const shop: Principal = { kind: "api_key", tenant: "default", subject: "shop", scopes: new Set() };
 const { signal } = new AbortController();
 
 function counting(answer: () => Principal | undefined) {
   const inner = jest.fn<VerifyToken>(async () => answer());
-  const outer = rememberAccepted(inner, { ttlMs: 20 });
+  const outer = cacheAccepted(inner, { ttlMs: 20 });
   return { inner, ask: (token: string) => outer(token, signal) };
 }
 

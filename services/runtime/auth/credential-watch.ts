@@ -13,7 +13,7 @@ export interface CredentialWatchOptions {
   readonly authenticate: Authenticate;
   readonly clock: Clock;
   /**
-   * How often an API key is looked up again. With the lifetime of remembered keys (see `rememberAccepted`) this bounds
+   * How often an API key is looked up again. With the lifetime of remembered keys (see `cacheAccepted`) this bounds
    * how long a stream outlives its key. Default 400 ms.
    */
   readonly recheckMs?: number;

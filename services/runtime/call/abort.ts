@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /** Why a call is aborted whose caller went away or cancelled it. */
-export function callerLeft(cause?: unknown): ConnectError {
+export function canceledByCaller(cause?: unknown): ConnectError {
   return new ConnectError("the caller cancelled the call", Code.Canceled, undefined, undefined, cause);
 }
 

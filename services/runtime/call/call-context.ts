@@ -8,7 +8,7 @@ import {
   type HandlerContext,
 } from "@connectrpc/connect";
 import { clientAddressKey, inheritValues } from "../context-values.ts";
-import { callerLeft, deadlineExceeded } from "./abort.ts";
+import { canceledByCaller, deadlineExceeded } from "./abort.ts";
 
 /** What the wire knows about a call and a Connect request has no field for. */
 interface Wire {
@@ -198,5 +198,5 @@ function cancelReason(reason: unknown): ConnectError {
   if (reason instanceof Error && reason.name === "TimeoutError") {
     return deadlineExceeded();
   }
-  return callerLeft(reason);
+  return canceledByCaller(reason);
 }

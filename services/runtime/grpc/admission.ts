@@ -8,7 +8,7 @@ import {
   status,
 } from "@grpc/grpc-js";
 import { clientAddressOf, type Forwarding } from "../../../gateway/http/client-address.ts";
-import { callerLeft, untilAborted } from "../call/abort.ts";
+import { canceledByCaller, untilAborted } from "../call/abort.ts";
 import { beginCall, type Call } from "../call/call-context.ts";
 import { DirectContext } from "../call/direct-context.ts";
 import type { Admit } from "../interceptors/admission.ts";
@@ -110,7 +110,7 @@ export function createGrpcAdmission(options: GrpcAdmissionOptions): ServerInterc
           },
           onCancel() {
             if (call?.hasEnded === false) {
-              call.abort(callerLeft());
+              call.abort(canceledByCaller());
             }
           },
         });

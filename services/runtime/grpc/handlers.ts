@@ -16,7 +16,7 @@ import { status } from "@grpc/grpc-js";
 import { type BinaryRead, binaryReader } from "../../../gateway/codec/binary-reader.ts";
 import { type BinaryWrite, binaryWriter } from "../../../gateway/codec/binary-writer.ts";
 import { ElementLimitError } from "../../../gateway/codec/element-limit.ts";
-import { callerLeft, untilAborted } from "../call/abort.ts";
+import { canceledByCaller, untilAborted } from "../call/abort.ts";
 import type { Call } from "../call/call-context.ts";
 import type { InFlight } from "../call/in-flight.ts";
 import { createMethodInvoker, type MethodInvoker } from "../call/invoke.ts";
@@ -168,7 +168,7 @@ function accept(wire: ServerSurfaceCall, { spec, inFlight, calls }: Served): Cal
   const call = calls.of(wire.metadata, wire);
   wire.on("cancelled", () => {
     if (!call.hasEnded) {
-      call.abort(callerLeft());
+      call.abort(canceledByCaller());
     }
   });
   inFlight.enter(call, spec.kind === "unary" || spec.kind === "client_streaming" ? "exchange" : "stream");

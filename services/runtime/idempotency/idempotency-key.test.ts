@@ -1,7 +1,7 @@
 import { createContextValues } from "@connectrpc/connect";
 import { expect, test } from "@jest/globals";
 import { type Principal, principalKey } from "../context-values.ts";
-import { requestIdOf } from "./idempotency-key.ts";
+import { idempotencyKeyOf } from "./idempotency-key.ts";
 
 const shop = { kind: "api_key", tenant: "acme", subject: "apiKeys/1", scopes: new Set<string>() } as const;
 
@@ -17,22 +17,22 @@ test.each([
   ["", '"a b"', "a b"],
   ["a", '"a"', "a"],
 ])("the field %j with the header %j gives %j", (requestId, header, expected) => {
-  expect(requestIdOf({ requestId }, withHeader(header))?.id).toBe(expected);
+  expect(idempotencyKeyOf({ requestId }, withHeader(header))?.id).toBe(expected);
 });
 
 test("a key belongs to its caller, and those of services to their tenant", () => {
-  expect(requestIdOf({ requestId: "a" }, withHeader())?.caller).toBe("api_key:apiKeys/1");
-  expect(requestIdOf({ requestId: "a" }, withHeader(undefined, { ...shop, kind: "service" }))?.caller).toBe("");
+  expect(idempotencyKeyOf({ requestId: "a" }, withHeader())?.caller).toBe("api_key:apiKeys/1");
+  expect(idempotencyKeyOf({ requestId: "a" }, withHeader(undefined, { ...shop, kind: "service" }))?.caller).toBe("");
 });
 
 test("a field and a header that differ are refused", () => {
-  expect(() => requestIdOf({ requestId: "a" }, withHeader("b"))).toThrow("differs from the header");
+  expect(() => idempotencyKeyOf({ requestId: "a" }, withHeader("b"))).toThrow("differs from the header");
 });
 
 test.each(["", "  ", '""', '" "'])("a blank header, %j, is refused", (header) => {
-  expect(() => requestIdOf({ requestId: "" }, withHeader(header))).toThrow("must not be blank");
+  expect(() => idempotencyKeyOf({ requestId: "" }, withHeader(header))).toThrow("must not be blank");
 });
 
 test.each(["a".repeat(129), "a\n", " a", "ä"])("%j is no key", (requestId) => {
-  expect(() => requestIdOf({ requestId }, withHeader())).toThrow("printable ASCII");
+  expect(() => idempotencyKeyOf({ requestId }, withHeader())).toThrow("printable ASCII");
 });

@@ -23,7 +23,7 @@ export interface RequestKey {
  * @throws ConnectError INVALID_ARGUMENT when both are given and differ, when the header is blank, or when the key is not 1 to
  *   128 printable ASCII characters.
  */
-export function requestIdOf(
+export function idempotencyKeyOf(
   request: { readonly requestId: string },
   context: Pick<HandlerContext, "requestHeader" | "values">,
 ): RequestKey | undefined {

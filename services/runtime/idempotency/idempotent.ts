@@ -93,7 +93,7 @@ async function forgetReusedKeys(kysely: Kysely<IdempotencyTables>): Promise<void
 export interface IdempotentCall<Input extends DescMessage, Output extends DescMessage> {
   tenant: string;
   method: DescMethod & { input: Input; output: Output };
-  /** The caller's key, see `requestIdOf`; without one the mutation is simply carried out. */
+  /** The caller's key, see `idempotencyKeyOf`; without one the mutation is simply carried out. */
   requestId: RequestKey | undefined;
   request: MessageShape<Input>;
   clock: Clock;

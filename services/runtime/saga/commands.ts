@@ -124,7 +124,7 @@ function again(definition: SagaShape, record: SagaRecord, at: number, now: numbe
 
 /**
  * A compensated saga from its first step, with new idempotency keys: the old ones stand for effects that were undone.
- * Signals that were taken stay taken.
+ * ChangeNotifier that were taken stay taken.
  */
 function anew(definition: SagaShape, record: SagaRecord, now: number): Transition {
   const deadlineAt = definition.deadlineMs === undefined ? null : now + definition.deadlineMs;

@@ -70,7 +70,7 @@ export interface Sagas<DB = unknown> {
    * with new idempotency keys.
    */
   retry(trx: AnyTransaction, sagaId: string, options?: { readonly fromStep?: string }): Promise<CommandResult>;
-  /** Stops a saga after the step that runs now. Signals are still kept. */
+  /** Stops a saga after the step that runs now. ChangeNotifier are still kept. */
   pause(trx: AnyTransaction, sagaId: string): Promise<CommandResult>;
   /** Lets a paused saga go on where it was. A deadline that passed meanwhile has passed. */
   resume(trx: AnyTransaction, sagaId: string): Promise<CommandResult>;

@@ -3,12 +3,12 @@ import type { SagaFailure } from "./saga.ts";
 
 /** The moves that transitions are made of. Each leaves a record that is complete in itself. */
 
-const afresh = { waiting: null, wake: null, uncertain: false, interrupted: null, attention: null } as const;
+const clearedStep = { waiting: null, wake: null, uncertain: false, interrupted: null, attention: null } as const;
 
 /** A saga at its first step. */
 export function begin(definition: SagaShape, state: unknown, now: number): SagaRecord {
   const blank: SagaRecord = {
-    ...afresh,
+    ...clearedStep,
     status: "RUNNING",
     at: 0,
     steps: definition.steps.map(({ name, compensate }) => ({
@@ -36,11 +36,11 @@ export function enter(definition: SagaShape, record: SagaRecord, at: number, now
   const step = definition.steps[at];
   if (step === undefined) {
     return {
-      record: { ...record, ...afresh, status: "SUCCEEDED", dueAt: null, deadlineAt: null },
+      record: { ...record, ...clearedStep, status: "SUCCEEDED", dueAt: null, deadlineAt: null },
       hooks: ["onSucceeded"],
     };
   }
-  const moved = { ...record, ...afresh, at };
+  const moved = { ...record, ...clearedStep, at };
   const began = { attempts: 0, beganAt: now, endedAt: null };
   if (step.waitFor === undefined) {
     return { record: withStep({ ...moved, status: "RUNNING", dueAt: now }, { ...began, status: "BEGUN" }), hooks: [] };
@@ -84,7 +84,7 @@ export function turn(record: SagaRecord, failure: SagaFailure, from: number, now
 /** Goes back to the next step that has something to undo; before the first one all is undone. */
 export function undo(record: SagaRecord, from: number, now: number): Transition {
   let at = from;
-  let passed: SagaRecord = { ...record, ...afresh };
+  let passed: SagaRecord = { ...record, ...clearedStep };
   while (at >= 0 && passed.steps[at]?.undoable === false) {
     passed = withStep(passed, { status: "COMPENSATED" }, at);
     at -= 1;

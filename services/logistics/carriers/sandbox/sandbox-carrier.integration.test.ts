@@ -4,7 +4,7 @@ import { createLogger } from "../../../runtime/telemetry/log.ts";
 import { describeEachDatabase } from "../../../runtime/testing/databases.ts";
 import { systemClock } from "../../../runtime/values/clock.ts";
 import { createIds } from "../../../runtime/values/ids.ts";
-import { createCallbackSender } from "../../../runtime/webhooks/callback-sender.ts";
+import { createWebhookSender } from "../../../runtime/webhooks/webhook-sender.ts";
 import { migrations } from "../../db/migrations.ts";
 import type { LogisticsDatabase } from "../../db/schema.ts";
 import { describeCarrier } from "../carrier-suite.ts";
@@ -31,7 +31,7 @@ describeEachDatabase("the sandbox", (open) => {
   describeCarrier("sandbox", async () => {
     const db = await open<LogisticsDatabase>();
     await migrate(db, migrations);
-    const callbacks = createCallbackSender({ db, ids, log, secret, baseUrl: () => "http://docket.test" });
+    const callbacks = createWebhookSender({ db, ids, log, secret, baseUrl: () => "http://docket.test" });
     const carrier = createSandboxCarrier({ db, callbacks, clock: systemClock, ids, secret, stepMs: 60_000 });
     return {
       carrier,

@@ -4,7 +4,7 @@ import type { Database } from "../../../runtime/db/connect.ts";
 import type { Clock } from "../../../runtime/values/clock.ts";
 import type { Ids } from "../../../runtime/values/ids.ts";
 import type { Callback } from "../../../runtime/webhooks/callback.ts";
-import type { CallbackSender } from "../../../runtime/webhooks/callback-sender.ts";
+import type { WebhookSender } from "../../../runtime/webhooks/webhook-sender.ts";
 import type { LogisticsDatabase } from "../../db/schema.ts";
 import {
   cancelParcel,
@@ -22,7 +22,7 @@ export interface SandboxCarrierOptions {
   /** The sandbox keeps its own books in the service's database, as it stands for somebody else's computer. */
   readonly db: Database<LogisticsDatabase>;
   /** Sends its callbacks, with the same secret as below. */
-  readonly callbacks: CallbackSender;
+  readonly callbacks: WebhookSender;
   readonly clock: Clock;
   readonly ids: Ids;
   /** Of Standard Webhooks, `whsec_…`. */

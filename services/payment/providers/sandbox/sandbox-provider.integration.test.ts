@@ -5,7 +5,7 @@ import { describeEachDatabase } from "../../../runtime/testing/databases.ts";
 import { until } from "../../../runtime/testing/until.ts";
 import { systemClock } from "../../../runtime/values/clock.ts";
 import { createIds } from "../../../runtime/values/ids.ts";
-import { createCallbackSender } from "../../../runtime/webhooks/callback-sender.ts";
+import { createWebhookSender } from "../../../runtime/webhooks/webhook-sender.ts";
 import { migrations } from "../../db/migrations.ts";
 import type { PaymentDatabase } from "../../db/schema.ts";
 import { describePaymentProvider } from "../payment-provider-suite.ts";
@@ -20,7 +20,7 @@ describeEachDatabase("the sandbox", (open) => {
     const db = await open<PaymentDatabase>();
     await migrate(db, migrations);
     const sent: { header: Headers; body: Uint8Array }[] = [];
-    const sender = createCallbackSender({
+    const sender = createWebhookSender({
       db,
       ids,
       log,

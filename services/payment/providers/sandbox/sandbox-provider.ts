@@ -4,7 +4,7 @@ import { Webhook } from "standardwebhooks";
 import { verifiedMessageId } from "../../../runtime/callbacks/standard-webhooks.ts";
 import type { Database } from "../../../runtime/db/connect.ts";
 import type { Ids } from "../../../runtime/values/ids.ts";
-import type { CallbackSender } from "../../../runtime/webhooks/callback-sender.ts";
+import type { WebhookSender } from "../../../runtime/webhooks/webhook-sender.ts";
 import type { PaymentDatabase } from "../../db/schema.ts";
 import {
   databaseNow,
@@ -19,8 +19,8 @@ import {
 import type { PaymentProvider, ProviderAnswer } from "../payment-provider.ts";
 import { decide, type SandboxAction } from "./decide.ts";
 import { decodeEvent, encodeEvent, typeOfEvent } from "./event.ts";
-import { type ScriptTiming, scriptOf, type Telling, tellingsOf } from "./script.ts";
-import { standingAt } from "./standing.ts";
+import { callbacksFor, type ScheduledCallback, type ScriptTiming, scriptOf } from "./script.ts";
+import { paymentStateAt } from "./standing.ts";
 import { behaviourOf } from "./tokens.ts";
 import { eventIdOf, withdrawSteps } from "./withdraw.ts";
 
@@ -32,7 +32,7 @@ export const SANDBOX_CALLBACK_PATH = "/v1/webhooks/payments/sandbox";
 export interface SandboxOptions {
   readonly db: Database<PaymentDatabase>;
   readonly ids: Ids;
-  readonly sender: CallbackSender;
+  readonly sender: WebhookSender;
   /** Signs what it sends. */
   readonly secret: string;
   /** Where shoppers reach this installation. */
@@ -64,13 +64,18 @@ export function createSandboxProvider(options: SandboxOptions): SandboxProvider 
   const timingAt = (nowMs: number): ScriptTiming => ({ nowMs, delayMs: options.delayMs, lateMs: options.lateMs });
 
   /** Schedules the callbacks of steps, each telling how the payment will stand when the step has come to pass. */
-  const tell = (trx: Trx, payment: SandboxPayment, steps: readonly SandboxStep[], tellings: readonly Telling[]) =>
+  const tell = (
+    trx: Trx,
+    payment: SandboxPayment,
+    steps: readonly SandboxStep[],
+    tellings: readonly ScheduledCallback[],
+  ) =>
     sender.schedule(
       trx,
       tellings.flatMap(({ step, delaysMs }) => {
         const messageId = eventIdOf(payment, step);
         const known = steps.filter((it) => it.number <= step.number);
-        const standing = standingAt(payment, known, step.effectiveAt, redirectUrl);
+        const standing = paymentStateAt(payment, known, step.effectiveAt, redirectUrl);
         const body = encodeEvent(messageId, `payment.${step.kind}`, standing);
         return delaysMs.map((delayMs) => ({ messageId, url: SANDBOX_CALLBACK_PATH, body, delayMs }));
       }),
@@ -85,7 +90,7 @@ export function createSandboxProvider(options: SandboxOptions): SandboxProvider 
       }
       const nowMs = await databaseNow(trx, db.dialect);
       const before = await stepsOf(trx, payment.reference);
-      const report = (steps: readonly SandboxStep[]) => standingAt(payment, steps, nowMs, redirectUrl);
+      const report = (steps: readonly SandboxStep[]) => paymentStateAt(payment, steps, nowMs, redirectUrl);
       if (action.key !== null && before.some((step) => step.requestKey === action.key)) {
         return { kind: "done", report: report(before) };
       }
@@ -98,7 +103,7 @@ export function createSandboxProvider(options: SandboxOptions): SandboxProvider 
       await insertSteps(trx, payment.reference, decision.steps);
       const after = [...kept, ...decision.steps];
       const { sends = [0] } = behaviourOf(payment.token);
-      await tell(trx, payment, after, tellingsOf(decision.steps, { sends }, timing));
+      await tell(trx, payment, after, callbacksFor(decision.steps, { sends }, timing));
       return { kind: "done", report: report(after) };
     });
 
@@ -128,11 +133,11 @@ export function createSandboxProvider(options: SandboxOptions): SandboxProvider 
           const { steps, tellings } = scriptOf(asked, timingAt(nowMs));
           await insertSteps(trx, reference, steps);
           await tell(trx, asked, steps, tellings);
-          return { kind: "done", report: standingAt(asked, steps, nowMs, redirectUrl) };
+          return { kind: "done", report: paymentStateAt(asked, steps, nowMs, redirectUrl) };
         }
         const known = (await lockSandboxPayment(trx, db.dialect, "open_key", request.key)) ?? asked;
         const steps = await stepsOf(trx, known.reference);
-        return { kind: "done", report: standingAt(known, steps, nowMs, redirectUrl) };
+        return { kind: "done", report: paymentStateAt(known, steps, nowMs, redirectUrl) };
       }),
 
     capture: ({ key, reference, amount }) => answer(reference, { kind: "capture", key, amount: amount.minor }),
@@ -146,7 +151,7 @@ export function createSandboxProvider(options: SandboxOptions): SandboxProvider 
         return undefined;
       }
       const nowMs = await databaseNow(db.kysely, db.dialect);
-      return standingAt(payment, await stepsOf(db.kysely, reference), nowMs, redirectUrl);
+      return paymentStateAt(payment, await stepsOf(db.kysely, reference), nowMs, redirectUrl);
     },
 
     async verify(callback) {
@@ -167,7 +172,7 @@ export function createSandboxProvider(options: SandboxOptions): SandboxProvider 
         return undefined;
       }
       const nowMs = await databaseNow(db.kysely, db.dialect);
-      const standing = standingAt(payment, await stepsOf(db.kysely, payment.reference), nowMs, redirectUrl);
+      const standing = paymentStateAt(payment, await stepsOf(db.kysely, payment.reference), nowMs, redirectUrl);
       const { authorized, failed, voided, actionRequired } = standing;
       return { payment, isOpen: actionRequired && authorized === 0n && !failed && !voided };
     },

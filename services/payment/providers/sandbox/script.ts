@@ -2,7 +2,7 @@ import type { SandboxPayment, SandboxStep } from "../../store/sandbox.ts";
 import { type Behaviour, behaviourOf } from "./tokens.ts";
 
 /** When a step is told: how long from now each sending of its callback is. */
-export interface Telling {
+export interface ScheduledCallback {
   readonly step: SandboxStep;
   readonly delaysMs: readonly number[];
 }
@@ -19,7 +19,7 @@ export interface ScriptTiming {
 export function scriptOf(
   payment: SandboxPayment,
   timing: ScriptTiming,
-): { steps: readonly SandboxStep[]; tellings: readonly Telling[] } {
+): { steps: readonly SandboxStep[]; tellings: readonly ScheduledCallback[] } {
   const behaviour = behaviourOf(payment.token);
   const wanted = behaviour.steps.filter((step) => step.kind !== "captured" || payment.captureAutomatically);
   const steps = wanted.map(
@@ -32,18 +32,18 @@ export function scriptOf(
       message,
     }),
   );
-  return { steps, tellings: tellingsOf(steps, behaviour, timing) };
+  return { steps, tellings: callbacksFor(steps, behaviour, timing) };
 }
 
 /** Steps whose news the answer to the request is. */
 const QUIET: ReadonlySet<SandboxStep["kind"]> = new Set(["action_required", "refund_pending"]);
 
 /** What is told of steps: of those that come to pass at the same moment only the last, as it says it all. */
-export function tellingsOf(
+export function callbacksFor(
   steps: readonly SandboxStep[],
   behaviour: Pick<Behaviour, "sends" | "backwards">,
   timing: ScriptTiming,
-): readonly Telling[] {
+): readonly ScheduledCallback[] {
   const told = steps.filter((step, i) => !QUIET.has(step.kind) && steps[i + 1]?.effectiveAt !== step.effectiveAt);
   const last = Math.max(...told.map((step) => step.effectiveAt));
   return told.map((step) => {

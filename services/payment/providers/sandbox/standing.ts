@@ -3,7 +3,7 @@ import type { RefundState } from "../../domain/refund-state.ts";
 import type { SandboxPayment, SandboxStep } from "../../store/sandbox.ts";
 
 /** How a payment of the sandbox stands at a time: the sum of the steps that have come to pass by then. */
-export function standingAt(
+export function paymentStateAt(
   payment: SandboxPayment,
   steps: readonly SandboxStep[],
   nowMs: number,

@@ -1,12 +1,12 @@
 import type { Transaction } from "kysely";
-import type { CallbackSender } from "../../../runtime/webhooks/callback-sender.ts";
+import type { WebhookSender } from "../../../runtime/webhooks/webhook-sender.ts";
 import type { PaymentDatabase } from "../../db/schema.ts";
 import { deleteSteps, type SandboxPayment, type SandboxStep } from "../../store/sandbox.ts";
 
 /** Takes back the money that has not come yet, with its callbacks. Returns the steps that are left. */
 export async function withdrawSteps(
   trx: Transaction<PaymentDatabase>,
-  sender: CallbackSender,
+  sender: WebhookSender,
   payment: SandboxPayment,
   steps: readonly SandboxStep[],
   nowMs: number,

@@ -14,7 +14,7 @@ const ownActor = "service:inventory";
  * Gives back what of a reservation has not left the warehouse, and moves it to its final state. The transaction has the
  * reservation locked, HELD or COMMITTED.
  */
-export async function giveBack(
+export async function closeReservation(
   { outbox, clock }: Pick<InventoryContext, "outbox" | "clock">,
   trx: Transaction<InventoryDatabase>,
   reservation: StoredReservation,
@@ -56,7 +56,7 @@ export function expireIfOverdue(inventory: InventoryContext, key: ReservationKey
       throw reservationNotFound(key.id);
     }
     if (reservation.overdue) {
-      await giveBack(inventory, trx, reservation, "EXPIRED", ownActor);
+      await closeReservation(inventory, trx, reservation, "EXPIRED", ownActor);
       return "EXPIRED";
     }
     // A command's clock may be a millisecond ahead of the database's.

@@ -3,10 +3,10 @@ import type { OrderDatabase } from "../db/schema.ts";
 import { type Change, note } from "../domain/changes.ts";
 import type { Order } from "../domain/order.ts";
 import type { OrderParts } from "../parts.ts";
-import { ownMoment } from "./steps.ts";
+import { systemStamp } from "./steps.ts";
 
 /** Begins the `late-payment` saga of an order that is over, in the caller's transaction, and gives the order's change. */
-export function takeLateMoney(trx: Transaction<OrderDatabase>, parts: OrderParts, order: Order): Promise<Change> {
+export function startLatePayment(trx: Transaction<OrderDatabase>, parts: OrderParts, order: Order): Promise<Change> {
   return begin(trx, parts, order, { type: "LatePaymentArrived", message: "Money came when the order was over." });
 }
 
@@ -33,6 +33,6 @@ async function begin(
       metadata: { saga: `sagas/${id}` },
       patch: { lateSagaId: id, reservationAttempt: order.reservationAttempt + 1 },
     },
-    ownMoment(parts),
+    systemStamp(parts),
   );
 }

@@ -2,13 +2,13 @@
  * Wakes whoever waits for something of a name in this process, such as an order's id. Only a hint: other processes
  * change the same rows, so a waiter looks by itself when its time is over.
  */
-export interface Signals {
+export interface ChangeNotifier {
   notify(name: string): void;
   /** Resolves at the next `notify` of the name, after `ms`, or when the signal is aborted, whichever is first. */
   wait(name: string, ms: number, signal: AbortSignal): Promise<void>;
 }
 
-export function createSignals(): Signals {
+export function createChangeNotifier(): ChangeNotifier {
   const waiters = new Map<string, Set<() => void>>();
   return {
     notify(name) {

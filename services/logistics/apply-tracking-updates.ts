@@ -23,7 +23,7 @@ type Taking = Pick<LogisticsContext, "db" | "outbox" | "clock" | "log" | "timing
  * shipment's progress, and publishes what follows from it. Whoever brings it (a callback, a poll, SyncShipment), and in
  * whatever order and however often, the end is the same. Returns the shipment as it is then.
  */
-export async function takeOver(
+export async function applyTrackingUpdates(
   logistics: Taking,
   trx: Transaction<LogisticsDatabase>,
   shipment: StoredShipment,

@@ -11,9 +11,9 @@ import { describeEachDatabase } from "../testing/databases.ts";
 import { until } from "../testing/until.ts";
 import { systemClock } from "../values/clock.ts";
 import { createIds } from "../values/ids.ts";
-import { type CallbackSenderOptions, createCallbackSender } from "./callback-sender.ts";
 import { callbackMigrations } from "./migrations.ts";
 import type { CallbackTables } from "./tables.ts";
+import { createWebhookSender, type WebhookSenderOptions } from "./webhook-sender.ts";
 
 const secret = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
 const ids = createIds(systemClock);
@@ -55,8 +55,8 @@ describeEachDatabase("durable callbacks", (open) => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  const sender = (options: Partial<CallbackSenderOptions<CallbackTables>> = {}) =>
-    createCallbackSender({
+  const sender = (options: Partial<WebhookSenderOptions<CallbackTables>> = {}) =>
+    createWebhookSender({
       db,
       ids,
       log,

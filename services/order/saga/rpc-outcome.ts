@@ -23,7 +23,7 @@ export interface Refusal {
 }
 
 /** Makes the call and gives its answer, or the refusal. Rejects when the outcome is not known or may change. */
-export async function orRefusal<T>(call: Promise<T>): Promise<{ answer: T } | { refusal: Refusal }> {
+export async function rejectionOr<T>(call: Promise<T>): Promise<{ answer: T } | { refusal: Refusal }> {
   try {
     return { answer: await call };
   } catch (error) {

@@ -2,21 +2,21 @@ import type { Transaction } from "kysely";
 import type { PaymentContext } from "../context.ts";
 import type { PaymentDatabase } from "../db/schema.ts";
 import { type PlannedOperation, planOperation } from "../domain/operation.ts";
-import type { PaymentFile } from "../record-change.ts";
+import type { PaymentAggregate } from "../record-change.ts";
 import { type CallerKey, insertOperation } from "../store/operations.ts";
-import type { Begun } from "./keyed-request.ts";
+import type { StartedOperation } from "./execute-operation.ts";
 
 /**
  * Writes an operation that this process carries out right after the commit. Its lease keeps the workers off meanwhile;
  * should this process die, they take it over when it ends.
  */
-export async function beginOperation(
+export async function startOperation(
   { db, clock, ids, timing }: PaymentContext,
   trx: Transaction<PaymentDatabase>,
-  file: PaymentFile,
+  file: PaymentAggregate,
   plan: Omit<PlannedOperation, "id" | "attempt">,
   caller?: CallerKey,
-): Promise<Begun> {
+): Promise<StartedOperation> {
   const operation = planOperation(file.payment, file.operations, { ...plan, id: ids.next(), attempt: 1 });
   await insertOperation(trx, db.dialect, operation, {
     delayMs: 2 * timing.providerTimeoutMs,

@@ -11,7 +11,7 @@ import { deleteUndelivered, insertCallbacks, loadCallback, settleDelivered, sett
 import { createSignedPost } from "./signed-post.ts";
 import type { CallbackTables } from "./tables.ts";
 
-export interface CallbackSenderOptions<DB extends CallbackTables> {
+export interface WebhookSenderOptions<DB extends CallbackTables> {
   readonly db: Database<DB>;
   readonly ids: Ids;
   readonly log: Logger;
@@ -38,7 +38,7 @@ export interface CallbackSenderOptions<DB extends CallbackTables> {
 }
 
 /** Makes the scheduled requests. */
-export interface CallbackSender extends AsyncDisposable {
+export interface WebhookSender extends AsyncDisposable {
   /**
    * Writes them in the caller's transaction. They are sent when it has committed and they are due.
    */
@@ -60,11 +60,11 @@ export interface CallbackSender extends AsyncDisposable {
  * lease ends.
  *
  * ```ts
- * const sender = createCallbackSender({ db, ids, log, secret, baseUrl: () => config.publicUrl });
+ * const sender = createWebhookSender({ db, ids, log, secret, baseUrl: () => config.publicUrl });
  * await db.transaction((trx) => sender.schedule(trx, [{ messageId: "evt_1", url: "/hooks", body: "{}" }]));
  * ```
  */
-export function createCallbackSender<DB extends CallbackTables>(options: CallbackSenderOptions<DB>): CallbackSender {
+export function createWebhookSender<DB extends CallbackTables>(options: WebhookSenderOptions<DB>): WebhookSender {
   const { ids, log, pollMs = 250, concurrency = 16, timeoutMs = 10_000, random = Math.random } = options;
   const { giveUpMs = 259_200_000, retentionMs = 86_400_000, retry = { initialMs: 200, maxMs: 60_000 } } = options;
   const db = options.db as unknown as Database<CallbackTables>;

@@ -5,14 +5,14 @@ import { mergeReport } from "../domain/merge-report.ts";
 import type { Payment } from "../domain/payment.ts";
 import type { ProviderReport } from "../domain/provider-report.ts";
 import { providerOf } from "../perform-operation.ts";
-import { loadFile, nextLook, recordChange } from "../record-change.ts";
+import { loadAggregate, nextLook, recordChange } from "../record-change.ts";
 import { findPaymentByUid, lockPaymentByUid, postponeLook } from "../store/payments.ts";
 
 /**
  * Looks after payments of which nothing is heard: asks the provider how they stand. When a payment's time is over is not
  * decided here but by whoever opened it, with SettlePayment: there is one clock, and an order on hold can stop it.
  */
-export function createPaymentWatch(payments: PaymentContext, options: { pollMs: number }): WorkLoop {
+export function createPaymentReconciler(payments: PaymentContext, options: { pollMs: number }): WorkLoop {
   const { db, log, timing } = payments;
   return createWorkLoop<Claimed>({
     name: "payments unheard of",
@@ -56,7 +56,7 @@ async function lookAfter(
     if (payment === undefined) {
       return;
     }
-    let file = await loadFile(trx, payment);
+    let file = await loadAggregate(trx, payment);
     if (report !== undefined) {
       const merged = mergeReport(payment, file.refunds, report, clock.now().getTime());
       if (merged.kind !== "merged") {

@@ -3,7 +3,7 @@ import type { HandlerContext } from "@connectrpc/connect";
 import type { Transaction } from "kysely";
 import { type Payment as PaymentMessage, PaymentSchema } from "../../../gen/docket/payment/v1/payment_pb.js";
 import { isUniqueViolation } from "../../runtime/db/sql.ts";
-import { requestIdOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotencyKeyReused } from "../../runtime/idempotency/idempotent.ts";
 import { hashRequest } from "../../runtime/idempotency/request-hash.ts";
 import type { PaymentContext } from "../context.ts";
@@ -13,12 +13,12 @@ import { type Payment, paymentName } from "../domain/payment.ts";
 import { paymentNotFound, providerRefused } from "../errors.ts";
 import { paymentKeyOf } from "../messages.ts";
 import { performOperation } from "../perform-operation.ts";
-import { loadFile, type PaymentFile } from "../record-change.ts";
+import { loadAggregate, type PaymentAggregate } from "../record-change.ts";
 import { type CallerKey, findKeyedOperation, readOutcome } from "../store/operations.ts";
 import { lockPayment } from "../store/payments.ts";
 
 /** A caller's wish that an operation fulfils: capture, void or refund. */
-export interface KeyedRequest {
+export interface IdempotentRequest {
   readonly tenant: string;
   readonly method: DescMethod;
   readonly kind: OperationKind;
@@ -32,20 +32,24 @@ export interface KeyedRequest {
  * committed together with the response. A repetition finds the operation: it is answered alike when it ended, and carried
  * on with when it did not.
  */
-export async function fulfil(
+export async function executeOperation(
   context: PaymentContext,
-  keyed: KeyedRequest,
-  begin: (trx: Transaction<PaymentDatabase>, file: PaymentFile, caller: CallerKey | undefined) => Promise<Begun>,
+  keyed: IdempotentRequest,
+  begin: (
+    trx: Transaction<PaymentDatabase>,
+    file: PaymentAggregate,
+    caller: CallerKey | undefined,
+  ) => Promise<StartedOperation>,
 ): Promise<PaymentMessage> {
   const { db } = context;
   const caller = callerKeyOf(keyed);
   const write = db.transaction(
-    async (trx): Promise<Begun> => {
+    async (trx): Promise<StartedOperation> => {
       const payment = await lockPayment(trx, db.dialect, paymentKeyOf(keyed.tenant, keyed.request.name));
       if (payment === undefined) {
         throw paymentNotFound(keyed.request.name);
       }
-      const file = await loadFile(trx, payment);
+      const file = await loadAggregate(trx, payment);
       const earlier = caller && (await findKeyedOperation(trx, keyed.tenant, caller.requestKey));
       if (caller === undefined || earlier === undefined) {
         return begin(trx, file, caller);
@@ -71,8 +75,8 @@ export async function fulfil(
 }
 
 /** An operation that is written and not yet carried out. */
-export interface Begun {
-  readonly file: PaymentFile;
+export interface StartedOperation {
+  readonly file: PaymentAggregate;
   readonly operation: Operation;
 }
 
@@ -88,7 +92,7 @@ async function readAnswer({ db }: PaymentContext, payment: Payment, { id }: Oper
   return fromBinary(PaymentSchema, response);
 }
 
-function callerKeyOf({ method, request, context }: KeyedRequest): CallerKey | undefined {
-  const key = requestIdOf(request, context);
+function callerKeyOf({ method, request, context }: IdempotentRequest): CallerKey | undefined {
+  const key = idempotencyKeyOf(request, context);
   return key && { requestKey: key.id, requestHash: hashRequest(method.input, request, key.caller) };
 }

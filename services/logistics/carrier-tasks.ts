@@ -1,6 +1,7 @@
 import { afterCommit } from "../runtime/db/after-commit.ts";
 import type { Claimed } from "../runtime/jobs/claim-due.ts";
 import { fullJitterMs } from "../runtime/values/backoff.ts";
+import { applyTrackingUpdates, changeProgress } from "./apply-tracking-updates.ts";
 import type { BookingAnswer, CancelAnswer, Carrier } from "./carriers/carrier.ts";
 import type { LogisticsContext } from "./context.ts";
 import type { StoredShipment } from "./domain/shipment.ts";
@@ -9,7 +10,6 @@ import type { CarrierUpdate } from "./domain/tracking.ts";
 import { shipmentCreated } from "./events.ts";
 import { shipmentName } from "./messages.ts";
 import { findShipmentById, lockShipment, scheduleShipment, updateShipment } from "./store/shipments.ts";
-import { changeProgress, takeOver } from "./take-over.ts";
 
 /**
  * Does what is to be done with a shipment's carrier: books it, cancels it, or asks where it is. The claim was committed
@@ -18,7 +18,7 @@ import { changeProgress, takeOver } from "./take-over.ts";
  *
  * A carrier that does not answer is asked again after a growing pause; the promise resolves all the same.
  */
-export async function attend(logistics: LogisticsContext, claim: Claimed, stop: AbortSignal): Promise<void> {
+export async function runCarrierTask(logistics: LogisticsContext, claim: Claimed, stop: AbortSignal): Promise<void> {
   const { db, carriers, timing, log } = logistics;
   const shipment = await findShipmentById(db.kysely, claim.id);
   if (shipment === undefined || shipment.attempt !== claim.attempt) {
@@ -55,7 +55,7 @@ async function askCarrier(
     await recordBooking(logistics, shipment, answer);
   } else {
     const updates = await carrier.track({ reference, trackingNumber }, signal);
-    await recordNews(logistics, shipment, updates);
+    await recordTrackingPoll(logistics, shipment, updates);
   }
 }
 
@@ -140,7 +140,7 @@ async function decideCancelled(
 }
 
 /** Takes over what the carrier answered, and notices when there has been no news for too long. */
-export async function recordNews(
+export async function recordTrackingPoll(
   logistics: LogisticsContext,
   claimed: StoredShipment,
   updates: readonly CarrierUpdate[],
@@ -151,7 +151,7 @@ export async function recordNews(
     if (shipment === undefined || shipment.cancelRequested) {
       return shipment;
     }
-    const after = await takeOver(logistics, trx, shipment, updates);
+    const after = await applyTrackingUpdates(logistics, trx, shipment, updates);
     if (after !== shipment || !isOpen(shipment.progress.told.state)) {
       return after;
     }
@@ -160,7 +160,9 @@ export async function recordNews(
     if (nowMs - lastNewsAt > timing.expireAfterMs) {
       const message = "nothing was heard of it for too long";
       const what = { status: "expired", state: "EXPIRED", message, location: "" } as const;
-      return takeOver(logistics, trx, shipment, [{ ...what, eventId: `docket:expired:${nowMs}`, occurredAt: nowMs }]);
+      return applyTrackingUpdates(logistics, trx, shipment, [
+        { ...what, eventId: `docket:expired:${nowMs}`, occurredAt: nowMs },
+      ]);
     }
     await scheduleShipment(trx, db.dialect, shipment, { failures: 0, dueInMs: timing.pollAfterMs });
     return after;
