@@ -140,6 +140,7 @@ const servedMethods = [
   "ListSagas",
   "ListShipments",
   "OpenPayment",
+  "RecordDenial",
   "ReleaseReservation",
   "ReserveStock",
   "ResizeReservation",
