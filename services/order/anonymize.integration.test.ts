@@ -15,7 +15,7 @@ describeEachDatabase("AnonymizeCustomer", (open) => {
   const start = async (...options: [Parameters<typeof startOrders>[1]?]) =>
     startOrders((await open<unknown>()).url, ...options);
 
-  test("money that comes late for an anonymized order goes back", async () => {
+  test("refunds a late payment of an anonymized order", async () => {
     await using world = await start({ paymentDeadlineMs: 200 });
     const { name } = await world.place({}, { wait });
     await world.reaches(name, "EXPIRED");
@@ -26,7 +26,7 @@ describeEachDatabase("AnonymizeCustomer", (open) => {
     expect((await world.orders.getOrder({ name })).state).toBe(Order_State.EXPIRED);
   });
 
-  test("a request anonymizes a hundred orders, and another one those that are left", async () => {
+  test("anonymizes one hundred orders per request, and the rest in the next", async () => {
     await using world = await start();
     const { name } = await world.place({}, { wait });
     await world.reaches(name, "AWAITING_PAYMENT");
@@ -50,7 +50,7 @@ describeEachDatabase("AnonymizeCustomer", (open) => {
     expect(await world.customers.anonymizeCustomer({ customerId: "c1" })).toMatchObject({ anonymizedOrders: [] });
   });
 
-  test("a request that names nobody is refused", async () => {
+  test("rejects a request that names no customer", async () => {
     await using world = await start();
     expect(await refusal(world.customers.anonymizeCustomer({ email: " " }))).toMatchObject({ code: "InvalidArgument" });
     const strange = await world.customers.anonymizeCustomer({ customerId: "[erased]", orders: ["orders/x"] });

@@ -11,15 +11,15 @@ import { deletionSagaId } from "./store/delete-orders.ts";
 import { lockOrder, saveChanges } from "./store/orders.ts";
 import type { OrderKey } from "./store/projections.ts";
 
-/** What came of it: the saga that erases the rest, or the order, which has not ended; undefined where there is none. */
+/** Result: the saga that erases the rest, or the order if it has not ended; undefined if there is no such order. */
 export type BegunErasure =
   | { readonly sagaId: string; readonly order: Order }
   | { readonly underWay: Order }
   | undefined;
 
 /**
- * Erases the personal data of an order that has ended, and starts the saga that erases what is kept beside the order; with
- * `deletes` it then deletes the order.
+ * Erases the personal data of an ended order and starts the saga that erases the copies kept outside the order. With
+ * `deletes`, that saga finally deletes the order.
  */
 export async function beginErasure(
   ctx: OrderContext,
@@ -45,7 +45,7 @@ export async function beginErasure(
   return { sagaId, order };
 }
 
-/** What of an order a caller has written, without what it tells of the customer. */
+/** The caller-supplied part of an order, without the customer's data. */
 function erasedContent(order: Order): Pick<Order, "customer" | "shippingAddress" | "labels" | "note"> {
   const message = toOrderMessage(order);
   eraseCustomer(OrderSchema, message);

@@ -7,7 +7,7 @@ import { eur } from "./testing/fake-services.ts";
 import { type RunningOrders, startOrders } from "./testing/running-orders.ts";
 
 describeEachDatabase("cancelling lines of an order", (open) => {
-  /** A confirmed order of two units of 4.50 EUR that somebody ships by hand. */
+  /** A confirmed order of two units of 4.50 EUR with manual fulfillment. */
   const start = async () => {
     const world = await startOrders((await open<unknown>()).url);
     const { name } = await world.confirmed({ fulfillment: Automation.MANUAL });
@@ -18,7 +18,7 @@ describeEachDatabase("cancelling lines of an order", (open) => {
   const typesOf = async (world: RunningOrders, name: string) => (await world.timeline(name)).map(({ type }) => type);
   const stateOf = async (world: RunningOrders, name: string) => (await world.orders.getOrder({ name })).state;
 
-  test("gives their stock and their money back once, however often it is asked for under one key", async () => {
+  test("releases the stock and refunds the money once, however often the request is repeated under one key", async () => {
     const { world: opened, name, cancel } = await start();
     await using world = opened;
     const cancelled = await cancel(1, "k");
@@ -49,7 +49,7 @@ describeEachDatabase("cancelling lines of an order", (open) => {
     await world.reaches(name, "COMPLETED");
   });
 
-  test("needs attention where the provider refuses the refund, and goes on when it takes it", async () => {
+  test("needs attention if the provider rejects the refund, and resumes once the refund is accepted", async () => {
     const { world: opened, name, cancel } = await start();
     await using world = opened;
     world.payment.control.refusesRefunds = true;
@@ -64,7 +64,7 @@ describeEachDatabase("cancelling lines of an order", (open) => {
     expect(await world.reaches(name, "CONFIRMED")).toMatchObject({ paymentState: PaymentState.PAID });
   });
 
-  test("is refused before the order is confirmed", async () => {
+  test("is rejected before the order is confirmed", async () => {
     await using world = await startOrders((await open<unknown>()).url);
     const { name } = await world.place({}, { wait: { seconds: 10n } });
     const lines = [{ lineItemId: "1", quantity: 1 }];

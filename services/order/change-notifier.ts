@@ -1,10 +1,10 @@
 /**
- * Wakes whoever waits for something of a name in this process, such as an order's id. Only a hint: other processes
- * change the same rows, so a waiter looks by itself when its time is over.
+ * Wakes waiters of this process that wait on a name, such as an order's id. Best effort: other processes change the
+ * same rows, so waiters must also poll.
  */
 export interface ChangeNotifier {
   notify(name: string): void;
-  /** Resolves at the next `notify` of the name, after `ms`, or when the signal is aborted, whichever is first. */
+  /** Resolves at the next `notify` of the name, after `ms`, or when the signal aborts, whichever comes first. */
   wait(name: string, ms: number, signal: AbortSignal): Promise<void>;
 }
 

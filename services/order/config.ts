@@ -1,6 +1,6 @@
 import type { RetentionSettings } from "../runtime/retention/settings.ts";
 
-/** What an order can name: what the services around this one were composed with. */
+/** The payment providers and carriers that an order can name. */
 export interface Offers {
   /** Names of payment providers, for example `sandbox`. */
   readonly paymentProviders: readonly string[];
@@ -8,30 +8,30 @@ export interface Offers {
   readonly carriers: readonly string[];
 }
 
-/** What the order service needs to know. */
+/** Settings of the order service. */
 export interface OrderConfig extends Offers {
   /** See `OpenOptions.url`. */
   readonly databaseUrl: string;
-  /** How long a shopper has to pay, in milliseconds. */
+  /** Time a shopper has to pay, in milliseconds. */
   readonly paymentDeadlineMs: number;
-  /** How much longer than that stock is held. */
+  /** Time for which stock is reserved beyond the payment deadline. */
   readonly reservationSlackMs: number;
-  /** How long changes are kept for watchers that come back. */
+  /** Retention of the change feed for watchers that resume. */
   readonly feedRetentionMs: number;
-  /** How long orders are kept after they have ended; undefined for ever. */
+  /** Retention of ended orders; undefined keeps them forever. */
   readonly orderRetentionMs?: number | undefined;
-  /** How long the runtime's tables are kept; the defaults stand where it is missing. */
+  /** Retention of the runtime's tables; defaults apply if missing. */
   readonly retention?: RetentionSettings;
   readonly importLimits: ImportLimits;
 }
 
-/** How much one call of ImportOrders may take. */
+/** Limits of one ImportOrders call. */
 export interface ImportLimits {
-  /** Rows of CSV or lines of NDJSON that are not blank. */
+  /** CSV rows, or non-blank NDJSON lines. */
   readonly rows: number;
   /** Bytes of the file after decompression. */
   readonly bytes: number;
-  /** Milliseconds, the time that the caller takes to send the file included. */
+  /** Milliseconds, including the time the caller takes to send the file. */
   readonly ms: number;
 }
 

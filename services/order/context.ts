@@ -8,14 +8,14 @@ import type { GiveLinesBackState } from "./saga/give-lines-back.ts";
 import type { LatePaymentState } from "./saga/late-payment.ts";
 import type { PlaceOrderState } from "./saga/place-order.ts";
 
-/** What every RPC of the order service works with. */
+/** Dependencies of the order service's RPCs. */
 export interface OrderContext extends OrderParts {
   readonly feedTail: FeedTail;
   readonly sagas: Sagas<OrderDatabase>;
   readonly definitions: OrderSagas;
 }
 
-/** The sagas of an order. */
+/** Client of the order sagas. */
 export interface OrderSagas {
   readonly anonymizeOrder: SagaDefinition<AnonymizeOrderState, OrderDatabase>;
   readonly placeOrder: SagaDefinition<PlaceOrderState, OrderDatabase>;

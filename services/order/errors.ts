@@ -137,12 +137,16 @@ export function linesBusy(order: { readonly id: string }): ConnectError {
 
 /** The stock of a waiting caller's order could not be held. One violation per SKU; the metadata tell of the first. */
 export function outOfStock(order: Order): ConnectError {
-  const told = ({ wanted, available }: Shortage) => `wanted ${wanted}, available ${available}`;
+  const describe = ({ wanted, available }: Shortage) => `wanted ${wanted}, available ${available}`;
   const [first] = order.shortages;
   return failedPrecondition(
     "OUT_OF_STOCK",
-    `out of stock: ${order.shortages.map((it) => `${it.sku} (${told(it)})`).join(", ")}`,
-    order.shortages.map((it) => ({ type: "OUT_OF_STOCK", subject: `items/${it.sku}`, description: told(it) })),
+    `out of stock: ${order.shortages.map((shortage) => `${shortage.sku} (${describe(shortage)})`).join(", ")}`,
+    order.shortages.map((shortage) => ({
+      type: "OUT_OF_STOCK",
+      subject: `items/${shortage.sku}`,
+      description: describe(shortage),
+    })),
     { ...first, order: orderName(order) },
   );
 }

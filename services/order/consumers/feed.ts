@@ -14,8 +14,8 @@ interface Waiting {
 const MAX_BATCH = 500;
 
 /**
- * Writes the service's own events into the feed that WatchOrders reads. Events that come while a
- * transaction runs share the next one. It needs no inbox: an entry that stands in the feed is not written again.
+ * Writes the service's own events into the feed that WatchOrders reads. Events that arrive during a transaction share
+ * the next one. No inbox is needed: an entry that is already in the feed is not written again.
  */
 export function createFeedConsumer(parts: OrderParts, bus: EventBus): AsyncDisposable {
   const { db, clock, changed } = parts;

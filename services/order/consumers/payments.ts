@@ -28,25 +28,25 @@ import { startLatePayment } from "../saga/start-late-payment.ts";
 import { changeOrder } from "../store/orders.ts";
 import { upsertPaymentProjection } from "../store/projections.ts";
 
-/** What happened to a payment, as the order's timeline tells it. */
-interface Told {
+/** A payment event as it appears on the order's timeline. */
+interface PaymentEventDetails {
   readonly type: string;
   readonly message: string;
   readonly payment: Payment | undefined;
   readonly refund?: Refund | undefined;
-  /** What it means for an order that waits for its money. */
+  /** Outcome for an order that awaits payment. */
   readonly outcome: PaymentSignal["outcome"];
-  /** Whether it can bring money to an order that is over. */
+  /** Whether the event can bring money to an order that is over. */
   readonly brings?: boolean;
-  /** When a person must look: always, or where the money was to go back. */
+  /** When the order needs attention: always, or only if the money was to be returned. */
   readonly alarms?: "always" | "going back";
 }
 
 /** Projects the payment service's events onto orders and wakes their sagas. */
 export function createPaymentConsumer(ctx: OrderContext, bus: EventBus): Consumer {
   const { db, log, ids } = ctx;
-  const apply = (trx: Transaction<OrderDatabase>, event: BusEvent, told: Told) =>
-    applyPaymentEvent(ctx, trx, event, told);
+  const apply = (trx: Transaction<OrderDatabase>, event: BusEvent, details: PaymentEventDetails) =>
+    applyPaymentEvent(ctx, trx, event, details);
   return createConsumer({
     db,
     bus,
@@ -116,21 +116,21 @@ async function applyPaymentEvent(
   ctx: OrderContext,
   trx: Transaction<OrderDatabase>,
   event: BusEvent,
-  told: Told,
+  details: PaymentEventDetails,
 ): Promise<void> {
-  const { payment } = told;
+  const { payment } = details;
   const parts = parseName("orders/{order}/payments/{payment}", payment?.name ?? "");
   if (payment === undefined || parts === undefined) {
     throw new Error(`${event.type} ${event.id} names no payment of an order`);
   }
   const key = { tenant: event.tenant, id: parts.order };
   const order = await changeOrder(trx, ctx, key, async (before) => {
-    const own = { id: parts.payment, sequence: event.sequence, ...fundsOf(payment) };
-    const funds = await upsertPaymentProjection(trx, ctx.db.dialect, key, own);
-    const changes = changesOf(before, funds, told);
+    const projection = { id: parts.payment, sequence: event.sequence, ...fundsOf(payment) };
+    const funds = await upsertPaymentProjection(trx, ctx.db.dialect, key, projection);
+    const changes = changesOf(before, funds, details);
     const after = changes.at(-1)?.order ?? before;
     const over = effectiveState(after) === "EXPIRED" || effectiveState(after) === "CANCELLED";
-    if (over && told.brings === true && holdsMoney(after) && after.lateSagaId === undefined) {
+    if (over && details.brings === true && holdsMoney(after) && after.lateSagaId === undefined) {
       changes.push(await startLatePayment(trx, ctx, after));
     }
     return changes;
@@ -140,11 +140,11 @@ async function applyPaymentEvent(
   }
   const state = effectiveState(order);
   if (state === "PLACING" || state === "AWAITING_PAYMENT") {
-    const signal: PaymentSignal = { outcome: told.outcome, message: payment.failureMessage || told.message };
+    const signal: PaymentSignal = { outcome: details.outcome, message: payment.failureMessage || details.message };
     await ctx.sagas.signal(trx, order.sagaId, paymentSignal, signal, event.id);
   }
 
-  function changesOf(before: Order, funds: Funds, { type, message, refund, alarms }: Told): Change[] {
+  function changesOf(before: Order, funds: Funds, { type, message, refund, alarms }: PaymentEventDetails): Change[] {
     const moment = { actor: "service:payment", at: ctx.clock.now().getTime() };
     const amount = amountText(before.currency, minorOf(refund?.amount) || amountOf(payment as Payment, type));
     const mismatch = type === "PaymentMismatched" ? payment?.mismatchMessage : "";

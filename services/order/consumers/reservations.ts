@@ -8,7 +8,7 @@ import { reservationName } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { changeOrder } from "../store/orders.ts";
 
-/** Shows on an unpaid order's timeline that the time of its reservation is over. */
+/** Records on an unpaid order's timeline that its reservation has expired. */
 export function createReservationConsumer(ctx: OrderContext, bus: EventBus): Consumer {
   const { db, log, ids } = ctx;
   return createConsumer({

@@ -17,16 +17,16 @@ import { derivedTransitions, note } from "../domain/changes.ts";
 import { withParcels } from "../domain/parcels.ts";
 import { isOver } from "../shipment-units.ts";
 import { changeOrder } from "../store/orders.ts";
-import { rememberShipment } from "../store/projections.ts";
+import { upsertShipmentProjection } from "../store/projections.ts";
 
-/** What the timeline tells of a shipment. */
-interface Told {
+/** A shipment event as it appears on the order's timeline. */
+interface ShipmentEventDetails {
   readonly type: string;
   readonly message: string;
   readonly shipment: Shipment | undefined;
 }
 
-/** States that people want to see on the timeline, beside those that have events of their own. */
+/** States shown on the timeline, besides those that have events of their own. */
 const notable: Partial<Record<Shipment_State, string>> = {
   [Shipment_State.PICKUP_READY]: "The shipment waits to be picked up.",
   [Shipment_State.ATTEMPT_FAILED]: "Delivery was tried in vain.",
@@ -50,7 +50,8 @@ function closing(shipment: Shipment | undefined): string {
 /** Projects the logistics service's events onto orders. */
 export function createShipmentConsumer(ctx: OrderContext, bus: EventBus): Consumer {
   const { db, log, ids } = ctx;
-  const apply = (trx: Transaction<OrderDatabase>, event: BusEvent, told: Told) => shipmentTold(ctx, trx, event, told);
+  const apply = (trx: Transaction<OrderDatabase>, event: BusEvent, details: ShipmentEventDetails) =>
+    applyShipmentEvent(ctx, trx, event, details);
   return createConsumer({
     db,
     bus,
@@ -68,7 +69,7 @@ export function createShipmentConsumer(ctx: OrderContext, bus: EventBus): Consum
         ShipmentStateChangedSchema,
         (trx, { shipment }, event) =>
           apply(trx, event, { type: "ShipmentStateChanged", message: notableOf(shipment) ?? "", shipment }),
-        // What changes quantities comes as an event of its own.
+        // A change of quantities has an event of its own.
         ({ shipment }) => shipment === undefined || notableOf(shipment) !== undefined,
       ),
       on(ShipmentDeliveredSchema, (trx, { shipment }, event) =>
@@ -84,11 +85,11 @@ export function createShipmentConsumer(ctx: OrderContext, bus: EventBus): Consum
   });
 }
 
-async function shipmentTold(
+async function applyShipmentEvent(
   ctx: OrderContext,
   trx: Transaction<OrderDatabase>,
   event: BusEvent,
-  { type, message, shipment }: Told,
+  { type, message, shipment }: ShipmentEventDetails,
 ): Promise<void> {
   const parts = parseName("orders/{order}/shipments/{shipment}", shipment?.name ?? "");
   if (shipment === undefined || parts === undefined) {
@@ -96,7 +97,7 @@ async function shipmentTold(
   }
   const key = { tenant: event.tenant, id: parts.order };
   const order = await changeOrder(trx, ctx, key, async (before) => {
-    const parcels = await rememberShipment(trx, ctx.db.dialect, key, {
+    const parcels = await upsertShipmentProjection(trx, ctx.db.dialect, key, {
       id: parts.shipment,
       sequence: event.sequence,
       over: isOver(shipment),

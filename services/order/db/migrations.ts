@@ -65,7 +65,7 @@ const orders: Migration = {
   },
 };
 
-/** One index each: a statement that failed midway on MariaDB must be repeatable. */
+/** One index each, because a statement that failed midway on MariaDB must be repeatable. */
 const ordersByCreation = index("orders_by_creation", "orders", ["tenant_id", "created_at", "id"]);
 const ordersByState = index("orders_by_state", "orders", ["tenant_id", "state", "created_at", "id"]);
 const ordersByCustomer = index("orders_by_customer", "orders", ["tenant_id", "customer_id", "created_at", "id"]);
@@ -216,7 +216,7 @@ function index(name: string, table: string, columns: readonly string[]): Migrati
   };
 }
 
-/** The order service's own migrations, in their order. Names are recorded in the database: never rename one. */
+/** The order service's own migrations, in order. Names are recorded in the database: never rename one. */
 const orderMigrations: Readonly<Record<string, Migration>> = {
   "order-001-orders": orders,
   "order-002-orders-by-creation": ordersByCreation,

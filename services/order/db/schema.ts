@@ -5,7 +5,10 @@ import type { InboxTables } from "../../runtime/inbox/tables.ts";
 import type { OutboxTables } from "../../runtime/outbox/tables.ts";
 import type { SagaTables } from "../../runtime/saga/store/tables.ts";
 
-/** One order. Money is minor units of `currency`; times are epoch milliseconds; JSON is written by `store/order-row.ts`. */
+/**
+ * An order. Money is in minor units of `currency`; times are epoch milliseconds; JSON is written by
+ * `store/order-row.ts`.
+ */
 export interface OrdersTable {
   tenant_id: string;
   id: string;
@@ -14,7 +17,7 @@ export interface OrdersTable {
   resume_state: string | null;
   payment_state: string;
   customer_id: string;
-  /** Name, e-mail and telephone, as JSON. */
+  /** Name, e-mail address and telephone number, as JSON. */
   customer: string;
   /** As JSON. */
   shipping_address: string;
@@ -30,13 +33,13 @@ export interface OrdersTable {
   fulfillment: string;
   payment_provider: string;
   carrier: string;
-  /** As a JSON object of texts. */
+  /** As a JSON object of strings. */
   labels: string;
   note: string;
   /** As JSON; null for none. */
   payment_action: string | null;
   cancel_reason: string | null;
-  /** SKUs of which there was not enough, as JSON; null for none. */
+  /** SKUs whose stock was short, as JSON; null for none. */
   shortages: string | null;
   attention_message: string;
   payment_deadline_at: number;
@@ -44,14 +47,14 @@ export interface OrdersTable {
   saga_id: string;
   late_saga_id: string | null;
   lines_saga_id: string | null;
-  /** How often a shipment was announced; see `rpc/fence-shipments.ts`. */
+  /** Number of announced shipments; see `rpc/fence-shipments.ts`. */
   shipment_announcements: number;
-  /** What was taken off `total` by cancelling lines. */
+  /** Amount by which line cancellations reduced `total`. */
   cancelled_total: Integer64;
   reservation_attempt: number;
-  /** When the order's personal data was erased; null for orders that have theirs. */
+  /** When the order's personal data was erased; null if it was not. */
   anonymized_at: number | null;
-  /** The e-mail address in `customer`, in lower case: the database derives it. */
+  /** The e-mail address in `customer`, in lower case; a generated column. */
   customer_email: ColumnType<string | null, never, never>;
   created_at: number;
   updated_at: number;
@@ -75,7 +78,7 @@ export interface OrderLinesTable {
   quantity_cancelled: number;
 }
 
-/** The timelines. */
+/** Timeline entries. */
 export interface OrderEventsTable {
   tenant_id: string;
   order_id: string;
@@ -83,39 +86,39 @@ export interface OrderEventsTable {
   type: string;
   message: string;
   state: string;
-  /** As a JSON object of texts; null for none. */
+  /** As a JSON object of strings; null for none. */
   metadata: string | null;
   actor: string;
   created_at: number;
 }
 
-/** What the order service knows of its orders' payments, from the payment service's events. */
+/** Projection of the payment service's events onto an order's payments. */
 export interface OrderPaymentsTable {
   tenant_id: string;
   order_id: string;
   payment_id: string;
-  /** The sequence of the event that told it: older events change nothing. */
+  /** Sequence of the last applied event; older events are ignored. */
   event_sequence: number;
-  /** Promised and neither taken nor given up. */
+  /** Authorized, and neither captured nor voided. */
   authorized: Integer64;
   captured: Integer64;
   refunded: Integer64;
 }
 
-/** What the order service knows of its orders' shipments, from the logistics service's events. */
+/** Projection of the logistics service's events onto an order's shipments. */
 export interface OrderShipmentsTable {
   tenant_id: string;
   order_id: string;
   shipment_id: string;
   event_sequence: number;
-  /** Also where it was closed. */
+  /** Also 1 if it was closed. */
   cancelled: number;
   delivered: number;
   /** Line ids and quantities, as JSON. */
   lines: string;
 }
 
-/** What WatchOrders reads: each timeline entry at its position, which grows by one within the tenant. */
+/** The feed that WatchOrders reads: each timeline entry at its position, which increases by one within the tenant. */
 export interface OrderFeedTable {
   tenant_id: string;
   position: number;
@@ -124,11 +127,11 @@ export interface OrderFeedTable {
   created_at: number;
 }
 
-/** The last position of each tenant's feed; locked while positions are given. */
+/** The last position of each tenant's feed; locked while positions are assigned. */
 export interface OrderFeedHeadsTable {
   tenant_id: string;
   position: number;
-  /** Entries up to here are no longer kept. */
+  /** Entries up to this position have been pruned. */
   pruned: number;
 }
 

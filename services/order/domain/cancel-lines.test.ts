@@ -19,7 +19,7 @@ const line = (id: string, quantity: number, total: bigint, quantityCancelled = 0
 });
 const none = new Map<string, number>();
 
-test("a unit takes its share of the line's discounted total off, rounded half up", () => {
+test("a cancelled unit deducts its share of the line's discounted total, rounded half up", () => {
   const lines = [line("1", 3, 1000n), line("2", 1, 500n)];
   expect(cancelLines(lines, none, [{ lineId: "1", quantity: 1 }])).toMatchObject({ kind: "cancelled", amount: 333n });
   expect(cancelLines(lines, none, [{ lineId: "1", quantity: 2 }])).toMatchObject({ amount: 667n });
@@ -27,7 +27,7 @@ test("a unit takes its share of the line's discounted total off, rounded half up
   expect(rest).toMatchObject({ amount: 667n, lines: [{ quantityCancelled: 3 }, { quantityCancelled: 0 }] });
 });
 
-test("what is cancelled bit by bit adds up to the line's total", () => {
+test("partial cancellations add up to the line's total", () => {
   fc.assert(
     fc.property(
       fc.bigInt({ min: 0n, max: 10n ** 12n }),

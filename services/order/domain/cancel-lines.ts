@@ -1,13 +1,13 @@
 import type { OrderLine } from "./order.ts";
 import { shareOf } from "./totals.ts";
 
-/** So many units of a line that are to be cancelled. */
+/** A number of units of a line to cancel. */
 export interface WantedUnits {
   readonly lineId: string;
   readonly quantity: number;
 }
 
-/** A line of which more was to be cancelled than is left. */
+/** A line with fewer units left than were to be cancelled. */
 export interface Excess {
   readonly lineId: string;
   readonly wanted: number;
@@ -18,19 +18,19 @@ export type LinesCancelled =
   | {
       readonly kind: "cancelled";
       readonly lines: readonly OrderLine[];
-      /** What they take off the order's total, in minor units. */
+      /** Amount deducted from the order's total, in minor units. */
       readonly amount: bigint;
     }
-  /** These lines are not of the order. */
+  /** Line ids that are not in the order. */
   | { readonly kind: "unknown"; readonly lineIds: readonly string[] }
   | { readonly kind: "too-many"; readonly excesses: readonly Excess[] }
-  /** No unit of the order would be left. */
+  /** The order would have no units left. */
   | { readonly kind: "nothing-left" };
 
 /**
- * The order's lines with these units cancelled. With `shipped`, the units by line that are in shipments, only what is in
- * none can be cancelled. A cancelled unit takes its share of the line's total, discount included, off the order's total:
- * `shareOf` the units cancelled so far, less what earlier cancellations took. The shipping fee stays.
+ * Cancels these units of the order's lines. With `shipped`, the units by line that are in shipments, only unshipped
+ * units can be cancelled. A cancelled unit deducts its share of the line's total, discount included, from the order's
+ * total: `shareOf` the units cancelled so far, less the earlier deductions. The shipping fee stays.
  *
  * @param wanted each line once
  */

@@ -11,18 +11,18 @@ const happening = { type: "SomethingHappened", message: "Something happened." };
 const withLine = (line: Partial<Order["lines"][number]>): Order["lines"] =>
   fresh.lines.map((it) => ({ ...it, ...line }));
 
-test("a change is the next version, the next entry and one event", () => {
+test("a change makes the next version, the next timeline entry and one event", () => {
   const { order, entry, fact } = note(fresh, happening, moment);
   expect(order).toMatchObject({ version: 2, state: "PLACING", updatedAt: 1500 });
   expect(entry).toMatchObject({ sequence: 2, state: "PLACING", actor: "service:order", createdAt: 1500 });
   expect(fact).toBe("UPDATED");
 });
 
-test("a clock that goes back does not make an order older", () => {
+test("a clock that jumps back does not move an order's time back", () => {
   expect(note(fresh, happening, { ...moment, at: 1 }).order.updatedAt).toBe(1000);
 });
 
-test("what the state does not allow is noted, or refused where somebody asked for it", () => {
+test("a transition that the state does not allow is recorded, or rejected if it was requested", () => {
   expect(advance(fresh, "SHIP", happening, moment)).toMatchObject({ order: { state: "PLACING" }, fact: "UPDATED" });
   expect(command(fresh, "RELEASE", happening, moment)).toEqual({
     ok: false,
@@ -31,7 +31,7 @@ test("what the state does not allow is noted, or refused where somebody asked fo
   });
 });
 
-test("the payment action stands exactly while the order awaits payment, the attention message while it needs some", () => {
+test("the payment action is set exactly while the order awaits payment, the attention message while it needs attention", () => {
   const paymentAction = { payment: "orders/o1/payments/1", clientSecret: "s", redirectUrl: "" };
   const awaiting = advance(fresh, "AWAIT_PAYMENT", { ...happening, patch: { paymentAction } }, moment).order;
   expect(awaiting.paymentAction).toEqual(paymentAction);
@@ -46,7 +46,7 @@ test("the payment action stands exactly while the order awaits payment, the atte
   expect(advance(failed, "RELEASE", happening, moment).order.attentionMessage).toBe("");
 });
 
-test("any sequence of happenings leaves versions and entries without a gap", () => {
+test("any sequence of changes leaves versions and entries without a gap", () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...orderTriggers), { maxLength: 30 }), (triggers) => {
       let order = fresh;
@@ -61,7 +61,7 @@ test("any sequence of happenings leaves versions and entries without a gap", () 
   );
 });
 
-test("every standing has an answer to every trigger", () => {
+test("every status has an outcome for every trigger", () => {
   const standings: OrderStatus[] = orderStates.flatMap((state): OrderStatus[] =>
     state === "ON_HOLD" || state === "NEEDS_ATTENTION"
       ? orderStates.map((resume) => ({ state, resume }))
@@ -77,7 +77,7 @@ test("every standing has an answer to every trigger", () => {
 const confirmed: Order = { ...fresh, state: "CONFIRMED", captured: 900n, paymentState: "PAID" };
 const statesOf = (order: Order) => derivedTransitions(order, moment).map(({ order: { state } }) => state);
 
-test("shipping, delivering and paying change what follows from them", () => {
+test("shipping, delivering and paying trigger the derived transitions", () => {
   expect(statesOf(confirmed)).toEqual([]);
   expect(statesOf({ ...confirmed, lines: withLine({ quantityShipped: 1 }) })).toEqual(["FULFILLING"]);
   const delivered = withLine({ quantityShipped: 2, quantityDelivered: 2 });
@@ -88,7 +88,7 @@ test("shipping, delivering and paying change what follows from them", () => {
   expect(statesOf({ ...confirmed, refunded: 100n, lines: delivered })).toEqual(["FULFILLING", "COMPLETED"]);
 });
 
-test("a person must look where the money is gone that the order rests on", () => {
+test("an order that loses its funds needs attention", () => {
   const delivered = withLine({ quantityShipped: 2, quantityDelivered: 2 });
   expect(statesOf({ ...confirmed, captured: 0n })).toEqual(["NEEDS_ATTENTION"]);
   expect(statesOf({ ...confirmed, captured: 0n, lines: delivered })).toEqual(["FULFILLING", "NEEDS_ATTENTION"]);
@@ -98,7 +98,7 @@ test("a person must look where the money is gone that the order rests on", () =>
   expect(statesOf({ ...confirmed, state: "NEEDS_ATTENTION", resume: "CONFIRMED", captured: 0n })).toEqual([]);
 });
 
-test("a held order goes on behind the scenes", () => {
+test("a held order advances its remembered state", () => {
   const held: Order = { ...confirmed, state: "ON_HOLD", resume: "CONFIRMED", lines: withLine({ quantityShipped: 2 }) };
   const [change] = derivedTransitions(held, moment);
   expect(change?.order).toMatchObject({ state: "ON_HOLD", resume: "FULFILLING" });

@@ -4,7 +4,7 @@ import { effectiveState, type OrderTrigger, type Transition, transition } from "
 import { allDelivered, anyShipped } from "./parcels.ts";
 import { isSettled } from "./payment-state.ts";
 
-/** What is published with a change; each is an event of order_events.proto. */
+/** The event published with a change, as in order_events.proto. */
 export type OrderFact =
   | "PLACED"
   | "AWAITING_PAYMENT"
@@ -21,31 +21,31 @@ export type OrderFact =
   | "NEEDS_ATTENTION"
   | "ANONYMIZED";
 
-/** One step of an order from version to version: one timeline entry and one published event. */
+/** One version step of an order: one timeline entry and one published event. */
 export interface Change {
-  /** The order afterwards. */
+  /** The order after the change. */
   readonly order: Order;
   readonly entry: TimelineEntry;
   readonly fact: OrderFact;
 }
 
-/** Who does it, and when (epoch milliseconds). */
+/** Actor and time (epoch milliseconds). */
 export interface Stamp {
   readonly actor: string;
   readonly at: number;
 }
 
-/** What happens to an order. */
+/** An event on an order. */
 export interface TimelineEvent {
   /** In the past tense: `StockReserved`. */
   readonly type: string;
-  /** The same for people. */
+  /** The same, human-readable. */
   readonly message: string;
-  /** SKUs, amounts, names. */
+  /** For example SKUs, amounts, names. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** What of the order it changes besides its state. */
+  /** Fields changed besides the state. */
   readonly patch?: Partial<Omit<OrderProgress, "state" | "resume" | "version" | "updatedAt">>;
-  /** The order's lines afterwards, where they change. */
+  /** The order's lines after the change, if they change. */
   readonly lines?: Order["lines"];
 }
 
@@ -64,7 +64,7 @@ const factOf: Readonly<Record<OrderTrigger, OrderFact>> = {
   FAIL: "NEEDS_ATTENTION",
 };
 
-/** The first change of an order: it exists. */
+/** Creates an order: its first change. */
 export function placed(order: Order, { actor }: Pick<Stamp, "actor">): Change {
   const entry: TimelineEntry = {
     sequence: 1,
@@ -78,17 +78,17 @@ export function placed(order: Order, { actor }: Pick<Stamp, "actor">): Change {
   return { order, entry, fact: "PLACED" };
 }
 
-/** A change that leaves the state as it is. */
+/** A change that keeps the state. */
 export function note(order: Order, happening: TimelineEvent, moment: Stamp): Change {
   return change(order, order, "UPDATED", happening, moment);
 }
 
-/** Units of the order are cancelled; its state stays. */
+/** Cancels units of the order; the state stays. */
 export function linesCancelled(order: Order, happening: TimelineEvent, moment: Stamp): Change {
   return change(order, order, "LINES_CANCELLED", happening, moment);
 }
 
-/** The order's own personal data is replaced; its state stays. */
+/** Replaces the order's own personal data; the state stays. */
 export function anonymized(
   order: Order,
   erased: Pick<Order, "customer" | "shippingAddress" | "labels" | "note">,
@@ -102,7 +102,7 @@ export function anonymized(
   return change(order, order, "ANONYMIZED", happening, moment);
 }
 
-/** A change that moves the state where the state allows it, and is only noted where it does not. */
+/** A change that applies the transition if the state allows it, and otherwise only records the event. */
 export function advance(order: Order, trigger: OrderTrigger, happening: TimelineEvent, moment: Stamp): Change {
   const moved = transition(order, trigger);
   return moved.ok ? change(order, moved.to, factOf[trigger], happening, moment) : note(order, happening, moment);
@@ -110,21 +110,21 @@ export function advance(order: Order, trigger: OrderTrigger, happening: Timeline
 
 export type Commanded = { readonly ok: true; readonly change: Change } | Extract<Transition, { ok: false }>;
 
-/** A change that somebody asks for: refused where the state does not allow it. */
+/** A requested change: rejected if the state does not allow it. */
 export function command(order: Order, trigger: OrderTrigger, happening: TimelineEvent, moment: Stamp): Commanded {
   const moved = transition(order, trigger);
   return moved.ok ? { ok: true, change: change(order, moved.to, factOf[trigger], happening, moment) } : moved;
 }
 
-/** The change to NEEDS_ATTENTION with this message; none where the order needs attention already. */
+/** The change to NEEDS_ATTENTION with this message; none if the order needs attention already. */
 export function alarm(order: Order, attentionMessage: string, moment: Stamp): Change[] {
   const happening = { type: "OrderNeedsAttention", message: attentionMessage, patch: { attentionMessage } };
   return order.state === "NEEDS_ATTENTION" ? [] : [advance(order, "FAIL", happening, moment)];
 }
 
 /**
- * What follows from what is shipped, delivered and paid: into FULFILLING, back, to the end, and to NEEDS_ATTENTION where
- * the money is gone that the order's state rests on.
+ * The transitions that follow from what is shipped, delivered and paid: into and out of FULFILLING, to COMPLETED, and
+ * to NEEDS_ATTENTION when the order has lost the funds that its state requires.
  */
 export function derivedTransitions(order: Order, moment: Stamp): Change[] {
   const changes: Change[] = [];

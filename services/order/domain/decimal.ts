@@ -1,10 +1,13 @@
-/** A decimal fraction, exact: `numerator / 10^digits`. */
+/** An exact decimal fraction: `numerator / 10^digits`. */
 export interface Decimal {
   readonly numerator: bigint;
   readonly denominator: bigint;
 }
 
-/** Parses `0.15`, `1`, `1.000`: at most 19 digits, and optionally a point and at most six more. Undefined for anything else. */
+/**
+ * Parses `0.15`, `1`, `1.000`: at most 19 digits, optionally followed by a point and at most six more. Returns
+ * undefined for other text.
+ */
 export function parseDecimal(text: string): Decimal | undefined {
   const match = /^(\d{1,19})(?:\.(\d{1,6}))?$/.exec(text);
   if (match === null) {

@@ -8,8 +8,8 @@ import { type Parcel, withParcels } from "./parcels.ts";
 import { holdsMoney, paymentStateOf } from "./payment-state.ts";
 
 /**
- * Everything that can become of an order of two units: what people ask for by methods, what Docket does of its own accord,
- * and what happens outside. Moves use the domain's own tables; what other services decide is told beside them.
+ * Model of everything that can happen to an order of two units: API calls, Docket's own steps, and external events.
+ * Moves use the domain's own tables; the decisions of other services are described beside them.
  */
 interface Situation {
   readonly order: Order;
@@ -101,7 +101,7 @@ const paying =
 const people: Readonly<Record<string, Move>> = {
   HoldOrder: asking("HOLD"),
   ReleaseOrder: asking("RELEASE"),
-  // The logistics service refuses it while a parcel is under way or delivered.
+  // The logistics service rejects it while a parcel is in transit or delivered.
   CancelOrder: asking("CANCEL", ({ parcels }) => parcels.every(({ over }) => over)),
   CancelOrderLines: ({ order, parcels }) => {
     if (!["CONFIRMED", "FULFILLING"].includes(effectiveState(order)) || order.linesSagaId !== undefined) {
@@ -151,7 +151,7 @@ const outside: Readonly<Record<string, Move>> = {
   "something fails for good": happens("FAIL", ({ order }) => order.state !== "NEEDS_ATTENTION"),
 };
 
-/** All situations that are alike in this lead on alike. */
+/** A key of the parts of a situation that determine its successors. */
 const keyOf = ({ order, parcels }: Situation) =>
   [
     order.state,
@@ -163,7 +163,7 @@ const keyOf = ({ order, parcels }: Situation) =>
     parcels.map(({ over, delivered }) => (over ? "over" : delivered ? "delivered" : "under way")).sort(),
   ].join(" ");
 
-/** Every situation that can be reached, by its key. */
+/** Every reachable situation, by its key. */
 function reachable(moves: readonly Move[]): Map<string, Situation> {
   const start: Situation = { order: placed, parcels: [] };
   const found = new Map([[keyOf(start), start]]);
@@ -178,7 +178,7 @@ function reachable(moves: readonly Move[]): Map<string, Situation> {
   return found;
 }
 
-/** The keys of reachable situations from which these moves lead to no end. */
+/** The keys of reachable situations from which these moves never reach an end. */
 function stuck(situations: ReadonlyMap<string, Situation>, moves: readonly Move[]): string[] {
   const into = new Map<string, string[]>();
   for (const [key, situation] of situations) {
@@ -198,13 +198,13 @@ function stuck(situations: ReadonlyMap<string, Situation>, moves: readonly Move[
 const isOver = ({ order }: Situation) => ["COMPLETED", "CANCELLED", "EXPIRED"].includes(order.state);
 const movesOf = (...tables: Readonly<Record<string, Move>>[]) => tables.flatMap((table) => Object.values(table));
 
-test("from whatever can become of an order, methods and Docket alone lead to an end", () => {
+test("from every reachable situation, API calls and Docket alone lead to an end", () => {
   const situations = reachable(movesOf(people, docket, outside));
   expect(new Set([...situations.values()].map(({ order }) => order.state)).size).toBe(10);
   expect(stuck(situations, movesOf(people, docket))).toEqual([]);
 });
 
-test("without closing shipments and cancelling lines, lost parcels would keep an order open for ever", () => {
+test("without closing shipments and cancelling lines, lost parcels would keep an order open forever", () => {
   const { CloseShipment: _close, CancelOrderLines: _lines, ...rest } = people;
   const situations = reachable(movesOf(rest, docket, outside));
   expect(stuck(situations, movesOf(rest, docket))).toContain("FULFILLING  2 0  0 delivered,under way");

@@ -8,9 +8,9 @@ import { type Funds, type PaymentState, paymentStateOf } from "./payment-state.t
 interface Row {
   readonly state: PaymentState;
   readonly funds: Funds;
-  /** Whether an order may be shipped for it, captured automatically and manually. */
+  /** Whether the order may be shipped, with automatic and with manual capture. */
   readonly ships: readonly [automatic: boolean, manual: boolean];
-  /** Whether it pays for what was delivered, or still can, captured automatically and manually. */
+  /** Whether the order is or can still be paid after delivery, with automatic and with manual capture. */
   readonly pays: readonly [automatic: boolean, manual: boolean];
 }
 
@@ -19,7 +19,7 @@ const row = (state: PaymentState, authorized: number, captured: number, refunded
   funds: { authorized: BigInt(authorized), captured: BigInt(captured), refunded: BigInt(refunded) },
 });
 
-/** Every payment state, with the funds that tell cases of it apart; the order's total is 900. */
+/** Every payment state, with funds that distinguish its cases; the order's total is 900. */
 const table: readonly Row[] = [
   { ...row("UNPAID", 0, 0, 0), ships: [false, false], pays: [false, false] },
   { ...row("UNPAID", 899, 0, 0), ships: [false, false], pays: [false, false] },
@@ -36,7 +36,7 @@ const table: readonly Row[] = [
 
 for (const { state, funds, ships, pays } of table) {
   const { authorized, captured, refunded } = funds;
-  test(`${state} by ${authorized} promised, ${captured} captured and ${refunded} refunded decides what ships`, () => {
+  test(`${state} by ${authorized} authorized, ${captured} captured and ${refunded} refunded decides what ships`, () => {
     expect(paymentStateOf(900n, funds)).toBe(state);
     for (const [index, capture] of (["AUTOMATIC", "MANUAL"] as const).entries()) {
       const order = someOrder({ capture, ...funds, paymentState: state });
@@ -49,11 +49,11 @@ for (const { state, funds, ships, pays } of table) {
   });
 }
 
-test("an order that costs nothing needs no money to be shipped", () => {
+test("a free order needs no payment to be shipped", () => {
   expect(isBacked(someOrder({ total: 0n }))).toBe(true);
 });
 
-test("a loss of the money matters as long as something is left to ship", () => {
+test("a loss of funds matters as long as something is left to ship", () => {
   const paid = someOrder({ state: "FULFILLING", captured: 900n });
   const lose = (shipped: number, more: Partial<Order> = {}) => {
     const lines = paid.lines.map((line) => ({ ...line, quantityShipped: shipped }));

@@ -17,40 +17,40 @@ import { type Funds, isSettled } from "./payment-state.ts";
  *  CANCELLING, CANCELLED, EXPIRED: every amount that is captured or promised goes back; a refused refund is attention
  * ```
  *
- * ¹ Of orders whose payment is captured manually; the promise counts as far as it covers what is not captured.
- * ² Until the deadline; then the order expires and the part goes back.
- * ³ Where the total had been captured before.
+ * ¹ Of orders with manual capture; an authorization counts for the amount that is not captured.
+ * ² Until the deadline; then the order expires and the part is refunded.
+ * ³ If the total had been captured before.
  *
- * "waits" ends by the payment or by its deadline. "attention" is NEEDS_ATTENTION: CancelOrder leads on from there, and
- * where goods are with the shopper, ReleaseOrder accepts the loss and completes the order. "no shipments" refuses
- * CreateShipment; what was shipped goes on. A loss of the money while something is left to ship is attention as well.
+ * "waits" ends with the payment or its deadline. "attention" is NEEDS_ATTENTION: CancelOrder leads on from there, and
+ * if goods were delivered, ReleaseOrder accepts the loss and completes the order. "no shipments" rejects
+ * CreateShipment; existing shipments proceed. A loss of funds while something is left to ship also needs attention.
  */
 
-/** Captured money and, of orders that are captured manually, promised money. */
+/** Captured money and, for orders with manual capture, authorized money. */
 function secured({ capture, authorized, captured }: Pick<Order, "capture" | keyof Funds>): bigint {
   return captured + (capture === "MANUAL" ? authorized : 0n);
 }
 
 /**
- * Whether the order may be shipped for its money: the total was secured, and not all of it has gone back. Refunds of a part
- * do not count, as they are the merchant's decision.
+ * Whether the order's funds allow shipping: the total was secured and has not been refunded in full. Partial refunds do
+ * not count, as they are the merchant's decision.
  */
 export function isBacked(order: Pick<Order, "capture" | "total" | "cancelledTotal" | keyof Funds>): boolean {
   const due = dueOf(order);
   return due === 0n || (secured(order) >= due && secured(order) > order.refunded);
 }
 
-/** Whether the goods can be shipped no further, and no capture that is due can still pay for what was delivered. */
+/** Whether the goods can no longer be shipped, and no due capture can still pay for what was delivered. */
 export function isUnpaidFor(order: Order): boolean {
   return !isSettled(dueOf(order), order) && secured(order) < dueOf(order);
 }
 
-/** Whether a person must decide what becomes of a confirmed order of which nothing is shipped, as its money is gone. */
+/** Whether a confirmed order without shipments needs attention because it has lost its funds. */
 export function lacksFunds(order: Order): boolean {
   return effectiveState(order) === "CONFIRMED" && !anyShipped(order.lines) && !isBacked(order);
 }
 
-/** Whether the loss of its money leaves something of the order unshipped. */
+/** Whether the order has lost its funds with units left to ship. */
 export function losesFunds(before: Order, after: Order): boolean {
   const isOpen = openStates.has(effectiveState(after));
   const isLeft = after.lines.some((line) => line.quantityShipped < line.quantity - line.quantityCancelled);

@@ -4,17 +4,17 @@ import { dueOf, type Order } from "./order.ts";
 import { owesMoney } from "./owed-money.ts";
 import { type Funds, paymentStateOf } from "./payment-state.ts";
 
-/** What happened to an order's money. */
+/** An event on an order's money. */
 export interface MoneyHappening extends TimelineEvent {
-  /** Over all payments of the order, afterwards. */
+  /** Sums over all payments of the order, after the event. */
   readonly funds: Funds;
-  /** Whether a person must look, whatever the order's state. */
+  /** Whether the order needs attention, whatever its state. */
   readonly alarms: boolean;
 }
 
 /**
- * Everything that follows for an order from a change of its money: the change itself, the release of an order whose debt has
- * been paid back, what follows for a confirmed order, and NEEDS_ATTENTION where a person must decide.
+ * All changes that follow from a change of the order's money: the change itself, the release of an order whose debt has
+ * been refunded, derived transitions of a confirmed order, and NEEDS_ATTENTION if a person must decide.
  */
 export function moneyChanged(before: Order, { funds, alarms, ...happening }: MoneyHappening, moment: Stamp): Change[] {
   const patch = { ...happening.patch, ...funds, paymentState: paymentStateOf(dueOf(before), funds) };

@@ -3,7 +3,7 @@ import type { Address, Automation, Customer, Order, OrderLine } from "./order.ts
 import { noFunds, paymentStateOf } from "./payment-state.ts";
 import type { Totals } from "./totals.ts";
 
-/** What a new order is made of. */
+/** Input of a new order. */
 export interface NewOrder {
   readonly tenant: string;
   readonly id: string;
@@ -24,7 +24,7 @@ export interface NewOrder {
   readonly actor: string;
 }
 
-/** The first version of an order. Its saga has the order's id. */
+/** Creates the first version of an order. Its saga has the order's id. */
 export function newOrder(wanted: NewOrder): Change {
   const { totals, at, actor, tenant, id } = wanted;
   const order: Order = {

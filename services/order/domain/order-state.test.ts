@@ -10,7 +10,7 @@ import {
   transition,
 } from "./order-state.ts";
 
-/** Every transition there is; whatever is not listed must be refused. */
+/** Every legal transition; all others must be rejected. */
 const expected: Readonly<Record<OrderState, Partial<Record<OrderTrigger, OrderState>>>> = {
   PLACING: {
     AWAIT_PAYMENT: "AWAITING_PAYMENT",
@@ -49,7 +49,7 @@ describe("every state with every trigger", () => {
   for (const state of running) {
     for (const trigger of orderTriggers) {
       const to = expected[state][trigger];
-      test(`${state} and ${trigger} ${to === undefined ? "is refused" : `leads to ${to}`}`, () => {
+      test(`${state} and ${trigger} ${to === undefined ? "is rejected" : `leads to ${to}`}`, () => {
         const result = transition({ state, resume: undefined }, trigger);
         if (to === undefined) {
           expect(result).toEqual({ ok: false, state, allowed: allowedTriggers({ state, resume: undefined }) });
@@ -67,7 +67,7 @@ describe("a stopped order", () => {
       const from: OrderStatus = { state, resume };
       const refused = { ok: false, state, allowed: allowedTriggers(from) };
       for (const trigger of orderTriggers) {
-        test(`in ${state} from ${resume} answers ${trigger}`, () => {
+        test(`in ${state} from ${resume} handles ${trigger}`, () => {
           const result = transition(from, trigger);
           switch (trigger) {
             case "RELEASE":
@@ -98,12 +98,12 @@ describe("a stopped order", () => {
     }
   }
 
-  test("counts as being where it goes on", () => {
+  test("counts as being in the state it resumes", () => {
     expect(effectiveState({ state: "ON_HOLD", resume: "FULFILLING" })).toBe("FULFILLING");
     expect(effectiveState({ state: "FULFILLING", resume: undefined })).toBe("FULFILLING");
   });
 });
 
-test("nothing can be done to a completed order", () => {
+test("a completed order rejects every trigger", () => {
   expect(allowedTriggers({ state: "COMPLETED", resume: undefined })).toEqual([]);
 });

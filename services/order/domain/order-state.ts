@@ -12,8 +12,8 @@
  *   each but ON_HOLD and COMPLETED ◄──► NEEDS_ATTENTION ──► CANCELLING
  * ```
  *
- * ON_HOLD and NEEDS_ATTENTION remember where the order stood (`resume`), and return there. What happens to an order
- * meanwhile (a payment, a delivery) moves the remembered state, so nothing is lost by stopping an order.
+ * ON_HOLD and NEEDS_ATTENTION remember the order's state (`resume`) and return to it. Events in the meantime (a
+ * payment, a delivery) advance the remembered state, so stopping an order loses nothing.
  */
 export const orderStates = [
   "PLACING",
@@ -30,43 +30,43 @@ export const orderStates = [
 
 export type OrderState = (typeof orderStates)[number];
 
-/** What can happen to an order. */
+/** Triggers of state transitions. */
 export const orderTriggers = [
-  /** The stock is held and the payment is open. */
+  /** The stock is reserved and the payment is open. */
   "AWAIT_PAYMENT",
-  /** The money is there and the stock is committed. */
+  /** The order is paid and its stock is committed. */
   "CONFIRM",
   /** The first shipment exists. */
   "SHIP",
-  /** The last shipment was cancelled. */
+  /** The last remaining shipment was cancelled. */
   "UNSHIP",
-  /** All is delivered and paid. */
+  /** Everything is delivered and paid. */
   "COMPLETE",
-  /** Somebody stops the order. */
+  /** A caller puts the order on hold. */
   "HOLD",
-  /** Somebody lets a stopped order go on. */
+  /** A caller releases a stopped order. */
   "RELEASE",
-  /** Somebody cancels, or a step was refused. */
+  /** A caller cancels the order, or a step was rejected. */
   "CANCEL",
-  /** All was given back. */
+  /** The compensation has finished. */
   "END_CANCEL",
-  /** The payment's time is over and all was given back. */
+  /** The payment deadline has passed and the compensation has finished. */
   "EXPIRE",
-  /** Money came late, and the stock could be held and committed again. */
+  /** A late payment arrived, and the stock could be reserved and committed again. */
   "REOPEN",
-  /** Something failed for good. */
+  /** A step failed permanently. */
   "FAIL",
 ] as const;
 
 export type OrderTrigger = (typeof orderTriggers)[number];
 
-/** Where an order stands. `resume` is set exactly in ON_HOLD and NEEDS_ATTENTION. */
+/** State of an order. `resume` is set exactly in ON_HOLD and NEEDS_ATTENTION. */
 export interface OrderStatus {
   readonly state: OrderState;
   readonly resume: OrderState | undefined;
 }
 
-/** `resume` stands for the remembered state. */
+/** `resume` denotes the remembered state. */
 type Target = OrderState | "resume";
 
 const table: Readonly<Record<OrderState, Readonly<Partial<Record<OrderTrigger, Target>>>>> = {
@@ -100,7 +100,7 @@ const table: Readonly<Record<OrderState, Readonly<Partial<Record<OrderTrigger, T
   NEEDS_ATTENTION: { RELEASE: "resume", CANCEL: "CANCELLING" },
 };
 
-/** These move the remembered state of a stopped order. The others move the order itself or are refused. */
+/** Triggers that advance the remembered state of a stopped order. The others move the order itself or are rejected. */
 const progress: ReadonlySet<OrderTrigger> = new Set([
   "AWAIT_PAYMENT",
   "CONFIRM",
@@ -116,16 +116,16 @@ export type Transition =
   | { readonly ok: true; readonly to: OrderStatus }
   | { readonly ok: false; readonly state: OrderState; readonly allowed: readonly OrderTrigger[] };
 
-/** A stopped order that had come to its end stays uncancelled: there is nothing to give back. */
+/** A stopped order whose remembered state is terminal cannot be cancelled: there is nothing to compensate. */
 const ended: ReadonlySet<OrderState> = new Set(["COMPLETED", "CANCELLED", "EXPIRED"]);
 
-/** Where the trigger leads from here, or what else would be allowed. Total: every standing and trigger has an answer. */
+/** Returns the next status, or the triggers that would be allowed. Total over every status and trigger. */
 export function transition(from: OrderStatus, trigger: OrderTrigger): Transition {
   const to = target(from, trigger);
   return to === undefined ? { ok: false, state: from.state, allowed: allowedTriggers(from) } : { ok: true, to };
 }
 
-/** What can happen to an order that stands here. */
+/** The triggers allowed in this status. */
 export function allowedTriggers(from: OrderStatus): readonly OrderTrigger[] {
   return orderTriggers.filter((trigger) => target(from, trigger) !== undefined);
 }
@@ -146,7 +146,7 @@ function target({ state, resume }: OrderStatus, trigger: OrderTrigger): OrderSta
   return { state: to, resume: stops ? (resume ?? state) : undefined };
 }
 
-/** The state that counts for what the order's business has reached: the remembered one of a stopped order. */
+/** The effective state: the remembered one if the order is stopped. */
 export function effectiveState({ state, resume }: OrderStatus): OrderState {
   return resume ?? state;
 }

@@ -1,7 +1,7 @@
 import type { OrderState, OrderStatus } from "./order-state.ts";
 import type { Funds, PaymentState } from "./payment-state.ts";
 
-/** Who does something: Docket, or somebody who calls a method. */
+/** The actor of a change: Docket itself, or an API caller. */
 export type Automation = "AUTOMATIC" | "MANUAL";
 
 export type CancelReason = "REQUESTED" | "OUT_OF_STOCK" | "PAYMENT_FAILED" | "SHIPMENT_FAILED";
@@ -31,12 +31,12 @@ export interface OrderLine {
   readonly quantity: number;
   readonly unitPrice: bigint;
   readonly discount: bigint;
-  /** The rate from which the discount was computed, as it was given; empty for none. */
+  /** The rate from which the discount was computed, as given; empty for none. */
   readonly discountRate: string;
   readonly total: bigint;
   readonly quantityShipped: number;
   readonly quantityDelivered: number;
-  /** Units that were cancelled while the rest of the order goes on. */
+  /** Units cancelled while the rest of the order proceeds. */
   readonly quantityCancelled: number;
 }
 
@@ -47,18 +47,18 @@ export interface PaymentAction {
   readonly redirectUrl: string;
 }
 
-/** A SKU of which there was not enough. */
+/** A SKU whose stock was short. */
 export interface Shortage {
   readonly sku: string;
   readonly wanted: string;
   readonly available: string;
 }
 
-/** What of an order is fixed when it is created. */
+/** Fields fixed at creation. */
 export interface OrderTerms {
   readonly tenant: string;
   readonly id: string;
-  /** The caller's own number; empty for none. */
+  /** The caller's own order number; empty for none. */
   readonly externalId: string;
   readonly currency: string;
   readonly lines: readonly OrderLine[];
@@ -73,7 +73,7 @@ export interface OrderTerms {
   readonly createdAt: number;
 }
 
-/** What of an order may change: only through `changes.ts`. Times are epoch milliseconds. */
+/** Fields that may change, only through `changes.ts`. Times are epoch milliseconds. */
 export interface OrderProgress extends OrderStatus, Funds {
   readonly paymentState: PaymentState;
   readonly customer: Customer;
@@ -85,24 +85,24 @@ export interface OrderProgress extends OrderStatus, Funds {
   readonly shortages: readonly Shortage[];
   readonly attentionMessage: string;
   readonly paymentDeadlineAt: number;
-  /** When the order was put on hold; undefined unless it is. */
+  /** When the order was put on hold; undefined if it is not. */
   readonly heldAt: number | undefined;
-  /** The saga that brings the order on its way, or brought it here: the one to undo when it is cancelled. */
+  /** The saga that placed or is placing the order: the one to compensate on cancellation. */
   readonly sagaId: string;
-  /** The saga that gives back money that came late, while it runs. */
+  /** The saga that handles a late payment, while it runs. */
   readonly lateSagaId: string | undefined;
-  /** The saga that gives back what cancelled lines held, while it runs. */
+  /** The saga that releases what cancelled lines held, while it runs. */
   readonly linesSagaId: string | undefined;
-  /** What cancelled lines took off the total, in minor units. */
+  /** Amount by which line cancellations reduced the total, in minor units. */
   readonly cancelledTotal: bigint;
-  /** How often a shipment was announced; grows without a new version. */
+  /** Number of announced shipments; increases without a new version. */
   readonly shipmentAnnouncements: number;
-  /** How many reservations were tried; the last one's number. */
+  /** Number of reservation attempts, which is the number of the last one. */
   readonly reservationAttempt: number;
-  /** When its personal data was erased; undefined for orders that have theirs. */
+  /** When the personal data was erased; undefined if it was not. */
   readonly anonymizedAt: number | undefined;
   readonly updatedAt: number;
-  /** 1 when it is created, then one more with each change. Also the sequence of the timeline's last entry. */
+  /** 1 at creation, incremented by each change. Also the sequence of the last timeline entry. */
   readonly version: number;
 }
 
@@ -112,17 +112,17 @@ export interface Order extends OrderTerms, OrderProgress {}
 export interface TimelineEntry {
   /** 1, 2, 3, … without a gap. */
   readonly sequence: number;
-  /** What happened, in the past tense: `OrderPlaced`. */
+  /** The event's type, in the past tense: `OrderPlaced`. */
   readonly type: string;
   readonly message: string;
-  /** The order's state after it. */
+  /** The order's state after the event. */
   readonly state: OrderState;
   readonly metadata: Readonly<Record<string, string>>;
   readonly actor: string;
   readonly createdAt: number;
 }
 
-/** What the customer has to pay for what was not cancelled, in minor units. */
+/** The amount due for units that are not cancelled, in minor units. */
 export function dueOf({ total, cancelledTotal }: Pick<Order, "total" | "cancelledTotal">): bigint {
   return total - cancelledTotal;
 }
@@ -132,15 +132,15 @@ export function orderName(order: { readonly id: string } | string): string {
   return `orders/${typeof order === "string" ? order : order.id}`;
 }
 
-/** The name of an order's reservation; the first attempt is called as the order itself. */
+/** The name of an order's reservation; the first attempt has the order's id. */
 export function reservationName(orderId: string, attempt: number): string {
   return attempt === 1 ? `reservations/${orderId}` : `reservations/${orderId}-${attempt}`;
 }
 
-/** The name of the payment that the order's saga opens. */
+/** The name of the payment opened by the order's saga. */
 export function paymentName(orderId: string): string {
   return `orders/${orderId}/payments/1`;
 }
 
-/** The id, within the order, of the shipment that the order's saga books. */
+/** The id, within the order, of the shipment booked by the order's saga. */
 export const firstShipmentId = "1";

@@ -1,15 +1,15 @@
 import type { Order } from "./order.ts";
 import { effectiveState, type OrderState } from "./order-state.ts";
 
-/** Orders whose money goes back, or has gone back. */
+/** States in which the order's money is or has been refunded. */
 const givenUp: ReadonlySet<OrderState> = new Set(["CANCELLING", "CANCELLED", "EXPIRED"]);
 
-/** Whether the order has been given up, so that no money of the buyer's may stay. */
+/** Whether the order was abandoned, so that the merchant may keep none of the buyer's money. */
 export function isGivenUp(order: Order): boolean {
   return givenUp.has(effectiveState(order));
 }
 
-/** Whether money of the buyer's is with the merchant although the order has been given up. */
+/** Whether the merchant holds the buyer's money although the order was abandoned. */
 export function owesMoney(order: Order): boolean {
   return isGivenUp(order) && order.captured > order.refunded;
 }

@@ -39,7 +39,7 @@ test("counts what is shipped and delivered over all parcels", () => {
   ]);
 });
 
-test("a cancelled parcel counts for nothing, also one that was delivered by mistake", () => {
+test("a cancelled parcel does not count, even if it was delivered by mistake", () => {
   expect(counts([parcel({ 1: 3 }, { over: true, delivered: true })])).toEqual([
     [0, 0],
     [0, 0],

@@ -1,15 +1,15 @@
 import type { OrderLine } from "./order.ts";
 
-/** A shipment as the order sees it. */
+/** A shipment as the order service knows it. */
 export interface Parcel {
   readonly id: string;
-  /** Cancelled or closed: its units are on no way to the customer any more. */
+  /** Cancelled or closed: its units are not on the way to the customer. */
   readonly over: boolean;
   readonly delivered: boolean;
   readonly lines: readonly { readonly lineId: string; readonly quantity: number }[];
 }
 
-/** The lines with their quantities shipped and delivered counted anew from all shipments of the order. */
+/** The lines with their shipped and delivered quantities recounted from all shipments of the order. */
 export function withParcels(lines: readonly OrderLine[], parcels: readonly Parcel[]): OrderLine[] {
   const shipped = new Map<string, number>();
   const delivered = new Map<string, number>();
@@ -29,12 +29,12 @@ export function withParcels(lines: readonly OrderLine[], parcels: readonly Parce
   }));
 }
 
-/** Whether anything of the lines is in a shipment. */
+/** Whether any unit of the lines is in a shipment. */
 export function anyShipped(lines: readonly OrderLine[]): boolean {
   return lines.some((line) => line.quantityShipped > 0);
 }
 
-/** Whether every unit of every line was delivered or cancelled. */
+/** Whether every unit of every line is delivered or cancelled. */
 export function allDelivered(lines: readonly OrderLine[]): boolean {
   return lines.every((line) => line.quantityDelivered >= line.quantity - line.quantityCancelled);
 }

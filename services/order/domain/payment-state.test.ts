@@ -30,7 +30,7 @@ for (const [name, total, authorized, captured, refunded, state] of cases) {
   });
 }
 
-test("an order whose money is promised goes on only where it is captured by hand", () => {
+test("an authorized order proceeds only with manual capture", () => {
   const funds = { ...noFunds, authorized: 100n };
   expect(isFunded(100n, funds, true)).toBe(true);
   expect(isFunded(100n, funds, false)).toBe(false);
@@ -47,12 +47,12 @@ test("PAID and OVERPAID are exactly the states in which an order of some price i
   );
 });
 
-test("an order stays settled when money goes back after it was paid", () => {
+test("an order stays settled after a refund", () => {
   expect(isSettled(100n, { authorized: 0n, captured: 100n, refunded: 100n })).toBe(true);
   expect(isSettled(100n, { authorized: 100n, captured: 0n, refunded: 0n })).toBe(false);
 });
 
-test("money is held while it is promised or not given back", () => {
+test("money is held while it is authorized or not refunded", () => {
   expect(holdsMoney(noFunds)).toBe(false);
   expect(holdsMoney({ ...noFunds, authorized: 1n })).toBe(true);
   expect(holdsMoney({ authorized: 0n, captured: 2n, refunded: 1n })).toBe(true);

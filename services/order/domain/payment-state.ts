@@ -1,4 +1,4 @@
-/** How much of an order's money has arrived. */
+/** Payment state of an order. */
 export const paymentStates = [
   "UNPAID",
   "PARTIALLY_PAID",
@@ -13,13 +13,13 @@ export type PaymentState = (typeof paymentStates)[number];
 
 /** Sums over an order's payments, in minor units of its currency. */
 export interface Funds {
-  /** Promised by providers and neither taken nor given up. */
+  /** Authorized by providers, and neither captured nor voided. */
   readonly authorized: bigint;
   readonly captured: bigint;
   readonly refunded: bigint;
 }
 
-/** The sums over several payments. */
+/** Adds up the funds of several payments. */
 export function sumOfFunds(all: readonly Funds[]): Funds {
   return all.reduce(
     (sum, { authorized, captured, refunded }) => ({
@@ -34,8 +34,8 @@ export function sumOfFunds(all: readonly Funds[]): Funds {
 export const noFunds: Funds = { authorized: 0n, captured: 0n, refunded: 0n };
 
 /**
- * The state that the sums mean for an order of this total. Money that went back counts only as far as less than the
- * total is left: returning what was paid too much leaves the order PAID.
+ * Derives the payment state from the sums for an order of this total. Refunds count only as far as they leave less than
+ * the total: returning an overpayment leaves the order PAID.
  */
 export function paymentStateOf(total: bigint, { authorized, captured, refunded }: Funds): PaymentState {
   const kept = captured - refunded;
@@ -51,18 +51,18 @@ export function paymentStateOf(total: bigint, { authorized, captured, refunded }
   return authorized >= total ? "AUTHORIZED" : "UNPAID";
 }
 
-/** Whether the order may go on: the money is there, or promised where somebody takes it by hand. */
+/** Whether the order may proceed: its total is captured, or authorized if it is captured manually. */
 export function isFunded(total: bigint, funds: Funds, capturesByHand: boolean): boolean {
   const kept = funds.captured - funds.refunded;
   return kept >= total || (capturesByHand && kept + funds.authorized >= total);
 }
 
-/** Whether the total was taken, whatever went back afterwards: nothing more is to come in. */
+/** Whether the total was captured, whatever was refunded afterwards, so that no more money is expected. */
 export function isSettled(total: bigint, funds: Funds): boolean {
   return funds.captured >= total;
 }
 
-/** Whether money of the buyer is with us or promised to us. */
+/** Whether the merchant holds the buyer's money or an authorization of it. */
 export function holdsMoney(funds: Funds): boolean {
   return funds.captured > funds.refunded || funds.authorized > 0n;
 }

@@ -37,14 +37,14 @@ test("takes price and title from the item", () => {
   });
 });
 
-test("names every line that cannot be sold at once", () => {
+test("reports all lines that cannot be sold at once", () => {
   expect(violationsOf([line({ sku: "NO" }), line({}), line({ sku: "OLD" })])).toEqual([
     "line_items[0].sku: there is no item NO",
     "line_items[2].sku: OLD is discontinued",
   ]);
 });
 
-test("an item without a price in the currency is refused, unless a price is given by who may", () => {
+test("an item without a price in the currency is rejected, unless an authorized caller gives a price", () => {
   expect(violationsOf([line({})], false, undefined, "USD")).toEqual(["line_items[0].sku: TEA has no price in USD"]);
   expect(price([line({ unitPrice: 1n })], true, undefined, "USD").ok).toBe(true);
 });
@@ -63,11 +63,11 @@ test("prices, discounts and the fee need the scope", () => {
   });
 });
 
-test("the item's own price may be said without the scope", () => {
+test("the item's own price may be given without the scope", () => {
   expect(price([line({ unitPrice: 450n })], false, 0n).ok).toBe(true);
 });
 
-test("who may price may sell what is discontinued, but not what does not exist", () => {
+test("a caller who may set prices may sell discontinued items, but not unknown ones", () => {
   expect(price([line({ sku: "OLD" })], true).ok).toBe(true);
   expect(violationsOf([line({ sku: "NO", unitPrice: 1n })], true)).toEqual(["line_items[0].sku: there is no item NO"]);
 });
@@ -79,7 +79,7 @@ test("a discount and a rate must agree", () => {
   ]);
 });
 
-test("amounts below zero and discounts above the line are refused", () => {
+test("amounts below zero and discounts above the line total are rejected", () => {
   expect(
     violationsOf([line({ unitPrice: -1n }), line({ discount: -1n }), line({ discount: 901n })], true, -1n),
   ).toEqual([
@@ -90,7 +90,7 @@ test("amounts below zero and discounts above the line are refused", () => {
   ]);
 });
 
-test("a sum that no column can hold is refused", () => {
+test("a sum that exceeds the column is rejected", () => {
   expect(violationsOf([line({ unitPrice: 2n ** 60n, quantity: 1_000_000 })], true)).toEqual([
     "line_items: the sum is too large",
   ]);

@@ -1,7 +1,7 @@
 import type { OrderLine } from "./order.ts";
 import { discountAtRate, grossOf, lineTotal, type Totals, totalsOf } from "./totals.ts";
 
-/** What the catalogue knows of a SKU. */
+/** Catalogue data of a SKU. */
 export interface CatalogItem {
   readonly sku: string;
   readonly title: string;
@@ -10,13 +10,13 @@ export interface CatalogItem {
   readonly prices: ReadonlyMap<string, bigint>;
 }
 
-/** A line as somebody asks for it. Amounts are minor units of the order's currency, undefined where not given. */
+/** A requested line. Amounts are in minor units of the order's currency, undefined if not given. */
 export interface WantedLine {
   readonly sku: string;
   readonly quantity: number;
   readonly unitPrice: bigint | undefined;
   readonly discount: bigint | undefined;
-  /** A decimal between 0 and 1; empty where not given. */
+  /** A decimal between 0 and 1; empty if not given. */
   readonly discountRate: string;
 }
 
@@ -26,7 +26,7 @@ export interface WantedOrder {
   readonly shippingFee: bigint | undefined;
 }
 
-/** What is wrong with a field; the path begins at the order, such as `line_items[2].sku`. */
+/** A field violation; the path begins at the order, such as `line_items[2].sku`. */
 export interface Violation {
   readonly field: string;
   readonly description: string;
@@ -36,13 +36,13 @@ export type Pricing =
   | { readonly ok: true; readonly lines: readonly OrderLine[]; readonly totals: Totals }
   | { readonly ok: false; readonly violations: readonly Violation[] };
 
-/** The scope that lets a caller name prices. */
+/** The scope that lets a caller set prices. */
 export const priceScope = "orders.price";
 
 /**
- * Prices an order from the catalogue. Callers who may name prices (`mayPrice`) override it: their unit prices, discounts
- * and shipping fee are taken, and they may sell what is discontinued, since they bring in orders of the past.
- * Tells everything that is wrong at once.
+ * Prices an order from the catalogue. Callers who may set prices (`mayPrice`) override it: their unit prices, discounts
+ * and shipping fee apply, and they may sell discontinued items, since they import past orders. Reports all violations
+ * at once.
  */
 export function priceOrder(
   order: WantedOrder,

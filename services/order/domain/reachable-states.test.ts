@@ -10,7 +10,7 @@ import { isGivenUp, owesMoney } from "./owed-money.ts";
 import { type Funds, isFunded } from "./payment-state.ts";
 import { release } from "./release.ts";
 
-/** Two units for two minor units; one order whose payment is captured automatically and one manually. */
+/** Two units at one minor unit each; one order with automatic and one with manual capture. */
 const beginnings = (["AUTOMATIC", "MANUAL"] as const).map((capture) => {
   const order = someOrder({ capture, total: 2n });
   return { ...order, lines: order.lines.map((line) => ({ ...line, quantity: 2, unitPrice: 1n, total: 2n })) };
@@ -49,7 +49,7 @@ function parcel(order: Order, quantities: { readonly shipped: number; readonly d
   return after(order, [noted, ...derivedTransitions(noted.order, moment)]);
 }
 
-/** What the sagas do, which run while the order is not stopped. */
+/** Steps of the sagas, which run while the order is not stopped. */
 const sagas: Readonly<Record<string, Move>> = {
   openPayment: (order) => (order.state === "PLACING" ? ask(order, "AWAIT_PAYMENT") : undefined),
   confirm: (order) =>
@@ -74,7 +74,7 @@ const sagas: Readonly<Record<string, Move>> = {
       : undefined,
 };
 
-/** What providers, carriers and the methods of the API do. */
+/** Moves of providers, carriers and API callers. */
 const methods: Readonly<Record<string, Move>> = {
   authorize: (order) =>
     !isGivenUp(order) && order.authorized + order.captured === 0n ? pay(order, { authorized: 2n }) : undefined,
@@ -126,7 +126,7 @@ const keyOf = (order: Order) => {
 
 const isOver = (order: Order) => ["COMPLETED", "CANCELLED", "EXPIRED"].includes(order.state) && !owesMoney(order);
 
-/** Every state that can be reached, with those that it leads to. */
+/** Every reachable state, with its successors. */
 function explore() {
   const found = new Map<string, { readonly order: Order; readonly next: readonly string[] }>();
   const open: Order[] = [...beginnings];
@@ -143,7 +143,7 @@ function explore() {
   return found;
 }
 
-test("from every state that an order can reach, something leads on to its end", () => {
+test("from every reachable state, a move leads on to the end", () => {
   const found = explore();
   expect(found.size).toBeGreaterThan(200);
   const leadsOn = new Set([...found].filter(([, { order }]) => isOver(order)).map(([key]) => key));
@@ -158,7 +158,7 @@ test("from every state that an order can reach, something leads on to its end", 
   expect([...found.keys()].filter((key) => !leadsOn.has(key))).toEqual([]);
 });
 
-test("a confirmed order without funds cannot be shipped in any state that can be reached", () => {
+test("a confirmed order without funds cannot be shipped in any reachable state", () => {
   for (const { order } of explore().values()) {
     if (effectiveState(order) === "CONFIRMED" && !isBacked(order)) {
       expect(order.state).toBe("NEEDS_ATTENTION");

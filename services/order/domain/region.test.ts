@@ -7,7 +7,7 @@ test("countries and territories are regions", () => {
   }
 });
 
-test("what is unknown, made up, a group, or another's old code is none", () => {
+test("unknown, invented, grouping and deprecated codes are not regions", () => {
   for (const code of ["ZZ", "XX", "XA", "QQ", "EU", "UN", "UK", "DD", "AN", "de", "DEU", ""]) {
     expect([code, isRegion(code)]).toEqual([code, false]);
   }

@@ -2,12 +2,12 @@ import type { Violation } from "./pricing.ts";
 
 const names = new Intl.DisplayNames(["en"], { type: "region", fallback: "none" });
 
-/** What CLDR has besides countries and territories: groups of them, codes for tests, and the unknown region. */
+/** CLDR codes that are not countries or territories: groups of them, test codes, and the unknown region. */
 const noPlaces = new Set(["EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"]);
 
 /**
- * Whether a code is the CLDR region code of a country or territory, by the data that the runtime carries. A code that
- * stands for another one, such as `UK` for `GB`, is none.
+ * Whether a code is the CLDR region code of a country or territory, by the runtime's own data. An alias, such as `UK`
+ * for `GB`, is rejected.
  */
 export function isRegion(code: string): boolean {
   return (
@@ -25,13 +25,13 @@ export function isRegion(code: string): boolean {
  */
 const localityOptional = new Set("AE AG CO GI HK ID JP KY MC MO NR SG SM VA VG".split(" "));
 
-/** What is wrong with an address's locality in its region. */
+/** Violation of an address's locality in its region. */
 export function localityViolations(locality: string, regionCode: string): readonly Violation[] {
   const isMissing = locality === "" && !localityOptional.has(regionCode);
   return isMissing ? [{ field: "shipping_address.locality", description: "must name the city or town" }] : [];
 }
 
-/** What is wrong with an address's region; nothing where it is one, or is missing, which the rules of the proto refuse. */
+/** Violation of an address's region; undefined if it is valid, or missing, which the rules of the proto reject. */
 export function regionViolations(code: string): readonly Violation[] {
   const description = `Unknown region ${JSON.stringify(code)}. Use the CLDR code of a country, for example "DE" or "GB".`;
   return code === "" || isRegion(code) ? [] : [{ field: "shipping_address.region_code", description }];

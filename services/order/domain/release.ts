@@ -5,19 +5,19 @@ import { effectiveState } from "./order-state.ts";
 import { owesMoney } from "./owed-money.ts";
 import { allDelivered } from "./parcels.ts";
 
-/** What ReleaseOrder means for an order. */
+/** Outcome of ReleaseOrder. */
 export type Release =
   | { readonly kind: "released"; readonly changes: readonly Change[] }
-  /** It stays NEEDS_ATTENTION, as it owes money: the refund is to be retried. */
+  /** The order stays NEEDS_ATTENTION because it owes money; the refund must be retried. */
   | { readonly kind: "owes"; readonly changes: readonly Change[] }
-  /** It has lost its funds before anything was shipped. */
+  /** The order lost its funds before anything was shipped. */
   | { readonly kind: "not-funded" }
-  /** It is not stopped. */
+  /** The order is not stopped. */
   | { readonly kind: "wrong-state" };
 
 /**
- * Releases a stopped order. The time for which an unpaid order was on hold is added to its deadline. An order whose goods
- * were delivered without being paid for is completed. `text` is the caller's note; empty for none.
+ * Releases a stopped order. The deadline of an unpaid order is extended by the time it was on hold. An order whose
+ * goods were delivered without being paid for is completed. `text` is the caller's note; empty for none.
  */
 export function release(before: Order, text: string, moment: Stamp): Release {
   if (before.state === "NEEDS_ATTENTION" && owesMoney(before)) {
@@ -40,7 +40,7 @@ export function release(before: Order, text: string, moment: Stamp): Release {
   };
 }
 
-/** How long an order whose payment is awaited has been on hold; zero for others. */
+/** How long an order that awaits payment has been on hold; zero for others. */
 export function heldMs({ heldAt, resume }: Order, at: number): number {
   const waits = resume === "PLACING" || resume === "AWAITING_PAYMENT";
   return heldAt !== undefined && waits ? Math.max(0, at - heldAt) : 0;

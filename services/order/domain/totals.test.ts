@@ -17,7 +17,7 @@ describe("a discount by rate", () => {
     expect(discountAtRate(gross, rate)).toBe(discount);
   });
 
-  test("never exceeds the line and is exact where it can be", () => {
+  test("never exceeds the line and is exact where possible", () => {
     fc.assert(
       fc.property(fc.bigInt(0n, 10n ** 15n), fc.integer({ min: 0, max: 1_000_000 }), (gross, millionths) => {
         const rate = millionths === 1_000_000 ? "1" : `0.${String(millionths).padStart(6, "0")}`;
@@ -61,12 +61,12 @@ describe("totals", () => {
     );
   });
 
-  test("that no column can hold are refused", () => {
+  test("that exceed the column are rejected", () => {
     const line = { quantity: 1_000_000, unitPrice: 2n ** 62n, discount: 0n };
     expect(totalsOf([line], 0n)).toBeUndefined();
   });
 });
 
-test.each(["", ".5", "1.", "0.1234567", "-1", "1e2", "0,5"])("%j is no decimal", (text) => {
+test.each(["", ".5", "1.", "0.1234567", "-1", "1e2", "0,5"])("%j is not a decimal", (text) => {
   expect(parseDecimal(text)).toBeUndefined();
 });

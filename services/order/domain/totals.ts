@@ -1,7 +1,7 @@
 import { roundHalfUp } from "../../runtime/values/money.ts";
 import { parseDecimal } from "./decimal.ts";
 
-/** A line as it is priced, amounts in minor units. */
+/** A priced line, amounts in minor units. */
 export interface PricedLine {
   readonly quantity: number;
   readonly unitPrice: bigint;
@@ -18,7 +18,7 @@ export interface Totals {
   readonly total: bigint;
 }
 
-/** The largest amount that a column and a `google.type.Money` of any currency can hold. */
+/** The largest amount that fits a column and a `google.type.Money` of any currency. */
 const MAX_MINOR = 2n ** 63n - 1n;
 
 /** `unitPrice × quantity`. */
@@ -32,8 +32,8 @@ export function lineTotal(line: PricedLine): bigint {
 }
 
 /**
- * What of a line's total belongs to so many of its units: their part of it, half up to the minor unit. Of all units it is
- * the total, so that what is cancelled bit by bit adds up.
+ * The share of a line's total for this many of its units, rounded half up to the minor unit. For all units it is the
+ * total, so that partial cancellations add up.
  */
 export function shareOf(
   { total, quantity }: { readonly total: bigint; readonly quantity: number },
@@ -42,7 +42,7 @@ export function shareOf(
   return roundHalfUp(total * BigInt(units), BigInt(quantity));
 }
 
-/** `gross × rate`, half up to the minor unit. The rate is a decimal as `parseDecimal` takes it, else a RangeError. */
+/** `gross × rate`, rounded half up to the minor unit. Throws a RangeError if `parseDecimal` rejects the rate. */
 export function discountAtRate(gross: bigint, rate: string): bigint {
   const decimal = parseDecimal(rate);
   if (decimal === undefined) {
@@ -51,7 +51,7 @@ export function discountAtRate(gross: bigint, rate: string): bigint {
   return roundHalfUp(gross * decimal.numerator, decimal.denominator);
 }
 
-/** The sums, or undefined where one is too large to be stored. Lines are rounded before they are summed. */
+/** Adds up the order, or returns undefined if a sum is too large to store. Lines are rounded before they are added. */
 export function totalsOf(lines: readonly PricedLine[], shippingFee: bigint): Totals | undefined {
   let subtotal = 0n;
   let discountTotal = 0n;

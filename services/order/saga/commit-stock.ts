@@ -40,7 +40,7 @@ export function commitStock<State extends OrderSagaState>(
       if (!(await commitReservation(parts, context))) {
         return later(0, { state: { ...state, lastReservation: lastReservation + 1 } });
       }
-      const { patch, ...told } = happening(sagaId);
+      const { patch, ...event } = happening(sagaId);
       return done({
         checkpoint: async (trx) => {
           await changeOrder(trx, parts, { tenant, id: orderId }, (order) => [
@@ -48,7 +48,7 @@ export function commitStock<State extends OrderSagaState>(
               order,
               trigger,
               {
-                ...told,
+                ...event,
                 metadata: { reservation: reservationName(order.id, lastReservation) },
                 patch: { ...patch, reservationAttempt: lastReservation },
               },

@@ -208,14 +208,14 @@ function awaitPayment(parts: OrderParts): Step {
       if (order === undefined || isFunded(order.total, order, order.capture === "MANUAL")) {
         return done();
       }
-      const told = wake?.kind === "signal" ? (wake.payload as PaymentSignal) : undefined;
-      if (told?.outcome === "failed") {
-        return refused("PAYMENT_FAILED", { message: told.message });
+      const received = wake?.kind === "signal" ? (wake.payload as PaymentSignal) : undefined;
+      if (received?.outcome === "failed") {
+        return refused("PAYMENT_FAILED", { message: received.message });
       }
-      if (told?.outcome === "expired") {
-        return refused("EXPIRED", { message: told.message });
+      if (received?.outcome === "expired") {
+        return refused("EXPIRED", { message: received.message });
       }
-      if (told?.outcome === "changed") {
+      if (received?.outcome === "changed") {
         return keepWaiting();
       }
       const leftMs = order.paymentDeadlineAt - parts.clock.now().getTime();

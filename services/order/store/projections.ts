@@ -26,7 +26,7 @@ export async function upsertPaymentProjection(
   trx: Transaction<OrderDatabase>,
   dialect: DialectName,
   key: OrderKey,
-  told: PaymentProjection,
+  projection: PaymentProjection,
 ): Promise<Funds> {
   const rows = await trx
     .selectFrom("order_payments")
@@ -34,13 +34,13 @@ export async function upsertPaymentProjection(
     .where("tenant_id", "=", key.tenant)
     .where("order_id", "=", key.id)
     .execute();
-  const known = rows.find((row) => row.payment_id === told.id);
+  const known = rows.find((row) => row.payment_id === projection.id);
   const others = rows.filter((row) => row !== known);
-  if (known !== undefined && known.event_sequence >= told.sequence) {
+  if (known !== undefined && known.event_sequence >= projection.sequence) {
     return sum(rows);
   }
-  const { authorized, captured, refunded } = told;
-  const row = { payment_id: told.id, event_sequence: told.sequence, authorized, captured, refunded };
+  const { authorized, captured, refunded } = projection;
+  const row = { payment_id: projection.id, event_sequence: projection.sequence, authorized, captured, refunded };
   const insert = trx.insertInto("order_payments").values({ tenant_id: key.tenant, order_id: key.id, ...row });
   await upsert(dialect, insert, {
     key: ["tenant_id", "order_id", "payment_id"],
@@ -50,7 +50,7 @@ export async function upsertPaymentProjection(
 }
 
 /** What an event told of one shipment. */
-export interface ToldShipment extends Parcel {
+export interface ShipmentProjection extends Parcel {
   readonly sequence: number;
 }
 
@@ -58,11 +58,11 @@ export interface ToldShipment extends Parcel {
  * Remembers what an event told of a shipment, unless a later one told already, and gives all shipments of the order. The
  * order must be locked. Two statements.
  */
-export async function rememberShipment(
+export async function upsertShipmentProjection(
   trx: Transaction<OrderDatabase>,
   dialect: DialectName,
   key: OrderKey,
-  told: ToldShipment,
+  projection: ShipmentProjection,
 ): Promise<Parcel[]> {
   const rows = await trx
     .selectFrom("order_shipments")
@@ -71,7 +71,7 @@ export async function rememberShipment(
     .where("order_id", "=", key.id)
     .execute();
   const parcels = rows.map(
-    (row): ToldShipment => ({
+    (row): ShipmentProjection => ({
       id: row.shipment_id,
       sequence: row.event_sequence,
       over: row.cancelled === 1,
@@ -79,24 +79,24 @@ export async function rememberShipment(
       lines: JSON.parse(row.lines) as Parcel["lines"],
     }),
   );
-  const known = parcels.find((parcel) => parcel.id === told.id);
-  if (known !== undefined && known.sequence >= told.sequence) {
+  const known = parcels.find((parcel) => parcel.id === projection.id);
+  if (known !== undefined && known.sequence >= projection.sequence) {
     return parcels;
   }
   const insert = trx.insertInto("order_shipments").values({
     tenant_id: key.tenant,
     order_id: key.id,
-    shipment_id: told.id,
-    event_sequence: told.sequence,
-    cancelled: told.over ? 1 : 0,
-    delivered: told.delivered ? 1 : 0,
-    lines: JSON.stringify(told.lines),
+    shipment_id: projection.id,
+    event_sequence: projection.sequence,
+    cancelled: projection.over ? 1 : 0,
+    delivered: projection.delivered ? 1 : 0,
+    lines: JSON.stringify(projection.lines),
   });
   await upsert(dialect, insert, {
     key: ["tenant_id", "order_id", "shipment_id"],
     update: ["event_sequence", "cancelled", "delivered", "lines"],
   }).execute();
-  return [...parcels.filter((parcel) => parcel !== known), told];
+  return [...parcels.filter((parcel) => parcel !== known), projection];
 }
 
 type Amounts = Readonly<Record<keyof Funds, number | bigint>>;

@@ -281,10 +281,10 @@ export function fakePayment(bus: EventBus) {
       Object.assign(refund, { amount });
       payment.refunds.push(refund);
       const { tenant: _, ...snapshot } = payment;
-      const told = [principalOf(context).tenant, orderOf(name)] as const;
+      const target = [principalOf(context).tenant, orderOf(name)] as const;
       if (refuses) {
         const failed = create(RefundFailedSchema, { payment: snapshot, refund });
-        await publish(RefundFailedSchema, failed, ...told);
+        await publish(RefundFailedSchema, failed, ...target);
         throw failedPrecondition("PROVIDER_REFUSED", "the account is closed", []);
       }
       Object.assign(payment, { refundedAmount: amount });

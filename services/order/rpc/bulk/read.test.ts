@@ -18,11 +18,11 @@ async function* pieces(text: string | Uint8Array, size: number) {
   }
 }
 
-const told = ({ lineNumber, rows, externalId, order }: ImportRecord) =>
+const summaryOf = ({ lineNumber, rows, externalId, order }: ImportRecord) =>
   isFailure(order) ? `${order.lineNumber} ${order.field}: ${order.message}` : `${lineNumber} ${externalId} ${rows}`;
 
-const csv = async (text: string | Uint8Array, size = 5) => Array.fromAsync(readCsv(pieces(text, size)), told);
-const ndjson = async (text: string, size = 5) => Array.fromAsync(readNdjson(pieces(text, size)), told);
+const csv = async (text: string | Uint8Array, size = 5) => Array.fromAsync(readCsv(pieces(text, size)), summaryOf);
+const ndjson = async (text: string, size = 5) => Array.fromAsync(readNdjson(pieces(text, size)), summaryOf);
 
 const head =
   "external_id,currency_code,customer_id,recipient,address_lines,locality,region_code,sku,quantity,name,labels";
@@ -126,7 +126,7 @@ describe("CSV", () => {
     const read: string[] = [];
     const all = (async () => {
       for await (const record of readCsv(pieces(`${head}\n${before}\nB,EUR,"c1,x\nC,EUR,c1\n`, 5))) {
-        read.push(told(record));
+        read.push(summaryOf(record));
       }
     })();
     await expect(all).rejects.toMatchObject({ reason: "FILE_MALFORMED" });

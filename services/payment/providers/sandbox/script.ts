@@ -44,9 +44,9 @@ export function callbacksFor(
   behaviour: Pick<Behaviour, "sends" | "backwards">,
   timing: ScriptTiming,
 ): readonly ScheduledCallback[] {
-  const told = steps.filter((step, i) => !QUIET.has(step.kind) && steps[i + 1]?.effectiveAt !== step.effectiveAt);
-  const last = Math.max(...told.map((step) => step.effectiveAt));
-  return told.map((step) => {
+  const announced = steps.filter((step, i) => !QUIET.has(step.kind) && steps[i + 1]?.effectiveAt !== step.effectiveAt);
+  const last = Math.max(...announced.map((step) => step.effectiveAt));
+  return announced.map((step) => {
     const at = behaviour.backwards ? 2 * last - step.effectiveAt : step.effectiveAt;
     const sends = behaviour.sends ?? [0];
     return { step, delaysMs: sends.map((more) => Math.max(0, at - timing.nowMs) + more * timing.delayMs) };
