@@ -3,19 +3,24 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 import { ElementLimitError } from "./codec/element-limit.ts";
 
-/** One thing wrong with a request: the path of the field as the REST request has it, "" for the whole, and what is wrong. */
+/**
+ * One violation of a request: the path of the field as in the REST request ("" for the whole request) and its
+ * description.
+ */
 export interface Violation {
   readonly field: string;
   readonly description: string;
 }
 
-/** What an error that the gateway itself raises says beside its code. */
+/** The content of an error raised by the gateway itself. */
 export interface GatewayErrorInit {
   readonly code: Code;
   /** UPPER_SNAKE, for `ErrorInfo.reason`. */
   readonly reason: string;
   readonly message: string;
-  /** Overrides http.proto's status of the code: 405, 413, 415 and such have no code of their own. */
+  /**
+   * Overrides the HTTP status that http.proto assigns to the code: 405, 413, 415 and others have no code of their own.
+   */
   readonly httpStatus?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly metadata?: Readonly<Record<string, string>>;
@@ -23,12 +28,12 @@ export interface GatewayErrorInit {
   readonly cause?: unknown;
 }
 
-/** `ErrorInfo.domain` of the gateway's own errors until the answer is written, where the configured one replaces it. */
+/** `ErrorInfo.domain` of the gateway's own errors, replaced by the configured one when the response is written. */
 export const gatewayDomain = "gateway";
 
 const overrides = new WeakMap<ConnectError, { httpStatus: number | undefined }>();
 
-/** Makes an error of the gateway: always with an ErrorInfo, and with a BadRequest where there are violations. */
+/** Creates an error of the gateway: always with an ErrorInfo, and with a BadRequest if there are violations. */
 export function gatewayError(init: GatewayErrorInit): ConnectError {
   const error = new ConnectError(
     init.message,
@@ -53,12 +58,15 @@ export function gatewayError(init: GatewayErrorInit): ConnectError {
   return error;
 }
 
-/** True for an error that {@link gatewayError} made. */
+/** True for an error created by {@link gatewayError}. */
 export function isGatewayError(error: ConnectError): boolean {
   return overrides.has(error);
 }
 
-/** An error of the gateway as RPC has it: its details are of REST, and HTTP/2 forbids `Connection`. Any other error as it is. */
+/**
+ * Converts an error of the gateway to its RPC form: its details apply to REST only, and HTTP/2 forbids `Connection`.
+ * Other errors are returned unchanged.
+ */
 export function withoutDetails(error: ConnectError): ConnectError {
   if (!isGatewayError(error)) return error;
   const plain = new ConnectError(error.rawMessage, error.code, error.metadata);
@@ -66,12 +74,12 @@ export function withoutDetails(error: ConnectError): ConnectError {
   return plain;
 }
 
-/** How many violations are told at most: a body of nonsense must not be answered with more of it. */
+/** Maximum number of violations in an error, so that a malformed body does not produce a larger response. */
 export const maxViolations = 100;
-/** How much is told of the names and values that a request brought, in characters. */
+/** Maximum length of request names and values in an error, in characters. */
 const maxTextLength = 400;
 
-/** The request does not fit its method: 400 with every violation, up to {@link maxViolations}. */
+/** The request is invalid for its method: 400 with every violation, up to {@link maxViolations}. */
 export function invalidRequest(all: readonly Violation[], reason = "INVALID_REQUEST"): ConnectError {
   const violations = all
     .slice(0, maxViolations)
@@ -113,7 +121,7 @@ const statuses: Readonly<Record<Code, number>> = {
   [Code.Unauthenticated]: 401,
 };
 
-/** The HTTP status of an error: its own where the gateway set one, else that of `google/rpc/code.proto`. */
+/** The HTTP status of an error: the one set by the gateway, else that of `google/rpc/code.proto`. */
 export function httpStatusOf(error: ConnectError): number {
   return overrides.get(error)?.httpStatus ?? statuses[error.code] ?? 500;
 }
@@ -143,8 +151,9 @@ export function codeName(code: Code): string {
 }
 
 /**
- * Whatever was thrown, as a ConnectError that may be shown. What is not one already becomes INTERNAL with no word of
- * the original; except where `signal` was aborted with a ConnectError (deadline, disconnect), which then is the reason.
+ * Converts any thrown value to a ConnectError that is safe to expose. A value that is not a ConnectError becomes
+ * INTERNAL without any of the original text; if `signal` was aborted with a ConnectError (deadline, disconnect), that
+ * error is returned instead.
  */
 export function toConnectError(thrown: unknown, signal?: AbortSignal): ConnectError {
   if (thrown instanceof ConnectError) return thrown;
@@ -153,7 +162,7 @@ export function toConnectError(thrown: unknown, signal?: AbortSignal): ConnectEr
   return gatewayError({ code: Code.Internal, reason: "INTERNAL", message: "internal error", cause: thrown });
 }
 
-/** The request costs more to decode than its bytes say: 413. */
+/** The request costs more to decode than its size suggests: 413. */
 export function tooManyElements({ message }: ElementLimitError): ConnectError {
   return gatewayError({
     code: Code.ResourceExhausted,
@@ -163,12 +172,12 @@ export function tooManyElements({ message }: ElementLimitError): ConnectError {
   });
 }
 
-/** True for an error that the operator has to hear of: nobody meant to answer it. */
+/** True for a fault of the server, which operators need to see: an error that no code returned deliberately. */
 export function isServerFault(error: ConnectError): boolean {
   return error.code === Code.Internal || error.code === Code.Unknown;
 }
 
-/** Why a signal aborted, as an error of the gateway. */
+/** The abort reason of a signal, as an error of the gateway. */
 export function abortReason(signal: AbortSignal): ConnectError {
   const cause: unknown = signal.reason;
   if (!(cause instanceof ConnectError)) {

@@ -16,13 +16,13 @@ export interface FormPart {
   readonly data: Buffer;
 }
 
-/** Binding a field costs much more than its few bytes. */
+/** Binding a field costs far more than its few bytes. */
 const maxParts = 10_000;
 
 /**
- * Cuts an `application/x-www-form-urlencoded` body into its parts.
+ * Splits an `application/x-www-form-urlencoded` body into its parts.
  *
- * @throws ConnectError INVALID_ARGUMENT on bytes that are not UTF-8, as they are or once decoded, and on too many parts.
+ * @throws ConnectError INVALID_ARGUMENT for bytes that are not UTF-8, raw or percent-decoded, and for too many parts.
  */
 export function parseUrlencoded(body: Buffer): FormPart[] {
   if (!isUtf8(body)) throw malformed("the body is not valid UTF-8");
@@ -42,9 +42,9 @@ function partOfPair(pair: string): FormPart {
 }
 
 /**
- * Cuts a `multipart/form-data` body (RFC 7578) into its parts.
+ * Splits a `multipart/form-data` body (RFC 7578) into its parts.
  *
- * @throws ConnectError INVALID_ARGUMENT on a body that is not one.
+ * @throws ConnectError INVALID_ARGUMENT for a malformed body.
  */
 export function parseMultipart(body: Buffer, contentType: string): FormPart[] {
   const boundary = /;\s*boundary=(?:"([^"]{1,70})"|([^;\s]{1,70}))/i.exec(contentType);
@@ -85,10 +85,10 @@ function partOf(head: string, data: Buffer): FormPart {
 }
 
 /**
- * Sets the fields that a form names, by the rules of the query. A part for a bytes field is its bytes as they are; one
- * for a google.api.HttpBody field its bytes with their type.
+ * Sets the fields named by a form, under the rules of the query string. A part for a bytes field provides its raw
+ * bytes; a part for a google.api.HttpBody field provides its bytes and their content type.
  *
- * @throws ConnectError INVALID_ARGUMENT with every field that is wrong.
+ * @throws ConnectError INVALID_ARGUMENT with every invalid field.
  */
 export function bindForm(desc: DescMessage, parts: readonly FormPart[], lenient: boolean): Message {
   const message = create(desc);

@@ -8,20 +8,20 @@ import {
   type UnknownField,
 } from "../fields/field-path.ts";
 
-/** The field that the name of a query parameter or of a form's part refers to. */
+/** The field that a query parameter or form part refers to. */
 export interface ParameterName {
   readonly path: FieldPath | UnknownField;
   /** The key in brackets after a map: `labels[key]`. */
   readonly key: string | undefined;
-  /** How many names the text has between its dots. */
+  /** Number of dot-separated names in the text. */
   readonly length: number;
 }
 
 /**
- * Finds the field of a parameter: names in proto or JSON form between dots, and after a map its key in brackets.
+ * Resolves the field of a parameter: proto or JSON names separated by dots, and after a map its key in brackets.
  *
- * A JSON name may itself contain dots and brackets. The plain reading comes first; where it names no field, each name
- * is the longest one with which the text continues.
+ * A JSON name may itself contain dots and brackets. The literal interpretation is tried first. If it names no field,
+ * each step matches the longest name that is a prefix of the remaining text.
  */
 export function resolveParameter(root: DescMessage, text: string): ParameterName {
   const plain = splitName(text);

@@ -16,25 +16,29 @@ import { decodeQuery } from "../fields/percent-encoding.ts";
 import { parseText } from "../fields/scalar-text.ts";
 import { resolveParameter } from "./parameter-name.ts";
 
-/** What a route lets the query set. */
+/** Which fields of a route the query string may set. */
 export interface QueryRules {
   readonly root: DescMessage;
-  /** Paths (proto names) that the URL's path or the body sets: neither they nor what is below them. */
+  /**
+   * Paths (proto names) set by the URL path or the body. The query may set neither these fields nor any field below
+   * them.
+   */
   readonly bound: readonly string[];
-  /** The message that a FieldMask of the request is about, where it is known: the type of the body. */
+  /** The message that a FieldMask of the request applies to, if known: the type of the body. */
   readonly resource?: DescMessage | undefined;
-  /** Drop parameters that name no field, in place of a violation. */
+  /** Drops parameters that name no field instead of reporting a violation. */
   readonly ignoreUnknown: boolean;
-  /** Parameters that are dropped where they name no field. */
+  /** Parameters that are dropped when they name no field. */
   readonly allowed?: ReadonlySet<string>;
 }
 
 /**
  * Sets the fields of a raw query string (without `?`) on the message.
  *
- * Names in proto or JSON form, mixed along a path; repeated fields by repeating the parameter, maps as `field[key]`.
+ * Names are in proto or JSON form, which may be mixed along a path. Repeated fields repeat the parameter; maps use
+ * `field[key]`.
  *
- * @returns the parameters that are wrong, up to {@link maxViolations}; what was right before them is set all the same.
+ * @returns the violations, up to {@link maxViolations}. Valid parameters before them are set regardless.
  */
 export function bindQuery(target: Message, rawQuery: string, rules: QueryRules): Violation[] {
   const violations: Violation[] = [];
@@ -124,7 +128,7 @@ function parameterValue(
   }
 }
 
-/** JSON knows only lowerCamelCase in masks; the query takes every name that a field can have. */
+/** JSON allows only lowerCamelCase in masks; the query accepts every name a field can have. */
 function isMask(field: DescField): boolean {
   return (
     field.fieldKind === "message" && field.oneof === undefined && field.message.typeName === FieldMaskSchema.typeName
@@ -135,7 +139,7 @@ function isMessageOfFields(field: DescField): boolean {
   return field.message !== undefined && !hasJsonForm(field.message);
 }
 
-/** The innermost reason of a JSON error of the library, without the names of its types. */
+/** The innermost reason of a JSON error from the library, without the library's type names. */
 function reason(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.replace(/^cannot decode .*? from JSON:? ?/, "");

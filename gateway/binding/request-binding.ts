@@ -16,39 +16,39 @@ import { segmentRange } from "../routing/template-parser.ts";
 import { bindForm, type FormPart } from "./form-data.ts";
 import { bindQuery, type QueryRules } from "./query-string.ts";
 
-/** The body of a request as a route needs it: JSON text, bytes with their type, or nothing. */
+/** The request body as required by a route: JSON text, bytes with their content type, or nothing. */
 export type RequestBody =
   | { readonly kind: "json"; readonly text: string }
   | { readonly kind: "raw"; readonly contentType: string; readonly data: Uint8Array }
   | { readonly kind: "form"; readonly parts: readonly FormPart[] }
   | { readonly kind: "none" };
 
-/** What one request brings. `segments` are the raw ones of the match. */
+/** The inputs of one request. `segments` holds the raw path segments of the match. */
 export interface BindingInput {
   readonly segments: readonly string[];
   readonly rawQuery: string;
   readonly body: RequestBody;
 }
 
-/** Makes request messages for one route. */
+/** Builds request messages for one route. */
 export interface Binding {
-  /** The body is the bytes of a google.api.HttpBody: the request itself or its body field. */
+  /** True if the body is the bytes of a google.api.HttpBody: the request itself or its body field. */
   readonly rawBody: boolean;
-  /** @throws ConnectError INVALID_ARGUMENT with every violation that was found. */
+  /** @throws ConnectError INVALID_ARGUMENT with all violations found. */
   bind(input: BindingInput): Message;
 }
 
-/** How strict a binding is. */
+/** Strictness of a binding. */
 export interface BindingOptions {
   /** Drops unknown query parameters and JSON fields. */
   readonly lenient: boolean;
-  /** Query parameters that are dropped where they name no field, such as `$alt` or `key`. */
+  /** Query parameters that are dropped when they name no field, such as `$alt` or `key`. */
   readonly queryParameters?: readonly string[] | undefined;
   /** Decodes `%2F` in variables of several segments. */
   readonly fullyDecodeReservedExpansion?: boolean | undefined;
 }
 
-/** Prepares the binding of a route. */
+/** Creates the binding of a route. */
 export function createBinding(route: Route, codec: JsonCodec, options: BindingOptions): Binding {
   const { input } = route.method;
   const bodyField = typeof route.body === "object" ? route.body : undefined;
@@ -121,7 +121,7 @@ export function createBinding(route: Route, codec: JsonCodec, options: BindingOp
   };
 }
 
-/** The path of a field without that of the body, which it begins with. */
+/** The path of a field relative to the body field. */
 function withinBody(path: string, bodyField: DescField | undefined): string {
   if (bodyField === undefined || !path.startsWith(bodyField.jsonName)) return path;
   return path.slice(bodyField.jsonName.length).replace(/^\./, "");
@@ -167,7 +167,7 @@ function bindVariable(
   return sameValue(before, valueAt(message, path)) ? undefined : fail("the body and the path do not agree");
 }
 
-/** A field without presence that holds its default may as well not have been in the body. */
+/** An absent field without presence is indistinguishable from one that holds its default. */
 function isDefault(field: DescField, value: unknown): boolean {
   if (field.presence !== FeatureSet_FieldPresence.IMPLICIT) return false;
   if (value instanceof Uint8Array) return value.length === 0;

@@ -9,7 +9,7 @@ import {
 } from "@connectrpc/connect";
 import type { Response } from "../http/body.ts";
 
-/** What a call is made of, before anybody has asked for any of it. */
+/** The inputs of a call context, from which the context is built lazily. */
 export interface CallInit {
   readonly protocolName: string;
   readonly requestMethod: string;
@@ -22,16 +22,16 @@ export interface CallInit {
 }
 
 /**
- * The context of one call. Headers, signal and values are made when they are asked for: most calls need few of them,
- * and each costs more than decoding the message. So a spread does not copy them: {@link plainContext} does.
+ * The context of one call. Headers, signal and values are created on first access: most calls need few of them, and
+ * each costs more than decoding the message. A spread therefore does not copy them; use {@link plainContext}.
  */
 export interface Call extends HandlerContext {
   /** Ends the call: stops its timer and aborts its signal. */
   abort(reason?: unknown): void;
-  /** The response headers and trailers where somebody has set any. */
+  /** The response headers and trailers, if any have been set. */
   touchedHeader(): Headers | undefined;
   touchedTrailer(): Headers | undefined;
-  /** Why the call was aborted, where it was: its deadline, the client's leaving, the server's stopping. */
+  /** The abort reason, if the call was aborted: deadline, client disconnect, or server shutdown. */
   aborted(): unknown;
 }
 
@@ -40,7 +40,7 @@ export function openCall(spec: MethodImplSpec, init: CallInit): Call {
   return new OpenCall(spec, init);
 }
 
-/** The context with everything made, for who copies it. */
+/** A copy of the context with all lazy members created, which can be spread. */
 export function plainContext(call: Call): HandlerContext {
   const { service, method, protocolName, requestMethod, url, timeoutMs } = call;
   const { signal, requestHeader, responseHeader, responseTrailer, values } = call;
@@ -59,12 +59,12 @@ export function plainContext(call: Call): HandlerContext {
   };
 }
 
-/** What a signal aborts with by default, made once: it takes a stack with it, on every call that ends. */
+/** Default abort reason, created once: a DOMException captures a stack, on every call that ends. */
 const ended = new DOMException("This operation was aborted", "AbortError");
 
 const noTimeout = (): undefined => undefined;
 
-/** A class: a literal with getters takes 4 µs to make, as V8 defines them one by one. */
+/** A class, because an object literal with getters takes 4 µs to create: V8 defines them one by one. */
 class OpenCall implements Call {
   readonly service: HandlerContext["service"];
   readonly method: HandlerContext["method"];
@@ -155,7 +155,7 @@ class OpenCall implements Call {
     return this.#abortReason ?? new ConnectError("the call was cancelled", Code.Canceled);
   }
 
-  /** Aborts where the server is stopping or the client has gone already. */
+  /** Aborts if the server is shutting down or the client has already disconnected. */
   #look(): void {
     const { response, shutdownSignal } = this.#init;
     if (this.#isAborted) return;
@@ -163,7 +163,7 @@ class OpenCall implements Call {
     else if (isClosed(response)) this.#leave();
   }
 
-  /** Nobody listens to the connection and to the server's end before somebody holds the signal that would tell of it. */
+  /** Subscribes to the connection and the server's shutdown only once the signal is in use. */
   #watch(): void {
     this.#look();
     if (this.#isAborted) return;
@@ -180,14 +180,14 @@ class OpenCall implements Call {
   }
 
   #leave(): void {
-    // A stream of HTTP/2 that was reset counts as finished; it has not been ended.
+    // An HTTP/2 stream that was reset counts as finished although it has not been ended.
     const { writableEnded, writableFinished } = this.#init.response as ServerResponse;
     if (writableEnded && writableFinished) return;
     this.abort(new ConnectError("the client closed the request", Code.Canceled));
   }
 }
 
-/** True once the response has told that it is closed. */
+/** True once the response has emitted `close`. */
 function isClosed(response: Response): boolean {
   return "stream" in response ? response.stream.closed : response.closed;
 }

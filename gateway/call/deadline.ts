@@ -5,10 +5,10 @@ import { abortReason, gatewayError } from "../errors.ts";
 const grpcUnits: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
 /**
- * The time a client gives the call, in milliseconds, from `Grpc-Timeout` (`10S`), `Connect-Timeout-Ms` or
- * `X-Server-Timeout` (seconds, may have a fraction); the first of them that is there counts.
+ * The timeout requested by the client, in milliseconds, from `Grpc-Timeout` (`10S`), `Connect-Timeout-Ms` or
+ * `X-Server-Timeout` (seconds, may have a fraction). The first header present takes precedence.
  *
- * @throws ConnectError INVALID_ARGUMENT where the header cannot be read.
+ * @throws ConnectError INVALID_ARGUMENT for a malformed header.
  */
 export function timeoutOf(headers: IncomingHttpHeaders): number | undefined {
   const grpc = headers["grpc-timeout"];
@@ -30,7 +30,7 @@ export function timeoutOf(headers: IncomingHttpHeaders): number | undefined {
   return undefined;
 }
 
-/** Settles as the call does, or rejects as soon as its signal aborts, whether or not the implementation looks at it. */
+/** Settles with the call, or rejects as soon as the signal aborts, even if the implementation ignores the signal. */
 export function untilAborted<T>(call: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(abortReason(signal));

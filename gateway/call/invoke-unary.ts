@@ -7,8 +7,8 @@ type UnaryFunction = ReturnType<Interceptor>;
 type UnaryRequest = Parameters<UnaryFunction>[0] & { stream: false };
 
 /**
- * Calls a unary implementation through the interceptors, the first outermost. Does what Connect's own handlers do, only
- * that nothing is made which is not asked for, and that an implementation that answers at once is not waited for.
+ * Calls a unary implementation through the interceptors, the first one outermost. Behaves like Connect's own handlers,
+ * but creates objects only on demand and does not await an implementation that returns synchronously.
  */
 export function invokeUnary(
   spec: UnarySpec,
@@ -22,7 +22,7 @@ export function invokeUnary(
   return isPromise(answer) ? Promise.resolve(answer).then((init) => create(output, init)) : create(output, answer);
 }
 
-/** Of whatever kind: the question that `await` asks. */
+/** True for any thenable, the check that `await` makes. */
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as { then?: unknown } | undefined)?.then === "function";
 }
@@ -70,7 +70,7 @@ async function intercept(
   return answer.message;
 }
 
-/** The call as it is, unless an interceptor handed on another request. */
+/** The call context, copied only if an interceptor passed on another request. */
 function contextFor(call: Call, request: UnaryRequest): HandlerContext {
   const descriptor = Object.getOwnPropertyDescriptor(request, "header");
   if (descriptor?.get !== undefined) return call;
@@ -93,7 +93,7 @@ function contextFor(call: Call, request: UnaryRequest): HandlerContext {
   };
 }
 
-/** An interceptor may answer other headers than the call's: then those count. */
+/** Replaces the response headers if an interceptor returned headers other than the call's. */
 function replaceHeaders(
   answer: { header: Headers; trailer: Headers },
   name: "header" | "trailer",

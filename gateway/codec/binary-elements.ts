@@ -2,7 +2,7 @@ import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf
 import { ElementLimitError } from "./element-limit.ts";
 import { wireTypeOf } from "./wire-type.ts";
 
-/** How the bytes of a value are passed over: as a varint, 4 or 8 bytes, or a length and that many. Numbers are wire types. */
+/** How the bytes of a value are skipped: a varint, 4 or 8 bytes, or a length-prefixed run. Numbers are wire types. */
 type Form = 0 | 1 | 2 | 5;
 
 type FieldPlan =
@@ -13,15 +13,15 @@ type FieldPlan =
 
 const plans = new WeakMap<DescMessage, Map<number, FieldPlan>>();
 const malformed: unique symbol = Symbol("left to the decoder");
-/** Levels of messages in messages: beyond the library's limit, so that all that it reads is counted. */
+/** Nesting depth of messages. It exceeds the library's limit, so everything that the library reads is counted. */
 const maxDepth = 110;
 
 /**
- * Checks that a message on the wire holds no more than `maxElements` elements, before it is decoded. Unknown fields
- * count too. Reads as `fromBinary` does, which goes by a field's type and not by its wire type. What that would refuse
- * is passed over in silence.
+ * Checks that an encoded message holds at most `maxElements` elements, before it is decoded. Unknown fields count too.
+ * Like `fromBinary`, it reads by a field's declared type and not by its wire type. Input that `fromBinary` rejects
+ * passes silently.
  *
- * An element takes a byte at least, so that short messages are not looked at.
+ * An element takes at least one byte, so short messages are not scanned.
  *
  * @throws ElementLimitError
  */
@@ -101,7 +101,7 @@ class Counter {
   }
 
   #entry({ key, value }: FieldPlan & { kind: "map" }, depth: number): void {
-    // A key and a value belong to the entry; any further ones cost as much as entries do.
+    // A key and a value belong to the entry; further ones cost as much as entries do.
     let parts = 0;
     for (const end = this.#varint() + this.#at; this.#at < end; ) {
       parts += 1;
@@ -147,7 +147,7 @@ class Counter {
     if (this.#at > this.#bytes.length) throw malformed;
   }
 
-  /** A varint's low 32 bits. */
+  /** The low 32 bits of a varint. */
   #varint(): number {
     let value = 0;
     for (let index = 0; index < 10; index += 1) {

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { bail } from "./compile.ts";
 
-/** The input of the read that is going on. Reading never awaits, so one is enough. */
+/** The input of the current read. Reading never awaits, so one instance is enough. */
 export const input: { bytes: Uint8Array; buffer: Buffer; view: DataView; position: number } = {
   bytes: new Uint8Array(),
   buffer: Buffer.alloc(0),
@@ -9,14 +9,14 @@ export const input: { bytes: Uint8Array; buffer: Buffer; view: DataView; positio
   position: 0,
 };
 
-/** Begins to read the bytes. */
+/** Starts reading the bytes. */
 export function useInput(bytes: Uint8Array): void {
   input.bytes = bytes;
   input.buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   input.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** A varint at `at`, its low 32 bits; `input.position` ends up behind it. Longer than ten bytes bails. */
+/** The low 32 bits of the varint at `at`. Advances `input.position` past it. Bails on more than ten bytes. */
 function varint(at: number): number {
   const { bytes } = input;
   let value = 0;
@@ -85,5 +85,5 @@ function native(from: number, to: number): string {
   return value;
 }
 
-/** What written readers call; each bails at what the library has to look at. */
+/** The functions called by generated readers. Each bails on input that the library must handle. */
 export const inputs = { varint, varint64, text };

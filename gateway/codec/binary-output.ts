@@ -1,8 +1,8 @@
 import { bail } from "./compile.ts";
 
 /**
- * The output of the write that is going on. It is filled from its end towards its beginning: a length is known when it
- * has to be written, nothing is moved and nothing is measured before. Writing never awaits, so one is enough.
+ * The output of the current write. It is filled from the end towards the beginning, so that a length is known when it
+ * is written: nothing is moved or measured in advance. Writing never awaits, so one instance is enough.
  */
 const output: { bytes: Uint8Array; buffer: Buffer; view: DataView } = {
   bytes: new Uint8Array(4096),
@@ -17,10 +17,10 @@ function use(bytes: Uint8Array): void {
   output.view = new DataView(bytes.buffer);
 }
 
-/** What one write may keep for the next. */
+/** Largest buffer, in bytes, that is kept for the next write. */
 const keepBytes = 1024 * 1024;
 
-/** The last `written` bytes of the output, as an array of their own. */
+/** Copies the last `written` bytes of the output. */
 export function takeOutput(written: number): Uint8Array {
   const { bytes } = output;
   const result = bytes.slice(bytes.length - written);
@@ -28,7 +28,7 @@ export function takeOutput(written: number): Uint8Array {
   return result;
 }
 
-/** Makes room for `more` bytes in front of those that are written. */
+/** Makes room for `more` bytes in front of the bytes already written. */
 function reserve(written: number, more: number): void {
   const { bytes } = output;
   if (bytes.length - written >= more) return;
@@ -143,7 +143,7 @@ function sint64(value: unknown, n: number): number {
   return uint64(BigInt.asUintN(64, (value << 1n) ^ (value >> 63n)), n);
 }
 
-/** A varint of 64 bits from its halves. */
+/** Writes a 64-bit varint from its two halves. */
 function longVarint(low: number, high: number, n: number): number {
   reserve(n, 10);
   const { bytes } = output;
@@ -214,9 +214,9 @@ function sfixed64(value: unknown, n: number): number {
 }
 
 /**
- * Each writes a value in front of what is written, by the encoding of its scalar type (`varint` and `byte` for tags and
- * lengths), takes how many bytes are written, and answers how many there are then. What is not of the type, or not in its
- * range, bails.
+ * Each function writes a value in front of the bytes already written, in the encoding of its scalar type (`varint` and
+ * `byte` for tags and lengths). It takes the number of bytes written and returns the new number. A value of the wrong
+ * type or out of range bails.
  */
 export const outputs = {
   byte,

@@ -17,15 +17,16 @@ import {
 import { readProtoBinary } from "./proto-binary.ts";
 import { tagOf, wireTypeOf } from "./wire-type.ts";
 
-/** Reads one message type from the wire. Equal to `readProtoBinary` in result and in acceptance. */
+/** Reads one message type from the wire. Accepts the same input as `readProtoBinary`, with the same result. */
 export type BinaryRead = (bytes: Uint8Array) => Message;
 
 type Read = (position: number, end: number, depth: number) => unknown;
 
 /**
- * Makes a reader.
+ * Creates a reader.
  *
- * @param options `maxElements`: messages of more elements are refused with an ElementLimitError before they are decoded.
+ * @param options `maxElements`: messages with more elements are rejected with an ElementLimitError before they are
+ * decoded.
  */
 export function binaryReader(desc: DescMessage, options: { readonly maxElements?: number } = {}): BinaryRead {
   const reader = compiler(desc);
@@ -106,7 +107,7 @@ function fieldCases(
     scope[name] = of(field.message);
     const inner = unwrapped(field);
     const call = `${name}.call(p, p + l, depth + 1)`;
-    // A second one is merged into the first: rare, and the library's business.
+    // A second occurrence is merged into the first. This is rare and left to the library.
     const once = field.oneof
       ? `if (${target}.case === ${literal(field.localName)}) throw bail;`
       : field.fieldKind === "list"
@@ -165,7 +166,7 @@ function readEntry(
 
 const varint32 = "let y = b[p++]; if (y > 127) { y = varint(p - 1); p = input.position; }";
 
-/** Source that reads at `p` and the expression of the value. Names are local to the block. */
+/** Source that reads at `p`, and the expression of the value. Names are local to the block. */
 function scalarReader(type: ScalarType, asText: boolean): { read: string; value: string } {
   const wide = (expression: string): string => (asText ? `String(${expression})` : expression);
   const fixed = (size: number, expression: string): { read: string; value: string } => ({

@@ -13,13 +13,13 @@ import {
 } from "./compile.ts";
 import { tagOf, wireTypeOf } from "./wire-type.ts";
 
-/** Writes one message type to the wire. Equal to `toBinary` in its bytes and in acceptance. */
+/** Writes one message type to the wire. Accepts the same messages as `toBinary` and produces the same bytes. */
 export type BinaryWrite = (message: Message) => Uint8Array;
 
-/** Takes how many bytes are written and answers how many there are then. */
+/** Takes the number of bytes written and returns the new number. */
 type Write = (message: unknown, written: number) => number;
 
-/** Makes a writer. */
+/** Creates a writer. */
 export function binaryWriter(desc: DescMessage): BinaryWrite {
   const writer = compiler(desc);
   return (message) => {
@@ -91,7 +91,7 @@ function writeField(
   }
 }
 
-/** The property name of a map key as the key's own type; what is not its canonical text is left to the library. */
+/** Converts the property name of a map key to the key's type. Non-canonical text is left to the library. */
 function convertKey(type: ScalarType): string {
   switch (type) {
     case ScalarType.STRING:

@@ -6,8 +6,8 @@ import { unknownEntry, unknownNumber } from "./unknown-enum.ts";
 type Fields = Record<string, unknown>;
 
 /**
- * True for a number that a closed enum (of proto2, or of editions where it says so) has no value for. A reader keeps it
- * as an unknown field, wherever it is (protobuf.dev/programming-guides/enum).
+ * True for a number that a closed enum (proto2, or editions where declared closed) does not define. A reader keeps it
+ * as an unknown field, wherever it occurs (protobuf.dev/programming-guides/enum).
  */
 export function isUnknownNumber(type: DescEnum | undefined, value: unknown): value is number {
   if (type === undefined || type.open || typeof value !== "number" || (value | 0) !== value) return false;
@@ -15,8 +15,8 @@ export function isUnknownNumber(type: DescEnum | undefined, value: unknown): val
 }
 
 /**
- * Moves unknown numbers of closed enums in lists and maps of a message that was read to its unknown fields. The library
- * does so for singular fields alone.
+ * Moves unknown numbers of closed enums from lists and maps of a decoded message to its unknown fields. The library
+ * does so only for singular fields.
  */
 export function moveUnknownNumbers(desc: DescMessage, message: Message): void {
   for (const field of fieldsToSearch(desc)) {
@@ -42,8 +42,8 @@ export function moveUnknownNumbers(desc: DescMessage, message: Message): void {
 }
 
 /**
- * Adds the unknown numbers of closed enums that the JSON of a message had to the unknown fields of what was read from
- * the rest of it.
+ * Adds the unknown closed-enum numbers found in the JSON of a message to the unknown fields of the message decoded from
+ * the remaining JSON.
  *
  * @param inAny adds those of a message in a google.protobuf.Any.
  */
@@ -94,7 +94,7 @@ function heldBy(message: Message, field: DescField): unknown {
   return held.case === field.localName ? held.value : undefined;
 }
 
-/** False for what the library keeps in another form: a Struct as JSON, a wrapper as its value. */
+/** False for values that the library represents differently: a Struct as JSON, a wrapper as its value. */
 function isMessage(value: unknown, desc: DescMessage): value is Message {
   return typeof value === "object" && value !== null && (value as Message).$typeName === desc.typeName;
 }

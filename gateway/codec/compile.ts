@@ -2,18 +2,18 @@ import type { DescField, DescMessage, DescOneof, ScalarType } from "@bufbuild/pr
 import { Edition, FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 
 /**
- * How the codecs here work: for each message type a function is written out as source and compiled once, which handles
- * what ordinary data is like. Whatever else it meets (a `null`, an unknown field, a wrong type, a value out of range)
- * makes it throw {@link bail}, and the library does the whole message over. So the library alone decides what is
- * accepted, what it means and what an error says; the code here only has to be right about what it accepts.
+ * How these codecs work: for each message type, a function for ordinary data is generated as source and compiled once.
+ * On anything else (`null`, an unknown field, a wrong type, a value out of range) it throws {@link bail}, and the
+ * library processes the whole message again. The library alone thus decides what is accepted, what it means and what an
+ * error says; the generated code only has to be correct for the input it accepts.
  */
 export const bail: unique symbol = Symbol("left to the library");
 
-/** The levels of messages in messages that the library allows. */
+/** Nesting depth of messages allowed by the library. */
 export const recursionLimit = 100;
 
 /**
- * True for messages whose fields the written functions know: proto3, no name that means something on every object, and
+ * True for messages that the generated functions support: proto3, no field name that is a property of every object, and
  * no closed enum. proto2 (groups, extensions, defaults) and editions are left to the library.
  */
 export function isCompilable(desc: DescMessage): boolean {
@@ -26,17 +26,17 @@ export function isCompilable(desc: DescMessage): boolean {
   );
 }
 
-/** Integer-like names would change the order of a JSON object's keys, others are on `Object.prototype`. */
+/** Integer-like names would change the key order of a JSON object; others are properties of `Object.prototype`. */
 function isPlainName(name: string): boolean {
   return !(name in Object.prototype) && !/^\d/.test(name) && name !== "";
 }
 
-/** True for a field that is absent from the message while it is not set. */
+/** True for a field that is absent from the message object while unset. */
 export function isAbsentWhenUnset(field: DescField): boolean {
   return field.presence !== FeatureSet_FieldPresence.IMPLICIT;
 }
 
-/** True for the wrapper types of a singular field, which the library keeps as the bare value. */
+/** The value field of a wrapper type in a singular field, which the library represents as the bare value. */
 export function unwrapped(field: DescField): DescField | undefined {
   if (field.fieldKind !== "message" || field.oneof !== undefined) return undefined;
   return isWrapper(field.message) ? field.message.fields[0] : undefined;
@@ -46,17 +46,17 @@ function isWrapper({ typeName }: DescMessage): boolean {
   return /^google\.protobuf\.(Double|Float|U?Int(32|64)|Bool|String|Bytes)Value$/.test(typeName);
 }
 
-/** The type of the one value that a wrapper holds; undefined for any other message. */
+/** The scalar type of a wrapper's value; undefined for any other message. */
 export function wrappedScalar(desc: DescMessage): ScalarType | undefined {
   return isWrapper(desc) ? desc.fields[0]?.scalar : undefined;
 }
 
-/** True for a Struct that the library keeps as plain JSON. */
+/** True for a Struct that the library represents as plain JSON. */
 export function isLocalStruct(field: DescField): boolean {
   return field.message?.typeName === "google.protobuf.Struct" && field.parent.typeName !== "google.protobuf.Value";
 }
 
-/** The members of a message with the JavaScript expression of each one's value when nothing is set. */
+/** The members of a message with the JavaScript expression of each one's unset value. */
 export function zeroOf(member: DescField | DescOneof, zeroScalar: (field: DescField) => string): string | undefined {
   if (member.kind === "oneof") return "{ case: undefined }";
   switch (member.fieldKind) {
@@ -71,7 +71,7 @@ export function zeroOf(member: DescField | DescOneof, zeroScalar: (field: DescFi
   }
 }
 
-/** True where 64-bit values of the field are kept as text (`jstype = JS_STRING`). Never so in maps. */
+/** True if 64-bit values of the field are represented as text (`jstype = JS_STRING`). Never true in maps. */
 export function isLongText(field: DescField): boolean {
   return (
     (field.fieldKind === "scalar" || (field.fieldKind === "list" && field.listKind === "scalar")) && field.longAsString
@@ -83,15 +83,15 @@ export function literal(value: string | number | undefined): string {
   return value === undefined ? "undefined" : JSON.stringify(value);
 }
 
-/** A function that is compiled when it is first called; messages may hold each other. */
+/** A function that is compiled on its first call, because message types may be recursive. */
 export interface Lazy<F> {
   call: F;
 }
 
 /**
- * Keeps one compiled function for each message type.
+ * Caches one compiled function per message type.
  *
- * @param compile makes it; it may ask for others, itself included, by `of`.
+ * @param compile creates it, and may obtain others, including itself, through `of`.
  */
 export function createCompiler<F>(
   compile: (desc: DescMessage, of: (desc: DescMessage) => Lazy<F>) => F,

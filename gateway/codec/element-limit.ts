@@ -1,11 +1,11 @@
-/** Elements of one request unless configured otherwise: see {@link ElementLimitError}. */
+/** Default limit of elements per request: see {@link ElementLimitError}. */
 export const defaultMaxElements = 100_000;
 
 /**
- * A request holds more elements than allowed. Elements are messages, list elements and map entries; in JSON also four
- * members of an object count as one, since only the schema tells maps from messages.
+ * A request exceeds the element limit. Elements are messages, list elements and map entries; in JSON, four members of
+ * an object also count as one, since only the schema distinguishes maps from messages.
  *
- * The bytes of a request do not bound what decoding it costs: an element of two bytes becomes an object of a hundred.
+ * The byte size of a request does not bound its decoding cost: an element of two bytes becomes an object of a hundred.
  */
 export class ElementLimitError extends RangeError {
   override readonly name = "ElementLimitError";

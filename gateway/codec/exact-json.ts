@@ -1,20 +1,23 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 
 /**
- * A JSON value in which integers that a double cannot be trusted to hold are bigints.
+ * A JSON value in which integers that a double may not represent exactly are bigints.
  *
- * Only readers of messages that go through {@link toProtoJson} or the compiled reader take it.
+ * Accepted only by message readers that go through {@link toProtoJson} or the compiled reader.
  */
 export type ExactJson = JsonValue | bigint | readonly ExactJson[] | { readonly [key: string]: ExactJson };
 
-/** Finds texts with a number literal of 16 or more digits, or with an exponent. May find others, never misses one. */
+/**
+ * Matches texts with a number literal of 16 or more digits, or with an exponent. It may match others, but never misses
+ * one.
+ */
 const hasLongNumber = /(?:^|[[:,\s-])(?:\d[\d.]{15}|\d[\d.]*[eE])/;
 
-/** The largest double whose neighbours are all integers apart by one, and what 64 bits can hold at most. */
+/** The limit of exact integers in a double, beyond which neighbours differ by more than one. */
 const exactLimit = 2 ** 53;
 const longLimit = 2 ** 64;
 
-/** Parses JSON without rounding integers of up to 64 bits. Costs a search of the text beside `JSON.parse`. */
+/** Parses JSON without rounding integers of up to 64 bits. Costs one search of the text in addition to `JSON.parse`. */
 export function parseExactJson(text: string): JsonValue {
   if (!hasLongNumber.test(text)) return JSON.parse(text) as JsonValue;
   const parse = JSON.parse as (text: string, reviver: Reviver) => unknown;
@@ -25,13 +28,13 @@ export function parseExactJson(text: string): JsonValue {
   }) as JsonValue;
 }
 
-/** `JSON.parse` gives the source of primitive values, which TypeScript's library does not know. */
+/** `JSON.parse` passes the source of primitive values, which TypeScript's library types lack. */
 type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown;
 
-/** The grammar of numbers in JSON. */
+/** The grammar of JSON numbers. */
 const number = /^(-?(?:0|[1-9]\d*))(?:\.(\d+))?(?:[eE]([+-]?\d{1,4}))?$/;
 
-/** The integer that a JSON number says, exactly; undefined where it says none, or one of more than 100 digits. */
+/** The exact integer value of a JSON number; undefined for a non-integer and for more than 100 digits. */
 export function integerOf(text: string): bigint | undefined {
   const match = number.exec(text);
   if (match === null) return undefined;
@@ -47,7 +50,7 @@ export function integerOf(text: string): bigint | undefined {
   return integer === "" || integer === "-" ? 0n : BigInt(integer);
 }
 
-/** True for the text of a number as JSON has it. */
+/** True for text that is a valid JSON number. */
 export function isJsonNumber(text: string): boolean {
   return number.test(text);
 }

@@ -1,10 +1,10 @@
-/** Decompressed bytes that a message may have whatever its compressed size. */
+/** Decompressed bytes allowed for any message, whatever its compressed size. */
 const minExpandedBytes = 256 * 1024;
 
-/** Beyond that: decompressed bytes for each compressed one. Real data stay far below it. */
+/** Beyond that: decompressed bytes per compressed byte. Real data stays far below this ratio. */
 export const maxExpansion = 100;
 
-/** How large a compressed message may become, below any limit of bytes. */
+/** The largest decompressed size of a message, before any limit in bytes. */
 export function maxExpandedBytes(compressedBytes: number): number {
   return Math.max(minExpandedBytes, maxExpansion * compressedBytes);
 }

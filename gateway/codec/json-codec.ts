@@ -10,32 +10,32 @@ import { writeProtoJson } from "./proto-json.ts";
 export interface JsonOptions {
   /** Types of Any and extensions. */
   readonly registry?: Registry | undefined;
-  /** Drop fields that the message does not have (default: refuse). */
+  /** Drops unknown fields (default: reject). */
   readonly ignoreUnknownFields?: boolean;
-  /** Write fields that hold their default (default: true; REST clients expect fields to be there). */
+  /** Writes fields that hold their default value (default: true, because REST clients expect fields to be present). */
   readonly emitDefaults?: boolean;
-  /** Write `line_items` in place of `lineItems`. */
+  /** Writes `line_items` instead of `lineItems`. */
   readonly protoNames?: boolean;
-  /** Write enum values as numbers. */
+  /** Writes enum values as numbers. */
   readonly enumNumbers?: boolean;
-  /** The most elements of one text (default {@link defaultMaxElements}). */
+  /** Maximum number of elements per text (default {@link defaultMaxElements}). */
   readonly maxElements?: number | undefined;
 }
 
-/** Reads and writes messages as proto3 JSON. What it writes is for clients: INPUT_ONLY fields are left out. */
+/** Reads and writes messages as proto3 JSON. Output is for clients: INPUT_ONLY fields are omitted. */
 export interface JsonCodec {
   readonly registry: Registry | undefined;
-  /** Parses a text. @throws ElementLimitError before parsing it, SyntaxError on what is not JSON. */
+  /** Parses a text. @throws ElementLimitError before parsing, SyntaxError for malformed JSON. */
   parse(text: string): JsonValue;
-  /** @throws Error on what the proto3 JSON mapping does not allow. */
+  /** @throws Error for JSON that the proto3 JSON mapping does not allow. */
   read(desc: DescMessage, json: JsonValue): Message;
   /** The JSON text of a message. */
   write(desc: DescMessage, message: Message): string;
-  /** The JSON text of one field of a message; `null` where a message field is not set. */
+  /** The JSON text of one field of a message; `null` for an unset message field. */
   writeField(desc: DescMessage, message: Message, field: DescField): string;
 }
 
-/** Makes a codec. */
+/** Creates a codec. */
 export function createJsonCodec(options: JsonOptions = {}): JsonCodec {
   const { registry, maxElements = defaultMaxElements } = options;
   const readOptions = {
@@ -63,7 +63,7 @@ export function createJsonCodec(options: JsonOptions = {}): JsonCodec {
       const name = options.protoNames === true ? field.name : field.jsonName;
       const { [name]: set } = writeProtoJson(desc, message, writeOptions) as JsonObject;
       if (set !== undefined) return JSON.stringify(set);
-      // The field itself is the answer, also where it holds its default.
+      // The field is the response, so it is written even if it holds its default.
       const { [name]: implicit } = writeProtoJson(desc, message, {
         ...writeOptions,
         alwaysEmitImplicit: true,

@@ -13,15 +13,15 @@ const closeBrace = 0x7d;
 const membersPerElement = 4;
 
 /**
- * Checks that a JSON text holds no more than `maxElements` elements, before it is parsed. Needs no valid JSON.
+ * Checks that a JSON text holds at most `maxElements` elements, before it is parsed. The text need not be valid JSON.
  *
- * An element takes a character of its own at least, so that short texts are not looked at.
+ * An element takes at least one character, so short texts are not scanned.
  *
  * @throws ElementLimitError
  */
 export function assertJsonElements(text: string, maxElements: number): void {
   if (text.length <= maxElements) return;
-  /** For each open object or array whether it is an array. */
+  /** For each open object or array, whether it is an array. */
   const arrays: boolean[] = [];
   let inArray = false;
   let elements = 0;
@@ -58,7 +58,7 @@ export function assertJsonElements(text: string, maxElements: number): void {
   }
 }
 
-/** The position of the quote that ends a string, the text's length where none does. */
+/** The position of a string's closing quote, or the length of the text if unterminated. */
 function endOfString(text: string, open: number): number {
   let close = text.indexOf('"', open + 1);
   if (close === -1) return text.length;

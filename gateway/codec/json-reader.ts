@@ -25,12 +25,15 @@ import {
 import { readProtoJson } from "./proto-json.ts";
 import { daysIn } from "./real-time.ts";
 
-/** Reads one message type from JSON that `parseExactJson` parsed. Equal to `readProtoJson` in result and in acceptance. */
+/**
+ * Reads one message type from JSON parsed by `parseExactJson`. Accepts the same input as `readProtoJson`, with the same
+ * result.
+ */
 export type JsonRead = (json: JsonValue) => Message;
 
 type Read = (json: unknown, depth: number) => unknown;
 
-/** Makes readers; `options` are those of `fromJson`. */
+/** Creates readers; `options` are those of `fromJson`. */
 export function createJsonReader(options: {
   registry?: Registry;
   ignoreUnknownFields?: boolean;
@@ -57,7 +60,7 @@ export function createJsonReader(options: {
   };
 }
 
-/** Writes out the reader of a message and compiles it. */
+/** Generates and compiles the reader of a message. */
 function compile(desc: DescMessage, of: (desc: DescMessage) => Lazy<Read>): Read {
   const scope: Record<string, unknown> = { ...helpers };
   const lines: string[] = [
@@ -88,7 +91,7 @@ function readField(
 ): string[] {
   const key = `json[${literal(field.jsonName)}]`;
   const lines: string[] = [];
-  // Both names are accepted, but not both at once: then the count of keys is off and the library says so.
+  // Both names are accepted, but not both at once: then the key count differs and the library reports it.
   const load =
     field.name === field.jsonName
       ? `v = ${key};`
@@ -144,7 +147,7 @@ function checkMapKey(type: ScalarType): string {
   }
 }
 
-/** Source that checks the JSON in `from`, and the expression of the value it stands for. */
+/** Source that checks the JSON in `from`, and the expression of the decoded value. */
 function readValue(
   field: DescField,
   from: string,
@@ -243,7 +246,7 @@ function zeroScalar(field: DescField): string {
 
 const small = Array.from({ length: 1024 }, (_, index) => BigInt(index));
 
-/** 64 bits from canonical text of up to 18 digits, or from an integer. */
+/** A 64-bit integer from canonical text of up to 18 digits, or from an integer. */
 function long(json: unknown, signed: boolean): bigint {
   if (typeof json === "string") {
     const { length } = json;
@@ -299,7 +302,7 @@ function wellKnown(desc: DescMessage): Read | undefined {
 
 const day = 86_400;
 
-/** `2026-01-31T12:00:00Z` with up to nine more digits: all else bails. */
+/** Reads `2026-01-31T12:00:00Z` with up to nine fractional digits; bails on any other form. */
 function readTimestamp(json: unknown, depth: number): unknown {
   if (depth > recursionLimit || typeof json !== "string") throw bail;
   const { length } = json;

@@ -13,10 +13,10 @@ import {
 import { isInputOnly, writeProtoJson } from "./proto-json.ts";
 import { shortestFloat } from "./shortest-float.ts";
 
-/** Writes one message type as JSON text. Equal to `writeProtoJson` in result and in acceptance. */
+/** Writes one message type as JSON text. Accepts the same messages as `writeProtoJson`, with the same result. */
 export type JsonWrite = (message: Message) => string;
 
-/** The options of `writeProtoJson` that the writer knows. */
+/** The options of `writeProtoJson` that the writer supports. */
 export interface JsonWriteSettings {
   readonly registry?: Registry;
   readonly alwaysEmitImplicit: boolean;
@@ -27,7 +27,7 @@ export interface JsonWriteSettings {
 
 type Write = (message: unknown) => string;
 
-/** Makes writers. */
+/** Creates writers. */
 export function createJsonWriter(settings: JsonWriteSettings): (desc: DescMessage) => JsonWrite {
   const library =
     (desc: DescMessage): Write =>
@@ -76,7 +76,7 @@ function compile(desc: DescMessage, settings: JsonWriteSettings, of: (desc: Desc
 }
 
 interface FieldWriter {
-  /** `load` puts the value into `v`; `test` is empty where the field is always written. */
+  /** `load` puts the value into `v`; `test` is empty if the field is always written. */
   readonly condition: { readonly load: string; readonly test: string };
   readonly value: string;
   readonly always: boolean;
@@ -156,7 +156,7 @@ function valueWriter(
     const name = `enum${field.number}`;
     const isNull = field.enum.typeName === "google.protobuf.NullValue";
     const names = new Map(field.enum.values.map((value) => [value.number, JSON.stringify(value.jsonName)]));
-    // Of aliases the library knows the one that its own table has.
+    // Of several aliases, the library uses the one in its own table.
     for (const [number, value] of Object.entries(field.enum.value))
       names.set(Number(number), JSON.stringify(value.jsonName));
     scope[name] = (value: unknown): string => {
@@ -200,7 +200,7 @@ function fail(): never {
   throw bail;
 }
 
-/** A string as JSON. Short ones are looked through here, which is quicker than to ask for it. */
+/** Writes a string as JSON. Short strings are scanned here, which is faster than calling `JSON.stringify`. */
 function text(value: unknown): string {
   if (typeof value !== "string") throw bail;
   if (value.length > 48) return JSON.stringify(value);
@@ -254,7 +254,7 @@ function writeTimestamp(message: unknown): string {
 
 const twoDigits = Array.from({ length: 60 }, (_, value) => String(value).padStart(2, "0"));
 
-/** The day last written, since most times of an answer are of few days, and its date is the costly part. */
+/** The last day written. Most times in a response fall on few days, and formatting the date is the costly part. */
 const lastDay = { number: Number.NaN, text: "" };
 
 /** `2026-01-31T12:00:00` */

@@ -2,29 +2,31 @@ import type { DescExtension, DescField, DescMessage, JsonValue, Registry, Scalar
 import { recursionLimit, wrappedScalar } from "./compile.ts";
 import type { ExactJson } from "./exact-json.ts";
 
-/** What becomes of the parts of a message's JSON. */
+/** How the parts of a message's JSON are transformed. */
 export interface JsonRules {
   /** Types of Any and extensions. */
   readonly registry: Registry | undefined;
-  /** A value of a scalar field, a wrapper included. Never called for `null`. */
+  /** Maps a value of a scalar field, wrappers included. Never called for `null`. */
   scalar(type: ScalarType, value: ExactJson): JsonValue;
-  /** A value that has no fields to look at: of an enum, a Struct or an unknown field. */
+  /** Maps a value without fields: an enum, a Struct or an unknown field. */
   other(value: ExactJson, depth: number): JsonValue;
-  /** False drops the field. */
+  /** Returns false to drop the field. */
   keeps(field: DescField | DescExtension, value: ExactJson): boolean;
-  /** False drops an element of a list or an entry of a map. */
+  /** Returns false to drop a list element or a map entry. */
   keepsItem?(field: DescField | DescExtension, item: ExactJson): boolean;
-  /** Looks at a Timestamp. @throws Error where it is wrong. */
+  /** Validates a Timestamp. @throws Error for an invalid one. */
   checkTime?(value: ExactJson): void;
 }
 
-/** Goes through the JSON of a message by its descriptor, names being in JSON or proto form, and makes it over by the rules. */
+/**
+ * Traverses the JSON of a message by its descriptor, with names in JSON or proto form, and transforms it by the rules.
+ */
 export function mapJson(desc: DescMessage, json: ExactJson, rules: JsonRules): JsonValue {
   const { registry, other } = rules;
   return messageJson(desc, json, 1);
 
   function messageJson(message: DescMessage, value: ExactJson, depth: number): JsonValue {
-    // The library refuses what is deeper.
+    // The library rejects deeper nesting.
     if (depth > recursionLimit + 1) return null;
     const wrapped = wrappedScalar(message);
     if (wrapped !== undefined) return value === null ? null : rules.scalar(wrapped, value);

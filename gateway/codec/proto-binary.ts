@@ -2,10 +2,10 @@ import { type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
 import { moveUnknownNumbers } from "./closed-enums.ts";
 
 /**
- * `fromBinary` of the library, kept to the specification where the library is not: unknown numbers of closed enums in
+ * The library's `fromBinary`, corrected where it deviates from the specification: unknown numbers of closed enums in
  * lists and maps become unknown fields.
  *
- * @throws Error that says what is wrong.
+ * @throws Error with the reason.
  */
 export function readProtoBinary(desc: DescMessage, bytes: Uint8Array): Message {
   const message = fromBinary(desc, bytes);

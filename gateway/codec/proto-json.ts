@@ -24,11 +24,11 @@ import { isRealTime } from "./real-time.ts";
 import { shortestFloat } from "./shortest-float.ts";
 
 /**
- * `fromJson` of the library, kept to the ProtoJSON specification where the library is not: 64-bit integers are exact,
- * times that do not exist are refused, `null` leaves a member of a oneof unset, quoted numbers have JSON's grammar, and
+ * The library's `fromJson`, corrected where it deviates from the ProtoJSON specification: 64-bit integers are exact,
+ * nonexistent times are rejected, `null` leaves a member of a oneof unset, quoted numbers follow JSON's grammar, and
  * unknown numbers of closed enums become unknown fields.
  *
- * @throws Error that says what is wrong.
+ * @throws Error with the reason.
  */
 export function readProtoJson(desc: DescMessage, json: JsonValue, options: Partial<JsonReadOptions> = {}): Message {
   const { known, hasUnknownNumbers } = toLibraryJson(desc, json, options.registry);
@@ -42,12 +42,12 @@ export function readProtoJson(desc: DescMessage, json: JsonValue, options: Parti
   return message;
 }
 
-/** The same into a message that is there: repeated fields and maps grow. Unknown numbers of closed enums are dropped. */
+/** Reads into an existing message: repeated fields and maps grow. Unknown numbers of closed enums are dropped. */
 export function mergeProtoJson(desc: DescMessage, target: Message, json: JsonValue): void {
   mergeFromJson(desc, target, toLibraryJson(desc, json, undefined).known);
 }
 
-/** JSON of a message in the form in which the library reads it right, less unknown numbers of closed enums. */
+/** The JSON of a message in the form that the library reads correctly, without unknown numbers of closed enums. */
 function toLibraryJson(
   desc: DescMessage,
   json: ExactJson,
@@ -76,14 +76,14 @@ function toLibraryJson(
   return { known, hasUnknownNumbers };
 }
 
-/** How {@link writeProtoJson} writes beside the options of `toJson`. */
+/** Options of {@link writeProtoJson} in addition to those of `toJson`. */
 export interface ProtoJsonWriteOptions extends Partial<JsonWriteOptions> {
   readonly registry?: Registry;
-  /** Leaves out fields that are INPUT_ONLY by `google.api.field_behavior`. */
+  /** Omits fields that are INPUT_ONLY by `google.api.field_behavior`. */
   readonly omitInputOnly?: boolean;
 }
 
-/** `toJson` of the library, with the fewest digits for each float, and without fields that are for requests alone. */
+/** The library's `toJson`, with the shortest digits for each float, and optionally without request-only fields. */
 export function writeProtoJson(desc: DescMessage, message: Message, options: ProtoJsonWriteOptions = {}): JsonValue {
   return mapJson(desc, toJson(desc, message, options), {
     registry: options.registry,
@@ -94,17 +94,17 @@ export function writeProtoJson(desc: DescMessage, message: Message, options: Pro
   });
 }
 
-/** True for a field of requests alone, such as a password. */
+/** True for a request-only field, such as a password. */
 export function isInputOnly(field: DescField | DescExtension): boolean {
   return field.proto.options !== undefined && getOption(field, field_behavior).includes(FieldBehavior.INPUT_ONLY);
 }
 
-/** `null` is a value of these. */
+/** True for types in which `null` is a value. */
 function hasNull({ message, enum: type }: { message?: DescMessage | undefined; enum?: DescEnum | undefined }): boolean {
   return message?.typeName === "google.protobuf.Value" || type?.typeName === "google.protobuf.NullValue";
 }
 
-/** JSON whose integers are doubles again, as in a Struct. */
+/** JSON whose integers are converted back to doubles, as in a Struct. */
 function plainJson(value: ExactJson, depth: number): JsonValue {
   if (depth > recursionLimit + 1) return null;
   if (typeof value === "bigint") return Number(value);
@@ -145,13 +145,13 @@ function checkKeys(type: ScalarType, map: object): void {
 }
 
 function quotedInteger(text: string): bigint {
-  // Leading zeros are no JSON, but every reader has always taken them in quotes.
+  // Leading zeros are invalid JSON, but readers have always accepted them in quotes.
   const integer = /^-?\d{1,100}$/.test(text) ? BigInt(text) : integerOf(text);
   if (integer === undefined) throw new Error(`${quoted(text)} is not an integer`);
   return integer;
 }
 
-/** A text of a request as an error repeats it. */
+/** Request text as quoted in an error. */
 function quoted(text: string): string {
   return JSON.stringify(text.length <= 80 ? text : `${text.slice(0, 80).toWellFormed()}…`);
 }

@@ -1,4 +1,4 @@
-/** Days of a month, January being 1. */
+/** Number of days in a month; January is 1. */
 export function daysIn(year: number, month: number): number {
   if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
   return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
@@ -7,8 +7,8 @@ export function daysIn(year: number, month: number): number {
 const time = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):.*?(?:[+-](\d{2}):(\d{2}))?$/;
 
 /**
- * False for an RFC 3339 time whose day or hour does not exist, such as February 30th or 24:00, which `Date.parse` moves
- * to the next. Of everything else that is wrong in a time it says nothing.
+ * False for an RFC 3339 time whose day or hour does not exist, such as February 30th or 24:00, which `Date.parse` rolls
+ * over. Other errors in a time are not detected.
  */
 export function isRealTime(text: string): boolean {
   const match = time.exec(text);

@@ -2,7 +2,7 @@ import { type DescField, ScalarType, type UnknownField } from "@bufbuild/protobu
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { wireTypeOf } from "./wire-type.ts";
 
-/** Makes the unknown field of a number that the enum of a field, or of its elements, does not have. */
+/** Creates the unknown field for a number that the enum of a field, or of its elements, does not define. */
 export function unknownNumber(field: DescField): (value: number) => UnknownField {
   return (value) => ({
     no: field.number,
@@ -11,7 +11,7 @@ export function unknownNumber(field: DescField): (value: number) => UnknownField
   });
 }
 
-/** The unknown field of a map entry whose value is a number that the enum does not have. */
+/** The unknown field of a map entry whose value is a number that the enum does not define. */
 export function unknownEntry(field: DescField & { fieldKind: "map" }, key: string, value: number): UnknownField {
   const entry = new BinaryWriter().tag(1, wireTypeOf(field.mapKey));
   writeKey(entry, field.mapKey, key);
@@ -19,7 +19,7 @@ export function unknownEntry(field: DescField & { fieldKind: "map" }, key: strin
   return { no: field.number, wireType: WireType.LengthDelimited, data };
 }
 
-/** Writes a map key from the name of a property. */
+/** Writes a map key from a property name. */
 function writeKey(writer: BinaryWriter, scalar: (DescField & { fieldKind: "map" })["mapKey"], key: string): unknown {
   switch (scalar) {
     case ScalarType.STRING:

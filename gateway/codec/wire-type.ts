@@ -5,7 +5,7 @@ export function tagOf(number: number, wireType: number): number {
   return ((number << 3) | wireType) >>> 0;
 }
 
-/** The wire type of a scalar that is not packed. */
+/** The wire type of an unpacked scalar. */
 export function wireTypeOf(type: ScalarType): number {
   switch (type) {
     case ScalarType.STRING:

@@ -37,8 +37,8 @@ import type { EnvelopeWire } from "./envelope-wires.ts";
 import type { RpcCodec } from "./method-codec.ts";
 
 /**
- * Serves methods on a wire whose messages are in envelopes, with our codec and connect-node's steps around it: its own
- * handlers are bound to the library's JSON.
+ * Serves methods on wires with enveloped messages, using our codec within connect-node's steps: its own handlers are
+ * bound to the library's JSON.
  */
 export function createEnvelopeFactory(
   wire: EnvelopeWire,
@@ -106,7 +106,7 @@ async function serve(
     }),
     transformSplitEnvelope(options.readMaxBytes),
     transformDecompressEnvelope(compression.request, options.readMaxBytes),
-    // Clients of Connect may end a stream with an envelope of their own, which says nothing.
+    // Connect clients may end a stream with an end-of-stream envelope, which carries no information.
     wire.endFlag === undefined
       ? transformParseEnvelope(serialization)
       : transformParseEnvelope(serialization, wire.endFlag),
@@ -117,7 +117,7 @@ async function serve(
   const messages = pipe(
     aborting(responses as AsyncIterator<Message>, context),
     transformSerializeEnvelope(serialization),
-    // Otherwise an implementation would be left where it yielded, with what it holds, when its client goes.
+    // Otherwise, after a disconnect, the implementation would stay suspended at its `yield` and keep its resources.
     { propagateDownStreamError: true },
   );
   const finish = (reason: unknown): ConnectError | undefined => {
@@ -149,7 +149,7 @@ function decode(codec: RpcCodec, data: Uint8Array, binary: boolean): Message {
   }
 }
 
-/** Asks whether the call may be served, before anything of its body is read. */
+/** Runs the admission check before any of the body is read. */
 async function admitted<T>(
   context: HandlerContext,
   { requestGate }: UniversalHandlerOptions,
@@ -163,7 +163,7 @@ async function admitted<T>(
   return invoke();
 }
 
-/** The messages of an implementation, whose signal aborts as soon as they are no longer wanted. */
+/** The messages of an implementation. Its signal aborts as soon as they are no longer consumed. */
 function aborting<T>(
   messages: AsyncIterator<T>,
   context: HandlerContext & { abort(reason?: unknown): void },

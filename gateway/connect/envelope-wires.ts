@@ -4,7 +4,7 @@ import * as connect from "@connectrpc/connect/protocol-connect";
 import * as grpc from "@connectrpc/connect/protocol-grpc";
 import * as grpcWeb from "@connectrpc/connect/protocol-grpc-web";
 
-/** What distinguishes the protocols whose messages are in envelopes. */
+/** The differences between the protocols with enveloped messages. */
 export interface EnvelopeWire {
   readonly protocol: "connect" | "grpc" | "grpc-web";
   readonly contentTypes: RegExp;
@@ -14,11 +14,11 @@ export interface EnvelopeWire {
   readonly encodingHeader: string;
   readonly acceptEncodingHeader: string;
   readonly parseTimeout: typeof grpc.parseTimeout;
-  /** What the trailer has where the call does not fail. */
+  /** Trailer entries of a successful call. */
   readonly trailer: Readonly<Record<string, string>>;
-  /** Flags of the envelope that ends a stream; undefined where the trailer is one of HTTP. */
+  /** Flags of the envelope that ends a stream; undefined if the protocol uses HTTP trailers. */
   readonly endFlag: number | undefined;
-  /** Puts the outcome of the call into the trailer, and makes the last envelope where there is one. */
+  /** Writes the outcome of the call to the trailer, and returns the last envelope if the protocol has one. */
   end(trailer: Headers, error: ConnectError | undefined): Uint8Array | undefined;
 }
 

@@ -24,12 +24,12 @@ import { createRpcCodec, type RpcCodec } from "./method-codec.ts";
 import { sendAnswer } from "./stream-response.ts";
 import { createUnaryRpc, type RpcOptions } from "./unary-handler.ts";
 
-/** Serves a request of Connect, gRPC-Web or gRPC whose path is that of a method; undefined for any other path. */
+/** Serves a Connect, gRPC-Web or gRPC request whose path is that of a method; undefined for any other path. */
 export type RpcHandler = (path: string) => ((request: Request, response: Response) => void) | undefined;
 
 /**
- * Serves the implementations at `/package.Service/Method`: unary calls of Connect and gRPC-Web on a fast road, streams
- * and gRPC in the steps of connect-node, all with one codec.
+ * Serves the implementations at `/package.Service/Method`: unary Connect and gRPC-Web calls on a fast path, streams and
+ * gRPC through connect-node, all with the same codec.
  */
 export function createRpcHandler(given: RestOptions): RpcHandler {
   const options = { meter: createRequestMeter(), ...given };
@@ -53,7 +53,7 @@ export function createRpcHandler(given: RestOptions): RpcHandler {
   };
   const inEnvelopes = [grpcWire, grpcWebWire].map((wire) => createEnvelopeFactory(wire, codecOf, handlerOptions));
   const connectStreams = createEnvelopeFactory(connectStreamWire(jsonOptions), codecOf, handlerOptions);
-  // Only refuses: what it would serve is served on the fast road.
+  // Only rejects requests: those it would accept are served on the fast path.
   const connectUnary = createConnectFactory(handlerOptions);
   const served = new Map<string, (request: Request, response: Response) => void>();
   for (const spec of options.specs.flatMap(({ methods }) => Object.values(methods))) {
@@ -70,7 +70,7 @@ export function createRpcHandler(given: RestOptions): RpcHandler {
   return (path) => served.get(path);
 }
 
-/** The compression as messages of streams are decompressed: within the limits of all bodies. */
+/** Wraps a compression so that decompressed stream messages respect the limits of all bodies. */
 function limited(compression: Compression, { decodeBudget }: RestOptions): Compression {
   return {
     ...compression,
@@ -85,7 +85,7 @@ function limited(compression: Compression, { decodeBudget }: RestOptions): Compr
   };
 }
 
-/** The client is gone: there is nobody to tell. */
+/** True if the connection is closed, so that the error cannot be delivered. */
 function isOfTheConnection(reason: unknown): boolean {
   const { code, cause } = ConnectError.from(reason);
   return code === Code.Aborted || code === Code.Canceled || (cause instanceof Error && "syscall" in cause);
@@ -103,13 +103,16 @@ function universalRequestOf(
   }
 }
 
-/** A request of one message is received at a rate; a stream of them as the implementation takes them. */
+/**
+ * A single-message request must arrive at a minimum rate; a stream of messages is read as the implementation consumes
+ * it.
+ */
 function bodyOf(request: Request, { method }: UniversalHandler, { meter }: RpcOptions): AsyncIterable<Uint8Array> {
   const isOne = method.methodKind === "unary" || method.methodKind === "server_streaming";
   return isOne ? meteredBody(request, meter) : envelopedBody(request, meter);
 }
 
-/** Lets connect-node serve a request. @param body where it was read already. */
+/** Serves a request through connect-node. @param body the body, if already read. */
 function runHandler(
   handler: UniversalHandler,
   request: Request,
@@ -120,14 +123,14 @@ function runHandler(
   const contextValues = options.contextValues?.(request);
   const universal = universalRequestOf(request, response, contextValues);
   if (universal === undefined) {
-    // Without an authority, or with one that is none, there is no URL of the request: RFC 9112, section 3.2.
+    // Without a valid authority the request has no URL: RFC 9112, section 3.2.
     answerWhole(response, 400, {}, noBytes);
     return;
   }
   handler({
     ...universal,
-    // Streams both ways are refused below HTTP/2, where a client may wait for an answer before it sends the rest. Node
-    // reads and writes at once on HTTP/1 too, so that it is up to the client.
+    // connect-node rejects bidirectional streams below HTTP/2, where a client may wait for a response before it sends
+    // the rest. Node reads and writes concurrently on HTTP/1 too, so this is left to the client.
     httpVersion: "2.0",
     body: body === undefined ? bodyOf(request, handler, options) : createAsyncIterable([body]),
   })

@@ -2,7 +2,7 @@ import type { Message } from "@bufbuild/protobuf";
 import { ConnectError, type Interceptor } from "@connectrpc/connect";
 import { type FieldNames, jsonFieldNames, withFieldNames } from "../fields/field-names.ts";
 
-/** Names the fields in errors of streams of Connect JSON as their messages do. */
+/** Names the fields in errors of Connect JSON streams as in their messages. */
 export const namesFieldsAsJson: Interceptor = (next) => async (request) => {
   if (!/^application\/connect\+json\b/.test(request.header.get("content-type") ?? "")) return next(request);
   const names = jsonFieldNames(request.method.input);

@@ -12,17 +12,17 @@ import { tooManyElements } from "../errors.ts";
 import { hasDuplicateKeys } from "../fields/duplicate-keys.ts";
 import type { RestOptions } from "../rest/options.ts";
 
-/** Reads the requests and writes the responses of a method as Connect, gRPC-Web and gRPC have them. */
+/** Reads the requests and writes the responses of a method for Connect, gRPC-Web and gRPC. */
 export interface RpcCodec {
-  /** @throws ConnectError INVALID_ARGUMENT, and RESOURCE_EXHAUSTED for too many elements. */
+  /** @throws ConnectError INVALID_ARGUMENT, or RESOURCE_EXHAUSTED for too many elements. */
   decode(bytes: Uint8Array, binary: boolean): Message;
   encode(message: Message, binary: boolean): Buffer;
 }
 
-/** How much is told of why a message cannot be read, in characters: the reason may repeat what was sent. */
+/** Maximum length of a decoding error's reason, in characters: the reason may repeat request data. */
 const maxReasonLength = 400;
 
-/** Makes the codec of a method. Unknown JSON fields are ignored, as everywhere in Connect. */
+/** Creates the codec of a method. Unknown JSON fields are ignored, as Connect requires. */
 export function createRpcCodec(
   method: DescMethod,
   { registry, maxElements = defaultMaxElements }: Pick<RestOptions, "registry" | "maxElements">,

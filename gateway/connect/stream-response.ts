@@ -4,9 +4,9 @@ import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { clientGone, type Response, stopSending, writeChunk } from "../http/body.ts";
 
 /**
- * Writes what a handler of Connect's answers, each chunk as it comes and no faster than the client reads.
+ * Writes the response of a Connect handler, each chunk as it is produced and no faster than the client reads.
  *
- * @throws where the client goes before the end; the handler has been told.
+ * @throws if the client disconnects before the end; the handler has been notified.
  */
 export async function sendAnswer(answer: UniversalServerResponse, response: Response): Promise<void> {
   const out = "stream" in response ? http2Answer(response) : http1Answer(response);
@@ -35,7 +35,7 @@ interface Out {
   readonly body: ServerHttp2Stream | ServerResponse;
   begin(answer: UniversalServerResponse): void;
   end(answer: UniversalServerResponse): void;
-  /** Writes head and trailers as one, where the protocol has a form for that. */
+  /** Writes headers and trailers as one block, if the protocol supports it. */
   refuse?(answer: UniversalServerResponse): void;
 }
 
@@ -51,8 +51,8 @@ function http1Answer(response: ServerResponse): Out {
 }
 
 /**
- * Writes to the stream itself. Node's response to an HTTP/2 request always ends with a frame of its own, sent a turn
- * later, and a client that has read all it waited for may have broken off its request by then.
+ * Writes to the stream itself. Node's response to an HTTP/2 request always ends with a separate frame, sent one turn
+ * later; by then a client that has read all it expects may have reset its request.
  */
 function http2Answer(response: Http2ServerResponse): Out {
   const { stream } = response;
@@ -70,7 +70,7 @@ function http2Answer(response: Http2ServerResponse): Out {
         stopSending(stream);
         return;
       }
-      // The response sends them when the stream asks for them.
+      // The response sends them when the stream requests them.
       response.addTrailers(nodeHeaders(trailer));
       stream.end();
     },
@@ -81,7 +81,7 @@ function http2Answer(response: Http2ServerResponse): Out {
   };
 }
 
-/** gRPC's "Trailers-Only": a call that fails before its first message, when its head has nothing to say of its own. */
+/** True for gRPC's "Trailers-Only": the call failed before its first message and has no headers of its own. */
 function isRefusal({ header, trailer }: UniversalServerResponse): boolean {
   if (trailer === undefined || trailer.get("grpc-status") === "0") return false;
   return header === undefined || [...header.keys()].every((name) => /^(content-type$|grpc-)/.test(name));

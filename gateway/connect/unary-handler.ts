@@ -17,19 +17,19 @@ import type { RpcCodec } from "./method-codec.ts";
 import { answerConnect, answerGrpcWeb, type RpcWire, refuseConnect, refuseGrpcWeb } from "./unary-response.ts";
 
 /**
- * Serves a unary call of Connect or gRPC-Web, or leaves it alone.
+ * Serves a unary Connect or gRPC-Web call, or declines it.
  *
- * @returns false where the request is anything but ordinary: then nothing of it has been touched.
+ * @returns false for a request outside the fast path, of which nothing has been consumed.
  */
 export type UnaryRpc = (request: Request, response: Response) => boolean;
 
-/** What serving RPCs needs: as for REST, and a meter that all methods share. */
+/** Options for serving RPCs: those of REST, and a meter shared by all methods. */
 export type RpcOptions = RestOptions & Required<Pick<RestOptions, "meter">>;
 
-/** Hands a request whose body was read already to the handlers of connect-node. */
+/** Passes a request whose body was already read to connect-node's handlers. */
 export type Fallback = (request: Request, response: Response, body: Uint8Array) => void;
 
-/** The wire of a request, by its content type, or for GET by its query; undefined where it is none of ours. */
+/** The wire of a request, by its content type, or for GET by its query; undefined if unsupported. */
 function wireOf(request: Request, query: URLSearchParams | undefined): RpcWire | undefined {
   if (query !== undefined) {
     const encoding = query.get("encoding");
@@ -44,7 +44,7 @@ function wireOf(request: Request, query: URLSearchParams | undefined): RpcWire |
   return web === undefined || web.text ? undefined : { protocol: "grpc-web", binary: web.binary };
 }
 
-/** A request as its head has it. `query` is that of a GET. */
+/** A request as described by its head. `query` is that of a GET. */
 interface UnaryRequest {
   readonly wire: RpcWire;
   readonly timeoutMs: number | undefined;
@@ -52,8 +52,8 @@ interface UnaryRequest {
 }
 
 /**
- * The fast road for a unary method: no streams, no iterators, compiled codecs, and nothing made that nobody asks for.
- * Anything but one whole message, and what the protocols forbid, is left to the handlers of connect-node.
+ * The fast path for a unary method: no streams, no iterators, compiled codecs, and lazy contexts. Requests that are not
+ * one whole message, or that violate the protocol, fall back to connect-node's handlers.
  */
 export function createUnaryRpc(
   spec: MethodImplSpec & { kind: "unary" },
@@ -140,7 +140,7 @@ function jsonOptionsOf(
   return { ignoreUnknownFields: true, ...(registry === undefined ? {} : { registry }) };
 }
 
-/** How the message is compressed, or may be where its envelope says so. */
+/** The compression of the message, or the one that its envelope may select. */
 function encodingOf(
   headers: Request["headers"],
   wire: RpcWire,
@@ -160,7 +160,7 @@ function queryOf({ url = "" }: Request): URLSearchParams {
   return new URLSearchParams(question === -1 ? "" : url.slice(question + 1));
 }
 
-/** The message in the query of a GET. @throws ConnectError on what is not base64, and on too much. */
+/** The message in the query of a GET. @throws ConnectError for invalid base64 and for too many bytes. */
 function messageOf(query: URLSearchParams, maxBytes: number): Buffer {
   const text = query.get("message") ?? "";
   let message: Buffer;
@@ -198,17 +198,17 @@ function headersOf(request: Request): Headers {
   return headers;
 }
 
-/** Bytes before each message of gRPC-Web: flags and its length. */
+/** Length of the prefix of each gRPC-Web message: flags and length. */
 const messageHead = 5;
 
 interface FirstMessage {
   readonly data: Buffer;
   readonly isCompressed: boolean;
-  /** Nothing follows it. */
+  /** True if no bytes follow the message. */
   readonly isAlone: boolean;
 }
 
-/** The first message of a gRPC-Web request; undefined where it is not there whole or says what it may not. */
+/** The first message of a gRPC-Web request; undefined if it is incomplete or has invalid flags. */
 function firstMessage(body: Buffer, encoding: string | undefined): FirstMessage | undefined {
   if (body.length < messageHead) return undefined;
   const isCompressed = body[0] === 1 && encoding !== undefined;

@@ -8,7 +8,7 @@ import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Call } from "../call/call-context.ts";
 import { answerWhole, type Request, type Response } from "../http/body.ts";
 
-/** How a unary call came, and is answered. */
+/** The protocol, codec and compression of a unary call. */
 export interface RpcWire {
   readonly protocol: "connect" | "grpc-web";
   readonly binary: boolean;
@@ -25,7 +25,7 @@ function setHeaders(headers: OutgoingHttpHeaders, from: Headers | undefined, pre
   if (cookies.length > 0) headers[`${prefix}set-cookie`] = cookies;
 }
 
-/** Answers a unary Connect call; compressed where the client takes it and it is worth it. */
+/** Sends a unary Connect response, compressed if the client accepts it and the size justifies it. */
 export async function answerConnect(
   request: Request,
   response: Response,
@@ -48,7 +48,7 @@ export async function answerConnect(
   answerWhole(response, 200, headers, body);
 }
 
-/** Answers a unary Connect call with an error: JSON, whatever the codec. */
+/** Sends a unary Connect error, which is JSON whatever the codec. */
 export function refuseConnect(
   response: Response,
   call: Call,
@@ -64,7 +64,7 @@ export function refuseConnect(
   answerWhole(response, codeToHttpStatus(error.code), headers, body);
 }
 
-/** Metadata of an error, without what belongs to the protocol. */
+/** Copies the metadata of an error, except protocol headers. */
 function setMetadata(headers: OutgoingHttpHeaders, error: ConnectError): void {
   error.metadata.forEach((value, name) => {
     if (!/^(content-|connect-|grpc-|accept|connection$|trailer|transfer-encoding$|te$|host$)/.test(name))
@@ -72,7 +72,7 @@ function setMetadata(headers: OutgoingHttpHeaders, error: ConnectError): void {
   });
 }
 
-/** Answers a unary gRPC-Web call: the message and the trailers as the two frames of the body. */
+/** Sends a unary gRPC-Web response: the message and the trailers are the two frames of the body. */
 export async function answerGrpcWeb(
   request: Request,
   response: Response,
@@ -95,7 +95,7 @@ export async function answerGrpcWeb(
   answerWhole(response, 200, headers, body);
 }
 
-/** Answers a unary gRPC-Web call with an error: trailers alone. */
+/** Sends a unary gRPC-Web error: trailers only. */
 export function refuseGrpcWeb(response: Response, call: Call, wire: RpcWire, error: ConnectError): void {
   const headers = grpcWebHead(call, wire);
   const trailer = new Headers(call.touchedTrailer());

@@ -1,15 +1,15 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 
 /**
- * True where some object of a JSON text has a key twice, which `JSON.parse` hides by keeping the last.
+ * True if any object of a JSON text has a duplicate key, which `JSON.parse` hides by keeping the last.
  *
- * @param json what `JSON.parse` made of the text: it has fewer keys than the text exactly when one is there twice.
+ * @param json the result of `JSON.parse`, which has fewer keys than the text exactly if one is duplicated.
  */
 export function hasDuplicateKeys(text: string, json: JsonValue): boolean {
   return countKeysInText(text) !== countKeys(json);
 }
 
-/** How many keys all objects of a JSON value have. */
+/** Counts the keys of all objects of a JSON value. */
 export function countKeys(json: JsonValue): number {
   if (typeof json !== "object" || json === null) return 0;
   let count = 0;
@@ -25,7 +25,7 @@ const quote = 0x22;
 const backslash = 0x5c;
 const colon = 0x3a;
 
-/** How many keys all objects of a JSON text have. The text must be one that `JSON.parse` takes. */
+/** Counts the keys of all objects of a JSON text, which must be valid for `JSON.parse`. */
 export function countKeysInText(text: string): number {
   let count = 0;
   for (let open = text.indexOf('"'); open !== -1; ) {

@@ -1,7 +1,7 @@
 import type { DescField, DescMessage, JsonValue } from "@bufbuild/protobuf";
 import { hasJsonForm, isFieldPath, resolveFieldPath } from "./field-path.ts";
 
-/** The one FieldMask field of a request, where it has exactly one. */
+/** The FieldMask field of a request that has exactly one. */
 export function maskFieldOf(request: DescMessage): DescField | undefined {
   const masks = request.fields.filter(
     (field) => field.fieldKind === "message" && field.message.typeName === "google.protobuf.FieldMask",
@@ -10,9 +10,9 @@ export function maskFieldOf(request: DescMessage): DescField | undefined {
 }
 
 /**
- * The paths of a mask that is written as text, between commas, in proto names. JSON names become proto names where
- * `resource`, the message that the mask is about, has such a field, or where they are plain lowerCamelCase; names that
- * JSON has no form for, such as `STATUS` or `en_GB`, stay as they are.
+ * Parses the paths of a comma-separated mask to proto names. A JSON name becomes a proto name if `resource`, the
+ * message that the mask applies to, has such a field, or if it is plain lowerCamelCase. Names without a JSON form, such
+ * as `STATUS` or `en_GB`, are unchanged.
  */
 export function parseMask(text: string, resource: DescMessage | undefined): string[] {
   const paths = text.split(",").filter((path) => path !== "");
@@ -29,8 +29,8 @@ export function parseMask(text: string, resource: DescMessage | undefined): stri
 }
 
 /**
- * The leaf paths that a JSON body names, in proto names, sorted: `null` counts (it clears), and a map, a repeated
- * field and a well-known type with a JSON form of its own count whole.
+ * The sorted leaf paths of a JSON body, in proto names. `null` counts (it clears the field); a map, a repeated field
+ * and a well-known type with its own JSON form each count as one leaf.
  */
 export function pathsOf(resource: DescMessage, body: JsonValue): string[] {
   const paths: string[] = [];

@@ -3,17 +3,17 @@ import { ConnectError } from "@connectrpc/connect";
 import { type BadRequest, BadRequestSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { isGatewayError } from "../errors.ts";
 
-/** The name of a field on a wire, by its path in the request message; undefined for a path that the message does not have. */
+/** The name of a field on a wire, by its path in the request message; undefined if the message has no such path. */
 export type FieldNames = (path: string) => string | undefined;
 
-/** What of a route decides where its requests have their fields. */
+/** The part of a route that determines where its requests carry fields. */
 export interface BodyRule {
   readonly method: DescMethod;
-  /** `none`: no body. `all`: the request message. Else the field that the body is. */
+  /** `none`: no body. `all`: the request message. Otherwise the field that the body maps to. */
   readonly body: "none" | "all" | DescField;
 }
 
-/** A field along a path, with its subscript where it has one: `[0]`, `["key"]`. */
+/** One step of a field path, with its subscript, if any: `[0]`, `["key"]`. */
 interface Step {
   readonly field: DescField;
   readonly subscript: string;
@@ -21,7 +21,7 @@ interface Step {
 
 const stepPattern = /([A-Za-z_]\w*)((?:\[(?:-?\d+|true|false|"(?:[^"\\]|\\.)*")\])?)(?:\.(?=[A-Za-z_])|$)/y;
 
-/** The fields of a path such as `order.line_items[0].sku`, by their proto or JSON names; undefined where it names none. */
+/** Parses a path such as `order.line_items[0].sku`, in proto or JSON names; undefined if a name is unknown. */
 function parsePath(root: DescMessage, path: string): Step[] | undefined {
   const steps: Step[] = [];
   let message: DescMessage | undefined = root;
@@ -42,7 +42,7 @@ function jsonPath(steps: readonly Step[]): string {
   return steps.map(({ field, subscript }) => field.jsonName + subscript).join(".");
 }
 
-/** Names as JSON of the whole request message has them: `order.lineItems[0].sku`. */
+/** Names as in the JSON of the whole request message: `order.lineItems[0].sku`. */
 export function jsonFieldNames(input: DescMessage): FieldNames {
   return (path) => {
     const steps = parsePath(input, path);
@@ -51,8 +51,8 @@ export function jsonFieldNames(input: DescMessage): FieldNames {
 }
 
 /**
- * Names as a REST request has them in its body, query or path: `lineItems[0].sku` where the body is the field `order`.
- * The body itself is "".
+ * Names as in the body, query or path of a REST request: `lineItems[0].sku` if the body is the field `order`. The body
+ * itself is "".
  */
 export function restFieldNames({ method, body }: BodyRule): FieldNames {
   return (path) => {
@@ -67,8 +67,8 @@ export function restFieldNames({ method, body }: BodyRule): FieldNames {
 }
 
 /**
- * The error with the fields of its violations, in the BadRequest and in the message, under the names of a wire. Paths that
- * the request message does not have are kept, and so are errors of the gateway, which have the names of REST already.
+ * Renames the fields of an error's violations, in the BadRequest and in the message, for a wire. Paths unknown to the
+ * request message are unchanged, and so are errors of the gateway, which already use REST names.
  */
 export function withFieldNames(error: ConnectError, names: FieldNames): ConnectError {
   const badRequest = isGatewayError(error) ? undefined : badRequestOf(error);
@@ -98,18 +98,18 @@ function badRequestOf(error: ConnectError): BadRequest | undefined {
   return error.details.some(isBadRequest) ? error.findDetails(BadRequestSchema)[0] : undefined;
 }
 
-/** A violation of the body as a whole has no field to stand under. */
+/** A violation of the whole body has no field prefix. */
 function ofBody(field: string, description: string): string {
   return field === "" ? description : `the body: ${description}`;
 }
 
-/** Services write their violations into the message as `field: description`, in order, with semicolons between. */
+/** Services write their violations into the message as `field: description`, in order, separated by semicolons. */
 function renameInText(message: string, { fieldViolations }: BadRequest, names: FieldNames): string {
   let text = "";
   let at = 0;
   for (const { field, description } of fieldViolations) {
     const name = names(field);
-    // The message may be cut.
+    // The message may be truncated.
     const sentence = `${field}: ${description.slice(0, 40)}`;
     let from = message.indexOf(sentence, at);
     while (from > 0 && !message.slice(0, from).endsWith("; ")) from = message.indexOf(sentence, from + 1);

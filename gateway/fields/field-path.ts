@@ -1,7 +1,7 @@
 import { create, type DescField, type DescMessage, type JsonValue, type Message, ScalarType } from "@bufbuild/protobuf";
 import { mergeProtoJson } from "../codec/proto-json.ts";
 
-/** A message whose fields are reached by name. */
+/** A message whose fields are accessed by name. */
 export type Fields = Record<string, unknown>;
 
 /** A chain of fields from a message to one of its (nested) fields. */
@@ -9,27 +9,27 @@ export interface FieldPath {
   readonly root: DescMessage;
   readonly fields: readonly DescField[];
   readonly leaf: DescField;
-  /** Proto names with dots: the name field masks use. */
+  /** Proto names separated by dots, as field masks use them. */
   readonly name: string;
 }
 
-/** The path in JSON names with dots: what errors call the field. */
+/** The path in JSON names separated by dots, as errors use it. */
 export function jsonNameOf(path: FieldPath): string {
   return path.fields.map((each) => each.jsonName).join(".");
 }
 
-/** Names that a path may have: as many as there are levels of messages in what the JSON reader takes. */
+/** Maximum number of names in a path: the nesting depth that the JSON reader accepts. */
 export const maxPathLength = 100;
 
-/** A path that names no field. `at` counts how many names were right. */
+/** A path that names no field. `at` is the number of names that resolved. */
 export interface UnknownField {
   readonly at: number;
   readonly description: string;
 }
 
 /**
- * Finds a field by the names of a path, each in proto or in JSON form. Every name but the last has to be a singular
- * message that JSON writes as an object.
+ * Resolves the names of a path, each in proto or JSON form. Every name but the last must be a singular message that
+ * JSON writes as an object.
  */
 export function resolveFieldPath(root: DescMessage, names: readonly string[]): FieldPath | UnknownField {
   if (names.length > maxPathLength) return { at: 0, description: `a path has at most ${maxPathLength} names` };
@@ -79,16 +79,16 @@ export function hasJsonForm(message: DescMessage): boolean {
   return jsonForms.has(message.typeName);
 }
 
-/** The oneof along the path that already holds another member, with the member it holds. */
+/** A oneof along the path that already holds another member, and that member. */
 export interface OneofConflict {
   readonly oneof: string;
   readonly held: string;
 }
 
 /**
- * The message that holds the leaf of the path, made where it is missing.
+ * The message that holds the leaf of the path, created if missing.
  *
- * @returns a conflict, and changes nothing more, where a oneof on the way holds another member.
+ * @returns a conflict, without further changes, if a oneof along the path holds another member.
  */
 export function containerOf(target: Message, path: FieldPath): { container: Message } | OneofConflict {
   let message = target;
@@ -120,7 +120,7 @@ export function containerOf(target: Message, path: FieldPath): { container: Mess
   return { container: message };
 }
 
-/** The value at the path as the message holds it; undefined where the path or the field is not set. */
+/** The value at the path; undefined if the path or the field is unset. */
 export function valueAt(target: Message, path: FieldPath): unknown {
   let value: unknown = target;
   for (const field of path.fields) {
@@ -139,7 +139,7 @@ export function valueAt(target: Message, path: FieldPath): unknown {
 /** Sets the leaf in its container from JSON: repeated fields and maps grow. @throws as `mergeProtoJson` does. */
 export function setFromJson(container: Message, leaf: DescField, json: JsonValue): void {
   if (leaf.scalar === ScalarType.STRING && leaf.fieldKind === "scalar" && leaf.oneof === undefined) {
-    // What most paths and queries are made of; the library would compile and look through the whole message.
+    // The common case of paths and queries; the library would compile and scan the whole message.
     if (typeof json === "string" && json.isWellFormed()) {
       (container as unknown as Fields)[leaf.localName] = json;
       return;

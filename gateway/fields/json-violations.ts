@@ -3,19 +3,19 @@ import { readProtoJson } from "../codec/proto-json.ts";
 import { maxViolations, type Violation } from "../errors.ts";
 import { hasJsonForm } from "./field-path.ts";
 
-/** How far down to look: past the reader's own limit there is nothing more to tell. */
+/** Maximum depth to inspect: the reader's own limit. */
 const maxDepth = 100;
 
-/** What {@link explainJson} needs to know. */
+/** Options of {@link explainJson}. */
 export interface ExplainOptions {
   readonly registry?: Registry | undefined;
   readonly ignoreUnknownFields?: boolean;
 }
 
 /**
- * Why a JSON value is not a message: every field that is wrong, with its path in JSON names and indices.
+ * Explains why a JSON value is not a valid message: every invalid field, with its path in JSON names and indices.
  *
- * For after the reader has refused the value; it is slow, and never says nothing: at least one violation comes back.
+ * Slow; intended for use after the reader has rejected the value. Always returns at least one violation.
  */
 export function explainJson(desc: DescMessage, json: JsonValue, options: ExplainOptions = {}, at = ""): Violation[] {
   const violations: Violation[] = [];
@@ -120,7 +120,7 @@ export function explainJson(desc: DescMessage, json: JsonValue, options: Explain
   }
 }
 
-/** What a JSON reader's error says, without the names of the library's types. */
+/** The reason of a JSON reader's error, without the library's type names. */
 export function jsonReason(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.replace(/^cannot decode \S+ \S+ from JSON:? ?/, "").replace(/^list item #\d+: /, "");

@@ -1,17 +1,17 @@
 /**
- * Decodes one path segment, whole and once: `p%20q%2Fr` → `p q/r`, `%252F` → `%2F`. A plus stays a plus.
+ * Decodes one path segment exactly once: `p%20q%2Fr` → `p q/r`, `%252F` → `%2F`. A plus is literal.
  *
- * @throws URIError on malformed percent-encoding or on bytes that are not UTF-8.
+ * @throws URIError for malformed percent-encoding or bytes that are not UTF-8.
  */
 export function decodeSegment(raw: string): string {
   return raw.includes("%") ? decodeURIComponent(raw) : raw;
 }
 
 /**
- * Decodes the value of a variable that takes several segments: everything but `%2F`, which stays as it was
- * written, so that a slash inside a segment and one between segments can be told apart.
+ * Decodes the value of a multi-segment variable except `%2F`, which is kept as written so that slashes within a segment
+ * remain distinct from segment separators.
  *
- * @throws URIError on malformed percent-encoding or on bytes that are not UTF-8.
+ * @throws URIError for malformed percent-encoding or bytes that are not UTF-8.
  */
 export function decodeSegments(raw: string): string {
   if (!raw.includes("%")) return raw;
@@ -22,8 +22,8 @@ export function decodeSegments(raw: string): string {
 }
 
 /**
- * The same where a service configuration has `fully_decode_reserved_expansion`: `%2F` is decoded too, unless the
- * variable took a single segment (google/api/http.proto).
+ * Decodes a multi-segment variable under `fully_decode_reserved_expansion` of a service configuration: `%2F` is decoded
+ * too, unless the variable matched a single segment (google/api/http.proto).
  *
  * @throws URIError
  */
@@ -32,9 +32,9 @@ export function decodeSegmentsFully(raw: string): string {
 }
 
 /**
- * Decodes a name or a value of a query string: percent-encoding, and a plus is a space.
+ * Decodes a name or value of a query string: percent-encoding, and a plus is a space.
  *
- * @throws URIError on malformed percent-encoding or on bytes that are not UTF-8.
+ * @throws URIError for malformed percent-encoding or bytes that are not UTF-8.
  */
 export function decodeQuery(raw: string): string {
   const spaced = raw.includes("+") ? raw.replaceAll("+", " ") : raw;

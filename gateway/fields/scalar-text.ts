@@ -4,12 +4,12 @@ import { assertJsonElements } from "../codec/json-elements.ts";
 import { hasDuplicateKeys } from "./duplicate-keys.ts";
 import { hasLoneSurrogate } from "./unicode.ts";
 
-/** A text that became JSON, or why it did not. */
+/** Text converted to JSON, or the reason why it could not be. */
 export type TextValue = { readonly json: JsonValue } | { readonly description: string };
 
 /**
- * Reads the text of a path variable or of a query parameter as one value of the field (one item of a repeated field,
- * one value of a map), and gives its JSON form. Ranges are left to the JSON reader.
+ * Parses the text of a path variable or query parameter as one value of the field (one item of a repeated field, one
+ * value of a map) and returns its JSON form. Ranges are checked by the JSON reader.
  */
 export function parseText(field: DescField, text: string): TextValue {
   if (field.scalar !== undefined) return parseScalar(field.scalar, text);
@@ -117,7 +117,7 @@ function wrapped(type: DescMessage): ScalarType | undefined {
   return /^google\.protobuf\.\w+Value$/.test(type.typeName) ? type.fields[0]?.scalar : undefined;
 }
 
-/** `shipping_address.city` and `shippingAddress.city` → `shippingAddress.city`, the only form that JSON knows. */
+/** `shipping_address.city` and `shippingAddress.city` → `shippingAddress.city`, the only form that JSON allows. */
 function toJsonPath(path: string): string {
   return path.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -1,10 +1,10 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 
 /**
- * True where a string or a key of a JSON value holds half a surrogate pair, which no Protobuf string can (they are
- * UTF-8) but a Struct's would until somebody writes it to the wire.
+ * True if a string or key of a JSON value contains a lone surrogate. No Protobuf string can hold one (they are UTF-8),
+ * but a Struct would accept it and fail only when it is encoded.
  *
- * @param text that the value was parsed from. Only an escape of it can make half a pair, as long as it was UTF-8.
+ * @param text the source of the value. If it was UTF-8, only an escape can produce a lone surrogate.
  */
 export function hasLoneSurrogate(text: string, json: JsonValue): boolean {
   return /\\u[dD][89a-fA-F]/.test(text) && isIllFormed(json);

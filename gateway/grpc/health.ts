@@ -1,17 +1,17 @@
 import { Code, ConnectError, createServiceImplSpec, type ServiceImpl, type ServiceImplSpec } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../gen/health/v1/health_pb.js";
 
-/** `grpc.health.v1.Health` over one switch: all services of a server are ready, or none is. */
+/** `grpc.health.v1.Health` with a single status: all services of a server are ready, or none is. */
 export interface HealthService {
   readonly spec: ServiceImplSpec;
-  /** Watchers hear of a change at once. */
+  /** Notifies watchers immediately. */
   setServing(serving: boolean): void;
 }
 
 /**
- * Health for the services of these names, which may change, and for the server as a whole under the empty name. Begins
- * as NOT_SERVING.
- * For a name that is not served, Check is NOT_FOUND and Watch tells SERVICE_UNKNOWN and goes on watching.
+ * Creates the health service for these service names, which may change, and for the server as a whole under the empty
+ * name. Starts as NOT_SERVING. For an unknown name, Check returns NOT_FOUND, and Watch reports SERVICE_UNKNOWN and
+ * continues.
  */
 export function createHealthService(serviceNames: readonly string[] | (() => readonly string[])): HealthService {
   const names = (): readonly string[] => ["", ...(typeof serviceNames === "function" ? serviceNames() : serviceNames)];
@@ -54,7 +54,7 @@ export function createHealthService(serviceNames: readonly string[] | (() => rea
   };
 }
 
-/** Resolves with the next change of status, or when the watcher leaves. */
+/** Resolves on the next status change, or when the watcher disconnects. */
 function change(watchers: Set<() => void>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const wake = () => {

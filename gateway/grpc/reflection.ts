@@ -8,7 +8,7 @@ import {
   type ServerReflectionRequest as V1AlphaRequest,
 } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
 
-/** The questions and answers of both versions, which differ in nothing but their names. */
+/** The requests and responses of both versions, which differ only in their names. */
 type Question = ServerReflectionRequest["messageRequest"] | V1AlphaRequest["messageRequest"];
 type Answer =
   | { case: "listServicesResponse"; value: { service: { name: string }[] } }
@@ -17,8 +17,8 @@ type Answer =
   | { case: "errorResponse"; value: { errorCode: number; errorMessage: string } };
 
 /**
- * `grpc.reflection.v1.ServerReflection` and its v1alpha, which is the same under another name, over the descriptors
- * of these services and of everything that they import, options included.
+ * `grpc.reflection.v1.ServerReflection` and the otherwise identical v1alpha, over the descriptors of these services and
+ * of all their imports, options included.
  */
 export function createReflectionServices(services: readonly DescService[]): ServiceImplSpec[] {
   const index = indexOf(services);
@@ -45,9 +45,9 @@ export function createReflectionServices(services: readonly DescService[]): Serv
 interface Index {
   readonly services: readonly string[];
   readonly files: ReadonlyMap<string, DescFile>;
-  /** The file of each message, enum, extension, service and method, by its full name. */
+  /** The file of each message, enum, extension, service and method, by full name. */
   readonly symbols: ReadonlyMap<string, DescFile>;
-  /** By extended message and field number. */
+  /** Keyed by extended message and field number. */
   readonly extensions: ReadonlyMap<string, ReadonlyMap<number, DescFile>>;
 }
 
@@ -114,12 +114,12 @@ function answer(index: Index, request: Question): Answer {
   }
 }
 
-/** Fields and enum values have no entry of their own: they are where their message or enum is. */
+/** Fields and enum values are not indexed: they are in the file of their message or enum. */
 function fileOfSymbol({ symbols }: Index, symbol: string): DescFile | undefined {
   return symbols.get(symbol) ?? symbols.get(symbol.slice(0, Math.max(0, symbol.lastIndexOf("."))));
 }
 
-/** The file and everything that it imports, so that a client need not ask again. */
+/** The file and all its imports, so that a client need not request them separately. */
 function fileAnswer(file: DescFile | undefined, wanted: string): Answer {
   if (file === undefined) {
     return refusal(Code.NotFound, `${wanted} is not known here`);
