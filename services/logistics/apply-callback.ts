@@ -8,8 +8,8 @@ import { shipmentName } from "./messages.ts";
 import { findIdByTrackingNumber, lockShipment } from "./store/shipments.ts";
 
 /**
- * Applies the tracking updates of a verified callback to their shipment. Idempotent and order-independent. A callback
- * waits for a shipment that is not known yet by its tracking number.
+ * Applies the tracking updates of a verified callback to their shipment. Idempotent and order-independent. If no
+ * shipment has the tracking number yet, the callback waits for it.
  */
 export async function applyCallback(
   logistics: LogisticsContext,

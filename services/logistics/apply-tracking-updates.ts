@@ -16,15 +16,15 @@ import { shipmentName } from "./messages.ts";
 import { type ShipmentChange, updateShipment } from "./store/shipments.ts";
 import { insertTrackingEvents } from "./store/tracking-events.ts";
 
-type Taking = Pick<LogisticsContext, "db" | "outbox" | "clock" | "log" | "timing">;
+type UpdateContext = Pick<LogisticsContext, "db" | "outbox" | "clock" | "log" | "timing">;
 
 /**
- * Takes over what a carrier told of a shipment that the transaction has locked: keeps what is new, merges it into the
- * shipment's progress, and publishes what follows from it. Whoever brings it (a callback, a poll, SyncShipment), and in
- * whatever order and however often, the end is the same. Returns the shipment as it is then.
+ * Applies carrier tracking updates to a shipment locked by the transaction: stores new events, merges them into the
+ * shipment's progress and publishes the resulting events. Idempotent and order-independent, for updates from callbacks,
+ * polls and SyncShipment alike. Returns the updated shipment.
  */
 export async function applyTrackingUpdates(
-  logistics: Taking,
+  logistics: UpdateContext,
   trx: Transaction<LogisticsDatabase>,
   shipment: StoredShipment,
   updates: readonly CarrierUpdate[],
@@ -43,9 +43,11 @@ export async function applyTrackingUpdates(
   return changeProgress(logistics, trx, shipment, progress, fresh);
 }
 
-/** Moves a shipment that the transaction has locked, with the events that say why, and tells everybody. */
+/**
+ * Updates the progress of a shipment locked by the transaction, stores its tracking events and publishes the changes.
+ */
 export async function changeProgress(
-  { db, outbox, clock, timing }: Taking,
+  { db, outbox, clock, timing }: UpdateContext,
   trx: Transaction<LogisticsDatabase>,
   shipment: StoredShipment,
   progress: Progress,
@@ -53,15 +55,15 @@ export async function changeProgress(
   change: Omit<ShipmentChange, "progress"> = {},
 ): Promise<StoredShipment> {
   const nowMs = clock.now().getTime();
-  const expectsMore = isOpen(progress.told.state) && !progress.decided;
+  const expectsMore = isOpen(progress.reported.state) && !progress.decided;
   const due = shipment.cancelRequested ? {} : { dueInMs: expectsMore ? timing.pollAfterMs : null };
   const all = await insertTrackingEvents(trx, shipment, events, nowMs);
   const changed = await updateShipment(trx, db.dialect, shipment, { ...due, ...change, progress }, nowMs);
   const after = { ...changed, events: all };
-  const told = notices(shipment.progress, progress);
+  const changes = notices(shipment.progress, progress);
   await outbox.publish(
     trx,
-    told.map((notice) => eventOf(notice, after, shipment.progress.told.state)),
+    changes.map((notice) => eventOf(notice, after, shipment.progress.reported.state)),
   );
   return after;
 }

@@ -27,7 +27,7 @@ function post(body: string, { id = "evt", at = new Date(), signature = webhook.s
   return { method: "POST", body: Buffer.from(body), headers };
 }
 
-/** A shipment that only moves when something is told. */
+/** Books a shipment that changes state only by the test's callbacks. */
 async function bookedShipment(it: Logistics, order = "o1") {
   it.addOrder(order);
   const created = await it.logistics.createShipment({
@@ -39,12 +39,12 @@ async function bookedShipment(it: Logistics, order = "o1") {
   return it.logistics.getShipment({ name: created.name });
 }
 
-const told = (it: Logistics, trackingNumber: string, status: string, second: number) => {
+const reportStatus = (it: Logistics, trackingNumber: string, status: string, second: number) => {
   const body = event(trackingNumber, status, second);
   return it.receive(sandbox, post(JSON.stringify(body), { id: body.id }));
 };
 
-const kept = (it: Logistics) =>
+const storedCallbacks = (it: Logistics) =>
   it.db.kysely
     .selectFrom("inbound_callbacks")
     .select(["state", "headers", "receive_count", "tenant_id"])
@@ -52,17 +52,17 @@ const kept = (it: Logistics) =>
     .execute();
 
 describeEachDatabase("callbacks of carriers", (open) => {
-  test("a signed callback moves its shipment and is answered as the carrier expects", async () => {
+  test("a signed callback updates its shipment and returns the acknowledgement that the carrier expects", async () => {
     await using it = await startLogistics(open);
     const { name, trackingNumber } = await bookedShipment(it);
-    const answer = await told(it, trackingNumber, "in_transit", 1);
-    expect([answer.status, answer.headers.get("content-type"), await answer.text()]).toEqual([
+    const response = await reportStatus(it, trackingNumber, "in_transit", 1);
+    expect([response.status, response.headers.get("content-type"), await response.text()]).toEqual([
       200,
       "application/json",
       '{"received":true}',
     ]);
     expect((await it.logistics.getShipment({ name })).state).toBe(State.IN_TRANSIT);
-    const [callback] = await kept(it);
+    const [callback] = await storedCallbacks(it);
     expect(callback?.state).toBe("PROCESSED");
     expect(callback?.headers).not.toContain("not-ours");
   });
@@ -77,13 +77,13 @@ describeEachDatabase("callbacks of carriers", (open) => {
     await using it = await startLogistics(open);
     const { name, trackingNumber } = await bookedShipment(it);
     const body = JSON.stringify(event(trackingNumber, "delivered", 1));
-    const answer = await it.receive(sandbox, post(body, how(body)));
-    expect(answer.status).toBe(401);
+    const response = await it.receive(sandbox, post(body, how(body)));
+    expect(response.status).toBe(401);
     expect((await it.logistics.getShipment({ name })).state).toBe(State.PENDING);
-    expect(await kept(it)).toEqual([]);
+    expect(await storedCallbacks(it)).toEqual([]);
   });
 
-  test("a body that was changed on its way is refused", async () => {
+  test("a callback with a modified body is refused", async () => {
     await using it = await startLogistics(open);
     const { name, trackingNumber } = await bookedShipment(it);
     const signed = JSON.stringify(event(trackingNumber, "in_transit", 1));
@@ -93,12 +93,12 @@ describeEachDatabase("callbacks of carriers", (open) => {
     expect((await it.logistics.getShipment({ name })).state).toBe(State.PENDING);
   });
 
-  test("callbacks that come twice, at once and out of order end in the same state", async () => {
+  test("duplicate, concurrent and reordered callbacks end in the same state", async () => {
     await using it = await startLogistics(open);
     const { name, trackingNumber } = await bookedShipment(it);
     const stages = ["delivered", "out_for_delivery", "in_transit", "info_received"];
     const all = [...stages, ...stages, ...stages].map((status) =>
-      told(it, trackingNumber, status, 4 - stages.indexOf(status)),
+      reportStatus(it, trackingNumber, status, 4 - stages.indexOf(status)),
     );
     expect((await Promise.all(all)).map(({ status }) => status)).toEqual(all.map(() => 200));
     const shipment = await it.logistics.getShipment({ name });
@@ -107,43 +107,43 @@ describeEachDatabase("callbacks of carriers", (open) => {
     const published = await it.published("o1");
     expect(published.filter((type) => type === "Collected")).toHaveLength(1);
     expect(published.filter((type) => type === "Delivered")).toHaveLength(1);
-    const stored = await kept(it);
+    const stored = await storedCallbacks(it);
     expect(stored.map((callback) => callback.receive_count)).toEqual([3, 3, 3, 3]);
     expect(stored.map(({ state }) => state).filter((state) => state === "RECEIVED" || state === "FAILED")).toEqual([]);
   });
 
-  test("nothing that comes late moves a shipment back from DELIVERED", async () => {
+  test("late callbacks never move a shipment back from DELIVERED", async () => {
     await using it = await startLogistics(open);
     const { name, trackingNumber } = await bookedShipment(it);
-    await told(it, trackingNumber, "delivered", 5);
+    await reportStatus(it, trackingNumber, "delivered", 5);
     for (const status of ["info_received", "in_transit", "attempt_failed", "lost", "returning"]) {
-      await told(it, trackingNumber, status, 50);
+      await reportStatus(it, trackingNumber, status, 50);
       expect((await it.logistics.getShipment({ name })).state).toBe(State.DELIVERED);
     }
   });
 
-  test("a callback whose shipment is not known yet is kept and processed when it appears", async () => {
+  test("a callback for an unknown shipment is stored and processed once the shipment appears", async () => {
     await using it = await startLogistics(open);
-    expect((await told(it, "SBX-EARLY", "in_transit", 1)).status).toBe(200);
-    expect(await kept(it)).toMatchObject([{ state: "RECEIVED", tenant_id: null }]);
+    expect((await reportStatus(it, "SBX-EARLY", "in_transit", 1)).status).toBe(200);
+    expect(await storedCallbacks(it)).toMatchObject([{ state: "RECEIVED", tenant_id: null }]);
     const { name } = await bookedShipment(it);
     await it.db.kysely.updateTable("shipments").set({ tracking_number: "SBX-EARLY" }).execute();
     await until(async () => (await it.logistics.getShipment({ name })).state === State.IN_TRANSIT);
-    expect((await kept(it)).map(({ state }) => state)).toEqual(["PROCESSED"]);
+    expect((await storedCallbacks(it)).map(({ state }) => state)).toEqual(["PROCESSED"]);
   });
 
-  test("a signed callback that makes no sense is answered 200 and kept for a person to look at", async () => {
+  test("a signed callback that cannot be parsed returns 200 and is stored as FAILED for manual review", async () => {
     await using it = await startLogistics(open);
     for (const [i, body] of ["{", "[]", "null", '{"id":"x"}', "\u0000"].entries()) {
       expect((await it.receive(sandbox, post(body, { id: `evt_${i}` }))).status).toBe(200);
     }
-    expect((await kept(it)).map(({ state }) => state)).toEqual(Array.from({ length: 5 }, () => "FAILED"));
+    expect((await storedCallbacks(it)).map(({ state }) => state)).toEqual(Array.from({ length: 5 }, () => "FAILED"));
   });
 
-  test("a word that we do not know is kept and moves nothing", async () => {
+  test("an unknown carrier status is stored and does not change the state", async () => {
     await using it = await startLogistics(open);
     const { name, trackingNumber } = await bookedShipment(it);
-    expect((await told(it, trackingNumber, "teleported", 1)).status).toBe(200);
+    expect((await reportStatus(it, trackingNumber, "teleported", 1)).status).toBe(200);
     const shipment = await it.logistics.getShipment({ name });
     expect(shipment.state).toBe(State.PENDING);
     expect(shipment.trackingEvents).toMatchObject([{ state: State.STATE_UNSPECIFIED, carrierStatus: "teleported" }]);

@@ -19,8 +19,8 @@ const create = (
 const booked = (it: Logistics, name: string) =>
   until(async () => (await it.logistics.getShipment({ name })).trackingNumber !== "");
 
-/** What the carrier tells from now on, taken over at once. */
-async function tell(it: Logistics, carrier: ScriptedCarrier, name: string, ...updates: ScriptedCarrier["updates"]) {
+/** Sets the carrier's tracking updates and syncs the shipment. */
+async function report(it: Logistics, carrier: ScriptedCarrier, name: string, ...updates: ScriptedCarrier["updates"]) {
   carrier.updates = updates;
   return it.logistics.syncShipment({ name });
 }
@@ -71,7 +71,7 @@ describeEachDatabase("cancelling shipments", (open) => {
     await it.service.start();
     const { name } = await create(it, "o1");
     await booked(it, name);
-    await tell(it, carrier, name, update("IN_TRANSIT", 1));
+    await report(it, carrier, name, update("IN_TRANSIT", 1));
     expect(await refusal(it.logistics.cancelShipment({ name }))).toMatchObject({
       code: "FailedPrecondition",
       reason: "SHIPMENT_UNDER_WAY",
@@ -80,7 +80,7 @@ describeEachDatabase("cancelling shipments", (open) => {
     expect(carrier.cancelled).toEqual([]);
   });
 
-  test("a carrier that has collected it in the meantime refuses, and the shipment goes on", async () => {
+  test("a carrier that has already collected the shipment refuses the cancellation, and tracking continues", async () => {
     const { it, carrier } = await started();
     await using _ = it;
     await it.service.start();
@@ -88,11 +88,11 @@ describeEachDatabase("cancelling shipments", (open) => {
     await booked(it, name);
     carrier.cancelAnswer = { kind: "too-late", reason: "collected" };
     expect(await refusal(it.logistics.cancelShipment({ name }))).toMatchObject({ reason: "SHIPMENT_UNDER_WAY" });
-    expect((await tell(it, carrier, name, update("DELIVERED", 5))).state).toBe(State.DELIVERED);
+    expect((await report(it, carrier, name, update("DELIVERED", 5))).state).toBe(State.DELIVERED);
   });
 
-  // Broke once: the booking's answer was dropped with its claim, and nobody asked again for hours.
-  test("a carrier that collects while its booking is still being answered keeps the shipment, which is then booked", async () => {
+  // Regression: the booking's response was discarded with its claim, and the booking was not repeated for hours.
+  test("a shipment that is collected while its booking is in flight is not cancelled, and its booking is recorded", async () => {
     const { it, carrier } = await started();
     await using _ = it;
     const asked = Promise.withResolvers<void>();
@@ -114,7 +114,7 @@ describeEachDatabase("cancelling shipments", (open) => {
     expect(await it.published("o1")).toEqual(["Created"]);
   });
 
-  test("nothing that a carrier tells later moves what we have cancelled", async () => {
+  test("later carrier updates do not change a shipment that Docket has cancelled", async () => {
     const { it, carrier } = await started();
     await using _ = it;
     await it.service.start();
@@ -132,7 +132,7 @@ describeEachDatabase("cancelling shipments", (open) => {
     expect(carrier.booked).toHaveLength(1);
   });
 
-  test("while the carrier does not answer the caller hears so, and the cancellation goes on without him", async () => {
+  test("the caller receives UNAVAILABLE while the carrier is down, and the cancellation completes in the background", async () => {
     const { it, carrier } = await started({ carrierTimeoutMs: 100 });
     await using _ = it;
     await it.service.start();
@@ -154,7 +154,7 @@ describeEachDatabase("cancelling shipments", (open) => {
     expect(await it.published("o1")).toContain("Cancelled");
   });
 
-  test("a cancellation that a dead process has claimed is UNAVAILABLE, before callers of ours lose patience", async () => {
+  test("a cancellation claimed by a crashed process is UNAVAILABLE before the callers' deadline", async () => {
     const { it } = await started({ carrierTimeoutMs: 1_000 });
     await using _ = it;
     await it.service.start();
@@ -172,7 +172,7 @@ describeEachDatabase("cancelling shipments", (open) => {
     expect(logisticsDefaults.carrierTimeoutMs / 2).toBeLessThan(10_000);
   });
 
-  test("cancelling an order's shipments cancels all and refuses later ones, also when there is none", async () => {
+  test("cancelling an order's shipments cancels all of them and refuses later ones, even if the order has none", async () => {
     const { it } = await started();
     await using _ = it;
     await create(it, "o1", "1", [{ lineItemId: "1", quantity: 1 }]);
@@ -194,7 +194,7 @@ describeEachDatabase("cancelling shipments", (open) => {
     await it.service.start();
     const first = await create(it, "o1", "1", [{ lineItemId: "1", quantity: 1 }]);
     await booked(it, first.name);
-    await tell(it, carrier, first.name, update("OUT_FOR_DELIVERY", 1));
+    await report(it, carrier, first.name, update("OUT_FOR_DELIVERY", 1));
     const second = await create(it, "o1", "2", [{ lineItemId: "1", quantity: 1 }]);
     expect(await refusal(it.logistics.cancelOrderShipments({ parent: "orders/o1" }))).toMatchObject({
       reason: "SHIPMENT_UNDER_WAY",
@@ -204,7 +204,7 @@ describeEachDatabase("cancelling shipments", (open) => {
     expect((await create(it, "o1", "3")).lines).toHaveLength(2);
   });
 
-  test("an order of which a carrier keeps a shipment at the last moment is open again", async () => {
+  test("an order is reopened if a carrier collects one of its shipments at the last moment", async () => {
     const { it, carrier } = await started();
     await using _ = it;
     await it.service.start();
@@ -217,7 +217,7 @@ describeEachDatabase("cancelling shipments", (open) => {
     expect((await create(it, "o1", "2")).lines).toHaveLength(2);
   });
 
-  test("cancel and ship at once end in one of the two, never in both", async () => {
+  test("concurrent cancellation and shipment have exactly one winner", async () => {
     const { it, carrier } = await started();
     await using _ = it;
     await it.service.start();

@@ -12,11 +12,10 @@ import { shipmentName } from "./messages.ts";
 import { findShipmentById, lockShipment, scheduleShipment, updateShipment } from "./store/shipments.ts";
 
 /**
- * Does what is to be done with a shipment's carrier: books it, cancels it, or asks where it is. The claim was committed
- * before, so that a process that dies here leaves the work to the next one, which repeats it with the same reference; an
- * answer that comes after the claim's lease changes nothing.
+ * Runs a shipment's pending carrier call: book, cancel or track. The claim is already committed, so after a crash
+ * another process repeats the call with the same reference. A response that arrives after another claim is discarded.
  *
- * A carrier that does not answer is asked again after a growing pause; the promise resolves all the same.
+ * A failed call is rescheduled with backoff; the promise still resolves.
  */
 export async function runCarrierTask(logistics: LogisticsContext, claim: Claimed, stop: AbortSignal): Promise<void> {
   const { db, carriers, timing, log } = logistics;
@@ -59,12 +58,12 @@ async function askCarrier(
   }
 }
 
-/** How the carrier knows a shipment. */
+/** Returns the identifiers by which the carrier knows a shipment. */
 export function consignmentOf(shipment: StoredShipment) {
   return { reference: shipmentName(shipment), trackingNumber: shipment.trackingNumber };
 }
 
-/** No claim before this one, so no booking was ever sent. */
+/** Returns whether no booking can have been sent: this is the shipment's first claim. */
 function neverSent(shipment: StoredShipment): boolean {
   return shipment.booking === "PENDING" && shipment.attempt === 1;
 }
@@ -113,16 +112,16 @@ async function recordCancellation(
     if (answer.kind === "cancelled") {
       log.error({ shipment: shipmentName(shipment) }, "the carrier has cancelled what it has collected");
     }
-    // The answer to its booking was dropped when the cancellation took the claim over: it is asked for again.
+    // The cancellation invalidated the booking's claim, so its response was discarded: book again.
     const dueInMs =
-      shipment.booking === "PENDING" ? 0 : isOpen(shipment.progress.told.state) ? timing.pollAfterMs : null;
+      shipment.booking === "PENDING" ? 0 : isOpen(shipment.progress.reported.state) ? timing.pollAfterMs : null;
     const change = { cancelRequested: false, failures: 0, dueInMs };
     await updateShipment(trx, db.dialect, shipment, change, clock.now().getTime());
     afterCommit(trx, nudgeShipments);
   });
 }
 
-/** Cancels for good a shipment that the transaction has locked; no word of the carrier changes that. */
+/** Cancels a shipment locked by the transaction. Final: later carrier updates do not change its state. */
 async function decideCancelled(
   logistics: LogisticsContext,
   trx: Parameters<typeof changeProgress>[1],
@@ -133,13 +132,13 @@ async function decideCancelled(
   const occurredAt = logistics.clock.now().getTime();
   const eventId = `docket:${status}`;
   const event = { eventId, status, state: "CANCELLED", message, location: "", occurredAt } as const;
-  const told = { state: "CANCELLED", at: occurredAt, eventId } as const;
+  const reported = { state: "CANCELLED", at: occurredAt, eventId } as const;
   const booking = shipment.booking === "PENDING" ? "REFUSED" : shipment.booking;
   const change = { booking, cancelRequested: false, failures: 0, dueInMs: null } as const;
-  await changeProgress(logistics, trx, shipment, { ...shipment.progress, told, decided: true }, [event], change);
+  await changeProgress(logistics, trx, shipment, { ...shipment.progress, reported, decided: true }, [event], change);
 }
 
-/** Takes over what the carrier answered, and notices when there has been no news for too long. */
+/** Applies the updates of a tracking poll, and expires a shipment that has had no update for `timing.expireAfterMs`. */
 export async function recordTrackingPoll(
   logistics: LogisticsContext,
   claimed: StoredShipment,
@@ -152,7 +151,7 @@ export async function recordTrackingPoll(
       return shipment;
     }
     const after = await applyTrackingUpdates(logistics, trx, shipment, updates);
-    if (after !== shipment || !isOpen(shipment.progress.told.state)) {
+    if (after !== shipment || !isOpen(shipment.progress.reported.state)) {
       return after;
     }
     const nowMs = clock.now().getTime();

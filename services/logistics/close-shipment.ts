@@ -5,18 +5,18 @@ import type { LogisticsDatabase } from "./db/schema.ts";
 import type { ClosingState, StoredShipment } from "./domain/shipment.ts";
 import { setRestocked } from "./store/shipments.ts";
 
-/** How a shipment is closed. */
+/** Options of {@link closeShipment}. */
 export interface CloseOptions {
   readonly as: ClosingState;
-  /** Of what came back, what cannot be sold again: units by line. */
+  /** Returned units that cannot be sold again, by line item id. */
   readonly writtenOff?: ReadonlyMap<string, number>;
-  /** Why; empty for no reason given. */
+  /** The reason, or an empty string. */
   readonly note: string;
 }
 
 /**
- * Closes a shipment that the transaction has locked and that can be closed, for good. Its goods count as collected, so that
- * what was lost has left the stock, and what came back but is not written off goes into it again.
+ * Closes a shipment that is locked by the transaction and can be closed. Final. The goods count as collected: lost
+ * units have left the stock, and returned units go back into it unless they are written off.
  */
 export async function closeShipment(
   logistics: LogisticsContext,
@@ -30,8 +30,8 @@ export async function closeShipment(
   const eventId = "docket:closed";
   const message = note || `closed as ${as.toLowerCase()}`;
   const event = { eventId, status: "closed", state: as, message, location: "", occurredAt: closedAt } as const;
-  const told = { state: as, at: closedAt, eventId } as const;
-  const progress = { ...shipment.progress, told, collected: true, decided: true, closedAt };
+  const reported = { state: as, at: closedAt, eventId } as const;
+  const progress = { ...shipment.progress, reported, collected: true, decided: true, closedAt };
   const change = { cancelRequested: false, failures: 0, dueInMs: null } as const;
   return changeProgress(logistics, trx, { ...shipment, lines }, progress, [event], change);
 }

@@ -8,22 +8,22 @@ import { startLogistics } from "./testing/logistics.ts";
 import { createScriptedCarrier, update } from "./testing/scripted-carrier.ts";
 
 describeEachDatabase("closing shipments", (open) => {
-  /** A booked shipment of 5 and 2 units of which its carrier has told these states. */
-  const start = async (...told: Parameters<typeof update>[0][]) => {
+  /** Starts the service with a booked shipment of 5 and 2 units, for which the carrier has reported these states. */
+  const start = async (...states: Parameters<typeof update>[0][]) => {
     const carrier = createScriptedCarrier();
     const it = await startLogistics(open, { carriers: [carrier] });
     it.addOrder("o1", { carrier: "scripted" });
     await it.service.start();
     const { name } = await it.logistics.createShipment({ parent: "orders/o1", shipmentId: "1", shipment: {} });
     await until(async () => (await it.logistics.getShipment({ name })).trackingNumber !== "");
-    carrier.updates = told.map((state, second) => update(state, second));
+    carrier.updates = states.map((state, second) => update(state, second));
     await it.logistics.syncShipment({ name });
     const close = (outcome: Outcome, writtenOff: { lineItemId: string; quantity: number }[] = []) =>
       it.logistics.closeShipment({ name, outcome, writtenOff });
     return { it, carrier, name, close };
   };
 
-  test("what is lost is told once, and its units can be shipped again", async () => {
+  test("a lost shipment is published once, and its units can be shipped again", async () => {
     const { it: opened, carrier, name, close } = await start("IN_TRANSIT", "EXCEPTION");
     await using it = opened;
     const closed = await close(Outcome.LOST);
@@ -33,13 +33,13 @@ describeEachDatabase("closing shipments", (open) => {
     expect(await refusal(close(Outcome.RETURNED))).toMatchObject({ reason: "SHIPMENT_NOT_CLOSABLE" });
     expect((await it.published("o1")).filter((type) => type === "Closed")).toHaveLength(1);
 
-    let told: { sku: string; quantity: bigint }[] = [];
+    let announced: { sku: string; quantity: bigint }[] = [];
     it.announced.meanwhile = async (units) => {
-      told = units.map(({ sku, quantity }) => ({ sku, quantity }));
+      announced = units.map(({ sku, quantity }) => ({ sku, quantity }));
     };
     const again = await it.logistics.createShipment({ parent: "orders/o1", shipmentId: "2", shipment: {} });
     expect(again.lines).toMatchObject([{ quantity: 5 }, { quantity: 2 }]);
-    expect(told.sort((a, b) => (a.sku < b.sku ? -1 : 1))).toEqual([
+    expect(announced.sort((a, b) => (a.sku < b.sku ? -1 : 1))).toEqual([
       { sku: "chai", quantity: 5n },
       { sku: "chang", quantity: 2n },
     ]);
@@ -48,7 +48,7 @@ describeEachDatabase("closing shipments", (open) => {
     expect((await it.logistics.syncShipment({ name })).state).toBe(State.LOST);
   });
 
-  test("what came back goes into stock, but for what is written off", async () => {
+  test("returned units go back into stock, except those that are written off", async () => {
     const { it: opened, close } = await start("IN_TRANSIT", "RETURNED");
     await using it = opened;
     expect(await refusal(close(Outcome.LOST, [{ lineItemId: "1", quantity: 1 }]))).toMatchObject({
@@ -65,20 +65,20 @@ describeEachDatabase("closing shipments", (open) => {
     expect(await it.published("o1")).toEqual(["Created", "Collected", "StateChanged", "Closed"]);
   });
 
-  test("goods that were lost before their carrier said that it had them have left the warehouse too", async () => {
+  test("goods lost before the carrier reported their collection count as having left the warehouse", async () => {
     const { it: opened, close } = await start("EXCEPTION");
     await using it = opened;
     await close(Outcome.LOST);
     expect(await it.published("o1")).toEqual(["Created", "StateChanged", "Collected", "StateChanged", "Closed"]);
   });
 
-  test("what is delivered, cancelled or not collected is not closed", async () => {
-    for (const [told, hint] of [
+  test("a shipment that is delivered, cancelled or not collected cannot be closed", async () => {
+    for (const [state, hint] of [
       ["DELIVERED", "it is with the customer"],
       ["INFO_RECEIVED", "cancel it with CancelShipment"],
       ["CANCELLED", "its units can be shipped again as they are"],
     ] as const) {
-      const { it: opened, close } = await start(told);
+      const { it: opened, close } = await start(state);
       await using it = opened;
       expect(await refusal(close(Outcome.LOST))).toMatchObject({
         reason: "SHIPMENT_NOT_CLOSABLE",
@@ -88,7 +88,7 @@ describeEachDatabase("closing shipments", (open) => {
     }
   });
 
-  test("cancelling an order's shipments closes what came back", async () => {
+  test("cancelling an order's shipments closes returned ones", async () => {
     const { it: opened, name } = await start("IN_TRANSIT", "RETURNED");
     await using it = opened;
     await it.logistics.cancelOrderShipments({ parent: "orders/o1" });

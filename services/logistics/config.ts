@@ -1,26 +1,26 @@
 import type { RetentionSettings } from "../runtime/retention/settings.ts";
 
-/** What the logistics service needs to know. Times in milliseconds. */
+/** Configuration of the logistics service. Times in milliseconds. */
 export interface LogisticsConfig {
   /** See `OpenOptions.url`. */
   readonly databaseUrl: string;
-  /** The carrier of orders that name none. */
+  /** The carrier for orders that do not name one. */
   readonly defaultCarrier: string;
-  /** Where the outside reaches us, for the sandbox's callbacks; asked for at each one. */
+  /** Returns the service's public base URL, to which the sandbox sends callbacks. Evaluated for each callback. */
   readonly publicUrl: () => string;
-  /** Signs the sandbox's callbacks: `whsec_` and base64 of 24 to 64 bytes. */
+  /** Signing secret of the sandbox's callbacks: `whsec_` followed by base64 of 24 to 64 bytes. */
   readonly sandboxSecret: string;
-  /** How long a sandbox parcel takes from one stage to the next. */
+  /** Time between two stages of a sandbox parcel. */
   readonly sandboxStepMs: number;
-  /** How often it looks for work with carriers without being woken. */
+  /** Poll interval for pending carrier calls when no wake-up arrives. */
   readonly workPollMs: number;
-  /** After how long without news a carrier is asked where a shipment is. */
+  /** Time without an update after which a shipment is tracked by polling its carrier. */
   readonly trackAfterMs: number;
-  /** After how long without news a shipment is EXPIRED. */
+  /** Time without an update after which a shipment becomes EXPIRED. */
   readonly expireAfterMs: number;
-  /** How long one call of a carrier may take. */
+  /** Timeout of one carrier call. */
   readonly carrierTimeoutMs: number;
-  /** How long the runtime's tables are kept; the defaults stand where it is missing. */
+  /** Retention periods of the runtime's tables. Missing values use the defaults. */
   readonly retention?: RetentionSettings;
 }
 

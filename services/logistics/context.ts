@@ -10,12 +10,12 @@ import type { Ids } from "../runtime/values/ids.ts";
 import type { Carrier } from "./carriers/carrier.ts";
 import type { LogisticsDatabase } from "./db/schema.ts";
 
-/** The services that logistics needs. */
+/** Clients for the services that logistics calls. */
 export interface LogisticsClients {
   readonly order: ServiceClient<typeof OrderService>;
 }
 
-/** What every RPC and worker of the logistics service works with. */
+/** Dependencies of the logistics service's RPCs and workers. */
 export interface LogisticsContext {
   readonly db: Database<LogisticsDatabase>;
   readonly outbox: Outbox;
@@ -27,22 +27,22 @@ export interface LogisticsContext {
   readonly random: () => number;
   readonly log: Logger;
   readonly timing: LogisticsTiming;
-  /** Wakes what works with carriers; a hint, as it also looks by itself. */
+  /** Wakes the shipment worker. Best effort: the worker also polls. */
   readonly nudgeShipments: () => void;
-  /** What carriers send. */
+  /** Inbox of carrier callbacks. */
   readonly callbacks: CallbackInbox<LogisticsDatabase>;
 }
 
-/** In milliseconds. */
+/** Times in milliseconds. */
 export interface LogisticsTiming {
-  /** How long one call of a carrier may take. Work on a shipment is leased for twice as long. */
+  /** Timeout of one carrier call. A claim's lease is twice as long. */
   readonly carrierTimeoutMs: number;
-  /** The pauses between attempts at what a carrier did not answer. */
+  /** Retry policy for failed carrier calls. */
   readonly retry: Backoff;
-  /** After how long without news a carrier is asked where a shipment is. */
+  /** Time without an update after which a shipment is tracked by polling its carrier. */
   readonly pollAfterMs: number;
-  /** After how long without news a shipment is EXPIRED. */
+  /** Time without an update after which a shipment becomes EXPIRED. */
   readonly expireAfterMs: number;
-  /** How long a caller of CancelShipment waits for the carrier's answer: less than callers wait for ours. */
+  /** How long CancelShipment waits for the carrier's response. Shorter than the callers' deadlines. */
   readonly cancelWaitMs: number;
 }

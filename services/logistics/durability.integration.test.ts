@@ -23,7 +23,7 @@ describeEachDatabase("shipments survive", (open) => {
     return { it, carrier, create };
   };
 
-  test("a process that ends between the commit and the booking: another one books", async () => {
+  test("a crash between commit and booking: another process books", async () => {
     const { it, carrier, create } = await started();
     await using _ = it;
     const { name } = await create();
@@ -34,7 +34,7 @@ describeEachDatabase("shipments survive", (open) => {
     await another.drain();
   });
 
-  test("a process that is killed while it books: another one repeats it with the same key", async () => {
+  test("a crash during the booking: another process repeats it with the same key", async () => {
     const { it, carrier, create } = await started({ carrierTimeoutMs: 250 });
     await using _ = it;
     const { name } = await create();
@@ -54,7 +54,7 @@ describeEachDatabase("shipments survive", (open) => {
     }
   }, 30_000);
 
-  test("answers that are lost on their way: the shipment is booked once", async () => {
+  test("lost responses: the shipment is booked once", async () => {
     const { it, carrier, create } = await started();
     await using _ = it;
     let lost = 2;
@@ -71,7 +71,7 @@ describeEachDatabase("shipments survive", (open) => {
     expect(await it.published("o1")).toEqual(["Created"]);
   });
 
-  test("a carrier that hangs: who comes after its lease books, and the late answer changes nothing", async () => {
+  test("a carrier that hangs: another worker books after the lease expires, and the late response is discarded", async () => {
     const { it, carrier, create } = await started({ carrierTimeoutMs: 150 });
     await using _ = it;
     const hanging = Promise.withResolvers<void>();
@@ -90,7 +90,7 @@ describeEachDatabase("shipments survive", (open) => {
     expect(carrier.booked).toHaveLength(1);
   });
 
-  test("silence: the carrier is asked, and what it tells is taken over", async () => {
+  test("no callbacks: the carrier is polled, and its updates are applied", async () => {
     const { it, carrier, create } = await started({ trackAfterMs: 30 });
     await using _ = it;
     const { name } = await create();
@@ -101,7 +101,7 @@ describeEachDatabase("shipments survive", (open) => {
     expect(await it.published("o1")).toEqual(["Created", "Collected", "StateChanged", "Delivered"]);
   });
 
-  test("silence for too long: the shipment is EXPIRED, until something is heard of it", async () => {
+  test("no update for too long: the shipment is EXPIRED until the next update", async () => {
     const { it, carrier, create } = await started({ trackAfterMs: 30, expireAfterMs: 100 });
     await using _ = it;
     const { name } = await create();

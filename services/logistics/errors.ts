@@ -14,13 +14,13 @@ import type { Excess } from "./domain/lines-to-ship.ts";
 import type { Closing, StoredShipment } from "./domain/shipment.ts";
 import { orderName, shipmentName } from "./messages.ts";
 
-/** The reasons with which the logistics service refuses. Programs may branch on them. */
+/** Error reasons of the logistics service. They are part of the API: clients may branch on them. */
 
 export function shipmentNotFound(name: string): ConnectError {
   return notFound("docket.dev/Shipment", name);
 }
 
-/** The name was used for another shipment. */
+/** The name is taken by a shipment with other content. */
 export function shipmentExists(name: string): ConnectError {
   return alreadyExists("SHIPMENT_EXISTS", `${name} exists and is another shipment`, { shipment: name });
 }
@@ -30,7 +30,7 @@ export function orderNotShippable(orderId: string, state: string): ConnectError 
   return refusal("ORDER_NOT_SHIPPABLE", orderName(orderId), "ORDER_STATE", description, { state });
 }
 
-/** The order's shipments were cancelled for good. */
+/** The order is cancelled; no further shipments can be created. */
 export function orderClosed(orderId: string): ConnectError {
   return refusal("ORDER_CLOSED", orderName(orderId), "ORDER_STATE", "the order is cancelled; nothing more is shipped");
 }
@@ -73,22 +73,22 @@ export function unknownCarrierService({ name, services }: Carrier, service: stri
   return invalidArgument(unknownName("shipment.carrier_service", `${name} service`, service, services));
 }
 
-/** The carrier has the goods, so nothing can be cancelled any more. */
+/** The carrier has collected the goods, so the shipments can no longer be cancelled. */
 export function shipmentUnderWay(shipments: readonly StoredShipment[]): ConnectError {
   const violations = shipments.map((shipment) => ({
     type: "SHIPMENT_STATE",
     subject: shipmentName(shipment),
-    description: `the shipment is ${shipment.progress.told.state}; it can be cancelled until the carrier collects it, and closed (CloseShipment) where it is lost or came back`,
+    description: `the shipment is ${shipment.progress.reported.state}; it can be cancelled until the carrier collects it, and closed (CloseShipment) where it is lost or came back`,
   }));
   const [first] = shipments;
-  const metadata = first && { shipment: shipmentName(first), state: first.progress.told.state };
+  const metadata = first && { shipment: shipmentName(first), state: first.progress.reported.state };
   const message = violations.map(({ subject, description }) => `${subject}: ${description}`).join("; ");
   return failedPrecondition("SHIPMENT_UNDER_WAY", message, violations, metadata);
 }
 
-/** The shipment stands where it cannot be closed. */
+/** The shipment cannot be closed in its current state. */
 export function notClosable(shipment: StoredShipment, why: Exclude<Closing, "possible" | "closed">): ConnectError {
-  const { state } = shipment.progress.told;
+  const { state } = shipment.progress.reported;
   const hints = {
     "closed-otherwise": `it was closed as ${state} before`,
     "not-collected": "the carrier has not collected it; cancel it with CancelShipment",
@@ -99,7 +99,7 @@ export function notClosable(shipment: StoredShipment, why: Exclude<Closing, "pos
   return refusal("SHIPMENT_NOT_CLOSABLE", shipmentName(shipment), "SHIPMENT_STATE", description, { state });
 }
 
-/** Another request changed what may be shipped of the order in the middle of this one. */
+/** A concurrent request changed which units of the order can be shipped. */
 export function orderChanged(orderId: string): ConnectError {
   const name = orderName(orderId);
   return aborted("ORDER_CHANGED", `${name} was changed at the same time; repeat the request`, {
@@ -108,7 +108,7 @@ export function orderChanged(orderId: string): ConnectError {
   });
 }
 
-/** The carrier does not answer. What was asked for is remembered and will be done; the caller may ask again. */
+/** The carrier is not responding. The requested operation is stored and will be carried out; the caller may retry. */
 export function carrierUnavailable(carrier: string, cause?: unknown): ConnectError {
   return unavailable("CARRIER_UNAVAILABLE", `the carrier ${carrier} does not answer now`, {
     metadata: { carrier },

@@ -13,15 +13,15 @@ import type { StoredShipment } from "./domain/shipment.ts";
 import type { ShipmentState } from "./domain/shipment-state.ts";
 import { orderName, toShipmentMessage } from "./messages.ts";
 
-/** Each event carries the shipment as it is now; the aggregate is its order. */
+/** Each event carries the shipment's current state; its aggregate is the order. */
 
-/** The carrier has taken the booking on. */
+/** The carrier has accepted the booking. */
 export function shipmentCreated(shipment: StoredShipment): OutboxEvent {
   const event = create(ShipmentCreatedSchema, { shipment: toShipmentMessage(shipment) });
   return outboxEvent(ShipmentCreatedSchema, event, of(shipment));
 }
 
-/** The goods have left the warehouse; once in a shipment's life. */
+/** The goods have left the warehouse. Published once per shipment. */
 export function shipmentCollected(shipment: StoredShipment): OutboxEvent {
   const event = create(ShipmentCollectedSchema, { shipment: toShipmentMessage(shipment) });
   return outboxEvent(ShipmentCollectedSchema, event, of(shipment));
@@ -40,13 +40,13 @@ export function shipmentDelivered(shipment: StoredShipment): OutboxEvent {
   return outboxEvent(ShipmentDeliveredSchema, event, of(shipment));
 }
 
-/** Cancelled by us, or refused or cancelled by the carrier, before it was collected. */
+/** The shipment was cancelled before collection by Docket, or refused or cancelled by the carrier. */
 export function shipmentCancelled(shipment: StoredShipment): OutboxEvent {
   const event = create(ShipmentCancelledSchema, { shipment: toShipmentMessage(shipment) });
   return outboxEvent(ShipmentCancelledSchema, event, of(shipment));
 }
 
-/** Closed as lost or returned; once in a shipment's life. */
+/** The shipment was closed as lost or returned. Published once per shipment. */
 export function shipmentClosed(shipment: StoredShipment): OutboxEvent {
   const event = create(ShipmentClosedSchema, { shipment: toShipmentMessage(shipment) });
   return outboxEvent(ShipmentClosedSchema, event, of(shipment));

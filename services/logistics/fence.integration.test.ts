@@ -4,7 +4,7 @@ import { refusal } from "../runtime/testing/refusal.ts";
 import { confirmedOrder, startLogistics } from "./testing/logistics.ts";
 
 describeEachDatabase("the fence of an order's shipments", (open) => {
-  test("a shipment whose order changes while it is created is created as the changed order says", async () => {
+  test("a shipment whose order changes during its creation is created from the changed order", async () => {
     await using it = await startLogistics(open);
     it.addOrder("o1");
     let announcements = 0;
@@ -29,7 +29,7 @@ describeEachDatabase("the fence of an order's shipments", (open) => {
     ]);
   });
 
-  test("an order that changes all the time is not shipped as it was", async () => {
+  test("a shipment is never created from an outdated order, even if the order keeps changing", async () => {
     await using it = await startLogistics(open);
     it.addOrder("o1");
     it.announced.meanwhile = async () => {

@@ -8,12 +8,12 @@ import type { ShipmentKey } from "./store/shipments.ts";
 
 const SHIPMENT = "orders/{order}/shipments/{shipment}";
 
-/** A shipment as the contract shows it. */
+/** Converts a stored shipment to its API message. */
 export function toShipmentMessage(shipment: StoredShipment): Shipment {
-  const { told, deliveredAt, closedAt } = shipment.progress;
+  const { reported, deliveredAt, closedAt } = shipment.progress;
   return create(ShipmentSchema, {
     name: shipmentName(shipment),
-    state: State[told.state],
+    state: State[reported.state],
     lines: shipment.lines.map(({ lineItemId, sku, quantity, restocked = 0 }) => ({
       lineItemId,
       sku,
@@ -51,12 +51,12 @@ export function orderName(orderId: string): string {
   return formatName("orders/{order}", { order: orderId });
 }
 
-/** The order's id in its name, which the contract's rules have checked. */
+/** Returns the order id of an order name, whose format protovalidate has checked. */
 export function orderIdOf(orderName: string): string {
   return orderName.slice("orders/".length);
 }
 
-/** What a shipment's name, which the contract's rules have checked, says. */
+/** Parses a shipment name, whose format protovalidate has checked. */
 export function shipmentKeyOf(tenant: string, name: string): ShipmentKey {
   const { order = "", shipment = "" } = parseName(SHIPMENT, name) ?? {};
   return { tenant, orderId: order, number: shipment };

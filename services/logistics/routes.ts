@@ -12,7 +12,7 @@ import { listShipments } from "./rpc/list-shipments.ts";
 import { receiveCarrierCallback } from "./rpc/receive-carrier-callback.ts";
 import { syncShipment } from "./rpc/sync-shipment.ts";
 
-/** Every RPC of the logistics service. */
+/** Registers the RPCs of the logistics service. */
 export const routes = (ctx: LogisticsContext): ServiceImplSpec[] => [
   createServiceImplSpec<typeof LogisticsService>(LogisticsService, {
     createShipment: createShipment(ctx),

@@ -19,19 +19,21 @@ import { routes } from "./routes.ts";
 import { deleteParcels } from "./store/sandbox-parcels.ts";
 import { createShipmentWorker } from "./workers/shipments.ts";
 
-/** What the logistics service does not make itself. */
+/** External dependencies of the logistics service. */
 export interface LogisticsDeps extends ServiceDeps {
   readonly clients: LogisticsClients;
-  /** Carriers beside the sandbox, or in its place. */
+  /** Additional carriers. One named `sandbox` replaces the built-in sandbox. */
   readonly carriers?: readonly Carrier[];
-  /** How the sandbox sends its callbacks; `globalThis.fetch` unless given. */
+  /** Sends the sandbox's callbacks; `globalThis.fetch` by default. */
   readonly fetch?: typeof fetch;
 }
 
-/** How long a callback waits for its shipment before it is FAILED; a shipment that appears later still wakes it. */
+/**
+ * How long a callback waits for its shipment before it becomes FAILED. A shipment that appears later still wakes it.
+ */
 const CALLBACK_PATIENCE_MS = 7 * 24 * 3_600_000;
 
-/** Makes the logistics service: shipments, and the carriers that carry them. Its schema is brought up to date first. */
+/** Creates the logistics service, which manages shipments and carriers, after migrating its schema. */
 export async function createLogisticsService(config: LogisticsConfig, deps: LogisticsDeps): Promise<Service> {
   const { databaseUrl } = config;
   const base = await createServiceBase<LogisticsDatabase>({ name: "logistics", databaseUrl, migrations }, deps);

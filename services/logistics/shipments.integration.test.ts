@@ -29,7 +29,7 @@ describeEachDatabase("shipments with the sandbox carrier", (open) => {
     ]);
     await it.service.start();
     await reached(it, created.name, State.DELIVERED);
-    // Callbacks may overtake each other: an earlier one may come after the last.
+    // Callbacks can be reordered: an earlier one may arrive after the last.
     await until(async () => words(await it.logistics.getShipment({ name: created.name })).length === 4);
     const delivered = await it.logistics.getShipment({ name: created.name });
     expect(delivered.trackingNumber).toMatch(/^SBX/);
@@ -48,7 +48,7 @@ describeEachDatabase("shipments with the sandbox carrier", (open) => {
     ["attempt_failed", State.DELIVERED],
     ["lost", State.EXCEPTION],
     ["return", State.RETURNED],
-  ])("the service %s ends as it says, collected once and told in order", async (service, state) => {
+  ])("the service %s ends in its documented state, with one collection and events in order", async (service, state) => {
     await using it = await startLogistics(open, { stepMs: 10 });
     it.addOrder("o1");
     const { name } = await create(it, "o1", "1", service);
@@ -70,7 +70,7 @@ describeEachDatabase("shipments with the sandbox carrier", (open) => {
     expect(published.filter((type) => type === "Delivered")).toHaveLength(state === State.DELIVERED ? 1 : 0);
   });
 
-  test("a shipment that stays moves a stage with each sync", async () => {
+  test("a parcel without callbacks advances one stage per sync", async () => {
     await using it = await startLogistics(open);
     it.addOrder("o1");
     const { name } = await create(it, "o1", "1", "stay");
@@ -102,7 +102,7 @@ describeEachDatabase("shipments with the sandbox carrier", (open) => {
     expect((await create(it, "o1", "2", "standard")).lines).toHaveLength(2);
   });
 
-  test("an order is shipped in parts, and no line beyond its quantity", async () => {
+  test("an order can be shipped in parts, and no line exceeds its quantity", async () => {
     await using it = await startLogistics(open);
     it.addOrder("o1");
     const parent = "orders/o1";
@@ -128,7 +128,7 @@ describeEachDatabase("shipments with the sandbox carrier", (open) => {
     expect(all.shipments).toHaveLength(2);
   });
 
-  test("shipments of the rest, wanted at once from many callers, are one", async () => {
+  test("concurrent requests to ship the remainder create one shipment", async () => {
     await using it = await startLogistics(open);
     it.addOrder("o1");
     const asked = Array.from({ length: 6 }, () => it.logistics.createShipment({ parent: "orders/o1", shipment: {} }));
@@ -155,7 +155,7 @@ describeEachDatabase("shipments with the sandbox carrier", (open) => {
     );
   });
 
-  test("what cannot be shipped is refused, and says why", async () => {
+  test("an order that cannot be shipped is refused with the reason", async () => {
     await using it = await startLogistics(open);
     it.addOrder("o1", { state: OrderState.AWAITING_PAYMENT });
     expect(await refusal(create(it, "o1", "1", ""))).toMatchObject({
@@ -187,7 +187,7 @@ describeEachDatabase("shipments with the sandbox carrier", (open) => {
     expect((await refusal(unknown)).violations).toEqual(['shipment.lines.line_item_id: the order has no line "9"']);
   });
 
-  test("an order without funds gets no new shipment, and a repeated request answers the one that it has", async () => {
+  test("an order without funds gets no new shipment, and a repeated request returns the existing one", async () => {
     await using it = await startLogistics(open);
     it.addOrder("o1");
     const first = await create(it, "o1", "1", "");
@@ -200,7 +200,7 @@ describeEachDatabase("shipments with the sandbox carrier", (open) => {
     expect(await create(it, "o1", "1", "")).toEqual(first);
   });
 
-  test("another tenant sees and moves nothing", async () => {
+  test("tenants cannot see or change each other's shipments", async () => {
     await using it = await startLogistics(open);
     it.addOrder("o1");
     const { name } = await create(it, "o1", "1", "standard");

@@ -2,16 +2,16 @@ import { describe, expect, test } from "@jest/globals";
 import type { RawCallback } from "../../runtime/callbacks/callback-source.ts";
 import type { BookingRequest, Carrier } from "./carrier.ts";
 
-/** What a suite needs beside the carrier itself. */
+/** A carrier under test, with the services and callbacks that the suite needs. */
 export interface CarrierUnderTest extends AsyncDisposable {
   readonly carrier: Carrier;
-  /** A service whose shipments are not collected while a test runs. */
+  /** A service whose shipments are not collected during a test. */
   readonly restingService: string;
-  /** A service whose shipments are collected at once. */
+  /** A service whose shipments are collected immediately. */
   readonly collectedService: string;
   /** A service whose bookings are refused. */
   readonly refusedService: string;
-  /** A callback that the carrier has signed, for a shipment with this number. */
+  /** Returns a callback signed by the carrier for a shipment with this tracking number. */
   signed(trackingNumber: string): RawCallback;
 }
 
@@ -32,10 +32,10 @@ const request = (service: string): BookingRequest => ({
   lines: [{ lineItemId: "1", sku: "chai", quantity: 1 }],
 });
 
-/** What every implementation of {@link Carrier} must do. `open` makes one that knows of no shipment. */
+/** Contract tests for every implementation of {@link Carrier}. `open` creates a carrier without shipments. */
 export function describeCarrier(name: string, open: () => Promise<CarrierUnderTest>): void {
   describe(`carrier: ${name}`, () => {
-    test("books a shipment once per reference, however often and at once it is asked", async () => {
+    test("books a shipment once per reference, also for repeated and concurrent requests", async () => {
       await using it = await open();
       const booking = request(it.restingService);
       const answers = await Promise.all([1, 2, 3].map(() => it.carrier.book(booking, never)));
@@ -45,13 +45,13 @@ export function describeCarrier(name: string, open: () => Promise<CarrierUnderTe
       expect(other).not.toEqual(answers[0]);
     });
 
-    test("says why it refuses a booking", async () => {
+    test("gives the reason for a refused booking", async () => {
       await using it = await open();
       const answer = await it.carrier.book(request(it.refusedService), never);
       expect(answer).toMatchObject({ kind: "refused", reason: expect.stringMatching(/./) });
     });
 
-    test("cancels what it has not collected, again and again", async () => {
+    test("cancels a shipment that it has not collected, idempotently", async () => {
       await using it = await open();
       const booking = request(it.restingService);
       const booked = await it.carrier.book(booking, never);
@@ -69,7 +69,7 @@ export function describeCarrier(name: string, open: () => Promise<CarrierUnderTe
       expect(await it.carrier.book(booking, never)).toMatchObject({ kind: "refused" });
     });
 
-    test("does not cancel what it has collected", async () => {
+    test("does not cancel a shipment that it has collected", async () => {
       await using it = await open();
       const booking = request(it.collectedService);
       const booked = await it.carrier.book(booking, never);
@@ -79,7 +79,7 @@ export function describeCarrier(name: string, open: () => Promise<CarrierUnderTe
       expect(answer).toMatchObject({ kind: "too-late", reason: expect.stringMatching(/./) });
     });
 
-    test("tells where a shipment is, with ids that stay the same", async () => {
+    test("tracks a shipment, with stable event ids", async () => {
       await using it = await open();
       const booking = request(it.collectedService);
       const booked = await it.carrier.book(booking, never);
@@ -92,7 +92,7 @@ export function describeCarrier(name: string, open: () => Promise<CarrierUnderTe
       expect(new Set(first.map(({ eventId }) => eventId)).size).toBe(first.length);
     });
 
-    test("knows its own callbacks, and no byte of them may change", async () => {
+    test("verifies its own callbacks, and rejects them if a byte was changed", async () => {
       await using it = await open();
       const callback = it.signed("NUMBER-1");
       const verified = await it.carrier.verify(callback);
@@ -106,7 +106,7 @@ export function describeCarrier(name: string, open: () => Promise<CarrierUnderTe
       expect(await it.carrier.verify({ ...callback, header: new Headers() })).toBeUndefined();
     });
 
-    test("throws on a body that it cannot read", async () => {
+    test("throws on a malformed body", async () => {
       await using it = await open();
       for (const text of ["", "{", "null", "[]", "{}", "\u0000"]) {
         expect(() => it.carrier.read(new TextEncoder().encode(text))).toThrow();

@@ -2,9 +2,9 @@ import type { CallbackSource } from "../../runtime/callbacks/callback-source.ts"
 import type { Destination, ShippedLine } from "../domain/shipment.ts";
 import type { CarrierUpdate } from "../domain/tracking.ts";
 
-/** What is to be carried. */
+/** A shipment to book. */
 export interface BookingRequest {
-  /** The shipment's resource name: the idempotency key, and the name under which the carrier knows the shipment as ours. */
+  /** The shipment's resource name. Serves as idempotency key and as the carrier's reference to the shipment. */
   readonly reference: string;
   /** The carrier's service, for example `standard`; empty for its default. */
   readonly service: string;
@@ -18,13 +18,13 @@ export type BookingAnswer =
 
 export type CancelAnswer = { readonly kind: "cancelled" } | { readonly kind: "too-late"; readonly reason: string };
 
-/** One shipment at the carrier. The tracking number is missing while it is not known whether a booking arrived. */
+/** A shipment at the carrier. The tracking number is undefined while the outcome of the booking is unknown. */
 export interface Consignment {
   readonly reference: string;
   readonly trackingNumber: string | undefined;
 }
 
-/** What a carrier tells of one of its shipments. */
+/** The tracking updates in one callback. */
 export interface CarrierReport {
   readonly trackingNumber: string;
   readonly updates: readonly CarrierUpdate[];
@@ -33,19 +33,19 @@ export interface CarrierReport {
 /**
  * The port to a carrier. Every implementation passes `carrier-suite.ts`.
  *
- * `book` and `cancel` may be called again and again with the same reference, also after a crash when nobody knows whether
- * the last call arrived: they have their effect once and give the same answer. Throwing means that the outcome is not
- * known, and the call is repeated later.
+ * `book` and `cancel` are idempotent by reference: a repeated call, for example after a crash that left the outcome of
+ * the last one unknown, takes effect once and returns the same response. They throw if the outcome is unknown; the call
+ * is then repeated later.
  */
 export interface Carrier extends CallbackSource {
-  /** What `shipment.carrier_service` can name; none stands for the carrier's default. */
+  /** Valid values of `shipment.carrier_service`. An empty value selects the carrier's default. */
   readonly services: readonly string[];
-  /** Books a shipment. A reference that was cancelled before is refused. */
+  /** Books a shipment. Refuses a reference that has been cancelled. */
   book(request: BookingRequest, signal: AbortSignal): Promise<BookingAnswer>;
-  /** Cancels a shipment that was not collected, also one whose booking has not arrived and may still arrive. */
+  /** Cancels a shipment that has not been collected, even if its booking has not arrived yet and may still do so. */
   cancel(consignment: Consignment, signal: AbortSignal): Promise<CancelAnswer>;
-  /** Everything that is known of the shipment by now, in no particular order. */
+  /** Returns all updates of the shipment so far, in no particular order. */
   track(consignment: Consignment, signal: AbortSignal): Promise<readonly CarrierUpdate[]>;
-  /** What a verified body says. Throws where it cannot be read. */
+  /** Parses the body of a verified callback. Throws if it is malformed. */
   read(body: Uint8Array): CarrierReport;
 }

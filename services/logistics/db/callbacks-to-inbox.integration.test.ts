@@ -8,7 +8,7 @@ import type { LogisticsDatabase } from "./schema.ts";
 const move = "logistics-006d-callbacks-to-inbox";
 
 describeEachDatabase("the migration of carrier callbacks to the inbox", (open) => {
-  test("keeps what was verified, in the states of the inbox, and nothing else", async () => {
+  test("keeps only verified callbacks, in the inbox's states", async () => {
     await using db = await open<LogisticsDatabase>();
     const earlier = Object.entries(migrations).slice(0, Object.keys(migrations).indexOf(move));
     await migrate(db, Object.fromEntries(earlier));
@@ -22,7 +22,7 @@ describeEachDatabase("the migration of carrier callbacks to the inbox", (open) =
           17, null)`.execute(db.kysely);
     }
     await migrate(db, migrations);
-    // A migration that failed midway is run again.
+    // Simulates the rerun of a migration that failed midway.
     await migrations[move].up(db.kysely as never, db.dialect);
     const rows = await db.kysely.selectFrom("inbound_callbacks").selectAll().orderBy("id").execute();
     expect(rows.map(({ id, state }) => [id, state])).toEqual([

@@ -137,7 +137,7 @@ const sandboxParcels: Migration = {
   },
 };
 
-/** One more column each, with nothing in the rows that exist. */
+/** Adds one column to each table; existing rows have no value. */
 const closings: Migration = {
   async up({ schema }) {
     const zero = (column: ColumnDefinitionBuilder) => column.notNull().defaultTo(0);
@@ -152,8 +152,8 @@ const parcelsByBooking: Migration = {
 };
 
 /**
- * Moves verified callbacks to the inbox and drops what was never verified. The table stays, empty, for a process of the
- * version before that still runs.
+ * Moves verified callbacks to the inbox and deletes unverified ones. The empty table remains for processes of the
+ * previous version that are still running.
  */
 const callbacksToInbox: Migration = {
   async up(kysely) {

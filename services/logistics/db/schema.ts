@@ -5,22 +5,22 @@ import type { CallbackTables } from "../../runtime/webhooks/tables.ts";
 import type { Booking } from "../domain/shipment.ts";
 import type { ShipmentState } from "../domain/shipment-state.ts";
 
-/** One row per order: its lock decides what of the order may still be shipped. Times are epoch milliseconds. */
+/** One row per order. Its lock serializes decisions on what may still be shipped. Times are epoch milliseconds. */
 export interface OrderShippingTable {
   tenant_id: string;
   order_id: string;
-  /** Set when the order was cancelled: nothing of it is shipped any more. */
+  /** When the order was cancelled. No further shipments can be created. */
   closed_at: number | null;
-  /** Grows where a CreateShipment that began before must not go on. */
+  /** Fencing token. Incremented to reject every CreateShipment that is already in progress. */
   fence: number;
 }
 
 export interface ShipmentsTable {
   tenant_id: string;
-  /** A ULID; what the shipment's other rows refer to. */
+  /** A ULID, referenced by the shipment's rows in other tables. */
   id: string;
   order_id: string;
-  /** The last part of the resource name. */
+  /** The last segment of the resource name. */
   number: string;
   carrier: string;
   carrier_service: string;
@@ -29,23 +29,23 @@ export interface ShipmentsTable {
   tracking_url: string | null;
   /** JSON of `Destination`. */
   destination: string;
-  /** A JSON object of texts. */
+  /** A JSON object with string values. */
   labels: string;
-  /** The greatest state that was told, with the time and the id of the event that told it. */
+  /** The greatest reported state; the next two columns hold its event's time and id. */
   state: ShipmentState;
   state_at: number;
   state_event_id: string;
   collected: number;
   delivered_at: number | null;
-  /** Set when we have cancelled it: then the state is fixed. */
+  /** When Docket cancelled the shipment. The state is then final. */
   cancelled_at: number | null;
-  /** Set when it was closed as lost or returned: then the state is fixed as well. */
+  /** When the shipment was closed as lost or returned. The state is then final. */
   closed_at: number | null;
   cancel_requested: number;
-  /** When there is something to do with the carrier, by the database's clock; see `claimDue`. */
+  /** When the next carrier call is due, by the database's clock; see `claimDue`. */
   due_at: number | null;
   attempt: number;
-  /** How often in a row the carrier could not be asked. */
+  /** Consecutive failed carrier calls. */
   failures: number;
   created_at: number;
   updated_at: number;
@@ -58,14 +58,14 @@ export interface ShipmentLinesTable {
   line_item_id: string;
   sku: string;
   quantity: number;
-  /** Units that went back into stock when the shipment was closed. */
+  /** Units returned to stock when the shipment was closed. */
   restocked: number;
 }
 
 export interface TrackingEventsTable {
   tenant_id: string;
   shipment_id: string;
-  /** The carrier's own id. */
+  /** The carrier's event id. */
   event_id: string;
   state: ShipmentState | null;
   carrier_status: string;
@@ -75,18 +75,18 @@ export interface TrackingEventsTable {
   received_at: number;
 }
 
-/** The sandbox carrier's own books: they stand for a computer of somebody else. */
+/** Parcels of the sandbox carrier, which simulates an external system. */
 export interface SandboxParcelsTable {
   reference: string;
   tracking_number: string;
   service: string;
   booked_at: number;
   cancelled_at: number | null;
-  /** How often it was asked where the parcel is; moves those that only move when asked. */
+  /** Number of tracking requests. Advances the parcels of services without callbacks. */
   asked: number;
 }
 
-/** Everything in the logistics service's database. */
+/** All tables of the logistics service's database. */
 export interface LogisticsDatabase extends CallbackInboxTables, CallbackTables, IdempotencyTables, OutboxTables {
   order_shipping: OrderShippingTable;
   shipments: ShipmentsTable;

@@ -8,7 +8,7 @@ import {
   stateOf,
 } from "./carrier-status.ts";
 
-/** API.md's table, word for word. */
+/** The table in API.md, verbatim. */
 test.each([
   ["AfterShip", aftershipStatuses, { Pending: "PENDING", InfoReceived: "INFO_RECEIVED", InTransit: "IN_TRANSIT" }],
   ["AfterShip", aftershipStatuses, { OutForDelivery: "OUT_FOR_DELIVERY", AvailableForPickup: "PICKUP_READY" }],
@@ -30,7 +30,7 @@ test.each([
   }
 });
 
-test("a word that a carrier has made up since means nothing, nor does one of JavaScript's own", () => {
+test("an unknown carrier status maps to no state, and neither does a property of Object.prototype", () => {
   expect(stateOf(easypostStatuses, "teleported")).toBeUndefined();
   expect(stateOf(easypostStatuses, "constructor")).toBeUndefined();
 });

@@ -1,6 +1,6 @@
 import type { ShipmentState } from "./shipment-state.ts";
 
-/** A carrier's words for the states of a shipment, as its API writes them. */
+/** Maps a carrier's status codes, as its API spells them, to shipment states. */
 export type StatusMap = Readonly<Record<string, ShipmentState>>;
 
 /** The `tag` of a tracking: https://www.aftership.com/docs/tracking/enum/delivery-statuses */
@@ -59,7 +59,7 @@ export const kuaidi100Statuses: StatusMap = {
   abort: "EXPIRED",
 };
 
-/** The sandbox's own words. */
+/** The sandbox's status codes. */
 export const sandboxStatuses: StatusMap = {
   info_received: "INFO_RECEIVED",
   in_transit: "IN_TRANSIT",
@@ -71,7 +71,7 @@ export const sandboxStatuses: StatusMap = {
   returned: "RETURNED",
 };
 
-/** What a carrier's word means; undefined for one that the map does not have. */
+/** Returns the state for a carrier's status code, or undefined for an unknown code. */
 export function stateOf(map: StatusMap, word: string): ShipmentState | undefined {
   return Object.hasOwn(map, word) ? map[word] : undefined;
 }

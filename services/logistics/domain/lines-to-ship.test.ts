@@ -7,7 +7,7 @@ const ordered = [
   { id: "2", sku: "chang", quantity: 2 },
 ];
 
-test("where nothing is named, all that is left is shipped", () => {
+test("all remaining units are shipped if no lines are named", () => {
   expect(linesToShip(ordered, [{ lineItemId: "1", quantity: 3 }], [])).toEqual({
     kind: "lines",
     lines: [
@@ -17,12 +17,12 @@ test("where nothing is named, all that is left is shipped", () => {
   });
 });
 
-test("when everything is in shipments, nothing is left", () => {
+test("nothing is left if all units are in shipments", () => {
   const shipped = ordered.map(({ id, quantity }) => ({ lineItemId: id, quantity }));
   expect(linesToShip(ordered, shipped, [])).toEqual({ kind: "nothing-left" });
 });
 
-test("every line of which too much is wanted is named, with what is left", () => {
+test("every line that exceeds its remaining quantity is reported, with the remainder", () => {
   const wanted = [
     { lineItemId: "1", quantity: 6 },
     { lineItemId: "2", quantity: 3 },
@@ -36,11 +36,11 @@ test("every line of which too much is wanted is named, with what is left", () =>
   });
 });
 
-test("lines that the order does not have are named", () => {
+test("lines that the order does not have are reported", () => {
   expect(linesToShip(ordered, [], [{ lineItemId: "9", quantity: 1 }])).toEqual({ kind: "unknown", lineItemIds: ["9"] });
 });
 
-test("however shipments are cut, no line is shipped beyond its quantity", () => {
+test("no sequence of shipments exceeds the quantity of a line", () => {
   const line = fc.record({ lineItemId: fc.constantFrom("1", "2"), quantity: fc.integer({ min: 1, max: 4 }) });
   const wishes = fc.array(fc.uniqueArray(line, { selector: (it) => it.lineItemId, maxLength: 2 }), { maxLength: 8 });
   fc.assert(

@@ -1,13 +1,13 @@
 import type { ShippedLine } from "./shipment.ts";
 
-/** A line of the order. */
+/** An order line. */
 export interface OrderedLine {
   readonly id: string;
   readonly sku: string;
   readonly quantity: number;
 }
 
-/** What somebody wants to ship of a line. */
+/** Requested units of an order line. */
 export interface WantedLine {
   readonly lineItemId: string;
   readonly quantity: number;
@@ -15,11 +15,11 @@ export interface WantedLine {
 
 export type LinesToShip =
   | { readonly kind: "lines"; readonly lines: readonly ShippedLine[] }
-  /** Everything is in shipments already. */
+  /** All units are already in shipments. */
   | { readonly kind: "nothing-left" }
-  /** These lines are not of the order. */
+  /** The order has no such lines. */
   | { readonly kind: "unknown"; readonly lineItemIds: readonly string[] }
-  /** More was wanted than is left. */
+  /** More units were requested than are left. */
   | { readonly kind: "too-many"; readonly excesses: readonly Excess[] };
 
 export interface Excess {
@@ -30,8 +30,8 @@ export interface Excess {
 }
 
 /**
- * The lines of a new shipment: what is wanted, or all that is left where nothing is named. With `shipped`, the lines of
- * all shipments that were not cancelled, no line is ever shipped beyond its quantity.
+ * Returns the lines of a new shipment: the wanted units, or all remaining units if none are named. `shipped` are the
+ * lines of all shipments that were not cancelled; together with them no line exceeds its ordered quantity.
  */
 export function linesToShip(
   ordered: readonly OrderedLine[],
@@ -61,7 +61,7 @@ export function linesToShip(
   return excesses.length > 0 ? { kind: "too-many", excesses } : { kind: "lines", lines };
 }
 
-/** Whether two shipments hold the same. */
+/** Returns whether two shipments have the same lines, in any order. */
 export function sameLines(a: readonly WantedLine[], b: readonly WantedLine[]): boolean {
   return (
     a.length === b.length &&

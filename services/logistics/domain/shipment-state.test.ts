@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { compareReported, isOpen, meansCollected, rankOf, shipmentStates } from "./shipment-state.ts";
 
-test("every state has its rank, tells whether the carrier has the goods, and whether more is to come", () => {
+test("every state has a rank and says whether it means collected and whether it is open", () => {
   expect(shipmentStates.map((state) => `${rankOf(state)} ${state} ${meansCollected(state)} ${isOpen(state)}`)).toEqual([
     "0 PENDING false true",
     "1 INFO_RECEIVED false true",
@@ -19,7 +19,7 @@ test("every state has its rank, tells whether the carrier has the goods, and whe
   ]);
 });
 
-test("of two states of one rank the later one is greater, by the carrier's time", () => {
+test("within a rank, the state with the later carrier time is greater", () => {
   const failed = { state: "ATTEMPT_FAILED", at: 2000, eventId: "b" } as const;
   const out = { state: "OUT_FOR_DELIVERY", at: 3000, eventId: "a" } as const;
   expect(compareReported(failed, out)).toBeLessThan(0);

@@ -1,5 +1,5 @@
 /**
- * Where a shipment stands, by what its carrier has told.
+ * The state of a shipment, derived from its carrier's reports.
  *
  * ```
  *   rank 0     1                2            3                   4            5            6
@@ -11,14 +11,14 @@
  *                                            EXPIRED
  * ```
  *
- * Carriers repeat what they tell and tell it out of order, so a state is never "the next one": a shipment's state is the
- * greatest of all that was told, by rank, within a rank by the carrier's own time. That is the same in whatever order
- * the parts arrive, and it never goes back from DELIVERED. Within rank 3 a shipment moves freely: an attempt may fail and
- * the parcel be out for delivery again.
+ * Carriers repeat reports and send them out of order, so a shipment's state is not the latest report but the greatest
+ * one: by rank, and within a rank by the carrier's time. The result does not depend on the order of arrival, and never
+ * goes back from DELIVERED. Within rank 3 a shipment moves freely: after a failed attempt the parcel can be out for
+ * delivery again.
  *
- * CANCELLED stands below what needs the goods: where the carrier has scanned them, they were not cancelled. It is another
- * thing when we have cancelled a shipment, with the carrier's consent: then the state is decided, and nothing moves it. So
- * it is when somebody closes a shipment as RETURNED or as LOST, a state that no carrier tells.
+ * CANCELLED ranks below the states that imply possession of the goods: a carrier's scan proves that the shipment was
+ * not cancelled. A cancellation by Docket, which the carrier has confirmed, is different: it is final, and later
+ * reports are ignored. The same applies to CloseShipment, as RETURNED or as LOST. No carrier reports LOST.
  */
 export const shipmentStates = [
   "PENDING",
@@ -37,7 +37,7 @@ export const shipmentStates = [
 ] as const;
 export type ShipmentState = (typeof shipmentStates)[number];
 
-/** `collected`: the carrier has, or had, the goods. `open`: more is to be expected. */
+/** `collected`: the carrier has, or had, the goods. `open`: further reports are expected. */
 interface StateFacts {
   readonly rank: number;
   readonly collected: boolean;
@@ -60,22 +60,22 @@ const facts = {
   LOST: { rank: 7, collected: true, open: false },
 } satisfies Record<ShipmentState, StateFacts>;
 
-/** The place of a state among the others; see the diagram. */
+/** Returns the rank of a state; see the diagram. */
 export function rankOf(state: ShipmentState): number {
   return facts[state].rank;
 }
 
-/** Whether the carrier has collected a shipment that is, or was, in this state. */
+/** Returns whether a shipment that is, or was, in this state has been collected. */
 export function meansCollected(state: ShipmentState): boolean {
   return facts[state].collected;
 }
 
-/** Whether more is to be expected from the carrier. */
+/** Returns whether further reports are expected from the carrier. */
 export function isOpen(state: ShipmentState): boolean {
   return facts[state].open;
 }
 
-/** A state as it was told: what, when by the carrier's clock, and the carrier's id of the event. */
+/** A state reported by the carrier, with the carrier's time and event id. */
 export interface ReportedState {
   readonly state: ShipmentState;
   /** Epoch milliseconds. */
@@ -83,7 +83,7 @@ export interface ReportedState {
   readonly eventId: string;
 }
 
-/** Negative, zero or positive: a total order over everything that can be told. */
+/** Compares two reports; a total order. Returns a negative number, zero or a positive number. */
 export function compareReported(a: ReportedState, b: ReportedState): number {
   return (
     rankOf(a.state) - rankOf(b.state) ||

@@ -3,18 +3,18 @@ import { cancellation, closing, isUnderWay } from "./shipment.ts";
 import { meansCollected, type ShipmentState, shipmentStates } from "./shipment-state.ts";
 import { beginning } from "./tracking.ts";
 
-/** A shipment of which this was told, collected or not. */
+/** A shipment with this reported state, collected or not. */
 const shipment = (state: ShipmentState, collected = meansCollected(state), closedAt?: number) => ({
   progress: {
     ...beginning,
-    told: { state, at: 1, eventId: "e" },
+    reported: { state, at: 1, eventId: "e" },
     collected,
     closedAt,
     decided: closedAt !== undefined,
   },
 });
 
-test("every shipment that has not come to its end can be cancelled or closed", () => {
+test("every shipment that is not in a final state can be cancelled or closed", () => {
   const ends: readonly ShipmentState[] = ["DELIVERED", "CANCELLED", "LOST"];
   for (const state of shipmentStates.filter((it) => !ends.includes(it))) {
     for (const collected of new Set([meansCollected(state), true])) {
@@ -25,7 +25,7 @@ test("every shipment that has not come to its end can be cancelled or closed", (
   }
 });
 
-test("a closed shipment stays as it was closed, and no longer keeps its order from being cancelled", () => {
+test("a closed shipment keeps its outcome, and no longer prevents its order's cancellation", () => {
   const lost = shipment("LOST", true, 2);
   expect([closing(lost, "LOST"), closing(lost, "RETURNED"), cancellation(lost)]).toEqual([
     "closed",
@@ -36,7 +36,7 @@ test("a closed shipment stays as it was closed, and no longer keeps its order fr
   expect(isUnderWay(shipment("EXCEPTION", true))).toBe(true);
 });
 
-test("what the carrier has not collected is cancelled, not closed", () => {
+test("a shipment that has not been collected is cancelled, not closed", () => {
   for (const state of ["PENDING", "INFO_RECEIVED"] as const) {
     expect([cancellation(shipment(state)), closing(shipment(state), "LOST")]).toEqual(["possible", "not-collected"]);
   }

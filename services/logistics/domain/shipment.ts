@@ -1,19 +1,19 @@
 import type { ShipmentState } from "./shipment-state.ts";
 import type { Progress } from "./tracking.ts";
 
-/** Whether the carrier has taken the booking on. REFUSED also stands for: cancelled before it was booked. */
+/** Status of the booking with the carrier. REFUSED includes a cancellation before the booking. */
 export type Booking = "PENDING" | "BOOKED" | "REFUSED";
 
-/** So many units of one order line. */
+/** Units of one order line in a shipment. */
 export interface ShippedLine {
   readonly lineItemId: string;
   readonly sku: string;
   readonly quantity: number;
-  /** Units that went back into stock when the shipment was closed; absent where none did. */
+  /** Units returned to stock when the shipment was closed; absent if none. */
   readonly restocked?: number;
 }
 
-/** Where a shipment goes; copied from the order, so that a booking that is repeated stays the same. */
+/** The delivery address. Copied from the order so that a repeated booking is identical. */
 export interface Destination {
   readonly recipient: string;
   readonly addressLines: readonly string[];
@@ -23,7 +23,7 @@ export interface Destination {
   readonly regionCode: string;
 }
 
-/** The part of a tracking event that is not progress. */
+/** A tracking event in the shipment's history. */
 export interface StoredTrackingEvent {
   readonly eventId: string;
   readonly state: ShipmentState | undefined;
@@ -33,7 +33,7 @@ export interface StoredTrackingEvent {
   readonly occurredAt: number;
 }
 
-/** A shipment as it is stored. Times are epoch milliseconds. */
+/** A stored shipment. Times are epoch milliseconds. */
 export interface StoredShipment {
   readonly tenant: string;
   readonly id: string;
@@ -49,48 +49,48 @@ export interface StoredShipment {
   readonly trackingNumber: string | undefined;
   readonly trackingUrl: string | undefined;
   readonly progress: Progress;
-  /** Somebody has asked to cancel it, and the carrier has not answered yet. */
+  /** A cancellation was requested, and the carrier has not responded yet. */
   readonly cancelRequested: boolean;
-  /** The oldest first. */
+  /** Ordered from oldest to newest. */
   readonly events: readonly StoredTrackingEvent[];
-  /** How often work on it was claimed; the fence of the last claim. */
+  /** Number of claims of the shipment. Serves as fencing token: only the latest claim may write. */
   readonly attempt: number;
-  /** How often in a row the carrier could not be asked. */
+  /** Consecutive failed carrier calls. */
   readonly failures: number;
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly version: number;
 }
 
-/** What CancelShipment means for a shipment now. */
+/** Returns whether the shipment can still be cancelled. */
 export function cancellation(shipment: Pick<StoredShipment, "progress">): "cancelled" | "possible" | "too-late" {
-  const { told, collected, closedAt } = shipment.progress;
-  if (told.state === "CANCELLED") {
+  const { reported, collected, closedAt } = shipment.progress;
+  if (reported.state === "CANCELLED") {
     return "cancelled";
   }
   return collected || closedAt !== undefined ? "too-late" : "possible";
 }
 
-/** Whether its goods are with the carrier or the customer, so that its order can no longer be cancelled. */
+/** Returns whether the carrier or the customer has the goods, so that the order can no longer be cancelled. */
 export function isUnderWay({ progress }: Pick<StoredShipment, "progress">): boolean {
-  return progress.collected && !progress.decided && progress.told.state !== "RETURNED";
+  return progress.collected && !progress.decided && progress.reported.state !== "RETURNED";
 }
 
-/** As what a shipment is closed. */
+/** Final state of a closed shipment. */
 export type ClosingState = "LOST" | "RETURNED";
 
 /**
- * What CloseShipment means for a shipment now: `closed` where it was closed so before, `not-collected` where it must be
- * cancelled instead.
+ * Whether a shipment can be closed. `closed`: already closed with the same outcome. `closed-otherwise`: closed with the
+ * other outcome. `not-collected`: it must be cancelled instead.
  */
 export type Closing = "possible" | "closed" | "closed-otherwise" | "not-collected" | "delivered" | "cancelled";
 
 export function closing({ progress }: Pick<StoredShipment, "progress">, as: ClosingState): Closing {
-  const { told, collected, closedAt } = progress;
+  const { reported, collected, closedAt } = progress;
   if (closedAt !== undefined) {
-    return told.state === as ? "closed" : "closed-otherwise";
+    return reported.state === as ? "closed" : "closed-otherwise";
   }
-  switch (told.state) {
+  switch (reported.state) {
     case "CANCELLED":
       return "cancelled";
     case "DELIVERED":

@@ -12,7 +12,7 @@ const update = fc
   .map((it): CarrierUpdate => ({ ...it, status: "word", message: "", location: "" }));
 const story = fc.uniqueArray(update, { selector: (it) => it.eventId, maxLength: 10 });
 
-const told = (state: CarrierUpdate["state"], occurredAt: number): CarrierUpdate => ({
+const reported = (state: CarrierUpdate["state"], occurredAt: number): CarrierUpdate => ({
   eventId: `${state}-${occurredAt}`,
   status: "word",
   state,
@@ -21,7 +21,7 @@ const told = (state: CarrierUpdate["state"], occurredAt: number): CarrierUpdate 
   occurredAt,
 });
 
-test("updates that are repeated and reordered end in the same progress", () => {
+test("repeated and reordered updates yield the same progress", () => {
   const shuffledAndRepeated = story.chain((updates) =>
     fc.tuple(
       fc.constant(updates),
@@ -35,7 +35,7 @@ test("updates that are repeated and reordered end in the same progress", () => {
   );
 });
 
-test("in whatever order a story comes, it is told to be collected and delivered at most once", () => {
+test("in any order of updates, collection and delivery are published at most once", () => {
   fc.assert(
     fc.property(story, (updates) => {
       let progress = beginning;
@@ -51,22 +51,22 @@ test("in whatever order a story comes, it is told to be collected and delivered 
   );
 });
 
-test("nothing that comes late moves a shipment back from DELIVERED, and only a return moves it on", () => {
-  const delivered = merge(beginning, told("DELIVERED", 3));
-  // No carrier tells LOST: shipments are closed as such.
+test("late updates never move a shipment back from DELIVERED, and only a return moves it forward", () => {
+  const delivered = merge(beginning, reported("DELIVERED", 3));
+  // No carrier reports LOST; it is an outcome of CloseShipment.
   for (const state of shipmentStates.filter((it) => it !== "LOST")) {
-    const after = merge(delivered, told(state, 9)).told.state;
+    const after = merge(delivered, reported(state, 9)).reported.state;
     expect(after).toBe(state === "RETURNED" ? "RETURNED" : "DELIVERED");
   }
 });
 
-test("a parcel that could not be handed over is out for delivery again", () => {
-  const story = [told("OUT_FOR_DELIVERY", 1), told("ATTEMPT_FAILED", 2), told("OUT_FOR_DELIVERY", 3)];
-  expect(story.reduce(merge, beginning).told.state).toBe("OUT_FOR_DELIVERY");
+test("a parcel can be out for delivery again after a failed attempt", () => {
+  const story = [reported("OUT_FOR_DELIVERY", 1), reported("ATTEMPT_FAILED", 2), reported("OUT_FOR_DELIVERY", 3)];
+  expect(story.reduce(merge, beginning).reported.state).toBe("OUT_FOR_DELIVERY");
 });
 
-test("a jump from PENDING to DELIVERED is told as collected, changed and delivered, in this order", () => {
-  expect(notices(beginning, merge(beginning, told("DELIVERED", 1)))).toEqual([
+test("a jump from PENDING to DELIVERED is published as collected, changed and delivered, in this order", () => {
+  expect(notices(beginning, merge(beginning, reported("DELIVERED", 1)))).toEqual([
     "collected",
     "stateChanged",
     "delivered",
@@ -74,17 +74,17 @@ test("a jump from PENDING to DELIVERED is told as collected, changed and deliver
 });
 
 test("a scan proves that a shipment was not cancelled by the carrier, in either order", () => {
-  const scan = told("IN_TRANSIT", 1);
-  const cancelled = told("CANCELLED", 2);
-  expect([scan, cancelled].reduce(merge, beginning).told.state).toBe("IN_TRANSIT");
-  expect([cancelled, scan].reduce(merge, beginning).told.state).toBe("IN_TRANSIT");
+  const scan = reported("IN_TRANSIT", 1);
+  const cancelled = reported("CANCELLED", 2);
+  expect([scan, cancelled].reduce(merge, beginning).reported.state).toBe("IN_TRANSIT");
+  expect([cancelled, scan].reduce(merge, beginning).reported.state).toBe("IN_TRANSIT");
 });
 
-test("what we have cancelled stays cancelled", () => {
-  const decided = { ...beginning, told: { state: "CANCELLED", at: 1, eventId: "x" }, decided: true } as const;
-  expect(merge(decided, told("DELIVERED", 9))).toBe(decided);
+test("a shipment that Docket has cancelled stays cancelled", () => {
+  const decided = { ...beginning, reported: { state: "CANCELLED", at: 1, eventId: "x" }, decided: true } as const;
+  expect(merge(decided, reported("DELIVERED", 9))).toBe(decided);
 });
 
-test("a word that we do not know moves nothing", () => {
-  expect(merge(beginning, told(undefined, 9))).toBe(beginning);
+test("an unknown carrier status has no effect", () => {
+  expect(merge(beginning, reported(undefined, 9))).toBe(beginning);
 });

@@ -1,12 +1,12 @@
 import { compareReported, meansCollected, type ReportedState, type ShipmentState } from "./shipment-state.ts";
 
-/** One thing that a carrier told of a shipment. */
+/** A tracking update from the carrier. */
 export interface CarrierUpdate {
-  /** The carrier's own id of it, unique within the shipment. */
+  /** The carrier's event id, unique within the shipment. */
   readonly eventId: string;
-  /** The carrier's word for the state. */
+  /** The carrier's status code. */
   readonly status: string;
-  /** What the word means; undefined for a word that we do not know, which is kept and moves nothing. */
+  /** The state that the status maps to; undefined for an unknown status, which is stored and has no effect. */
   readonly state: ShipmentState | undefined;
   readonly message: string;
   readonly location: string;
@@ -14,23 +14,23 @@ export interface CarrierUpdate {
   readonly occurredAt: number;
 }
 
-/** What is known of a shipment's way. */
+/** The accumulated tracking progress of a shipment. */
 export interface Progress {
-  /** The greatest of all that was told. */
-  readonly told: ReportedState;
-  /** Whether anything that was told means that the carrier has the goods. */
+  /** The greatest report so far, by `compareReported`. */
+  readonly reported: ReportedState;
+  /** Whether any report implies that the carrier has collected the goods. */
   readonly collected: boolean;
-  /** The earliest time at which it was told to be delivered. */
+  /** The earliest reported time of delivery, epoch milliseconds. */
   readonly deliveredAt: number | undefined;
-  /** Whether it was cancelled by us, or closed: then nothing moves it any more. */
+  /** Whether Docket has cancelled or closed the shipment. Further updates are then ignored. */
   readonly decided: boolean;
-  /** When it was closed as lost or returned. */
+  /** When the shipment was closed as lost or returned, epoch milliseconds. */
   readonly closedAt: number | undefined;
 }
 
-/** Before anything was told. */
+/** Progress before the first report. */
 export const beginning: Progress = {
-  told: { state: "PENDING", at: 0, eventId: "" },
+  reported: { state: "PENDING", at: 0, eventId: "" },
   collected: false,
   deliveredAt: undefined,
   decided: false,
@@ -38,28 +38,29 @@ export const beginning: Progress = {
 };
 
 /**
- * What is known after this was told too. The same updates give the same progress in any order and however often each of
- * them comes.
+ * Merges an update into the progress. Commutative and idempotent: the same set of updates yields the same progress in
+ * any order and with any repetition.
  */
 export function merge(progress: Progress, update: CarrierUpdate): Progress {
   const { state, occurredAt: at, eventId } = update;
   if (progress.decided || state === undefined) {
     return progress;
   }
-  const told = { state, at, eventId };
+  const reported = { state, at, eventId };
   return {
     ...progress,
-    told: compareReported(told, progress.told) > 0 ? told : progress.told,
+    reported: compareReported(reported, progress.reported) > 0 ? reported : progress.reported,
     collected: progress.collected || meansCollected(state),
     deliveredAt: state === "DELIVERED" ? Math.min(at, progress.deliveredAt ?? at) : progress.deliveredAt,
   };
 }
 
-/** What others must be told when a shipment goes from one progress to another, in this order. */
+/** A change that must be published. */
 export type Notice = "collected" | "stateChanged" | "delivered" | "cancelled" | "closed";
 
+/** Returns the changes between two progresses, in the order in which they must be published. */
 export function notices(before: Progress, after: Progress): Notice[] {
-  const changed = before.told.state !== after.told.state;
+  const changed = before.reported.state !== after.reported.state;
   const found: Notice[] = [];
   if (after.collected && !before.collected) {
     found.push("collected");
@@ -67,10 +68,10 @@ export function notices(before: Progress, after: Progress): Notice[] {
   if (changed) {
     found.push("stateChanged");
   }
-  if (changed && after.told.state === "DELIVERED") {
+  if (changed && after.reported.state === "DELIVERED") {
     found.push("delivered");
   }
-  if (changed && after.told.state === "CANCELLED") {
+  if (changed && after.reported.state === "CANCELLED") {
     found.push("cancelled");
   }
   if (after.closedAt !== undefined && before.closedAt === undefined) {

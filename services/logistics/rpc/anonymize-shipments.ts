@@ -18,12 +18,12 @@ import { orderIdOf, shipmentName } from "../messages.ts";
 import { eraseShipment } from "../store/erase-shipment.ts";
 import { lockShipment, shipmentsOfOrder } from "../store/shipments.ts";
 
-/** Everything that the logistics service publishes or answers. */
+/** All messages that the logistics service publishes or returns. */
 const contract = createRegistry(file_docket_logistics_v1_logistics_events, file_docket_logistics_v1_logistics_service);
 
 /**
- * Erases one shipment after the other, each with its callbacks in one transaction, then what the runtime's tables keep of
- * the order. May be repeated.
+ * Erases the personal data of each shipment and its callbacks, one transaction per shipment, then that of the order in
+ * the runtime's tables. Idempotent.
  */
 export function anonymizeShipments({
   db,

@@ -12,9 +12,9 @@ import { requestCancellation } from "./request-cancellation.ts";
 import { untilCancellationSettled } from "./until-settled.ts";
 
 /**
- * Cancels what of an order was not collected, and closes the order: also one of which nothing was ever shipped, so that a
- * CreateShipment that comes late is refused. Where a carrier has collected a shipment, also at the last moment, the
- * request fails and the order stays open. Shipments that came back are closed, and go into stock again. May be repeated.
+ * Cancels an order's uncollected shipments and closes the order to further ones, even if it has no shipments, so that a
+ * late CreateShipment is refused. If a carrier has collected a shipment, even at the last moment, the request fails and
+ * the order stays open. Returned shipments are closed, and their units go back into stock. Idempotent.
  */
 export function cancelOrderShipments(
   logistics: LogisticsContext,
@@ -31,11 +31,11 @@ export function cancelOrderShipments(
       await reopenOrder(logistics, key);
       throw shipmentUnderWay(kept);
     }
-    return { shipments: settled.filter((it) => cancellation(it) === "cancelled").map(toShipmentMessage) };
+    return { shipments: settled.filter((shipment) => cancellation(shipment) === "cancelled").map(toShipmentMessage) };
   };
 }
 
-/** Closes the order and asks for the cancellation of its shipments; those are returned, with those cancelled before. */
+/** Closes the order and requests the cancellation of its shipments. Returns all shipments, including cancelled ones. */
 function closeOrder(logistics: LogisticsContext, key: OrderKey): Promise<StoredShipment[]> {
   const { db, clock } = logistics;
   return db.transaction(async (trx) => {
@@ -57,7 +57,7 @@ function closeOrder(logistics: LogisticsContext, key: OrderKey): Promise<StoredS
     for (const shipment of shipments) {
       if (cancellation(shipment) === "possible") {
         await requestCancellation(logistics, trx, shipment);
-      } else if (shipment.progress.told.state === "RETURNED" && closing(shipment, "RETURNED") === "possible") {
+      } else if (shipment.progress.reported.state === "RETURNED" && closing(shipment, "RETURNED") === "possible") {
         await closeShipment(logistics, trx, shipment, { as: "RETURNED", note: "closed with the order's cancellation" });
       }
     }
@@ -65,7 +65,7 @@ function closeOrder(logistics: LogisticsContext, key: OrderKey): Promise<StoredS
   });
 }
 
-/** The shipment was not cancelled although it was asked for: its carrier has it. What came back is no obstacle. */
+/** Returns whether the carrier kept the shipment despite the cancellation. Returned shipments do not count. */
 function isKept(shipment: StoredShipment): boolean {
   return !shipment.progress.collected || isUnderWay(shipment);
 }

@@ -17,8 +17,8 @@ type Call = IdempotentCall<
 >;
 
 /**
- * Cancels a shipment that was not collected. The wish is committed first, then the carrier is asked, then its answer is
- * committed: a process that dies in between leaves a wish that another one carries out.
+ * Cancels a shipment that has not been collected. Commits the request, calls the carrier, then commits its response.
+ * After a crash in between, another process carries out the committed request.
  */
 export function cancelShipment(logistics: LogisticsContext): ServiceImpl<typeof LogisticsService>["cancelShipment"] {
   const { db, clock } = logistics;
@@ -26,9 +26,9 @@ export function cancelShipment(logistics: LogisticsContext): ServiceImpl<typeof 
   return async (request, context) => {
     const { tenant } = principalOf(context);
     const call: Call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock };
-    const answered = await storedResponse(db, call);
-    if (answered) {
-      return answered;
+    const stored = await storedResponse(db, call);
+    if (stored) {
+      return stored;
     }
     const found = await findShipment(db.kysely, shipmentKeyOf(tenant, request.name));
     if (found === undefined) {

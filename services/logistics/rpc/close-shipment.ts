@@ -17,8 +17,8 @@ import { lockOrder, raiseFence } from "../store/order-shipping.ts";
 import { findShipment, lockShipment } from "../store/shipments.ts";
 
 /**
- * Closes a shipment as lost or returned, under the lock of its order: what may be shipped of the order changes with it, so
- * that a CreateShipment that runs meanwhile begins again.
+ * Closes a shipment as lost or returned, under the order's lock. This changes which units can be shipped, so a
+ * concurrent CreateShipment starts over.
  */
 export function closeShipment(logistics: LogisticsContext): ServiceImpl<typeof LogisticsService>["closeShipment"] {
   const { db, clock } = logistics;
@@ -49,7 +49,7 @@ export function closeShipment(logistics: LogisticsContext): ServiceImpl<typeof L
   };
 }
 
-/** What is written off, units by line. */
+/** Validates the written-off units and returns them by line item id. */
 function readWrittenOff({ outcome, writtenOff }: CloseShipmentRequest, { lines }: StoredShipment) {
   const units = new Map<string, number>();
   const violations: FieldViolation[] = [];

@@ -24,21 +24,22 @@ import { orderIdOf, orderName, shipmentName, toShipmentMessage } from "../messag
 import { lockOrder, readFence } from "../store/order-shipping.ts";
 import { closedUnitsOfOrder, findShipment, insertShipment, shippedOfOrder } from "../store/shipments.ts";
 
-/** How often a request begins again when the order changed in the middle of it. */
+/** Maximum attempts of a request whose order changes concurrently. */
 const MAX_TRIES = 3;
 
 /**
- * Creates a shipment, which is booked with its carrier after the commit. It is announced to the order first, which answers
- * with the address and the lines that count; the fence, read before and looked at under the lock of the order's row, keeps
- * a shipment out whose order was changed after that. Under the same lock it is decided what may still be shipped, so that
- * shipments made at once never hold more than was ordered. With a `shipment_id` the request can also be repeated without a
- * `request_id`.
+ * Creates a shipment. It is booked with its carrier after the commit.
+ *
+ * The shipment is first announced to the order service, which returns the authoritative address and lines. The order's
+ * fence is read before that and compared under the lock of the order's row, so a shipment whose order has changed in
+ * the meantime is rejected. The remaining units are computed under the same lock, so concurrent shipments never exceed
+ * the ordered quantities. With a `shipment_id` the request is idempotent even without a `request_id`.
  */
 export function createShipment(logistics: LogisticsContext): ServiceImpl<typeof LogisticsService>["createShipment"] {
   const { db, clients, clock, ids, carriers, defaultCarrier } = logistics;
   const method = LogisticsService.method.createShipment;
 
-  /** The name of the carrier that is asked for, where it exists and has the service. */
+  /** Returns the name of the requested carrier. Throws INVALID_ARGUMENT for an unknown carrier or service. */
   const carrierOf = ({ shipment }: CreateShipmentRequest, order: Order): string => {
     const name = shipment?.carrier || order.carrier || defaultCarrier;
     const carrier = carriers.get(name);
@@ -70,7 +71,7 @@ export function createShipment(logistics: LogisticsContext): ServiceImpl<typeof 
       const key = { tenant, orderId, number: request.shipmentId || id };
       const existing = await findShipment(trx, key);
       if (existing) {
-        return toShipmentMessage(asAsked(existing, wanted, request));
+        return toShipmentMessage(sameOrThrow(existing, wanted, request));
       }
       if (announced.status === "rejected") {
         throw announced.reason;
@@ -128,8 +129,8 @@ function wantedLines({ shipment }: CreateShipmentRequest): WantedLine[] {
   return lines.map(({ lineItemId, quantity }) => ({ lineItemId, quantity }));
 }
 
-/** The shipment that has the wanted name already, if it is the same. */
-function asAsked(
+/** Returns the existing shipment of that name. Throws ALREADY_EXISTS if its content differs from the request. */
+function sameOrThrow(
   existing: StoredShipment,
   wanted: readonly WantedLine[],
   { shipment }: CreateShipmentRequest,
@@ -165,7 +166,7 @@ function decideLines(
   }
 }
 
-/** What was cancelled of a line is not to be shipped. */
+/** Converts an order line, without its cancelled units. */
 function toOrderedLine({ id, sku, quantity, quantityCancelled }: LineItem): OrderedLine {
   return { id, sku, quantity: quantity - quantityCancelled };
 }

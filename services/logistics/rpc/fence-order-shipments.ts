@@ -6,7 +6,7 @@ import { orderIdOf, toShipmentMessage } from "../messages.ts";
 import { lockOrder, raiseFence } from "../store/order-shipping.ts";
 import { shipmentsOfOrder } from "../store/shipments.ts";
 
-/** Raises the order's fence and answers its shipments, in one transaction. May be repeated. */
+/** Raises the order's fence and returns its shipments, in one transaction. Safe to repeat. */
 export function fenceOrderShipments({
   db,
 }: LogisticsContext): ServiceImpl<typeof LogisticsService>["fenceOrderShipments"] {

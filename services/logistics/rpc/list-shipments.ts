@@ -8,7 +8,7 @@ import type { LogisticsContext } from "../context.ts";
 import { orderIdOf, toShipmentMessage } from "../messages.ts";
 import { listShipmentsAfter, shipmentPageKeys } from "../store/list-shipments.ts";
 
-/** The shipments of an order, or of all with `orders/-`, the newest first. */
+/** Lists the shipments of an order, or of all orders with `orders/-`, newest first. */
 export function listShipments({ db }: LogisticsContext): ServiceImpl<typeof LogisticsService>["listShipments"] {
   return async ({ parent, filter, pageSize, pageToken }, context) => {
     const { tenant } = principalOf(context);

@@ -5,8 +5,9 @@ import type { StoredShipment } from "../domain/shipment.ts";
 import { updateShipment } from "../store/shipments.ts";
 
 /**
- * Asks for the cancellation of a shipment that the transaction has locked, once. Work on it that is under way loses its
- * claim: a booking whose answer is then dropped is cancelled by its reference, whether it has arrived or not.
+ * Requests the cancellation of a shipment locked by the transaction. Idempotent. Invalidates the claim of a carrier
+ * call in flight: the response to a booking is then discarded, and the booking is cancelled by its reference whether it
+ * has arrived or not.
  */
 export async function requestCancellation(
   { db, clock }: LogisticsContext,

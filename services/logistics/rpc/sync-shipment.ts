@@ -8,7 +8,7 @@ import { carrierUnavailable, shipmentNotFound } from "../errors.ts";
 import { shipmentKeyOf, toShipmentMessage } from "../messages.ts";
 import { findShipment } from "../store/shipments.ts";
 
-/** Asks the carrier now. A shipment that is not booked yet, or that was cancelled, is answered as it is. */
+/** Polls the carrier immediately. A shipment that is not booked yet or was cancelled is returned unchanged. */
 export function syncShipment(logistics: LogisticsContext): ServiceImpl<typeof LogisticsService>["syncShipment"] {
   const { db, carriers, timing } = logistics;
   return async ({ name }, context) => {

@@ -10,11 +10,11 @@ import { findShipmentById } from "../store/shipments.ts";
 const PAUSE_MS = 25;
 
 /**
- * Waits until the carrier has answered to the cancellation that was asked for, and does the work itself where no process
- * has claimed it. A claim of a process that died holds until its lease ends. The cancellation goes on after a wait that
- * was too short.
+ * Waits until the carrier has responded to a requested cancellation. Claims and runs the carrier call if no other
+ * process has. The claim of a crashed process lasts until its lease expires. The cancellation continues after a
+ * timeout.
  *
- * @throws ConnectError UNAVAILABLE when the carrier has not answered in time
+ * @throws ConnectError UNAVAILABLE if the carrier has not responded in time
  */
 export async function untilCancellationSettled(
   logistics: LogisticsContext,

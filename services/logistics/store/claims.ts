@@ -5,12 +5,12 @@ import { type Claimed, claimDue } from "../../runtime/jobs/claim-due.ts";
 import type { LogisticsDatabase } from "../db/schema.ts";
 
 type Db = Database<LogisticsDatabase>;
-/** Claims shipments with which something is to be done; see `claimDue`. */
+/** Claims shipments with a due carrier call; see `claimDue`. */
 export function claimShipments(db: Db, options: { limit: number; leaseMs: number }): Promise<readonly Claimed[]> {
   return claimDue(db as unknown as Parameters<typeof claimDue<"shipments">>[0], "shipments", options);
 }
 
-/** Claims one shipment if there is something to do with it and nobody else has it. */
+/** Claims one shipment if it has a due carrier call and is not claimed by another process. */
 export function claimShipment(db: Db, id: string, leaseMs: number): Promise<Claimed | undefined> {
   const now = nowMs(db.dialect);
   return db.transaction(async (trx) => {

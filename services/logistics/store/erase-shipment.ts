@@ -6,8 +6,8 @@ import type { LogisticsDatabase } from "../db/schema.ts";
 import type { Destination, StoredShipment } from "../domain/shipment.ts";
 
 /**
- * Erases where a locked shipment went, its labels and the carrier's texts, with a new version where that changes anything.
- * Its lines, states, times and tracking number stay. Idempotent.
+ * Erases a locked shipment's destination, labels and carrier texts, and increments its version if anything changed.
+ * Lines, states, times and tracking number remain. Idempotent.
  */
 export async function eraseShipment(
   trx: Transaction<LogisticsDatabase>,
@@ -36,7 +36,7 @@ export async function eraseShipment(
     .execute();
 }
 
-/** The address without what the contract marks as personal; in the order of its stored fields. */
+/** The destination without the fields marked as personal in the API, in the order of its stored fields. */
 function erasedDestination(destination: Destination): Destination {
   const address = create(AddressSchema, { ...destination, addressLines: [...destination.addressLines] });
   eraseCustomer(AddressSchema, address);

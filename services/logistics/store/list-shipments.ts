@@ -27,7 +27,7 @@ const keys: readonly SortKey[] = [
   { sql: sql.ref("id"), direction: "desc" },
 ];
 
-/** A shipment's place in the list. */
+/** Returns a shipment's keyset page keys. */
 export function shipmentPageKeys({ createdAt, id }: StoredShipment): PageKeysOf<["integer", "text"]> {
   return [createdAt, id];
 }
@@ -36,12 +36,12 @@ export interface ShipmentPage {
   /** Undefined for the shipments of all orders. */
   readonly orderId: string | undefined;
   readonly filter: string;
-  /** The place of the last shipment of the page before. */
+  /** Page keys of the previous page's last shipment. */
   readonly after: readonly PageKey[] | undefined;
   readonly limit: number;
 }
 
-/** Shipments of one order or of all, the newest first, after a place. Throws INVALID_ARGUMENT for a wrong filter. */
+/** Lists shipments of one order or of all, newest first, after a page key. Throws INVALID_ARGUMENT on a bad filter. */
 export async function listShipmentsAfter(
   db: Kysely<LogisticsDatabase>,
   dialect: DialectName,
@@ -51,7 +51,7 @@ export async function listShipmentsAfter(
   return toShipments(db, await shipmentsAfterQuery(db, dialect, tenant, page).execute());
 }
 
-/** Its query, for looking at its plan. */
+/** The query of {@link listShipmentsAfter}, exported for tests of its execution plan. */
 export function shipmentsAfterQuery(
   db: Kysely<LogisticsDatabase>,
   dialect: DialectName,

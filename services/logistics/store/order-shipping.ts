@@ -5,21 +5,21 @@ import type { LogisticsDatabase } from "../db/schema.ts";
 
 type Trx = Transaction<LogisticsDatabase>;
 
-/** Which order. */
+/** Identifies an order. */
 export interface OrderKey {
   readonly tenant: string;
   readonly orderId: string;
 }
 
-/** What is known of an order whose lock a transaction has. */
+/** Shipping status of an order locked by the transaction. */
 export interface LockedOrder {
-  /** Nothing of it is shipped any more. */
+  /** The order is cancelled; no further shipments can be created. */
   readonly closed: boolean;
   /** See {@link raiseFence}. */
   readonly fence: number;
 }
 
-/** Takes the order's lock until the transaction ends, making its row where there is none. */
+/** Locks the order's row until the transaction ends, inserting it if absent. */
 export async function lockOrder(trx: Trx, dialect: DialectName, key: OrderKey): Promise<LockedOrder> {
   const query = forUpdate(dialect, orderQuery(trx, key));
   const found = await query.executeTakeFirst();
@@ -36,12 +36,12 @@ export async function lockOrder(trx: Trx, dialect: DialectName, key: OrderKey): 
   return { closed: row?.closed_at != null, fence: row?.fence ?? 0 };
 }
 
-/** The order's fence, as it stands now. */
+/** Reads the order's current fence without a lock. */
 export async function readFence(db: Kysely<LogisticsDatabase>, key: OrderKey): Promise<number> {
   return (await orderQuery(db, key).executeTakeFirst())?.fence ?? 0;
 }
 
-/** Keeps out every CreateShipment of an order whose lock the transaction has that read the fence before. */
+/** Increments the fence of a locked order. Rejects every CreateShipment that has read the previous value. */
 export async function raiseFence(trx: Trx, { tenant, orderId }: OrderKey, { fence }: LockedOrder): Promise<void> {
   await trx
     .updateTable("order_shipping")
@@ -59,7 +59,7 @@ function orderQuery(db: Kysely<LogisticsDatabase>, { tenant, orderId }: OrderKey
     .where("order_id", "=", orderId);
 }
 
-/** Closes an order whose lock the transaction has, or opens it again with `undefined`. */
+/** Closes a locked order, or reopens it with `undefined`. */
 export async function setOrderClosed(
   trx: Trx,
   { tenant, orderId }: OrderKey,

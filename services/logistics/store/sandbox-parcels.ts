@@ -8,7 +8,7 @@ import type { LogisticsDatabase, SandboxParcelsTable } from "../db/schema.ts";
 type Trx = Transaction<LogisticsDatabase>;
 export type SandboxParcel = Selectable<SandboxParcelsTable>;
 
-/** Writes a parcel; false where its reference is taken. */
+/** Inserts a parcel. Returns false if its reference is taken. */
 export function insertParcel(trx: Trx, parcel: SandboxParcel): Promise<boolean> {
   return insertIgnore(trx, "sandbox_parcels", parcel);
 }
@@ -17,7 +17,7 @@ export function findParcel(db: Kysely<LogisticsDatabase>, reference: string): Pr
   return db.selectFrom("sandbox_parcels").selectAll().where("reference", "=", reference).executeTakeFirst();
 }
 
-/** The parcel, locked until the transaction ends. */
+/** Returns the parcel, locked until the transaction ends. */
 export function lockParcel(trx: Trx, dialect: DialectName, reference: string): Promise<SandboxParcel | undefined> {
   const query = trx.selectFrom("sandbox_parcels").selectAll().where("reference", "=", reference);
   return forUpdate(dialect, query).executeTakeFirst();
@@ -31,7 +31,7 @@ export async function cancelParcel(trx: Trx, reference: string, cancelledAt: num
     .execute();
 }
 
-/** Counts that somebody asked where the parcel is. */
+/** Increments the parcel's count of tracking requests. */
 export async function countAsking(db: Kysely<LogisticsDatabase>, reference: string): Promise<void> {
   await db
     .updateTable("sandbox_parcels")
@@ -40,7 +40,7 @@ export async function countAsking(db: Kysely<LogisticsDatabase>, reference: stri
     .execute();
 }
 
-/** Deletes a batch of the parcels that were booked longer ago; returns whether there may be more. */
+/** Deletes a batch of parcels booked before the cutoff. Returns whether there may be more. */
 export async function deleteParcels(
   { kysely }: Database<LogisticsDatabase>,
   clock: Clock,

@@ -4,7 +4,7 @@ import type { Destination, ShippedLine, StoredShipment, StoredTrackingEvent } fr
 
 type Db = Kysely<LogisticsDatabase>;
 
-/** Rows of `shipments`, of one tenant or of several, with their lines and tracking events: two more statements for all. */
+/** Loads lines and tracking events of `shipments` rows, of any tenants, with two statements in total. */
 export async function toShipments(db: Db, rows: readonly Selectable<ShipmentsTable>[]): Promise<StoredShipment[]> {
   if (rows.length === 0) {
     return [];
@@ -48,7 +48,7 @@ export async function toShipments(db: Db, rows: readonly Selectable<ShipmentsTab
   return rows.map((row) => toShipment(row, (lines.get(row.id) ?? []).sort(byLineItem), events.get(row.id) ?? []));
 }
 
-/** Line ids are counted from 1: the shorter one is the smaller one. */
+/** Compares line ids numerically: they count from 1, so the shorter one is smaller. */
 export function byLineItem(a: ShippedLine, b: ShippedLine): number {
   return a.lineItemId.length - b.lineItemId.length || (a.lineItemId < b.lineItemId ? -1 : 1);
 }
@@ -72,7 +72,7 @@ function toShipment(
     trackingNumber: row.tracking_number ?? undefined,
     trackingUrl: row.tracking_url ?? undefined,
     progress: {
-      told: { state: row.state, at: row.state_at, eventId: row.state_event_id },
+      reported: { state: row.state, at: row.state_at, eventId: row.state_event_id },
       collected: row.collected === 1,
       deliveredAt: row.delivered_at ?? undefined,
       decided: row.cancelled_at !== null || row.closed_at !== null,

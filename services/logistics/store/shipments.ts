@@ -11,7 +11,7 @@ import { byLineItem, toShipments } from "./shipment-rows.ts";
 type Db = Kysely<LogisticsDatabase>;
 type Trx = Transaction<LogisticsDatabase>;
 
-/** Which shipment, by its name. */
+/** Identifies a shipment by its resource name. */
 export interface ShipmentKey extends OrderKey {
   readonly number: string;
 }
@@ -27,11 +27,11 @@ export interface NewShipment extends ShipmentKey {
 }
 
 /**
- * Writes a shipment that is to be booked at once; answers it as it is stored. The transaction has the order's lock, and
- * its name is free.
+ * Inserts a shipment that is due for booking, and returns it as stored. The transaction must hold the order's lock, and
+ * the name must be free.
  */
 export async function insertShipment(trx: Trx, dialect: DialectName, it: NewShipment): Promise<StoredShipment> {
-  const { told } = beginning;
+  const { reported } = beginning;
   await trx
     .insertInto("shipments")
     .values({
@@ -46,9 +46,9 @@ export async function insertShipment(trx: Trx, dialect: DialectName, it: NewShip
       tracking_url: null,
       destination: JSON.stringify(it.destination),
       labels: JSON.stringify(it.labels),
-      state: told.state,
-      state_at: told.at,
-      state_event_id: told.eventId,
+      state: reported.state,
+      state_at: reported.at,
+      state_event_id: reported.eventId,
       collected: 0,
       delivered_at: null,
       cancelled_at: null,
@@ -107,14 +107,14 @@ export async function findShipmentById(db: Db, id: string): Promise<StoredShipme
   return shipment;
 }
 
-/** The shipment, locked until the transaction ends. */
+/** Returns the shipment, locked until the transaction ends. */
 export async function lockShipment(trx: Trx, dialect: DialectName, id: string): Promise<StoredShipment | undefined> {
   const query = forUpdate(dialect, trx.selectFrom("shipments").selectAll().where("id", "=", id));
   const [shipment] = await toShipments(trx, await query.execute());
   return shipment;
 }
 
-/** The id of the shipment that a carrier follows under this number; the newest, where a carrier uses numbers again. */
+/** Finds a shipment's id by tracking number. If the carrier has reused the number, the newest shipment wins. */
 export async function findIdByTrackingNumber(
   db: Db,
   carrier: string,
@@ -131,7 +131,7 @@ export async function findIdByTrackingNumber(
   return row?.id;
 }
 
-/** All shipments of an order, the oldest first. Stable in a transaction that has the order's lock. */
+/** Returns all shipments of an order, oldest first. Stable while the transaction holds the order's lock. */
 export async function shipmentsOfOrder(db: Db, { tenant, orderId }: OrderKey): Promise<StoredShipment[]> {
   const rows = await db
     .selectFrom("shipments")
@@ -143,7 +143,7 @@ export async function shipmentsOfOrder(db: Db, { tenant, orderId }: OrderKey): P
   return toShipments(db, rows);
 }
 
-/** What of an order is in shipments that were neither cancelled nor closed, by line. */
+/** Returns an order's units in shipments that are neither cancelled nor closed, by line. */
 export async function shippedOfOrder(trx: Trx, { tenant, orderId }: OrderKey): Promise<WantedLine[]> {
   const rows = await trx
     .selectFrom("shipments as s")
@@ -159,7 +159,7 @@ export async function shippedOfOrder(trx: Trx, { tenant, orderId }: OrderKey): P
   return rows;
 }
 
-/** What of an order is in closed shipments, by SKU. */
+/** Returns an order's units in closed shipments, by SKU. */
 export async function closedUnitsOfOrder(
   db: Db,
   { tenant, orderId }: OrderKey,
@@ -181,7 +181,7 @@ export async function closedUnitsOfOrder(
   return [...units].map(([sku, quantity]) => ({ sku, quantity }));
 }
 
-/** Notes what of a shipment that the transaction has locked went back into stock, by line; answers its lines as they are. */
+/** Records the restocked units of a locked shipment by line. Returns its updated lines. */
 export async function setRestocked(
   trx: Trx,
   { tenant, id, lines }: StoredShipment,
@@ -199,7 +199,7 @@ export async function setRestocked(
   return lines.map((line) => ({ ...line, restocked: restocked.get(line.lineItemId) ?? 0 }));
 }
 
-/** What changes about a shipment that the transaction has locked. */
+/** Changes to a locked shipment. */
 export interface ShipmentChange {
   readonly progress?: Progress;
   readonly booking?: Booking;
@@ -207,11 +207,11 @@ export interface ShipmentChange {
   readonly trackingUrl?: string;
   readonly cancelRequested?: boolean;
   readonly failures?: number;
-  /** When to look at it next, from now by the database's clock; null for never, absent for as it was. */
+  /** Delay until the next carrier call, by the database's clock. null: no further call; absent: unchanged. */
   readonly dueInMs?: number | null;
 }
 
-/** Writes the change, with a new version; answers the shipment as it is then. */
+/** Writes the changes, increments the version and returns the updated shipment. */
 export async function updateShipment(
   trx: Trx,
   dialect: DialectName,
@@ -224,9 +224,9 @@ export async function updateShipment(
     .updateTable("shipments")
     .set({
       ...(progress && {
-        state: progress.told.state,
-        state_at: progress.told.at,
-        state_event_id: progress.told.eventId,
+        state: progress.reported.state,
+        state_at: progress.reported.at,
+        state_event_id: progress.reported.eventId,
         collected: progress.collected ? 1 : 0,
         delivered_at: progress.deliveredAt ?? null,
         ...(progress.decided &&
@@ -257,7 +257,7 @@ export async function updateShipment(
   };
 }
 
-/** Says when to look at a shipment that the transaction has locked, from now; nothing that anybody sees changes. */
+/** Schedules the next carrier call of a locked shipment, relative to now. Does not change the version. */
 export async function scheduleShipment(
   trx: Trx,
   dialect: DialectName,

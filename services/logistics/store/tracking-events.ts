@@ -4,8 +4,8 @@ import type { StoredShipment, StoredTrackingEvent } from "../domain/shipment.ts"
 import type { CarrierUpdate } from "../domain/tracking.ts";
 
 /**
- * Writes what was told of a shipment that the transaction has locked, and that does not have these events yet; answers all
- * of its events, the oldest first.
+ * Inserts new tracking events of a locked shipment, and returns all of its events, oldest first. The events must not
+ * exist yet.
  */
 export async function insertTrackingEvents(
   trx: Transaction<LogisticsDatabase>,

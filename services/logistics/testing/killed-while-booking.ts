@@ -1,6 +1,6 @@
 /**
- * A process of the logistics service that is killed in the middle of its first booking: the carrier has heard it (the
- * reference stands in a file), and nobody has noted the answer. Arguments: the database's URL, the file.
+ * A logistics service process that is killed during its first booking, after the carrier has received the request (and
+ * appended the reference to a file) but before the response is stored. Arguments: the database's URL, the file.
  */
 import { appendFileSync } from "node:fs";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";

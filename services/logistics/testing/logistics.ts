@@ -29,7 +29,7 @@ export interface LogisticsOptions {
   readonly carrierTimeoutMs?: number;
 }
 
-/** An order as the order service would answer it: two lines, CONFIRMED. */
+/** A CONFIRMED order with two lines, as the order service would return it. */
 export function confirmedOrder(id: string, changes: Partial<Pick<Order, "state" | "carrier">> = {}): Order {
   return create(OrderSchema, {
     name: `orders/${id}`,
@@ -43,7 +43,7 @@ export function confirmedOrder(id: string, changes: Partial<Pick<Order, "state" 
   });
 }
 
-/** The real service on an empty database; orders are a map, and the sandbox's callbacks come in as they would by HTTP. */
+/** Starts the real service on an empty database. Orders are a map; the sandbox's callbacks arrive as HTTP requests. */
 export async function startLogistics(open: OpenTestDatabase, options: LogisticsOptions = {}) {
   const db = await open<LogisticsDatabase>();
   const orders = new Map<string, Order>();
@@ -113,20 +113,22 @@ export async function startLogistics(open: OpenTestDatabase, options: LogisticsO
     db,
     bus,
     orders,
-    /** What happens when the order service has been told of a shipment, before it answers with the order as it was. */
+    /**
+     * Hook that runs after a shipment's announcement, before the order service returns the previous state of the order.
+     */
     announced,
     service,
-    /** Another process on the same database, not started. */
+    /** Creates a second instance on the same database, not started. */
     startAnother: start,
     receive,
     logistics: clients.for(tenant) as Client<typeof LogisticsService>,
     clientOf: (name: string): Client<typeof LogisticsService> => clients.for(name),
-    /** Names of orders whose money does not cover shipping them. */
+    /** Names of orders whose funds do not cover their shipment. */
     unfunded,
     addOrder(id: string, changes: Partial<Pick<Order, "state" | "carrier">> = {}) {
       orders.set(`orders/${id}`, confirmedOrder(id, changes));
     },
-    /** The events of an order, by their short names, in their order. */
+    /** Returns the short names of an order's events, in order. */
     async published(id: string): Promise<string[]> {
       const rows = await db.kysely
         .selectFrom("outbox_messages")

@@ -4,7 +4,7 @@ import { runCarrierTask } from "../carrier-tasks.ts";
 import type { LogisticsContext } from "../context.ts";
 import { claimShipments } from "../store/claims.ts";
 
-/** Books, cancels and asks for shipments with which something is to be done, in any number of processes at once. */
+/** Runs due carrier calls: books, cancels and tracks shipments. Safe to run in several processes. */
 export function createShipmentWorker(logistics: LogisticsContext, options: { pollMs: number }): WorkLoop {
   const { db, log, timing } = logistics;
   return createWorkLoop<Claimed>({

@@ -19,28 +19,28 @@ import { isCollected, scriptOf, serviceNames, words } from "./script.ts";
 import { readEvent, type SandboxEvent, toUpdate } from "./wire.ts";
 
 export interface SandboxCarrierOptions {
-  /** The sandbox keeps its own books in the service's database, as it stands for somebody else's computer. */
+  /** The service's database. The sandbox simulates an external system, so it uses only its own table. */
   readonly db: Database<LogisticsDatabase>;
-  /** Sends its callbacks, with the same secret as below. */
+  /** Sends the sandbox's callbacks, signed with `secret`. */
   readonly callbacks: WebhookSender;
   readonly clock: Clock;
   readonly ids: Ids;
-  /** Of Standard Webhooks, `whsec_…`. */
+  /** The Standard Webhooks signing secret, `whsec_…`. */
   readonly secret: string;
-  /** How long a parcel takes from one stage to the next. */
+  /** Time between two stages of a parcel. */
   readonly stepMs: number;
 }
 
 const WEBHOOK = "/v1/webhooks/carriers/sandbox";
 
 /**
- * A carrier that carries nothing: it books, follows its script (see `script.ts`) and calls back, signed, like a carrier
- * would. For the standalone shape and for tests. Bookings and callbacks that are due survive the process.
+ * Creates a simulated carrier for the standalone program and for tests. A parcel follows the script of its service (see
+ * `script.ts`), and its events are sent as signed callbacks. Bookings and pending callbacks survive a restart.
  */
 export function createSandboxCarrier(options: SandboxCarrierOptions): Carrier {
   const { db, callbacks, clock, ids, secret, stepMs } = options;
   const webhook = new Webhook(secret);
-  const eventsOf = (parcel: SandboxParcel) => happenings(parcel, stepMs);
+  const eventsOf = (parcel: SandboxParcel) => eventsOfScript(parcel, stepMs);
 
   return {
     name: "sandbox",
@@ -88,7 +88,7 @@ export function createSandboxCarrier(options: SandboxCarrierOptions): Carrier {
         if (parcel.cancelled_at !== null) {
           return { kind: "cancelled" };
         }
-        if (happened(parcel, stepMs, nowMs).some(({ word }) => isCollected(word))) {
+        if (pastEvents(parcel, stepMs, nowMs).some(({ word }) => isCollected(word))) {
           return { kind: "too-late", reason: "the sandbox has collected the parcel" };
         }
         await cancelParcel(trx, reference, nowMs);
@@ -106,7 +106,7 @@ export function createSandboxCarrier(options: SandboxCarrierOptions): Carrier {
       if (parcel === undefined) {
         return [];
       }
-      return happened(parcel, stepMs, clock.now().getTime()).map(({ event }) => toUpdate(event));
+      return pastEvents(parcel, stepMs, clock.now().getTime()).map(({ event }) => toUpdate(event));
     },
 
     async verify(callback) {
@@ -127,13 +127,13 @@ function booked(parcel: SandboxParcel): BookingAnswer {
   return { kind: "booked", trackingNumber, trackingUrl: `https://sandbox.invalid/track/${trackingNumber}` };
 }
 
-interface Happening {
+interface ScriptedEvent {
   readonly word: keyof typeof words;
   readonly event: SandboxEvent;
 }
 
-/** Everything that a parcel will live through, in its order. */
-function happenings(parcel: SandboxParcel, stepMs: number): Happening[] {
+/** Returns all events of a parcel's script, past and future, in order. */
+function eventsOfScript(parcel: SandboxParcel, stepMs: number): ScriptedEvent[] {
   const { stages = [], sent } = scriptOf(parcel.service) ?? {};
   const pace = sent === "at once" || sent === "never" ? 1 : stepMs;
   return stages.map((word, i) => ({
@@ -149,9 +149,9 @@ function happenings(parcel: SandboxParcel, stepMs: number): Happening[] {
   }));
 }
 
-/** What it has lived through by now; a parcel that stays moves one stage each time somebody asks. */
-function happened(parcel: SandboxParcel, stepMs: number, nowMs: number): Happening[] {
-  const all = happenings(parcel, stepMs);
+/** Returns the events so far. A parcel without callbacks advances one stage per tracking request. */
+function pastEvents(parcel: SandboxParcel, stepMs: number, nowMs: number): ScriptedEvent[] {
+  const all = eventsOfScript(parcel, stepMs);
   if (scriptOf(parcel.service)?.sent === "never") {
     return all.slice(0, parcel.asked);
   }
@@ -161,7 +161,7 @@ function happened(parcel: SandboxParcel, stepMs: number, nowMs: number): Happeni
 
 function toCallbacks(parcel: SandboxParcel, stepMs: number): Callback[] {
   const { sent = "in order", repeat = 1 } = scriptOf(parcel.service) ?? {};
-  const all = happenings(parcel, stepMs);
+  const all = eventsOfScript(parcel, stepMs);
   if (sent === "never") {
     return [];
   }

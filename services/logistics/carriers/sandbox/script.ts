@@ -1,16 +1,16 @@
 import type { StatusMap } from "../../domain/carrier-status.ts";
 
-/** What a sandbox parcel lives through, by the service that it was booked with. */
+/** The course of a sandbox parcel. The booked service selects it. */
 export interface Script {
-  /** The sandbox's words, in the order in which they happen: one a step. */
+  /** The sandbox's statuses in chronological order, one per step. */
   readonly stages: readonly (keyof typeof words)[];
-  /** How often each callback is sent. */
+  /** Number of times each callback is sent; 1 by default. */
   readonly repeat?: number;
-  /** In which order callbacks are sent; `at once`: without waiting for the time between two stages. */
+  /** The order in which callbacks are sent. `at once`: without a delay between stages. `never`: no callbacks. */
   readonly sent?: "in order" | "reversed" | "at once" | "never";
 }
 
-/** The sandbox's words with what it says to people. */
+/** The sandbox's statuses, each with its human-readable message. */
 export const words = {
   info_received: "the sandbox knows of the parcel",
   in_transit: "the parcel is under way",
@@ -26,7 +26,7 @@ export type SandboxWord = keyof typeof words;
 
 const delivery = ["info_received", "in_transit", "out_for_delivery", "delivered"] as const;
 
-/** `refuse` has no script: its bookings are refused. */
+/** Scripts by service. `refuse` has none, as its bookings are refused. */
 export const scripts: Readonly<Record<string, Script>> = {
   standard: { stages: delivery },
   deliver_now: { stages: ["in_transit", "delivered"], sent: "at once" },
@@ -42,16 +42,16 @@ export const scripts: Readonly<Record<string, Script>> = {
   },
 };
 
-/** The script of a service; the empty one is `standard`. */
+/** Returns the script of a service, or undefined for an unknown one. An empty name selects `standard`. */
 export function scriptOf(service: string): Script | undefined {
   const name = service || "standard";
   return Object.hasOwn(scripts, name) ? scripts[name] : undefined;
 }
 
-/** The services that can be booked, for messages. */
+/** Names of all services, for error messages. */
 export const serviceNames = [...Object.keys(scripts), "refuse"];
 
-/** The stages at which the sandbox has the parcel in its hands. */
+/** Returns whether the status means that the sandbox has collected the parcel. */
 export function isCollected(word: SandboxWord): boolean {
   return word !== "info_received";
 }

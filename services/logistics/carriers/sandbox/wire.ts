@@ -2,7 +2,7 @@ import { sandboxStatuses, stateOf } from "../../domain/carrier-status.ts";
 import type { CarrierUpdate } from "../../domain/tracking.ts";
 import type { CarrierReport } from "../carrier.ts";
 
-/** One event as the sandbox writes it, in callbacks and when it is asked. */
+/** The sandbox's wire format of a tracking event, in callbacks and in tracking responses. */
 export interface SandboxEvent {
   readonly id: string;
   readonly tracking_number: string;
@@ -13,7 +13,7 @@ export interface SandboxEvent {
   readonly occurred_at: string;
 }
 
-/** The event as the domain has it. */
+/** Converts a sandbox event to the domain's form. */
 export function toUpdate(event: SandboxEvent): CarrierUpdate {
   return {
     eventId: event.id,
@@ -25,7 +25,7 @@ export function toUpdate(event: SandboxEvent): CarrierUpdate {
   };
 }
 
-/** Reads the body of a callback. Throws a TypeError where it is none of the sandbox's. */
+/** Parses the body of a callback. Throws a SyntaxError or TypeError if it is not a sandbox event. */
 export function readEvent(body: Uint8Array): CarrierReport {
   const event: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
   if (!isEvent(event)) {
