@@ -14,11 +14,11 @@ import { noBytes } from "./rest/request-body.ts";
 import { isWebSocketUpgrade } from "./rest/websocket.ts";
 
 /**
- * Everything that HTTP port serves, over one set of implementations and one list of interceptors: REST by the
+ * Serves everything on the HTTP port, over one set of implementations and one list of interceptors: REST by the
  * `google.api.http` annotations, Connect and gRPC-Web (and gRPC over HTTP/2) at `/package.Service/Method`, CORS, the
- * OpenAPI documents and their page. What nothing matches is 404 as google.rpc.Status.
+ * OpenAPI documents and their page. Requests that match nothing get a 404 as google.rpc.Status.
  *
- * @throws RouteError on annotations that cannot be served or that contradict each other.
+ * @throws RouteError for annotations that cannot be served or that conflict.
  */
 export function createHttpHandler(given: HttpOptions): HttpHandler {
   const options = { meter: createRequestMeter(), ...given, onError: withoutThrowing(given.onError) };
@@ -46,7 +46,7 @@ export function createHttpHandler(given: HttpOptions): HttpHandler {
     if (hasBody(request)) discardRest(request, response);
     const fault = faultOfHead(request);
     if (fault !== undefined) {
-      // Clients of RPC make an error of the status; a body of ours they would not understand.
+      // RPC clients derive an error from the status and would not understand a REST error body.
       if (isRpc(request)) answerWhole(response, httpStatusOf(fault), {}, noBytes);
       else rest.refuse(request, response, fault);
       return;
@@ -69,7 +69,7 @@ export function createHttpHandler(given: HttpOptions): HttpHandler {
       return;
     }
     if (isRpc(request)) {
-      // Their clients make an error of the status; a body of ours they would not understand.
+      // RPC clients derive an error from the status and would not understand a REST error body.
       answerWhole(response, 404, {}, noBytes);
       return;
     }
@@ -86,7 +86,10 @@ export function createHttpHandler(given: HttpOptions): HttpHandler {
   return Object.assign(listener, { upgrade: rest.upgrade, shouldUpgrade: isWebSocketUpgrade });
 }
 
-/** `http://host/path?query`, which a server must take like any other (RFC 9112, section 3.2.2), as `/path?query`. */
+/**
+ * Converts the absolute form `http://host/path?query`, which a server must accept (RFC 9112, section 3.2.2), to
+ * `/path?query`.
+ */
 function originForm(target: string): string {
   if (target.startsWith("/")) return target;
   const absolute = /^https?:\/\/[^/?#]*(.*)$/i.exec(target);
@@ -95,7 +98,7 @@ function originForm(target: string): string {
   return rest.startsWith("/") ? rest : `/${rest}`;
 }
 
-/** True for what only a client of Connect, gRPC-Web or gRPC sends. */
+/** True for requests that only a Connect, gRPC-Web or gRPC client sends. */
 function isRpc({ headers }: Request): boolean {
   return (
     headers["connect-protocol-version"] !== undefined ||

@@ -2,7 +2,7 @@ import { readConfig, UsageError, usage } from "./program/cli/config.ts";
 import { serve } from "./program/server/serve.ts";
 import { showTarget } from "./program/upstream/addresses.ts";
 
-/** The gateway as a program: see `--help`. Exit code 2 on wrong arguments, 1 where it cannot serve. */
+/** The gateway as a program: see `--help`. Exit code 2 for invalid arguments, 1 if it cannot serve. */
 try {
   const config = readConfig(process.argv.slice(2));
   if (config === undefined) {

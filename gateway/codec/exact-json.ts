@@ -13,7 +13,9 @@ export type ExactJson = JsonValue | bigint | readonly ExactJson[] | { readonly [
  */
 const hasLongNumber = /(?:^|[[:,\s-])(?:\d[\d.]{15}|\d[\d.]*[eE])/;
 
-/** The limit of exact integers in a double, beyond which neighbours differ by more than one. */
+/**
+ * Bounds of the numbers whose source is parsed again: below 2^53 integers are exact, above 2^64 they exceed 64 bits.
+ */
 const exactLimit = 2 ** 53;
 const longLimit = 2 ** 64;
 

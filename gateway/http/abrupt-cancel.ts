@@ -6,8 +6,8 @@ let isInstalled = false;
 /**
  * Makes cancelled gRPC calls of this process end with RST_STREAM alone.
  *
- * Node's `close(NGHTTP2_CANCEL)`, by which grpc-js cancels, first ends the stream: the server receives END_STREAM before
- * RST_STREAM, and takes half a client stream for a whole one. Calling it again changes nothing.
+ * grpc-js cancels with Node's `close(NGHTTP2_CANCEL)`, which first ends the stream: the server receives END_STREAM
+ * before RST_STREAM and mistakes a partial client stream for a complete one. Repeated calls have no effect.
  */
 export function cancelAbruptly(): void {
   if (isInstalled) return;

@@ -19,15 +19,15 @@ import type { CutReason, RequestMeter } from "./request-meter.ts";
 
 /** A request of node:http or node:http2. */
 export type Request = IncomingMessage | Http2ServerRequest;
-/** The answer to it. */
+/** The response to a {@link Request}. */
 export type Response = ServerResponse | Http2ServerResponse;
 
-/** The client is gone: CANCELLED, which is 499 for whoever still counts. */
+/** The error of a call whose client has disconnected: CANCELLED, logged as 499. */
 export function clientGone(): ConnectError {
   return new ConnectError("the client closed the request", Code.Canceled);
 }
 
-/** False where the head of the request says that no body comes. */
+/** False if the head of the request declares that it has no body. */
 export function hasBody(request: Request): boolean {
   if ("stream" in request) return !request.stream.endAfterHeaders;
   const { headers } = request;
@@ -35,30 +35,30 @@ export function hasBody(request: Request): boolean {
 }
 
 /**
- * Waits for a body that came together with the head, which Node reads in the same turn of the event loop, so that an
- * early response need not close the connection. Undefined where nothing is to come.
+ * Waits for a body that arrived together with the head, which Node reads in the same turn of the event loop, so that an
+ * early response need not close the connection. Undefined if there is no body left to read.
  */
 export function bodyOfSameTurn(request: Request): Promise<void> | undefined {
   return request.complete || !hasBody(request) ? undefined : nextTurn();
 }
 
-/** How a whole body is read. */
+/** Limits for reading a whole body. */
 export interface BodyLimits {
-  /** Of the body, compressed and not. */
+  /** Maximum size, both compressed and decompressed. */
   readonly maxBytes: number;
-  /** Watches the body while it comes. */
+  /** Meters the body while it arrives. */
   readonly meter: RequestMeter;
-  /** Of all bodies that are being decompressed. */
+  /** Shared by all bodies that are being decompressed. */
   readonly budget?: DecodeBudget | undefined;
 }
 
 /**
- * Reads a whole body and undoes its Content-Encoding.
+ * Reads a whole body and decodes its Content-Encoding.
  *
- * @throws ConnectError: before anything is read, 415 for an unknown encoding and 413 for a `Content-Length` past
- * `maxBytes`; then 413 past `maxBytes` (what follows is discarded, never kept) and where it expands too far, 408
- * where it comes too slowly, 503 where unfinished bodies take too much memory, 429 where too many are being
- * decompressed, CANCELLED where the client goes.
+ * @throws ConnectError. Before anything is read: 415 for an unknown encoding, and 413 for a `Content-Length` above
+ * `maxBytes`. While reading: 413 above `maxBytes` (the excess is discarded, never kept) or above the expansion limit,
+ * 408 if it arrives too slowly, 503 if unfinished bodies use too much memory, 429 if too many are being decompressed,
+ * CANCELLED if the client disconnects.
  */
 export function readBody(request: Request, limits: BodyLimits): Promise<Buffer> {
   const { maxBytes, budget } = limits;
@@ -69,7 +69,7 @@ export function readBody(request: Request, limits: BodyLimits): Promise<Buffer> 
 }
 
 /**
- * Reads a whole body that must come without a Content-Encoding: its bytes are what the sender has signed.
+ * Reads a whole body that must have no Content-Encoding, because the sender signed its bytes.
  *
  * @throws ConnectError: 415 for an encoding, 413 and CANCELLED as {@link readBody}.
  */
@@ -78,7 +78,7 @@ export async function readUnencoded(request: Request, limits: BodyLimits): Promi
   return readRaw(request, limits);
 }
 
-/** Reads a whole body as it was sent. @throws as {@link readBody}. */
+/** Reads a whole body without decoding it. @throws as {@link readBody}. */
 export function readRaw(request: Request, { maxBytes, meter }: BodyLimits): Promise<Buffer> {
   const length = request.headers["content-length"];
   if (length !== undefined && Number(length) > maxBytes) return Promise.reject(bodyTooLarge(maxBytes));
@@ -111,7 +111,7 @@ export function readRaw(request: Request, { maxBytes, meter }: BodyLimits): Prom
       resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
     });
     const onGone = (): void => {
-      // It closes after each body too, and an error that nobody is told costs as much as reading the body.
+      // `close` also follows a complete body, and an unused error would cost as much as reading the body.
       if (ended) return;
       received.end();
       reject(clientGone());
@@ -121,17 +121,17 @@ export function readRaw(request: Request, { maxBytes, meter }: BodyLimits): Prom
   });
 }
 
-/** The connection of a request, for limits that count by connection. */
+/** The connection of a request, for limits per connection. */
 function connectionOf(request: Request): object {
   return "stream" in request ? (request.stream.session ?? request.stream) : request.socket;
 }
 
-/** How long the client of a request that is cut has to read why, in milliseconds. */
+/** Time for the client of an aborted request to read the error, in milliseconds. */
 const cutAfterMs = 1000;
 
 /**
- * The error of a request of which no more is read: 408 where it comes too slowly, 503 where unfinished requests take too
- * much memory. Ends the request itself once the error has had time to arrive.
+ * The error of a request that is not read to its end: 408 if it arrives too slowly, 503 if unfinished requests use too
+ * much memory. Closes the request once the error has had time to arrive.
  */
 function cut(request: Request, reason: CutReason): ConnectError {
   setTimeout(() => {
@@ -155,36 +155,36 @@ function cut(request: Request, reason: CutReason): ConnectError {
 }
 
 /**
- * Discards what is left of a request once its answer is out. A handler that answers early, on an error in a stream, has
- * begun to read and stopped: an HTTP/1 connection would never get to the client's next request, and on HTTP/2 the client
- * would wait to be allowed to send the rest.
+ * Discards the rest of a request once its response is sent. A handler that responds early, after an error in a stream,
+ * has started to read and stopped. Otherwise an HTTP/1 connection would never reach the client's next request, and an
+ * HTTP/2 client would wait for flow-control window to send the rest.
  */
 export function discardRest(request: Request, response: Response): void {
   if ("stream" in request) {
     const { stream } = request;
-    // An answer through node's own response always ends with trailers, which it sends in the turn after this event.
+    // A response through Node's own API always ends with trailers, which it sends in the turn after this event.
     stream.once("wantTrailers", () => setImmediate(() => stopSending(stream)));
     return;
   }
   (response as ServerResponse).once("finish", () => {
     if (request.readableEnded) return;
     request.removeAllListeners("readable");
-    // The stream forgets its listeners only on the next tick; before that it would not flow.
+    // The stream removes its listeners only on the next tick; before that it would not flow.
     setImmediate(() => request.resume());
   });
 }
 
 /**
- * Tells an HTTP/2 client, whose answer is ended, to send no more of its request: RST_STREAM with NO_ERROR, as RFC 9113
- * has it in section 8.1. Node sends it after the answer.
+ * Stops an HTTP/2 client from sending the rest of a request whose response has ended: RST_STREAM with NO_ERROR (RFC
+ * 9113, section 8.1). Node sends it after the response.
  */
 export function stopSending(stream: ServerHttp2Stream): void {
   if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
 }
 
 /**
- * Answers with a whole body. On HTTP/2 all of it goes out in one turn, its end included: some clients break off their
- * request when they have read the head of an early answer, and nothing must be left to send by then.
+ * Sends a response with a whole body. On HTTP/2 all of it, including the end, is sent in one turn: some clients reset
+ * their request after the head of an early response, so nothing may be left to send by then.
  */
 export function answerWhole(response: Response, status: number, headers: OutgoingHttpHeaders, body: Uint8Array): void {
   headers["content-length"] = body.length;
@@ -200,10 +200,10 @@ export function answerWhole(response: Response, status: number, headers: Outgoin
 }
 
 /**
- * The body as it comes, as it was sent. Who stops reading leaves the request alone: destroying it, as a stream's own
- * iterator does, would take the connection from under the answer.
+ * The body as it arrives, without decoding. A consumer that stops reading does not affect the request: destroying it,
+ * as a stream's own iterator does, would close the connection under the response.
  *
- * @throws ConnectError CANCELLED where the client goes.
+ * @throws ConnectError CANCELLED if the client disconnects.
  */
 export async function* undecodedBody(request: Request): AsyncGenerator<Buffer> {
   try {
@@ -214,15 +214,15 @@ export async function* undecodedBody(request: Request): AsyncGenerator<Buffer> {
 }
 
 /**
- * The body of a request that is one message, as it comes and as it was sent.
+ * The body of a single-message request, as it arrives and without decoding.
  *
- * @throws ConnectError: DEADLINE_EXCEEDED where it comes too slowly, UNAVAILABLE where unfinished bodies take too much
- * memory, CANCELLED where the client goes.
+ * @throws ConnectError: DEADLINE_EXCEEDED if it arrives too slowly, UNAVAILABLE if unfinished bodies use too much
+ * memory, CANCELLED if the client disconnects.
  */
 export async function* meteredBody(request: Request, meter: RequestMeter): AsyncGenerator<Buffer> {
   const chunks = undecodedBody(request);
   const { promise: whenCut, reject } = Promise.withResolvers<never>();
-  // Rejects also while nothing waits for it.
+  // May reject while nothing awaits it.
   whenCut.catch(() => undefined);
   const received = meter.begin(connectionOf(request), (reason) => reject(cut(request, reason)));
   try {
@@ -237,17 +237,17 @@ export async function* meteredBody(request: Request, meter: RequestMeter): Async
   }
 }
 
-/** Counts what is held of the unfinished message of a stream, in the bytes that the process may hold of all. */
+/** Counts the buffered bytes of a stream's unfinished message towards the memory limit of the process. */
 export interface HeldMessage {
-  /** Counts bytes that are kept. @throws ConnectError UNAVAILABLE where unfinished messages take too much memory. */
+  /** Counts buffered bytes. @throws ConnectError UNAVAILABLE if unfinished messages use too much memory. */
   add(bytes: number): void;
-  /** The message is whole. */
+  /** Marks the message as complete. */
   next(): void;
-  /** The stream has ended. Repeatable. */
+  /** Marks the stream as ended. Repeatable. */
   end(): void;
 }
 
-/** Begins to count the messages of a request that is a stream of them. They may rest for as long as they like. */
+/** Starts to count the messages of a streaming request. They may pause indefinitely. */
 export function holdMessages(request: Request, meter: RequestMeter): HeldMessage {
   let refusal: ConnectError | undefined;
   const received = meter.begin(
@@ -268,10 +268,10 @@ export function holdMessages(request: Request, meter: RequestMeter): HeldMessage
 }
 
 /**
- * The body of a request that is a stream of messages in envelopes (five bytes with the length of what follows), as it
- * comes. Messages that have not come whole are counted.
+ * The body of a streaming request with enveloped messages (five bytes that include the length of what follows), as it
+ * arrives. Incomplete messages are counted.
  *
- * @throws ConnectError UNAVAILABLE where unfinished messages take too much memory, CANCELLED where the client goes.
+ * @throws ConnectError UNAVAILABLE if unfinished messages use too much memory, CANCELLED if the client disconnects.
  */
 export async function* envelopedBody(request: Request, meter: RequestMeter): AsyncGenerator<Buffer> {
   const held = holdMessages(request, meter);
@@ -304,10 +304,10 @@ export async function* envelopedBody(request: Request, meter: RequestMeter): Asy
 }
 
 /**
- * The body as it comes, its Content-Encoding undone, with backpressure.
+ * The body as it arrives, decoded from its Content-Encoding, with backpressure.
  *
- * @throws ConnectError: 415 for an unknown encoding; on the way 400 for bytes that are not of it, 413 for bytes that
- * expand too far.
+ * @throws ConnectError: 415 for an unknown encoding; during the iteration 400 for malformed bytes and 413 above the
+ * expansion limit.
  */
 export function streamBody(request: Request): AsyncIterable<Buffer> {
   const encoding = request.headers["content-encoding"];
@@ -336,7 +336,10 @@ async function* decoded(decoder: Decoder, encoding: string): AsyncGenerator<Buff
   }
 }
 
-/** Writes a chunk and waits until the client has taken enough of what was written. @throws where the client is gone. */
+/**
+ * Writes a chunk and waits until the client has read enough of the written data. @throws if the client has
+ * disconnected.
+ */
 export function writeChunk(to: Response | Writable, chunk: string | Uint8Array): Promise<void> | undefined {
   const stream = to as Writable;
   if (stream.destroyed || stream.closed) throw clientGone();

@@ -2,11 +2,11 @@
 export interface Certificate {
   readonly cert: Buffer;
   readonly key: Buffer;
-  /** Roots, PEM. With them, clients must present a certificate that one of these has signed. */
+  /** Root certificates, PEM. If set, clients must present a certificate signed by one of them. */
   readonly clientCa?: Buffer | undefined;
 }
 
-/** A handshake takes no longer than this, in milliseconds. */
+/** Maximum duration of a TLS handshake, in milliseconds. */
 export const handshakeTimeoutMs = 20_000;
 
 /** The certificate as options of Node's TLS servers. */

@@ -2,14 +2,14 @@ import { BlockList, isIP } from "node:net";
 
 /** A set of networks, such as those of trusted proxies. */
 export interface Networks {
-  /** True for an address of one of the networks. IPv4 addresses mapped into IPv6 count as IPv4. */
+  /** True for an address in one of the networks. IPv4-mapped IPv6 addresses count as IPv4. */
   has(address: string): boolean;
 }
 
 /**
  * Parses networks in CIDR notation (`10.0.0.0/8`, `fd00::/8`) and single addresses.
  *
- * @throws RangeError that names the first text that is neither.
+ * @throws RangeError that names the first invalid text.
  */
 export function parseNetworks(texts: readonly string[]): Networks {
   const list = new BlockList();
@@ -34,20 +34,20 @@ export function parseNetworks(texts: readonly string[]): Networks {
 
 const loopback = parseNetworks(["127.0.0.0/8", "::1"]);
 
-/** True for `localhost` and addresses that only this machine reaches; also with the brackets of a URL's host. */
+/** True for `localhost` and loopback addresses, also in the brackets of a URL's host. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || loopback.has(host.replace(/^\[(.*)\]$/, "$1"));
 }
 
-/** The address without an IPv6 zone, and as IPv4 where it is an IPv4 address mapped into IPv6. */
+/** The address without an IPv6 zone; an IPv4-mapped IPv6 address as IPv4. */
 export function normalizeAddress(address: string): string {
   const plain = address.split("%", 1)[0] ?? "";
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)?.[1] ?? plain;
 }
 
 /**
- * The key under which limits count an address: an IPv4 address itself, the /64 network of an IPv6 address, because one
- * subscriber has all addresses of it.
+ * The key under which limits count an address: an IPv4 address itself, or the /64 network of an IPv6 address, because
+ * one subscriber owns all its addresses.
  */
 export function addressKey(address: string): string {
   const plain = normalizeAddress(address);
@@ -63,21 +63,21 @@ export function addressKey(address: string): string {
   return `${network.join(":")}::/64`;
 }
 
-/** Which header proxies name their client in; they must not pass on what clients put there. */
+/** The header in which proxies name their client. They must not pass on a value sent by the client. */
 export type ForwardingHeader = "x-forwarded-for" | "forwarded";
 
-/** How the address of a client behind proxies is found. */
+/** How to determine the address of a client behind proxies. */
 export interface Forwarding {
   readonly trustedProxies: Networks;
   readonly header: ForwardingHeader;
 }
 
-/** No proxy is trusted: the client is the other end of the connection. */
+/** Trusts no proxy: the client is the peer of the connection. */
 export const noForwarding: Forwarding = { trustedProxies: parseNetworks([]), header: "x-forwarded-for" };
 
 /**
- * The address of the client. Reads the forwarding header from right to left for as long as the address so far is a
- * trusted proxy's: what is left of the first other address, a client may have invented.
+ * Determines the address of the client. Reads the forwarding header from right to left while the current address is a
+ * trusted proxy's. Everything left of the first untrusted address may be forged by a client.
  *
  * @param peer the other end of the connection.
  * @param value of the forwarding header, several joined by commas.
@@ -88,7 +88,7 @@ export function clientAddressOf(peer: string, value: string | null | undefined, 
   const entries = value.split(",");
   while (entries.length > 0 && forwarding.trustedProxies.has(address)) {
     const named = addressIn(entries.pop() ?? "", forwarding.header);
-    // A proxy that hides its client is as far as we can see.
+    // A proxy that hides its client is the last known address.
     if (named === undefined) break;
     address = named;
   }

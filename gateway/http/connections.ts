@@ -2,16 +2,16 @@ import type { Server, Socket } from "node:net";
 import { addressKey, type Networks } from "./client-address.ts";
 import type { ServerLimits } from "./server-limits.ts";
 
-/** How many connections a port accepts. */
+/** Limits on the number of connections that a port accepts. */
 export interface ConnectionCaps {
   readonly limits: Pick<ServerLimits, "connections" | "connectionsPerAddress">;
-  /** Proxies, whose connections carry many clients: the limit per address does not apply to them. */
+  /** Proxies, whose connections carry many clients and are exempt from the limit per address. */
   readonly trustedProxies?: Networks | undefined;
-  /** Called when connections were refused, at most every ten seconds. */
+  /** Called after connections were refused, at most every ten seconds. */
   readonly onRefused?: ((refused: RefusedConnections) => void) | undefined;
 }
 
-/** Connections that were refused since the last report. */
+/** Connections refused since the last report. */
 export interface RefusedConnections {
   readonly count: number;
   /** The address of the last one. */
@@ -19,19 +19,19 @@ export interface RefusedConnections {
   readonly limit: "connections" | "connectionsPerAddress";
 }
 
-/** Every connection that a server has open, so that none survives it. */
+/** The open connections of a server, so that all can be closed. */
 export interface Connections {
   readonly size: number;
-  /** Resolves when none is open. */
+  /** Resolves when no connection is open. */
   allClosed(): Promise<void>;
-  /** Destroys all that are open. */
+  /** Destroys all open connections. */
   destroyAll(): void;
 }
 
 const reportEveryMs = 10_000;
 
 /**
- * Tracks a server's connections and closes a new one at once where a cap is reached. For TLS servers the caps count
+ * Tracks a server's connections, and closes a new one immediately if a cap is reached. For TLS servers the caps apply
  * before the handshake. Install it before the server listens.
  */
 export function trackConnections(server: Server, caps: ConnectionCaps): Connections {
@@ -84,7 +84,7 @@ export function trackConnections(server: Server, caps: ConnectionCaps): Connecti
   };
 }
 
-/** The report of refused connections as one line of a log. */
+/** Formats the report of refused connections as one log line. */
 export function showRefused({ count, address, limit }: RefusedConnections): string {
   return `${count} connections were refused, the last of ${address}: the limit \`${limit}\` is reached`;
 }

@@ -24,13 +24,13 @@ const brotliDecompressAsync = promisify(brotliDecompress);
 const gzipAsync = promisify(gzip);
 const brotliCompressAsync = promisify(brotliCompress);
 
-/** What answers may be written in, the best first. */
+/** Encodings of responses, in order of preference. */
 export type ContentEncoding = "br" | "gzip" | "identity";
 
-/** Answers below this are not worth the work. */
+/** Minimum size of a response worth compressing, in bytes. */
 export const compressMinBytes = 1024;
 
-/** The body would be larger than allowed: 413. */
+/** The body exceeds the size limit: 413. */
 export function bodyTooLarge(maxBytes: number): ConnectError {
   return gatewayError({
     code: Code.ResourceExhausted,
@@ -42,7 +42,7 @@ export function bodyTooLarge(maxBytes: number): ConnectError {
   });
 }
 
-/** The body is compressed further than data are: 413. */
+/** The body exceeds the expansion limit: 413. */
 export function expandsTooFar(): ConnectError {
   return gatewayError({
     code: Code.ResourceExhausted,
@@ -54,7 +54,7 @@ export function expandsTooFar(): ConnectError {
   });
 }
 
-/** The bytes are not of the encoding that the request names: 400. */
+/** The bytes are invalid in the request's encoding: 400. */
 export function malformedEncoding(name: string): ConnectError {
   return invalidRequest(
     [{ field: "", description: `the body is not valid ${name.slice(0, 40)}` }],
@@ -72,7 +72,7 @@ function unsupported(encoding: string, accepted = "gzip, br, deflate"): ConnectE
   });
 }
 
-/** Refuses a body in an encoding that cannot be undone. @throws ConnectError 415 */
+/** Rejects a body in an unsupported encoding. @throws ConnectError 415 */
 export function assertEncoding(encoding: string): void {
   const name = encoding.trim().toLowerCase();
   if (!encodings.has(name)) throw unsupported(name);
@@ -80,18 +80,18 @@ export function assertEncoding(encoding: string): void {
 
 const encodings: ReadonlySet<string> = new Set(["", "identity", "gzip", "x-gzip", "br", "deflate"]);
 
-/** Refuses a body in any encoding. @throws ConnectError 415 */
+/** Rejects a body in any encoding. @throws ConnectError 415 */
 export function refuseEncoding(encoding: string | undefined): void {
   const name = encoding?.trim().toLowerCase() ?? "";
   if (name !== "" && name !== "identity") throw unsupported(name, "identity");
 }
 
 /**
- * Undoes the Content-Encoding of a whole body. Stops as soon as the result would pass `maxBytes` or
- * {@link maxExpandedBytes}, so that a small body cannot become a large one.
+ * Decodes the Content-Encoding of a whole body. Stops as soon as the result would exceed `maxBytes` or {@link
+ * maxExpandedBytes}, so that a small body cannot become a large one.
  *
- * @throws ConnectError: 413 past a limit, 415 for an unknown encoding, 400 for bytes that are not of it, 429 where too
- * many bodies are being decompressed.
+ * @throws ConnectError: 413 above a limit, 415 for an unknown encoding, 400 for malformed bytes, 429 if too many bodies
+ * are being decompressed.
  */
 export async function decodeBody(
   body: Buffer,
@@ -134,7 +134,7 @@ async function decompress(body: Buffer, name: string, maxOutputLength: number): 
   throw unsupported(name);
 }
 
-/** The stream that undoes a Content-Encoding; undefined for identity. @throws ConnectError 415. */
+/** A stream that decodes a Content-Encoding; undefined for identity. @throws ConnectError 415. */
 export function createDecoder(encoding: string | undefined): Gunzip | Inflate | BrotliDecompress | undefined {
   const name = encoding?.trim().toLowerCase() ?? "";
   switch (name) {
@@ -153,7 +153,7 @@ export function createDecoder(encoding: string | undefined): Gunzip | Inflate | 
   }
 }
 
-/** The best encoding that an `Accept-Encoding` header allows, `br` before `gzip` where they weigh the same. */
+/** The best encoding allowed by an `Accept-Encoding` header; `br` before `gzip` if their weights are equal. */
 export function negotiateEncoding(accept: string | undefined): ContentEncoding {
   if (accept === undefined || accept === "") return "identity";
   const weights = new Map<string, number>();
@@ -171,7 +171,7 @@ export function negotiateEncoding(accept: string | undefined): ContentEncoding {
   return br >= gz ? "br" : "gzip";
 }
 
-/** Compresses a whole answer. */
+/** Compresses a whole response body. */
 export function encodeBody(body: Buffer, encoding: ContentEncoding): Promise<Buffer> | Buffer {
   switch (encoding) {
     case "br":

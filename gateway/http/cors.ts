@@ -1,14 +1,14 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 
-/** Which pages of other origins may call. */
+/** Which cross-origin pages may send requests. */
 export interface CorsOptions {
   /** Exact origins, or `*` for any (then without credentials). */
   readonly origins: readonly string[] | "*";
   /** Lets browsers send cookies; only with named origins. */
   readonly credentials?: boolean;
-  /** How long a browser may keep the answer to a preflight, in seconds (default 7200). */
+  /** How long a browser may cache a preflight response, in seconds (default 7200). */
   readonly maxAgeSeconds?: number;
-  /** Response headers that pages may read, beside those of the protocols. */
+  /** Response headers exposed to pages, in addition to those of the protocols. */
   readonly exposedHeaders?: readonly string[];
 }
 
@@ -27,13 +27,13 @@ const exposed = [
   "X-Request-Id",
 ];
 
-/** Answers to the CORS protocol: headers for any answer, and for a preflight. */
+/** The CORS response headers, for any response and for a preflight. */
 export interface Cors {
   headersFor(request: IncomingHttpHeaders): OutgoingHttpHeaders | undefined;
   preflight(request: IncomingHttpHeaders): OutgoingHttpHeaders | undefined;
 }
 
-/** Prepares {@link Cors}. Headers that a preflight asks for are allowed as asked: the allow-list guards metadata. */
+/** Creates {@link Cors}. All headers requested by a preflight are allowed, because metadata has its own allow-list. */
 export function createCors(options: CorsOptions): Cors {
   const { origins } = options;
   const credentials = options.credentials === true && origins !== "*";

@@ -6,10 +6,10 @@ import type { Request } from "./body.ts";
 const withoutPreflight = /^\s*(application\/x-www-form-urlencoded|multipart\/form-data|text\/plain)\s*(;|$)/i;
 
 /**
- * Refuses what a page of another origin can make a browser send with the user's cookies without asking first: a form, or
- * a body without a content type. Requests with other content types are preflighted, so CORS decides on them.
+ * Rejects requests that a cross-origin page can make a browser send with the user's cookies and without a preflight: a
+ * form, or a body without a content type. Requests with other content types are preflighted, so CORS decides on them.
  *
- * @param allowsOrigin true for the origins whose pages may.
+ * @param allowsOrigin true for origins whose pages are allowed.
  * @throws ConnectError PERMISSION_DENIED.
  */
 export function refuseForgery(

@@ -1,16 +1,17 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { gatewayError } from "../errors.ts";
 
-/** Bounds the bytes that requests are being decompressed to at once, over all requests that share it. */
+/**
+ * Bounds the bytes into which requests are being decompressed concurrently, over all requests that share the budget.
+ */
 export interface DecodeBudget {
   /**
-   * Takes bytes from the budget, in the order of the calls; waits where there are too few. Whoever takes them must
-   * {@link release} them.
+   * Reserves bytes, in the order of the calls; waits if too few are available. The caller must {@link release} them.
    *
-   * @throws ConnectError RESOURCE_EXHAUSTED (429 with `Retry-After`) where the wait takes too long.
+   * @throws ConnectError RESOURCE_EXHAUSTED (429 with `Retry-After`) if the wait times out.
    */
   reserve(bytes: number): Promise<void> | undefined;
-  /** Gives bytes back. */
+  /** Returns bytes to the budget. */
   release(bytes: number): void;
 }
 
@@ -18,11 +19,11 @@ export interface DecodeBudget {
 export interface DecodeBudgetOptions {
   /** Default 256 MiB. */
   readonly maxBytes?: number;
-  /** How long a request waits for its share, in milliseconds. Default 5 s. */
+  /** How long a request waits for its reservation, in milliseconds. Default 5 s. */
   readonly maxWaitMs?: number;
 }
 
-/** Makes a budget. A reservation of more than all of it waits until nothing else is reserved. */
+/** Creates a budget. A reservation larger than the whole budget waits until nothing else is reserved. */
 export function createDecodeBudget(options: DecodeBudgetOptions = {}): DecodeBudget {
   const { maxBytes = 256 * 1024 * 1024, maxWaitMs = 5000 } = options;
   const waiting = new Set<{ bytes: number; start: () => void }>();
@@ -68,7 +69,7 @@ export function createDecodeBudget(options: DecodeBudgetOptions = {}): DecodeBud
   };
 }
 
-/** Shared by everything in the process that is not given a budget of its own. */
+/** Default budget, shared by all of the process. */
 export const processBudget: DecodeBudget = createDecodeBudget();
 
 function overloaded(): ConnectError {

@@ -2,22 +2,25 @@ import type { Server as Http1Server } from "node:http";
 import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 
-/** The start of each HTTP/2 connection (RFC 9113, section 3.4); no request of HTTP/1 begins like it. */
+/** The connection preface of HTTP/2 (RFC 9113, section 3.4); no HTTP/1 request starts like it. */
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
-/** How long a client may take to show which version it speaks, in milliseconds. */
+/** How long a client may take to send its first bytes, in milliseconds. */
 const silenceMs = 20_000;
 
 /** HTTP/2 on the port of an HTTP/1 server. */
 export interface EitherVersion {
   readonly http2: Http2Server;
-  /** Lets the requests of the HTTP/2 sessions end, and then the sessions; closes connections that have said nothing. */
+  /**
+   * Lets the requests of the HTTP/2 sessions finish and then closes the sessions; closes connections that have sent
+   * nothing.
+   */
   closeSessions(): void;
 }
 
 /**
- * Serves HTTP/2 without TLS (h2c, with prior knowledge) on the port of an HTTP/1 server, told apart by the first bytes
- * of a connection. Install it before the server listens.
+ * Serves HTTP/2 without TLS (h2c, with prior knowledge) on the port of an HTTP/1 server. The first bytes of a
+ * connection determine its version. Install it before the server listens.
  */
 export function acceptHttp2(http1: Http1Server, settings: { readonly maxConcurrentStreams: number }): EitherVersion {
   const http2 = createHttp2Server({ settings });
@@ -47,7 +50,7 @@ export function acceptHttp2(http1: Http1Server, settings: { readonly maxConcurre
   };
 }
 
-/** Looks at the first bytes of a connection and leaves them there. A connection that sends none is closed. */
+/** Peeks at the first bytes of a connection. Closes a connection that sends none. */
 function firstBytes(socket: Socket, decide: (isHttp2: boolean) => void): void {
   let head = Buffer.alloc(0);
   const timer = setTimeout(() => socket.destroy(), silenceMs).unref();

@@ -2,14 +2,14 @@ import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import type { Request, Response } from "./body.ts";
 
-/** A `google.rpc.Status` as JSON, for an error that cannot be written as what it is. */
+/** A `google.rpc.Status` as JSON, for an error that cannot be serialized. */
 export const internalError: string = JSON.stringify({ code: 13, message: "internal error", details: [] });
 
 const connectBody = JSON.stringify({ code: "internal", message: "internal error" });
 
 /**
  * Ends a request for which not even an error could be written: with a fixed 500 (for gRPC and gRPC-Web a fixed
- * INTERNAL), or by closing the connection where the head of a response is out already. Never throws.
+ * INTERNAL), or by closing the connection if the head of a response was already sent. Never throws.
  */
 export function answerFailure(request: Request, response: Response, wire: "rest" | "rpc"): void {
   try {
@@ -37,7 +37,7 @@ function destroy(response: Response): void {
   else response.destroy();
 }
 
-/** The function without what it throws: a report about a failed request must not become a failure of its own. */
+/** Wraps a function to swallow its exceptions: reporting a failed request must not cause another failure. */
 export function withoutThrowing<Arguments extends unknown[]>(
   report: ((...all: Arguments) => void) | undefined,
 ): (...all: Arguments) => void {
@@ -45,7 +45,7 @@ export function withoutThrowing<Arguments extends unknown[]>(
     try {
       report?.(...all);
     } catch {
-      // The request that it was about is answered all the same.
+      // The request being reported still gets its response.
     }
   };
 }

@@ -27,63 +27,66 @@ export interface HttpHandler {
   /** For `server.on("upgrade", handler.upgrade)`: streams over WebSockets. */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /**
-   * For `createServer({ shouldUpgradeCallback: handler.shouldUpgrade })`: requests that offer another protocol, as Java's
-   * client does with `h2c`, are served as if they did not.
+   * For `createServer({ shouldUpgradeCallback: handler.shouldUpgrade })`: requests that offer to upgrade to another
+   * protocol, such as `h2c` from Java's client, are served as if they did not.
    */
   readonly shouldUpgrade: (request: IncomingMessage) => boolean;
 }
 
 export interface HttpListenerOptions {
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 selects a free port. */
   readonly port: number;
-  /** With one the port speaks TLS: HTTP/2 and HTTP/1.1, whichever the client chooses. */
+  /** Enables TLS: HTTP/2 and HTTP/1.1, negotiated by the client. */
   readonly certificate?: Certificate | undefined;
-  /** Without a certificate: serve HTTP/2 with prior knowledge (h2c) beside HTTP/1.1, as gRPC clients speak it. */
+  /** Without a certificate: serves HTTP/2 with prior knowledge (h2c), which gRPC clients use, beside HTTP/1.1. */
   readonly http2WithoutTls?: boolean;
   /** Default {@link defaultServerLimits}. */
   readonly limits?: ServerLimits;
-  /** Proxies, to which the limit of connections per address does not apply. */
+  /** Proxies, which are exempt from the limit of connections per address. */
   readonly trustedProxies?: Networks | undefined;
-  /** Called when connections were refused, at most every ten seconds. */
+  /** Called after connections were refused, at most every ten seconds. */
   readonly onRefused?: ConnectionCaps["onRefused"];
 }
 
-/** An HTTP port. It may listen before there is anything to serve. */
+/** An HTTP port. It may listen before a handler is set. */
 export interface HttpListener {
   readonly url: string;
   readonly port: number;
-  /** Hands requests to this handler from now on; before, the response is 503. */
+  /** Sets the handler of subsequent requests; before the first call, the response is 503. */
   serve(handler: HttpHandler): void;
-  /** New connections get the new certificate. */
+  /** Uses the new certificate for new connections. */
   renew(certificate: Certificate): void;
   /** Closes connections after their next response. */
   startDraining(): void;
-  /** Aborted when requests in flight have used up half of their grace period. */
+  /** Aborted when half of the grace period for in-flight requests has elapsed. */
   readonly overdue: AbortSignal;
-  /** Accepts no more connections; requests in flight finish; after `graceMs` the rest is cut. Repeatable. */
+  /**
+   * Stops accepting connections and waits for in-flight requests; after `graceMs` the remaining ones are destroyed.
+   * Repeatable.
+   */
   close(graceMs: number): Promise<void>;
 }
 
-/** Longer than load balancers keep idle connections, which would otherwise send requests into closing ones. */
+/** Longer than load balancers keep idle connections; otherwise they would send requests into closing ones. */
 const keepAliveMs = 75_000;
 
 const timeouts = {
-  // The head of a request must be complete by then, which ends a slowloris.
+  // Deadline for a complete request head, which defeats slowloris attacks.
   headersTimeout: 20_000,
   connectionsCheckingInterval: 5000,
   handshakeTimeout: handshakeTimeoutMs,
-  // A request may be a stream that goes on for hours. Bodies of unary calls have limits of their own.
+  // A request may be a stream that lasts for hours. Bodies of unary calls have their own limits.
   requestTimeout: 0,
   keepAliveTimeout: keepAliveMs,
 };
 
-/** Listens. @throws where the port is taken or not permitted. */
+/** Starts listening. @throws if the port is in use or not permitted. */
 export async function listenHttp(options: HttpListenerOptions): Promise<HttpListener> {
   const { certificate, limits = defaultServerLimits, trustedProxies, onRefused } = options;
   const { idleMs } = limits;
   const openRequests = countOpenRequests(limits, trustedProxies);
-  /** Counts a request of HTTP/2, or refuses it as one that has not been looked at. */
+  /** Counts an HTTP/2 request, or refuses it as unprocessed. */
   const enter = (stream: ServerHttp2Stream): boolean => {
     const address = stream.session?.socket.remoteAddress ?? "";
     if (openRequests.enter(address)) stream.once("close", () => openRequests.leave(address));
@@ -132,7 +135,7 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
   closeStalled(server, isResponding, limits);
   if (either !== undefined) closeIdle(either.http2, idleMs);
   if (secure !== undefined) closeIdle(secure, idleMs);
-  // Sockets of WebSockets are among them, which the HTTP server no longer counts as its own.
+  // Includes WebSocket sockets, which the HTTP server no longer tracks.
   const connections = trackConnections(server, { limits, trustedProxies, onRefused });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -171,12 +174,14 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
   };
 }
 
-/** Closes connections of HTTP/2 on which nothing moves. */
+/** Closes idle HTTP/2 connections. */
 function closeIdle(server: Http2SecureServer | Http2Server, idleMs: number): void {
   server.on("session", (session: ServerHttp2Session) => closeIdleSession(session, idleMs));
 }
 
-/** Closes an HTTP/2 session without requests as a keep-alive connection of HTTP/1, one with requests after `idleMs`. */
+/**
+ * Closes an HTTP/2 session without requests like an HTTP/1 keep-alive connection, and one with requests after `idleMs`.
+ */
 function closeIdleSession(session: ServerHttp2Session, idleMs: number): void {
   let open = 0;
   const arm = (): void => {
@@ -200,7 +205,7 @@ const startingBody = JSON.stringify({
   details: [{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "STARTING", domain: "gateway" }],
 });
 
-/** Serves until there is a handler. */
+/** The handler until `serve` is called. */
 const starting: HttpHandler = Object.assign(
   (...[, response]: Parameters<HttpHandler>) => {
     (response as ServerResponse).writeHead(503, { "retry-after": "1", "content-type": "application/json" });

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 
-/** Request headers that reach the implementation unless the configuration says otherwise. */
+/** Request headers that reach the implementation by default. */
 export const defaultRequestHeaders: readonly string[] = [
   "accept-language",
   "authorization",
@@ -18,10 +18,10 @@ export const defaultRequestHeaders: readonly string[] = [
 ];
 
 /**
- * Makes the filter that turns request headers into metadata.
+ * Creates the filter that converts request headers to metadata.
  *
- * @param allowed names in any case; `x-shop-*` allows all that begin so. Nothing else passes: no client can forge an
- * identity or an internal header by inventing one.
+ * @param allowed names in any case; `x-shop-*` allows every name with that prefix. All other headers are dropped, so no
+ * client can forge an identity or an internal header.
  */
 export function createHeaderFilter(allowed: readonly string[]): (headers: IncomingHttpHeaders) => Headers {
   const names = new Set(allowed.filter((name) => !name.endsWith("*")).map((name) => name.toLowerCase()));
@@ -39,7 +39,7 @@ export function createHeaderFilter(allowed: readonly string[]): (headers: Incomi
   };
 }
 
-/** Headers that belong to the connection or to the gateway, whatever an implementation sets. */
+/** Headers that belong to the connection or the gateway and that an implementation cannot set. */
 const reserved = new Set([
   "connection",
   "content-encoding",

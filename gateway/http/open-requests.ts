@@ -1,15 +1,15 @@
 import { addressKey, type Networks } from "./client-address.ts";
 import type { ServerLimits } from "./server-limits.ts";
 
-/** Counts open requests of HTTP/2, of which one connection carries many. */
+/** Counts open HTTP/2 requests, of which one connection carries many. */
 export interface OpenRequests {
-  /** Counts a request of that address; false, and not counted, where a limit is reached. */
+  /** Counts a request of the address. Returns false, without counting it, if a limit is reached. */
   enter(address: string): boolean;
-  /** Must be called once for each request that has entered. */
+  /** Must be called exactly once per entered request. */
   leave(address: string): void;
 }
 
-/** Counts the requests of one port. @param trustedProxies to which the limit per address does not apply. */
+/** Counts the requests of one port. @param trustedProxies are exempt from the limit per address. */
 export function countOpenRequests(
   limits: Pick<ServerLimits, "streams" | "streamsPerAddress">,
   trustedProxies?: Networks,

@@ -2,7 +2,7 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { gatewayError, invalidRequest } from "../errors.ts";
 import type { Request } from "./body.ts";
 
-/** Headers of which a request has one. Node keeps the first or joins all, and a proxy before it may do otherwise. */
+/** Headers that must occur once. Node keeps the first or joins all, and an upstream proxy may behave differently. */
 const singletons: ReadonlySet<string> = new Set([
   "authorization",
   "content-length",
@@ -13,8 +13,8 @@ const singletons: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What is ambiguous in the head of a request: a header that comes twice where there can be one, a `Host` other than
- * HTTP/2's authority (400), or a transfer coding beside `chunked`, whose bytes would be taken for the body (501).
+ * Detects an ambiguous request head: a repeated singleton header, a `Host` that differs from HTTP/2's authority (400),
+ * or a transfer coding beside `chunked`, whose bytes would be mistaken for the body (501).
  */
 export function faultOfHead(request: Request): ConnectError | undefined {
   const { headers, rawHeaders } = request;

@@ -6,19 +6,20 @@ type ReceivingLimits = Pick<
   "minBytesPerSecond" | "rateWindowMs" | "bodyTimeoutMs" | "bufferedBytes" | "bufferedBytesPerConnection"
 >;
 
-/** Why a message is not received to its end: it comes too slowly, or unfinished messages take too much memory. */
+/** Why the rest of a message is not received: it arrives too slowly, or unfinished messages use too much memory. */
 export type CutReason = "slow" | "memory";
 
 /**
- * Watches messages while they are being received: bodies of unary calls and messages of gRPC. One meter serves a whole
- * process, so that its bytes are bounded whatever port they come through.
+ * Meters messages while they are received: bodies of unary calls and gRPC messages. One meter serves the whole process,
+ * so that its bytes are bounded across all ports.
  */
 export interface RequestMeter {
   /**
-   * Begins to watch a message. `cut` is called at most once, and never after `end`; the message counts as ended then.
+   * Starts to meter a message. `cut` is called at most once, never after `end`, and ends the message.
    *
-   * @param connection whose bytes are counted together: a socket or a session of HTTP/2.
-   * @param isPaced whether rate and time are limited too; not for messages of a stream, which the receiver may hold back.
+   * @param connection whose bytes are counted together: a socket or an HTTP/2 session.
+   * @param isPaced whether rate and duration are limited too; false for messages of a stream, which the receiver may
+   * pause.
    */
   begin(connection: object, cut: (reason: CutReason) => void, isPaced?: boolean): ReceivedMessage;
   /** Bytes of unfinished messages. */
@@ -27,15 +28,15 @@ export interface RequestMeter {
 
 /** A message that is being received. */
 export interface ReceivedMessage {
-  /** Counts bytes that have arrived and are kept. May call `cut`. */
+  /** Counts bytes that have arrived and are buffered. May call `cut`. */
   add(bytes: number): void;
-  /** The message is whole, and the next one of the same stream begins: its bytes are no longer counted. */
+  /** The message is complete and the next one of the stream begins: its bytes are no longer counted. */
   next(): void;
-  /** The message is whole or abandoned: its bytes are no longer counted. Repeatable. */
+  /** The message is complete or abandoned: its bytes are no longer counted. Repeatable. */
   end(): void;
 }
 
-/** A class, because every call makes one. */
+/** A class, because every call creates an instance. */
 class Received implements ReceivedMessage {
   readonly connection: object;
   readonly cut: (reason: CutReason) => void;
@@ -126,7 +127,7 @@ class Meter implements RequestMeter {
       return;
     }
     const now = performance.now();
-    // Bytes may be waiting while the process does not run: that time is not the sender's.
+    // Bytes may be queued while the process is blocked; that time is not attributed to the sender.
     const stalledMs = Math.max(0, now - this.#lookedAt - 2 * this.#intervalMs);
     this.#lookedAt = now;
     for (const message of this.#messages) {
@@ -136,7 +137,7 @@ class Meter implements RequestMeter {
     }
   }
 
-  /** Measures the message, and begins its next window where one is over. */
+  /** Measures the rate of the message, and starts its next window when one has elapsed. */
   #isSlow(message: Received, now: number): boolean {
     const { minBytesPerSecond, rateWindowMs, bodyTimeoutMs } = this.#limits;
     const elapsedMs = now - message.windowAt;
@@ -154,7 +155,7 @@ class Meter implements RequestMeter {
   }
 }
 
-/** Makes a meter. Its timer runs only while messages are being received. */
+/** Creates a meter. Its timer runs only while messages are being received. */
 export function createRequestMeter(limits: ReceivingLimits = defaultServerLimits): RequestMeter {
   return new Meter(limits);
 }

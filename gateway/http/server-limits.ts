@@ -1,45 +1,47 @@
-/** What a server's ports allow their clients, before anything is known about them. The same on every protocol. */
+/** Limits of a server's ports for unauthenticated clients, the same on every protocol. */
 export interface ServerLimits {
-  /** Open connections of a port. */
+  /** Open connections per port. */
   readonly connections: number;
-  /** Open connections of a port to one client address; an IPv6 /64 network counts as one address. */
+  /** Open connections per port and client address; an IPv6 /64 network counts as one address. */
   readonly connectionsPerAddress: number;
-  /** Open requests of one HTTP/2 connection. */
+  /** Open requests per HTTP/2 connection. */
   readonly streamsPerConnection: number;
   /** Open requests on all HTTP/2 connections of a port. */
   readonly streams: number;
-  /** Open requests on all HTTP/2 connections of a port to one client address. */
+  /** Open requests on all HTTP/2 connections of a port per client address. */
   readonly streamsPerAddress: number;
-  /** A connection with open requests on which no byte moves in either direction for this long is closed. */
+  /** Idle time after which a connection with open requests is closed: no byte moves in either direction. */
   readonly idleMs: number;
-  /** In every window a request message brings this many bytes per second on average, or ends. */
+  /** Minimum average rate of a request message in each window; a slower one is aborted. */
   readonly minBytesPerSecond: number;
-  /** The window in which the rate of a message is measured, and the time that it has to begin. */
+  /** The window in which the rate of a message is measured, and the time allowed for it to start. */
   readonly rateWindowMs: number;
-  /** A request message has arrived whole after this time. */
+  /** Maximum time for a request message to arrive completely. */
   readonly bodyTimeoutMs: number;
-  /** Bytes of unfinished request messages of the whole process. */
+  /** Buffered bytes of unfinished request messages in the process. */
   readonly bufferedBytes: number;
-  /** Bytes of unfinished request messages of one connection. */
+  /** Buffered bytes of unfinished request messages per connection. */
   readonly bufferedBytesPerConnection: number;
-  /** A response of which the client takes nothing for this long ends. */
+  /** A response is aborted if the client reads none of it for this long. */
   readonly stallMs: number;
-  /** How long a client of HTTP/1 whose request has its response may go on sending it, before its connection is cut. */
+  /**
+   * How long an HTTP/1 client may continue to send a request that has its response, before its connection is closed.
+   */
   readonly lingerMs: number;
-  /** How many bytes it may send meanwhile. They are discarded. */
+  /** How many bytes it may send meanwhile; they are discarded. */
   readonly lingerBytes: number;
 }
 
 const mib = 1024 * 1024;
 
-/** Limits that hold unless configured otherwise. */
+/** Default limits. */
 export const defaultServerLimits: ServerLimits = {
   connections: 10_000,
   connectionsPerAddress: 2000,
   streamsPerConnection: 1000,
   streams: 20_000,
   streamsPerAddress: 5000,
-  // Streams may rest for long.
+  // Streams may be idle for long.
   idleMs: 60 * 60_000,
   minBytesPerSecond: 1024,
   rateWindowMs: 10_000,

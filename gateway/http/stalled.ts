@@ -4,13 +4,12 @@ import type { Socket } from "node:net";
 import type { ServerLimits } from "./server-limits.ts";
 
 /**
- * Closes connections of HTTP/1 whose client takes nothing of a response for `stallMs`, those without a request as Node
- * does, and those with one on which nothing moves for `idleMs`.
+ * Closes HTTP/1 connections whose client reads none of a response for `stallMs`, those without a request as Node does,
+ * and those with a request that are idle for `idleMs`.
  *
- * Node's timer of a socket starts again with every byte that moves in either direction, the parts of a large write
- * included.
+ * Node restarts a socket's timer with every byte that moves in either direction, including parts of a large write.
  *
- * @param isResponding true while a response of the connection has not been written.
+ * @param isResponding true while a response of the connection is unwritten.
  */
 export function closeStalled(
   server: Server | Http2SecureServer,
@@ -18,11 +17,11 @@ export function closeStalled(
   { stallMs, idleMs }: Pick<ServerLimits, "stallMs" | "idleMs">,
 ): void {
   const roundMs = Math.min(stallMs, idleMs);
-  /** When a connection began to rest, and the bytes that it had moved by then. */
+  /** When a connection became idle, and the bytes it had moved by then. */
   const resting = new WeakMap<Socket, { readonly bytes: number; readonly since: number }>();
   server.setTimeout(roundMs);
   server.on("timeout", (socket: Socket | object) => {
-    // Sessions of HTTP/2 have a timer of their own.
+    // HTTP/2 sessions have their own timer.
     if (!("bytesRead" in socket)) return;
     if (socket.writableLength > 0 || !isResponding(socket)) {
       socket.destroy();
@@ -39,7 +38,7 @@ export function closeStalled(
   });
 }
 
-/** Resets a stream of HTTP/2 whose client takes nothing of the response for `stallMs`. */
+/** Resets an HTTP/2 stream whose client reads none of the response for `stallMs`. */
 export function closeStalledStream(stream: ServerHttp2Stream, stallMs: number): void {
   stream.setTimeout(stallMs, () => {
     if (stream.writableLength > 0) stream.close(constants.NGHTTP2_CANCEL);

@@ -5,7 +5,10 @@ import { dirname, join } from "node:path";
 import type { Request, Response } from "../http/body.ts";
 import { writeWhole } from "../rest/response.ts";
 
-/** Answers `/openapi.json`, `/openapi/{service}.json`, the same in YAML, `/docs` and what the page needs; undefined for any other path. */
+/**
+ * Serves `/openapi.json`, `/openapi/{service}.json`, the same in YAML, `/docs` and the page's assets; undefined for any
+ * other path.
+ */
 export type DocsHandler = (request: Request, response: Response, path: string) => Promise<void> | undefined;
 
 const assets: Readonly<Record<string, string>> = {
@@ -15,18 +18,18 @@ const assets: Readonly<Record<string, string>> = {
   "favicon-32x32.png": "image/png",
 };
 
-/** An API's documents. The texts are served as they are. */
+/** An API's documents, served verbatim. */
 export interface OpenApiDocuments {
-  /** One over all services. */
+  /** The document over all services. */
   readonly json: string;
   readonly yaml: string;
-  /** Of the page; that of the document where it is missing. */
+  /** Title of the page; defaults to the document's. */
   readonly title?: string;
-  /** One for each service, by its full name. */
+  /** One document per service, by full name. */
   readonly services?: Readonly<Record<string, { readonly json: string; readonly yaml: string }>>;
 }
 
-/** With several documents the page has a bar to choose from. */
+/** With several documents, the page has a bar to choose from. */
 function startScript(title: string, services: readonly string[]): string {
   const urls = [
     { url: "/openapi.json", name: title },
@@ -46,14 +49,17 @@ function startScript(title: string, services: readonly string[]): string {
     displayRequestDuration: true,
     filter: true,
     validatorUrl: null,
-    // A key stays in the page's memory: what is stored, every later page of this origin could read.
+    // A key stays in the page's memory: every later page of this origin could read a stored one.
     persistAuthorization: false,
   });
 });
 `;
 }
 
-/** Everything comes from us; styles inline because the viewer sets them, pictures inline because its style sheet has some. */
+/**
+ * All resources are same-origin. Styles may be inline because the viewer sets them, and images because its style sheet
+ * contains some.
+ */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -67,7 +73,7 @@ const policy = [
 
 /**
  * Serves the documents and a browsable page over them, from files of the npm package swagger-ui-dist. The documents are
- * not read before somebody asks for them, so that they may be made then.
+ * not read before the first request, so they may be built lazily.
  */
 export function createDocs(openapi: OpenApiDocuments): DocsHandler {
   const services = Object.entries(openapi.services ?? {});

@@ -17,13 +17,16 @@ import { operationOf } from "./operations.ts";
 import { createAccessReader, type OpenApiOptions } from "./options.ts";
 import { commentOf, createSchemas } from "./schemas.ts";
 
-/** Makes OpenAPI 3.1 documents from services. */
+/** Builds OpenAPI 3.1 documents from services. */
 export interface DocumentBuilder {
-  /** One document over all the given services, those without REST left out. @throws RouteError as the router does. */
+  /**
+   * Builds one document over the given services; those without REST methods are omitted. @throws RouteError as the
+   * router does.
+   */
   build(services: readonly DescService[]): JsonObject;
 }
 
-/** Prepares to build documents; `given` holds every file that the services need. */
+/** Creates a document builder; `given` holds every file that the services need. */
 export function createDocumentBuilder(given: FileRegistry, options: OpenApiOptions): DocumentBuilder {
   const registry = options.protoNames ? withProtoNames(given) : given;
   const files: DescFile[] = [...registry.files];
@@ -88,15 +91,15 @@ export function createDocumentBuilder(given: FileRegistry, options: OpenApiOptio
   return { build };
 }
 
-/** Methods that a path item can hold. */
+/** HTTP methods that a path item supports. */
 const verbs = new Set(["GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"]);
 
 function numbered(method: DescMethod): { route: Route; number: number }[] {
-  // What the server does not take it has refused by now.
+  // The server has already rejected the templates it does not support.
   return routesOf(method, { extendedTemplates: true }).map((route, index) => ({ route, number: index + 1 }));
 }
 
-/** Without responses and schemas that nothing refers to. */
+/** The document without unreferenced responses and schemas. */
 function onlyUsed(document: JsonObject): JsonObject {
   const text = JSON.stringify(document);
   const components = Object.entries(document["components"] as Record<string, JsonObject>).map(([kind, all]) => {
@@ -124,7 +127,7 @@ function schemesOf(options: OpenApiOptions, scopes: readonly string[]): JsonObje
   return schemes;
 }
 
-/** The same files with every field's JSON name being its proto name. */
+/** The same files with every field's JSON name set to its proto name. */
 function withProtoNames(registry: FileRegistry): FileRegistry {
   const rename = (message: DescriptorProto): void => {
     for (const field of message.field) field.jsonName = field.name;

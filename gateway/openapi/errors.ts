@@ -19,7 +19,7 @@ const headers = {
   ETag: "The entity tag of the resource.",
 } as const;
 
-/** Responses that operations refer to, by name. */
+/** Shared responses, by the name under which operations refer to them. */
 const responses = {
   BadRequest: {
     description: "The request is not valid, or not in this state. `details` holds every violation with its field.",
@@ -90,7 +90,7 @@ const responses = {
   },
 } as const satisfies Readonly<Record<string, ErrorResponse>>;
 
-/** The name of a response that {@link errorResponses} makes. */
+/** The name of a response from {@link errorResponses}. */
 export type ErrorResponseName = keyof typeof responses;
 
 /** `components.responses`: every error that operations declare, with an example. */
@@ -107,7 +107,7 @@ export function errorResponses(format: ErrorFormat): JsonObject {
   );
 }
 
-/** Headers as a response declares them. */
+/** Header objects of a response. */
 export function declaredHeaders(names: readonly (keyof typeof headers)[]): JsonObject {
   return Object.fromEntries(names.map((name) => [name, { description: headers[name], schema: { type: "string" } }]));
 }
@@ -133,7 +133,7 @@ function exampleOf({ code, status, reason, message }: ErrorResponse, format: Err
   }
 }
 
-/** Schemas of errors: of whole answers in the server's format, and of the last element of a stream. */
+/** Schemas of errors: of whole responses in the server's format, and of the last element of a stream. */
 export function errorSchemas(format: ErrorFormat): JsonObject {
   return {
     Status: {

@@ -14,14 +14,14 @@ import { fits } from "./rules/fits.ts";
 import { rulesOf } from "./rules/rules.ts";
 import { behaviorsOf, isRequired } from "./schemas.ts";
 
-/** What an example is of: a whole request body, one that changes something, or an answer. */
+/** The use of an example: a whole request body, a partial update, or a response. */
 export type ExampleUse = "request" | "patch" | "answer";
 
 /**
- * A message as an example, with values from the `example` rules where there are some, else made up by type and name.
- * A request has what it must have (some of what it may have, where that is nothing), an answer everything.
+ * Builds an example of a message, from the values of its `example` rules, or otherwise by type and name. A request
+ * contains its required fields (or some optional ones if none is required), a response every field.
  *
- * @returns undefined where a field that must be there has rules for which no value was found.
+ * @returns undefined if no valid value was found for a required field.
  */
 export function exampleOf(
   message: DescMessage,
@@ -29,7 +29,7 @@ export function exampleOf(
   omit: readonly string[] = [],
   around: readonly DescMessage[] = [],
 ): JsonObject | undefined {
-  // A message that holds itself is shown once.
+  // A recursive message is shown once.
   if (around.includes(message)) return undefined;
   const example: JsonObject = {};
   for (const field of chosenFields(message, use, omit)) {
@@ -40,7 +40,7 @@ export function exampleOf(
   return example;
 }
 
-/** The example of a whole answer; not every message is an object in JSON. */
+/** The example of a whole response; not every message is an object in JSON. */
 export function exampleOfAnswer(message: DescMessage): JsonValue | undefined {
   return exampleOfMessage(message, "answer", []);
 }
@@ -76,7 +76,7 @@ function isNeededChoice(field: DescField): boolean {
   return isNeeded && oneof.fields[0] === field;
 }
 
-/** The example of one field; undefined where none was found. */
+/** The example of one field; undefined if none was found. */
 export function exampleOfField(
   field: DescField,
   use: ExampleUse,
@@ -114,7 +114,7 @@ function exampleOfValue(
   return [...given, ...allowed, ...made].find((value) => value !== undefined && fits(value, rules));
 }
 
-/** Values that a field of this type could have, the most telling first. */
+/** Candidate values for a field of this type, the most descriptive first. */
 function candidates(field: DescField, rules: JsonObject): JsonValue[] {
   if (field.enum?.typeName === "google.protobuf.NullValue") return [null];
   if (field.enum !== undefined) {
@@ -170,7 +170,7 @@ const formed = [
   "",
 ];
 
-/** Texts that say what the field is for, as far as its rules let them. */
+/** Texts that describe the field's purpose, as far as its rules allow. */
 function texts(field: DescField, rules: JsonObject): string[] {
   const words = field.name.replaceAll("_", " ");
   const choices = [rules, ...((rules["anyOf"] as JsonObject[] | undefined) ?? [])];
@@ -185,7 +185,7 @@ function texts(field: DescField, rules: JsonObject): string[] {
   return [...name, ...url, ...guesses, own.slice(0, most), ...known, ...formed, "x".repeat(Math.min(least, 256))];
 }
 
-/** A text that a simple pattern matches: literals stay, what stands for anything is a one. */
+/** A text that matches a simple pattern: literals are kept, wildcards become a one. */
 function guess(pattern: string): string {
   return pattern
     .replace(/^\^|\$$/g, "")

@@ -4,13 +4,13 @@ import { resource, resource_definition } from "../../gen/google/api/resource_pb.
 import type { PathVariable, Route } from "../routing/http-rules.ts";
 import { segmentRange } from "../routing/template-parser.ts";
 
-/** A parameter of an OpenAPI path: its name and the variable of the template it is a part of, if it is of one. */
+/** A parameter of an OpenAPI path: its name and the template variable that it is part of, if any. */
 export interface PathParameter {
   readonly name: string;
   readonly variable: PathVariable | undefined;
-  /** The variable's whole text with this and its other parameters in it: `orders/{order}`. */
+  /** The variable's whole text, with this parameter and its others: `orders/{order}`. */
   readonly pattern: string;
-  /** It stands for several segments (`**`). */
+  /** True if it matches several segments (`**`). */
   readonly open: boolean;
 }
 
@@ -18,11 +18,11 @@ export interface PathParameter {
 export interface OpenApiPath {
   readonly path: string;
   readonly parameters: readonly PathParameter[];
-  /** Without its last variable, which stands for no segment at all here. */
+  /** True if the last variable is omitted because it matched no segment. */
   readonly isShortened: boolean;
 }
 
-/** All `google.api.resource` patterns of the files, each split at its slashes. */
+/** All `google.api.resource` patterns of the files, split at their slashes. */
 export function resourcePatterns(files: Iterable<DescFile>): string[][] {
   const patterns: string[][] = [];
   for (const file of files) {
@@ -42,8 +42,8 @@ function split(patterns: readonly string[]): string[][] {
 }
 
 /**
- * The paths of a route: one, and another without the variable where that is `**`, as it may stand for no segment and a
- * parameter of OpenAPI may not be empty.
+ * The paths of a route: one, and a second without the variable if that is `**`, because it may match no segment while
+ * an OpenAPI parameter may not be empty.
  */
 export function openApiPaths(route: Route, patterns: readonly string[][]): OpenApiPath[] {
   const whole = openApiPath(route, patterns);
@@ -55,8 +55,8 @@ export function openApiPaths(route: Route, patterns: readonly string[][]): OpenA
 }
 
 /**
- * Writes a template as an OpenAPI path, which knows only whole-segment parameters: `/v1/{name=orders/*}:cancel` →
- * `/v1/orders/{order}:cancel`, the names taken from the resource patterns, else from the literal before.
+ * Writes a template as an OpenAPI path, which supports only whole-segment parameters: `/v1/{name=orders/*}:cancel` →
+ * `/v1/orders/{order}:cancel`. Names come from the resource patterns, or else from the preceding literal.
  */
 function openApiPath(route: Route, patterns: readonly string[][]): OpenApiPath {
   const parameters: PathParameter[] = [];
@@ -96,7 +96,10 @@ function openApiPath(route: Route, patterns: readonly string[][]): OpenApiPath {
   };
 }
 
-/** OpenAPI knows no two paths that differ by the names of their parameters alone: those who come later follow. */
+/**
+ * Renames parameters like those of the first path, because OpenAPI does not allow two paths that differ only in
+ * parameter names.
+ */
 export function renamedLike(path: OpenApiPath, first: OpenApiPath): OpenApiPath {
   const names = new Map(path.parameters.map(({ name }, index) => [name, first.parameters[index]?.name ?? name]));
   const renamed = (text: string): string => text.replace(/\{([^}]*)\}/g, (_, name) => `{${names.get(name) ?? name}}`);
@@ -128,9 +131,9 @@ function nameOf(route: Route, variable: PathVariable, index: number, patterns: r
   return before?.kind === "literal" ? singular(before.text) : variable.path.name;
 }
 
-/** English plurals that are their own singular. */
+/** English plurals identical to their singular. */
 const unchanged = /(series|species|news)$/;
-/** Of words in `-ie` and of words whose singular ends in one s, which their plurals do not show. */
+/** Words in `-ie` and words whose singular ends in a single s, which their plurals do not show. */
 const withIe = /(movie|cookie|calorie|zombie|selfie|pixie)s$/;
 const withEs =
   /(ss|x|zz|sh|tch|[nr]ch|[oe]ach|alias|bias|bonus|bus|campus|canvas|census|focus|gas|lens|status|virus)es$/;
@@ -149,7 +152,7 @@ function unique(name: string, used: Set<string>): string {
   return candidate;
 }
 
-/** Names for `components.schemas`: short where that is unambiguous among all types, else with the package in front. */
+/** Creates the names for `components.schemas`: short if unambiguous among all types, else prefixed with the package. */
 export function createTypeNames(files: Iterable<DescFile>): (type: DescMessage | DescEnum) => string {
   const byShort = new Map<string, Set<string>>();
   for (const file of files) {

@@ -4,38 +4,38 @@ import type { OpenApiPath } from "./names.ts";
 import type { Access } from "./options.ts";
 import type { Schemas } from "./schemas.ts";
 
-/** What an operation is made of. */
+/** The inputs of an operation. */
 export interface OperationInput {
   readonly route: Route;
   readonly path: OpenApiPath;
   readonly operationId: string;
   readonly tag: string;
   readonly access: Access | undefined;
-  /** Whether what makes a resource is answered 201. */
+  /** Whether creating a resource returns 201. */
   readonly created: boolean;
   readonly schemas: Schemas;
-  /** Names of the security schemes, any of which will do. */
+  /** Names of the alternative security schemes. */
   readonly securitySchemes: readonly string[];
 }
 
-/** Parameters are described on their own; a schema's description and modifiers would only repeat it. */
+/** Strips the description and modifiers of a schema, which would only repeat those of the parameter. */
 export function plain(schema: JsonObject): JsonObject {
   const { description: _, readOnly: __, writeOnly: ___, ...rest } = schema;
   return rest;
 }
 
-/** The `example` of a body, where there is one. */
+/** The `example` of a body, if there is one. */
 export function example(value: JsonValue | undefined): JsonObject {
   return value === undefined ? {} : { example: value };
 }
 
-/** JSON with all messages of a stream in one array. */
+/** A JSON array with all messages of a stream. */
 export function arrayOf(schema: JsonObject, value: JsonValue | undefined): JsonObject {
   const items = value === undefined ? undefined : [value];
   return { "application/json": { schema: { type: "array", items: schema }, ...example(items) } };
 }
 
-/** True where what the method answers has an entity tag. */
+/** True if the method's response has an entity tag. */
 export function hasEtag(method: DescMethod): boolean {
   return method.output.fields.some((field) => field.name === "etag" && field.scalar === ScalarType.STRING);
 }

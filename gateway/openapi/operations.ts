@@ -96,7 +96,7 @@ function queryParameters({ route, schemas }: OperationInput): JsonObject[] {
   const bound = new Set(route.variables.map((variable) => variable.path.name));
   if (typeof route.body === "object") bound.add(route.body.name);
   const parameters: JsonObject[] = [];
-  // A message that holds itself is shown once: the parameters would have no end.
+  // A recursive message is shown once; otherwise the parameters would be infinite.
   const visit = (
     message: DescMessage,
     names: readonly string[],

@@ -3,26 +3,26 @@ import type { GenExtension } from "@bufbuild/protobuf/codegenv2";
 import type { MethodOptions } from "@bufbuild/protobuf/wkt";
 import type { ErrorFormat } from "../rest/error-body.ts";
 
-/** What the plugin is told by `opt:` lines. */
+/** The plugin's options, from `opt:` lines. */
 export interface OpenApiOptions {
   readonly title: string;
   readonly version: string;
   readonly description: string;
   readonly server: string;
   readonly license: string;
-  /** The method option, a message, that says who may call; by its full name. */
+  /** Full name of the method option, a message, that declares who may call. */
   readonly accessOption: string | undefined;
-  /** The field of it with the scopes, any of which is enough. */
+  /** Its field with the scopes, any one of which is sufficient. */
   readonly scopesField: string;
-  /** The bool field of it that lets everybody in. */
+  /** Its bool field that allows unauthenticated calls. */
   readonly openField: string;
-  /** A header that carries a key, beside `Authorization: Bearer`. */
+  /** A header that carries a key, in addition to `Authorization: Bearer`. */
   readonly apiKeyHeader: string | undefined;
-  /** How the server writes errors. */
+  /** The server's error format. */
   readonly errorFormat: ErrorFormat;
   /** Whether the server writes fields by their proto names. */
   readonly protoNames: boolean;
-  /** Whether the server answers 201 to what makes a resource. */
+  /** Whether the server returns 201 when it creates a resource. */
   readonly created: boolean;
 }
 
@@ -41,7 +41,7 @@ const known = {
   created: "created",
 } as const;
 
-/** Reads the plugin's parameter: `key=value` with commas between; a backslash before a comma keeps it. */
+/** Parses the plugin's parameter: comma-separated `key=value`; a backslash escapes a comma. */
 export function parseOptions(parameter: string): OpenApiOptions {
   const options: Record<string, string> = {};
   for (const part of parameter.split(/(?<!\\),/)) {
@@ -73,10 +73,10 @@ function isErrorFormat(name: string): name is ErrorFormat {
   return name === "status" || name === "aip193" || name === "problem";
 }
 
-/** Who may call a method: anybody, or holders of any of the scopes. */
+/** Who may call a method: everyone, or holders of any of the scopes. */
 export type Access = { readonly open: true } | { readonly open: false; readonly scopes: readonly string[] };
 
-/** Reads the access of methods from the option that the parameter names; undefined where there is none. */
+/** Reads the access of methods from the option named by the parameter; undefined if there is none. */
 export function createAccessReader(
   options: OpenApiOptions,
   registry: FileRegistry,
@@ -84,7 +84,7 @@ export function createAccessReader(
   if (options.accessOption === undefined) return () => undefined;
   const extension = registry.getExtension(options.accessOption);
   if (extension === undefined) throw new Error(`access_option "${options.accessOption}" is not an extension`);
-  // The extension is only known at run time: that it extends MethodOptions is checked here, for the type to be true.
+  // The extension is only known at run time. This check that it extends MethodOptions justifies the type.
   if (extension.extendee.typeName !== "google.protobuf.MethodOptions" || extension.message === undefined) {
     throw new Error(`access_option "${options.accessOption}" is not a message that is a method option`);
   }

@@ -9,7 +9,7 @@ import { exampleOfAnswer, exampleOfField } from "./examples.ts";
 import { arrayOf, example, hasEtag, type OperationInput, plain } from "./operation-parts.ts";
 import { nullable } from "./rules/narrow.ts";
 
-/** The `responses` of an operation: what it answers when it goes well, and every error that it is known to meet. */
+/** The `responses` of an operation: its success responses and every error that it is known to return. */
 export function responses(input: OperationInput): JsonObject {
   const { route, access } = input;
   const error = (name: ErrorResponseName): JsonObject => ({ $ref: `#/components/responses/${name}` });
@@ -36,19 +36,19 @@ function isSafe(route: Route): boolean {
   return route.httpMethod === "GET" || route.method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 
-/** A stream both ways needs a WebSocket where it has no body to read requests from. */
+/** A bidirectional stream needs a WebSocket if it has no body to read requests from. */
 function isOverWebSocket({ httpMethod, method }: Route): boolean {
   return httpMethod === "GET" && method.methodKind === "bidi_streaming";
 }
 
-/** What a call that goes well is answered with, by status. */
+/** The success responses, by status. */
 function success({ route, schemas, created: answersCreated }: OperationInput): JsonObject {
   const { method, responseBody } = route;
   if (isOverWebSocket(route)) return { "101": { description: "The WebSocket is open." } };
   const message = responseBody?.fieldKind === "message" ? responseBody.message : method.output;
   const headers = responseBody === undefined && hasEtag(method) ? declaredHeaders(["ETag"]) : {};
   const whole = responseBody === undefined ? schemas.reference(message) : plain(schemas.field(responseBody));
-  // A field that is not set is null where it is the whole answer.
+  // An unset message field is null when it is the whole response.
   const schema = responseBody?.fieldKind === "message" ? nullable(whole) : whole;
   const value = responseBody === undefined ? exampleOfAnswer(method.output) : exampleOfField(responseBody, "answer");
   const answer = {

@@ -15,12 +15,12 @@ import { hasJsonForm } from "../fields/field-path.ts";
 import { narrow, nullable } from "./rules/narrow.ts";
 import { messageRulesOf, rulesOf, whereSet } from "./rules/rules.ts";
 
-/** `patch`: nothing is required and `null` clears; `full`: as the message stands. */
+/** `patch`: no field is required and `null` clears; `full`: the message as declared. */
 export type SchemaMode = "full" | "patch";
 
 /** Collects the schemas that a document refers to. */
 export interface Schemas {
-  /** A schema that refers to the message, which is collected. `omit` leaves out top-level fields (proto names). */
+  /** A schema that refers to the message, which is collected. `omit` removes top-level fields (proto names). */
   reference(message: DescMessage, mode?: SchemaMode, omit?: readonly string[]): JsonObject;
   /** The schema of one field with its description, rules and behavior. */
   field(field: DescField, mode?: SchemaMode): JsonObject;
@@ -28,10 +28,10 @@ export interface Schemas {
   components(): JsonObject;
 }
 
-/** Makes a collector; `nameOf` gives each type its name among the components. */
+/** Creates a collector; `nameOf` names each type within the components. */
 export function createSchemas(nameOf: (type: DescMessage | DescEnum) => string): Schemas {
   const components = new Map<string, JsonObject>();
-  /** The name of each schema that was asked for. */
+  /** The name of each requested schema. */
   const names = new Map<string, string>();
 
   const schemaName = (message: DescMessage, mode: SchemaMode, omit: readonly string[]): string => {
@@ -54,7 +54,7 @@ export function createSchemas(nameOf: (type: DescMessage | DescEnum) => string):
     if (wellKnown !== undefined) return wellKnown;
     const name = schemaName(message, mode, omit);
     if (!components.has(name)) {
-      // Registered before its fields, for messages that hold themselves.
+      // Registered before its fields, because messages may be recursive.
       components.set(name, {});
       components.set(name, messageSchema(message, mode, omit));
     }
@@ -79,7 +79,7 @@ export function createSchemas(nameOf: (type: DescMessage | DescEnum) => string):
     if (Object.keys(exclusive).length > 0) schema["dependentSchemas"] = exclusive;
     const oneofs = mode === "full" ? [...requiredOneofs(message), ...rules.schemas] : [];
     if (oneofs.length > 0) schema["allOf"] = oneofs;
-    // A message with no fields takes none; others are closed by the reader, which refuses unknown fields.
+    // A message without fields accepts none; others are closed by the reader, which rejects unknown fields.
     if (message.fields.length === 0) schema["maxProperties"] = 0;
     return schema;
   };
@@ -147,7 +147,7 @@ export function createSchemas(nameOf: (type: DescMessage | DescEnum) => string):
   };
 }
 
-/** The comment before (else after) an element, without the blank that follows `//`. */
+/** The comment before (or else after) an element, without the space that follows `//`. */
 export function commentOf(desc: Parameters<typeof getComments>[0]): string {
   const { leading, trailing } = getComments(desc);
   return (leading ?? trailing ?? "")
@@ -162,14 +162,14 @@ export function behaviorsOf(field: DescField): readonly FieldBehavior[] {
   return hasOption(field, field_behavior) ? getOption(field, field_behavior) : [];
 }
 
-/** True where a request must have the field. */
+/** True if a request must have the field. */
 export function isRequired(field: DescField): boolean {
   const behaviors = behaviorsOf(field);
   if (behaviors.includes(FieldBehavior.OUTPUT_ONLY)) return false;
   return behaviors.includes(FieldBehavior.REQUIRED) || rulesOf(field).required;
 }
 
-/** True where the element is marked as deprecated. */
+/** True if the element is deprecated. */
 export function isDeprecated(desc: DescField | DescMessage): boolean {
   return desc.deprecated;
 }
@@ -253,7 +253,7 @@ function wellKnownSchema(message: DescMessage): JsonObject | undefined {
   }
 }
 
-/** A `$ref` may have siblings in 3.1, but many tools drop them: those that only describe stay beside it. */
+/** A `$ref` may have siblings in 3.1, but many tools drop them, so only descriptive ones are placed beside it. */
 function annotate(schema: JsonObject, annotations: JsonObject): JsonObject {
   return { ...schema, ...annotations };
 }
@@ -262,7 +262,7 @@ function addDescription(schema: JsonObject, description: string): void {
   if (description !== "") schema["description"] = description;
 }
 
-/** The members of a oneof exclude each other. */
+/** Schemas that make the members of a oneof mutually exclusive. */
 function exclusions(message: DescMessage, omit: readonly string[]): JsonObject {
   const schemas: JsonObject = {};
   for (const { fields } of message.oneofs) {

@@ -13,8 +13,8 @@ import { parseOptions } from "../openapi/options.ts";
 import { routesOf } from "../routing/http-rules.ts";
 
 /**
- * A plugin for buf and protoc that writes OpenAPI 3.1, as JSON and as YAML: `openapi.*` over all services, and one
- * document for each service that has REST methods.
+ * A buf and protoc plugin that writes OpenAPI 3.1, as JSON and YAML: `openapi.*` over all services, and one document
+ * for each service with REST methods.
  */
 function run(request: CodeGeneratorRequest): CodeGeneratorResponse {
   const options = parseOptions(request.parameter);

@@ -10,8 +10,8 @@ import { runNodeJs } from "@bufbuild/protoplugin";
 import { createRouter, type Route, RouteError, routesOf } from "../routing/http-rules.ts";
 
 /**
- * A plugin for buf and protoc that writes the table of all REST routes, as JSON. Its worth is as much in what it
- * refuses: a template, a variable or a body that is wrong, and two routes that one request could match, fail the build.
+ * A buf and protoc plugin that writes the table of all REST routes, as JSON. It also validates them: an invalid
+ * template, variable or body, or two routes that one request could match, fails the build.
  */
 function run(request: CodeGeneratorRequest): CodeGeneratorResponse {
   const supportedFeatures = BigInt(CodeGeneratorResponse_Feature.PROTO3_OPTIONAL);

@@ -1,8 +1,8 @@
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /**
- * Where certain bytes stand within bytes that JSON writes as base64 (of either alphabet, padded or not), as a regular
- * expression over the text. Three bytes are four characters, so what stands in the middle has three ways to be written.
+ * A regular expression that finds bytes at a place within other bytes, over their base64 text (either alphabet, padded
+ * or not). Three bytes are four characters, so bytes in the middle have three encodings.
  */
 export function base64Pattern(bytes: Uint8Array, place: "start" | "middle" | "end"): string {
   if (place === "start") return `^${characters(bytes, 0, false)}`;
@@ -10,7 +10,7 @@ export function base64Pattern(bytes: Uint8Array, place: "start" | "middle" | "en
   return `^(?:.{4})*(?:${ways.join("|")})${place === "end" ? "=*$" : ""}`;
 }
 
-/** The characters that hold the bytes when `offset` unknown ones stand before them; `last`: none come after. */
+/** The characters that encode the bytes after `offset` unknown ones; `last` if no bytes follow. */
 function characters(bytes: Uint8Array, offset: number, last: boolean): string {
   const known = Array.from(bytes, (byte) => byte.toString(2).padStart(8, "0")).join("");
   const bits = "?".repeat(offset * 8) + known;

@@ -10,10 +10,10 @@ const names: readonly [RegExp, string][] = [
 ];
 
 /**
- * A regular expression of protovalidate (RE2) as JSON Schema writes them (ECMA-262, in Unicode mode); undefined for one
- * that has no counterpart, such as with flags in the middle.
+ * Translates a regular expression of protovalidate (RE2) to that of JSON Schema (ECMA-262, in Unicode mode); undefined
+ * if it has no counterpart, such as one with flags in the middle.
  *
- * `\s` and `.` mean slightly more and less there: they are spelled out.
+ * `\s` and `.` differ slightly between the two and are spelled out.
  */
 export function ecmaPattern(re2: string): string | undefined {
   if (/\\[QECpP]|\[\[:\^|\(\?[a-zA-OQ-Z-]/.test(re2)) return undefined;
@@ -28,7 +28,7 @@ export function ecmaPattern(re2: string): string | undefined {
   }
 }
 
-/** Dots, `\s` and needless escapes, with an eye on what stands in brackets. */
+/** Spells out dots, `\s` and needless escapes, taking character classes into account. */
 function spelledOut(re2: string): string {
   let inClass = false;
   return re2.replace(/\\[\s\S]|[[\].]/g, (token) => {
@@ -45,7 +45,7 @@ function spelledOut(re2: string): string {
   });
 }
 
-/** A regular expression that matches just this text. */
+/** A regular expression that matches exactly this text. */
 export function escapePattern(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }

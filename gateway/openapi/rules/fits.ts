@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 
-/** True where a value of the right type keeps to the keywords that rules come to; it looks at no others. */
+/** True if a value of the right type satisfies the keywords generated from rules; other keywords are ignored. */
 export function fits(value: JsonValue, schema: JsonObject): boolean {
   return Object.entries(schema).every(([keyword, limit]) => keeps(value, keyword, limit));
 }

@@ -4,10 +4,10 @@ const atLeast = new Set(["minimum", "exclusiveMinimum", "minLength", "minItems",
 const atMost = new Set(["maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"]);
 
 /**
- * A schema that only takes what both take: of two bounds the narrower one stays, any other keyword that both have goes
- * to `allOf`, the rest stands side by side (with a `$ref` too, which 3.1 allows).
+ * The intersection of two schemas: of two bounds the narrower one is kept, any other keyword in both goes to `allOf`,
+ * and the remaining ones are merged (also beside a `$ref`, which 3.1 allows).
  *
- * Parts of a choice say their type again: generators of clients look at each alone.
+ * Alternatives repeat their type, because client generators look at each one separately.
  */
 export function narrow(schema: JsonObject, by: JsonObject): JsonObject {
   const narrowed = only(schema, by["type"]);
@@ -33,7 +33,7 @@ function typed(parts: readonly JsonObject[], type: JsonValue | undefined): JsonO
   return parts.map((part) => ("type" in part || "$ref" in part ? part : { type, ...part }));
 }
 
-/** Of a choice between types the one that is left. */
+/** Selects the matching alternative from a choice between types. */
 function only(schema: JsonObject, type: JsonValue | undefined): JsonObject {
   const { anyOf, ...rest } = schema;
   if (type === undefined || !Array.isArray(anyOf)) return { ...schema };

@@ -19,8 +19,8 @@ const sentences: Readonly<Record<string, string>> = {
 };
 
 /**
- * The rules of whole numbers, durations and times that JSON writes as text: patterns, with sentences beside them as
- * nobody reads such patterns. What is measured from now is a sentence only.
+ * Translates the rules of integers, durations and times that JSON writes as text: patterns, with descriptive sentences
+ * because such patterns are unreadable. Rules relative to the current time become sentences only.
  */
 export function translateOrdered(kind: string, rules: RuleSet): Translation {
   const text = kind === "duration" ? durationText : kind === "timestamp" ? timestampText : integerText;
@@ -41,7 +41,7 @@ export function translateOrdered(kind: string, rules: RuleSet): Translation {
   return { schema, sentences: sentencesOf(kind, rules) };
 }
 
-/** Where the upper bound is below the lower one, protovalidate takes what is outside of the two. */
+/** If the upper bound is below the lower one, protovalidate accepts the values outside the two. */
 function boundsOf(rules: RuleSet, text: OrderedText, unitsOf: (value: unknown) => bigint): JsonObject {
   const bound = (open: string, closed: string, step: bigint): { units: bigint; pattern: bigint } | undefined => {
     const [value, by] = rules.has(open) ? [rules.get(open), step] : [rules.get(closed), 0n];
@@ -77,5 +77,5 @@ function sentencesOf(kind: string, rules: RuleSet): string[] {
   });
 }
 
-/** Of numbers only the bounds need words: a list of values is one in JSON Schema too. */
+/** Only the bounds of numbers need sentences: a list of values is also a list in JSON Schema. */
 const boundWords: Readonly<Record<string, true>> = { gt: true, gte: true, lt: true, lte: true };

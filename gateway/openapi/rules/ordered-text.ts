@@ -1,16 +1,16 @@
 /**
- * Patterns by which JSON Schema compares numbers and times that JSON writes as text. The regular expressions are
- * without anchors and without a group around them; values count the smallest unit that the text can say.
+ * Patterns by which JSON Schema compares numbers and times that JSON writes as text. The regular expressions have no
+ * anchors and no enclosing group; values count the smallest unit of the text.
  */
 export interface OrderedText {
   atLeast(value: bigint): string;
   atMost(value: bigint): string;
   equal(value: bigint): string;
-  /** Texts that no pattern can put in order. */
+  /** Texts that no pattern can order. */
   readonly unordered?: string;
 }
 
-/** Whole numbers: `-12`, without leading zeros. */
+/** Integers: `-12`, without leading zeros. */
 export const integerText = createDecimalText(0, "");
 
 /** `google.protobuf.Duration` in nanoseconds: `-1.5s`. */
@@ -49,11 +49,11 @@ function createDecimalText(places: number, unit: string): OrderedText {
   };
 }
 
-/** The years from 1 to 9999, which is what a Timestamp can say. */
+/** The years from 1 to 9999, the range of a Timestamp. */
 const firstTime = BigInt(Date.parse("0001-01-01T00:00:00Z")) * 1_000_000n;
 const lastTime = BigInt(Date.parse("9999-12-31T23:59:59Z")) * 1_000_000n + 999_999_999n;
 
-/** No character at all, which no text matches. */
+/** A class that matches no character. */
 const never = "[^\\s\\S]";
 
 /** `google.protobuf.Timestamp` in nanoseconds since 1970, written in UTC; `unordered` are those with another offset. */
@@ -85,7 +85,7 @@ function utc(alternatives: readonly string[]): string {
   return `(?:${alternatives.join("|")})Z`;
 }
 
-/** All beginnings of a text that differ from `text` first by a digit that is higher (`up`) or lower (`down`). */
+/** All prefixes whose first difference from `text` is a higher (`up`) or lower (`down`) digit. */
 function steps(text: string, direction: "up" | "down", lowestFirst = 0): string[] {
   return [...text].flatMap((character, at) => {
     if (!/\d/.test(character)) return [];
@@ -110,7 +110,7 @@ function filled(step: string, length: number): string {
   return left < 2 ? `${step}${"\\d".repeat(left)}` : `${step}\\d{${left}}`;
 }
 
-/** Digits behind a point, of which any at the end may be left out where they are zeros; with their point. */
+/** Digits after a decimal point, with the point; trailing zeros may be omitted. */
 function fractionAtLeast(fraction: string): string {
   const digits = fraction.replace(/0+$/, "");
   if (digits === "") return fraction === "" ? "" : "(?:\\.\\d+)?";

@@ -5,7 +5,7 @@ import { DurationSchema, FieldMaskSchema, TimestampSchema } from "@bufbuild/prot
 /** A value in a rule. */
 export type RuleValue = string | number | bigint | boolean | Uint8Array | Message;
 
-/** A rule's value as JSON writes it in the place that the rule stands for; an enum's number may have several names. */
+/** A rule's value in the JSON form of the value it applies to; an enum number may have several names. */
 export function ruleJson(
   place: { readonly kind: string; readonly enum: DescEnum | undefined; readonly isKey: boolean },
   value: RuleValue,

@@ -1,9 +1,9 @@
 import { type DescField, isFieldSet, type JsonObject, type Message } from "@bufbuild/protobuf";
 
-/** The rules of one type that are set, by their proto names. */
+/** The rules of one type that are set, by proto name. */
 export type RuleSet = ReadonlyMap<string, unknown>;
 
-/** Keywords of JSON Schema, and what they do not say or do not say well, as sentences for the description. */
+/** JSON Schema keywords, and sentences for what they cannot express or express badly. */
 export interface Translation {
   readonly schema: JsonObject;
   readonly sentences: readonly string[];

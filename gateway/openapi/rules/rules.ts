@@ -22,15 +22,15 @@ import { narrow } from "./narrow.ts";
 import { type RuleSet, ruleSetOf } from "./rule-set.ts";
 import { translateValue } from "./value-rules.ts";
 
-/** What the protovalidate rules of a field come to in JSON Schema. */
+/** The protovalidate rules of a field, translated to JSON Schema. */
 export interface RuleSchema {
-  /** To narrow the schema of the field (of its items, keys and values, for the parts below) with. */
+  /** Narrows the schema of the field (for the parts below, of its items, keys and values). */
   readonly schema: JsonObject;
   readonly items: JsonObject | undefined;
   readonly keys: JsonObject | undefined;
   readonly values: JsonObject | undefined;
   readonly required: boolean;
-  /** Rules that JSON Schema cannot say, or not so that somebody could read it, for the description. */
+  /** Sentences for the description: rules that JSON Schema cannot express, or not readably. */
   readonly sentences: readonly string[];
 }
 
@@ -43,7 +43,7 @@ const none: RuleSchema = {
   sentences: [],
 };
 
-/** Translates the rules of a field. Rules without a counterpart become sentences, never silence. */
+/** Translates the rules of a field. Rules without a counterpart become sentences and are never dropped. */
 export function rulesOf(field: DescField): RuleSchema {
   const rules = getOption(field, fieldRulesOption);
   const ignore = ignoreOf(field, rules);
@@ -56,14 +56,14 @@ export function rulesOf(field: DescField): RuleSchema {
   return ignore === Ignore.IF_ZERO_VALUE ? { ...translated, schema: orZero(schema, zero) } : translated;
 }
 
-/** The members of a message's own oneof rule are only looked at where they are set. */
+/** The members of a message's own oneof rule are validated only if set. */
 function ignoreOf(field: DescField, rules: FieldRules): Ignore {
   if (isFieldSet(rules, FieldRulesSchema.field.ignore)) return rules.ignore;
   const { oneof } = getOption(field.parent, messageRulesOption);
   return oneof.some(({ fields }) => fields.includes(field.name)) ? Ignore.IF_ZERO_VALUE : rules.ignore;
 }
 
-/** The value (a list, a map) that counts as not set; undefined for a field that knows whether it is set. */
+/** The value (a list, a map) that counts as unset; undefined for a field with presence. */
 export function zeroSchema(field: DescField): JsonObject | undefined {
   if (field.fieldKind === "list") return { maxItems: 0 };
   if (field.fieldKind === "map") return { maxProperties: 0 };
@@ -173,7 +173,7 @@ function counted(set: RuleSet, names: Readonly<Record<string, string>>): JsonObj
   return schema;
 }
 
-/** What the rules of a whole message come to: keywords that go to `allOf`, and sentences. */
+/** The rules of a whole message: keywords for `allOf`, and sentences. */
 export function messageRulesOf(message: DescField["parent"]): { schemas: JsonObject[]; sentences: string[] } {
   const rules = getOption(message, messageRulesOption);
   const schemas = rules.oneof.map(({ fields, required }): JsonObject => {
@@ -183,7 +183,7 @@ export function messageRulesOf(message: DescField["parent"]): { schemas: JsonObj
   return { schemas, sentences: [...rules.cel.map((rule) => rule.message || rule.expression), ...rules.celExpression] };
 }
 
-/** What a message is where the field is set in it. */
+/** Schema of the messages in which the field is set. */
 export function whereSet(field: DescField): JsonObject {
   const zero = zeroSchema(field);
   return {

@@ -6,17 +6,20 @@ import type { RuleSet, Translation } from "./rule-set.ts";
 
 const octet = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
 const v4 = `${octet}(?:\\.${octet}){3}`;
-/** Hexadecimal groups and colons: what exactly may be left out is up to the format. */
+/** Hexadecimal groups and colons: the `format` decides which may be omitted. */
 const v6 = "[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*";
 const label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
 const hostname = `(?=.{1,253}\\.?$)(?!(?:.*\\.)?\\d+\\.?$)${label}(?:\\.${label})*\\.?`;
-/** Every character of RFC 3986, percent only before two digits. */
+/** Every character of RFC 3986; a percent sign only before two hexadecimal digits. */
 const uriText = "(?:[A-Za-z0-9\\-._~:\\/?#\\[\\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*";
 const v4Length = "(?:3[0-2]|[12]?\\d)";
 const v6Length = "(?:12[0-8]|1[01]\\d|[1-9]?\\d)";
 const identifier = "[A-Za-z_][A-Za-z0-9_]*";
 
-/** Rules that ask for a known form. A `format` alone would be a remark: in OpenAPI 3.1 nothing has to check it. */
+/**
+ * Rules for well-known formats. A `format` alone would be an annotation: OpenAPI 3.1 does not require it to be
+ * validated.
+ */
 const forms: Readonly<Record<string, JsonObject>> = {
   email: { format: "email", pattern: `^[a-zA-Z0-9.!#$%&'*+\\/=?^_\`{|}~-]+@${label}(?:\\.${label})*$` },
   hostname: { format: "hostname", pattern: `^${hostname}$` },
@@ -40,7 +43,7 @@ const forms: Readonly<Record<string, JsonObject>> = {
   protobuf_dot_fqn: { pattern: `^(?:\\.${identifier})+$` },
 };
 
-/** The rules that only strings have. Lengths in bytes become the lengths in characters that follow from them. */
+/** Translates the string-only rules. Lengths in bytes become the lengths in characters that they imply. */
 export function translateString(rules: RuleSet): Translation {
   let schema: JsonObject = {};
   const sentences: string[] = [];
@@ -85,7 +88,7 @@ function keywordsOf(name: string, value: unknown, rules: RuleSet): JsonObject {
   }
 }
 
-/** Names and values of HTTP headers; by RFC 9110 where `strict`, else anything that keeps a line a line. */
+/** Names and values of HTTP headers: by RFC 9110 if `strict`, else anything without line breaks. */
 function headerPart(regex: KnownRegex, strict: boolean): JsonObject {
   switch (regex) {
     case KnownRegex.HTTP_HEADER_NAME:

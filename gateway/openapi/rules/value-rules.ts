@@ -7,13 +7,13 @@ import { type RuleValue, ruleJson } from "./rule-json.ts";
 import type { RuleSet, Translation } from "./rule-set.ts";
 import { translateString } from "./string-rules.ts";
 
-/** What a value with rules is. */
+/** The kind and place of a value with rules. */
 export interface ValuePlace {
   /** The kind of rules: `int32`, `string`, `timestamp`, … */
   readonly kind: string;
   /** The type of an enum's values. */
   readonly enum: DescEnum | undefined;
-  /** Keys of a map are text in JSON, whatever they are. */
+  /** True for a map key, which is text in JSON whatever its type. */
   readonly isKey: boolean;
 }
 
@@ -39,7 +39,7 @@ function oneOf(values: JsonValue[]): JsonObject {
   return values.length === 1 && first !== undefined ? { const: first } : { enum: values };
 }
 
-/** Kinds whose values have more than one text. */
+/** True for kinds whose values have more than one text form. */
 function isOrdered(kind: string): boolean {
   return kind === "duration" || kind === "timestamp";
 }
@@ -76,7 +76,7 @@ const bounds: Readonly<Record<string, string>> = {
   lte: "maximum",
 };
 
-/** Where the upper bound is below the lower one, protovalidate takes what is outside of the two. */
+/** If the upper bound is below the lower one, protovalidate accepts the values outside the two. */
 function numberBounds(rules: RuleSet): JsonObject {
   const set = [...rules].filter(([name, value]) => name in bounds && Number.isFinite(value));
   const keywords = set.map(([name, value]): JsonObject => ({ [bounds[name] ?? ""]: value as number }));
@@ -90,7 +90,7 @@ function numberBounds(rules: RuleSet): JsonObject {
 
 const special: readonly number[] = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
 
-/** JSON writes numbers that are none as text, which no numeric keyword reaches. */
+/** JSON writes non-finite numbers as text, to which numeric keywords do not apply. */
 function specialNumbers(rules: RuleSet): JsonObject {
   const refused = special.filter((value) => !takes(rules, value)).map(String);
   if (refused.length === 0) return {};
@@ -101,7 +101,7 @@ function takes(rules: RuleSet, value: number): boolean {
   const numbers = (name: string): readonly number[] | undefined => rules.get(name) as number[] | undefined;
   const bound = (name: string): number | undefined => rules.get(name) as number | undefined;
   if (rules.get("finite") === true || (rules.has("const") && rules.get("const") !== value)) return false;
-  // NaN is no member of a list either, as it equals nothing.
+  // NaN equals nothing, so it is in no list either.
   if (numbers("in")?.every((each) => each !== value) || numbers("not_in")?.some((each) => each === value)) return false;
   const [gt, gte, lt, lte] = [bound("gt"), bound("gte"), bound("lt"), bound("lte")];
   const above = gt !== undefined ? value > gt : gte !== undefined ? value >= gte : undefined;
@@ -110,7 +110,7 @@ function takes(rules: RuleSet, value: number): boolean {
   return Number(lt ?? lte) < Number(gt ?? gte) ? above || below : above && below;
 }
 
-/** Bytes are base64 text in JSON: three of them are four characters, padding may be left out. */
+/** Bytes are base64 text in JSON: three bytes are four characters, and padding may be omitted. */
 function translateBytes(rules: RuleSet): Translation {
   let schema: JsonObject = {};
   const sentences: string[] = [];
@@ -145,7 +145,7 @@ function anyKeywords(rules: RuleSet): JsonObject {
   return schema;
 }
 
-/** The paths of a mask stand between commas; a path of the list stands for those below it too. */
+/** The paths of a mask are comma-separated; a listed path includes those below it. */
 function fieldMaskKeywords(rules: RuleSet): JsonObject {
   let schema: JsonObject = {};
   const oneOfThem = (paths: unknown): string => `(?:${(paths as string[]).map(jsonPath).map(escapePattern).join("|")})`;
