@@ -2,45 +2,48 @@ import { type ContextValues, createContextKey, type HandlerContext } from "@conn
 import { unauthenticated } from "./errors.ts";
 
 /**
- * Who is calling, as far as the runtime has proved it.
+ * The authenticated caller.
  *
- * `tenant` bounds everything that the call may see. `subject` names the caller inside the tenant: an API key's id,
- * a JWT's `sub`, or the name of one of our own services.
+ * `tenant` bounds what the call may access. `subject` identifies the caller within the tenant: an API key's id, a JWT's
+ * `sub`, or the name of one of Docket's services.
  */
 export interface Principal {
   readonly kind: "api_key" | "jwt" | "service";
   readonly tenant: string;
   readonly subject: string;
   readonly scopes: ReadonlySet<string>;
-  /** When the credential expires, in epoch milliseconds; undefined if it does not. */
+  /** Expiry of the credential in epoch milliseconds; undefined if it does not expire. */
   readonly expiresAt?: number;
 }
 
-/** Set by the auth interceptor; a caller in the same process may set it before the call, then nothing is authenticated. */
+/** Set by the auth interceptor. A caller in the same process may set it before the call, which skips authentication. */
 export const principalKey = createContextKey<Principal | undefined>(undefined, {
   description: "principal",
 });
 
-/** Set by the request id interceptor; the same id is in the log line, in the response's `x-request-id` and in INTERNAL errors. */
+/**
+ * Set by the request id interceptor. The id also appears in the log line, in the response's `x-request-id` and in
+ * INTERNAL errors.
+ */
 export const requestIdKey = createContextKey<string>("", {
   description: "request id",
 });
 
 /**
- * The address of the client, as far as it can be trusted: see `clientAddressOf`. Set by the ports; empty for calls within
+ * The client's address, as far as it can be trusted, see `clientAddressOf`. Set by the ports; empty for calls within
  * the process.
  */
 export const clientAddressKey = createContextKey<string>("", { description: "client address" });
 
-/** The W3C `traceparent` that came with the call, checked for its form; undefined where none came. */
+/** The call's W3C `traceparent`, if present and well-formed. */
 export const traceparentKey = createContextKey<string | undefined>(undefined, {
   description: "traceparent",
 });
 
 /**
- * The caller of this RPC.
+ * Returns the caller of this RPC.
  *
- * @throws ConnectError UNAUTHENTICATED where nobody is known, which is only possible in methods declared `open`.
+ * @throws ConnectError UNAUTHENTICATED without a principal, which is only possible in methods declared `open`.
  */
 export function principalOf(context: Pick<HandlerContext, "values">): Principal {
   const principal = context.values.get(principalKey);
@@ -50,12 +53,12 @@ export function principalOf(context: Pick<HandlerContext, "values">): Principal 
   return principal;
 }
 
-/** Who did something, as histories and logs name it: `api_key:01h…`, `jwt:…`, `service:billing`. */
+/** Identifies an actor in histories and logs: `api_key:01h…`, `jwt:…`, `service:billing`. */
 export function actorOf({ kind, subject }: Principal): string {
   return `${kind}:${subject}`;
 }
 
-/** New values that read through to `values`: what is set in them is not seen by the owner of `values`. */
+/** Creates values that read through to `values`; writes to them do not affect `values`. */
 export function inheritValues(values: ContextValues): ContextValues {
   return Object.create(values) as ContextValues;
 }

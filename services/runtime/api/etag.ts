@@ -6,8 +6,8 @@ export function etagOf(version: number): string {
 }
 
 /**
- * Throws ABORTED with reason ETAG_MISMATCH when the caller's etag is not the resource's present one.
- * An empty etag and `*` (the header `If-Match: *`) ask for no check; a weak etag (`W/"…"`) counts as the strong one.
+ * Throws ABORTED with reason ETAG_MISMATCH if the caller's etag differs from the resource's current one. An empty etag
+ * and `*` (the header `If-Match: *`) skip the check. A weak etag (`W/"…"`) is compared as a strong one.
  */
 export function checkEtag(etag: string, version: number): void {
   if (etag === "" || etag === "*") {

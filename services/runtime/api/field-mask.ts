@@ -4,12 +4,12 @@ import type { FieldMask } from "@bufbuild/protobuf/wkt";
 import { type FieldViolation, invalidArgument } from "../errors.ts";
 
 /**
- * The paths that an update is to change (AIP-134), each one of `mutable`, in its order. Without a mask: those of `mutable` that
- * are set in the resource. `*`: all of `mutable`. A path above several of `mutable` (`customer` above `customer.email`)
- * stands for them; a path below one (`labels.colour` below `labels`) is kept as it is.
+ * Resolves an update mask (AIP-134) to the paths to change, in the order of `mutable`. Without a mask: the `mutable`
+ * paths that are set in the resource. `*`: all of `mutable`. A parent path (`customer` for `customer.email`) expands to
+ * its mutable children; a path below a mutable one (`labels.colour` below `labels`) is kept as is.
  *
- * @throws ConnectError INVALID_ARGUMENT, field `update_mask`, naming every path that is unknown or may not be changed, and
- *   what may.
+ * @throws ConnectError INVALID_ARGUMENT, field `update_mask`, naming every unknown or immutable path and the mutable
+ * ones.
  */
 export function updatePaths<Desc extends DescMessage>(
   schema: Desc,
@@ -35,8 +35,8 @@ export function updatePaths<Desc extends DescMessage>(
 }
 
 /**
- * A copy of `target` in which the paths have their values from `source`: what is not set there is cleared, a map or list is
- * replaced as a whole, and a path to a key of a map changes that entry alone.
+ * Returns a copy of `target` with the values of `source` at these paths. Fields unset in `source` are cleared. Maps and
+ * lists are replaced as a whole; a path to a map key changes only that entry.
  */
 export function applyPaths<Desc extends DescMessage>(
   schema: Desc,
@@ -91,7 +91,7 @@ function isWithin(path: string, outer: string): boolean {
   return path === outer || path.startsWith(`${outer}.`);
 }
 
-/** Whether `path` is one entry of the map at `map`, such as `labels.colour` of `labels`. */
+/** Whether `path` names a single entry of the map at `map`, such as `labels.colour` of `labels`. */
 function isKeyOf(schema: DescMessage, map: string, path: string): boolean {
   return path.startsWith(`${map}.`) && path.length > map.length + 1 && fieldAt(schema, map)?.fieldKind === "map";
 }

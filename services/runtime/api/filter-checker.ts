@@ -2,26 +2,26 @@ import { filterError } from "./filter-lexer.ts";
 import { type Filter, parseFilter, type Restriction } from "./filter-parser.ts";
 
 /**
- * What a list can be filtered by. A `map` is a map from text to text, a field with `repeated` has any number of values
- * and a comparison holds when it holds for one of them.
+ * Type of a filterable field. A `map` maps text to text. A `repeated` field has any number of values; a comparison
+ * holds if it holds for one of them.
  */
 export type FilterFieldType = { repeated?: boolean } & (
   | { type: "string" | "timestamp" | "int" | "bool" | "map" }
-  /** The stored values by the names that callers use. */
+  /** Stored values by their public names. */
   | { type: "enum"; values: Readonly<Record<string, string | number>> }
 );
 
-/** A filter that fits the fields of its list, with its values in their types. */
+/** A type-checked filter with converted values. */
 export type Condition =
   | { kind: "and" | "or"; operands: readonly Condition[] }
   | { kind: "not"; operand: Condition }
   | FieldCondition;
 
-/** What is asked of one field. A field without a value fulfils none of them. */
+/** A condition on one field. A field without a value matches none. */
 export type FieldCondition = FieldRef &
   (
     | { kind: "present" }
-    /** The parts with anything between them. */
+    /** The literal parts between wildcards. */
     | { kind: "pattern"; parts: readonly string[] }
     | { kind: "compare"; operator: Operator; value: string | number | bigint }
   );
@@ -30,7 +30,7 @@ export type Operator = "=" | "!=" | "<" | "<=" | ">" | ">=";
 
 interface FieldRef {
   field: string;
-  /** The key when the field is a map. */
+  /** The map key, for map fields. */
   key?: string;
 }
 
@@ -38,10 +38,11 @@ const MIN_INT64 = -(2n ** 63n);
 const MAX_INT64 = 2n ** 63n - 1n;
 
 /**
- * Reads a filter for a list with these fields; undefined for a blank one. The name of a field inside another is
- * `customer.id`. Values become what is compared: times epoch milliseconds, booleans 0 and 1, enums their value.
+ * Parses and type-checks a filter against the fields of a list; undefined for a blank filter. Nested fields are named
+ * with dots, such as `customer.id`. Values are converted to their comparable form: times to epoch milliseconds,
+ * booleans to 0 and 1, enums to their stored value.
  *
- * @throws ConnectError INVALID_ARGUMENT, reason INVALID_FILTER, with the column, and with what would be allowed.
+ * @throws ConnectError INVALID_ARGUMENT, reason INVALID_FILTER, with the column and the allowed alternatives.
  */
 export function checkFilter(filter: string, fields: Readonly<Record<string, FilterFieldType>>): Condition | undefined {
   const tree = parseFilter(filter);
@@ -187,7 +188,7 @@ function findField(
   return undefined;
 }
 
-/** A number between two integers is told from both: `floor` is the lower one and `exact` false. */
+/** An integer bound. For a fractional number, `floor` is the next lower integer and `exact` is false. */
 interface Integer {
   floor: bigint;
   exact: boolean;
@@ -224,7 +225,7 @@ function parseDecimal(text: string): Integer | undefined {
   return floor < MIN_INT64 || floor > MAX_INT64 ? undefined : { floor, exact };
 }
 
-/** Epoch milliseconds of a time of RFC 3339, or of a date, which is its midnight in UTC. */
+/** Epoch milliseconds of an RFC 3339 timestamp, or of a date (midnight UTC). */
 function parseTimestamp(text: string): Integer | undefined {
   const pattern = /^(\d{4}-\d{2}-(\d{2}))(?:[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d+))?([Zz]|[+-]\d{2}:\d{2}))?$/;
   const [, date, day, time = "00:00:00", fraction = "", zone = "Z"] = pattern.exec(text) ?? [];

@@ -2,46 +2,46 @@ import { invalidArgument } from "../errors.ts";
 
 export type Comparator = "=" | "!=" | "<" | "<=" | ">" | ">=" | ":";
 
-/** A piece of a filter. `at` is its place in the text, counted from zero. */
+/** A token of a filter. `at` is its zero-based offset in the text. */
 export interface Token {
   kind: "text" | "string" | "comparator" | "keyword" | "(" | ")" | "." | "-" | "end";
-  /** As it is written, quotes included. */
+  /** Source text, quotes included. */
   text: string;
   at: number;
-  /** What a text or string stands for, cut at its wildcards: `a*c` is `["a", "c"]`, and `a\*c` is `["a*c"]`. */
+  /** A text or string value, unescaped and split at its wildcards: `a*c` is `["a", "c"]`, and `a\*c` is `["a*c"]`. */
   parts: readonly string[];
 }
 
 const MAX_FILTER_LENGTH = 4096;
 /**
- * Databases try every way to lay out the text between wildcards, on every row: the cost of a value grows with the power of
- * its inner ones. Two are a prefix, a suffix or a text within.
+ * Databases try every placement of the text between wildcards on every row, so the cost grows exponentially with the
+ * number of inner wildcards. Two suffice for prefix, suffix and substring matches.
  */
 const MAX_WILDCARDS = 2;
-/** Each value with wildcards is one search through the text of a row. */
+/** Each wildcard pattern costs one scan of the row's text. */
 const MAX_PATTERNS = 8;
 
 const KEYWORDS = new Set(["AND", "OR", "NOT"]);
 const COMPARATORS = /(?:<=|>=|!=|[=<>:])/y;
 const SPACE = /\s+/y;
-/** A field's name ends at a dot and at a colon; a value does not, so that `2026-01-02T03:04:05.6Z` needs no quotes. */
+/** A field name ends at a dot or a colon; a value does not, so `2026-01-02T03:04:05.6Z` needs no quotes. */
 const NAME = /(?:\\.|[^\s().<>=!:,"'\\])+/suy;
 const VALUE = /(?:\\.|[^\s()<>=!,"'\\])+/suy;
 const QUOTED = /"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'/suy;
 
-/** Throws INVALID_ARGUMENT for the request's field `filter`, with the column, counted from one, at which it is wrong. */
+/** Throws INVALID_ARGUMENT for the request field `filter`, with the one-based column of the problem. */
 export function filterError(filter: string, at: number, problem: string): never {
   const column = [...filter.slice(0, at)].length + 1;
   throw invalidArgument([{ field: "filter", description: `column ${column}: ${problem}` }], "INVALID_FILTER");
 }
 
-/** Cuts a filter into tokens, the last of which is `end`. */
+/** Splits a filter into tokens. The last one is `end`. */
 export function tokenizeFilter(filter: string): Token[] {
   if (filter.length > MAX_FILTER_LENGTH) {
     filterError(filter, MAX_FILTER_LENGTH, `a filter is at most ${MAX_FILTER_LENGTH} characters long`);
   }
   const tokens: Token[] = [];
-  /** For each open parenthesis whether it holds values, `state = (A OR B)`, rather than an expression. */
+  /** For each open parenthesis, whether it contains values, as in `state = (A OR B)`, instead of an expression. */
   const groups: boolean[] = [];
   let at = 0;
   let patterns = 0;
@@ -106,7 +106,7 @@ export function tokenizeFilter(filter: string): Token[] {
   return tokens;
 }
 
-/** Takes the backslashes away and cuts at the wildcards that had none. */
+/** Removes escaping backslashes and splits at unescaped wildcards. */
 function splitAtWildcards(text: string): string[] {
   const parts = [""];
   for (let i = 0; i < text.length; i++) {

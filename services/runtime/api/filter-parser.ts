@@ -21,18 +21,18 @@ export type Filter =
   | { kind: "not"; operand: Filter }
   | Restriction;
 
-/** A comparison of a field with a value, before anything is known of the field. */
+/** An unchecked comparison of a field with a value. */
 export interface Restriction {
   kind: "restriction";
   field: readonly string[];
   comparator: Comparator;
   value: FilterValue;
-  /** Where the field and the value stand in the text, for messages. */
+  /** Offsets of the field and the value in the text, for error messages. */
   at: { field: number; value: number };
 }
 
 export interface FilterValue {
-  /** The text between the wildcards; a value without one has one part. */
+  /** The text between wildcards. A value without wildcards has one part. */
   parts: readonly string[];
 }
 
@@ -40,9 +40,9 @@ const MAX_DEPTH = 32;
 const MAX_RESTRICTIONS = 100;
 
 /**
- * The tree of a filter; undefined for a blank one, which lets everything through.
+ * Parses a filter to a tree; undefined for a blank filter, which matches everything.
  *
- * @throws ConnectError INVALID_ARGUMENT, reason INVALID_FILTER, with the column at which the filter is wrong.
+ * @throws ConnectError INVALID_ARGUMENT, reason INVALID_FILTER, with the column of the problem.
  */
 export function parseFilter(filter: string): Filter | undefined {
   const tokens = tokenizeFilter(filter);
@@ -64,7 +64,7 @@ export function parseFilter(filter: string): Filter | undefined {
     return found;
   };
 
-  /** `leaf` reads what stands where a restriction would: inside `state = (…)` these are values. */
+  /** `leaf` parses the operand: a restriction, or a value inside `state = (…)`. */
   const expression = (leaf: () => Filter): Filter => {
     depth += 1;
     if (depth > MAX_DEPTH) {

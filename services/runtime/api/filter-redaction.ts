@@ -1,14 +1,14 @@
 import { tokenizeFilter } from "./filter-lexer.ts";
 import { type Filter, parseFilter } from "./filter-parser.ts";
 
-/** What stands in place of a value that is not to be kept. */
+/** Placeholder for a redacted value. */
 const REDACTED = '"[redacted]"';
 
 /**
- * The filter as it was written, with the values redacted that are compared with one of the fields or what lies below it:
- * `customer` means `customer.id` too. For histories that must not hold personal data.
+ * Returns the filter text with the values redacted that are compared with these fields or their subfields: `customer`
+ * covers `customer.id`. For histories that must not hold personal data.
  *
- * @throws ConnectError INVALID_ARGUMENT, reason INVALID_FILTER, for a filter that cannot be read
+ * @throws ConnectError INVALID_ARGUMENT, reason INVALID_FILTER, for a filter that does not parse
  */
 export function redactFilter(filter: string, fields: readonly string[]): string {
   const redacted = new Set<number>();

@@ -1,8 +1,8 @@
 import type { FieldViolation } from "../errors.ts";
 
 /**
- * The violation of a field that must name one of a closed list, or nothing where it does. `noun` says what is named, for
- * example `carrier`; empty names stand for a default and are never refused.
+ * Returns a violation if the value is not one of a closed list of names. `noun` describes the value in the message, for
+ * example `carrier`. Empty names mean a default and always pass.
  */
 export function unknownName(
   field: string,

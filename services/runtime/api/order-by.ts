@@ -1,16 +1,16 @@
 import { invalidArgument } from "../errors.ts";
 
-/** One field to sort by. */
+/** One sort term. */
 export interface OrderTerm<Field extends string> {
   field: Field;
   direction: "asc" | "desc";
 }
 
 /**
- * What to sort a list by (AIP-132): field names with commas between, each with ` desc` after it where the greatest comes
- * first. Blank gives an empty list: the method's own order.
+ * Parses `order_by` (AIP-132): comma-separated field names, each optionally followed by ` desc`. Blank returns an empty
+ * list, which means the method's default order.
  *
- * @throws ConnectError INVALID_ARGUMENT, field `order_by`, naming every term that is wrong and what is allowed.
+ * @throws ConnectError INVALID_ARGUMENT, field `order_by`, naming every invalid term and the allowed fields.
  */
 export function parseOrderBy<const Field extends string>(
   orderBy: string,

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { invalidArgument } from "../errors.ts";
 
-/** A value by which a list is sorted. */
+/** A sort value of a list. */
 export type PageKey = string | number | bigint;
 
 const VERSION = 1;
@@ -10,9 +10,9 @@ const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 1000;
 
 /**
- * The token of the page after a row: opaque text that holds the values by which the row is sorted. `query` is whatever
- * must be the same on the next page, such as the method, the tenant, the parent, the filter and the order; the page size may
- * change. The token is no secret and proves nothing: what it holds only says where to go on.
+ * Encodes the token of the page after a row: an opaque text with the row's sort values. `query` is everything that must
+ * be equal on the next page, such as the method, the tenant, the parent, the filter and the order; the page size may
+ * change. The token is neither secret nor proof of anything: it only encodes a position.
  */
 export function encodePageToken(query: readonly string[], keys: readonly PageKey[]): string {
   const body = Buffer.from(JSON.stringify(keys.map(encodeKey)));
@@ -20,11 +20,11 @@ export function encodePageToken(query: readonly string[], keys: readonly PageKey
 }
 
 /**
- * The values in a token made for the same query; undefined for an empty token, which asks for the first page.
+ * Decodes the sort values of a token made for the same query; undefined for an empty token, which means the first page.
  * `kinds` are the types of the values, in order.
  *
- * @throws ConnectError INVALID_ARGUMENT, field `page_token`, for a token of another query, of another version of this
- *   method, or that is none of ours.
+ * @throws ConnectError INVALID_ARGUMENT, field `page_token`, for a malformed token or one of another query or of
+ * another version of this method.
  */
 export function decodePageToken<const Kinds extends readonly PageKeyKind[]>(
   token: string,
@@ -46,18 +46,18 @@ export function decodePageToken<const Kinds extends readonly PageKeyKind[]>(
   return keys as unknown as PageKeysOf<Kinds>;
 }
 
-/** What {@link decodePageToken} is to find: text, or a whole number. */
+/** Expected type of a value: text or an integer. */
 export type PageKeyKind = "text" | "integer";
 
-/** The types of the values; whole numbers come back as they went in, `bigint` beyond 2^53. */
+/** The decoded types. Integers round-trip exactly, as `bigint` beyond 2^53. */
 export type PageKeysOf<Kinds extends readonly PageKeyKind[]> = {
   -readonly [Place in keyof Kinds]: Kinds[Place] extends "text" ? string : number | bigint;
 };
 
 /**
- * How many rows a page has (AIP-158): 50 when the caller says nothing, never more than 1,000.
+ * Resolves the page size (AIP-158): default 50, at most 1,000.
  *
- * @throws ConnectError INVALID_ARGUMENT, field `page_size`, when it is negative.
+ * @throws ConnectError INVALID_ARGUMENT, field `page_size`, if it is negative.
  */
 export function pageSizeOf(pageSize: number): number {
   if (pageSize < 0) {
@@ -67,8 +67,8 @@ export function pageSizeOf(pageSize: number): number {
 }
 
 /**
- * The page in what was found, where one row more than its size was asked for: its rows, and the token of the page after
- * it, which is empty on the last one.
+ * Builds a page from up to `size + 1` fetched rows: the first `size` rows, and the token of the next page, empty on the
+ * last one.
  */
 export function pageOf<Row>(
   found: readonly Row[],
@@ -81,12 +81,15 @@ export function pageOf<Row>(
   return { rows, nextPageToken: last === undefined ? "" : encodePageToken(query, keysOf(last)) };
 }
 
-/** Integers stand as text in an array of their own, as JSON's numbers are not exact. */
+/** Integers are encoded as text in an array, because JSON numbers are inexact. */
 function encodeKey(key: PageKey): string | [string] {
   return typeof key === "string" ? key : [String(key)];
 }
 
-/** The values in a token, or undefined where `encodePageToken` cannot have written them: anyone can compute the hash. */
+/**
+ * Decodes the values, or returns undefined for content that `encodePageToken` never writes: the hash is not a
+ * signature.
+ */
 function decodeKeys(body: Buffer): PageKey[] | undefined {
   let keys: unknown;
   try {
@@ -110,7 +113,7 @@ function decodeKey(key: unknown): PageKey | undefined {
   return BigInt.asIntN(64, value) === value ? toInteger(value) : undefined;
 }
 
-/** A `number` where it is exact, so that the database binds it as it binds the column's own values. */
+/** A `number` if exact, so that the database binds it like the column's own values. */
 function toInteger(value: bigint): number | bigint {
   return Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }
@@ -119,7 +122,7 @@ function kindOf(key: PageKey): PageKeyKind {
   return typeof key === "string" ? "text" : "integer";
 }
 
-/** Over the query and the token's own content, so that a token cut short or misspelt is told from a whole one. */
+/** Hashes the query and the token's content, which detects truncated and mistyped tokens. */
 function hashOf(query: readonly string[], body: Buffer): Buffer {
   const hash = createHash("sha256").update(JSON.stringify(query)).update("\n").update(body);
   return hash.digest().subarray(0, HASH_BYTES);

@@ -3,28 +3,27 @@ import { isReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { erased_with_customer, personal } from "../../../gen/docket/options/v1/options_pb.js";
 import { FieldBehavior, field_behavior } from "../../../gen/google/api/field_behavior_pb.js";
 
-/** The text of an erased field that must not be empty. */
+/** Replacement for an erased text that must not be empty. */
 export const ERASED = "[erased]";
 
-/** Whether the contract marks the field as holding data about a person. */
+/** Whether the contract marks the field as personal data. */
 export function isPersonal(field: DescField): boolean {
   return getOption(field, personal);
 }
 
-/** Whether the field is erased with its customer's data: every personal field is, and some that events may carry. */
+/** Whether the field is erased with its customer: every personal field, and some fields that events may carry. */
 export function isErasedWithCustomer(field: DescField): boolean {
   return isPersonal(field) || getOption(field, erased_with_customer);
 }
 
-/** Clears the fields of a message that are marked as personal, at every depth, in place. */
+/** Clears all personal fields of a message at every depth, in place. */
 export function clearPersonal(schema: DescMessage, message: Message): void {
   change(schema, message, personalPlans, (field) => clearField(message, field));
 }
 
 /**
- * Erases what a message tells of a customer, at every depth, in place. Required texts become {@link ERASED}, everything else
- * is cleared; fields that are not set stay so. The result satisfies the rules of the contract where the message did.
- * Idempotent.
+ * Erases customer data from a message at every depth, in place. Required texts become {@link ERASED}, all other fields
+ * are cleared; unset fields stay unset. A message that was valid stays valid. Idempotent.
  */
 export function eraseCustomer(schema: DescMessage, message: Message): void {
   const reflected = reflect(schema, message);
@@ -45,7 +44,7 @@ export function eraseCustomer(schema: DescMessage, message: Message): void {
   });
 }
 
-/** Applies `own` to the fields of the plan and descends into the messages that hold such fields. */
+/** Applies `own` to the fields of the plan, and descends into nested messages that contain such fields. */
 function change(schema: DescMessage, message: Message, plans: Plans, own: (field: DescField) => void): void {
   const plan = plans.of(schema);
   plan.own.forEach(own);
@@ -74,9 +73,9 @@ function partsOf(field: DescField, value: unknown): Iterable<unknown> {
 }
 
 interface Plan {
-  /** Fields that are to be changed themselves. */
+  /** Fields to change. */
   readonly own: readonly DescField[];
-  /** Fields with messages that hold such fields. */
+  /** Message fields that contain such fields. */
   readonly nested: readonly DescField[];
 }
 
@@ -87,7 +86,7 @@ interface Plans {
 const personalPlans = createPlans(isPersonal);
 const erasedPlans = createPlans(isErasedWithCustomer);
 
-/** Plans for the fields that `concerns` selects, made once per message. */
+/** Creates a lazy cache of plans for the fields that `concerns` selects, one per message type. */
 function createPlans(concerns: (field: DescField) => boolean): Plans {
   const plans = new WeakMap<DescMessage, Plan>();
   const holds = (schema: DescMessage, seen = new Set<DescMessage>()): boolean => {

@@ -1,35 +1,35 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { encodePageToken, type PageKey } from "./page-token.ts";
 
-/** About how many bytes the rows of one page have. A page ends before a row that would exceed it. */
+/** Approximate size limit of a page in bytes. A page ends before a row that would exceed it. */
 export const PAGE_BYTES = 2 * 1024 * 1024;
-/** How many lines (of orders, shipments, reservations) one response has at the most, beyond its first row. */
+/** Most lines (of orders, shipments, reservations) in one response beyond its first row. */
 export const PAGE_LINES = 5_000;
-/** What a line counts, so that a page of lines alone ends at {@link PAGE_LINES}. */
+/** Size assigned to a line, so that a page of lines alone ends at {@link PAGE_LINES}. */
 export const LINE_BYTES = Math.floor(PAGE_BYTES / PAGE_LINES);
 
 const FIRST_READ = 51;
 
 export interface PageRead<Row, Keys extends readonly PageKey[]> {
-  /** How many rows the caller asked for. */
+  /** Requested number of rows. */
   readonly size: number;
-  /** What the page token is bound to, see `encodePageToken`. */
+  /** The query that the page token is bound to, see `encodePageToken`. */
   readonly query: readonly string[];
-  /** The keys of the row after which the page begins; undefined for the first page. */
+  /** Sort keys of the row before the page; undefined for the first page. */
   readonly after: Keys | undefined;
-  /** The values by which a row is sorted. */
+  /** Sort keys of a row. */
   readonly keysOf: (row: Row) => Keys;
-  /** The next rows after one, in the list's order, at most `limit`. */
+  /** Reads the rows after a position in the list's order, at most `limit`. */
   readonly read: (after: Keys | undefined, limit: number) => Promise<readonly Row[]>;
-  /** About how many bytes the row has in a response. */
+  /** Approximate size of the row in a response, in bytes. */
   readonly bytesOf: (row: Row) => number;
-  /** How many rows are read before their size is known; 51 unless given. Fewer where one row can be large. */
+  /** Rows read before their size is known. Default 51; use fewer where one row can be large. */
   readonly firstRead?: number;
 }
 
 /**
- * Reads one page of a list: `size` rows, or fewer where they would exceed about {@link PAGE_BYTES}, but at least one.
- * The token is empty on the last page. Large pages are read in several parts with turns of the event loop between them.
+ * Reads one page of a list: `size` rows, or fewer if they would exceed about {@link PAGE_BYTES}, but at least one. The
+ * token is empty on the last page. Large pages are read in parts, yielding to the event loop in between.
  */
 export async function readPage<Row, Keys extends readonly PageKey[]>(
   page: PageRead<Row, Keys>,

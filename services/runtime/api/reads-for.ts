@@ -3,7 +3,7 @@ import type { Kysely } from "kysely";
 import { actorOf, principalOf } from "../context-values.ts";
 import type { Database } from "../db/connect.ts";
 
-/** For the reads of a call that its caller can make long: they end with the call. See `Database.reading`. */
+/** Query builder for a call's long reads, which are aborted when the call ends. See `Database.reading`. */
 export function readsFor<DB>(db: Database<DB>, context: Pick<HandlerContext, "signal" | "values">): Kysely<DB> {
   const principal = principalOf(context);
   return db.reading({ signal: context.signal, caller: `${principal.tenant} ${actorOf(principal)}` });

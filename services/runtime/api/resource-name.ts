@@ -2,18 +2,18 @@
  * Resource names (AIP-122): a pattern such as `orders/{order}/payments/{payment}` with one variable per segment.
  */
 
-/** The names of a pattern's variables. */
+/** The variable names of a pattern. */
 type VariablesOf<Pattern extends string> = Pattern extends `${string}{${infer Name}}${infer Rest}`
   ? Name | VariablesOf<Rest>
   : never;
 
-/** A pattern's variables with their values, which are not empty and hold no slash. */
+/** The variables of a pattern with their values, which are non-empty and contain no slash. */
 export type NameParts<Pattern extends string> = Record<VariablesOf<Pattern>, string>;
 
-/** Longer segments are refused: no id of any service is as long, and keys of the database are shorter. */
+/** Longer segments are rejected: every service's ids and the database's keys are shorter. */
 const MAX_SEGMENT_LENGTH = 255;
 
-/** The name that the pattern gives with these values. Throws a RangeError for a value that is empty or holds a slash. */
+/** Formats a resource name. Throws a RangeError for a value that is empty or contains a slash. */
 export function formatName<const Pattern extends string>(pattern: Pattern, parts: NameParts<Pattern>): string {
   const values: Readonly<Record<string, string>> = parts;
   return pattern.replace(/\{([^}]*)\}/g, (_, name: string) => {
@@ -25,7 +25,7 @@ export function formatName<const Pattern extends string>(pattern: Pattern, parts
   });
 }
 
-/** The values in a name of this pattern, or undefined when the name does not fit it. The wildcard `-` is a value. */
+/** Parses a resource name, or returns undefined if it does not match the pattern. The wildcard `-` is a valid value. */
 export function parseName<const Pattern extends string>(
   pattern: Pattern,
   name: string,

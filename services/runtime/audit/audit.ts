@@ -9,18 +9,21 @@ import {
 import { actorOf, clientAddressKey, principalOf, requestIdKey } from "../context-values.ts";
 import { type OutboxEvent, outboxEvent } from "../outbox/outbox.ts";
 
-/** What a caller did. */
+/** An action to audit. */
 export interface AuditedAct {
-  /** The resource name of what was acted on. */
+  /** Resource name of the target. */
   readonly resource: string;
-  /** What was asked for, by the names of the request's fields. No personal data, no secrets. */
+  /** Request parameters by field name. Must not contain personal data or secrets. */
   readonly details?: Readonly<Record<string, string>>;
 }
 
-/** The RPC in which it was done; a `HandlerContext` is one. */
+/** The RPC that performs the action; a `HandlerContext` fits. */
 export type AuditedCall = Pick<HandlerContext, "values" | "method">;
 
-/** The act with who did it, how and from where; undefined for Docket's own services, which act on another's behalf. */
+/**
+ * Builds the audit event with actor, method and origin; undefined for Docket's own services, which act on behalf of
+ * others.
+ */
 export function auditEventOf({ values, method }: AuditedCall, act: AuditedAct): AuditEvent | undefined {
   const principal = principalOf({ values });
   if (principal.kind === "service") {
@@ -38,8 +41,9 @@ export function auditEventOf({ values, method }: AuditedCall, act: AuditedAct): 
 }
 
 /**
- * The act as an event, to be published in the transaction of the change: the operations service keeps it in the audit trail.
- * None for Docket's own services. `aggregate` is what the resource is part of and other events of the service are about.
+ * Returns the action as an outbox event, to be published in the transaction of the change; the operations service
+ * stores it in the audit trail. Empty for Docket's own services. `aggregate` is the aggregate that the resource belongs
+ * to.
  */
 export function auditTrail(call: AuditedCall, act: AuditedAct & { readonly aggregate: string }): OutboxEvent[] {
   const auditEvent = auditEventOf(call, act);

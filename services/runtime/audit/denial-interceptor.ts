@@ -10,8 +10,8 @@ import type { Denial } from "./denial-log.ts";
 const MAX_LENGTH = { resource: 255, reason: 64 };
 
 /**
- * Reports attempts at audited methods that are refused because the caller may not make them, or not in the state that
- * things are in. Callers that are not authenticated leave nothing.
+ * Reports calls to audited methods that fail with PERMISSION_DENIED or FAILED_PRECONDITION. Unauthenticated callers are
+ * not reported.
  */
 export function createDenialInterceptor(report: (denial: Denial) => void): Interceptor {
   return (next) => async (request) => {
@@ -48,7 +48,7 @@ function denialOf(request: UnaryRequest | StreamRequest, error: ConnectError): D
   return { tenant: principal.tenant, event: { ...event, outcome: Outcome.DENIED, reason } };
 }
 
-/** The resource that a request names; empty where it names none, or where it was refused unread. */
+/** The resource name in a request; empty if it has none or was rejected unread. */
 function nameIn(message: object): string {
   const name = "name" in message ? message.name : "";
   return typeof name === "string" ? name.slice(0, MAX_LENGTH.resource) : "";

@@ -3,36 +3,36 @@ import type { AuditEvent } from "../../../gen/docket/audit/v1/audit_pb.js";
 import { createMemoryRateLimiter, type RateLimiter } from "../limits/rate-limiter.ts";
 import type { Logger } from "../telemetry/log.ts";
 
-/** An attempt that was refused. */
+/** A rejected attempt. */
 export interface Denial {
   readonly tenant: string;
   readonly event: AuditEvent;
 }
 
-/** Hands refused attempts to the audit trail, in bounded numbers. */
+/** Sends rejected attempts to the audit trail at a bounded rate. */
 export interface DenialLog extends AsyncDisposable {
-  /** Never throws and never waits: the refused caller does not wait for the trail. */
+  /** Fire and forget: never throws, and never delays the rejected caller. */
   report(denial: Denial): void;
 }
 
 export interface DenialLogOptions {
   readonly send: (denial: Denial) => Promise<unknown>;
   readonly log: Logger;
-  /** Counts the attempts of each caller; 60 a minute unless given. */
+  /** Limit per caller. Default 60 a minute. */
   readonly perCaller?: RateLimiter;
-  /** Counts those of all callers; 1,200 a minute unless given. */
+  /** Limit over all callers. Default 1,200 a minute. */
   readonly inAll?: RateLimiter;
 }
 
 const WINDOW_SECONDS = 60;
-/** Attempts that are on their way at once. */
+/** Most attempts being sent concurrently. */
 const MAX_UNDERWAY = 100;
-/** Callers whose dropped attempts are counted. */
+/** Most callers whose dropped attempts are counted. */
 const MAX_CALLERS = 10_000;
 
 /**
- * Sends refused attempts on, so many of each caller and in all. Those beyond are dropped and counted: the caller's next
- * attempt that is sent has their number in its details, as `dropped`.
+ * Forwards rejected attempts within the limits per caller and overall. Excess attempts are dropped and counted; the
+ * caller's next forwarded attempt carries the count in its details, as `dropped`.
  */
 export function createDenialLog(options: DenialLogOptions): DenialLog {
   const { send, log } = options;

@@ -15,13 +15,13 @@ import type { Authenticate, Credential } from "./authenticate.ts";
 import type { WatchCredential } from "./credential-watch.ts";
 import { adminScope } from "./scopes.ts";
 
-/** Who may call a method, as its proto declares it. */
+/** Access rule of a method, as declared in its proto. */
 export type Access =
   | { readonly kind: "open" }
   | { readonly kind: "internal" }
   | { readonly kind: "scopes"; readonly anyOf: readonly string[] };
 
-/** The declaration of `(docket.options.v1.access)`; undefined where it is missing or says nothing. */
+/** Reads `(docket.options.v1.access)`; undefined if it is missing or empty. */
 export function accessOf(method: DescMethod): Access | undefined {
   if (!hasOption(method, accessOption)) {
     return undefined;
@@ -36,7 +36,7 @@ export function accessOf(method: DescMethod): Access | undefined {
   return open ? { kind: "open" } : undefined;
 }
 
-/** What of a call decides who may make it. */
+/** The properties of a call that authorization depends on. */
 export interface AccessRequest {
   readonly method: DescMethod;
   readonly header: Headers;
@@ -45,23 +45,22 @@ export interface AccessRequest {
 }
 
 /**
- * Authorizes a call by its headers: nothing of its message is needed. Sets `principalKey` in the values; where it is set
- * already, the caller is not authenticated again.
+ * Authorizes a call by its headers, before its message is read. Sets `principalKey` in the values; if it is set
+ * already, authentication is skipped.
  *
- * Undefined at once where there is nothing to wait for.
+ * Returns undefined if the decision is synchronous.
  *
- * @throws ConnectError UNAUTHENTICATED, PERMISSION_DENIED, or what `authenticate` rejects with, at once or later.
+ * @throws ConnectError UNAUTHENTICATED, PERMISSION_DENIED, or the rejection of `authenticate`, synchronously or not.
  */
 export type Authorize = (request: AccessRequest) => Promise<void> | undefined;
 
 /**
- * Lets in only those for whom a method declares to be.
+ * Enforces the declared access rules.
  *
- * Open methods are not authenticated at all. Otherwise the principal is the one in the context values (set by a caller
- * in this process, or when the call was admitted) or whoever the credential belongs to; none is UNAUTHENTICATED. Then
- * our own services may do anything; a method that is internal, or that declares nothing, is for nobody else; and of the
- * declared scopes any one suffices. A refusal is PERMISSION_DENIED and names those scopes, which are
- * public in the contract.
+ * Open methods are not authenticated. Otherwise the principal is the one in the context values (set by a caller in this
+ * process, or on admission), or the owner of the credential; without one the call is UNAUTHENTICATED. Docket's own
+ * services may call every method. Other callers may not call internal or undeclared methods, and need any one of the
+ * declared scopes. A rejection is PERMISSION_DENIED and names those scopes, which are public in the contract.
  */
 export function createAuthorize(authenticate: Authenticate): Authorize {
   const known = new WeakMap<DescMethod, Access>();
@@ -100,10 +99,9 @@ export function createAuthorize(authenticate: Authenticate): Authorize {
 }
 
 /**
- * Authorizes each call before its handler is called, on wires that have not {@link Authorize}d it by then.
- *
- * A call that lasts ends with UNAUTHENTICATED when its credential is revoked or expires, whether or not the handler
- * heeds its signal: a stream, and a unary call that asks to `wait`. Any other unary call is authorised once, when it begins.
+ * Authorizes each call before its handler runs, on wires that have not called {@link Authorize} by then. Long-lived
+ * calls (streams, and unary calls that request a `wait`) end with UNAUTHENTICATED when their credential is revoked or
+ * expires, even if the handler ignores its signal. Other unary calls are authorized once, at the start.
  */
 export function createAccessInterceptor(authorize: Authorize, watch: WatchCredential): Interceptor {
   return (next) => async (request) => {
@@ -124,13 +122,13 @@ function lasts(request: StreamRequest | UnaryRequest): boolean {
   return request.stream || ("wait" in request.message && request.message.wait !== undefined);
 }
 
-/** Carries a call out until its credential ends: then both directions reject with the reason of `ended`. */
+/** Runs a call until its credential ends; then both directions reject with the reason of `ended`. */
 async function whileValid(
   request: StreamRequest | UnaryRequest,
   ended: AbortSignal,
   next: Next,
 ): Promise<StreamResponse | UnaryResponse> {
-  // A signal of the call's own: on one that thousands of calls share, each listener costs as many steps.
+  // A signal per call: on a signal shared by thousands of calls, the cost of a listener grows with their number.
   const signal = AbortSignal.any([request.signal, ended]);
   const limited = request.stream
     ? { ...request, signal, message: abortable(request.message, signal) }
@@ -157,7 +155,7 @@ function isAllowed(principal: Principal, access: Access): boolean {
 
 const schemes: Readonly<Record<string, Credential["scheme"]>> = { bearer: "bearer", service: "service" };
 
-/** `Authorization` before `X-Api-Key`; undefined where neither is there in a form that is known. */
+/** Extracts the credential: `Authorization` before `X-Api-Key`; undefined if neither has a known form. */
 export function credentialOf(header: Headers): Credential | undefined {
   const authorization = header.get("authorization");
   if (authorization !== null) {

@@ -1,6 +1,6 @@
 import type { Principal } from "../context-values.ts";
 
-/** What a caller showed, and how. */
+/** A credential as presented by a caller. */
 export interface Credential {
   /** `bearer`: `Authorization: Bearer …`; `api_key`: `X-Api-Key`; `service`: `Authorization: Service …`. */
   readonly scheme: "bearer" | "api_key" | "service";
@@ -8,38 +8,40 @@ export interface Credential {
 }
 
 /**
- * Turns a credential into a principal.
+ * Resolves a credential to its principal.
  *
- * Resolves with undefined for a credential that is unknown, expired, revoked or malformed: the caller must not learn
- * which. Rejects (UNAVAILABLE) only when it could not find out.
+ * Resolves with undefined for a credential that is unknown, expired, revoked or malformed; the caller must not learn
+ * which. Rejects (UNAVAILABLE) only if the check itself failed.
  */
 export type Authenticate = (
   credential: Credential,
   header: Headers,
   signal: AbortSignal,
-  /** Where the call comes from; empty where there is no network between, as within the process. */
+  /** Client address; empty for calls within the process. */
   clientAddress: string,
 ) => Promise<Principal | undefined>;
 
-/** Looks a secret up, or verifies it. The same promise as `Authenticate`, for one kind of secret. */
+/** Verifies one kind of secret. Same contract as `Authenticate`. */
 export type VerifyToken = (token: string, signal: AbortSignal) => Promise<Principal | undefined>;
 
 export interface AuthenticateOptions {
-  /** API keys; the operations service knows them. */
+  /** Verifies API keys, through the operations service. */
   readonly apiKey: VerifyToken;
-  /** JWTs of an identity provider: see `createJwtVerifier`. Without it a JWT is no valid credential. */
+  /** Verifies JWTs of an identity provider, see `createJwtVerifier`. Default: JWTs are rejected. */
   readonly jwt?: VerifyToken;
-  /** Our own services in other processes: see `createServiceTokens`. */
+  /** Verifies Docket's own services in other processes, see `createServiceTokens`. */
   readonly service?: VerifyToken;
 }
 
-/** A header, a payload and a signature in base64url; the header is a JSON object, which begins with `{"`. */
+/** Header, payload and signature in base64url; the header is a JSON object, which begins with `{"`. */
 const jwtForm = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/;
 
-/** More characters than any API key has: such a token is refused without a lookup. */
+/** Longer than any API key. Longer tokens are rejected without a lookup. */
 const maxKeyLength = 512;
 
-/** Sends each credential to whom it concerns. A bearer token in the form of a JWT is one; any other is an API key. */
+/**
+ * Dispatches each credential to its verifier. A bearer token in the form of a JWT is a JWT; any other is an API key.
+ */
 export function createAuthenticate({ apiKey: lookUp, jwt, service }: AuthenticateOptions): Authenticate {
   const apiKey: VerifyToken = async (token, signal) =>
     token.length > maxKeyLength ? undefined : lookUp(token, signal);

@@ -3,17 +3,17 @@ import { LRUCache } from "lru-cache";
 import type { Principal } from "../context-values.ts";
 import type { VerifyToken } from "./authenticate.ts";
 
-/** How long and how much is remembered. */
+/** Limits of the cache. */
 export interface CredentialCacheOptions {
-  /** For how long an answer is believed; a revoked credential works no longer than this. Default 500 ms. */
+  /** Time to live of an entry, which bounds how long a revoked credential keeps working. Default 500 ms. */
   readonly ttlMs?: number;
-  /** How many credentials at the most. Default 10,000. */
+  /** Most entries. Default 10,000. */
   readonly max?: number;
 }
 
 /**
- * The same, asking once for all calls that show one token within a moment. Tokens are kept as hashes; only accepted ones
- * are remembered, so that a flood of wrong ones pushes nobody out.
+ * Caches a verifier and deduplicates concurrent lookups of a token. Tokens are stored as hashes. Only accepted tokens
+ * are cached, so a flood of invalid ones evicts nothing.
  */
 export function cacheAccepted(
   verify: VerifyToken,

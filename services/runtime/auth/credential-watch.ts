@@ -4,8 +4,8 @@ import type { Clock } from "../values/clock.ts";
 import type { Authenticate, Credential } from "./authenticate.ts";
 
 /**
- * Watches the credential of a long-lived call, which was accepted as `principal`, until the call's own signal is aborted.
- * The signal that it returns is aborted with UNAUTHENTICATED once the credential is revoked or has expired.
+ * Watches the credential of a long-lived call, which was accepted as `principal`, until the call's own signal is
+ * aborted. The returned signal is aborted with UNAUTHENTICATED once the credential is revoked or expires.
  */
 export type WatchCredential = (credential: Credential, principal: Principal, call: AbortSignal) => AbortSignal;
 
@@ -13,15 +13,15 @@ export interface CredentialWatchOptions {
   readonly authenticate: Authenticate;
   readonly clock: Clock;
   /**
-   * How often an API key is looked up again. With the lifetime of remembered keys (see `cacheAccepted`) this bounds
-   * how long a stream outlives its key. Default 400 ms.
+   * Interval between lookups of an API key. Together with the cache's time to live (see `cacheAccepted`) it bounds how
+   * long a stream outlives its key. Default 400 ms.
    */
   readonly recheckMs?: number;
-  /** How long streams survive while the key store cannot be reached. Default 30 s. */
+  /** How long streams survive an unreachable key store. Default 30 s. */
   readonly unreachableMs?: number;
 }
 
-/** The longest delay that a timer of Node takes. */
+/** Longest delay of a Node timer. */
 const maxTimerMs = 2 ** 31 - 1;
 const noHeaders = new Headers();
 
@@ -34,10 +34,10 @@ interface Entry {
 }
 
 /**
- * Ends calls that outlive their credential: API keys are looked up again periodically, once for all calls with the same
- * key; other credentials end at `Principal.expiresAt`. Keeps no process alive.
+ * Ends calls that outlive their credential. API keys are looked up periodically, once for all calls with the same key;
+ * other credentials end at `Principal.expiresAt`. Timers do not keep the process alive.
  *
- * A lookup that fails is repeated. Calls end with UNAUTHENTICATED if none succeeds within `unreachableMs`.
+ * Failed lookups are retried; calls end with UNAUTHENTICATED if none succeeds within `unreachableMs`.
  */
 export function createCredentialWatch(options: CredentialWatchOptions): WatchCredential {
   const { authenticate, clock, recheckMs = 400, unreachableMs = 30_000 } = options;

@@ -5,41 +5,44 @@ import type { VerifyToken } from "./authenticate.ts";
 import { platformAdminScope } from "./scopes.ts";
 
 export interface JwtOptions {
-  /** The issuer's keys: their address, asked again when a token names an unknown key, or the keys themselves. */
+  /** The issuer's keys, or their URL, which is fetched again when a token names an unknown key. */
   readonly keys: URL | JSONWebKeySet;
-  /** What `iss` must be. */
+  /** Required `iss`. */
   readonly issuer: string;
-  /** What `aud` must be or contain. */
+  /** Required `aud`, or one of its elements. */
   readonly audience: string;
-  /** Default: RS256, PS256, ES256, EdDSA. Never a symmetric one: then whoever can verify could sign. */
+  /**
+   * Default: RS256, PS256, ES256, EdDSA. Symmetric algorithms are rejected, because a key that verifies could also
+   * sign.
+   */
   readonly algorithms?: readonly string[];
-  /** The claim that names the tenant. Default `tenant`. */
+  /** Name of the tenant claim. Default `tenant`. */
   readonly tenantClaim?: string;
-  /** The longest time from `iat` (or now, whichever is earlier) to `exp`, in milliseconds. Default a day. */
+  /** Longest time from `iat` (or now, whichever is earlier) to `exp`, in milliseconds. Default one day. */
   readonly maxLifetimeMs?: number;
-  /** Whether the issuer may grant `platform.admin`, which reaches every tenant. Default false: the scope is dropped. */
+  /** Whether the issuer may grant `platform.admin`, which spans all tenants. Default false: the scope is dropped. */
   readonly grantsPlatformAdmin?: boolean;
 }
 
 const defaultAlgorithms = ["RS256", "PS256", "ES256", "EdDSA"];
-/** For clocks of two machines that do not quite agree. */
+/** Tolerated clock skew. */
 const clockToleranceSeconds = 5;
 const dayMs = 24 * 3_600_000;
 
 /**
- * The header's `typ`, where there is one: an access token (RFC 9068) or a plain JWT. Other kinds of token, such as logout
- * tokens and proofs of possession, have a type of their own and are no credential here (RFC 8725, section 3.11).
+ * Accepted `typ` values, if the header has one: an access token (RFC 9068) or a plain JWT. Other tokens, such as logout
+ * tokens and proofs of possession, have their own type and are not credentials (RFC 8725, section 3.11).
  */
 const acceptedTypes: ReadonlySet<string> = new Set(["jwt", "at+jwt"]);
-/** As the API writes a tenant. */
+/** The API's format of a tenant. */
 const tenantForm = /^[a-z][a-z0-9-]{0,62}$/;
-/** Short enough for the histories that name it, and harmless in a log line. */
+/** Short enough for audit columns and safe in a log line. */
 const subjectForm = /^[\p{L}\p{N}\p{P}\p{S} ]{1,200}$/u;
 
 /**
- * Verifies JWTs: signature by a key of the issuer and one of the allowed algorithms, `typ`, `iss`, `aud`, `exp`, `nbf`,
- * `iat`, and the lifetime. The principal's subject is `sub`, its tenant the tenant claim (both required, as is `exp`),
- * its scopes the words of `scope` (RFC 8693) or the elements of `scp`.
+ * Verifies JWTs: the signature by one of the issuer's keys and allowed algorithms, `typ`, `iss`, `aud`, `exp`, `nbf`,
+ * `iat`, and the lifetime. The principal's subject is `sub` and its tenant the tenant claim (both required, as is
+ * `exp`); its scopes are the words of `scope` (RFC 8693) or the elements of `scp`.
  */
 export function createJwtVerifier(options: JwtOptions): VerifyToken {
   const keys = options.keys instanceof URL ? createRemoteJWKSet(options.keys) : createLocalJWKSet(options.keys);
@@ -68,7 +71,7 @@ export function createJwtVerifier(options: JwtOptions): VerifyToken {
   };
 }
 
-/** Errors that are the token's fault. All others are trouble with the keys. */
+/** Errors caused by the token. All others are failures to obtain the keys. */
 const refusals: ReadonlySet<string> = new Set([
   errors.JWTClaimValidationFailed.code,
   errors.JWTExpired.code,

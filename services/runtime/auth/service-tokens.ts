@@ -4,19 +4,19 @@ import { principalKey } from "../context-values.ts";
 import type { Clock } from "../values/clock.ts";
 import type { VerifyToken } from "./authenticate.ts";
 
-/** How our own services prove themselves to each other when they are processes of their own. */
+/** Mutual authentication of services in separate processes. */
 export interface ServiceTokens {
   /**
-   * For the client's transport: a call that is made as a service (see `createServiceClient`) carries a token that
-   * says which service and for which tenant. Other calls pass untouched.
+   * Client interceptor: signs calls made as a service (see `createServiceClient`) with a token that carries the
+   * service's name and the tenant. Other calls pass unchanged.
    */
   readonly sign: Interceptor;
-  /** For the server's `createAuthenticate`. */
+  /** Verifier for the server's `createAuthenticate`. */
   readonly verify: VerifyToken;
 }
 
 export interface ServiceTokenOptions {
-  /** Shared by all services of one installation, and known to nobody else. At least 32 bytes. */
+  /** Secret shared by all services of an installation. At least 32 bytes. */
   readonly secret: string;
   readonly clock: Clock;
 }
@@ -24,11 +24,11 @@ export interface ServiceTokenOptions {
 const issuer = "docket";
 const audience = "docket-services";
 const lifetimeSeconds = 120;
-/** A token is used again until half of its life is over: signing one for every call would cost more than the call. */
+/** A token is reused for half of its lifetime, because signing one costs more than a call. */
 const reuseMs = (lifetimeSeconds * 1000) / 2;
 const maxCachedTokens = 10_000;
 
-/** @throws where the secret is too short to be one */
+/** @throws if the secret is too short */
 export function createServiceTokens({ secret, clock }: ServiceTokenOptions): ServiceTokens {
   const key = new TextEncoder().encode(secret);
   if (key.length < 32) {

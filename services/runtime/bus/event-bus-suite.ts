@@ -4,7 +4,7 @@ import type { BusEvent, EventBus } from "./event-bus.ts";
 
 let made = 0;
 
-/** An event for tests; what is not given is made up. */
+/** Creates an event for tests, with defaults for omitted attributes. */
 export function busEvent(attributes: Partial<BusEvent> = {}): BusEvent {
   made += 1;
   return {
@@ -24,7 +24,7 @@ export function busEvent(attributes: Partial<BusEvent> = {}): BusEvent {
 const line = (aggregate: string, length: number, type = "docket.test.v1.Happened") =>
   Array.from({ length }, (_, at) => busEvent({ aggregate, sequence: at + 1, type }));
 
-/** Publishes as an outbox relay does: again until the bus has taken the events. */
+/** Publishes like an outbox relay: retries until the bus accepts the events. */
 async function publishUntilTaken(bus: EventBus, events: readonly BusEvent[]): Promise<void> {
   for (;;) {
     try {
@@ -35,7 +35,7 @@ async function publishUntilTaken(bus: EventBus, events: readonly BusEvent[]): Pr
   }
 }
 
-/** What every implementation of {@link EventBus} must do. `open` makes an empty bus. */
+/** The contract tests of {@link EventBus}. `open` creates an empty bus. */
 export function describeEventBus(name: string, open: () => Promise<EventBus>): void {
   describe(`event bus: ${name}`, () => {
     test("delivers an event with all its attributes to every consumer of its type and to no other", async () => {

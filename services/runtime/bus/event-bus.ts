@@ -1,20 +1,23 @@
 /**
- * One event on its way: the attributes of CloudEvents 1.0 (github.com/cloudevents/spec), with ours beside them.
- * `aggregate` is CloudEvents' `subject`; `sequence`, `tenant` and what is in `extensions` are extension attributes.
+ * An event in transit: the attributes of CloudEvents 1.0 (github.com/cloudevents/spec) and Docket's extensions.
+ * `aggregate` is CloudEvents' `subject`; `sequence`, `tenant` and `extensions` are extension attributes.
  */
 export interface BusEvent {
-  /** Unique among all events; the same event keeps it over every delivery. A consumer removes duplicates by it. */
+  /** Globally unique and stable across redeliveries. Consumers deduplicate by it. */
   readonly id: string;
   /** The full name of the Protobuf message in `data`, for example `docket.trip.v1.TripBooked`. */
   readonly type: string;
-  /** Who published it, for example `docket/trips`. */
+  /** The publishing service, for example `docket/trips`. */
   readonly source: string;
-  /** What it is about, as a resource name. Events of one aggregate of one tenant are delivered in the order of `sequence`. */
+  /**
+   * Resource name of the event's subject. Events of one aggregate of one tenant are delivered in the order of
+   * `sequence`.
+   */
   readonly aggregate: string;
-  /** 1, 2, 3, … within the aggregate, without a gap. */
+  /** Number within the aggregate: 1, 2, 3, … without gaps. */
   readonly sequence: number;
   readonly tenant: string;
-  /** When the transaction that published it wrote it. */
+  /** When the publishing transaction wrote it. */
   readonly time: Date;
   /** The Protobuf message in the binary format. */
   readonly data: Uint8Array;
@@ -22,17 +25,17 @@ export interface BusEvent {
   readonly extensions: Readonly<Record<string, string>>;
 }
 
-/** Does what a consumer does with one event. When it rejects, the same event comes again after a pause. */
+/** Processes one event. If it rejects, the same event is redelivered after a delay. */
 export type EventHandler = (event: BusEvent) => Promise<void>;
 
 /**
- * The port through which events go from service to service. Every implementation passes `event-bus-suite.ts`:
- *
- * - **at least once**: an event whose `publish` resolved reaches every consumer that was subscribed, again and again
- *   until that consumer's handler resolves;
- * - **in order per aggregate**: a consumer gets event 2 of an aggregate after its handler resolved for event 1;
- *   events of different aggregates neither wait for each other nor have an order;
- * - subscriptions with the same consumer name share the work: each event goes to one of them.
+ * Port for events between services. Every implementation passes `event-bus-suite.ts`:
+ * - **at least once**: an event whose `publish` resolved is delivered to every consumer subscribed at that time, and
+ *   redelivered until that consumer's handler resolves;
+ * - **in order per aggregate**: a consumer receives event 2 of an aggregate after its handler resolved for event 1;
+ *   events of different aggregates are independent and unordered;
+ * - **competing consumers**: subscriptions with the same consumer name share the work, and each event goes to one of
+ *   them.
  *
  * ```ts
  * const mails = bus.subscribe("mailer", ["docket.trip.v1.TripBooked"], async (event) => {
@@ -44,16 +47,16 @@ export type EventHandler = (event: BusEvent) => Promise<void>;
  */
 export interface EventBus extends AsyncDisposable {
   /**
-   * Hands events over. Events of one aggregate must be given in their order, one call after the other.
+   * Publishes events. Events of one aggregate must be published in their order, in sequential calls.
    *
-   * Resolves when every event is safe without the caller: the caller may then forget it. Rejects when that is not
-   * known of at least one of them; the caller repeats all of them, and consumers may see some twice.
+   * Resolves once every event is safe without the caller, which may then delete it. Rejects if that is uncertain for
+   * any of them; the caller then retries all, and consumers may see duplicates.
    */
   publish(events: readonly BusEvent[]): Promise<void>;
 
   /**
-   * Gives this consumer every event of these types that is published from now on, and what it has not finished before.
-   * Disposing the subscription lets the handlers that run finish, and delivers nothing more.
+   * Subscribes a consumer to all events of these types published from now on, and to those it has not finished.
+   * Disposing the subscription waits for running handlers and stops delivery.
    */
   subscribe(consumer: string, types: readonly string[], handler: EventHandler): AsyncDisposable;
 }

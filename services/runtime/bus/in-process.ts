@@ -5,29 +5,30 @@ import type { BusEvent, EventBus, EventHandler } from "./event-bus.ts";
 
 export interface InProcessBusOptions {
   readonly log: Logger;
-  /** A number in [0, 1), for the jitter of pauses; `Math.random` unless given. */
+  /** Random number in [0, 1) for jitter. Default `Math.random`. */
   readonly random?: () => number;
-  /** The pause before an event is handed to a handler again that rejected it. 50 ms up to 10 s unless given. */
+  /** Delay before a rejected event is redelivered. Default 50 ms up to 10 s. */
   readonly redelivery?: Backoff;
 }
 
-/** All subscriptions of one consumer name. It outlives them: an event that it has not handled must not count as safe. */
+/**
+ * State of one consumer name. It outlives the subscriptions, because an event without a handler must not count as safe.
+ */
 interface Consumer {
   readonly name: string;
   readonly types: Set<string>;
   readonly members: Set<EventHandler>;
-  /** The last delivery of each aggregate that has one under way; the next one follows it. */
+  /** The latest delivery of each busy aggregate; the next one is chained to it. */
   readonly lanes: Map<string, Promise<void>>;
   /** Aborted while there is no subscription. */
   away: AbortController;
 }
 
 /**
- * The bus of a single process. It keeps nothing: `publish` resolves when every consumer's handler has resolved, so that
- * the outbox row, unsent until then, is what makes an event durable. Until a handler resolves it gets the same event
- * again and again; `publish` rejects when the bus is disposed or the consumer's last subscription ended meanwhile.
- *
- * Events of types that nobody ever subscribed to are dropped, so consumers subscribe before anything is published.
+ * Event bus within a single process. It stores nothing: `publish` resolves once every consumer's handler has resolved,
+ * so durability comes from the outbox row, which stays unsent until then. A handler receives the same event until it
+ * resolves. `publish` rejects if the bus is disposed or the consumer's last subscription ends meanwhile. Events of
+ * types without any subscription so far are dropped, so consumers must subscribe before anything is published.
  */
 export function createInProcessBus(options: InProcessBusOptions): EventBus {
   const { log, random = Math.random, redelivery = { initialMs: 50, maxMs: 10_000 } } = options;
@@ -35,7 +36,7 @@ export function createInProcessBus(options: InProcessBusOptions): EventBus {
   const running = new Set<Promise<void>>();
   let closed = false;
 
-  /** The handler whose turn it is; subscriptions of one consumer take turns. */
+  /** Picks the next handler, round-robin over the subscriptions of a consumer. */
   const nextMember = (consumer: Consumer): EventHandler => {
     const [member] = consumer.members;
     if (consumer.away.signal.aborted || member === undefined) {

@@ -13,11 +13,11 @@ import type { BusEvent, EventBus } from "./event-bus.ts";
 export interface RemoteBusOptions {
   /** The bus of this process, with its consumers. */
   readonly local: EventBus;
-  /** The other processes that may have consumers. */
+  /** Transports to the other processes that may have consumers. */
   readonly peers: readonly Transport[];
-  /** The name of this process in the calls that it makes. */
+  /** This process's name as a caller. */
   readonly subject: string;
-  /** How long a peer may take over one delivery. Default 30 s. */
+  /** Timeout of one delivery to a peer. Default 30 s. */
   readonly timeoutMs?: number;
 }
 
@@ -26,19 +26,17 @@ const maxEvents = 500;
 const maxBytes = 1024 * 1024;
 
 /**
- * An event bus over several processes without a broker: what is published goes to the consumers of this process and, by
- * RPC, to those of every peer. Like the bus of one process it keeps nothing: `publish` resolves when every consumer has
- * handled every event, so the outbox row is what makes an event durable, and a peer that is down holds back the events
- * until it is there again.
- *
- * Each peer is one consumer process or several behind one address that share a database: the inbox removes duplicates.
+ * Event bus over several processes without a broker. Events go to the consumers of this process and, by RPC, to those
+ * of every peer. Like the in-process bus it stores nothing: `publish` resolves once every consumer has handled every
+ * event, so durability comes from the outbox row, and a peer that is down delays the events until it returns. A peer is
+ * one consumer process, or several behind one address with a shared database: the inbox removes duplicates.
  */
 export function createRemoteBus({ local, peers, subject, timeoutMs = 30_000 }: RemoteBusOptions): EventBus {
   const clients = peers.map((peer) => createServiceClient(EventBusService, peer, { subject, timeoutMs }).for(""));
   return {
     async publish(events) {
       const toPeers = clients.map(async (client) => {
-        // One after the other, so that events of one aggregate stay in order.
+        // Sequential, so that events of one aggregate stay in order.
         for (const page of pagesOf(events)) {
           await client.deliverEvents({ events: page.map(toMessage) });
         }
@@ -55,7 +53,7 @@ export function createRemoteBus({ local, peers, subject, timeoutMs = 30_000 }: R
   };
 }
 
-/** The receiving end: what peers deliver is published on the bus of this process alone. */
+/** Server side: publishes events from peers on the bus of this process only. */
 export function eventBusRoutes(local: EventBus): ServiceImplSpec {
   return createServiceImplSpec<typeof EventBusService>(EventBusService, {
     async deliverEvents({ events }) {

@@ -1,18 +1,18 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** Why a call is aborted whose caller went away or cancelled it. */
+/** Abort reason of a call that its caller cancelled or abandoned. */
 export function canceledByCaller(cause?: unknown): ConnectError {
   return new ConnectError("the caller cancelled the call", Code.Canceled, undefined, undefined, cause);
 }
 
-/** Why a call is aborted whose time is over. */
+/** Abort reason of a call whose deadline has passed. */
 export function deadlineExceeded(): ConnectError {
   return new ConnectError("the deadline passed before the call was answered", Code.DeadlineExceeded);
 }
 
 /**
- * Settles like `promise`, or rejects with the signal's reason as soon as it is aborted. What `promise` does
- * afterwards is of no consequence; it is not left unhandled.
+ * Settles like `promise`, or rejects with the signal's reason as soon as it is aborted. A later result of `promise` is
+ * ignored, and a later rejection is handled.
  */
 export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
@@ -37,8 +37,8 @@ export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promi
 }
 
 /**
- * The same elements, until the signal is aborted: then the pending and every later `next` rejects with its reason,
- * and the source is told to return (without waiting, as a source that hangs would never answer).
+ * Yields the elements of `source` until the signal is aborted; then the pending and every later `next` rejects with its
+ * reason. The source's `return` is called but not awaited, because a hanging source would never settle it.
  */
 export function abortable<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> {
   return {

@@ -10,35 +10,35 @@ import {
 import { clientAddressKey, inheritValues } from "../context-values.ts";
 import { canceledByCaller, deadlineExceeded } from "./abort.ts";
 
-/** What the wire knows about a call and a Connect request has no field for. */
+/** Properties of a call that a Connect request has no field for. */
 interface Wire {
-  /** `grpc` or `local`. Calls that came through Connect's own handlers have no `Wire`. */
+  /** `grpc` or `local`. Calls through Connect's own handlers have no `Wire`. */
   readonly name: "grpc" | "local";
-  /** Milliseconds left, counted when asked; undefined without a deadline. */
+  /** Remaining time in milliseconds; undefined without a deadline. */
   timeoutMs(): number | undefined;
-  /** What the handler sets, here and not in its answer, so that a call that fails has it too. */
+  /** Headers set by the handler. They are kept apart from the response so that failed calls carry them too. */
   readonly responseHeader: Headers;
   readonly responseTrailer: Headers;
 }
 
-/** Set by our own wires on each call's context values. */
+/** Set by the gRPC and local wires on each call's context values. */
 export const wireKey = createContextKey<Wire | undefined>(undefined, {
   description: "wire",
 });
 
-/** One call on one of our own wires, from its first byte to its last. */
+/** A call on one of these wires, from its first byte to its last. */
 export interface Call extends Wire {
   readonly header: Headers;
   readonly values: ContextValues;
-  /** Aborted by the deadline, by the caller, and when the call has ended. The reason is always a ConnectError. */
+  /** Aborted by the deadline, by the caller, and at the end of the call. The reason is always a ConnectError. */
   readonly signal: AbortSignal;
-  /** True once it was aborted or finished; asking makes no signal. */
+  /** Whether the call was aborted or finished. Reading it does not create a signal. */
   readonly hasEnded: boolean;
-  /** The response's headers and trailers where somebody has asked for them. */
+  /** The response's headers and trailers, each undefined if it was never accessed. */
   touched(): { readonly header: Headers | undefined; readonly trailer: Headers | undefined };
-  /** Ends the call for `reason` unless it has ended. */
+  /** Aborts the call with `reason`, unless it has ended. */
   abort(reason: ConnectError): void;
-  /** Must be called once the last byte is out: stops the deadline's timer and lets go of whatever listens to the signal. */
+  /** Must be called after the last byte was sent: clears the deadline's timer and the signal's listeners. */
   finish(): void;
 }
 
@@ -46,21 +46,21 @@ export interface CallInit {
   readonly wire: Wire["name"];
   readonly header: () => Headers;
   readonly timeoutMs: number | undefined;
-  /** Where the call comes from, for `clientAddressKey`. */
+  /** Returns the caller's address, for `clientAddressKey`. */
   readonly clientAddress?: (() => string) | undefined;
-  /** Only a caller in the same process can give context values: nothing on a network becomes one. */
+  /** Context values, which only a caller in the same process can provide: none come from a network. */
   readonly values?: ContextValues | undefined;
-  /** Aborting it cancels the call. */
+  /** Cancels the call when aborted. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The longest delay that a timer of Node takes; a later deadline is as good as none. */
+/** Longest delay of a Node timer. Later deadlines are not enforced. */
 const maxTimerMs = 2 ** 31 - 1;
 
-/** Shared, because an abort without a reason makes a DOMException with its stack, on every call. */
+/** Shared, because an abort without a reason creates a DOMException with a stack trace on every call. */
 const finished = new ConnectError("the call has ended", Code.Canceled);
 
-/** Begins a call: its deadline runs from here. Its header, signal and values are made when they are asked for. */
+/** Begins a call and starts its deadline. Its headers, signal and values are created on first access. */
 export function beginCall(init: CallInit): Call {
   return new BegunCall(init);
 }
@@ -164,7 +164,7 @@ class BegunCall implements Call {
   }
 }
 
-/** The handler's view of a call, made from what came through the interceptors. */
+/** Creates the handler's context of a call from the request that passed the interceptors. */
 export function handlerContext(
   method: DescMethod,
   request: {
@@ -190,7 +190,7 @@ export function handlerContext(
   };
 }
 
-/** Aborted parents pass their deadline on; any other reason is a cancellation by the caller. */
+/** Passes on a parent's deadline error; any other reason becomes a cancellation by the caller. */
 function cancelReason(reason: unknown): ConnectError {
   if (reason instanceof ConnectError) {
     return reason;

@@ -1,8 +1,8 @@
 import type { Message } from "@bufbuild/protobuf";
 
 /**
- * A message that shares nothing with the given one: what `clone` of `@bufbuild/protobuf` answers, in a third of
- * its time, as it copies the objects that messages are made of instead of reflecting on their schema.
+ * Deep-copies a message. Equivalent to `clone` of `@bufbuild/protobuf` in a third of the time, because it copies the
+ * underlying objects instead of reflecting on the schema.
  */
 export function copyMessage<T extends Message>(message: T): T {
   return copyObject(message);
@@ -10,7 +10,7 @@ export function copyMessage<T extends Message>(message: T): T {
 
 function copyObject<T extends object>(source: T): T {
   const prototype: unknown = Object.getPrototypeOf(source);
-  // Messages with explicit presence have a prototype, which holds the values of fields that are not set.
+  // Messages with explicit presence have a prototype with the defaults of unset fields.
   const copy: T =
     prototype === Object.prototype ? { ...source } : Object.assign(Object.create(prototype as object), source);
   for (const key of Object.keys(source) as (keyof T)[]) {

@@ -2,7 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import type { Call } from "./call-context.ts";
 
-/** What a handler sees of a call that came through no interceptor: nothing is made that it does not ask for. */
+/** Handler context of a call without interceptors. Creates its parts on first access. */
 export class DirectContext implements HandlerContext {
   readonly service: HandlerContext["service"];
   readonly method: DescMethod;

@@ -18,12 +18,12 @@ import {
 import { clientAddressKey, requestIdKey } from "../context-values.ts";
 
 /**
- * Implements every method of a service by calling the same method of another process: what a gateway in front of
- * services serves. The caller's own credential and metadata go along, so the service decides on the same caller; so do
- * the deadline, cancellation and correlation id. The client's address goes in `forwardedHeader`; the service believes it
- * where it trusts this process as a proxy.
+ * Implements every method of a service by calling the same method of another process, for a gateway in front of
+ * services. The caller's credential and metadata are forwarded, so the service authorizes the original caller; so are
+ * the deadline, cancellation and correlation id. The client's address is sent in `forwardedHeader`, which the service
+ * uses if it trusts this process as a proxy.
  *
- * Responses, trailers, and errors with their details are those of the service.
+ * Responses, trailers, and errors with their details are passed back unchanged.
  */
 export function forwardService(service: DescService, transport: Transport, forwardedHeader: string): ServiceImplSpec {
   const implementation = Object.fromEntries(
@@ -87,7 +87,7 @@ async function* only(message: Message): AsyncGenerator<Message> {
   yield message;
 }
 
-/** What belongs to one connection or wire and says nothing on the next one. */
+/** Hop-by-hop headers. */
 const ofTheWire =
   /^(:|content-|accept|te$|trailer$|connection$|keep-alive$|transfer-encoding$|upgrade$|host$|user-agent$|expect$|grpc-|connect-|x-grpc-)/;
 
@@ -108,7 +108,7 @@ function headersFor({ requestHeader, values }: HandlerContext, forwardedHeader: 
   return headers;
 }
 
-/** RFC 7239, section 6: an IPv6 address stands in brackets. */
+/** RFC 7239, section 6: an IPv6 address is written in brackets. */
 function bracketed(address: string): string {
   return address.includes(":") ? `[${address}]` : address;
 }
@@ -121,7 +121,7 @@ function copyHeaders(from: Headers, to: Headers): void {
   });
 }
 
-/** The error as one of this process, so that it passes to the caller as it is, denials of the service included. */
+/** Recreates the error as one of this process, so that it reaches the caller unchanged, including permission errors. */
 function asOwn(error: unknown): unknown {
   if (!(error instanceof ConnectError) || error.code === Code.Internal || error.code === Code.Unknown) {
     return error;

@@ -2,16 +2,16 @@ import type { ConnectError } from "@connectrpc/connect";
 import type { Call } from "./call-context.ts";
 
 /**
- * The calls that a server is busy with. Exchanges end by themselves, soon; streams may be open for as long as
- * somebody watches, so that a server that wants to stop waits for the first and ends the second.
+ * Tracks the calls in flight of a server. Exchanges end soon; streams may stay open indefinitely, so a server that
+ * shuts down waits for exchanges and aborts streams.
  */
 export interface InFlight {
   enter(call: Call, form: "exchange" | "stream"): void;
-  /** Calls that were never entered, or have left, may leave. */
+  /** Ignores calls that were never entered or have left. */
   leave(call: Call): void;
-  /** Resolves when no exchange is in flight, at once if none is. */
+  /** Resolves when no exchange is in flight. */
   exchangesDone(): Promise<void>;
-  /** Ends every call of this form with `reason`, which its caller gets as the error. */
+  /** Ends every call of this form with `reason`, which is reported to its caller. */
   abort(form: "exchange" | "stream", reason: ConnectError): void;
   readonly size: number;
 }

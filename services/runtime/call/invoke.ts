@@ -14,9 +14,9 @@ import { DirectContext } from "./direct-context.ts";
 type AnyFn = ReturnType<Interceptor>;
 
 /**
- * One method with its interceptors around it, composed once and not once a call.
+ * A method wrapped in its interceptors, composed once per method.
  *
- * `unary` serves only methods of kind unary, `stream` the other three; a client-streaming answer is a stream of one.
+ * `unary` serves unary methods, `stream` the other three kinds; a client-streaming response is a stream of one message.
  */
 export interface MethodInvoker {
   readonly kind: MethodImplSpec["kind"];
@@ -24,7 +24,7 @@ export interface MethodInvoker {
   stream(messages: AsyncIterable<Message>, call: Call): Promise<StreamResponse>;
 }
 
-/** A unary answer; `header` and `trailer` are undefined where nobody has set any. */
+/** A unary response. `header` and `trailer` are undefined if none were set. */
 export interface UnaryAnswer {
   readonly message: Message;
   readonly header: Headers | undefined;
@@ -88,7 +88,7 @@ export function createMethodInvoker(spec: MethodImplSpec, interceptors: readonly
   };
 }
 
-/** The end of the chain: the implementation itself, its answer made a whole message. */
+/** The end of the chain: calls the implementation and completes its response to a full message. */
 function innermost(spec: MethodImplSpec): AnyFn {
   const service = spec.method.parent;
   if (spec.kind === "unary") {
@@ -151,7 +151,7 @@ async function* whole<Desc extends DescMessage>(
   }
 }
 
-/** The one request of a server-streaming call. gRPC has UNIMPLEMENTED for a client that sends none or two. */
+/** Reads the single request of a server-streaming call. Zero or two requests are UNIMPLEMENTED, as in gRPC. */
 async function single(messages: AsyncIterable<Message>): Promise<Message> {
   let only: Message | undefined;
   for await (const message of messages) {

@@ -19,28 +19,27 @@ import { copyMessage } from "./copy-message.ts";
 import { createMethodInvoker, type MethodInvoker } from "./invoke.ts";
 import { asReceived } from "./wire-error.ts";
 
-/** Calls between services that live in one process. */
+/** Calls between services in one process. */
 export interface LocalTransport {
-  /** For `createServiceClient` and Connect's `createClient`. May be handed out before anything is mounted. */
+  /** For `createServiceClient` and Connect's `createClient`. May be used before anything is mounted. */
   readonly transport: Transport;
-  /** Makes the services callable. Mounting a service twice is an error of the composition root and throws. */
+  /** Makes services callable. Throws if a service is mounted twice. */
   mount(specs: readonly ServiceImplSpec[]): void;
 }
 
 export interface LocalTransportOptions {
-  /** The same list as every other wire: see `createInterceptors`. */
+  /** The same list as on every other wire, see `createInterceptors`. */
   readonly interceptors: readonly Interceptor[];
 }
 
 /**
- * A transport that calls implementations directly, through the same interceptors, without bytes in between.
+ * Creates a transport that calls implementations directly, through the same interceptors, without serialization.
+ * Callers observe what they would over a network: messages are copied in both directions, so caller and callee never
+ * share an object; headers, trailers, deadline and cancellation are carried; every failure is a ConnectError with the
+ * details of the wire. Context values are carried in addition: a caller in the process may set `principalKey` and is
+ * trusted. Values set by the callee are not returned.
  *
- * A caller sees what it would see over a network: messages are copied on the way in and on the way out, so that
- * caller and callee never share an object; headers, trailers, deadline and cancellation are carried; every failure is
- * a ConnectError whose details are those of the wire. Beyond a network, context values are carried: a caller in the
- * process may set `principalKey` and is believed. What the callee sets in them does not come back.
- *
- * A method of a service that is not mounted is UNIMPLEMENTED.
+ * Methods of services that are not mounted are UNIMPLEMENTED.
  */
 export function createLocalTransport(options: LocalTransportOptions): LocalTransport {
   const invokers = new Map<DescMethod, MethodInvoker>();
@@ -109,7 +108,7 @@ export function createLocalTransport(options: LocalTransportOptions): LocalTrans
   };
 }
 
-/** Begins the call as its caller wants it. For Connect's clients a timeout of zero or less means none. */
+/** Begins the call with the caller's options. In Connect's clients a timeout of zero or less means none. */
 function accept(
   header: HeadersInit | undefined,
   timeoutMs: number | undefined,
@@ -121,7 +120,7 @@ function accept(
   return beginCall({ wire: "local", header: () => copied, timeoutMs: limit, signal, values });
 }
 
-/** A message that shares nothing with `init`, not even where `init` holds whole messages. */
+/** Creates a message that shares nothing with `init`, even if `init` contains whole messages. */
 function copyOf<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>): MessageShape<Desc> {
   return copyMessage(create(schema, init));
 }
@@ -135,7 +134,7 @@ async function* copies<Desc extends DescMessage>(
   }
 }
 
-/** The answers as the caller reads them; reading to the end, an error, or leaving early ends the call. */
+/** The responses as the caller reads them. Reading to the end, an error, or returning early ends the call. */
 async function* received<T>(answers: AsyncIterable<T>, call: Call): AsyncGenerator<T> {
   try {
     yield* answers;

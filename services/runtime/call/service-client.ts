@@ -9,28 +9,28 @@ import {
 } from "@connectrpc/connect";
 import { inheritValues, type Principal, principalKey, requestIdKey, traceparentKey } from "../context-values.ts";
 
-/** What `for` needs of the RPC that is being served; a `HandlerContext` is one. */
+/** The parts of the RPC being served that `for` needs; a `HandlerContext` fits. */
 export type ParentCall = Pick<HandlerContext, "signal" | "timeoutMs" | "values">;
 
-/** A client of one of our own services, used by another: every call names the tenant that it is made for. */
+/** Client for calls between Docket's services. Every call is made for a tenant. */
 export interface ServiceClient<Desc extends DescService> {
   /**
-   * A client that calls as this service on behalf of `tenant`.
+   * Returns a client that calls as this service on behalf of `tenant`.
    *
-   * With `parent`, the call also ends when the parent call ends, keeps to what is left of its deadline, and carries
-   * its request id and trace. Leave it out in background work.
+   * With `parent`, the call is cancelled with the parent call, stays within its remaining time, and carries its request
+   * id and trace. Omit it in background work.
    */
   for(tenant: string, parent?: ParentCall): Client<Desc>;
 }
 
 export interface ServiceClientOptions {
-  /** The name of the calling service; the `subject` of its principal. */
+  /** Name of the calling service: the `subject` of its principal. */
   readonly subject: string;
-  /** The timeout of a unary call that gives none of its own, in milliseconds. Default 10,000. A call's 0 means none. */
+  /** Default timeout of a unary call in milliseconds. Default 10,000. A call's 0 disables it. */
   readonly timeoutMs?: number;
 }
 
-/** A typed client of `service` over `transport`, local or remote. */
+/** Creates a typed client of `service` over `transport`, local or remote. */
 export function createServiceClient<Desc extends DescService>(
   service: Desc,
   transport: Transport,
@@ -88,8 +88,8 @@ function eitherSignal(a: AbortSignal | undefined, b: AbortSignal | undefined): A
 }
 
 /**
- * The call's own timeout, within what is left of its parent's. Of a parent whose time is over a millisecond is left,
- * as zero or less means no timeout at all.
+ * Clamps the call's timeout to its parent's remaining time. An expired parent leaves one millisecond, because zero or
+ * less means no timeout.
  */
 function within(own: number | undefined, parentLeft: number | undefined): number | undefined {
   if (parentLeft === undefined) {
@@ -99,7 +99,7 @@ function within(own: number | undefined, parentLeft: number | undefined): number
   return own !== undefined && own > 0 ? Math.min(own, left) : left;
 }
 
-/** The call's own headers, and the parent's request id and trace where they do not say otherwise. */
+/** Merges the call's headers with the parent's request id and trace; the call's own take precedence. */
 function continued(own: HeadersInit | undefined, parent: ParentCall | undefined): Headers {
   const header = new Headers(own);
   if (parent !== undefined) {

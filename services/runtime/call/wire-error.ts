@@ -1,13 +1,13 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 
-/** A detail as it travels: its full type name and its bytes. */
+/** An encoded detail: full type name and bytes. */
 export interface WireDetail {
   readonly type: string;
   readonly value: Uint8Array;
 }
 
-/** The error's details as they travel, whether they were made here or came from elsewhere. */
+/** The error's details in encoded form, for local and received errors. */
 export function wireDetails(error: ConnectError): WireDetail[] {
   return error.details.map((detail) =>
     "desc" in detail
@@ -20,8 +20,8 @@ export function wireDetails(error: ConnectError): WireDetail[] {
 }
 
 /**
- * The error as a caller on another machine would have received it: code, message, metadata and details, without
- * the cause and the stack of the place where it was made.
+ * Converts the error to what another machine would have received: code, message, metadata and details, without cause
+ * and stack.
  */
 export function asReceived(error: ConnectError): ConnectError {
   const received = new ConnectError(error.rawMessage, error.code, error.metadata);

@@ -23,26 +23,26 @@ import {
 } from "./rows.ts";
 import type { CallbackInboxTables } from "./tables.ts";
 
-/** The largest body that is accepted. */
+/** Largest accepted body. */
 export const MAX_CALLBACK_BYTES = 1024 * 1024;
 const MAX_EVENT_ID = 255;
-/** How long a stored callback is left to the call that received it. */
+/** Lease of the receiving call on a stored callback. */
 const RECEIVE_LEASE_MS = 10_000;
-/** How long a worker has for a callback before another worker claims it. */
+/** Lease of a worker. After a crash, another worker can claim the callback once it expires. */
 const WORK_LEASE_MS = 30_000;
-/** Credentials of the caller, which are not the source's signature. They are never stored. */
+/** Caller credentials, which are not part of the source's signature. Never stored. */
 const notStored = new Set(["authorization", "cookie", "proxy-authorization", "x-api-key"]);
 
-/** A callback to be applied. */
+/** The fields of a callback needed to apply it. */
 export type CallbackToApply = Pick<StoredCallback, "id" | "source" | "body">;
 
-/** What applying a callback came to. */
+/** Outcome of applying a callback. */
 export type Applied =
-  /** Its effect is written; `changed` is false where it said nothing new. */
+  /** The effect is written; `changed` is false for a callback without new information. */
   | { readonly kind: "applied"; readonly changed: boolean; readonly tenant?: string; readonly subject?: string }
-  /** It can never be applied. Nothing was written. */
+  /** Permanent failure. Nothing was written. */
   | { readonly kind: "failed"; readonly problem: string; readonly tenant?: string; readonly subject?: string }
-  /** Not yet. Nothing was written. `reference` is the source's id of the resource that it waits for, see `wake`. */
+  /** Temporary failure. Nothing was written. `reference` is the source's id of the missing resource, see `wake`. */
   | { readonly kind: "early"; readonly problem: string; readonly reference?: string };
 
 export interface CallbackInboxOptions<DB extends CallbackInboxTables> {
@@ -52,42 +52,44 @@ export interface CallbackInboxOptions<DB extends CallbackInboxTables> {
   readonly ids: Ids;
   readonly clock: Clock;
   readonly log: Logger;
-  /** A number in [0, 1), for the jitter of pauses. */
+  /** Random number in [0, 1) for jitter. */
   readonly random: () => number;
   /**
-   * Applies a callback in the caller's transaction, which has stored or locked it. Applying it again must change
-   * nothing. Throwing rolls everything back, and the callback is retried.
+   * Applies a callback in the caller's transaction, which has stored or locked it. Must be idempotent. An exception
+   * rolls the transaction back, and the callback is retried.
    */
   readonly apply: (trx: Transaction<DB>, callback: CallbackToApply) => Promise<Applied>;
-  /** The pauses between attempts. */
+  /** Delays between attempts. */
   readonly retry: Backoff;
-  /** How long a callback waits for its resource before it is FAILED. */
+  /** How long a callback may wait for its resource before it is FAILED. */
   readonly patienceMs: number;
-  /** How often it looks for due callbacks without being nudged. */
+  /** Poll interval for due callbacks. */
   readonly pollMs: number;
 }
 
-/** Receives callbacks of outside systems: verified, stored once per event, and applied, now or later. */
+/**
+ * Receives callbacks of external systems: verifies them, stores each event once, and applies it, immediately or later.
+ */
 export interface CallbackInbox<DB extends CallbackInboxTables> extends AsyncDisposable {
   /**
-   * Verifies the raw bytes, then stores the callback and applies it in one transaction. Resolves when it is stored, and
-   * also when it was stored before. A callback that cannot be applied now is stored and left to the worker.
+   * Verifies the raw bytes, then stores the callback and applies it in one transaction. Resolves once it is stored,
+   * also for a duplicate. A callback that cannot be applied yet is stored for the worker.
    *
-   * @throws ConnectError UNAUTHENTICATED where verification fails, RESOURCE_EXHAUSTED beyond {@link MAX_CALLBACK_BYTES}.
-   *   Nothing is stored then; see `rejected`.
+   * @throws ConnectError UNAUTHENTICATED if verification fails, RESOURCE_EXHAUSTED beyond {@link MAX_CALLBACK_BYTES}.
+   * Nothing is stored then; see `rejected`.
    */
   receive(source: CallbackSource, callback: RawCallback): Promise<void>;
-  /** Applies a stored callback once more, in the caller's transaction. `early` leaves it as it was. */
+  /** Reapplies a stored callback in the caller's transaction. `early` leaves it unchanged. */
   replay(trx: Transaction<DB>, callback: StoredCallback): Promise<Applied>;
-  /** Makes due what waits for the resource that the source knows by this id. Nudge after the commit. */
+  /** Makes callbacks due that wait for the resource with this id of the source. Nudge after the commit. */
   wake(trx: AnyTransaction, source: string, reference: string): Promise<void>;
   nudge(): void;
-  /** The last rejected callbacks of this process, the newest first. */
+  /** The last rejected callbacks of this process, newest first. */
   rejected(): readonly RejectedCallback[];
-  /** Shows the last rejected callback. It never fails, as anyone can send one. */
+  /** Reports the last rejected callback. Never fails, because anyone can send one. */
   readonly check: Check;
   start(): void;
-  /** Claims nothing more and waits for what is being applied. Repeatable. */
+  /** Stops claiming and waits for callbacks being applied. Idempotent. */
   drain(): Promise<void>;
 }
 
@@ -189,7 +191,7 @@ export function createCallbackInbox<DB extends CallbackInboxTables>(
         return store(false);
       });
       if (!isNew) {
-        // In a statement of its own: the failed insertion holds a lock that many repetitions at once would share.
+        // A separate statement: the failed INSERT holds a lock that many concurrent duplicates would share.
         await countRepetition(tables, source.name, event.eventId);
       }
     },

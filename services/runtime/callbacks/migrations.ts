@@ -1,7 +1,7 @@
 import { bytes, epochMs, id, int, json, longText, notNull, tenantId, text } from "../db/columns.ts";
 import { ensure, type Migration } from "../db/migrate.ts";
 
-/** To be part of the migrations of every service that receives callbacks. */
+/** Migrations for every service that receives callbacks. */
 export const callbackInboxMigrations = {
   "callback-inbox-001": {
     async up({ schema }) {

@@ -1,10 +1,10 @@
-/** A callback that was not accepted, for diagnosis. Its content is not kept. */
+/** A rejected callback, for diagnosis. Its body is not stored. */
 export interface RejectedCallback {
   readonly at: Date;
   readonly source: string;
   readonly reason: string;
   readonly bytes: number;
-  /** Names of the headers that came with it, at most {@link MAX_NAMES}. */
+  /** Names of its headers, at most {@link MAX_NAMES}. */
   readonly headerNames: readonly string[];
 }
 
@@ -15,9 +15,9 @@ const MAX_NAME_LENGTH = 64;
 /** The last rejected callbacks of this process, in bounded memory. */
 export interface RejectedCallbacks {
   add(rejected: { at: Date; source: string; reason: string; header: Headers; bytes: number }): RejectedCallback;
-  /** The newest first. */
+  /** Newest first. */
   list(): readonly RejectedCallback[];
-  /** How many were rejected since the process started. */
+  /** Number rejected since the process started. */
   readonly total: number;
 }
 

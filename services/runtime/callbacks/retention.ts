@@ -3,7 +3,7 @@ import { RETENTION_BATCH, type RetentionRule } from "../retention/retention.ts";
 import { pruneCallbacks } from "./rows.ts";
 import type { CallbackInboxTables } from "./tables.ts";
 
-/** Callbacks that were received, whatever became of them. */
+/** Retention of received callbacks, whatever their state. */
 export function callbackRetention<DB extends CallbackInboxTables>(anyDb: Database<DB>, keptMs: number): RetentionRule {
   const db = anyDb as unknown as Database<CallbackInboxTables>;
   const limit = RETENTION_BATCH;

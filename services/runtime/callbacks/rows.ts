@@ -11,13 +11,13 @@ type Trx = Transaction<CallbackInboxTables>;
 /** A stored callback. */
 export interface StoredCallback {
   readonly id: string;
-  /** Undefined until it is matched. */
+  /** Undefined until matched. */
   readonly tenant: string | undefined;
   readonly source: string;
   readonly eventId: string;
   readonly eventType: string;
   readonly state: CallbackState;
-  /** The name of the resource that it is about; empty until it is matched. */
+  /** Resource name of the subject; empty until matched. */
   readonly subject: string;
   readonly body: Uint8Array;
   readonly receiveCount: number;
@@ -30,7 +30,7 @@ export type NewCallback = Pick<StoredCallback, "id" | "source" | "eventId" | "ev
   readonly headers: Readonly<Record<string, string>>;
 };
 
-/** Stores a verified callback, due when `leaseMs` has passed; false where its event is stored already. */
+/** Inserts a verified callback, due after `leaseMs`. Returns false if its event is stored already. */
 export function insertCallback(trx: Trx, dialect: DialectName, callback: NewCallback, leaseMs: number) {
   return insertIgnore(trx, "inbound_callbacks", {
     id: callback.id,
@@ -52,7 +52,7 @@ export function insertCallback(trx: Trx, dialect: DialectName, callback: NewCall
   });
 }
 
-/** Counts a repetition of a stored event. */
+/** Counts a duplicate of a stored event. */
 export async function countRepetition(db: Reader, source: string, eventId: string): Promise<void> {
   await db
     .updateTable("inbound_callbacks")
@@ -73,7 +73,7 @@ export async function lockCallback(trx: Trx, dialect: DialectName, id: string): 
   return row && toCallback(row);
 }
 
-/** How a callback ended. */
+/** Outcome of a callback. */
 export interface CallbackOutcome {
   readonly state: Exclude<CallbackState, "RECEIVED">;
   readonly tenant?: string | undefined;
@@ -101,7 +101,7 @@ export async function settleCallback(
     .execute();
 }
 
-/** Leaves a callback RECEIVED, due after the pause; FAILED where it is older than `patienceMs`. */
+/** Keeps a callback RECEIVED and due after the delay, or FAILED if it is older than `patienceMs`. */
 export async function postponeCallback(
   db: Reader,
   dialect: DialectName,
@@ -123,7 +123,7 @@ export async function postponeCallback(
     .execute();
 }
 
-/** Makes due what waits for the resource that the source knows by this id, also where the wait has ended in FAILED. */
+/** Makes callbacks due that wait for the resource with this id of the source, including those that FAILED waiting. */
 export async function wakeCallbacks(trx: Trx, dialect: DialectName, source: string, reference: string): Promise<void> {
   await trx
     .updateTable("inbound_callbacks")
@@ -135,7 +135,7 @@ export async function wakeCallbacks(trx: Trx, dialect: DialectName, source: stri
     .execute();
 }
 
-/** Deletes the oldest callbacks that were received before `retentionMs` ago, whatever their state; returns how many. */
+/** Deletes the oldest callbacks received more than `retentionMs` ago, whatever their state; returns the count. */
 export async function pruneCallbacks(
   db: Reader,
   dialect: DialectName,
@@ -155,7 +155,7 @@ export async function pruneCallbacks(
   return old.length;
 }
 
-/** Erases headers, bodies and texts of settled callbacks about a resource. What they were and when they came stays. */
+/** Erases headers, bodies and texts of settled callbacks about a resource. Types and times are kept. */
 export async function eraseCallbacks(
   trx: Trx,
   about: { readonly tenant: string; readonly subject: string; readonly source: string; readonly reference: string },

@@ -1,7 +1,7 @@
 import { type Webhook, WebhookVerificationError } from "standardwebhooks";
 import type { RawCallback } from "./callback-source.ts";
 
-/** The message id of a callback that is signed as https://www.standardwebhooks.com asks; undefined where it is not. */
+/** Verifies a callback signed per https://www.standardwebhooks.com and returns its message id; undefined if invalid. */
 export function verifiedMessageId(webhook: Webhook, { header, body }: RawCallback): string | undefined {
   try {
     webhook.verify(Buffer.from(body), Object.fromEntries(header), { jsonParse: false });

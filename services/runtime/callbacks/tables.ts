@@ -1,26 +1,26 @@
 import type { DueColumns } from "../jobs/claim-due.ts";
 
 /**
- * - RECEIVED: verified and stored; applied when it is due;
- * - PROCESSED: applied, and it changed something;
- * - IGNORED: applied, and it said nothing new;
- * - FAILED: it cannot be applied; `failure_message` says why.
+ * - RECEIVED: verified and stored; applied when due;
+ * - PROCESSED: applied, with an effect;
+ * - IGNORED: applied, without new information;
+ * - FAILED: cannot be applied; `failure_message` says why.
  */
 export type CallbackState = "RECEIVED" | "PROCESSED" | "IGNORED" | "FAILED";
 
-/** A verified callback, unique by its source and event id. `due_at` is when to apply it, while it is RECEIVED. */
+/** A verified callback, unique by source and event id. `due_at` is when to apply it while it is RECEIVED. */
 export interface InboundCallbacksTable extends DueColumns {
   source: string;
   event_id: string;
   event_type: string;
   /** Null until the callback is matched to a tenant's resource. */
   tenant_id: string | null;
-  /** The name of the resource that it is about; empty until it is matched. */
+  /** Resource name of the subject; empty until matched. */
   subject: string;
-  /** The source's own id of the resource that the callback waits for; null where it waits for none. */
+  /** The source's id of the resource that the callback waits for; null if none. */
   reference: string | null;
   state: CallbackState;
-  /** A JSON object; names in lower case, callers' credentials left out. */
+  /** A JSON object with lower-case names, without the caller's credentials. */
   headers: string;
   body: Uint8Array;
   receive_count: number;
@@ -30,7 +30,7 @@ export interface InboundCallbacksTable extends DueColumns {
   processed_at: number | null;
 }
 
-/** To be part of the schema type of every service that receives callbacks. */
+/** Part of the schema type of every service that receives callbacks. */
 export interface CallbackInboxTables {
   inbound_callbacks: InboundCallbacksTable;
 }

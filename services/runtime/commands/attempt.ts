@@ -10,11 +10,11 @@ import { createStatements } from "./statements.ts";
 import { writeChanges } from "./write.ts";
 
 /**
- * Runs commands in one transaction: load, decide, write, commit. Repeats the whole after a deadlock, a lock timeout, a
- * busy file or a connection that was lost before COMMIT, as `Database.transaction` does. Rejects with the database's
- * error, and then nothing is stored, except for a `CommitUnknownError`.
+ * Runs commands in one transaction: load, decide, write, commit. Retries the whole after a deadlock, a lock timeout, a
+ * busy file or a connection lost before COMMIT, as `Database.transaction` does. Rejects with the database's error;
+ * nothing is stored then, except for a `CommitUnknownError`.
  *
- * With `loadFresh` the keys that the commands expect not to exist are loaded like any other.
+ * With `loadFresh`, keys that the commands expect not to exist are loaded like any other.
  */
 export type Attempt = (commands: readonly PreparedCommand[], options: { loadFresh: boolean }) => Promise<Decisions>;
 
@@ -33,7 +33,7 @@ export function createAttempt<DB>({ db, outbox, clock }: AttemptOptions<DB>): At
       const map = createIdentityMap();
       const needs = commands.flatMap(({ needs: { loaded, fresh } }) => (loadFresh ? [loaded, fresh] : [loaded]));
       map.reset(await loadAggregates(statements, needs));
-      // After the locks: what this batch decides is later than what it waited for.
+      // Read after locking, so that the batch's time is later than that of the transactions it waited for.
       const nowMs = await databaseClock.read(trx);
       let decisions = decideAll(commands, map, nowMs);
       if (!loadFresh && hasUnproven(commands, map)) {
@@ -53,8 +53,8 @@ export function createAttempt<DB>({ db, outbox, clock }: AttemptOptions<DB>): At
 }
 
 /**
- * Whether a key that a command expected to be new is not inserted, so that no INSERT will show whether it was. A command
- * that is repeated may refuse the second time what it did the first time: the balance, for example, is lower by then.
+ * Whether a key that a command expected to be new is not inserted, so that no INSERT proves that it is. A retried
+ * command may be rejected because of its own first effect: the balance, for example, is lower by then.
  */
 function hasUnproven(commands: readonly PreparedCommand[], map: IdentityMap): boolean {
   return commands.some(({ needs: { fresh } }) =>

@@ -3,14 +3,14 @@ import type { AggregateMapping } from "./mapping.ts";
 import type { Key } from "./table.ts";
 
 /**
- * One change to a database. It must be repeatable: `decide` may run several times before its result is used, so it
- * touches nothing outside the batch and awaits nothing.
+ * A change to a database. Must be repeatable: `decide` may run several times before its result is used, so it must not
+ * have effects outside the batch, and cannot await.
  */
 export interface Command<Result> {
-  /** Names the rows that `decide` reads or updates. Called once, before the batch begins. */
+  /** Declares the rows that `decide` reads or updates. Called once, before the batch begins. */
   keys(need: KeySet): void;
   /**
-   * Reads values, and decides what to write. An exception rejects this command alone: its writes are dropped and the
+   * Reads values and decides what to write. An exception rejects this command alone: its writes are dropped and the
    * rest of the batch continues.
    */
   decide(batch: Batch): Result;
@@ -23,38 +23,41 @@ export interface KeySet {
   /** The aggregate with this value of a unique index, whether or not it exists. */
   by<K extends Key, V>(mapping: AggregateMapping<K, V>, index: string, value: Key): void;
   /**
-   * A primary key that almost certainly does not exist yet, such as an idempotency key. It costs no SELECT: `get` returns
-   * undefined, and the INSERT shows whether that was true. If it was not, the batch rolls back and runs again with the
-   * existing row loaded.
+   * A primary key that almost certainly does not exist, such as a new idempotency key. It costs no SELECT: `get`
+   * returns undefined, and the INSERT verifies it. If the key exists, the batch rolls back and runs again with the row
+   * loaded.
    */
   fresh<K extends Key, V>(mapping: AggregateMapping<K, V>, key: K): void;
 }
 
 /** The state of a batch while its commands decide. Values are immutable: an update replaces the whole value. */
 export interface Batch {
-  /** The database's clock in epoch milliseconds, the same for the whole batch. */
+  /** Database time in epoch milliseconds, the same for the whole batch. */
   readonly nowMs: number;
-  /** The value as earlier commands of this batch left it. Throws unless this command named or inserted the key. */
+  /**
+   * Returns the value as left by earlier commands of this batch. Throws unless this command declared or inserted the
+   * key.
+   */
   get<K extends Key, V>(mapping: AggregateMapping<K, V>, key: K): V | undefined;
-  /** Like {@link get}, by a unique index that this command named. */
+  /** Like {@link get}, by a unique index that this command declared. */
   find<K extends Key, V>(mapping: AggregateMapping<K, V>, index: string, value: Key): V | undefined;
-  /** Adds a value. Its key need not be named. Throws a UniqueViolationError if it is known to exist. */
+  /** Adds a value, whose key need not be declared. Throws a UniqueViolationError if the key is known to exist. */
   insert<K extends Key, V>(mapping: AggregateMapping<K, V>, value: V): void;
-  /** Replaces a value. However many commands update it, its row is written once. */
+  /** Replaces a value. Its row is written once per batch, however many commands update it. */
   update<K extends Key, V>(mapping: AggregateMapping<K, V>, value: V): void;
-  /** Removes a value with all its parts. */
+  /** Deletes a value with all its parts. */
   delete<K extends Key, V>(mapping: AggregateMapping<K, V>, key: K): void;
   /** Writes an event to the outbox in the same transaction. Events keep the order of their commands. */
   publish(event: OutboxEvent): void;
   /**
-   * Runs a function once the commit is durable, and never if the batch fails. It is a hint, such as waking a worker:
-   * the process may die in between. What it throws is logged.
+   * Runs a function once the commit is durable, and never if the batch fails. Best effort, for hints such as waking a
+   * worker: the process may crash first. Exceptions are logged.
    */
   afterCommit(run: () => void): void;
 }
 
 export interface ExecuteOptions {
-  /** Withdraws the command, as long as its batch has not begun. After that the command completes. */
+  /** Withdraws the command if its batch has not begun. After that the command completes. */
   signal?: AbortSignal | undefined;
 }
 
@@ -62,15 +65,15 @@ export interface ExecuteOptions {
 export interface Commands extends AsyncDisposable {
   /**
    * Resolves with the result of `decide` once it is durable. Rejects with
-   * - what `keys` or `decide` threw; nothing of this command is stored;
+   * - the exception of `keys` or `decide`; nothing of this command is stored;
    * - the signal's reason, if the command was withdrawn; nothing is stored;
-   * - the database's error for a row that it refused, such as a unique violation; nothing is stored;
-   * - an error of the kind `conflict` or `lost` of `databaseErrorKind`, after all attempts; nothing is stored;
-   * - `CommitUnknownError` when the response to COMMIT was lost: repeat the command only if it has an idempotency key.
+   * - the database's error for a rejected row, such as a unique violation; nothing is stored;
+   * - an error of kind `conflict` or `lost` of `databaseErrorKind`, after all attempts; nothing is stored;
+   * - `CommitUnknownError` if the response to COMMIT was lost: retry only with an idempotency key.
    *
    * Commands run in the order of their calls.
    */
   execute<Result>(command: Command<Result>, options?: ExecuteOptions): Promise<Result>;
-  /** Refuses new commands with UNAVAILABLE, and resolves when the accepted ones are done. */
+  /** Rejects new commands with UNAVAILABLE, and resolves when the accepted ones are done. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -12,26 +12,26 @@ import { collectNeeds } from "./needs.ts";
 
 export interface CommandsOptions<DB> {
   readonly db: Database<DB>;
-  /** Where published events go. */
+  /** Outbox for published events. */
   readonly outbox: Pick<Outbox, "publish">;
   readonly log: Logger;
   readonly clock?: Clock;
-  /** Commands a batch, default 128: it bounds how long a batch holds its locks and the event loop. */
+  /** Most commands per batch, default 128: bounds how long a batch holds its locks and the event loop. */
   readonly maxCommands?: number;
-  /** Keys a batch, default 2,000. A single command with more has a batch to itself. */
+  /** Most keys per batch, default 2,000. A single command with more runs in its own batch. */
   readonly maxKeys?: number;
 }
 
 interface Waiting extends Pending {
-  /** Set when the command was withdrawn. */
+  /** Whether the command was withdrawn. */
   withdrawn: boolean;
   begin(): void;
 }
 
 /**
- * Creates the command processor of a database. It takes every command that waits, up to its limits, and runs them as one
- * batch; meanwhile the next batch gathers. A command that comes alone waits for nothing but the next turn of the event
- * loop. There is one processor per database and process; other processes may have theirs on the same database.
+ * Creates the command processor of a database. It takes all waiting commands, up to its limits, and runs them as one
+ * batch while the next batch gathers. A single command waits only for the next turn of the event loop. Create one
+ * processor per database and process; other processes may have theirs on the same database.
  */
 export function createCommands<DB>(options: CommandsOptions<DB>): Commands {
   const { db, outbox, log, clock = systemClock, maxCommands = 128, maxKeys = 2000 } = options;
@@ -70,7 +70,7 @@ export function createCommands<DB>(options: CommandsOptions<DB>): Commands {
 
   const run = async () => {
     while (queue.length > 0) {
-      // Lets everything that is ready join the batch, and everything else of this process run between two batches.
+      // Lets ready callers join the batch, and yields to the event loop between batches.
       await nextTurn();
       const batch = takeBatch();
       for (const { begin } of batch) {

@@ -6,13 +6,13 @@ import type { AggregateMapping } from "./mapping.ts";
 import { isNamed, lookupOf, type Needs } from "./needs.ts";
 import type { Key } from "./table.ts";
 
-/** A command with the keys that it named. */
+/** A command with its declared keys. */
 export interface PreparedCommand {
   readonly command: Command<unknown>;
   readonly needs: Needs;
 }
 
-/** What became of one command. */
+/** Outcome of one command. */
 export type Outcome = { readonly result: unknown } | { readonly error: unknown };
 
 export interface Decisions {
@@ -22,7 +22,7 @@ export interface Decisions {
   readonly afterCommit: readonly (() => void)[];
 }
 
-/** Runs the commands one after another on the loaded values. What one of them throws undoes its changes alone. */
+/** Runs the commands in sequence on the loaded values. An exception undoes the changes of its command only. */
 export function decideAll(commands: readonly PreparedCommand[], map: IdentityMap, nowMs: number): Decisions {
   const events: OutboxEvent[] = [];
   const afterCommit: (() => void)[] = [];
@@ -56,7 +56,7 @@ interface BatchOptions {
 }
 
 function createBatch({ map, needs, nowMs, events, afterCommit }: BatchOptions): Batch {
-  /** What the command inserted, or found by an index. */
+  /** Entries that the command inserted or found by an index. */
   const known = new Set<Entry>();
   const named = (mapping: AggregateMapping, key: Key): Entry => {
     const entry = map.entry(mapping, key);

@@ -3,32 +3,32 @@ import type { LoadedAggregate } from "./load.ts";
 import type { AggregateMapping, AggregateRows, Lookup } from "./mapping.ts";
 import { type Key, keyText, pick } from "./table.ts";
 
-/** One aggregate in memory: what the database holds and what the batch has made of it. */
+/** An aggregate in memory: its stored rows and the batch's current value. */
 export interface Entry {
   readonly mapping: AggregateMapping;
   readonly key: Key;
-  /** The rows that were loaded; undefined where there are none. */
+  /** The loaded rows; undefined if there are none. */
   stored: AggregateRows | undefined;
-  /** The current value; undefined where the aggregate does not exist. */
+  /** The current value; undefined if the aggregate does not exist. */
   value: unknown;
-  /** The value that `stored` holds. */
+  /** The value of `stored`. */
   original: unknown;
-  /** Whether a command changed the value, possibly back to what it was. */
+  /** Whether a command changed the value, possibly back to the original. */
   changed: boolean;
 }
 
-/** The aggregates of one attempt at a batch, each at most once. Every change can be undone command by command. */
+/** The aggregates of one attempt at a batch, one entry per key. Changes can be undone command by command. */
 export interface IdentityMap {
-  /** The entry of a key; created as "does not exist" when it is met for the first time. */
+  /** Returns the entry of a key; an unknown key gets an entry that does not exist. */
   entry(mapping: AggregateMapping, key: Key): Entry;
   find(lookup: Lookup, value: Key): Entry | undefined;
-  /** Takes all changes back, and adds what was loaded. */
+  /** Undoes all changes and adds loaded aggregates. */
   reset(loaded: readonly LoadedAggregate[]): void;
-  /** Throws a UniqueViolationError where another entry has the same value of a unique index. */
+  /** Sets a value. Throws a UniqueViolationError if another entry has the same value of a unique index. */
   change(entry: Entry, value: unknown): void;
-  /** All entries that a command changed. */
+  /** All changed entries. */
   changed(): Entry[];
-  /** Starts a command; the function that it returns undoes all changes since. */
+  /** Starts a command and returns a function that undoes its changes. */
   mark(): () => void;
 }
 

@@ -2,19 +2,19 @@ import { databaseErrorKind } from "../db/errors.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Outcome, PreparedCommand } from "./decide.ts";
 
-/** How often a single command may meet a key that another process inserts between its SELECT and its INSERT. */
+/** How often a single command may encounter a key that another process inserts between its SELECT and its INSERT. */
 const MAX_RACES = 5;
 
-/** A command, and where its outcome goes. */
+/** A command with the callbacks for its outcome. */
 export interface Pending extends PreparedCommand {
   settle(outcome: Outcome): void;
 }
 
 /**
- * Runs a batch and settles all its commands. When the database refuses a row, the batch is halved until the command that
- * wants the row is alone, so that only this one is rejected; the order of the commands stays. At most 2n - 1 attempts.
+ * Runs a batch and settles all its commands. If the database rejects a row, the batch is bisected until the responsible
+ * command is alone, so that only it is rejected; commands stay in order. At most 2n - 1 attempts.
  *
- * `done` is called after each transaction that committed, with what its commands left for after the commit.
+ * `done` is called after each committed transaction with its commands' after-commit callbacks.
  */
 export async function runIsolated(
   attempt: Attempt,
@@ -33,7 +33,7 @@ export async function runIsolated(
     } catch (error) {
       const kind = databaseErrorKind(error);
       if (kind === "unique" && options.races < (commands.length === 1 ? MAX_RACES : 1)) {
-        // A key that was expected to be new, or that another process inserted: now it is found.
+        // A key expected to be new, or inserted concurrently by another process, is found this time.
         await run(commands, { loadFresh: true, races: options.races + 1 });
       } else if (commands.length === 1 || kind === "conflict" || kind === "lost" || kind === "commit-unknown") {
         for (const { settle } of commands) {

@@ -3,7 +3,7 @@ import type { LookupKeys } from "./needs.ts";
 import type { Statements } from "./statements.ts";
 import { compareKeys, type Key, keyText, pick, type Row } from "./table.ts";
 
-/** An aggregate that exists. */
+/** An existing aggregate. */
 export interface LoadedAggregate {
   readonly mapping: AggregateMapping;
   readonly key: Key;
@@ -11,9 +11,9 @@ export interface LoadedAggregate {
 }
 
 /**
- * Loads the aggregates with one SELECT a table (more beyond the limit of keys a statement), and locks their root rows.
- * A part is protected by the lock of its root. Tables come in the order of their names and keys ascending, so that
- * processes wait for each other instead of running into deadlocks.
+ * Loads the aggregates with one SELECT per table (more beyond the limit of keys per statement) and locks their root
+ * rows, which also protect the parts. Tables are read in the order of their names and keys ascending, so that processes
+ * wait for each other instead of deadlocking.
  */
 export async function loadAggregates(statements: Statements, needs: readonly LookupKeys[]): Promise<LoadedAggregate[]> {
   const rootsByMapping = new Map<AggregateMapping, Map<string, Row>>();
@@ -52,7 +52,7 @@ async function loadParts(
   });
 }
 
-/** The keys of all commands by lookup, each key once, in the order of locking. */
+/** Merges the keys of all commands by lookup, without duplicates, in locking order. */
 function mergeSorted(needs: readonly LookupKeys[]): [Lookup, Key[]][] {
   const merged = new Map<Lookup, Map<string, Key>>();
   for (const [lookup, keys] of needs.flatMap((it) => [...it])) {

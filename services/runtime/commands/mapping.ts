@@ -1,22 +1,22 @@
 import { type Key, pick, type Row, type Table } from "./table.ts";
 
-/** How a value of the domain is kept in tables: a row of the root table, and rows of part tables that belong to it. */
+/** Maps a domain value to tables: a row of the root table, and the rows of its part tables. */
 export interface AggregateMapping<K extends Key = Key, V = unknown> {
   readonly root: Table;
   /** Sorted by name. Their keys begin with the root's key. */
   readonly parts: readonly Table[];
   readonly primary: Lookup;
-  /** The unique indexes that commands may name. */
+  /** The unique indexes available to commands. */
   readonly indexes: Readonly<Record<string, Lookup>>;
   keyOf(value: V): K;
   fromRows(rows: AggregateRows): V;
   toRows(value: V): AggregateRows;
 }
 
-/** The columns by which aggregates can be loaded. */
+/** The columns that aggregates can be loaded by. */
 export interface Lookup {
   readonly mapping: AggregateMapping;
-  /** Absent for the primary key. */
+  /** Undefined for the primary key. */
   readonly index: string | undefined;
   readonly columns: readonly string[];
 }

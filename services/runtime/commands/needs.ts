@@ -2,20 +2,20 @@ import type { KeySet } from "./command.ts";
 import type { AggregateMapping, Lookup } from "./mapping.ts";
 import { type Key, keyText } from "./table.ts";
 
-/** Keys by the lookup that finds them, each at most once. */
+/** Keys by lookup, without duplicates. */
 export type LookupKeys = ReadonlyMap<Lookup, ReadonlyMap<string, Key>>;
 
-/** The keys that one command named. */
+/** The keys declared by one command. */
 export interface Needs {
-  /** To be loaded before the command decides. */
+  /** Loaded before the command decides. */
   readonly loaded: LookupKeys;
-  /** Expected not to exist; loaded only when a batch is repeated. */
+  /** Expected not to exist; loaded only when a batch is retried. */
   readonly fresh: LookupKeys;
-  /** How many keys there are. */
+  /** Total number of keys. */
   readonly size: number;
 }
 
-/** Asks a command for its keys. Throws what the command throws. */
+/** Collects the keys of a command. Propagates the command's exceptions. */
 export function collectNeeds(command: { keys(need: KeySet): void }): Needs {
   const loaded = new Map<Lookup, Map<string, Key>>();
   const fresh = new Map<Lookup, Map<string, Key>>();
@@ -41,7 +41,7 @@ export function collectNeeds(command: { keys(need: KeySet): void }): Needs {
   return { loaded, fresh, size };
 }
 
-/** The lookup of a unique index. Throws where the mapping has none of this name. */
+/** Returns the lookup of a unique index. Throws if the mapping does not have it. */
 export function lookupOf({ indexes, root }: Pick<AggregateMapping, "indexes" | "root">, index: string): Lookup {
   const lookup = indexes[index];
   if (lookup === undefined) {
@@ -51,7 +51,7 @@ export function lookupOf({ indexes, root }: Pick<AggregateMapping, "indexes" | "
   return lookup;
 }
 
-/** Whether the command named this key, in one way or the other. */
+/** Whether the command declared this key, loaded or fresh. */
 export function isNamed({ loaded, fresh }: Needs, lookup: Lookup, key: Key): boolean {
   const text = keyText(key);
   return (loaded.get(lookup)?.has(text) ?? false) || (fresh.get(lookup)?.has(text) ?? false);

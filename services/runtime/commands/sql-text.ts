@@ -2,21 +2,21 @@ import type { DialectName } from "../db/connect.ts";
 import type { Table } from "./table.ts";
 
 /**
- * The SQL of batches: one text per table, kind and number of rows, built once. The texts list their parameters row by
- * row, in the order that each function documents.
+ * SQL of batches: one text per table, kind and number of rows, built once. Parameters are listed row by row, in the
+ * order that each function documents.
  */
 export interface SqlText {
-  /** Rows of a table by `columns`: the columns of a key for each of `count` keys. */
+  /** Selects `columns` of a table, by `count` keys. */
   select(table: Table, columns: readonly string[], options: { count: number; lock: boolean }): string;
-  /** For each row: `table.columns`. */
+  /** Parameters of a row: `table.columns`. */
   insert(table: Table, count: number): string;
-  /** For each row: `table.values`, `table.key`, and the version that the row must have, if the table has one. */
+  /** Parameters of a row: `table.values`, `table.key`, and the expected version if the table has one. */
   update(table: Table, count: number): string;
-  /** For each row: `table.key`. */
+  /** Parameters of a row: `table.key`. */
   delete(table: Table, count: number): string;
 }
 
-/** Creates the SQL of one dialect, with its cache. */
+/** Creates the SQL texts of a dialect, with a cache. */
 export function createSqlText(dialect: DialectName): SqlText {
   const cache = new Map<Table, Map<string, string>>();
   const cached = (table: Table, shape: string, build: () => string): string => {
@@ -35,7 +35,7 @@ export function createSqlText(dialect: DialectName): SqlText {
   return {
     select: (table, columns, { count, lock }) =>
       cached(table, `select ${lock} ${count} ${columns}`, () => {
-        // A small table would be scanned instead, and each of its rows locked on the way.
+        // Without the hint a small table is scanned, which locks all its rows.
         const hint = dialect === "mysql" && columns === table.key ? " force index (primary)" : "";
         const from = `${quote(table.name)}${hint}`;
         const forUpdate = lock && dialect === "mysql" ? " for update" : "";
@@ -53,8 +53,8 @@ export function createSqlText(dialect: DialectName): SqlText {
 }
 
 /**
- * A join with the new rows. It was the fastest form on MariaDB and as fast as any on SQLite, and unlike an upsert it
- * cannot insert a row or meet another unique key by mistake.
+ * Joins with the new rows. This is the fastest form on MariaDB and as fast as any on SQLite, and unlike an upsert it
+ * cannot insert a row or match another unique key by mistake.
  */
 function updateText(dialect: DialectName, table: Table, count: number): string {
   const { values, key, version } = table;
@@ -81,7 +81,7 @@ function updateText(dialect: DialectName, table: Table, count: number): string {
   return `update ${name} set ${set} from ${rows} where ${on.join(" and ")}`;
 }
 
-/** A join on MariaDB, which may scan the table and lock all its rows for a long list of keys. */
+/** Uses a join on MariaDB, which otherwise may scan the table and lock all its rows for a long list of keys. */
 function deleteText(dialect: DialectName, { name, key }: Table, count: number): string {
   if (dialect === "sqlite" || count === 1) {
     return `delete from ${quote(name)} where ${matches(dialect, key, count)}`;
@@ -103,7 +103,7 @@ function matches(dialect: DialectName, columns: readonly string[], count: number
   return `(${list(columns)}) in (${dialect === "sqlite" ? `values ${keys}` : keys})`;
 }
 
-/** Both databases take backticks. */
+/** Both databases accept backticks. */
 function quote(name: string): string {
   return `\`${name}\``;
 }

@@ -4,12 +4,12 @@ import type { BindValue } from "../db/statement.ts";
 import type { SqlText } from "./sql-text.ts";
 import type { Key, Row, Table } from "./table.ts";
 
-/** Rows a write, and keys a SELECT: a compound SELECT has at most 500 terms on SQLite. */
+/** Most rows per write and keys per SELECT: SQLite limits a compound SELECT to 500 terms. */
 const maxRowsPerStatement = 500;
-/** SQLite binds at most 32,766 parameters a statement. */
+/** SQLite binds at most 32,766 parameters per statement. */
 const MAX_PARAMETERS = 32_000;
 
-/** A row to write; `expectedVersion` counts for an UPDATE of a table with versions. */
+/** A row to write; `expectedVersion` applies to the UPDATE of a versioned table. */
 export interface NewRow {
   readonly row: Row;
   readonly key: Key;
@@ -83,7 +83,7 @@ export function createStatements<DB>(trx: Transaction<DB>, text: SqlText): State
   };
 }
 
-/** Repeats the last key up to the next power of two, so that there are ten texts instead of hundreds. */
+/** Repeats the last key up to the next power of two, which keeps the number of SQL texts at about ten. */
 function padKeys(keys: readonly Key[]): BindValue[][] {
   const size = Math.min(2 ** Math.ceil(Math.log2(keys.length)), maxRowsPerStatement);
   return Array.from({ length: size }, (_, at) => [...(keys[at] ?? keys.at(-1) ?? [])]);

@@ -1,6 +1,6 @@
 import type { BindValue } from "../db/statement.ts";
 
-/** The values of a primary or unique key, column by column. */
+/** The values of a primary or unique key, in column order. */
 export type Key = readonly BindValue[];
 
 /** A row by column name. */
@@ -11,13 +11,13 @@ export interface Table<R extends object = object> {
   readonly name: string;
   /** The primary key. */
   readonly key: readonly string[];
-  /** All columns that the mapping reads and writes, the key included. */
+  /** All columns that the mapping reads and writes, including the key. */
   readonly columns: readonly string[];
   /** The columns outside the key. */
   readonly values: readonly string[];
-  /** The column that every update changes, and that an UPDATE therefore checks. */
+  /** The version column, changed by every update and verified by UPDATE. */
   readonly version: string | undefined;
-  /** Only carries the row's type. */
+  /** Type-only. */
   readonly row?: R;
 }
 
@@ -47,17 +47,17 @@ export function defineTable<R extends object>(options: {
   return { name, key, columns, version, values: columns.filter((column) => !key.includes(column)) };
 }
 
-/** The values of some columns of a row. */
+/** Picks the values of some columns of a row. */
 export function pick(row: Row, columns: readonly string[]): Key {
   return columns.map((column) => row[column]) as unknown as Key;
 }
 
-/** A key as text, for maps. Different keys have different texts; `5` and `5n` have the same. */
+/** Encodes a key as text, for maps. Injective, except that `5` and `5n` are equal. */
 export function keyText(key: Key): string {
   return key.length === 1 ? String(key[0]) : key.map((value) => `${String(value).length}:${value}`).join("");
 }
 
-/** An order of keys that all processes share, so that they lock rows in the same order. */
+/** Total order of keys, shared by all processes, so that they lock rows in the same order. */
 export function compareKeys(a: Key, b: Key): number {
   for (const [at, left] of a.entries()) {
     const right = b[at] ?? null;
@@ -68,7 +68,7 @@ export function compareKeys(a: Key, b: Key): number {
   return 0;
 }
 
-/** Whether the columns of two rows hold the same values. Integers are compared as such, bytes by content. */
+/** Whether two rows are equal in these columns. Integers are compared by value, bytes by content. */
 export function sameValues(a: Row, b: Row, columns: readonly string[]): boolean {
   return columns.every((column) => sameValue(a[column] ?? null, b[column] ?? null));
 }

@@ -10,8 +10,8 @@ interface TableChanges {
 }
 
 /**
- * Writes what the commands changed: one DELETE, UPDATE and INSERT a table, of the rows that differ from the loaded ones.
- * Tables come in the order of their names and rows in the order of their keys.
+ * Writes the changes of the commands: one DELETE, UPDATE and INSERT per table, only of rows that differ from the loaded
+ * ones. Tables are written in the order of their names, rows in the order of their keys.
  */
 export async function writeChanges(statements: Statements, map: IdentityMap): Promise<void> {
   const changes = new Map<Table, TableChanges>();

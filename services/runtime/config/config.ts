@@ -1,18 +1,19 @@
 import { readFileSync } from "node:fs";
 import { type Networks, parseNetworks } from "../../../gateway/http/client-address.ts";
 
-/** Where a configuration comes from: `process.env`, or any object in a test. */
+/** Source of configuration: `process.env`, or any object in a test. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * One setting: the variable that it is read from and how its text becomes a value.
- * Made with `text`, `secret`, `integer`, `port`, `milliseconds`, `flag`, `oneOf`, `url` and `list`.
+ * One setting: its variable and the parser of its text.
+ *
+ * Created with `text`, `secret`, `integer`, `port`, `milliseconds`, `flag`, `oneOf`, `url` and `list`.
  */
 export interface Setting<T> {
   readonly name: string;
-  /** The value where the variable is unset or empty; without it the setting is required. */
+  /** Value if the variable is unset or empty. Without it the setting is required. */
   readonly fallback?: { readonly value: T };
-  /** Also read `NAME_FILE`, the path of a file with the value in it, as mounted secrets are. */
+  /** Whether `NAME_FILE`, the path of a file with the value (such as a mounted secret), is also read. */
   readonly fromFile?: boolean;
   /** @throws Invalid */
   parse(text: string): T;
@@ -20,13 +21,13 @@ export interface Setting<T> {
 
 type Settings = Readonly<Record<string, Setting<unknown>>>;
 
-/** The typed result of a schema: its keys with their values. */
+/** The parsed settings of a schema. */
 export type ConfigOf<S extends Settings> = { readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never };
 
-/** A variable has a value that cannot be used; the message says what would do, and never repeats the value. */
+/** An invalid value. The message says what is valid, and never repeats the value. */
 class Invalid extends Error {}
 
-/** The environment cannot be used. Names every problem at once, one a line, without the values. */
+/** The environment is invalid. Lists every problem, one per line, without values. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly problems: readonly string[];
@@ -38,9 +39,9 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads every setting of a service's schema.
+ * Reads all settings of a schema.
  *
- * @throws ConfigError with all problems: missing, not readable, not of its form.
+ * @throws ConfigError with all problems: missing, unreadable and invalid values.
  */
 export function readConfig<const S extends Settings>(environment: Environment, settings: S): ConfigOf<S> {
   const problems: string[] = [];
@@ -85,7 +86,7 @@ function fileText(environment: Environment, name: string): string | undefined {
 }
 
 interface Fallback<T> {
-  /** The value where the variable is unset or empty. Without it, the variable is required. */
+  /** Value if the variable is unset or empty. Without it, the variable is required. */
   readonly fallback?: T;
 }
 
@@ -100,7 +101,7 @@ export function text(name: string, options: Fallback<string | undefined> = {}): 
   return setting(name, (value) => value, options);
 }
 
-/** Any text that must not be seen: also read from the file that `NAME_FILE` names. */
+/** A confidential text, which can also be read from the file named by `NAME_FILE`. */
 export function secret(name: string): Setting<string>;
 export function secret<F extends string | undefined>(
   name: string,
@@ -120,13 +121,13 @@ export function secret(
   return { ...setting(name, parse, options), fromFile: true };
 }
 
-/** How many characters a secret may have. */
+/** Length bounds in characters. */
 interface SecretLength {
   readonly minLength?: number;
   readonly maxLength?: number;
 }
 
-/** A whole number within bounds, both included. */
+/** A whole number within inclusive bounds. */
 export function integer(
   name: string,
   options: Fallback<number> & { min?: number; max?: number } = {},
@@ -151,7 +152,7 @@ const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as co
 
 type Milliseconds<T> = Fallback<T> & { readonly min?: number; readonly max?: number };
 
-/** A length of time such as `250ms`, `30s`, `15m`, `2h` or `7d`, in milliseconds. */
+/** A duration such as `250ms`, `30s`, `15m`, `2h` or `7d`, in milliseconds. */
 export function milliseconds(name: string, options?: Milliseconds<number>): Setting<number>;
 export function milliseconds(name: string, options: Milliseconds<number | undefined>): Setting<number | undefined>;
 export function milliseconds(
@@ -184,7 +185,7 @@ export function flag(name: string, options: Fallback<boolean> = {}): Setting<boo
   return setting(name, parse, options);
 }
 
-/** One of a few words. */
+/** One of several words. */
 export function oneOf<const T extends string>(
   name: string,
   words: readonly T[],
@@ -200,7 +201,9 @@ export function oneOf<const T extends string>(
   return setting(name, parse, options);
 }
 
-/** A URL of one of the schemes (given without the colon). It may hold a password, so it too may come from a file. */
+/**
+ * A URL with one of these schemes (without the colon). Can also be read from a file, because it may contain a password.
+ */
 export function url(name: string, schemes: readonly string[]): Setting<string>;
 export function url<F extends string | undefined>(
   name: string,
@@ -222,7 +225,7 @@ export function url(
   return { ...setting(name, parse, options), fromFile: true };
 }
 
-/** Networks in CIDR notation and addresses, between commas. */
+/** Comma-separated networks (CIDR) and addresses. */
 export function networks(name: string, options: Fallback<Networks> = {}): Setting<Networks> {
   const parse = (value: string): Networks => {
     try {
@@ -270,7 +273,7 @@ export function entries(
   return setting(name, parse, options);
 }
 
-/** Texts between commas; blanks around them and empty ones do not count. */
+/** Comma-separated texts, trimmed, without empty ones. */
 export function list(name: string, options: Fallback<readonly string[]> = {}): Setting<readonly string[]> {
   return setting(name, listed, options);
 }

@@ -5,9 +5,9 @@ type AfterCommit = () => void;
 const waiting = new WeakMap<object, AfterCommit[]>();
 
 /**
- * Calls `callback` once the transaction has committed, and never if it does not: for waking what works on the rows that
- * it wrote. It is only a hint, as the process may die in between, or the answer to COMMIT be lost; so whoever is woken
- * also looks by himself now and then. The callback must not throw.
+ * Calls `callback` once the transaction has committed, and never if it does not: for waking workers on the written
+ * rows. Best effort: the process may crash first, or the response to COMMIT be lost, so workers must also poll. The
+ * callback must not throw.
  */
 export function afterCommit(trx: AnyTransaction, callback: AfterCommit): void {
   const callbacks = waiting.get(trx);
@@ -18,7 +18,7 @@ export function afterCommit(trx: AnyTransaction, callback: AfterCommit): void {
   }
 }
 
-/** Calls what was left with {@link afterCommit}; for `transaction.ts` alone. */
+/** Runs the callbacks of {@link afterCommit}; for `transaction.ts` only. */
 export function committed(trx: AnyTransaction): void {
   for (const callback of waiting.get(trx) ?? []) {
     callback();

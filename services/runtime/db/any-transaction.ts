@@ -1,22 +1,22 @@
 import type { Kysely, QueryExecutorProvider, Transaction } from "kysely";
 
 /**
- * A running transaction of a database of any schema: what the runtime's own tables (outbox, inbox, sagas) need,
- * as they live in every service's database. A plain database handle is refused by the compiler.
+ * A running transaction of a database of any schema, for the runtime's own tables (outbox, inbox, sagas), which exist
+ * in every service's database. The compiler rejects a plain database handle.
  */
 export interface AnyTransaction extends QueryExecutorProvider {
   readonly isTransaction: true;
 }
 
 /**
- * The same transaction with the runtime's tables in its type. The caller vouches that the database has them: a service
- * lists their migrations in its own.
+ * Types the transaction with the runtime's tables. The caller guarantees that the database has them: a service includes
+ * their migrations in its own.
  */
 export function withTables<Tables>(trx: AnyTransaction): Transaction<Tables> {
   return trx as unknown as Transaction<Tables>;
 }
 
-/** A handle of a database, in a transaction or not, with the tables in its type. The caller vouches alike. */
+/** Types a database handle, in a transaction or not, with these tables. The caller guarantees that they exist. */
 export function tablesOf<Tables>(kysely: QueryExecutorProvider): Kysely<Tables> {
   return kysely as unknown as Kysely<Tables>;
 }

@@ -1,9 +1,9 @@
-/** Characters and bytes a statement: far below the packet of 16 MiB that MariaDB accepts, once they are escaped. */
+/** Most characters and bytes per statement: far below MariaDB's packet limit of 16 MiB, even when escaped. */
 const MAX_SIZE = 2 * 1024 * 1024;
 
 /**
- * Splits what is to be written by one statement. A chunk has at most `maxItems` items, and no more than 2 MiB unless a
- * single item is larger. `sizeOf` counts characters and bytes.
+ * Splits items into chunks, one per statement. A chunk has at most `maxItems` items and 2 MiB, unless a single item is
+ * larger. `sizeOf` counts characters and bytes.
  */
 export function chunksOf<T>(
   items: readonly T[],

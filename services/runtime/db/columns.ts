@@ -19,11 +19,11 @@ import { type ColumnType, type RawBuilder, sql } from "kysely";
 
 /** An identifier of `Ids`. */
 export const id = "varchar(26)";
-/** The tenant; first in the keys of every table with users' data. */
+/** The tenant; the first key column of every table with users' data. */
 export const tenantId = "varchar(64)";
-/** A time: epoch milliseconds, UTC. Such columns are named `*_at`. */
+/** A time in epoch milliseconds, UTC. Such columns are named `*_at`. */
 export const epochMs = "bigint";
-/** Money in minor units; its currency stands in a {@link currency} column beside it. */
+/** Money in minor units; a {@link currency} column beside it holds the currency. */
 export const minorUnits = "bigint";
 /** An ISO 4217 code. */
 export const currency = "char(3)";
@@ -33,19 +33,19 @@ export const int = "integer";
 export const bigint = "bigint";
 /** 0 or 1. */
 export const flag = "smallint";
-/** Text of any length up to 16 MiB, no key. */
+/** Text up to 16 MiB; cannot be a key. */
 export const longText: RawBuilder<unknown> = sql`mediumtext`;
 /** JSON as text. */
 export const json: RawBuilder<unknown> = sql`mediumtext`;
 /** Bytes up to 16 MiB. */
 export const bytes: RawBuilder<unknown> = sql`mediumblob`;
 
-/** Text of at most `length` characters, which may be a key. SQLite does not check the length: the edge does. */
+/** Text of at most `length` characters, which may be a key. SQLite does not enforce the length; API validation does. */
 export function text(length: number): `varchar(${number})` {
   return `varchar(${length})`;
 }
 
-/** The modifier of a column that always has a value. */
+/** Makes a column non-null. */
 export function notNull<Column extends { notNull(): Column }>(column: Column): Column {
   return column.notNull();
 }

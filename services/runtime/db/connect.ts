@@ -6,59 +6,58 @@ import type { OnStatement } from "./statement.ts";
 import { runTransaction, type TransactionOptions } from "./transaction.ts";
 
 /**
- * A service's database, SQLite or MariaDB/MySQL, alike in what follows.
- *
- * - An integer column (BIGINT too) is read as a `number` while that is exact and as a `bigint` beyond 2^53. Read money
- *   with `BigInt(row.x)`, which is right for both; sums through `sumOf` of `sql.ts`.
- * - A blob is read as a `Uint8Array`. Text compares by code point.
+ * A service's database, with the same behaviour on SQLite and MariaDB/MySQL:
+ * - Integer columns (BIGINT too) are read as a `number` if exact, else as a `bigint` beyond 2^53. Read money with
+ *   `BigInt(row.x)`, which is right for both; sums through `sumOf` of `sql.ts`.
+ * - Blobs are read as `Uint8Array`. Text compares by code point.
  * - The affected rows of an UPDATE are those that its condition matched, changed or not.
- * - Reads outside a transaction see what is committed and wait for nobody.
+ * - Reads outside a transaction see committed data and never wait for locks.
  */
 export interface Database<DB> extends AsyncDisposable {
   readonly kysely: Kysely<DB>;
   readonly dialect: DialectName;
   /**
-   * For reads that a caller can make long: lists, filters, statistics, exports. Each SELECT sees what is committed when it
-   * begins, so everything that was answered before. It ends when `signal` is aborted, with its reason, or after
-   * `statementTimeoutMs`, with the kind `timeout` of `databaseErrorKind`. A caller has a part of the reads at once, and
-   * waits where it has more. SQLite reads on threads of its own, which leave the event loop free.
+   * Query builder for reads of unbounded duration: lists, filters, statistics, exports. Each SELECT sees the data
+   * committed when it begins, including everything acknowledged before. It is aborted by `signal`, with its reason, or
+   * after `statementTimeoutMs`, with the kind `timeout` of `databaseErrorKind`. Concurrent reads per caller are
+   * limited; further ones wait. SQLite reads on separate threads, which keeps the event loop free.
    */
   reading(options: ReadOptions): Kysely<DB>;
   /**
-   * Runs `fn` at READ COMMITTED (SQLite: one writer at a time) and commits. The whole of it is repeated, with full
-   * jitter, after a deadlock, a lock timeout, a busy file, or a connection lost before COMMIT; so `fn` must be
-   * repeatable and await nothing but the database. Nested calls are not allowed: pass the `trx` on.
+   * Runs `fn` at READ COMMITTED (SQLite: one writer at a time) and commits. Retries all of it, with full jitter, after
+   * a deadlock, a lock timeout, a busy file, or a connection lost before COMMIT, so `fn` must be repeatable and await
+   * only the database. Calls must not be nested: pass `trx` instead.
    *
-   * Rejects with `CommitUnknownError` when the answer to COMMIT was lost. Nothing is left behind by any other error.
+   * Rejects with `CommitUnknownError` if the response to COMMIT was lost. After any other error nothing is stored.
    */
   transaction<T>(fn: (trx: Transaction<DB>) => Promise<T>, options?: TransactionOptions): Promise<T>;
 }
 
-/** Which SQL the database speaks. `mysql` stands for MariaDB too. */
+/** SQL dialect of the database. `mysql` includes MariaDB. */
 export type DialectName = "sqlite" | "mysql";
 
 export interface OpenOptions {
   /**
-   * `sqlite:/path/file.sqlite`, `sqlite::memory:`, or `mysql://user:password@host:port/schema`, where `?ssl=true` asks for
-   * TLS, `?ssl-ca=/path` for TLS with that authority, and `?socket=/path` for a socket instead of the host.
-   * The file or the schema is created when missing; a file's folder is not.
+   * `sqlite:/path/file.sqlite`, `sqlite::memory:`, or `mysql://user:password@host:port/schema`, where `?ssl=true`
+   * enables TLS, `?ssl-ca=/path` enables TLS with that authority, and `?socket=/path` uses a socket instead of the
+   * host. The file or schema is created if missing; a file's folder is not.
    */
   url: string;
-  /** Connections of the pool at most, default 16. SQLite ignores it. */
+  /** Most connections of the pool, default 16. Ignored on SQLite. */
   maxConnections?: number;
-  /** How long a statement waits for another transaction's lock, default 5,000 ms. */
+  /** Lock wait timeout of a statement, default 5,000 ms. */
   lockWaitMs?: number;
   /**
-   * How long a SELECT of a query builder may take, default 10,000 ms. It then fails with the kind `timeout` of
-   * `databaseErrorKind`. On SQLite, SELECTs of `reading` alone.
+   * Timeout of a query builder's SELECT, default 10,000 ms. It then fails with the kind `timeout` of
+   * `databaseErrorKind`. On SQLite it applies only to SELECTs of `reading`.
    */
   statementTimeoutMs?: number | undefined;
-  /** For the jitter between attempts; default `Math.random`. */
+  /** Random source for jitter; default `Math.random`. */
   random?: () => number;
   onStatement?: OnStatement | undefined;
 }
 
-/** Opens the database and sees that it answers. Throws a TypeError for a URL of another form. */
+/** Opens the database and checks the connection. Throws a TypeError for a malformed URL. */
 export async function openDatabase<DB>(options: OpenOptions): Promise<Database<DB>> {
   const random = options.random ?? Math.random;
   const name = dialectOf(options.url);
@@ -79,7 +78,7 @@ export async function openDatabase<DB>(options: OpenOptions): Promise<Database<D
   };
 }
 
-/** Threads that read a SQLite file at the most, and how many of them one caller may keep busy. */
+/** Most threads that read a SQLite file, and most of them per caller. */
 const SQLITE_READS = { most: 4, perCaller: 2 };
 
 function dialectOf(url: string): DialectName {
@@ -94,7 +93,7 @@ function dialectOf(url: string): DialectName {
 
 interface OpenDialect {
   readonly dialect: Dialect;
-  /** Where SELECTs of `reading` run. */
+  /** Executes SELECTs of `reading`. */
   readonly read: Read;
   readonly plugins: KyselyPlugin[];
   readonly slots: Parameters<typeof createReadSlots>[0];
@@ -110,7 +109,7 @@ async function openDialect(name: DialectName, options: OpenOptions, random: () =
     const opened = await openSqliteDialect({ path, lockWaitMs, random, statementTimeoutMs, onStatement });
     return { ...opened, plugins: [endableSelects], slots: SQLITE_READS };
   }
-  // Loaded with the first need: whoever runs on SQLite pays nothing for it.
+  // Loaded on first use, so that SQLite installations do not pay for it.
   const { parseMysqlUrl, prepareSchema } = await import("./mysql/server.ts");
   const { createMysqlDialect } = await import("./mysql/dialect.ts");
   const server = parseMysqlUrl(url);
@@ -120,7 +119,7 @@ async function openDialect(name: DialectName, options: OpenOptions, random: () =
   return {
     ...createMysqlDialect({ pool, collation, lockWaitMs, statementTimeoutMs, onStatement }),
     plugins: [],
-    // The rest of the pool is for transactions.
+    // The rest of the pool is reserved for transactions.
     slots: { most: Math.ceil((maxConnections * 3) / 4), perCaller: Math.ceil(maxConnections / 2) },
   };
 }

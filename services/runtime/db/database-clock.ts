@@ -3,17 +3,20 @@ import type { Clock } from "../values/clock.ts";
 import type { DialectName } from "./connect.ts";
 import { nowMs } from "./sql.ts";
 
-/** The database's time without asking it each time: what it last said, and how long ago by this process' monotonic clock. */
+/**
+ * Estimates the database's time without a query: its last response plus the time since then by this process's monotonic
+ * clock.
+ */
 export interface DatabaseClock {
-  /** Takes note of what the database just said. */
+  /** Records a time that the database returned. */
   set(nowMs: number): void;
-  /** The time, or undefined when the last answer is too old to go by. */
+  /** The estimated time, or undefined if the last response is too old. */
   peek(): number | undefined;
-  /** The time; asks the database when the last answer is too old. */
+  /** The estimated time; queries the database if the last response is too old. */
   read(executor: QueryExecutorProvider): Promise<number>;
 }
 
-/** After this long the two clocks may have drifted apart by a millisecond. */
+/** After this long the two clocks may have drifted by a millisecond. */
 const TRUSTED_MS = 10_000;
 
 export function createDatabaseClock(dialect: DialectName, clock: Clock): DatabaseClock {

@@ -1,17 +1,17 @@
-/** What went wrong between us and the database, told alike for SQLite, MariaDB and MySQL. */
+/** Database errors, in the same terms for SQLite, MariaDB and MySQL. */
 
 /**
- * - `unique`: a row with this key exists. The statement did nothing and the transaction goes on.
- * - `conflict`: another transaction was in the way (deadlock, lock wait, busy); repeating the transaction helps.
- * - `lost`: the database cannot be reached, or the connection broke before COMMIT was sent: nothing was changed.
- * - `timeout`: the statement took longer than it may. It did nothing; repeating it does not help.
- * - `commit-unknown`: the connection broke between COMMIT and its answer; see {@link CommitUnknownError}.
+ * - `unique`: a row with this key exists. The statement had no effect and the transaction continues.
+ * - `conflict`: another transaction interfered (deadlock, lock wait, busy); retry the transaction.
+ * - `lost`: the database is unreachable, or the connection broke before COMMIT was sent. Nothing was changed.
+ * - `timeout`: the statement exceeded its time limit. It had no effect; retrying does not help.
+ * - `commit-unknown`: the connection broke between COMMIT and its response; see {@link CommitUnknownError}.
  */
 export type DatabaseErrorKind = "unique" | "conflict" | "lost" | "commit-unknown" | "timeout";
 
 /**
- * The answer to COMMIT was lost: the transaction took place, or it did not. Whoever holds an idempotency key looks it
- * up; nobody may simply repeat the transaction.
+ * The response to COMMIT was lost, so the transaction may or may not have committed. Check its idempotency key; do not
+ * simply retry.
  */
 export class CommitUnknownError extends Error {
   override readonly name = "CommitUnknownError";
@@ -23,7 +23,9 @@ export class CommitUnknownError extends Error {
   }
 }
 
-/** A unique key that exists, found before the database had to say so. Its kind is `unique`, like the database's own error. */
+/**
+ * A duplicate key detected before the database reports it. Its kind is `unique`, like that of the database's own error.
+ */
 export class UniqueViolationError extends Error {
   override readonly name = "UniqueViolationError";
 
@@ -58,7 +60,7 @@ const SOCKET_LOST = new Set([
   "POOL_CLOSED",
 ]);
 
-/** The kind of a database error, or undefined when the error is of no kind that a caller can do something about. */
+/** Classifies a database error; undefined for errors that a caller cannot act on. */
 export function databaseErrorKind(error: unknown): DatabaseErrorKind | undefined {
   if (error instanceof CommitUnknownError) {
     return "commit-unknown";
@@ -88,12 +90,12 @@ export function databaseErrorKind(error: unknown): DatabaseErrorKind | undefined
   return (typeof code === "string" && SOCKET_LOST.has(code)) || fatal === true ? "lost" : undefined;
 }
 
-/** Whether the statement waited for a row lock until its time was over. The transaction goes on; only MariaDB and MySQL. */
+/** Whether the statement timed out waiting for a row lock. The transaction continues; MariaDB and MySQL only. */
 export function isLockTimeout(error: unknown): boolean {
   return Error.isError(error) && "errno" in error && error.errno === 1205;
 }
 
-/** The error of a SELECT on SQLite that took longer than it may. */
+/** The error of a SELECT on SQLite that exceeded its time limit. */
 export function statementTimeout(): Error {
   return Object.assign(new Error("the statement took longer than it may"), {
     code: "ERR_SQLITE_ERROR",

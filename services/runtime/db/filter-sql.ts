@@ -3,14 +3,14 @@ import { type Condition, checkFilter, type FieldCondition, type FilterFieldType 
 import type { DialectName } from "./connect.ts";
 import { matchesPattern } from "./sql.ts";
 
-/** What a list can be filtered by, and where it stands in the query. */
+/** A filterable field with its SQL expression. */
 export type SqlFilterField = FilterFieldType & {
   /**
-   * The value: a column, or for a map what stands under a key; NULL where there is none. In a repeated field, the value of
-   * one row of `exists`.
+   * The value: a column, or for a map the expression of a key; NULL if absent. For a repeated field, the value of one
+   * row of `exists`.
    */
   sql: Expression<unknown> | ((key: string) => Expression<unknown>);
-  /** Of a repeated field: whether there is a row that fulfils the condition, as an EXISTS subquery over them. */
+  /** For a repeated field: wraps the condition in an EXISTS subquery over its rows. */
   exists?: (condition: Expression<SqlBool>) => Expression<SqlBool>;
 };
 

@@ -1,16 +1,15 @@
 import { type Expression, type RawBuilder, type SqlBool, sql } from "kysely";
 import type { PageKey } from "../api/page-token.ts";
 
-/** One expression that a list is sorted by. It must never be NULL: sort by `coalesce(x, '')` where it could be. */
+/** A sort expression. Must never be NULL: use `coalesce(x, '')` where it could be. */
 export interface SortKey {
   sql: Expression<unknown>;
   direction: "asc" | "desc";
 }
 
 /**
- * Whether a row comes after the one with these values, as a condition of WHERE. The last sort key must be unique, so that
- * equal rows before it are told apart. Written such that an index on the sort keys is entered at the place:
- * `a >= ? and (a > ? or b > ?)`.
+ * Condition for rows after the one with these values (keyset pagination). The last sort key must be unique, to break
+ * ties. The form `a >= ? and (a > ? or b > ?)` lets an index on the sort keys seek to the position.
  */
 export function afterRow(keys: readonly SortKey[], values: readonly PageKey[]): RawBuilder<SqlBool> {
   const [key, ...otherKeys] = keys;

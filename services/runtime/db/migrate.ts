@@ -5,9 +5,9 @@ import type { Database, DialectName } from "./connect.ts";
 import { nowMs } from "./sql.ts";
 
 /**
- * One step forward of a schema. There are no steps back: code must run on the schema before it and after it.
- * On MariaDB and MySQL a statement of DDL commits by itself, so `up` must do the right thing when run again after it
- * failed midway: `ifNotExists()`, and `ensure` for what has no such thing.
+ * A forward schema migration. There are no down migrations: code must run on the schema before it and after it. On
+ * MariaDB and MySQL a DDL statement commits implicitly, so `up` must be repeatable after a partial failure: use
+ * `ifNotExists()`, and `ensure` for statements without it.
  */
 export interface Migration {
   up(kysely: Kysely<unknown>, dialect: DialectName): Promise<void>;
@@ -21,10 +21,11 @@ const LOCK_ATTEMPT_SECONDS = 10;
 const LOCK_ATTEMPTS = 30;
 
 /**
- * Brings the schema up to date: runs what is not recorded in `schema_migrations`, in the order of the object's keys, and
- * returns their names. Any number of processes may call it at once; one works, the others wait for it. Migrations that
- * the database has and the caller does not know are left alone, so that an older process can start during a roll-out.
- * When one fails, those before it stay (SQLite: none), and the error names it.
+ * Migrates the schema: runs the migrations not recorded in `schema_migrations`, in the order of the object's keys, and
+ * returns their names. Concurrent calls by several processes are safe: one migrates, the others wait. Recorded
+ * migrations that the caller does not know are ignored, so that an older process can start during a roll-out.
+ *
+ * If one fails, the preceding ones stay applied (SQLite: none), and the error names it.
  */
 export async function migrate<DB>(
   db: Database<DB>,
@@ -48,7 +49,10 @@ export async function migrate<DB>(
 /** "Duplicate column name", "Duplicate key name", "Can't drop": https://mariadb.com/kb/en/mariadb-error-code-reference/ */
 const DONE_ALREADY = new Set<unknown>([1060, 1061, 1091]);
 
-/** Runs a statement of DDL that knows no IF NOT EXISTS on MySQL, such as CREATE INDEX, and is content when it was done before. */
+/**
+ * Runs a DDL statement that lacks IF NOT EXISTS on MySQL, such as CREATE INDEX, ignoring the error if it is applied
+ * already.
+ */
 export async function ensure(statement: { execute(): Promise<void> }): Promise<void> {
   try {
     await statement.execute();
@@ -87,7 +91,7 @@ async function applyMissing(
   return missing.map(([name]) => name);
 }
 
-/** Takes the server's named lock of this schema. A process that dies loses it with its connection. */
+/** Acquires the server's named lock of this schema. A crashed process releases it with its connection. */
 async function acquireLock(kysely: Kysely<MigrationTables>): Promise<string> {
   const schema = await sql<{ name: string }>`select database() as name`.execute(kysely);
   const hash = createHash("sha256").update(schema.rows[0]?.name ?? "");
@@ -103,7 +107,7 @@ async function acquireLock(kysely: Kysely<MigrationTables>): Promise<string> {
   throw new Error(`another process has been migrating for ${LOCK_ATTEMPTS * LOCK_ATTEMPT_SECONDS} seconds`);
 }
 
-/** Makes tables to come compare as SQLite does, whatever the schema was created with. */
+/** Sets the default collation of new tables to compare as SQLite does, whatever the schema was created with. */
 async function useExactCollation(kysely: Kysely<MigrationTables>): Promise<void> {
   const { rows } = await sql<{ wanted: string; actual: string }>`
     select @@collation_connection as wanted, @@collation_database as actual`.execute(kysely);

@@ -3,8 +3,8 @@ import { aborted, deadlineExceeded, outcomeUnknown, unavailable } from "../error
 import { databaseErrorKind } from "./errors.ts";
 
 /**
- * How a failure of the database reads to the caller of an RPC, when all attempts at the transaction were in vain;
- * undefined for errors that are none, or that are bugs: a key that exists is for the store to expect.
+ * Converts a database failure, after all attempts at the transaction, to an RPC error; undefined for other errors and
+ * for bugs: duplicate keys must be handled by the store.
  */
 export function databaseFailure(error: unknown): ConnectError | undefined {
   const kind = databaseErrorKind(error);

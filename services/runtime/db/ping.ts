@@ -1,6 +1,6 @@
 import { type Kysely, sql } from "kysely";
 
-/** Whether the database answers. */
+/** Checks that the database responds. */
 export async function ping<DB>(db: Kysely<DB>): Promise<void> {
   await sql`select 1`.execute(db);
 }

@@ -1,9 +1,6 @@
-/**
- * Shares a number of reads at once between callers, so that none can take all of it: each has a part at most, and waits
- * for the rest.
- */
+/** Divides a number of concurrent reads fairly: each caller has a limit of its own, and further reads wait. */
 export interface ReadSlots {
-  /** Waits for a slot, in the order of asking among those who may have one. Rejects with the signal's reason. */
+  /** Waits for a slot, first come, first served among callers below their limit. Rejects with the signal's reason. */
   take(caller: string, signal: AbortSignal): Promise<() => void>;
 }
 

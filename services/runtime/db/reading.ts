@@ -15,26 +15,26 @@ import { untilAborted } from "../call/abort.ts";
 import type { ReadSlots } from "./read-slots.ts";
 import { continueCondition } from "./sqlite/file.ts";
 
-/** For whom a read is, and for how long. */
+/** Caller and lifetime of a read. */
 export interface ReadOptions {
-  /** Ends the read, which rejects with its reason. */
+  /** Aborts the read, which rejects with its reason. */
   readonly signal?: AbortSignal;
-  /** Whose reads share a part of those at once: a tenant's credential, say. */
+  /** Identity that limits concurrent reads, such as a tenant's credential. */
   readonly caller: string;
 }
 
-/** Runs one SELECT. Settles when the database is done with it, soon after the signal is aborted. */
+/** Runs one SELECT. Settles when the database has finished, soon after the signal is aborted. */
 export type Read = <R>(query: CompiledQuery, signal: AbortSignal) => Promise<QueryResult<R>>;
 
 export interface ReadingOptions {
-  /** Of which all but the driver is used. */
+  /** Everything but its driver is used. */
   readonly dialect: Dialect;
   readonly read: Read;
   readonly slots: ReadSlots;
   readonly plugins: KyselyPlugin[];
 }
 
-/** Query builders whose SELECTs wait for a slot and end with a signal. */
+/** Creates query builders whose SELECTs wait for a slot and are aborted by a signal. */
 export function createReading<DB>(options: ReadingOptions): (read: ReadOptions) => Kysely<DB> {
   const { dialect, read, slots, plugins } = options;
   const connect = ({ caller, signal = new AbortController().signal }: ReadOptions): DatabaseConnection => ({
@@ -76,7 +76,7 @@ const readOnlyDriver = {
   destroy: async () => {},
 };
 
-/** Puts {@link continueCondition} in front of what WHERE says. */
+/** Prepends {@link continueCondition} to WHERE. */
 export const endableSelects: KyselyPlugin = {
   transformQuery({ node }) {
     if (!SelectQueryNode.is(node) || node.from === undefined) {

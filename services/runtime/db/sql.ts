@@ -14,11 +14,11 @@ import type { DialectName } from "./connect.ts";
 import { databaseErrorKind } from "./errors.ts";
 
 /**
- * The places where SQLite and MariaDB/MySQL differ. Everything else is written in the part that both understand, where
- * `||` joins text on both, and there is no RETURNING.
+ * The differences between SQLite and MariaDB/MySQL. All other SQL uses the common subset, in which `||` concatenates
+ * text and RETURNING does not exist.
  */
 
-/** The database's clock: epoch milliseconds, fixed for the length of a statement. */
+/** The database's clock in epoch milliseconds, constant within a statement. */
 export function nowMs(dialect: DialectName): RawBuilder<number> {
   switch (dialect) {
     case "sqlite":
@@ -30,18 +30,18 @@ export function nowMs(dialect: DialectName): RawBuilder<number> {
   }
 }
 
-/** The sum of an integer expression as an integer, zero where there are no rows. */
+/** Sum of an integer expression, zero without rows. */
 export function sumOf(dialect: DialectName, expression: Expression<unknown>): RawBuilder<number | bigint> {
   const type = sql.raw(dialect === "sqlite" ? "integer" : "signed");
   return sql`cast(coalesce(sum(${expression}), 0) as ${type})`;
 }
 
 /**
- * Inserts the row unless one with its key exists, and tells whether it did. The row of another transaction that is not
- * committed yet is waited for. Anything else that is wrong with the row is an error, unlike with `INSERT IGNORE`.
+ * Inserts the row unless its key exists; returns whether it did. Waits for an uncommitted row of another transaction.
+ * Unlike `INSERT IGNORE`, it reports every other error.
  */
 export async function insertIgnore<DB, Table extends keyof DB & string>(
-  // Naming both lets the compiler find DB from either.
+  // Both types, so that the compiler can infer DB from either.
   db: Kysely<DB> | Transaction<DB>,
   table: Table,
   row: NoInfer<InsertObject<DB, Table>>,
@@ -57,20 +57,20 @@ export async function insertIgnore<DB, Table extends keyof DB & string>(
   }
 }
 
-/** What happens to a row that is there already. */
+/** Conflict handling of an upsert. */
 export interface UpsertOptions<Row> {
-  /** The columns of the primary or unique key that may be taken. */
+  /** The columns of the primary or unique key that may conflict. */
   key: readonly (keyof Row & string)[];
   /**
-   * The columns to overwrite with the new row's values, or expressions by column, in which a column's name is its old
-   * value and {@link incoming} the new one. With an empty list the old row stays as it is.
+   * The columns to overwrite with the new values, or expressions by column, in which a column's name is its old value
+   * and {@link incoming} the new one. An empty list keeps the old row.
    */
   update: readonly (keyof Row & string)[] | Partial<Record<keyof Row & string, Expression<unknown>>>;
 }
 
 /**
- * Makes an INSERT of one or more rows an upsert. MySQL looks at every unique key of the table, not only at `key`.
- * Its count of affected rows means something else on each database: do not use it.
+ * Makes an INSERT of one or more rows an upsert. MySQL checks every unique key of the table, not only `key`. The count
+ * of affected rows differs between databases; do not use it.
  */
 export function upsert<DB, Table extends keyof DB>(
   dialect: DialectName,
@@ -91,12 +91,12 @@ export function upsert<DB, Table extends keyof DB>(
   });
 }
 
-/** The value that the row to insert has in this column, inside the `update` of an {@link upsert}. */
+/** The new row's value of this column, for the `update` of an {@link upsert}. */
 export function incoming<T>(dialect: DialectName, column: string): RawBuilder<T> {
   return dialect === "mysql" ? sql`values(${sql.ref(column)})` : sql`excluded.${sql.ref(column)}`;
 }
 
-/** Locks the rows until the transaction ends. SQLite has one writer at a time, so that there is nothing to lock. */
+/** Locks the rows until the transaction ends. A no-op on SQLite, which has one writer at a time. */
 export function forUpdate<DB, Table extends keyof DB, Row>(
   dialect: DialectName,
   query: SelectQueryBuilder<DB, Table, Row>,
@@ -104,7 +104,7 @@ export function forUpdate<DB, Table extends keyof DB, Row>(
   return dialect === "mysql" ? query.forUpdate() : query;
 }
 
-/** Locks the rows that nobody else has locked and leaves the others out: for claiming work. */
+/** Locks the selected rows and skips those that are locked: for claiming work. */
 export function skipLocked<DB, Table extends keyof DB, Row>(
   dialect: DialectName,
   query: SelectQueryBuilder<DB, Table, Row>,
@@ -112,7 +112,7 @@ export function skipLocked<DB, Table extends keyof DB, Row>(
   return dialect === "mysql" ? query.forUpdate().skipLocked() : query;
 }
 
-/** The text under a key of a JSON object of texts, NULL when the key is missing. Any key will do, dots and quotes too. */
+/** The text under a key of a JSON object of texts; NULL if missing. Keys may contain dots and quotes. */
 export function jsonText(
   dialect: DialectName,
   object: Expression<string | null>,
@@ -124,8 +124,8 @@ export function jsonText(
 }
 
 /**
- * Whether the text is the parts in their order with anything between them, `["a", "c"]` being `a*c`. Exact, also in the
- * case of letters, and able to use an index for the first part.
+ * Whether the text consists of the parts in order with anything in between: `["a", "c"]` is `a*c`. Case-sensitive, and
+ * able to use an index for the first part.
  */
 export function matchesPattern(
   dialect: DialectName,
@@ -137,7 +137,7 @@ export function matchesPattern(
     : sql`${text} glob ${parts.map((part) => part.replace(/[*?[]/g, "[$&]")).join("*")}`;
 }
 
-/** Whether a statement failed because a row with its primary or unique key exists. The transaction goes on. */
+/** Whether a statement failed because of an existing primary or unique key. The transaction continues. */
 export function isUniqueViolation(error: unknown): boolean {
   return databaseErrorKind(error) === "unique";
 }

@@ -1,21 +1,21 @@
-/** One statement as it was sent, `begin` and `commit` included. */
+/** A statement as sent, `begin` and `commit` included. */
 export interface Statement {
   sql: string;
   parameters: readonly unknown[];
   durationMs: number;
-  /** Set when the statement failed. */
+  /** Set if the statement failed. */
   error?: unknown;
 }
 
-/** Told of every statement after it ended: for counting in tests, slow-statement logs and metrics. Must not throw. */
+/** Called after every statement: for tests, slow-statement logs and metrics. Must not throw. */
 export type OnStatement = (statement: Statement) => unknown;
 
-/** A value that both databases can hold. */
+/** A value that both databases can store. */
 export type BindValue = null | number | bigint | string | Uint8Array;
 
 /**
- * A parameter as both databases take it. Booleans become 0 and 1, `undefined` NULL. Throws a TypeError for what would
- * be stored differently by each, such as a Date, and for numbers that no column can hold.
+ * Converts a parameter to a form that both databases accept. Booleans become 0 and 1, `undefined` NULL. Throws a
+ * TypeError for values that they would store differently, such as a Date, and for numbers that no column can hold.
  */
 export function toBindValue(value: unknown): BindValue {
   switch (typeof value) {
@@ -41,7 +41,7 @@ export function toBindValue(value: unknown): BindValue {
   }
 }
 
-/** An integer as rows carry it: a number while that is exact, else a bigint. */
+/** An integer as rows carry it: a number if exact, else a bigint. */
 export function toRowInteger(value: bigint): number | bigint {
   return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
 }

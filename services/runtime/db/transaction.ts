@@ -5,8 +5,8 @@ import { databaseErrorKind } from "./errors.ts";
 
 export interface TransactionOptions {
   /**
-   * Gives up before an attempt, between attempts, and before COMMIT; a COMMIT that was sent is never aborted.
-   * The promise then rejects with the signal's reason and nothing was changed.
+   * Aborts before an attempt, between attempts, and before COMMIT; a COMMIT that was sent is never aborted. The promise
+   * then rejects with the signal's reason and nothing was changed.
    */
   signal?: AbortSignal | undefined;
 }
@@ -15,9 +15,9 @@ const MAX_ATTEMPTS = 10;
 const BACKOFF_MS = { first: 5, most: 500 };
 
 /**
- * Runs `fn` in a transaction and commits. When another transaction was in the way (deadlock, lock wait, busy) or the
- * connection broke before COMMIT, all of it is rolled back and repeated after a pause with full jitter
- * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/); the last attempt's error is thrown.
+ * Runs `fn` in a transaction and commits. After a conflict with another transaction (deadlock, lock wait, busy) or a
+ * connection lost before COMMIT, rolls back and retries all of it after a delay with full jitter
+ * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). Throws the last attempt's error.
  */
 export async function runTransaction<DB, T>(
   kysely: Kysely<DB>,

@@ -3,23 +3,23 @@ import type { FieldPacket, PoolConnection } from "mysql2";
 import { databaseErrorKind } from "../errors.ts";
 import { type OnStatement, toBindValue } from "../statement.ts";
 
-/** A connection of the pool in Kysely's hands. */
+/** A pooled connection used by Kysely. */
 export interface MysqlConnection extends DatabaseConnection {
   raw: PoolConnection;
-  /** Whether the session's state is in doubt; such a connection is closed instead of given back. */
+  /** Whether the session's state is uncertain; such a connection is closed instead of returned to the pool. */
   broken: boolean;
 }
 
 /** The type of a BIGINT column in the protocol: https://mariadb.com/kb/en/result-set-packets/#field-types */
 const LONGLONG = 8;
 
-/** Statements over one connection of the pool. */
+/** Runs statements on a pooled connection. */
 export function createMysqlConnection(
   raw: PoolConnection,
   onStatement: OnStatement | undefined,
   statementTimeoutMs: number,
 ): MysqlConnection {
-  // MariaDB alone reads what is in the comment. MySQL has the session variable `max_execution_time` for the same.
+  // Only MariaDB executes the comment. MySQL uses the session variable `max_execution_time` instead.
   const limited = `/*M! set statement max_statement_time = ${statementTimeoutMs / 1000} for */ `;
   const toSend = ({ sql, query }: CompiledQuery) => (SelectQueryNode.is(query) ? limited + sql : sql);
   return {
@@ -36,7 +36,7 @@ export function createMysqlConnection(
       query.on("fields", (packets: FieldPacket[]) => {
         fields = packets;
       });
-      // Rows that nobody reads any more would stay in the way of the next statement.
+      // Unread rows would block the next statement.
       this.broken = true;
       let rows: R[] = [];
       for await (const row of query.stream({ highWaterMark: chunkSize })) {
@@ -59,8 +59,8 @@ export function createMysqlConnection(
 }
 
 /**
- * Sends a statement and reports it. A connection that turns out to be dead is marked as broken. `sent` is the statement
- * with what is ours alone.
+ * Sends a statement and reports it. Marks a dead connection as broken. `sent` is the statement with the internal
+ * additions.
  */
 export async function execute<R>(
   connection: MysqlConnection,
@@ -103,7 +103,7 @@ export function send<R>(raw: PoolConnection, sql: string, parameters: readonly u
   return new Promise((resolve, reject) => {
     raw.query(sql, parameters.map(bind), (error, result: unknown, fields) => {
       if (error) {
-        // The error was made in the depths of the socket; this stack says which statement it was.
+        // The error originates in the socket; this stack identifies the statement.
         reject(
           Object.assign(error, {
             stack: `${error.stack}\n    while sending: ${sql.slice(0, 200)}`,
@@ -123,7 +123,7 @@ export function send<R>(raw: PoolConnection, sql: string, parameters: readonly u
   });
 }
 
-/** `mysql2` gives integers beyond 2^53 as text; rows carry them as bigint. */
+/** `mysql2` returns integers beyond 2^53 as text; rows carry them as bigint. */
 function exactIntegers<R>(rows: R[], fields: FieldPacket[]): R[] {
   for (const { name, columnType } of fields) {
     if (columnType === LONGLONG) {

@@ -14,19 +14,19 @@ import { createMysqlConnection, execute, type MysqlConnection, send } from "./co
 
 export interface MysqlOptions {
   pool: PoolOptions;
-  /** Of texts that are not from a column. */
+  /** Collation of literals and parameters. */
   collation: string;
-  /** How long a statement waits for a row lock before error 1205; whole seconds count. */
+  /** Row lock timeout, after which error 1205 is raised; rounded to whole seconds. */
   lockWaitMs: number;
-  /** How long a SELECT may take. */
+  /** Time limit of a SELECT. */
   statementTimeoutMs: number;
   onStatement?: OnStatement | undefined;
 }
 
 /**
- * Kysely's dialect over a pool of `mysql2`, for MariaDB and MySQL. Each session is READ COMMITTED, strict, in UTC, and
- * takes `||` as in standard SQL. Integers come back exactly, affected rows are the rows that the condition matched.
- * The server stops a SELECT of `read` as soon as its signal is aborted (KILL QUERY, over another connection of the pool).
+ * Kysely dialect over a `mysql2` pool, for MariaDB and MySQL. Sessions are READ COMMITTED, strict, in UTC, and use `||`
+ * as in standard SQL. Integers are returned exactly; affected rows are the rows that the condition matched. The server
+ * stops a SELECT of `read` when its signal is aborted (KILL QUERY, over another connection of the pool).
  */
 export function createMysqlDialect(options: MysqlOptions): { dialect: Dialect; read: Read } {
   const { driver, read } = createDriver(options);
@@ -49,7 +49,7 @@ const SQL_MODE = [
   "NO_ENGINE_SUBSTITUTION",
 ].join(",");
 
-/** A process that stands still in the middle of a transaction loses it, so that nobody waits for its locks for long. */
+/** Idle time after which a stalled process loses its transaction, which bounds how long others wait for its locks. */
 const IDLE_TRANSACTION_SECONDS = 5;
 
 function createDriver(options: MysqlOptions): { driver: Driver; read: Read } {
@@ -66,9 +66,9 @@ function createDriver(options: MysqlOptions): { driver: Driver; read: Read } {
   const prepareSession = async (raw: PoolConnection) => {
     await send(raw, "set session transaction isolation level read committed", []);
     const variables = `time_zone = '+00:00', sql_mode = '${SQL_MODE}', innodb_lock_wait_timeout = ${lockWaitSeconds}`;
-    // What stands in the comment MariaDB alone reads. MySQL has no such limit: there the lost session itself must end.
+    // Only MariaDB executes this comment. MySQL has no such limit: its locks are held until the session ends.
     const idle = `/*M! , idle_transaction_timeout = ${IDLE_TRANSACTION_SECONDS} */`;
-    // Read by MySQL from 5.7.8 on; MariaDB passes over comments of 5.7 and has the limit with each SELECT.
+    // Executed by MySQL from 5.7.8 on. MariaDB ignores comments for 5.7 and sets the limit with each SELECT.
     const timeout = `/*!50708 , max_execution_time = ${statementTimeoutMs} */`;
     await send(raw, `set session ${variables} ${idle} ${timeout}`, []);
     await send(raw, `set names utf8mb4 collate ${collation}`, []);
@@ -114,7 +114,7 @@ function createDriver(options: MysqlOptions): { driver: Driver; read: Read } {
     },
     async rollbackTransaction(connection) {
       if (!of(connection).broken) {
-        // Without an answer the server rolls back by itself when the connection goes.
+        // Without a response the server rolls back when the connection closes.
         await control(connection, "rollback").catch(() => {
           of(connection).broken = true;
         });
@@ -151,13 +151,13 @@ function createRead(driver: Driver): Read {
       signal.throwIfAborted();
       let killed: Promise<unknown> | undefined;
       const kill = () => {
-        // Where it fails, the statement's time limit ends it.
+        // If it fails, the statement's time limit applies.
         killed = onConnection(({ raw }) => send(raw, `kill query ${connection.raw.threadId}`, [])).catch(() => {});
       };
       signal.addEventListener("abort", kill);
       try {
         const result = await connection.executeQuery(query);
-        // A kill that came too late may end the next statement of the session.
+        // A late kill may hit the session's next statement.
         connection.broken ||= killed !== undefined;
         return result as never;
       } finally {

@@ -4,10 +4,10 @@ import { type Connection, type ConnectionOptions, createConnection, type RowData
 /** "Unknown database": https://mariadb.com/kb/en/mariadb-error-code-reference/ */
 const UNKNOWN_SCHEMA = 1049;
 
-/** A server and a schema of it. */
+/** A server and a schema on it. */
 export type MysqlServer = ConnectionOptions & { database: string };
 
-/** The server and the schema that a URL names. Throws a TypeError for a URL of another form. */
+/** Parses the server and schema from a URL. Throws a TypeError if it is malformed. */
 export function parseMysqlUrl(text: string): MysqlServer {
   const url = new URL(text);
   const database = decodeURIComponent(url.pathname.slice(1));
@@ -35,10 +35,13 @@ export function parseMysqlUrl(text: string): MysqlServer {
   return options;
 }
 
-/** Collations that compare by code point and count trailing spaces, as SQLite does: MariaDB's and MySQL's; then any server's. */
+/**
+ * Collations that compare by code point and respect trailing spaces, as SQLite does: MariaDB's, MySQL's, then a
+ * fallback.
+ */
 const COLLATIONS = ["utf8mb4_nopad_bin", "utf8mb4_0900_bin", "utf8mb4_bin"];
 
-/** Creates the schema when there is none, and chooses the most exact collation that the server knows. */
+/** Creates the schema if missing, and selects the most exact collation that the server supports. */
 export async function prepareSchema(server: MysqlServer): Promise<{ collation: string }> {
   await using connection = await connectToSchema(server);
   const [rows] = await connection.query<(RowDataPacket & { name: string })[]>(

@@ -3,11 +3,11 @@ import type { SqliteFile } from "./file.ts";
 import { endProcess } from "./wal-flush.ts";
 
 /**
- * Moves the write-ahead log of a SQLite file into the file itself, in a worker thread: a checkpoint flushes twice, and
- * inside of COMMIT, where SQLite does it by default, it would hold the event loop.
+ * Checkpoints a SQLite file's write-ahead log in a worker thread. A checkpoint flushes twice; inside COMMIT, SQLite's
+ * default, it would block the event loop.
  */
 export interface Checkpointer {
-  /** Counts a commit, and begins a checkpoint when the log has become long. */
+  /** Counts a commit, and starts a checkpoint if the log is long. */
   committed(): void;
   /** Waits for a running checkpoint, and closes the worker's connection to the file. */
   close(): Promise<void>;
@@ -15,13 +15,13 @@ export interface Checkpointer {
 
 export const noCheckpoints: Checkpointer = { committed: () => {}, close: async () => {} };
 
-/** Looking at the length of the log takes microseconds; no need to do it each time. */
+/** Checking the log's length takes microseconds, but need not happen on each commit. */
 const COMMITS_BETWEEN_LOOKS = 32;
-/** Pages of 4 KiB in the log that are not in the file yet, as many as SQLite's own default. */
+/** Pages of 4 KiB in the log that are not in the file yet; SQLite's own default. */
 const FRAMES_TO_CHECKPOINT = 1000;
 /**
- * A log to which somebody always writes is never at its end, so SQLite would not begin at its start again. Beyond this
- * length writers wait for the rest of the checkpoint, some milliseconds, and the log is used from its start.
+ * Under constant writes SQLite never restarts the log from its beginning. Beyond this length writers wait for the rest
+ * of the checkpoint, some milliseconds, and the log is restarted.
  */
 const FRAMES_TO_RESTART = 4000;
 
@@ -58,10 +58,10 @@ export function createCheckpointer(file: SqliteFile, path: string): Checkpointer
   };
 }
 
-/** How long the log is, and how much of it is not in the file yet. Zero where the file is busy. */
+/** Reads the length of the log and its uncheckpointed part. Zero if the file is busy. */
 function lookAtLog(file: SqliteFile): { frames: number; unsaved: number } {
   try {
-    // NOOP only reports. A SQLite before 3.51 does not know it and makes a passive checkpoint, here and now.
+    // NOOP only reports. SQLite before 3.51 does not support it and runs a passive checkpoint synchronously.
     const { log, checkpointed } = file.control("pragma wal_checkpoint(noop)") ?? {};
     return { frames: Number(log), unsaved: Number(log) - Number(checkpointed) };
   } catch {
@@ -70,8 +70,8 @@ function lookAtLog(file: SqliteFile): { frames: number; unsaved: number } {
 }
 
 /**
- * The worker's program, as text, so that it also runs where the program is bundled into one file. It keeps a connection to
- * each file, waits 50 ms at most for writers and readers, and closes the connection when it is sent no statement.
+ * The worker's program, as text, so that it also works in a single-file bundle. It keeps a connection to each file,
+ * waits at most 50 ms for writers and readers, and closes the connection on a message without a statement.
  */
 const PROGRAM = `
 const { parentPort } = require("node:worker_threads");
@@ -104,18 +104,18 @@ interface Answer {
   readonly errcode?: number;
 }
 
-/** One for all files of the process, started with the first checkpoint. */
+/** Shared by all files of the process, started with the first checkpoint. */
 let worker: Worker | undefined;
 let lastId = 0;
 const asked = new Map<number, (answer: Answer) => void>();
 
-/** Resolves when the worker has run the statement, also in vain: the next checkpoint does what this one did not. */
+/** Resolves when the worker has tried to run the statement. On failure the next checkpoint makes up for it. */
 async function askWorker(path: string, sql: string): Promise<void> {
   worker ??= startWorker();
   lastId += 1;
   const id = lastId;
   const answered = new Promise<Answer>((resolve) => asked.set(id, resolve));
-  // It keeps the process alive only as long as something waits for it.
+  // The worker keeps the process alive only while a request is pending.
   worker.ref();
   worker.postMessage({ id, path, sql });
   const { error, errcode = 0 } = await answered;

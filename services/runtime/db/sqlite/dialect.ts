@@ -23,22 +23,22 @@ import { noFlush, openWalFlush, type WalFlush } from "./wal-flush.ts";
 import { createSqliteWriter, type SqliteWriter, type Turn } from "./writer.ts";
 
 export interface SqliteOptions {
-  /** A file's path, or `:memory:`. */
+  /** A file path, or `:memory:`. */
   path: string;
-  /** How long to wait for a writer in another process. */
+  /** How long to wait for writers in other processes. */
   lockWaitMs: number;
   random: () => number;
-  /** How long a SELECT of `read` may take. */
+  /** Time limit of a SELECT of `read`. */
   statementTimeoutMs: number;
   onStatement?: OnStatement | undefined;
 }
 
 /**
- * Kysely's dialect over `node:sqlite`: write-ahead log, one writing connection with group commit, and a second connection
- * for reads outside transactions, which so wait for no writer and see what is committed. What was written or read is
- * returned only after its commit was flushed to the disk, by `wal-flush.ts`; checkpoints run in a worker thread. Resolves
- * when the file is open. `read` runs SELECTs that may be long, on threads; those of `:memory:`, which one connection alone
- * can see, on that connection, where only time can end them.
+ * Kysely dialect over `node:sqlite`: a write-ahead log, one writing connection with group commit, and a second
+ * connection for reads outside transactions, which therefore never wait for a writer and see committed data. Results
+ * are returned only after their commit is flushed to disk, by `wal-flush.ts`; checkpoints run in a worker thread.
+ * Resolves when the file is open. `read` runs long SELECTs on threads; those of `:memory:`, which is visible to one
+ * connection only, run on that connection and are stopped only by their time limit.
  */
 export async function openSqliteDialect(options: SqliteOptions): Promise<{ dialect: Dialect; read: Read }> {
   const { driver, read } = await openDriver(options);
@@ -51,14 +51,16 @@ export async function openSqliteDialect(options: SqliteOptions): Promise<{ diale
   return { dialect, read };
 }
 
-/** Kysely must not queue what the driver sorts out itself. */
+/** Disables Kysely's own queue, because the driver schedules statements. */
 class ConcurrentSqliteAdapter extends SqliteAdapter {
   override get supportsMultipleConnections(): boolean {
     return true;
   }
 }
 
-/** Statements outside a transaction go where they belong; those of a transaction to the writing connection. */
+/**
+ * Routes statements outside a transaction to the right connection; those of a transaction to the writing connection.
+ */
 interface SqliteConnection extends DatabaseConnection {
   turn: Turn | undefined;
 }
@@ -159,7 +161,7 @@ function createConnection({ file, writer, reader, openReader, wal }: DriverState
           return writer.exclusive(() => file.query<R>(sql, parameters));
         }
         const result = reader.query<R>(sql, parameters);
-        // A commit is visible before it is flushed; a power cut could take back what the caller was shown.
+        // A commit is visible before it is flushed; a power failure could revert what the caller has seen.
         await wal.flushed();
         return result;
       }
@@ -205,17 +207,17 @@ async function inTurn<T>(writer: SqliteWriter, run: () => T): Promise<T> {
   }
 }
 
-/** Two processes that open a new file at once may meet at the switch to the write-ahead log. */
+/** Two processes that open a new file at once may conflict in the switch to the write-ahead log. */
 async function configure(file: SqliteFile, lockWaitMs: number): Promise<void> {
   const deadlineMs = performance.now() + lockWaitMs;
   for (;;) {
     try {
       file.control("pragma journal_mode = wal");
       file.control("pragma synchronous = normal");
-      // What is deleted or overwritten is not left behind in the file.
+      // Overwrites deleted content with zeros.
       file.control("pragma secure_delete = on");
       file.control("pragma journal_size_limit = 67108864");
-      // What a process left in the log may not be on the disk if its last flush failed; from here on it is.
+      // The log of a previous process may not be on disk if its last flush failed. The checkpoint makes it durable.
       file.control("pragma wal_checkpoint(truncate)");
       file.control("pragma wal_autocheckpoint = 0");
       return;

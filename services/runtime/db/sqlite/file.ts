@@ -4,21 +4,21 @@ import type { QueryResult } from "kysely";
 import { statementTimeout } from "../errors.ts";
 import { type OnStatement, toBindValue, toRowInteger } from "../statement.ts";
 
-/** One connection to a SQLite file. Calls are synchronous: nothing else of this process runs meanwhile. */
+/** A connection to a SQLite file. Calls are synchronous and block the event loop. */
 export interface SqliteFile {
-  /** Whether a transaction is open; SQLite itself ends one on errors such as a full disk. */
+  /** Whether a transaction is open. SQLite itself ends one on errors such as a full disk. */
   readonly inTransaction: boolean;
   query<R>(sql: string, parameters?: readonly unknown[]): QueryResult<R>;
-  /** A SELECT's rows as arrays, which cost a third of objects on their way to another thread. Not reported. */
+  /** Rows of a SELECT as arrays, which cost a third of objects in a thread transfer. Not reported. */
   table(sql: string, parameters: readonly unknown[]): Table;
-  /** Runs a statement that is our own book-keeping and not reported, such as a savepoint. Returns its first row. */
+  /** Runs an internal statement, such as a savepoint, without reporting it. Returns its first row. */
   control(sql: string): Readonly<Record<string, unknown>> | undefined;
-  /** The rows one by one, in constant memory. The connection holds its view of the data until the iterator ends. */
+  /** Iterates over the rows in constant memory. The connection keeps its snapshot until the iterator ends. */
   rows<R>(sql: string, parameters: readonly unknown[]): IterableIterator<R>;
   close(): void;
 }
 
-/** The rows of a SELECT, each with its values in the order of the columns. */
+/** Rows of a SELECT, with their values in column order. */
 export interface Table {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly unknown[])[];
@@ -27,36 +27,38 @@ export interface Table {
 export interface SqliteFileOptions {
   readonly readOnly?: boolean;
   /**
-   * Asked by {@link continueCondition}: `false` ends the statement, with an error of the kind `timeout`. Unless given,
-   * statements are not ended.
+   * Called by {@link continueCondition}: `false` aborts the statement with an error of kind `timeout`. Default:
+   * statements are never aborted.
    */
   readonly mayContinue?: () => boolean;
   readonly onStatement?: OnStatement | undefined;
 }
 
 /**
- * A condition that is true, and by which a running SELECT can be ended: `node:sqlite` can neither interrupt a statement
- * nor limit its time. It belongs at the beginning of WHERE, where SQLite evaluates it
- * for each row of the first table.
+ * A condition that is always true and lets a running SELECT be aborted: `node:sqlite` can neither interrupt a statement
+ * nor limit its time. It must come first in WHERE, where SQLite evaluates it for each row of the first table.
  */
 export const continueCondition = "docket_continue()";
 
-/** How many prepared statements a connection keeps, the least recently used one leaving first. */
+/** Most cached prepared statements per connection (least recently used). */
 const CACHED_STATEMENTS = 1024;
 
 interface Prepared {
   statement: StatementSync;
-  /** Whether it answers with rows. */
+  /** Whether it returns rows. */
   reads: boolean;
-  /** Whether running it again changes nothing. */
+  /** Whether rerunning it has no effect. */
   repeatable: boolean;
 }
 
-/** Opens a file, with its write-ahead log, or memory (`:memory:`). A file is created when missing unless `readOnly`, for its owner alone. */
+/**
+ * Opens a file, with its write-ahead log, or memory (`:memory:`). A missing file is created with owner-only
+ * permissions, unless `readOnly`.
+ */
 export function openSqliteFile(path: string, options: SqliteFileOptions): SqliteFile {
   const { readOnly = false, mayContinue = () => true, onStatement } = options;
   if (!readOnly && path !== ":memory:") {
-    // SQLite would create it for everyone to read; its log and index get the permissions of the file.
+    // SQLite would create it world-readable. Its log and index inherit the file's permissions.
     closeSync(openSync(path, "a", 0o600));
   }
   const database = new DatabaseSync(path, {
@@ -161,7 +163,7 @@ export function openSqliteFile(path: string, options: SqliteFileOptions): Sqlite
   };
 }
 
-/** Runs a statement that changes nothing, again where an integer is beyond 2^53. */
+/** Runs a read-only statement, a second time if an integer exceeds 2^53. */
 function readRows(statement: StatementSync, bound: readonly SQLInputValue[]) {
   try {
     return statement.all(...bound);
@@ -178,7 +180,9 @@ function readRows(statement: StatementSync, bound: readonly SQLInputValue[]) {
   }
 }
 
-/** `node:sqlite` binds every number as a float, which shows in arithmetic and in text; integers go as integers here. */
+/**
+ * `node:sqlite` binds every number as a float, which is visible in arithmetic and text; integers are bound as integers.
+ */
 function bind(parameter: unknown) {
   const value = toBindValue(parameter);
   return Number.isSafeInteger(value) ? BigInt(value as number) : value;

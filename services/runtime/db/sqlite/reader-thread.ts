@@ -1,11 +1,11 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { openSqliteFile, type Table } from "./file.ts";
 
-/** The thread of one reading connection; `readers.ts` starts it and is the other end. */
+/** Thread of one reading connection, started by `readers.ts`, its counterpart. */
 
 export interface ReaderData {
   readonly path: string;
-  /** One number in shared memory: the id of the statement that is to end. */
+  /** Shared memory with the id of the statement to abort. */
   readonly stop: Int32Array<SharedArrayBuffer>;
 }
 
@@ -32,7 +32,7 @@ function read(sql: string, parameters: readonly unknown[]): ReadResponse {
   try {
     return { table: file.table(sql, parameters) };
   } catch (error) {
-    // An Error loses its code on the way to another thread.
+    // An Error loses its code when sent to another thread.
     const { message, code, errcode } = error as Error & { code: unknown; errcode: unknown };
     return { failure: { message, code, errcode } };
   }

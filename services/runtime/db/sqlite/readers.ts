@@ -5,26 +5,26 @@ import { type OnStatement, toBindValue } from "../statement.ts";
 import type { ReaderData, ReadRequest, ReadResponse } from "./reader-thread.ts";
 
 /**
- * Threads that read a SQLite file, one connection each, so that a long SELECT stops no other work of the process. A
- * thread starts when none is idle, and stays. Statements end when their time is over or their signal is aborted, at the
- * latest row that they look at; see `continueCondition`.
+ * Threads that read a SQLite file, one connection each, so that a long SELECT blocks no other work of the process. A
+ * thread is started when none is idle, and kept. A statement is aborted at its time limit or by its signal, on the next
+ * row that it scans; see `continueCondition`.
  */
 export interface SqliteReaders {
   /**
-   * Runs a SELECT on what is committed now. Settles when its thread is free for the next: rejects with the signal's reason,
-   * with an error of the kind `timeout`, or with SQLite's.
+   * Runs a SELECT on the committed data. Settles when its thread is free again: rejects with the signal's reason, with
+   * an error of kind `timeout`, or with SQLite's.
    */
   read<R>(sql: string, parameters: readonly unknown[], signal: AbortSignal): Promise<QueryResult<R>>;
-  /** Ends what runs and all threads. */
+  /** Aborts running statements and ends all threads. */
   close(): Promise<void>;
 }
 
 interface Thread {
   readonly worker: Worker;
   readonly stop: Int32Array;
-  /** The number of the last statement. */
+  /** Id of the last statement. */
   id: number;
-  /** Of the statement that runs. */
+  /** Settles the running statement. */
   settle: ((response: ReadResponse | Error) => void) | undefined;
 }
 
@@ -59,7 +59,7 @@ export function createSqliteReaders(options: {
     });
     worker.on("error", (error) => end(error as Error));
     worker.on("exit", () => end(new Error(closed ? "the database is closed" : "a reading thread ended by itself")));
-    // An idle thread does not keep the process; a statement's timer does.
+    // An idle thread does not keep the process alive; a statement's timer does.
     worker.unref();
     threads.add(thread);
     return thread;
@@ -114,7 +114,7 @@ export function createSqliteReaders(options: {
       closed = true;
       await Promise.all(
         [...threads].map(({ worker, stop, id }) => {
-          // A thread ends between statements only.
+          // A thread is only ended between statements.
           Atomics.store(stop, 0, id);
           return worker.terminate();
         }),

@@ -2,32 +2,32 @@ import fs from "node:fs";
 import { promisify } from "node:util";
 
 /**
- * Makes the commits of a SQLite file durable without holding the event loop. With `synchronous=NORMAL` COMMIT only writes
- * to the write-ahead log; `fdatasync` of the log in libuv's thread pool then does what `synchronous=FULL` does inside of
- * COMMIT (https://www.sqlite.org/pragma.html#pragma_synchronous). One flush serves all commits before it began.
- *
- * What a transaction wrote, and what a read saw, must not leave the process before `flushed` resolves. Only another process
- * that reads the same file can see a commit before it is flushed.
+ * Makes the commits of a SQLite file durable without blocking the event loop. With `synchronous=NORMAL`, COMMIT only
+ * writes to the write-ahead log; `fdatasync` of the log in libuv's thread pool then does what `synchronous=FULL` does
+ * inside COMMIT (https://www.sqlite.org/pragma.html#pragma_synchronous). One flush covers all commits before it began.
+ * Neither written nor read data may leave the process before `flushed` resolves. Only another process that reads the
+ * same file can see a commit before it is flushed.
  */
 export interface WalFlush {
-  /** Records that something was committed. To be called in the same turn of the event loop as COMMIT. */
+  /** Records a commit. Must be called in the same turn of the event loop as COMMIT. */
   committed(): void;
-  /** Resolves when everything that was recorded before the call is on the disk; at once where that is so already. */
+  /** Resolves when everything recorded before the call is on disk, immediately if it is. */
   flushed(): Promise<void>;
   /** Waits for the last flush. */
   close(): Promise<void>;
 }
 
-/** For `:memory:`, which has no disk. */
+/** For `:memory:`. */
 export const noFlush: WalFlush = { committed: () => {}, flushed: async () => {}, close: async () => {} };
 
 /**
- * Opens the flush of a file's write-ahead log. The log is opened with the first flush, as SQLite creates it with the first
- * write and keeps it while the file is open. Closing it releases no lock: those are on the file and its `-shm`.
+ * Opens the flush of a file's write-ahead log. The log itself is opened on the first flush, because SQLite creates it
+ * on the first write; it exists while the file is open. Closing it releases no lock: those are on the file and its
+ * `-shm`.
  */
 export function openWalFlush(path: string): WalFlush {
   const walPath = `${path}-wal`;
-  // Looked up with each call, so that a test can put its own in the way.
+  // Resolved on each call, so that a test can replace it.
   const fdatasync = promisify((fd: number, done: fs.NoParamCallback) => fs.fdatasync(fd, done));
   let fd: number | undefined;
   let dirty = false;
@@ -49,7 +49,7 @@ export function openWalFlush(path: string): WalFlush {
       await fdatasync(fd);
     } catch (error) {
       endProcess(walPath, error);
-      // Nobody may take what was not flushed for durable, also while the process ends.
+      // Never resolves: unflushed data must not be reported as durable, even while the process exits.
       await new Promise(() => {});
     }
   };
@@ -81,10 +81,10 @@ export function openWalFlush(path: string): WalFlush {
 }
 
 /**
- * Ends the process after a flush that failed. It is not repeated, because the second one may succeed without having
- * written anything: Linux reports a failed write-back once and marks the pages clean
- * (https://wiki.postgresql.org/wiki/Fsync_Errors, and Rebello et al., "Can Applications Recover from fsync Failures?",
- * USENIX ATC 2020). The next process reads the log, and checkpoints it before it relies on it.
+ * Ends the process after a failed flush. A retry could succeed without having written anything: Linux reports a failed
+ * write-back once and marks the pages clean (https://wiki.postgresql.org/wiki/Fsync_Errors, and Rebello et al., "Can
+ * Applications Recover from fsync Failures?", USENIX ATC 2020). The next process reads the log, and checkpoints it
+ * before it relies on it.
  */
 export function endProcess(path: string, error: unknown): void {
   const reason = Error.isError(error) ? error.message : String(error);

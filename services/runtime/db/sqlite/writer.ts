@@ -4,28 +4,28 @@ import type { SqliteFile } from "./file.ts";
 import type { WalFlush } from "./wal-flush.ts";
 
 /**
- * The one writing connection of a SQLite file, shared by group commit: transactions run one after another, each inside a
- * savepoint of one SQLite transaction, and one COMMIT serves all that ended in the same turn of the event loop. No outcome
- * is reported before that COMMIT is flushed to the disk; the next transactions may run meanwhile.
+ * The single writing connection of a SQLite file, with group commit: transactions run in sequence, each inside a
+ * savepoint of one SQLite transaction, and one COMMIT covers all that ended in the same turn of the event loop. An
+ * outcome is reported only after its COMMIT is flushed to disk; later transactions may run meanwhile.
  */
 export interface SqliteWriter {
-  /** Waits until it is this transaction's turn, and for writers of other processes. */
+  /** Waits for this transaction's turn, and for writers of other processes. */
   begin(): Promise<Turn>;
-  /** Runs something outside any transaction, alone; for what SQLite refuses inside one, such as VACUUM. */
+  /** Runs a function outside any transaction, exclusively; for what SQLite rejects inside one, such as VACUUM. */
   exclusive<T>(run: () => T): Promise<T>;
-  /** Waits until everything begun is on the disk, then refuses what comes. */
+  /** Waits until all begun transactions are on disk, then rejects new ones. */
   close(): Promise<void>;
 }
 
-/** A transaction's time on the connection. The first commit or rollback that succeeds ends it. */
+/** A transaction's turn on the connection. The first successful commit or rollback ends it. */
 export interface Turn {
-  /** Resolves when the effects are on the disk. */
+  /** Resolves when the effects are on disk. */
   commit(): Promise<void>;
-  /** Undoes this transaction alone. Does nothing after the end of the turn. */
+  /** Undoes this transaction only. A no-op after the end of the turn. */
   rollback(): Promise<void>;
 }
 
-/** How many transactions share one COMMIT at most, so that the first does not wait for long. */
+/** Most transactions that share one COMMIT, which bounds the wait of the first. */
 const MAX_BATCH = 64;
 const BUSY_WAIT_MS = { first: 1, most: 25 };
 
@@ -40,7 +40,7 @@ interface Batch {
 }
 
 export interface SqliteWriterOptions {
-  /** How long to wait for a writer in another process before the busy error is thrown. */
+  /** How long to wait for writers in other processes before the busy error is thrown. */
   lockWaitMs: number;
   random: () => number;
   wal: WalFlush;
@@ -69,7 +69,10 @@ export function createSqliteWriter(file: SqliteFile, options: SqliteWriterOption
     return new Promise<void>((resolve, reject) => waiting.push({ resolve, reject }));
   };
 
-  /** Somebody's turn does not end: whoever waits is told, and may be the reason himself. */
+  /**
+   * Watchdog: a transaction has held the writer for too long. Fails all waiters, because one of them may be nested
+   * inside it (a deadlock).
+   */
   const giveUp = () => {
     for (const waiter of waiting.splice(0)) {
       waiter.reject(new Error(STUCK));
@@ -96,7 +99,7 @@ export function createSqliteWriter(file: SqliteFile, options: SqliteWriterOption
     }
   };
 
-  /** Commits what the batch holds; never in the middle of somebody's turn. */
+  /** Commits the batch, between turns only. */
   const flush = () => {
     if (!batch) {
       return;
@@ -117,7 +120,7 @@ export function createSqliteWriter(file: SqliteFile, options: SqliteWriterOption
     await beginImmediate(file, options);
     const opened = createBatch();
     batch = opened;
-    // After everything that is ready in this turn of the event loop has had its chance to join.
+    // Runs after everything that is ready in this turn of the event loop could join.
     setImmediate(() => {
       if (batch === opened) {
         commitDue = true;
@@ -202,7 +205,7 @@ export function createSqliteWriter(file: SqliteFile, options: SqliteWriterOption
   };
 }
 
-/** The busy wait is ours, as SQLite's own would stop the event loop. */
+/** The busy wait is implemented here, because SQLite's own would block the event loop. */
 async function beginImmediate(file: SqliteFile, options: { lockWaitMs: number; random: () => number }): Promise<void> {
   const deadlineMs = performance.now() + options.lockWaitMs;
   for (let waitMs = BUSY_WAIT_MS.first; ; waitMs = Math.min(waitMs * 2, BUSY_WAIT_MS.most)) {
