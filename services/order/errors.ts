@@ -12,18 +12,18 @@ import { type Order, orderName, type Shortage } from "./domain/order.ts";
 import { allowedTriggers, type OrderStatus, type OrderTrigger } from "./domain/order-state.ts";
 import type { Violation } from "./domain/pricing.ts";
 
-/** The reasons with which the order service refuses. Programs may branch on them. */
+/** Error reasons of the order service. Machine-readable. */
 
 export function orderNotFound(name: string): ConnectError {
   return notFound("docket.dev/Order", name);
 }
 
-/** No order of the tenant has the caller's own number. */
+/** No order of the tenant has this external_id. */
 export function externalIdNotFound(externalId: string): ConnectError {
   return notFound("docket.dev/Order", `the order with the external ID ${JSON.stringify(externalId)}`);
 }
 
-/** What is wrong with an order; `prefix` is where the order stands in the request: `order`, `requests[3].order`. */
+/** Field violations of an order; `prefix` is the order's path in the request: `order`, `requests[3].order`. */
 export function orderInvalid(violations: readonly Violation[], prefix: string): ConnectError {
   return invalidArgument(under(prefix, violations));
 }
@@ -33,7 +33,7 @@ export function under(prefix: string, violations: readonly Violation[]): FieldVi
   return violations.map(({ field, description }) => ({ field: `${prefix}.${field}`, description }));
 }
 
-/** The caller's own number belongs to another order. */
+/** The external_id belongs to another order. */
 export function externalIdTaken(existing: Order): ConnectError {
   return alreadyExists(
     "EXTERNAL_ID_TAKEN",
@@ -42,14 +42,14 @@ export function externalIdTaken(existing: Order): ConnectError {
   );
 }
 
-/** What people can do to an order, by the triggers behind it. */
+/** Names of operations on an order, by trigger. */
 const methods: Partial<Record<OrderTrigger, string>> = {
   HOLD: "HoldOrder",
   RELEASE: "ReleaseOrder",
   CANCEL: "CancelOrder",
 };
 
-/** The order's state does not allow what was asked. */
+/** The order's state does not allow the request. */
 export function wrongState(order: OrderStatus & { readonly id: string }, wanted: string): ConnectError {
   const allowed = allowedTriggers(order).flatMap((trigger) => methods[trigger] ?? []);
   const description = `the order is ${order.state}; allowed: ${allowed.length > 0 ? allowed.join(", ") : "nothing"}`;
@@ -61,7 +61,7 @@ export function wrongState(order: OrderStatus & { readonly id: string }, wanted:
   );
 }
 
-/** The order's money is not there, or has gone back. `allowed` names what leads on. */
+/** The order is not funded, or was refunded. `allowed` names the possible operations. */
 export function orderNotFunded(order: Order): ConnectError {
   const description = `the order's payment is ${order.paymentState}; it must cover the order's total. Cancel the order`;
   return failedPrecondition(
@@ -72,7 +72,7 @@ export function orderNotFunded(order: Order): ConnectError {
   );
 }
 
-/** A shipment is with the carrier already. `reason` and text are the logistics service's own. */
+/** A shipment is already with the carrier. `reason` and text come from the logistics service. */
 export function shipmentUnderWay(order: { readonly id: string }, message: string): ConnectError {
   return failedPrecondition(
     "SHIPMENT_UNDER_WAY",
@@ -82,7 +82,7 @@ export function shipmentUnderWay(order: { readonly id: string }, message: string
   );
 }
 
-/** Customer and address stand on a shipment's label. */
+/** Customer and address are printed on a shipment's label. */
 export function shipmentExists(order: { readonly id: string }, shipment: string): ConnectError {
   const description = `${shipment} carries them; cancel the shipment first`;
   return failedPrecondition(
@@ -93,7 +93,7 @@ export function shipmentExists(order: { readonly id: string }, shipment: string)
   );
 }
 
-/** The order's personal data was erased, and is not to come back. */
+/** The order's personal data was erased and cannot be set again. */
 export function orderAnonymized(order: { readonly id: string }): ConnectError {
   const description = "its personal data was erased with AnonymizeCustomer; it can no longer be changed";
   return failedPrecondition(
@@ -115,7 +115,7 @@ export function tooManyUnits(order: { readonly id: string }, excesses: readonly 
   return failedPrecondition("QUANTITY_EXCEEDED", message, violations, { order: orderName(order) });
 }
 
-/** No unit of the order would be left. */
+/** The order would have no units left. */
 export function nothingLeft(order: { readonly id: string }): ConnectError {
   const description = "no unit would be left; cancel the order with CancelOrder";
   return failedPrecondition(
@@ -126,7 +126,7 @@ export function nothingLeft(order: { readonly id: string }): ConnectError {
   );
 }
 
-/** An earlier CancelOrderLines has not given everything back yet. */
+/** An earlier CancelOrderLines is still releasing stock and money. */
 export function linesBusy(order: { readonly id: string }): ConnectError {
   const name = orderName(order);
   return aborted("LINES_BEING_CANCELLED", `what ${name} cancelled last is not given back yet; repeat the request`, {
@@ -135,7 +135,9 @@ export function linesBusy(order: { readonly id: string }): ConnectError {
   });
 }
 
-/** The stock of a waiting caller's order could not be held. One violation per SKU; the metadata tell of the first. */
+/**
+ * The stock of a waiting caller's order could not be reserved. One violation per SKU; the metadata describe the first.
+ */
 export function outOfStock(order: Order): ConnectError {
   const describe = ({ wanted, available }: Shortage) => `wanted ${wanted}, available ${available}`;
   const [first] = order.shortages;
@@ -151,7 +153,7 @@ export function outOfStock(order: Order): ConnectError {
   );
 }
 
-/** The payment of a waiting caller's order was declined. `reason` is in the provider's words. */
+/** The payment of a waiting caller's order was declined. `reason` is the provider's text. */
 export function paymentFailed(order: Order, reason = ""): ConnectError {
   const description = reason === "" ? "the payment was declined" : `the payment was declined: ${reason}`;
   return failedPrecondition(
@@ -162,7 +164,7 @@ export function paymentFailed(order: Order, reason = ""): ConnectError {
   );
 }
 
-/** The feed is no longer kept from where the token stands. */
+/** The feed has been pruned beyond the token's position. */
 export function resumeTokenExpired(): ConnectError {
   return failedPrecondition(
     "RESUME_TOKEN_EXPIRED",
@@ -171,7 +173,7 @@ export function resumeTokenExpired(): ConnectError {
   );
 }
 
-/** The saga is worked on or stands where the command is not possible. */
+/** The saga is running, or its status does not allow the command. */
 export function wrongSagaState(name: string, status: string): ConnectError {
   const description = `the saga is ${status}`;
   return failedPrecondition(
@@ -182,7 +184,7 @@ export function wrongSagaState(name: string, status: string): ConnectError {
   );
 }
 
-/** Another request changed the order between two steps of this one. */
+/** Another request changed the order during this one. */
 export function lostRace(order: { readonly id: string }): ConnectError {
   return aborted("ORDER_CHANGED", `${orderName(order)} was changed at the same time; repeat the request`, {
     retryAfterMs: 100,

@@ -7,7 +7,10 @@ import { publicOrder } from "./events.ts";
 
 const mark = "personal-mark";
 
-/** Writes the mark into every text of the message that is marked as personal, at every depth, and returns how many. */
+/**
+ * Sets the mark in every text of the message that is marked as personal, at every depth, and returns the number of
+ * texts.
+ */
 function plant(schema: DescMessage, message: Message): number {
   const reflected = reflect(schema, message);
   let planted = 0;
@@ -32,7 +35,7 @@ function plant(schema: DescMessage, message: Message): number {
   return planted;
 }
 
-test("events of an order carry no personal data, whatever field of the contract is marked so, and no secret", () => {
+test("events of an order carry no secret and no field marked as personal data", () => {
   const order = create(OrderSchema, {
     name: "orders/1",
     customer: { id: "c1" },

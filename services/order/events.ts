@@ -45,7 +45,7 @@ export const orderEventTypes: readonly string[] = Object.values(schemas).map((sc
 /** CloudEvents extension attribute with the sequence of the timeline entry that the event was published with. */
 export const timelineSequenceAttribute = "timelinesequence";
 
-/** The order as events carry it: without personal data, and without what opens its payment. */
+/** Converts an order to its event message: without personal data, and without the secrets that open its payment. */
 export function publicOrder(order: OrderMessage): OrderMessage {
   clearPersonal(OrderSchema, order);
   clearField(order, OrderSchema.field.paymentAction);
@@ -53,8 +53,9 @@ export function publicOrder(order: OrderMessage): OrderMessage {
 }
 
 /**
- * The event of a change: the order after it, without personal data. The aggregate is the order; the extension attribute has
- * the sequence of the timeline, which that of the outbox is not, as the audit trail's events count too.
+ * Creates the event of a change: the order after it, without personal data. The aggregate is the order. The extension
+ * attribute carries the timeline's sequence, which differs from the outbox's sequence because that also counts audit
+ * events.
  */
 export function orderEvent({ order, entry, fact }: Change): OutboxEvent {
   const schema = schemas[fact];

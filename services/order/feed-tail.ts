@@ -138,7 +138,7 @@ function keptBatch({ batches }: Tail, position: number): FeedBatch | undefined {
   return batches.find(({ after, items }) => after <= position && (items.at(-1)?.position ?? after) > position);
 }
 
-/** What a watcher far behind reads for itself. */
+/** Entries that a watcher far behind reads from the database. */
 async function ownBatch(db: Database<OrderDatabase>, tenant: string, position: number): Promise<FeedBatch> {
   return { after: position, items: await readFeed(db.kysely, tenant, position, BATCH), matching: new Map() };
 }

@@ -17,7 +17,7 @@ describeEachDatabase("an idempotency key", (open) => {
     expect((await world.orders.getOrder({ name })).state).toBe(held.state);
   });
 
-  test("that is blank is refused", async () => {
+  test("that is blank is rejected", async () => {
     const { url } = await open<unknown>();
     await using world = await startOrders(url);
     const { name } = await world.place();

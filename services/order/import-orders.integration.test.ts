@@ -28,7 +28,7 @@ function imported(
   return world.orders.importOrders(messages());
 }
 
-/** What a response says but for names of fields. */
+/** Parts of a response other than field names. */
 const report = ({ rowCount, createdCount, existingCount, failedCount, failures }: ImportOrdersResponse) => ({
   counts: [rowCount, createdCount, existingCount, failedCount].map(Number),
   failures: failures.map((it) => `${it.lineNumber} ${it.field}: ${it.message}`),
@@ -57,7 +57,7 @@ describeEachDatabase("an import", (open) => {
     expect(await orderIds(world)).toEqual(["A", "C", "E"]);
   });
 
-  test("reports a quote that is not closed next to what it created", async () => {
+  test("reports an unclosed quote and the orders created before it", async () => {
     await using world = await start();
     const result = await imported(world, fileOf(...rows(60), 'X,EUR,"c1', row("Y")));
     expect(report(result)).toEqual({ counts: [61, 60, 0, 1], failures: [expect.stringMatching(/^62 : .*not closed/)] });
@@ -104,7 +104,7 @@ describeEachDatabase("an import", (open) => {
     expect(report(done)).toMatchObject({ counts: [128, 121, 1, 6] });
   });
 
-  test("honours the encoding of its content type, and fails rows that are not in it", async () => {
+  test("honours the encoding of its content type, and fails rows that are invalid in it", async () => {
     await using world = await start();
     const file = Buffer.from(fileOf(row("A", "TEA", "Zo\xeb"), row("B")), "latin1");
     const undeclared = await imported(world, file);

@@ -7,7 +7,7 @@ import { describeEachDatabase } from "../runtime/testing/databases.ts";
 import { refusal } from "../runtime/testing/refusal.ts";
 import { type RunningOrders, startOrders } from "./testing/running-orders.ts";
 
-/** A shipment that the logistics service has and has told nobody of yet. */
+/** A shipment that the logistics service has stored and not yet published. */
 function createUntold(
   world: RunningOrders,
   name: string,
@@ -30,7 +30,7 @@ describeEachDatabase("what the order service decides while its copies lag", (ope
     return { world, name, move };
   };
 
-  test("the address stays what stands on the label, from the moment in which the shipment exists", async () => {
+  test("the address cannot change once the shipment with its label exists", async () => {
     const { world: opened, name, move } = await start();
     await using world = opened;
     createUntold(world, `${name}/shipments/1`);
@@ -44,7 +44,7 @@ describeEachDatabase("what the order service decides while its copies lag", (ope
     expect(noted.note).toBe("ring");
   });
 
-  test("the address may change again once the shipment is cancelled or closed, told of or not", async () => {
+  test("the address may change again once the shipment is cancelled or closed, published or not", async () => {
     const { world: opened, name, move } = await start();
     await using world = opened;
     createUntold(world, `${name}/shipments/1`, { state: Shipment_State.CANCELLED });
@@ -52,7 +52,7 @@ describeEachDatabase("what the order service decides while its copies lag", (ope
     expect((await move("Paris")).shippingAddress?.locality).toBe("Paris");
   });
 
-  test("a shipment that is announced in the middle of a change of the address is seen by it", async () => {
+  test("a change of the address sees a shipment that is announced during the change", async () => {
     const { world: opened, name, move } = await start();
     await using world = opened;
     let announced = 0;
@@ -74,7 +74,7 @@ describeEachDatabase("what the order service decides while its copies lag", (ope
     expect((await world.asLogistics.announceShipment({ name })).shippingAddress?.locality).toBe("Paris");
   });
 
-  test("a shipment that is announced while an order is put on hold exists before the order is held, or never", async () => {
+  test("a shipment that is announced while an order is put on hold exists before the order is held, or is never created", async () => {
     const { world: opened, name } = await start();
     await using world = opened;
     let fences = 0;
@@ -89,7 +89,7 @@ describeEachDatabase("what the order service decides while its copies lag", (ope
     expect((await world.asLogistics.announceShipment({ name })).state).toBe(Order_State.ON_HOLD);
   });
 
-  test("units in a shipment that nobody was told of cannot be cancelled", async () => {
+  test("units in an unpublished shipment cannot be cancelled", async () => {
     const { world: opened, name } = await start();
     await using world = opened;
     createUntold(world, `${name}/shipments/1`);

@@ -28,7 +28,7 @@ import {
   type TimelineEntry,
 } from "./domain/order.ts";
 
-/** The order as the API and events show it. */
+/** Converts an order to its API and event message. */
 export function toOrderMessage(order: Order): OrderMessage {
   const money = (minor: bigint) => toMoney({ currency: order.currency, minor });
   return create(OrderSchema, {
@@ -82,7 +82,7 @@ function toLineMessage(line: OrderLine, money: (minor: bigint) => Money) {
   });
 }
 
-/** One timeline entry as the API shows it. */
+/** Converts a timeline entry to its API message. */
 export function toEventMessage(orderId: string, entry: TimelineEntry): OrderEvent {
   return create(OrderEventSchema, {
     name: `${orderName(orderId)}/events/${entry.sequence}`,
@@ -96,13 +96,13 @@ export function toEventMessage(orderId: string, entry: TimelineEntry): OrderEven
   });
 }
 
-/** The customer as an order stores it. */
+/** Converts a customer message to its stored form. */
 export function toCustomer(customer: CustomerMessage | undefined): Customer {
   const { id = "", displayName = "", email = "", phone = "" } = customer ?? {};
   return { id, displayName, email, phone };
 }
 
-/** The address as an order stores it. */
+/** Converts an address message to its stored form. */
 export function toAddress(address: AddressMessage | undefined): Address {
   return {
     recipient: address?.recipient ?? "",

@@ -27,7 +27,7 @@ async function exported(world: RunningOrders, format: ExportFormat, filter = "")
   return text(await Array.fromAsync(world.orders.exportOrders({ format, filter })));
 }
 
-/** Sends a file in pieces of so many bytes, so that lines and characters are cut anywhere. */
+/** Sends a file in pieces of this many bytes, so that lines and characters are cut anywhere. */
 function imported(
   client: RunningOrders["pricing"],
   contentType: string,
@@ -43,7 +43,7 @@ function imported(
   return client.importOrders(pieces());
 }
 
-/** What an order is apart from when and where it was created. */
+/** An order's fields other than its creation time and origin. */
 function content(order: Order) {
   const { name, createTime, updateTime, paymentDeadline, etag, state, paymentAction, ...rest } = order;
   return rest;
@@ -78,7 +78,7 @@ describeEachDatabase("the order service", (open) => {
     expect(await reasonOf(world.orders.listOrders({ filter: "colour = red" }))).toBe("InvalidArgument INVALID_FILTER");
     expect(await reasonOf(world.orders.listOrders({ orderBy: "note" }))).toMatch(/^InvalidArgument/);
 
-    // An order that changes between two pages moves in a list by update_time, so all must rest first.
+    // An order that changes between two pages moves in a list by update_time, so wait until all are settled.
     await until(async () => (await ids("state = AWAITING_PAYMENT")).length === 12);
     for (const orderBy of ["", "create_time", "total desc", "external_id desc", "update_time"]) {
       const seen: string[] = [];
@@ -97,7 +97,7 @@ describeEachDatabase("the order service", (open) => {
     );
   });
 
-  test("changes what may change, and only that", async () => {
+  test("updates only mutable fields", async () => {
     await using world = await start();
     const order = await world.confirmed({ labels: { channel: "web", gift: "no" }, fulfillment: 2 });
     const { name } = order;
@@ -157,7 +157,7 @@ describeEachDatabase("the order service", (open) => {
     await world.reaches(orders[29]?.name ?? "", "AWAITING_PAYMENT");
   });
 
-  test("streams every change once, and goes on from a token without a gap", async () => {
+  test("streams every change once, and resumes from a token without a gap", async () => {
     await using world = await start();
     const leave = new AbortController();
     const first: { name: string; sequence: bigint; token: string }[] = [];
@@ -186,7 +186,7 @@ describeEachDatabase("the order service", (open) => {
       }
     })();
     await until(() => seen.length === 4);
-    // Whoever came back with the stream's first token would have missed nothing.
+    // Resuming from the stream's first token must miss nothing.
     const all: bigint[] = [];
     for await (const { event, order } of world.orders.watchOrders({ resumeToken: beginning })) {
       if (order?.name === name && event) all.push(event.sequence);
@@ -247,7 +247,7 @@ describeEachDatabase("the order service", (open) => {
     });
   });
 
-  test("tells line and field of every bad row and takes the others", async () => {
+  test("reports line and field of every invalid row and imports the others", async () => {
     await using world = await start();
     const head =
       "external_id,currency_code,customer_id,recipient,address_lines,locality,region_code,sku,quantity,unit_price,customer_email";
@@ -323,7 +323,7 @@ describeEachDatabase("the order service", (open) => {
     expect(none).toMatchObject({ orderCount: 0n, states: [], days: [], revenue: [] });
   });
 
-  test("shows sagas to operators, and lets them step in", async () => {
+  test("lets operators view and control sagas", async () => {
     await using world = await start();
     const { name } = await world.place({}, { wait });
     const [saga] = (await world.sagas.listSagas({ filter: `aggregate = "${name}"` })).sagas;
@@ -339,7 +339,7 @@ describeEachDatabase("the order service", (open) => {
     expect(await reasonOf(world.sagas.getSaga({ name: "sagas/none" }))).toBe("NotFound RESOURCE_NOT_FOUND");
   });
 
-  test("refuses to operators what it refuses to others: undoing what is shipped or over, resuming what is on hold", async () => {
+  test("rejects the same commands from operators as from others: compensating shipped or ended orders, resuming held ones", async () => {
     await using world = await start();
     const sagaOf = async (name: string) => (await world.sagaOf(name)).name;
     const states = async (name: string) => {
@@ -377,7 +377,7 @@ describeEachDatabase("the order service", (open) => {
     expect(await states(held)).toMatchObject({ order: "CANCELLED", saga: "COMPENSATED" });
   });
 
-  test("does not undo a saga that its order has left behind", async () => {
+  test("does not compensate a saga that its order has superseded", async () => {
     await using world = await start({ paymentDeadlineMs: 200 });
     const { name } = await world.place({}, { wait });
     await world.reaches(name, "EXPIRED");

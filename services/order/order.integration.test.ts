@@ -60,7 +60,7 @@ describeEachDatabase("the order service", (open) => {
     });
   });
 
-  test("answers a waiting caller whose stock is short with what was short, and keeps the order", async () => {
+  test("reports short stock to a waiting caller, and keeps the order", async () => {
     await using world = await start();
     world.inventory.put("RARE", 100, 3);
     const error = await refusal(world.place({ lineItems: [{ sku: "RARE", quantity: 5 }] }, { wait }));
@@ -74,7 +74,7 @@ describeEachDatabase("the order service", (open) => {
     expect(order).toMatchObject({ state: Order_State.CANCELLED, cancelReason: CancelReason.OUT_OF_STOCK });
   });
 
-  test("of twelve buyers for five items exactly five go on", async () => {
+  test("of twelve buyers for five items exactly five succeed", async () => {
     await using world = await start();
     world.inventory.put("FEW", 100, 5);
     const results = await Promise.allSettled(
@@ -84,7 +84,7 @@ describeEachDatabase("the order service", (open) => {
     expect(world.inventory.stock.get("FEW")).toBe(0n);
   });
 
-  test("carries the same key out once, from many callers at once, and refuses it for another request", async () => {
+  test("executes a key once for many concurrent callers, and rejects it for another request", async () => {
     await using world = await start();
     const answers = await Promise.all(Array.from({ length: 20 }, () => world.place({}, { requestId: "k1" })));
     expect(new Set(answers.map(({ name }) => name)).size).toBe(1);
@@ -100,7 +100,7 @@ describeEachDatabase("the order service", (open) => {
     expect(await world.place({}, { requestId: "k1" })).toEqual(answers[0]);
   });
 
-  test("names every line that it cannot sell, and the order that has the number already", async () => {
+  test("reports every line that cannot be sold, and the order that has the same external_id", async () => {
     await using world = await start();
     const lineItems = [
       { sku: "TEA", quantity: 1 },
@@ -124,14 +124,14 @@ describeEachDatabase("the order service", (open) => {
     expect(await refusal(world.orders.lookupOrder({ externalId: "A-2" }))).toMatchObject({ code: "NotFound" });
   });
 
-  test("checks without creating", async () => {
+  test("validates without creating", async () => {
     await using world = await start();
     const checked = await world.place({}, { validateOnly: true, requestId: "k1" });
     expect(checked).toMatchObject({ name: "", total: eur(900) });
     expect((await world.orders.listOrders({})).orders).toEqual([]);
   });
 
-  test("lets nobody see another tenant's orders", async () => {
+  test("hides other tenants' orders", async () => {
     await using world = await start();
     const { name } = await world.place({ externalId: "A-1" });
     const notFound = { code: "NotFound", reason: "RESOURCE_NOT_FOUND" };
@@ -147,7 +147,7 @@ describeEachDatabase("the order service", (open) => {
     expect((await stranger.listOrders({})).orders).toEqual([]);
   });
 
-  test("expires an order that nobody pays, and gives its stock back", async () => {
+  test("expires an unpaid order, and releases its stock", async () => {
     await using world = await start({ paymentDeadlineMs: 300 });
     const { name } = await world.place({}, { wait });
     const expired = await world.reaches(name, "EXPIRED");
@@ -156,7 +156,7 @@ describeEachDatabase("the order service", (open) => {
     expect(world.payment.calls).toContain(`settle ${name}/payments/1 keeping late money`);
   });
 
-  test("goes on with an expired order when the money comes late", async () => {
+  test("resumes an expired order on a late payment", async () => {
     await using world = await start({ paymentDeadlineMs: 200 });
     const { name } = await world.place({}, { wait });
     await world.reaches(name, "EXPIRED");
@@ -170,7 +170,7 @@ describeEachDatabase("the order service", (open) => {
     expect(world.payment.payments.get(`${name}/payments/1`)?.refundedAmount).toEqual(eur(900));
   });
 
-  test("goes on with an order whose money comes while it expires", async () => {
+  test("resumes an order that is paid while it expires", async () => {
     await using world = await start({ paymentDeadlineMs: 200 });
     world.payment.control.paysWhenSettled = true;
     const { name } = await world.place({}, { wait });
@@ -180,7 +180,7 @@ describeEachDatabase("the order service", (open) => {
     );
   });
 
-  test("gives late money back when the stock is gone", async () => {
+  test("refunds a late payment when the stock is gone", async () => {
     await using world = await start({ paymentDeadlineMs: 200 });
     const { name } = await world.place({}, { wait });
     await world.reaches(name, "EXPIRED");
@@ -206,7 +206,7 @@ describeEachDatabase("the order service", (open) => {
     expect(due).toMatchObject({ state: Order_State.AWAITING_PAYMENT, paymentAction: { clientSecret: "secret" } });
   });
 
-  test("cancels an order whose payment is refused", async () => {
+  test("cancels an order whose payment is declined", async () => {
     await using world = await start();
     const declined = await refusal(world.place({ paymentToken: "decline" }, { wait }));
     expect(declined).toMatchObject({ code: "FailedPrecondition", reason: "PAYMENT_FAILED" });
@@ -221,7 +221,7 @@ describeEachDatabase("the order service", (open) => {
     expect(world.inventory.stock.get("TEA")).toBe(1_000_000n);
   });
 
-  test("confirms an order to be captured by hand when its money is promised", async () => {
+  test("confirms an order with manual capture when its payment is authorized", async () => {
     await using world = await start();
     const { name } = await world.place({ capture: 2, fulfillment: 2 }, { wait });
     await world.payment.authorize(`${name}/payments/1`, 900);
@@ -244,7 +244,7 @@ describeEachDatabase("the order service", (open) => {
     await world.reaches(name, "CONFIRMED");
     await world.asLogistics.announceShipment({ name });
     const notFunded = { code: "FailedPrecondition", reason: "ORDER_NOT_FUNDED", metadata: { payment_state: "UNPAID" } };
-    // The payment service knows before the order has heard of it.
+    // The payment service applies it before the order receives the event.
     Object.assign(world.payment.payments.get(`${name}/payments/1`) ?? {}, { capturableAmount: eur(0) });
     expect(await refusal(world.asLogistics.announceShipment({ name }))).toMatchObject(notFunded);
     await world.payment.void(`${name}/payments/1`);
@@ -270,7 +270,7 @@ describeEachDatabase("the order service", (open) => {
     await world.reaches(name, "CANCELLED");
   });
 
-  test("ships what is promised, and completes a delivered order that is never paid when its loss is accepted", async () => {
+  test("ships an authorized order, and completes a delivered order that is never paid once its loss is accepted", async () => {
     await using world = await start();
     const { name } = await world.place({ capture: 2, fulfillment: 2 }, { wait });
     await world.payment.authorize(`${name}/payments/1`, 900);
@@ -283,7 +283,7 @@ describeEachDatabase("the order service", (open) => {
     expect((await world.orders.releaseOrder({ name })).state).toBe(Order_State.COMPLETED);
   });
 
-  test("shows money that is too much or that cannot be booked, and gives back what it can", async () => {
+  test("records overpayments and unbookable money, and refunds what it can", async () => {
     await using world = await start();
     const { name } = await world.place({ fulfillment: 2 }, { wait });
     await world.payment.capture(`${name}/payments/1`, 1_500);
@@ -295,7 +295,7 @@ describeEachDatabase("the order service", (open) => {
     expect(world.payment.payments.get(`${name}/payments/1`)?.refundedAmount).toEqual(eur(1_500));
   });
 
-  test("confirms an order that costs nothing without a payment", async () => {
+  test("confirms a free order without a payment", async () => {
     await using world = await start();
     world.inventory.put("GIFT", 0);
     const { name } = await world.place({ lineItems: [{ sku: "GIFT", quantity: 1 }] }, { wait });
@@ -306,7 +306,7 @@ describeEachDatabase("the order service", (open) => {
     await world.reaches(name, "COMPLETED");
   });
 
-  test("holds again what had expired before the money came", async () => {
+  test("reserves stock again if the reservation expired before the payment", async () => {
     await using world = await start();
     const { name } = await world.place({}, { wait });
     const id = name.split("/")[1];
@@ -316,7 +316,7 @@ describeEachDatabase("the order service", (open) => {
     expect(world.inventory.holds.get(`reservations/${id}-2`)?.state).toBe("COMMITTED");
   });
 
-  test("refunds an order whose stock went to others before the money came", async () => {
+  test("refunds an order whose stock was sold to others before it was paid", async () => {
     await using world = await start();
     const { name } = await world.place({}, { wait });
     world.inventory.move(`reservations/${name.split("/")[1]}`, "EXPIRED");
@@ -326,7 +326,7 @@ describeEachDatabase("the order service", (open) => {
     await until(async () => (await world.orders.getOrder({ name })).paymentState === PaymentState.REFUNDED);
   });
 
-  test("cancels while it places, awaits payment, is confirmed, on hold or being fulfilled", async () => {
+  test("cancels an order that is being placed, awaits payment, is confirmed, on hold or being fulfilled", async () => {
     await using world = await start();
     const placing = await world.place();
     await world.orders.cancelOrder({ name: placing.name, note: "changed my mind" });
@@ -351,7 +351,7 @@ describeEachDatabase("the order service", (open) => {
     expect(await refusal(world.orders.cancelOrder({ name: fulfilling.name }))).toMatchObject({ reason: "ORDER_STATE" });
   });
 
-  test("does not cancel what is under way", async () => {
+  test("does not cancel an order in transit", async () => {
     await using world = await start();
     const { name } = await world.confirmed();
     world.logistics.control.underWay = true;
@@ -362,7 +362,7 @@ describeEachDatabase("the order service", (open) => {
     expect((await world.orders.getOrder({ name })).state).toBe(Order_State.CONFIRMED);
   });
 
-  test("gives all back when the shipment cannot be booked", async () => {
+  test("compensates everything when the shipment cannot be booked", async () => {
     await using world = await start();
     world.logistics.control.refuse = true;
     const { name } = await world.place({}, { wait });
@@ -372,7 +372,7 @@ describeEachDatabase("the order service", (open) => {
     expect(world.inventory.stock.get("TEA")).toBe(1_000_000n);
   });
 
-  test("keeps trying while another service is away", async () => {
+  test("retries while another service is unavailable", async () => {
     await using world = await start();
     world.inventory.control.away = 3;
     const order = await world.place({}, { wait });
@@ -417,7 +417,7 @@ describeEachDatabase("the order service", (open) => {
     expect(await world.reaches(name, "EXPIRED")).toMatchObject({ paymentState: PaymentState.REFUNDED });
   });
 
-  test("holds the stock of a held order again when it is released, or says that it cannot", async () => {
+  test("reserves the stock of a held order again on release, or rejects the release", async () => {
     await using world = await start();
     const { name } = await world.place({}, { wait });
     const reservation = `reservations/${name.split("/")[1]}`;
@@ -445,7 +445,7 @@ describeEachDatabase("the order service", (open) => {
     expect(world.inventory.stock.get("TEA")).toBe(2n);
   });
 
-  test("does not let the deadline of a held order run, and takes its money meanwhile", async () => {
+  test("pauses the deadline of a held order, and accepts its payment meanwhile", async () => {
     await using world = await start({ paymentDeadlineMs: 600 });
     const [paid, unpaid] = await Promise.all([world.place({}, { wait }), world.place({}, { wait })]);
     const before = await world.orders.holdOrder({ name: paid.name });

@@ -13,14 +13,14 @@ import type { OrderConfig } from "./config.ts";
 import type { OrderDatabase } from "./db/schema.ts";
 import type { Order } from "./domain/order.ts";
 
-/** The services that an order needs. */
+/** Clients of the other services. */
 export interface OrderClients {
   readonly inventory: ServiceClient<typeof InventoryService>;
   readonly payment: ServiceClient<typeof PaymentService>;
   readonly logistics: ServiceClient<typeof LogisticsService>;
 }
 
-/** What sagas and consumers work with. */
+/** Dependencies of sagas and consumers. */
 export interface OrderParts {
   readonly config: OrderConfig;
   readonly db: Database<OrderDatabase>;
@@ -29,15 +29,15 @@ export interface OrderParts {
   readonly ids: Ids;
   readonly log: Logger;
   readonly outbox: Outbox;
-  /** Told of orders by their ids, and of a tenant's feed by `feedSignal`. */
+  /** Notified with the ids of changed orders, and with `feedSignal` when a tenant's feed grows. */
   readonly changed: ChangeNotifier;
-  /** Begins the saga that takes care of money that came when the order was over, under this id. */
+  /** Starts the saga, under this id, that handles a late payment of an order that is over. */
   startLatePayment(trx: Transaction<OrderDatabase>, id: string, order: Order): Promise<void>;
-  /** Aborted when the service drains: streams without an end of their own end then. */
+  /** Aborted when the service drains, which ends endless streams. */
   readonly draining: AbortSignal;
 }
 
-/** The name under which `changed` tells that a tenant's feed has grown. */
+/** The name under which `changed` signals growth of a tenant's feed. */
 export function feedSignal(tenant: string): string {
   return `feed/${tenant}`;
 }

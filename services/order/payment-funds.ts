@@ -2,7 +2,7 @@ import type { Payment } from "../../gen/docket/payment/v1/payment_pb.js";
 import { parseMoney } from "../runtime/values/money.ts";
 import type { Funds } from "./domain/payment-state.ts";
 
-/** The sums of a payment, as the payment service reports it. */
+/** The funds of a payment, as reported by the payment service. */
 export function fundsOf(payment: Payment): Funds {
   return {
     authorized: minorOf(payment.capturableAmount),
@@ -11,7 +11,7 @@ export function fundsOf(payment: Payment): Funds {
   };
 }
 
-/** Minor units of an amount of a payment; zero where there is none. */
+/** Minor units of an amount of a payment; zero if absent. */
 export function minorOf(money: Payment["amount"]): bigint {
   return (money && parseMoney(money)?.minor) ?? 0n;
 }

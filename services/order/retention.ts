@@ -11,10 +11,10 @@ import { findExpiredOrders } from "./store/delete-orders.ts";
 import { pruneFeed } from "./store/feed.ts";
 import { orderHasEnded } from "./store/saga-filter.ts";
 
-/** Orders whose deletion begins at once. Each has a saga of its own. */
+/** Number of orders whose deletion starts at once. Each has its own saga. */
 const ORDERS_AT_ONCE = 100;
 
-/** How long the order service keeps what it stores. */
+/** Retention periods of the order service. */
 export function orderRetention(ctx: OrderContext): readonly RetentionRule[] {
   const { db, clock, config } = ctx;
   const kept = config.retention ?? defaultRetention;
@@ -36,8 +36,8 @@ export function orderRetention(ctx: OrderContext): readonly RetentionRule[] {
 }
 
 /**
- * Starts the sagas that erase the personal data of orders which ended long ago in every service, and then delete the
- * orders. Returns whether there may be more.
+ * Starts the sagas that erase the personal data of long-ended orders in every service and then delete the orders.
+ * Returns whether there may be more.
  */
 async function beginDeletions(ctx: OrderContext, keptMs: number): Promise<boolean> {
   const before = ctx.clock.now().getTime() - keptMs;

@@ -28,7 +28,7 @@ import { retrySaga } from "./rpc/sagas/retry-saga.ts";
 import { updateOrder } from "./rpc/update-order.ts";
 import { watchOrders } from "./rpc/watch-orders.ts";
 
-/** Every RPC of the order service and the file that implements it. */
+/** The RPCs of the order service, each implemented in its own file. */
 export const routes = (ctx: OrderContext): ServiceImplSpec[] => [
   createServiceImplSpec<typeof OrderService>(OrderService, {
     createOrder: createOrder(ctx),

@@ -24,12 +24,12 @@ import { giveLinesBack } from "./saga/give-lines-back.ts";
 import { latePayment, latePaymentState } from "./saga/late-payment.ts";
 import { placeOrder } from "./saga/place-order.ts";
 
-/** What the order service does not make itself. */
+/** Dependencies that the order service does not create itself. */
 export interface OrderDeps extends ServiceDeps {
   readonly clients: OrderClients;
 }
 
-/** Makes the order service. Its schema is brought up to date first. */
+/** Creates the order service, after migrating its schema. */
 export async function createOrderService(config: OrderConfig, deps: OrderDeps): Promise<Service> {
   const { databaseUrl } = config;
   const base = await createServiceBase<OrderDatabase>({ name: "order", databaseUrl, migrations }, deps);

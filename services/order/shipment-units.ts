@@ -1,8 +1,8 @@
 import { type Shipment, Shipment_State } from "../../gen/docket/logistics/v1/logistics_pb.js";
 
-/** What the order service reads from shipments. */
+/** The fields of shipments that the order service reads. */
 
-/** Whether a shipment's units are on no way to the customer any more: it was cancelled, or closed. */
+/** Whether a shipment's units are no longer on the way to the customer: it was cancelled or closed. */
 export function isOver(shipment: Shipment): boolean {
   return shipment.state === Shipment_State.CANCELLED || shipment.closeTime !== undefined;
 }
@@ -16,7 +16,7 @@ export function shippedByLine(shipments: readonly Shipment[]): Map<string, numbe
   return units;
 }
 
-/** Units by SKU in closed shipments: they have left the warehouse, and the customer has not got them. */
+/** Units by SKU in closed shipments: they left the warehouse and did not reach the customer. */
 export function closedBySku(shipments: readonly Shipment[]): Map<string, bigint> {
   const units = new Map<string, bigint>();
   for (const { sku, quantity } of shipments.filter(({ closeTime }) => closeTime).flatMap(({ lines }) => lines)) {

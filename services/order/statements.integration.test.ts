@@ -6,7 +6,7 @@ import { until } from "../runtime/testing/until.ts";
 import { anOrder, startOrders } from "./testing/running-orders.ts";
 
 describeEachDatabase("the statements of the order service", (open, dialect) => {
-  test("are few: one transaction to create an order of many lines, two statements to list fifty", async () => {
+  test("are few: one transaction creates an order of many lines, two statements list fifty", async () => {
     const { url } = await open<unknown>();
     const log = createStatementLog();
     await using world = await startOrders(url, {}, { onStatement: log.onStatement });

@@ -1,9 +1,9 @@
 import { reasonOf } from "../../runtime/errors.ts";
 
-/** How often a request begins again when the order changed while it was prepared. */
+/** Maximum number of restarts after concurrent changes of the order. */
 const MAX_TRIES = 3;
 
-/** Does the work, and again from its beginning where another request changed the order in the middle of it. */
+/** Runs the work, and restarts it if another request changed the order meanwhile. */
 export async function againWhenChanged<T>(work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {

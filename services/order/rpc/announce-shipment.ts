@@ -14,11 +14,12 @@ import { lockOrder, noteAnnouncement } from "../store/orders.ts";
 import { orderIdOf } from "./order-name.ts";
 
 /**
- * Counts the announcement under the order's lock, so that whoever changes what a shipment depends on sees it, and then
- * holds stock for what is to be shipped again. An order whose state does not allow shipping is only answered.
+ * Counts the announcement under the order's lock, so that concurrent changes of data that a shipment depends on see it,
+ * and then reserves stock for units to be shipped again. If the order's state does not allow shipping, only returns the
+ * order.
  *
- * @throws ConnectError FAILED_PRECONDITION, reason ORDER_NOT_FUNDED, where the order's money does not cover shipping it, by
- *   the payment service's books at this moment: the order's own sums follow its events with a delay
+ * @throws ConnectError FAILED_PRECONDITION, reason ORDER_NOT_FUNDED, if the order's funds do not cover shipping it, by
+ * the payment service's current books: the order's own sums follow its events with a delay
  */
 export function announceShipment(ctx: OrderContext): ServiceImpl<typeof OrderService>["announceShipment"] {
   const { db, clients } = ctx;

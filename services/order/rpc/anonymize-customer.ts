@@ -25,15 +25,15 @@ import { findCustomerOrders } from "../store/customer-orders.ts";
 import { findOrders } from "../store/orders.ts";
 import { orderIdOf } from "./order-name.ts";
 
-/** Orders per request. They are changed in one transaction. */
+/** Orders per request. One transaction changes them all. */
 const MAX_ORDERS = 100;
 
-/** How long to wait before looking for the ends of sagas that run in another process: doubled up to the most. */
+/** Initial and maximum pause between polls for the ends of sagas that run in another process; the pause doubles. */
 const LOOK_MS = { first: 20, most: 500 };
 
 /**
- * Erases the personal data of the orders themselves and starts the sagas that erase the rest, in one transaction with the
- * audit trail and the response: once it is answered, the erasure survives any crash.
+ * Erases the personal data of the orders themselves and starts the sagas that erase the rest, in one transaction with
+ * the audit trail and the response: once the RPC has returned, the erasure survives any crash.
  */
 export function anonymizeCustomer(ctx: OrderContext): ServiceImpl<typeof CustomerService>["anonymizeCustomer"] {
   const method = CustomerService.method.anonymizeCustomer;
@@ -55,11 +55,11 @@ export function anonymizeCustomer(ctx: OrderContext): ServiceImpl<typeof Custome
   };
 }
 
-/** Which orders a request is about. */
+/** The orders selected by a request. */
 interface Choice {
   readonly ended: readonly Order[];
   readonly underWay: readonly Order[];
-  /** Names that no order has. */
+  /** Names that match no order. */
   readonly unknown: readonly string[];
   readonly hasMore: boolean;
 }
@@ -75,7 +75,7 @@ async function choose(
     email: email.trim().toLowerCase(),
     limit: MAX_ORDERS + 1,
   });
-  // A name that is no order's is skipped like any other that no order has.
+  // A malformed name is skipped like one that matches no order.
   const named = names.map((name) => name.slice("orders/".length));
   const ids = [...new Set([...named, ...found.ended, ...found.underWay])];
   const orders = ids.length === 0 ? [] : await findOrders(trx, tenant, ids);
@@ -135,7 +135,7 @@ function toResponse(
   });
 }
 
-/** The response once every saga has ended, or as things are when the time is over or the caller leaves. */
+/** Returns the response once every saga has ended, or the current state at the deadline or on cancellation. */
 async function untilErased(
   { sagas, clock, changed }: OrderContext,
   response: AnonymizeCustomerResponse,

@@ -1,6 +1,6 @@
 /**
- * Does the work now, and gives a function that answers with its result or throws what it threw. For what must be done
- * before a transaction whose stored answer may make it needless.
+ * Runs the work now and returns a function that returns its result or rethrows its error. For work that must precede a
+ * transaction but is needless if that transaction finds a stored response.
  */
 export async function attempt<T>(work: () => Promise<T>): Promise<() => T> {
   try {

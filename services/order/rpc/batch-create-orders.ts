@@ -20,7 +20,10 @@ import { type OrderDraft, readDraft } from "./order-draft.ts";
 import { placeAll, toPlacement } from "./place-drafts.ts";
 import { priceDrafts } from "./price-drafts.ts";
 
-/** All orders in one transaction; whatever is wrong with any of them is told at once and nothing is created. */
+/**
+ * Creates all orders in one transaction. Reports every violation of every order at once; nothing is created if there is
+ * one.
+ */
 export function batchCreateOrders(ctx: OrderContext): ServiceImpl<typeof OrderService>["batchCreateOrders"] {
   const method = OrderService.method.batchCreateOrders;
   return async (request, context) => {

@@ -22,8 +22,8 @@ import { checkFence, type FencedShipments, mayHaveShipments, whileFenced } from 
 import { orderIdOf } from "./order-name.ts";
 
 /**
- * Cancels units that are in no shipment, by the logistics service's own books. The order's lines and what is due change at
- * once; a saga that begins in the same transaction gives stock and money back.
+ * Cancels units that are in no shipment, by the logistics service's own books. The order's lines and amount due change
+ * at once; a saga started in the same transaction releases the stock and refunds the money.
  */
 export function cancelOrderLines(ctx: OrderContext): ServiceImpl<typeof OrderService>["cancelOrderLines"] {
   const method = OrderService.method.cancelOrderLines;

@@ -7,7 +7,7 @@ import type { OrderContext } from "../context.ts";
 import { toOrderMessage } from "../messages.ts";
 import { cancelling } from "./cancellation.ts";
 
-/** Cancels an order at any stage at which nothing of it is under way; see {@link cancelling}. */
+/** Cancels an order in any state, unless a shipment is in transit; see {@link cancelling}. */
 export function cancelOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["cancelOrder"] {
   const method = OrderService.method.cancelOrder;
   return async (request, context) => {

@@ -14,23 +14,23 @@ import { attempt } from "./attempt.ts";
 import { mayHaveShipments } from "./fence-shipments.ts";
 import { orderIdOf } from "./order-name.ts";
 
-/** A cancellation that was asked for. */
+/** A requested cancellation. */
 export interface Cancellation {
   /** The order's resource name. */
   readonly name: string;
-  /** Empty for any. */
+  /** Empty to match any. */
   readonly etag: string;
-  /** Why, for the timeline. */
+  /** The reason, for the timeline. */
   readonly note: string;
-  /** The method that asks for it, for its errors. */
+  /** The requested method, for error messages. */
   readonly method: string;
 }
 
 /**
- * Cancels an order by having its saga compensated. Where shipments may exist, these are cancelled first: once one is under
- * way the cancellation is refused and nothing has changed. Cancelling them may change the order, so that the etag is checked
- * before. `commit` runs the given function in a transaction; what prevents the cancellation is thrown from inside of it, so
- * that a stored response comes first. May call `commit` again.
+ * Cancels an order by compensating its saga. If shipments may exist, they are cancelled first: once one is in transit,
+ * the cancellation is rejected and nothing has changed. Cancelling them may change the order, so the etag is checked
+ * before. `commit` runs the given function in a transaction; obstacles to the cancellation are thrown from inside it,
+ * so that a stored response takes precedence. May call `commit` more than once.
  *
  * @throws ConnectError NOT_FOUND; FAILED_PRECONDITION, reasons ORDER_STATE and SHIPMENT_UNDER_WAY
  */
@@ -50,7 +50,7 @@ interface Prepared {
   readonly shipmentsCancelled: boolean;
 }
 
-/** Refuses what cannot be cancelled, and cancels the shipments of what can. */
+/** Rejects what cannot be cancelled; otherwise cancels the shipments. */
 async function prepare(
   { db, clients }: OrderContext,
   { name, etag, method }: Cancellation,

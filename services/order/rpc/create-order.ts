@@ -16,8 +16,8 @@ import { priceDrafts } from "./price-drafts.ts";
 import { untilSettled } from "./until-settled.ts";
 
 /**
- * Prices the order outside the transaction; then order, saga, event, key and response are committed together. A repeated
- * request is answered from its key even when it could not be priced today.
+ * Prices the order outside the transaction, then commits order, saga, event, key and response together. A repeated
+ * request returns the response stored under its key, even if the order could not be priced now.
  */
 export function createOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["createOrder"] {
   const method = OrderService.method.createOrder;
@@ -51,7 +51,7 @@ export function createOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
   };
 }
 
-/** What would be created, without what only a stored order has. */
+/** The order that would be created, without the fields that only a stored order has. */
 async function validated(ctx: OrderContext, order: Parameters<typeof toOrderMessage>[0]): Promise<OrderMessage> {
   const [taken] = await takenExternalIds(ctx.db.kysely, [order]);
   if (taken !== undefined) {

@@ -17,12 +17,12 @@ import { customerFields, orderFilterFields } from "../store/order-filter.ts";
 import { exportedColumns, toCsv, toCsvRows } from "./bulk/csv-columns.ts";
 import { createExportSlots } from "./bulk/export-slots.ts";
 
-/** Orders per read: at most, and as long as nothing is known of their size. */
+/** Maximum orders per read, and the number of the first read, whose orders' sizes are unknown. */
 const BATCH = { first: 10, most: 200 };
-/** About how many lines a read has. */
+/** Approximate lines per read. */
 const BATCH_LINES = 2_000;
 
-/** How a form of file begins and goes on. */
+/** Start and continuation of a file format. */
 interface Format {
   readonly contentType: string;
   readonly head: string;
@@ -42,8 +42,8 @@ const ndjson: Format = {
 };
 
 /**
- * The orders that were there when the export began, the oldest first. Reads the next batch when the one before was taken,
- * so that a slow reader holds one batch. Exports at once are limited, per caller and in all.
+ * Streams the orders that existed when the export began, the oldest first. Reads a batch only after the previous one
+ * was consumed, so that a slow reader holds one batch. Concurrent exports are limited per caller and per process.
  */
 export function exportOrders({ db, clock, outbox }: OrderContext): ServiceImpl<typeof OrderService>["exportOrders"] {
   const fields = orderFilterFields(db.dialect);
@@ -89,7 +89,7 @@ export function exportOrders({ db, clock, outbox }: OrderContext): ServiceImpl<t
   };
 }
 
-/** So many orders of this size that they have about {@link BATCH_LINES} lines. */
+/** The number of orders of this size that have about {@link BATCH_LINES} lines. */
 function nextLimit(page: readonly Order[]): number {
   const lines = page.reduce((sum, order) => sum + order.lines.length, 0);
   const fitting = Math.floor((BATCH_LINES * page.length) / Math.max(1, lines));

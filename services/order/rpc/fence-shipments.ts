@@ -8,17 +8,17 @@ import { findOrder } from "../store/orders.ts";
 import { againWhenChanged } from "./again-when-changed.ts";
 import { attempt } from "./attempt.ts";
 
-/** All shipments of an order, by the logistics service's own books, and up to which announcement that is the truth. */
+/** All shipments of an order, by the logistics service's own books, complete up to the given announcement. */
 export interface FencedShipments {
   readonly shipments: readonly Shipment[];
   readonly announcements: number;
 }
 
 /**
- * Asks the logistics service for the order's shipments, for a decision that must not be made from the order's own copy,
- * which lags. CreateShipment announces each shipment to the order first, under the order's lock. So what was announced
- * before is either among the answered shipments or is refused by the fence; what is announced later changes
- * `shipmentAnnouncements`, which {@link checkFence} looks at under the lock.
+ * Asks the logistics service for the order's shipments, for decisions that must not rely on the order's own lagging
+ * copy. CreateShipment announces each shipment to the order first, under the order's lock. A shipment announced before
+ * the fence is therefore either in the response or rejected by the fence; a later announcement changes
+ * `shipmentAnnouncements`, which {@link checkFence} compares under the lock.
  */
 async function fenceShipments(
   { clients }: Pick<OrderContext, "clients">,
@@ -32,9 +32,9 @@ async function fenceShipments(
 }
 
 /**
- * The shipments of an order that the transaction has locked, as they were fenced before it.
+ * Returns the shipments of an order that the transaction has locked, as fenced before the transaction.
  *
- * @throws ConnectError ABORTED, reason ORDER_CHANGED, where another shipment was announced meanwhile: fence again
+ * @throws ConnectError ABORTED, reason ORDER_CHANGED, if another shipment was announced meanwhile: fence again
  */
 export function checkFence(order: Order, fenced: FencedShipments | undefined): readonly Shipment[] {
   if (fenced === undefined || fenced.announcements !== order.shipmentAnnouncements) {
@@ -43,19 +43,19 @@ export function checkFence(order: Order, fenced: FencedShipments | undefined): r
   return fenced.shipments;
 }
 
-/** Which order, and for whom it is asked. */
+/** The order, and the principal of the request. */
 export interface FencedCall {
   readonly tenant: string;
   readonly id: string;
   readonly context: HandlerContext;
-  /** Whether this order's shipments matter to the call; always unless given. */
+  /** Whether this order's shipments matter to the call; defaults to always. */
   readonly needs?: (order: Order) => boolean;
 }
 
 /**
- * Does the work after the order's shipments were fenced, where it may have some and the call needs them, and again from the
- * beginning where another request changed the order meanwhile. What the work gets throws what fencing threw, so that a
- * stored answer needs no fence.
+ * Runs the work after fencing the order's shipments, if it may have any and the call needs them, and restarts if
+ * another request changed the order meanwhile. An error of the fence is rethrown only when the work reads the
+ * shipments, so that a stored response needs no fence.
  */
 export function whileFenced<T>(
   ctx: OrderContext,
@@ -72,7 +72,7 @@ export function whileFenced<T>(
   );
 }
 
-/** Whether an order stands where it may have shipments. */
+/** Whether an order is in a state in which it may have shipments. */
 export function mayHaveShipments(order: Order): boolean {
   const state = effectiveState(order);
   return state === "CONFIRMED" || state === "FULFILLING";

@@ -16,7 +16,7 @@ import { countOrders, type OrderCount } from "../store/statistics.ts";
 const MAX_DAYS = 400;
 const earning: ReadonlySet<string> = new Set(["CONFIRMED", "FULFILLING", "COMPLETED"]);
 
-/** One statement over the index of creation times. Of more than 400 days, the newest are answered. */
+/** Runs one statement over the index of creation times. Of more than 400 days, returns the newest. */
 export function getOrderStatistics({ db }: OrderContext): ServiceImpl<typeof OrderService>["getOrderStatistics"] {
   return async ({ startTime, endTime }, context) => {
     const from = startTime ? timestampMs(startTime) : 0;
@@ -50,7 +50,7 @@ function countOf(counts: readonly OrderCount[]): bigint {
   return BigInt(counts.reduce((sum, { count }) => sum + count, 0));
 }
 
-/** What the orders that earn bring in, what of it went back, and the rest. */
+/** Totals revenue, refunds and net revenue of the orders that earn. */
 function revenueOf(counts: readonly OrderCount[]) {
   const earned = counts.filter(({ state }) => earning.has(state));
   return {
@@ -60,7 +60,7 @@ function revenueOf(counts: readonly OrderCount[]) {
   };
 }
 
-/** One amount per currency, in the order of their codes. */
+/** One amount per currency, sorted by currency code. */
 function sumsOf(counts: readonly OrderCount[], amountOf: (count: OrderCount) => bigint): Money[] {
   const sums = new Map<string, bigint>();
   for (const count of counts) {

@@ -15,8 +15,8 @@ import { checkFence, type FencedShipments, mayHaveShipments, whileFenced } from 
 import { orderIdOf } from "./order-name.ts";
 
 /**
- * Stops an order, and its saga after the step that runs now. A saga that has ended has nothing to stop. A CreateShipment that
- * began before either has its shipment by now or is refused: nothing is shipped any more once this has answered.
+ * Stops an order, and its saga after the current step. A saga that has ended is not stopped. A CreateShipment that
+ * began before has either created its shipment or is rejected: nothing is shipped once this call has returned.
  */
 export function holdOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["holdOrder"] {
   const method = OrderService.method.holdOrder;

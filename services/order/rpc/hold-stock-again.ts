@@ -5,15 +5,15 @@ import { outOfStock } from "../errors.ts";
 import { shortagesOf } from "../saga/rpc-outcome.ts";
 import { isGone, reserveUntil } from "../saga/steps.ts";
 
-/** An order that is released as often as this finds each of its reservations expired. */
+/** Maximum number of expired reservations that one release replaces. */
 const MAX_RESERVATIONS = 50;
 
 /**
- * Holds the stock of an unpaid order that is released from hold until its deadline, which moves on by the time for which it
- * was held. A reservation that has expired meanwhile is replaced. Resolves with the number of the reservation that holds the
- * stock; undefined where the order does not wait for its payment.
+ * Reserves the stock of an unpaid order that is released from hold, until its deadline, which is extended by the time
+ * on hold. An expired reservation is replaced. Resolves with the number of the reservation that holds the stock;
+ * undefined if the order does not await payment.
  *
- * @throws ConnectError FAILED_PRECONDITION, reason OUT_OF_STOCK, where the stock has gone to others
+ * @throws ConnectError FAILED_PRECONDITION, reason OUT_OF_STOCK, if the stock is no longer available
  */
 export async function holdStockAgain(
   ctx: OrderContext,

@@ -19,13 +19,13 @@ import { createImporter, type Importer } from "./bulk/importer.ts";
 import { readCsv } from "./bulk/read-csv.ts";
 import { readNdjson } from "./bulk/read-ndjson.ts";
 
-/** Orders that share one call to the inventory service and one transaction. */
+/** Orders per inventory call and transaction. */
 const BATCH = 50;
 
 /**
- * Reads the file as it comes and holds no more of it than one batch of orders. Once rows were read, whatever ends the
- * import is part of the response, so that the caller always gets the report of what was done. Rows of the order that was
- * being read when a limit was reached are not imported.
+ * Reads the file as a stream and buffers one batch of orders. Once rows were read, any cause that ends the import is
+ * reported in the response, so that the caller always gets a report of what was done. Rows of an order that is
+ * incomplete when a limit is reached are not imported.
  */
 export function importOrders(ctx: OrderContext): ServiceImpl<typeof OrderService>["importOrders"] {
   const limits = ctx.config.importLimits;
@@ -58,7 +58,7 @@ export function importOrders(ctx: OrderContext): ServiceImpl<typeof OrderService
   };
 }
 
-/** Imports batch by batch. What was read before the records end or fail is imported. */
+/** Imports batch by batch. Records read before the input ends or fails are imported. */
 async function importAll(
   importer: Importer,
   records: AsyncIterable<ImportRecord>,

@@ -8,7 +8,7 @@ import type { Violation, WantedLine, WantedOrder } from "../domain/pricing.ts";
 import { localityViolations, regionViolations } from "../domain/region.ts";
 import { toAddress, toCustomer } from "../messages.ts";
 
-/** An order as somebody asks for it. */
+/** A validated, unpriced order request. */
 export interface OrderDraft extends WantedOrder {
   readonly externalId: string;
   readonly customer: Customer;
@@ -23,9 +23,9 @@ export interface OrderDraft extends WantedOrder {
 }
 
 /**
- * Takes from the message what a caller may say, and leaves out what is output only. The message has passed the rules of
- * the proto; what is wrong beyond them (amounts, currencies, regions, providers and carriers that are not among the offers) comes
- * back as violations with paths that begin at the order.
+ * Takes the fields that a caller may set, and ignores output-only ones. The message has passed the rules of the proto;
+ * further violations (amounts, currencies, regions, unavailable providers and carriers) are returned with paths that
+ * begin at the order.
  */
 export function readDraft(
   order: OrderMessage,
@@ -82,7 +82,7 @@ export function readDraft(
   return { draft, violations };
 }
 
-/** Numbers that this version does not know never come here: the rules of the proto refuse them. */
+/** Unknown enum numbers never get here: the rules of the proto reject them. */
 function toAutomation(automation: AutomationMessage): Automation {
   return automation === AutomationMessage.MANUAL ? "MANUAL" : "AUTOMATIC";
 }

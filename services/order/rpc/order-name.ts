@@ -3,9 +3,9 @@ import { isId } from "../../runtime/values/ids.ts";
 import { orderNotFound } from "../errors.ts";
 
 /**
- * The id in `orders/{order}`.
+ * Returns the id in `orders/{order}`.
  *
- * @throws ConnectError NOT_FOUND for a name that no order can have
+ * @throws ConnectError NOT_FOUND for a malformed name
  */
 export function orderIdOf(name: string): string {
   const id = parseName("orders/{order}", name)?.order;

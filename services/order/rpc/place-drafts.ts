@@ -13,10 +13,10 @@ import { type Placement, startOrders } from "../saga/start-order.ts";
 import { findOrdersByExternalId } from "../store/orders.ts";
 import type { OrderDraft } from "./order-draft.ts";
 
-/** A draft with its prices. */
+/** A priced draft. */
 export type PricedDraft = Extract<Pricing, { ok: true }> & { readonly draft: OrderDraft };
 
-/** The order that the draft becomes, with a new id, at this moment. */
+/** Creates the order of a draft, with a new id, at the current time. */
 export function toPlacement(
   { ids, clock, config }: Pick<OrderContext, "ids" | "clock" | "config">,
   context: AuditedCall,
@@ -40,7 +40,7 @@ export function toPlacement(
   return { change, paymentToken: draft.paymentToken, audit };
 }
 
-/** Whether the caller overrides the catalogue's prices, which belongs in the audit trail. */
+/** Whether the caller overrides the catalogue's prices, which the audit trail records. */
 function namesPrices({ lines, shippingFee }: OrderDraft): boolean {
   return (
     shippingFee !== undefined ||
@@ -51,7 +51,7 @@ function namesPrices({ lines, shippingFee }: OrderDraft): boolean {
 /**
  * Places the orders in the caller's transaction.
  *
- * @throws ConnectError ALREADY_EXISTS naming the order that has the external_id of one of these
+ * @throws ConnectError ALREADY_EXISTS naming the order that has one of the external_ids
  */
 export async function placeAll(
   trx: Transaction<OrderDatabase>,
@@ -72,7 +72,7 @@ export async function placeAll(
   }
 }
 
-/** Stored orders of which one of these has the external_id. No statement where none has one. */
+/** Finds stored orders with one of these external_ids. Runs no statement if none is given. */
 export async function takenExternalIds(
   db: Parameters<typeof findOrdersByExternalId>[0],
   orders: readonly Pick<Order, "tenant" | "externalId">[],

@@ -7,10 +7,12 @@ import type { OrderContext } from "../context.ts";
 import { type CatalogItem, type Pricing, priceOrder, priceScope } from "../domain/pricing.ts";
 import type { OrderDraft } from "./order-draft.ts";
 
-/** BatchGetItems takes as many. */
+/** The maximum of BatchGetItems. */
 const SKUS_PER_CALL = 1000;
 
-/** Prices drafts for the caller of this RPC from the inventory service's items: one call for up to 1,000 SKUs of all. */
+/**
+ * Prices drafts for the caller of this RPC from the inventory service's items: one call per 1,000 SKUs of all drafts.
+ */
 export async function priceDrafts(
   { clients }: Pick<OrderContext, "clients">,
   drafts: readonly OrderDraft[],
@@ -30,7 +32,7 @@ export async function priceDrafts(
   return drafts.map((draft) => priceOrder(draft, catalog, options));
 }
 
-/** Whether the caller may name prices, discounts and the shipping fee. */
+/** Whether the caller may set prices, discounts and the shipping fee. */
 function mayPrice({ kind, scopes }: Principal): boolean {
   return kind === "service" || scopes.has(priceScope) || scopes.has(adminScope);
 }

@@ -20,11 +20,11 @@ import { holdStockAgain } from "./hold-stock-again.ts";
 import { orderIdOf } from "./order-name.ts";
 
 /**
- * Lets a stopped order and its sagas go on. The time that an unpaid order was on hold is added to its deadline, and its stock
- * is held until then: where the reservation has expired meanwhile, it is replaced, or the release refused as OUT_OF_STOCK. An order that
- * needs attention retries what failed. As long as it owes money it stays NEEDS_ATTENTION: the refund is retried, and the
- * order is released when the money has gone back. An order whose goods were delivered without being paid for is completed; one
- * that has lost its funds before anything was shipped can only be cancelled.
+ * Releases a stopped order and its sagas. The deadline of an unpaid order is extended by the time on hold, and its
+ * stock is reserved until then: an expired reservation is replaced, or the release rejected as OUT_OF_STOCK. An order
+ * that needs attention retries the failed step. While it owes money it stays NEEDS_ATTENTION: the refund is retried,
+ * and the order is released once the refund succeeds. An order whose goods were delivered without being paid for is
+ * completed; one that lost its funds before anything was shipped can only be cancelled.
  */
 export function releaseOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["releaseOrder"] {
   const method = OrderService.method.releaseOrder;
@@ -56,7 +56,7 @@ export function releaseOrder(ctx: OrderContext): ServiceImpl<typeof OrderService
   };
 }
 
-/** The changes, and that the stock is held by the reservation of this number, where there is one. */
+/** The changes, and the number of the reservation that holds the stock, if any. */
 function withReservation(
   changes: readonly Change[],
   before: Order,
@@ -79,7 +79,9 @@ function withReservation(
   return [...changes, note(last, happening, { ...moment, actor: "service:order" })];
 }
 
-/** The changes; of an order that owes money, with the saga that retries the refund where all of its sagas have ended. */
+/**
+ * The changes; for an order that owes money and whose sagas have all ended, includes the saga that retries the refund.
+ */
 async function changesOf(
   trx: Transaction<OrderDatabase>,
   ctx: OrderContext,
@@ -103,7 +105,7 @@ async function changesOf(
   }
 }
 
-/** Whichever of the two the saga needs; neither where it has ended. */
+/** Resumes or retries the saga, whichever applies; does nothing if it has ended. */
 async function goOn(
   { sagas }: OrderContext,
   trx: Parameters<OrderContext["sagas"]["resume"]>[0],

@@ -7,17 +7,18 @@ import { findOrder } from "../store/orders.ts";
 import { readTimeline } from "../store/timeline.ts";
 import { orderIdOf } from "./order-name.ts";
 
-/** How long to wait before looking by oneself, for changes that another process made: doubled up to the most. */
+/** Initial and maximum pause between polls for changes made by other processes; the pause doubles. */
 const LOOK_MS = { first: 10, most: 500 };
 
-/** Far more than an order has whose payment has just failed. */
+/** More entries than an order has whose payment has just failed. */
 const MAX_ENTRIES = 100;
 
 /**
- * The order once it rests, or as it is when the time is over or the caller leaves. An order rests when it is confirmed or
- * over, and when it awaits payment: one that came with a payment token (`isPaid`) only where the shopper must act.
+ * Waits until the order is settled, and returns it; returns the current order at the deadline or on cancellation. An
+ * order is settled when it is confirmed or over, and when it awaits payment; an order with a payment token (`isPaid`)
+ * only if the shopper must act.
  *
- * @throws ConnectError FAILED_PRECONDITION, reason OUT_OF_STOCK or PAYMENT_FAILED, when the order was cancelled for that
+ * @throws ConnectError FAILED_PRECONDITION, reason OUT_OF_STOCK or PAYMENT_FAILED, if the order was cancelled for it
  */
 export async function untilSettled(
   { db, clock, changed }: Pick<OrderContext, "db" | "clock" | "changed">,

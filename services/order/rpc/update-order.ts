@@ -27,9 +27,9 @@ import { changeOrder } from "../store/orders.ts";
 import { checkFence, type FencedShipments, mayHaveShipments, whileFenced } from "./fence-shipments.ts";
 import { orderIdOf } from "./order-name.ts";
 
-/** May be changed at any time. */
+/** Mutable at any time. */
 const free = ["labels", "note"];
-/** May be changed until the first shipment. */
+/** Mutable until the first shipment. */
 const untilShipped = [
   "customer.id",
   "customer.display_name",
@@ -45,9 +45,8 @@ const untilShipped = [
 const mutable = [...free, ...untilShipped];
 
 /**
- * Changes what may still change. Whoever reads an order, edits it and sends all of it back is understood: what is output
- * only is passed over, and what is immutable may stand there as it is stored. An update that changes nothing leaves the
- * etag as it is.
+ * Updates mutable fields. Supports read-modify-write of a whole order: output-only fields are ignored, and immutable
+ * fields may be present with their stored values. An update that changes nothing keeps the etag.
  */
 export function updateOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["updateOrder"] {
   const method = OrderService.method.updateOrder;
@@ -112,7 +111,7 @@ export function updateOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
   };
 }
 
-/** What the caller wants to change, and whether it changes anything. */
+/** The requested changes, and whether they change anything. */
 function wantedOf(order: Order, wanted: OrderMessage, mask: FieldMask | undefined) {
   const stored = toOrderMessage(order);
   const paths = pathsOf(stored, wanted, mask);
@@ -120,7 +119,7 @@ function wantedOf(order: Order, wanted: OrderMessage, mask: FieldMask | undefine
   return { paths, updated, changes: !equals(OrderSchema, stored, updated) };
 }
 
-/** An order that was placed before regions were checked keeps its own until its address changes. */
+/** An order placed before regions were checked keeps its region until its address changes. */
 function checkRegion({ shippingAddress }: OrderMessage, paths: readonly string[]): void {
   const changes = paths.some((path) => path.startsWith("shipping_address"));
   const { locality = "", regionCode = "" } = shippingAddress ?? {};
@@ -134,7 +133,7 @@ function dependsOnShipments(paths: readonly string[]): boolean {
   return paths.some((path) => !free.includes(path.split(".")[0] ?? ""));
 }
 
-/** Customer and address may change until a shipment carries them; only the logistics service knows whether one does. */
+/** Customer and address may change until a shipment carries them, which only the logistics service knows. */
 function checkChangeable(order: Order, fenced: FencedShipments | undefined): void {
   const state = effectiveState(order);
   if (state === "PLACING" || state === "AWAITING_PAYMENT") {
@@ -165,7 +164,7 @@ function change(
   return note(before, { type: "OrderUpdated", message: "The order was changed.", metadata: { fields }, patch }, moment);
 }
 
-/** The paths to change, without what a whole order that was read and sent back holds besides. */
+/** The paths to change, without the unchanged fields of an order that was read and sent back whole. */
 function pathsOf(stored: OrderMessage, wanted: OrderMessage, mask: FieldMask | undefined): readonly string[] {
   const given = mask?.paths ?? [];
   if (given.length === 0) {

@@ -18,13 +18,13 @@ import { feedEnds } from "../store/feed.ts";
 import { findMatching } from "../store/list-orders.ts";
 import { orderFilterFields } from "../store/order-filter.ts";
 
-/** How often a watcher whose filter lets nothing through is told how far it has come. */
+/** Interval at which a watcher whose filter matches nothing receives its current position. */
 const TOKEN_EVERY_MS = 10_000;
 
 /**
- * Reads the feed from a position on. The first message tells that position, so that a watcher that has seen no change yet
- * misses none when it comes back either. The stream ends when the caller leaves, and by itself when the service drains;
- * the caller then goes on elsewhere with its last token. A token stays good for another filter.
+ * Streams the feed from a position on. The first message carries that position, so that a watcher that has seen no
+ * change yet can resume without a gap. The stream ends when the caller cancels or the service drains; the caller then
+ * resumes elsewhere with its last token. A token remains valid for another filter.
  */
 export function watchOrders(ctx: OrderContext): ServiceImpl<typeof OrderService>["watchOrders"] {
   const fields = orderFilterFields(ctx.db.dialect);
@@ -34,7 +34,7 @@ export function watchOrders(ctx: OrderContext): ServiceImpl<typeof OrderService>
     let position = await startOf(ctx, tenant, request.resumeToken);
     yield tokenAlone(position, tenant);
     let tokenSentAtMs = ctx.clock.monotonicMs();
-    // A generator that is not resumed never gets to a `finally`: it is the signal that ends the subscription.
+    // A generator that is not resumed never reaches its `finally`, so the signal ends the subscription.
     const feed = ctx.feedTail.subscribe(tenant, AbortSignal.any([context.signal, ctx.draining]));
 
     for (let batch = await feed.next(position); batch; batch = await feed.next(position)) {
@@ -72,7 +72,7 @@ interface Watched {
   readonly where: RawBuilder<SqlBool> | undefined;
 }
 
-/** What a watcher hears of a batch. Watchers with the same filter share the query for its orders. */
+/** Messages for one batch. Watchers with the same filter share the query for its orders. */
 async function responses(
   { db }: OrderContext,
   tenant: string,
@@ -81,7 +81,7 @@ async function responses(
 ): Promise<WatchOrdersResponse[]> {
   let matches = matching.get(filter);
   if (matches === undefined) {
-    // Not ended with the call: the others wait for it too.
+    // Not cancelled with the call, because other watchers wait for it too.
     const reads = db.reading({ caller: `${tenant} watch` });
     const ids = [...new Set(items.map(({ orderId }) => orderId))];
     matches = findMatching(reads, tenant, ids, where).then((found) => new Map(found.map((it) => [it.id, it])));

@@ -19,16 +19,16 @@ import { deleteOrder } from "../store/delete-orders.ts";
 import { changeOrder } from "../store/orders.ts";
 import { dependencyRetryPolicy, systemStamp } from "./steps.ts";
 
-/** What the saga carries. */
+/** State of the saga. */
 export interface AnonymizeOrderState {
   readonly orderId: string;
-  /** Whether the order itself is deleted at the end. */
+  /** Whether the order is finally deleted. */
   readonly deletes?: boolean;
 }
 
 type Step = SagaStep<AnonymizeOrderState, OrderDatabase>;
 
-/** Everything that the order service publishes, consumes or answers. */
+/** All messages that the order service publishes, consumes or returns. */
 const contract = createRegistry(
   file_docket_audit_v1_audit,
   file_docket_inventory_v1_inventory_events,
@@ -39,8 +39,8 @@ const contract = createRegistry(
 );
 
 /**
- * Erases what is kept of an anonymized order beside the order itself: timeline, stored responses, messages and sagas here,
- * then what the other services keep. Every step may be repeated at any time, and there is nothing to compensate.
+ * Erases the copies of an anonymized order's personal data: timeline, stored responses, messages and sagas here, then
+ * the data of the other services. Every step is idempotent, and there is nothing to compensate.
  */
 export function anonymizeOrder(parts: OrderParts): SagaDefinition<AnonymizeOrderState, OrderDatabase> {
   const { inventory, logistics, payment } = parts.clients;
@@ -76,7 +76,7 @@ function eraseRecords({ db }: OrderParts): Step {
   return {
     name: "erase-records",
     ...dependencyRetryPolicy,
-    // Stored responses are looked through one tenant at a time.
+    // Stored responses are scanned one tenant at a time.
     timeoutMs: 10 * 60_000,
     async invoke({ state, tenant, signal }) {
       const name = orderName(state.orderId);

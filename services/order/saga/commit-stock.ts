@@ -9,17 +9,17 @@ import { rejectionOr } from "./rpc-outcome.ts";
 import { dependencyRetryPolicy, isGone, type OrderSagaState, reserve, systemStamp } from "./steps.ts";
 
 export interface CommitStockOptions {
-  /** How long stock is held anew until it is committed, besides the slack that every reservation has. */
+  /** How long stock is reserved again until it is committed, besides the slack of every reservation. */
   readonly holdMs: number;
-  /** How the order moves when its stock is committed. */
+  /** The order's transition when its stock is committed. */
   readonly trigger: OrderTrigger;
-  /** What its timeline says of that, in a saga with this id. */
+  /** The timeline event of it, in a saga with this id. */
   readonly happening: (sagaId: string) => TimelineEvent;
 }
 
 /**
- * Makes the saga's last reservation permanent and moves the order. Where the reservation's time was over, the stock is
- * held anew under the next name and committed then; refused as OUT_OF_STOCK where that fails.
+ * Commits the saga's last reservation and applies the order's transition. If the reservation has expired, reserves the
+ * stock again under the next name and commits that; fails with OUT_OF_STOCK if that is impossible.
  */
 export function commitStock<State extends OrderSagaState>(
   parts: OrderParts,
@@ -61,7 +61,7 @@ export function commitStock<State extends OrderSagaState>(
   };
 }
 
-/** Makes the last reservation permanent; false where it cannot be any more, as its time was over. */
+/** Commits the last reservation; returns false if it has expired. */
 async function commitReservation(
   parts: OrderParts,
   { state, tenant, signal }: StepContext<OrderSagaState>,

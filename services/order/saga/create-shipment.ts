@@ -14,15 +14,15 @@ import { findOrder } from "../store/orders.ts";
 import { type Refusal, rejectionOr } from "./rpc-outcome.ts";
 import { dependencyRetryPolicy, type OrderSagaState } from "./steps.ts";
 
-/** The pause before an order that cannot be shipped at the moment is looked at again. */
+/** The pause before an order that cannot be shipped at the moment is checked again. */
 const STOPPED_LOOK_MS = 1_000;
 
 /**
- * Books a shipment of everything that is in no shipment yet, unless the order is fulfilled manually. Shipments that were
- * created through the API count: the step is done once nothing is left to ship.
+ * Books a shipment of all units that are in no shipment yet, unless the order is fulfilled manually. Shipments created
+ * through the API count: the step is done once nothing is left to ship.
  *
- * Refused as SHIPMENT_FAILED only when nothing of the order is in a shipment, and only after the order was closed for
- * further shipments. Its compensation cancels every shipment of the order.
+ * Fails with SHIPMENT_FAILED only if the order has no shipment, and only after it was closed to further shipments. The
+ * compensation cancels every shipment of the order.
  */
 export function createShipment<State extends OrderSagaState>(parts: OrderParts): SagaStep<State, OrderDatabase> {
   return {
@@ -67,7 +67,7 @@ async function ship<State extends OrderSagaState>(
       return done();
     case "ORDER_NOT_SHIPPABLE":
     case "ORDER_NOT_FUNDED":
-      // The order was stopped, has moved on or has lost its funds since it was read.
+      // The order was stopped, has changed its state or has lost its funds since it was read.
       return later(STOPPED_LOOK_MS);
     case "ORDER_CLOSED":
       // A cancellation has closed the order and is about to compensate this saga.
@@ -78,8 +78,8 @@ async function ship<State extends OrderSagaState>(
 }
 
 /**
- * Books the first shipment; where another shipment has its name, or it does not hold the whole order, one more of what is
- * left. Resolves with the refusal, if there is one.
+ * Books the first shipment. If another shipment has its name, or the order is larger than one shipment, books one more
+ * for the rest. Resolves with the rejection, if any.
  */
 async function shipRest(
   { clients }: OrderParts,
@@ -107,8 +107,8 @@ function holdsAll({ state, lines }: Shipment, order: Order): boolean {
 }
 
 /**
- * Refuses the step, where nothing was shipped. Where a part is in a shipment already, the order must not be undone: the
- * refusal is thrown, so that the step is retried and the saga NEEDS_ATTENTION in the end.
+ * Rejects the step if nothing was shipped. If a part is in a shipment already, the order must not be compensated: the
+ * rejection is thrown, so that the step is retried and the saga finally needs attention.
  */
 async function giveUp<State extends OrderSagaState>(
   { clients }: OrderParts,

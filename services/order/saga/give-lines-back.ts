@@ -11,20 +11,20 @@ import { resizeReservation } from "./resize-reservation.ts";
 import { rejectionOr } from "./rpc-outcome.ts";
 import { dependencyRetryPolicy, systemStamp } from "./steps.ts";
 
-/** What the saga carries. */
+/** State of the saga. */
 export interface GiveLinesBackState {
   readonly orderId: string;
-  /** What the cancelled lines took off the order's total, in minor units. */
+  /** Amount by which the cancelled lines reduced the order's total, in minor units. */
   readonly amount: bigint;
-  /** Units by SKU in shipments that were closed before. */
+  /** Units by SKU in shipments closed before. */
   readonly closed: readonly (readonly [sku: string, units: bigint])[];
-  /** Why, for the refund; empty for no reason given. */
+  /** The reason, for the refund; empty for none. */
   readonly note: string;
 }
 
 type Step = SagaStep<GiveLinesBackState, OrderDatabase>;
 
-/** Gives back what cancelled lines of an order held: their stock, then their money. What fails needs attention. */
+/** Releases the stock of an order's cancelled lines, then refunds their money. A failure needs attention. */
 export function giveLinesBack(parts: OrderParts): SagaDefinition<GiveLinesBackState, OrderDatabase> {
   const change = async (
     trx: Parameters<typeof changeOrder>[0],
@@ -87,9 +87,9 @@ function releaseStock(parts: OrderParts): Step {
 }
 
 /**
- * Refunds what is kept beyond what is due, at most the cancelled amount: what somebody has refunded by hand before is not
- * given twice, and of money that is only promised nothing can go back. Each attempt looks at the payment first, so that a
- * refund whose answer was lost is found; a refund that the provider refused is asked for again under another key.
+ * Refunds what was captured beyond the amount due, at most the cancelled amount: an earlier manual refund is not
+ * repeated, and money that is only authorized cannot be refunded. Each attempt reads the payment first, so that it
+ * finds a refund whose response was lost; a refund that the provider rejected is requested again under another key.
  */
 function refund(parts: OrderParts): Step {
   return {

@@ -17,14 +17,16 @@ type Hooks<State> = Pick<
   "onCompensating" | "onCompensated" | "onNeedsAttention" | "onRetried"
 >;
 
-/** Why the order is cancelled, by why its saga turned round. Being too late is no reason to cancel: the order expires. */
+/**
+ * The order's cancellation reason by the saga's failure. An expired deadline is not a cancellation: the order expires.
+ */
 const cancelReasons: Readonly<Record<string, CancelReason | undefined>> = {
   OUT_OF_STOCK: "OUT_OF_STOCK",
   PAYMENT_FAILED: "PAYMENT_FAILED",
   SHIPMENT_FAILED: "SHIPMENT_FAILED",
 };
 
-/** The order's side of its sagas' turns and ends. */
+/** Updates the order when its saga starts compensating or ends. */
 export function orderSagaHooks<State extends OrderSagaState>(parts: OrderParts): Hooks<State> {
   const change = async (
     trx: Transaction<OrderDatabase>,
@@ -61,7 +63,7 @@ export function orderSagaHooks<State extends OrderSagaState>(parts: OrderParts):
   };
 }
 
-/** The saga turned round. Where somebody cancelled the order, the order knows already. */
+/** The saga started to compensate. If a caller cancelled the order, the order has recorded it already. */
 function turned(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Change[] {
   const { reason = "", message = "" } = saga.failure ?? {};
   const state = effectiveState(order);
@@ -89,7 +91,7 @@ function turned(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Ch
   ];
 }
 
-/** All that the saga had done is undone. */
+/** The saga is fully compensated. */
 function ended(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Change {
   const moment = systemStamp(parts);
   const reservationAttempt = Math.max(order.reservationAttempt, saga.state.lastReservation);
@@ -112,12 +114,15 @@ function ended(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Cha
   }
 }
 
-/** That the order owes money which the provider has refused to refund; nothing where it needs attention already. */
+/**
+ * Records that the order owes money that the provider refused to refund; undefined if the order needs attention
+ * already.
+ */
 export function debts(parts: OrderParts, order: Order, { state: { owed } }: Saga<OrderSagaState>): Change[] {
   return owed === undefined ? [] : alarm(order, `The order's money could not be refunded: ${owed}`, systemStamp(parts));
 }
 
-/** Whether money came after the saga had settled the payment, while it was undoing the rest. */
+/** Whether money arrived after the saga had settled the payment, during the rest of the compensation. */
 function cameAfterwards(order: Order, { state }: Saga<OrderSagaState>): boolean {
   return order.captured > (state.settledCaptured ?? 0n) || order.authorized > order.captured;
 }

@@ -21,18 +21,18 @@ import {
   systemStamp,
 } from "./steps.ts";
 
-/** What the saga carries. */
+/** State of the saga. */
 export interface LatePaymentState extends OrderSagaState {
-  /** Whether the order goes on; false where the money was given back, or was none after all. */
+  /** Whether the order is resumed; false if the money was refunded, or there was none. */
   readonly goesOn: boolean;
 }
 
 type Step = SagaStep<LatePaymentState, OrderDatabase>;
 
-/** How long the stock of an order that goes on is held until it is committed. */
+/** How long the stock of a resumed order is reserved until it is committed. */
 const HOLD_MS = 60_000;
 
-/** The state with which the saga of money that came late begins. The order's `reservationAttempt` must move on with it. */
+/** The initial state of a late-payment saga. The order's `reservationAttempt` must advance with it. */
 export function latePaymentState(order: Order): LatePaymentState {
   const attempt = order.reservationAttempt + 1;
   return {
@@ -46,10 +46,10 @@ export function latePaymentState(order: Order): LatePaymentState {
 }
 
 /**
- * Takes care of money that an order which is over holds: it came late, or its refund was refused. First it asks the payment
- * service what is really there. Where
- * the order may go on (it expired, its payment had failed, or the stock was short) and the money suffices, the stock is
- * held and committed again and the order is CONFIRMED once more. In every other case the money goes back.
+ * Handles money that an order which is over holds: a late payment, or one whose refund was rejected. First reads the
+ * actual funds from the payment service. If the order can be resumed (it expired, its payment had failed, or the stock
+ * was short) and the money suffices, the stock is reserved and committed again and the order is CONFIRMED. In every
+ * other case the money is refunded.
  */
 export function latePayment(parts: OrderParts): SagaDefinition<LatePaymentState, OrderDatabase> {
   const hooks = orderSagaHooks<LatePaymentState>(parts);
@@ -132,7 +132,7 @@ function reopen(parts: OrderParts): Step {
   });
 }
 
-/** The step, only where the order goes on. */
+/** Makes the step conditional on the order being resumed. */
 function skipping(step: Step): Step {
   const { invoke, compensate } = step;
   return {
@@ -145,7 +145,7 @@ function skipping(step: Step): Step {
   };
 }
 
-/** Orders that somebody gave up on purpose do not come back, nor do those whose address was erased. */
+/** Orders that were cancelled on purpose are not resumed, nor are those whose address was erased. */
 function canGoOn(order: Order): boolean {
   const { cancelReason, anonymizedAt } = order;
   if (anonymizedAt !== undefined) {
@@ -158,7 +158,7 @@ function canGoOn(order: Order): boolean {
   );
 }
 
-/** What a payment holds; what is on its way back counts as refunded. */
+/** The funds of a payment; pending refunds count as refunded. */
 export function fundsLeft(payment: Payment): Funds {
   const funds = fundsOf(payment);
   const pending = payment.refunds

@@ -29,14 +29,14 @@ import {
   systemStamp,
 } from "./steps.ts";
 
-/** What the saga carries. */
+/** State of the saga. */
 export interface PlaceOrderState extends OrderSagaState {
   readonly currency: string;
   /** Minor units. */
   readonly total: bigint;
   readonly capture: Automation;
   readonly paymentProvider: string;
-  /** A one-time secret of the payment provider's; gone once the payment is open. */
+  /** A one-time secret of the payment provider; erased once the payment is open. */
   readonly paymentToken: string;
   /** Epoch milliseconds. */
   readonly paymentDeadlineAt: number;
@@ -45,21 +45,21 @@ export interface PlaceOrderState extends OrderSagaState {
 /** The signal with which the payment consumer wakes the saga; its payload is a {@link PaymentSignal}. */
 export const paymentSignal = "payment";
 
-/** What became of the payment. `changed` asks the saga to look at the order's funds. */
+/** Outcome of the payment. `changed` makes the saga check the order's funds. */
 export interface PaymentSignal {
   readonly outcome: "changed" | "failed" | "expired";
   readonly message: string;
 }
 
-/** How often a saga looks at an order whose deadline moved because it was on hold. */
+/** Poll interval for an order whose deadline moved because it was on hold. */
 const EXTENDED_POLL_MS = 1_000;
 
-/** Payments with which no money comes any more. */
+/** Payment states in which no more money can arrive. */
 const ended: ReadonlySet<Payment_State> = new Set([Payment_State.FAILED, Payment_State.VOIDED, Payment_State.EXPIRED]);
 
 type Step = SagaStep<PlaceOrderState, OrderDatabase>;
 
-/** The state with which the saga of a new order begins. */
+/** The initial state of a new order's saga. */
 export function placeOrderState(order: Order, paymentToken: string): PlaceOrderState {
   return {
     orderId: order.id,
@@ -87,8 +87,8 @@ export function placeOrderState(order: Order, paymentToken: string): PlaceOrderS
  * | commit-stock | OUT_OF_STOCK, when the hold had expired and the stock is gone | |
  * | create-shipment | SHIPMENT_FAILED, unless a part is in a shipment already | cancelling the shipments |
  *
- * Orders that cost nothing skip both payment steps. A step whose goal is reached already, by an earlier attempt or through
- * the API, is done.
+ * Free orders skip both payment steps. A step whose goal is reached already, by an earlier attempt or through the API,
+ * is done.
  */
 export function placeOrder(parts: OrderParts): SagaDefinition<PlaceOrderState, OrderDatabase> {
   return {
@@ -199,7 +199,7 @@ function awaitPayment(parts: OrderParts): Step {
     name: "await-payment",
     waitFor: {
       signals: [paymentSignal],
-      // What costs nothing waits for nothing.
+      // A free order has nothing to wait for.
       deadline: (state) => (state.total === 0n ? { afterMs: 0 } : { atMs: state.paymentDeadlineAt }),
     },
     ...dependencyRetryPolicy,

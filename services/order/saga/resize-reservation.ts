@@ -5,11 +5,11 @@ import type { OrderClients } from "../parts.ts";
 type Inventory = ReturnType<OrderClients["inventory"]["for"]>;
 
 /**
- * Makes the order's reservation hold, in all, what of the order has left or is to leave the warehouse: what was not
- * cancelled, and once more the units of closed shipments, by SKU. The same however often and late it is called, as later
- * calls have greater revisions.
+ * Resizes the order's reservation to all units that have left or are to leave the warehouse: those not cancelled, plus
+ * the units of closed shipments, by SKU. Idempotent and safe if delayed, as later calls have greater revisions.
  *
- * @param giveBackOnly reserve nothing more: what a lost shipment held is not needed before it is shipped again
+ * @param giveBackOnly only shrink the reservation: the units of a lost shipment are not needed until they are shipped
+ *   again
  */
 export async function resizeReservation(
   inventory: Inventory,

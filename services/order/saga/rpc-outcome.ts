@@ -3,7 +3,7 @@ import { ErrorInfoSchema, PreconditionFailureSchema } from "../../../gen/google/
 import { reasonOf } from "../../runtime/errors.ts";
 import type { Shortage } from "../domain/order.ts";
 
-/** Codes that no repetition of the same call makes better. Everything else is thrown on, for the saga to try again. */
+/** Codes that repeating the call cannot change. Other errors are thrown, for the saga to retry. */
 const final: ReadonlySet<Code> = new Set([
   Code.InvalidArgument,
   Code.FailedPrecondition,
@@ -14,15 +14,15 @@ const final: ReadonlySet<Code> = new Set([
   Code.Unimplemented,
 ]);
 
-/** What another service refused for good. */
+/** A permanent rejection by another service. */
 export interface Refusal {
   readonly error: ConnectError;
-  /** Of its ErrorInfo; the code's name where there is none. */
+  /** From its ErrorInfo; the code's name if there is none. */
   readonly reason: string;
   readonly message: string;
 }
 
-/** Makes the call and gives its answer, or the refusal. Rejects when the outcome is not known or may change. */
+/** Makes the call and returns its response or the rejection. Throws if the outcome is unknown or may change. */
 export async function rejectionOr<T>(call: Promise<T>): Promise<{ answer: T } | { refusal: Refusal }> {
   try {
     return { answer: await call };
@@ -34,7 +34,7 @@ export async function rejectionOr<T>(call: Promise<T>): Promise<{ answer: T } | 
   }
 }
 
-/** The SKUs that an OUT_OF_STOCK names. */
+/** The SKUs of an OUT_OF_STOCK error. */
 export function shortagesOf(error: ConnectError): Shortage[] {
   const violations = error.findDetails(PreconditionFailureSchema).flatMap((detail) => detail.violations);
   const named = violations.flatMap(({ subject, description }) => {

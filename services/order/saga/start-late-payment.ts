@@ -5,12 +5,14 @@ import type { Order } from "../domain/order.ts";
 import type { OrderParts } from "../parts.ts";
 import { systemStamp } from "./steps.ts";
 
-/** Begins the `late-payment` saga of an order that is over, in the caller's transaction, and gives the order's change. */
+/**
+ * Starts the `late-payment` saga of an order that is over, in the caller's transaction, and returns the order's change.
+ */
 export function startLatePayment(trx: Transaction<OrderDatabase>, parts: OrderParts, order: Order): Promise<Change> {
   return begin(trx, parts, order, { type: "LatePaymentArrived", message: "Money came when the order was over." });
 }
 
-/** The same, for an order that is over and owes money whose refund was refused. */
+/** The same, for an order that is over and owes money whose refund was rejected. */
 export function retryRefundOf(trx: Transaction<OrderDatabase>, parts: OrderParts, order: Order): Promise<Change> {
   return begin(trx, parts, order, {
     type: "RefundRetried",

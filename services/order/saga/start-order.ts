@@ -8,21 +8,21 @@ import { orderName } from "../domain/order.ts";
 import { type ChangeSink, insertOrders } from "../store/orders.ts";
 import { type PlaceOrderState, placeOrderState } from "./place-order.ts";
 
-/** An order about to be placed, with what pays for it. */
+/** An order about to be placed, with its payment token. */
 export interface Placement {
   readonly change: Change;
   readonly paymentToken: string;
-  /** What of it belongs in the audit trail. */
+  /** Details for the audit trail. */
   readonly audit: readonly OutboxEvent[];
 }
 
-/** What {@link startOrders} needs. */
+/** Dependencies of {@link startOrders}. */
 export interface StartContext extends ChangeSink {
   readonly sagas: Sagas<OrderDatabase>;
   readonly definitions: { readonly placeOrder: SagaDefinition<PlaceOrderState, OrderDatabase> };
 }
 
-/** Writes new orders and begins their sagas, in the caller's transaction. Fails as `insertOrders` does. */
+/** Writes new orders and starts their sagas, in the caller's transaction. Throws as `insertOrders` does. */
 export async function startOrders(
   trx: Transaction<OrderDatabase>,
   ctx: StartContext,

@@ -8,17 +8,20 @@ import { eur } from "../testing/fake-services.ts";
 import { type OrderInit, type RunningOrders, startOrders, tenant } from "../testing/running-orders.ts";
 
 /**
- * The review of every step and compensation: what it finds when it runs, and what becomes of the order. The service that
- * the step needs is away until the state that the step finds was made.
+ * Runs every step and compensation against each external state that it can find, and checks the order's outcome. The
+ * service that the step needs is unavailable until that state has been arranged.
  */
 interface Case {
   readonly step: string;
   readonly found: string;
   readonly order?: OrderInit;
-  /** Makes what the step finds. The order is at the step, which is retried while its service is away. */
+  /**
+   * Arranges the state that the step finds. The order is at the step, which is retried while its service is
+   * unavailable.
+   */
   arrange(world: RunningOrders, order: Order): Promise<unknown> | undefined;
   readonly becomes: keyof typeof Order_State;
-  /** What must hold then. */
+  /** Postconditions. */
   check(world: RunningOrders, order: Order): Promise<void> | undefined;
 }
 
@@ -37,7 +40,7 @@ const units = (world: RunningOrders) =>
 const refunded = (world: RunningOrders, order: Order) =>
   world.payment.payments.get(payment(order))?.refundedAmount !== undefined;
 
-/** The order is on its way or delivered: nothing was given back, and nothing is shipped twice. */
+/** The order is in transit or delivered: nothing was compensated, and nothing is shipped twice. */
 async function expectKept(world: RunningOrders, order: Order): Promise<void> {
   await world.succeeds(order.name);
   expect(refunded(world, order)).toBe(false);
@@ -231,7 +234,7 @@ const forward: readonly Case[] = [
   },
 ];
 
-/** The order is CONFIRMED, and is cancelled when this was arranged. */
+/** The order is CONFIRMED, and is cancelled once this was arranged. */
 const backward: readonly Omit<Case, "step" | "becomes">[] = [
   {
     found: "stock that was consumed",

@@ -16,39 +16,39 @@ import { minorOf } from "../payment-funds.ts";
 import { findOrder } from "../store/orders.ts";
 import { type Refusal, rejectionOr, shortagesOf } from "./rpc-outcome.ts";
 
-/** What both sagas of an order carry. */
+/** State shared by both sagas of an order. */
 export interface OrderSagaState {
   readonly orderId: string;
-  /** What to hold, as the lines name it. */
+  /** The items to reserve, as named by the lines. */
   readonly items: readonly { readonly sku: string; readonly quantity: number }[];
   readonly fulfillment: Automation;
-  /** The first and the last reservation that was, or is about to be, tried. */
+  /** The first and the last attempted reservation. */
   readonly firstReservation: number;
   readonly lastReservation: number;
-  /** Of what there was not enough. */
+  /** SKUs whose stock was short. */
   readonly shortages?: readonly Shortage[];
-  /** What had been captured, and is on its way back since the payment was settled, in minor units. */
+  /** Captured money whose refund is pending since the payment was settled, in minor units. */
   readonly settledCaptured?: bigint;
-  /** Why money that should have gone back did not; undefined where it did. */
+  /** Why a due refund failed; undefined if it did not. */
   readonly owed?: string;
 }
 
 type Outcome<State> = StepOutcome<State, OrderDatabase>;
 
-/** A person must look when a dependency stays away this long: 40 attempts are about a quarter of an hour. */
+/** The order needs attention if a dependency is unavailable this long: 40 attempts take about a quarter of an hour. */
 export const dependencyRetryPolicy = {
   retry: { maxAttempts: 40, initialMs: 100, maxMs: 30_000 },
   whenExhausted: "needs-attention",
 } as const;
 
-/** What the order service itself does now. */
+/** Actor and time of a change made by the order service itself. */
 export function systemStamp({ clock }: Pick<OrderParts, "clock">): Stamp {
   return { actor: "service:order", at: clock.now().getTime() };
 }
 
 /**
- * Holds the saga's items under its last reservation's name; undefined once they are held. A reservation of that name that
- * has expired or was released is replaced by one of the next name, with the step's next attempt. Refused as OUT_OF_STOCK
+ * Reserves the saga's items under its last reservation's name; undefined once they are reserved. An expired or released
+ * reservation of that name is replaced by one of the next name, in the step's next attempt. Fails with OUT_OF_STOCK,
  * with the SKUs in the state.
  */
 export async function reserve<State extends OrderSagaState>(
@@ -74,14 +74,14 @@ export async function reserve<State extends OrderSagaState>(
   });
 }
 
-/** What to hold for an order, under which of its reservations' names, and until when in epoch milliseconds. */
+/** The items of an order to reserve, the reservation's name, and the expiry in epoch milliseconds. */
 export interface WantedHold extends Pick<OrderSagaState, "orderId" | "items"> {
   readonly tenant: string;
   readonly attempt: number;
   readonly untilMs: number;
 }
 
-/** Holds stock, or extends a hold, until a moment and the configured slack after it. */
+/** Reserves stock, or extends a reservation, until a time plus the configured slack. */
 export function reserveUntil(
   { clients, clock, config }: Pick<OrderParts, "clients" | "clock" | "config">,
   { tenant, orderId, items, attempt, untilMs }: WantedHold,
@@ -97,12 +97,12 @@ export function reserveUntil(
   return rejectionOr(clients.inventory.for(tenant).reserveStock(request, { signal }));
 }
 
-/** Whether the refusal says that a reservation holds nothing and never will again. */
+/** Whether the rejection means that the reservation has ended permanently. */
 export function isGone({ reason }: Refusal): boolean {
   return reason === "RESERVATION_EXPIRED" || reason === "RESERVATION_RELEASED";
 }
 
-/** Gives every reservation back that this saga, or a release of the order from hold, may have made; the last first. */
+/** Releases every reservation that this saga, or a release of the order from hold, may have made; the last first. */
 export async function releaseReservations(
   parts: OrderParts,
   { state, tenant, signal }: CompensationContext<OrderSagaState>,
@@ -116,9 +116,9 @@ export async function releaseReservations(
 }
 
 /**
- * Gives the money back. Where the buyer or the merchant did not ask for the cancellation, money that comes later is kept
- * and told of, so that the order can still go on. A refund that the provider refuses does not stop the saga: the state
- * says why money is owed. A refund that was refused earlier is retried, once in each run of the step.
+ * Refunds the money. If neither the buyer nor the merchant requested the cancellation, a late payment is kept and
+ * reported, so that the order can be resumed. A rejected refund does not stop the saga: the state says why money is
+ * owed. A refund that was rejected earlier is retried, once in each run of the step.
  */
 export async function settlePayment<State extends OrderSagaState>(
   parts: OrderParts,
@@ -154,7 +154,7 @@ function afterSettling<State extends OrderSagaState>(
   return { ...state, settledCaptured, ...(owed !== undefined && { owed }) } as State;
 }
 
-/** Whether the cancellation is nobody's wish, so that money that still comes may bring the order back. */
+/** Whether the cancellation was not requested, so that a late payment may resume the order. */
 export async function mayComeBack(
   { db }: OrderParts,
   { state, tenant }: CompensationContext<OrderSagaState>,

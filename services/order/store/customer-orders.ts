@@ -3,17 +3,17 @@ import { ERASED } from "../../runtime/api/personal-fields.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { endStates } from "../domain/anonymize.ts";
 
-/** Whose orders to find: those that match any of the criteria. Empty texts match none. */
+/** Selects a customer's orders: those that match any of the criteria. Empty strings match none. */
 export interface CustomerQuery {
   readonly tenant: string;
   readonly customerId: string;
   /** In lower case. */
   readonly email: string;
-  /** How many orders to find at the most, of each kind. */
+  /** Maximum number of orders to return, of each kind. */
   readonly limit: number;
 }
 
-/** Ids of a customer's orders that are not anonymized yet, the oldest first: those that have ended, and the others. */
+/** Ids of a customer's orders that are not anonymized yet, the oldest first: ended orders, and the others. */
 export async function findCustomerOrders(
   trx: Transaction<OrderDatabase>,
   query: CustomerQuery,
@@ -51,8 +51,8 @@ export async function findCustomerOrders(
 }
 
 /**
- * Entries whose messages are fixed texts of the order service's own. All others may repeat what a person, a provider or a
- * carrier has written.
+ * Entry types whose messages are fixed texts of the order service. All others may contain text from a person, a
+ * provider or a carrier.
  */
 const fixedMessages = [
   "OrderPlaced",
@@ -80,10 +80,10 @@ const fixedMessages = [
   "LatePaymentReturned",
 ];
 
-/** Metadata that may be in the words of a provider. */
+/** Metadata that may contain a provider's text. */
 const reasonKey = "reason";
 
-/** Erases free text from an order's timeline; what happened, when, by whom and with which amounts stays. Idempotent. */
+/** Erases free text from an order's timeline; types, times, actors and amounts remain. Idempotent. */
 export async function eraseTimeline(trx: Transaction<OrderDatabase>, tenant: string, orderId: string): Promise<void> {
   const entries = await trx
     .selectFrom("order_events")

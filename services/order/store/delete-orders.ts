@@ -9,8 +9,7 @@ export function deletionSagaId(orderId: string): string {
 }
 
 /**
- * Orders that were created and ended before a moment, tenant by tenant, the oldest first. Those whose deletion has begun
- * are left out.
+ * Orders created and ended before a time, tenant by tenant, the oldest first, without those whose deletion has started.
  */
 export async function findExpiredOrders(
   db: Kysely<OrderDatabase>,
@@ -42,7 +41,7 @@ export async function findExpiredOrders(
   return expired;
 }
 
-/** Deletes an order with its lines, its timeline and what is known of its payments and shipments. */
+/** Deletes an order with its lines, its timeline and its payment and shipment projections. */
 export async function deleteOrder(trx: Transaction<OrderDatabase>, { tenant, id }: OrderKey): Promise<void> {
   for (const table of ["order_lines", "order_events", "order_payments", "order_shipments"] as const) {
     await trx.deleteFrom(table).where("tenant_id", "=", tenant).where("order_id", "=", id).execute();

@@ -5,27 +5,28 @@ import type { OrderDatabase } from "../db/schema.ts";
 import type { TimelineEntry } from "../domain/order.ts";
 import { fromEventRow } from "./order-row.ts";
 
-/** A timeline entry that is to stand in the feed. */
+/** A timeline entry to append to the feed. */
 export interface FeedEntry {
   readonly orderId: string;
   readonly sequence: number;
 }
 
-/** The ends of a tenant's feed: the last position given, and the last one that is no longer kept. */
+/** The bounds of a tenant's feed: the last assigned position, and the last pruned one. */
 export interface FeedEnds {
   readonly head: number;
   readonly pruned: number;
 }
 
-/** One entry of the feed, as a watcher reads it. */
+/** One entry of the feed, as read by a watcher. */
 export interface FeedItem extends FeedEntry {
   readonly position: number;
   readonly entry: TimelineEntry;
 }
 
 /**
- * Appends what is not in the feed yet, in the given order. Positions are given under the lock of the tenant's head, so
- * that they become visible in their order: who has seen position 7 has missed nothing before it. Four statements.
+ * Appends entries that are not in the feed yet, in the given order. Positions are assigned under the lock of the
+ * tenant's head, so that they become visible in order: a reader that has seen position 7 has missed nothing before it.
+ * Four statements.
  */
 export async function appendToFeed(
   trx: Transaction<OrderDatabase>,
@@ -65,7 +66,7 @@ export async function appendToFeed(
   }
 }
 
-/** Where the tenant's feed begins and ends now. */
+/** Reads the current bounds of the tenant's feed. */
 export async function feedEnds(db: Kysely<OrderDatabase>, tenant: string): Promise<FeedEnds> {
   const row = await db
     .selectFrom("order_feed_heads")
@@ -75,7 +76,7 @@ export async function feedEnds(db: Kysely<OrderDatabase>, tenant: string): Promi
   return { head: row?.position ?? 0, pruned: row?.pruned ?? 0 };
 }
 
-/** The next entries after a position, in their order. One statement. */
+/** Reads the next entries after a position, in order. One statement. */
 export async function readFeed(
   db: Kysely<OrderDatabase>,
   tenant: string,
@@ -105,7 +106,7 @@ export async function readFeed(
   }));
 }
 
-/** Deletes the oldest entries before a time, at most `limit` of each tenant. Returns how many. */
+/** Deletes the oldest entries before a time, at most `limit` of each tenant. Returns the number deleted. */
 export async function pruneFeed(
   trx: Transaction<OrderDatabase>,
   dialect: DialectName,

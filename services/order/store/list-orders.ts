@@ -7,7 +7,7 @@ import type { Order } from "../domain/order.ts";
 import type { OrderRow } from "./order-row.ts";
 import { withLines } from "./orders.ts";
 
-/** What orders can be sorted by, and where it stands. `id` makes every order total. */
+/** The fields that orders can be sorted by, with their columns. `id` makes every sort order total. */
 const sortColumns = {
   create_time: { column: "orders.created_at", kind: "integer" },
   update_time: { column: "orders.updated_at", kind: "integer" },
@@ -19,15 +19,17 @@ export type OrderSortField = keyof typeof sortColumns;
 
 export const orderSortFields = Object.keys(sortColumns) as readonly OrderSortField[];
 
-/** A way to sort orders, with what it takes to go on after one of them. */
+/** A sort order, and how to continue after a given order. */
 export interface OrderSort {
   readonly keys: readonly SortKey[];
   readonly kinds: readonly ("integer" | "text")[];
-  /** The values of an order's keys. */
+  /** The values of an order's sort keys. */
   keysOf(order: Order): PageKey[];
 }
 
-/** The sort for these terms; none means the newest first. The last term's direction also decides between equal orders. */
+/**
+ * The sort for these terms; the default is the newest first. The last term's direction also applies to the tiebreaker.
+ */
 export function orderSort(terms: readonly OrderTerm<OrderSortField>[]): OrderSort {
   const wanted = terms.length > 0 ? terms : [{ field: "create_time", direction: "desc" } as const];
   const tieBreaker = { sql: sql.ref("orders.id"), direction: wanted.at(-1)?.direction ?? "desc" };
@@ -44,12 +46,12 @@ export interface OrderListQuery {
   /** Only orders created then or before. */
   readonly createdUntil?: number;
   readonly sort: OrderSort;
-  /** The keys of the order to go on after. */
+  /** The sort keys of the order to continue after. */
   readonly after: readonly PageKey[] | undefined;
   readonly limit: number;
 }
 
-/** One page of orders with their lines: two statements. */
+/** Reads one page of orders with their lines: two statements. */
 export async function listOrders(
   db: Kysely<OrderDatabase>,
   { tenant, where, createdUntil, sort, after, limit }: OrderListQuery,
@@ -68,7 +70,7 @@ export async function listOrders(
   return withLines(db, tenant, rows);
 }
 
-/** Those of the orders that fulfil the condition now, in any order. Two statements. */
+/** Returns the given orders that match the condition now, in any order. Two statements. */
 export async function findMatching(
   db: Kysely<OrderDatabase>,
   tenant: string,

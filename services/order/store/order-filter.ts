@@ -7,12 +7,12 @@ import { paymentStates } from "../domain/payment-state.ts";
 
 const named = (values: readonly string[]) => Object.fromEntries(values.map((value) => [value, value]));
 
-/** Of the fields below, those whose values may tell of a customer. */
+/** The fields below whose values may contain personal data. */
 export const customerFields = ["customer", "labels"];
 
-/** What orders can be filtered by, over a query of the table `orders`. */
+/** The fields that orders can be filtered by, over a query of the table `orders`. */
 export function orderFilterFields(dialect: DialectName): Readonly<Record<string, SqlFilterField>> {
-  // SQLite without statistics takes the index of SKUs for a pattern, and so reads all lines of the tenant for each order.
+  // Without statistics, SQLite uses the SKU index for a pattern and reads all lines of the tenant for each order.
   const byOrder = sql.raw(dialect === "sqlite" ? "indexed by sqlite_autoindex_order_lines_1" : "");
   return {
     state: { type: "enum", values: named(orderStates), sql: sql.ref("orders.state") },

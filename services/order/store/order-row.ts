@@ -178,7 +178,7 @@ export function fromEventRow(row: Selectable<OrderEventsTable>): TimelineEntry {
   };
 }
 
-/** Rows that a newer version of the service wrote are refused rather than guessed at. */
+/** Rejects rows written by a newer version of the service rather than guessing. */
 function toOrderState(text: string): OrderState {
   const state = orderStates.find((known) => known === text);
   if (state === undefined) {

@@ -16,20 +16,20 @@ type Writer = Transaction<OrderDatabase>;
 /** SQLite takes 32,766 parameters a statement, MariaDB 65,535. */
 const ROWS_PER_INSERT = 500;
 
-/** Where changes go besides the tables. */
+/** Outputs of a change besides the tables. */
 export interface ChangeSink {
   readonly outbox: Outbox;
-  /** Told of each changed order once the transaction has committed. */
+  /** Notified of each changed order once the transaction has committed. */
   readonly changed: ChangeNotifier;
 }
 
-/** The order, or undefined where this tenant has none with this id. */
+/** Finds an order; undefined if this tenant has none with this id. */
 export async function findOrder(db: Reader, tenant: string, id: string): Promise<Order | undefined> {
   const [order] = await findOrders(db, tenant, [id]);
   return order;
 }
 
-/** Those of the ids that are orders of this tenant, in any order. Two statements. */
+/** Finds the tenant's orders with these ids, in any order. Two statements. */
 export async function findOrders(db: Reader, tenant: string, ids: readonly string[]): Promise<Order[]> {
   const rows = await db
     .selectFrom("orders")
@@ -40,13 +40,13 @@ export async function findOrders(db: Reader, tenant: string, ids: readonly strin
   return withLines(db, tenant, rows);
 }
 
-/** No order has more lines. */
+/** Maximum lines of an order. */
 const MAX_LINES = 500;
-/** As many orders cannot have more lines than a response. */
+/** Up to this many orders cannot exceed the lines of a response. */
 const UNCOUNTED_ORDERS = 10;
 
 /**
- * How many lines the orders have together, one that is named twice counted twice. Up to ten orders are not counted:
+ * Counts the lines of the orders together; an order that is named twice counts twice. Up to ten orders are not counted:
  * their upper bound is returned, without a statement.
  */
 export async function countLines(db: Reader, tenant: string, ids: readonly string[]): Promise<number> {
@@ -64,7 +64,7 @@ export async function countLines(db: Reader, tenant: string, ids: readonly strin
   return ids.reduce((sum, id) => sum + (lines.get(id) ?? 0), 0);
 }
 
-/** Those of the callers' own numbers that are orders of this tenant. Two statements. */
+/** Finds the tenant's orders with these external_ids. Two statements. */
 export async function findOrdersByExternalId(
   db: Reader,
   tenant: string,
@@ -79,7 +79,7 @@ export async function findOrdersByExternalId(
   return withLines(db, tenant, rows);
 }
 
-/** The order, locked until the transaction ends. */
+/** Reads the order and locks it until the transaction ends. */
 export async function lockOrder(
   trx: Writer,
   dialect: DialectName,
@@ -94,7 +94,9 @@ export async function lockOrder(
   return order;
 }
 
-/** Rows of one tenant with their lines, in the order of the rows. One statement, none for no rows. */
+/**
+ * Converts rows of one tenant to orders with their lines, in the order of the rows. One statement, none for no rows.
+ */
 export async function withLines(db: Reader, tenant: string, rows: readonly OrderRow[]): Promise<Order[]> {
   if (rows.length === 0) {
     return [];
@@ -124,8 +126,8 @@ export async function withLines(db: Reader, tenant: string, rows: readonly Order
 }
 
 /**
- * Writes new orders with their lines, first timeline entries and events: four statements, more where there are
- * thousands of lines. Fails with a unique violation when a caller's own number is taken.
+ * Inserts orders with their lines, first timeline entries and events: four statements, more for thousands of lines.
+ * Throws a unique violation if an external_id is taken.
  */
 export async function insertOrders(trx: Writer, sink: ChangeSink, placed: readonly Change[]): Promise<void> {
   for (const some of chunks(placed, ROWS_PER_INSERT)) {
@@ -142,8 +144,8 @@ export async function insertOrders(trx: Writer, sink: ChangeSink, placed: readon
 }
 
 /**
- * Writes what happened to a locked order, with its timeline entries and events: three statements, and one for each
- * line whose quantities changed. `before` is the order as it was locked; the changes follow from each other.
+ * Writes the changes of a locked order, with its timeline entries and events: three statements, plus one for each line
+ * whose quantities changed. `before` is the order as it was locked; each change builds on the previous one.
  */
 export async function saveChanges(
   trx: Writer,
@@ -190,8 +192,8 @@ export async function saveChanges(
 }
 
 /**
- * Locks an order, and writes what `decide` makes of it. Resolves with the order afterwards, or with undefined where this
- * tenant has none with this id.
+ * Locks an order and writes the changes returned by `decide`. Resolves with the order afterwards, or with undefined if
+ * this tenant has none with this id.
  */
 export async function changeOrder(
   trx: Writer,
@@ -203,7 +205,10 @@ export async function changeOrder(
   return order && saveChanges(trx, sink, order, await decide(order));
 }
 
-/** Notes on a locked order that a shipment of it is about to be created; its version stays. Gives the order afterwards. */
+/**
+ * Counts on a locked order that a shipment of it is about to be created; its version stays. Returns the order
+ * afterwards.
+ */
 export async function noteAnnouncement(trx: Writer, order: Order): Promise<Order> {
   const shipmentAnnouncements = order.shipmentAnnouncements + 1;
   await trx

@@ -5,13 +5,13 @@ import type { OrderDatabase } from "../db/schema.ts";
 import type { Parcel } from "../domain/parcels.ts";
 import type { Funds } from "../domain/payment-state.ts";
 
-/** Which order, of whose. */
+/** An order's key within the database. */
 export interface OrderKey {
   readonly tenant: string;
   readonly id: string;
 }
 
-/** What an event told of one payment. */
+/** State of one payment, as published by the payment service. */
 export interface PaymentProjection extends Funds {
   readonly id: string;
   /** Events of one order have ascending sequences. */
@@ -19,7 +19,7 @@ export interface PaymentProjection extends Funds {
 }
 
 /**
- * Remembers what an event told of a payment, unless a later one told already, and gives the sums over all payments of the
+ * Stores a payment's state, unless a later event was applied already, and returns the sums over all payments of the
  * order. The order must be locked. Two statements.
  */
 export async function upsertPaymentProjection(
@@ -49,13 +49,13 @@ export async function upsertPaymentProjection(
   return sum([...others, row]);
 }
 
-/** What an event told of one shipment. */
+/** State of one shipment, as published by the logistics service. */
 export interface ShipmentProjection extends Parcel {
   readonly sequence: number;
 }
 
 /**
- * Remembers what an event told of a shipment, unless a later one told already, and gives all shipments of the order. The
+ * Stores a shipment's state, unless a later event was applied already, and returns all shipments of the order. The
  * order must be locked. Two statements.
  */
 export async function upsertShipmentProjection(

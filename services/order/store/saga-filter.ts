@@ -13,7 +13,7 @@ const states = {
   NEEDS_ATTENTION: "NEEDS_ATTENTION",
 } satisfies { [Status in SagaStatus]: Status };
 
-/** What sagas can be filtered by. */
+/** The fields that sagas can be filtered by. */
 export const sagaFilterFields: Readonly<Record<string, SqlFilterField>> = {
   state: { type: "enum", values: states, sql: sql.ref("sagas.status") },
   definition: { type: "string", sql: sql.ref("sagas.definition") },
@@ -22,8 +22,8 @@ export const sagaFilterFields: Readonly<Record<string, SqlFilterField>> = {
 };
 
 /**
- * Whether the order of a saga has ended, over a query of the table `sagas`: until then CancelOrder may compensate the saga,
- * also one that succeeded long ago.
+ * Whether the order of a saga has ended, over a query of the table `sagas`: until then CancelOrder may compensate the
+ * saga, even one that succeeded long ago.
  */
 export const orderHasEnded = sql<SqlBool>`not exists (
   select 1 from orders

@@ -7,18 +7,18 @@ const DAY_MS = 86_400_000;
 
 /** Orders of one day, state and currency. */
 export interface OrderCount {
-  /** The day's first moment, UTC, epoch milliseconds. */
+  /** Start of the day, UTC, in epoch milliseconds. */
   readonly day: number;
   readonly state: string;
   readonly currency: string;
   readonly count: number;
-  /** The sum of their totals, minor units. */
+  /** Sum of the orders' totals, in minor units. */
   readonly total: bigint;
-  /** The sum of what was refunded, minor units. */
+  /** Sum of refunds, in minor units. */
   readonly refunded: bigint;
 }
 
-/** Counts a tenant's orders created from a moment until just before another, the oldest day first. One statement. */
+/** Counts a tenant's orders created in a half-open interval, the oldest day first. One statement. */
 export async function countOrders(
   db: Kysely<OrderDatabase>,
   dialect: DialectName,

@@ -4,7 +4,7 @@ import type { TimelineEntry } from "../domain/order.ts";
 import { fromEventRow } from "./order-row.ts";
 import type { OrderKey } from "./projections.ts";
 
-/** Entries after a sequence, the oldest first. */
+/** Reads the entries after a sequence, the oldest first. */
 export async function readTimeline(
   db: Kysely<OrderDatabase>,
   { tenant, id }: OrderKey,

@@ -45,8 +45,8 @@ import { alreadyExists, failedPrecondition, notFound, unavailable } from "../../
 import { toMoney } from "../../runtime/values/money.ts";
 
 /*
- * What the order service sees of the other services, in memory, where these are not what is tested. Each keeps the
- * promises that the order's sagas rest on: repeating changes nothing, undoing what never was is remembered.
+ * Fakes of the other services, in memory, for tests of the order service. Each keeps the guarantees that the order's
+ * sagas rely on: calls are idempotent, and compensating a call that never arrived is remembered.
  */
 
 export const eur = (minor: number | bigint) => toMoney({ currency: "EUR", minor: BigInt(minor) });
@@ -56,7 +56,7 @@ interface Hold {
   state: "HELD" | "COMMITTED" | "CONSUMED" | "RELEASED" | "EXPIRED";
 }
 
-/** How many more calls fail because the service cannot be reached. */
+/** Number of further calls that fail because the service is unreachable. */
 interface Outage {
   away: number;
 }
@@ -74,7 +74,7 @@ export function fakeInventory() {
   const holds = new Map<string, Hold>();
   const calls: string[] = [];
 
-  /** Also whether BatchGetItems finds the service unavailable. */
+  /** Whether BatchGetItems is unavailable as well. */
   const control: Outage & { catalogAway: boolean } = { away: 0, catalogAway: false };
 
   const put = (
@@ -177,14 +177,14 @@ export function fakeInventory() {
     stock,
     holds,
     calls,
-    /** Holds these units under a name, as an earlier call would have. */
+    /** Reserves these units under a name, as an earlier call would have. */
     reserve(name: string, units: Readonly<Record<string, bigint>>) {
       for (const [sku, quantity] of Object.entries(units)) {
         stock.set(sku, (stock.get(sku) ?? 0n) - quantity);
       }
       holds.set(name, { items: new Map(Object.entries(units)), state: "HELD" });
     },
-    /** Moves a reservation, and gives its units back where it ends. */
+    /** Moves a reservation to a state, and releases its units if it ends. */
     move(name: string, state: Hold["state"]) {
       const hold = holds.get(name);
       if (hold === undefined) {
@@ -199,7 +199,7 @@ export function fakeInventory() {
   };
 }
 
-/** Publishes events of one service as its outbox would: one sequence for each aggregate. */
+/** Publishes events of one service as its outbox would: one sequence per aggregate. */
 function publisher(bus: EventBus, source: string) {
   const sequences = new Map<string, number>();
   let id = 0;
@@ -329,7 +329,7 @@ export function fakePayment(bus: EventBus) {
   return {
     payments,
     calls,
-    /** `paysWhenSettled`: the money comes in the very moment in which the payment is given up, and is kept. */
+    /** `paysWhenSettled`: the money arrives at the very moment the payment is settled, and is kept. */
     control,
     /** Opens a payment of the tenant `t1`, as an earlier call would have. */
     async opened(name: string, cents: number) {
@@ -348,7 +348,7 @@ export function fakePayment(bus: EventBus) {
       change(name, { state: Payment_State.VOIDED, capturableAmount: eur(0) });
       return tell(PaymentVoidedSchema, name);
     },
-    /** Gives some of the money back. */
+    /** Refunds part of the money. */
     async refund(name: string, cents: number) {
       const { tenant, ...payment } = change(name, { refundedAmount: eur(cents) });
       const refund = create(RefundSchema, { id: "r1", amount: eur(cents) });
@@ -378,7 +378,7 @@ export function fakeLogistics(bus: EventBus) {
     [...shipments.values()].filter(
       ({ name, state }) => parentOf(name) === parent && state !== Shipment_State.CANCELLED,
     );
-  /** Every order has one line of two units here. */
+  /** Every order here has one line of two units. */
   const leftOf = (parent: string) =>
     liveOf(parent)
       .flatMap(({ lines }) => lines)
@@ -446,11 +446,11 @@ export function fakeLogistics(bus: EventBus) {
   ) => publish(schema, create(schema, { shipment }), tenant, parentOf(shipment.name));
   return {
     shipments,
-    /** Orders of which nothing more is shipped. */
+    /** Orders closed to further shipments. */
     closed,
     calls,
     control,
-    /** Tells that a shipment of these lines was booked. */
+    /** Publishes that a shipment of these lines was booked. */
     async created(tenant: string, name: string, lines: Record<string, number>, carrierService = "") {
       const shipmentLines = Object.entries(lines).map(([lineItemId, quantity]) => ({ lineItemId, quantity }));
       const shipment = create(ShipmentSchema, {

@@ -26,7 +26,7 @@ import { createOrderService, type OrderDeps } from "../service.ts";
 import { fakeInventory, fakeLogistics, fakePayment } from "./fake-services.ts";
 
 export const tenant = "t1";
-/** What a test says of an order; the rest is `anOrder`'s. */
+/** Overrides of an order; the rest is `anOrder`'s. */
 export type OrderInit = MessageInitShape<typeof OrderSchema>;
 
 interface CreateInit {
@@ -35,7 +35,7 @@ interface CreateInit {
   readonly wait?: { readonly seconds: bigint };
 }
 
-/** The real order service on a database, with fakes of the services around it. The inventory sells TEA for 4.50 EUR. */
+/** The real order service on a database, with fakes of the other services. The inventory sells TEA for 4.50 EUR. */
 export async function startOrders(
   databaseUrl: string,
   config: Partial<OrderConfig> = {},
@@ -108,11 +108,11 @@ export async function startOrders(
     inventory,
     payment,
     logistics,
-    /** Places and reads orders of the tenant `t1`. */
+    /** Client that places and reads orders of the tenant `t1`. */
     orders,
-    /** May name prices. */
+    /** Client that may set prices. */
     pricing: client(OrderService, transport, { scopes: ["orders.write", "orders.price"] }),
-    /** Calls as the logistics service. */
+    /** Client with the logistics service's credentials. */
     asLogistics: createServiceClient(OrderService, transport, { subject: "logistics" }).for(tenant),
     stranger: client(OrderService, transport, { scopes: ["orders.write"], tenant: "t2" }),
     sagas,
@@ -121,13 +121,13 @@ export async function startOrders(
     sagaOf,
     /** Waits until the order's newest saga has succeeded. */
     succeeds: (name: string) => until(async () => (await sagaOf(name)).state === Saga_State.SUCCEEDED),
-    /** Makes an order's reservation of 2 TEA as an earlier attempt would have left it. */
+    /** Leaves an order's reservation of 2 TEA as an earlier attempt would have. */
     async reserved({ name }: Order, state: Parameters<typeof inventory.move>[1], attempt = "") {
       const reservation = `reservations/${name.slice("orders/".length)}${attempt}`;
       inventory.reserve(reservation, { TEA: 2n });
       inventory.move(reservation, state);
     },
-    /** Tells that the time of a reservation is over, as the inventory would. */
+    /** Publishes that a reservation has expired, as the inventory would. */
     async expired(order: string, name: string) {
       const data = toBinary(
         ReservationExpiredSchema,
@@ -152,7 +152,7 @@ export async function startOrders(
     place,
     timeline,
     reaches,
-    /** Places an order of 2 TEA, pays it and waits for the state. */
+    /** Places an order of 2 TEA, pays for it and waits for the state. */
     async confirmed(order: OrderInit = {}) {
       const { name } = await place(order, { wait: { seconds: 10n } });
       await payment.capture(`${name}/payments/1`, 900);

@@ -1,7 +1,7 @@
 import { newOrder } from "../domain/new-order.ts";
 import type { Order } from "../domain/order.ts";
 
-/** A value for tests: a new order `o1` of 2 TEA for 9.00 EUR, with what differs. */
+/** A new order `o1` of 2 TEA for 9.00 EUR, with overrides. */
 export function someOrder(more: Partial<Order> = {}): Order {
   const { order } = newOrder({
     tenant: "t1",

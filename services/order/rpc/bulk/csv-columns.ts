@@ -8,12 +8,11 @@ import { parseMoney } from "../../../runtime/values/money.ts";
 import { toFormulaSafe } from "./formulas.ts";
 
 /**
- * The columns of a CSV file of orders: one row per order line, with the order's own columns repeated on each. Rows of one
- * order follow each other and have the same `external_id`; without one, the same `name`; without either, each row is
- * an order.
+ * The columns of a CSV file of orders: one row per order line, with the order's own columns repeated on each. Rows of
+ * one order are adjacent and share an `external_id`; without one, a `name`; without either, each row is an order.
  *
- * Amounts are plain decimal numbers of `currency_code`. `address_lines` holds the lines with line breaks between, `labels`
- * a JSON object of texts. `capture` and `fulfillment` are AUTOMATIC (or empty) or MANUAL.
+ * Amounts are plain decimal numbers of `currency_code`. `address_lines` holds the lines separated by line breaks,
+ * `labels` a JSON object of strings. `capture` and `fulfillment` are AUTOMATIC (or empty) or MANUAL.
  */
 export const orderColumns = [
   "external_id",
@@ -39,7 +38,7 @@ export const orderColumns = [
 
 export const lineColumns = ["sku", "quantity", "unit_price", "discount", "discount_rate"] as const;
 
-/** Written by an export and passed over by an import. */
+/** Written by exports and ignored by imports. */
 export const outputColumns = [
   "name",
   "state",
@@ -51,7 +50,7 @@ export const outputColumns = [
   "line_total",
 ] as const;
 
-/** Read by an import and never written. */
+/** Read by imports and never written. */
 export const secretColumns = ["payment_token"] as const;
 
 export const requiredColumns = [
@@ -78,7 +77,7 @@ export function toCsv(rows: readonly (readonly string[])[]): string {
   );
 }
 
-/** An order's rows, one per line, in the order of `exportedColumns`. No cell is a formula. */
+/** Formats an order's rows, one per line, in the order of `exportedColumns`. No cell is a formula. */
 export function toCsvRows(order: OrderMessage): string[][] {
   const { customer, shippingAddress: address, currencyCode } = order;
   const amount = (money: Money | undefined) => decimalOf(currencyCode, (money && parseMoney(money)?.minor) ?? 0n);

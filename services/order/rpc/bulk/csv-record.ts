@@ -12,13 +12,13 @@ import { exponentOf, toMoney } from "../../../runtime/values/money.ts";
 import type { CsvColumn } from "./csv-columns.ts";
 import type { ImportRecord, RecordFailure } from "./import-record.ts";
 
-/** One row of the file by its columns' names. */
+/** One row of the file, by column name. */
 export interface CsvRow {
   readonly lineNumber: number;
   readonly values: Readonly<Partial<Record<CsvColumn, string>>>;
 }
 
-/** Rows of one order. What is wrong with the rows themselves is told by `failure`. */
+/** The rows of one order. `failure` is set if the rows themselves are invalid. */
 export interface CsvGroup {
   readonly rows: readonly CsvRow[];
   readonly rowCount: number;
@@ -26,7 +26,7 @@ export interface CsvGroup {
   readonly failure: RecordFailure | undefined;
 }
 
-/** An order from its rows. */
+/** Builds an order from its rows. */
 export function toRecord(group: CsvGroup): ImportRecord {
   const [first] = group.rows;
   const lineNumber = first?.lineNumber ?? 0;
@@ -45,7 +45,7 @@ export function toRecord(group: CsvGroup): ImportRecord {
   };
 }
 
-/** The column that a field of the order stands in. */
+/** The column of an order's field. */
 function columnOf(path: string): string {
   const [outer = "", inner = ""] = path.replace(/\[\d+\]/g, "").split(".");
   if (outer === "customer") {
@@ -107,7 +107,7 @@ function toOrder(rows: readonly CsvRow[]): OrderMessage | RecordFailure {
   return failures[0] ?? order;
 }
 
-/** Reads the values of a row; what is wrong goes to `failures`. */
+/** Reads the values of a row; violations are added to `failures`. */
 function reader({ lineNumber, values }: CsvRow, failures: RecordFailure[]) {
   const text = (column: CsvColumn) => values[column] ?? "";
   const fail = (field: CsvColumn, message: string) => {
@@ -152,7 +152,7 @@ function reader({ lineNumber, values }: CsvRow, failures: RecordFailure[]) {
           }
         }
       } catch {
-        // Told below, as is JSON of another form.
+        // Reported below, like JSON of another shape.
       }
       fail("labels", "is not a JSON object of texts");
       return {};

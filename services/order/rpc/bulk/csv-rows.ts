@@ -6,7 +6,7 @@ export interface Row {
   readonly lineNumber: number;
   /** The line on which it ends. */
   readonly lastLine: number;
-  /** Of a row with a problem: the values before it. */
+  /** For a row with a problem, the values before it. */
   readonly values: readonly string[];
   readonly problem: RowProblem | undefined;
 }
@@ -14,16 +14,16 @@ export interface Row {
 export interface RowProblem {
   readonly lineNumber: number;
   readonly message: string;
-  /** A quoted value does not end, so that the rows after it cannot be told from its text. It is the last row. */
+  /** A quoted value does not end, so the following rows cannot be separated from it. It is the last row. */
   readonly unclosed: boolean;
 }
 
-/** A row may span many lines inside of quotes, but not more text than this. */
+/** Maximum length of a row; within it, quoted values may span many lines. */
 const MAX_ROW_LENGTH = 1024 * 1024;
 
 /**
- * The rows of CSV as RFC 4180 defines it, with any delimiter of one character. Empty lines are skipped. A row that breaks
- * the grammar is reported as such, and reading goes on with the next line.
+ * Splits CSV (RFC 4180), with any one-character delimiter, into rows. Skips empty lines. Reports a malformed row as
+ * such and continues with the next line.
  */
 export async function* readRows(lines: AsyncIterable<Line>, delimiter: string): AsyncGenerator<Row> {
   let parser: RowParser | undefined;
@@ -64,15 +64,17 @@ function unclosed(lineNumber: number): RowProblem {
 
 interface RowParser {
   readonly values: string[];
-  /** Adds the row's next line. Returns `open` where a quoted value goes on in the line after it, or else what is wrong. */
+  /**
+   * Adds the row's next line. Returns `open` if a quoted value continues on the next line, else the problem, if any.
+   */
   add(line: string): "complete" | "open" | (string & {});
-  /** Of the text that was added, at least. */
+  /** Lower bound of the length of the added text. */
   length(): number;
 }
 
 function createRowParser(delimiter: string): RowParser {
   const values: string[] = [];
-  /** The text so far of a quoted value that is not closed yet. */
+  /** The text so far of an open quoted value. */
   let quoted: string | undefined;
 
   const add = (line: string) => {

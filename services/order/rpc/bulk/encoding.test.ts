@@ -28,7 +28,7 @@ describe("a file's encoding", () => {
     }
   });
 
-  test("leaves bytes that are not valid in it not valid in UTF-8", async () => {
+  test("decodes invalid bytes to invalid UTF-8", async () => {
     const odd = Buffer.concat([Buffer.from("a", "utf16le"), Buffer.of(0x00, 0xd8), Buffer.from("b\n", "utf16le")]);
     expect(await read(odd, "utf-16le")).toBe("a\xffb\n");
     expect(await read(Buffer.from("a\xebb", "latin1"))).toBe("a\xebb");

@@ -23,17 +23,17 @@ const byteOrderMarks: readonly (readonly [mark: readonly number[], charset: stri
   [[0xff, 0xfe], "utf-16le"],
 ];
 
-/** The encoding that a content type names; undefined where it names none. */
+/** The charset of a content type; undefined if it has none. */
 export function charsetOf(contentType: string): string | undefined {
   return /;\s*charset\s*=\s*("[^"]*"|[^;\s]+)/i.exec(contentType)?.[1]?.replaceAll('"', "").trim();
 }
 
 /**
- * The file in UTF-8, without a byte order mark. A byte order mark decides the encoding, else `charset`, else it is UTF-8.
- * Bytes that are not valid in the encoding come out as bytes that are not valid UTF-8, so that the reader can report
- * them with their line.
+ * Converts the file to UTF-8 without a byte order mark. The encoding is given by a byte order mark, else by `charset`,
+ * else it is UTF-8. Bytes that are invalid in the encoding become bytes that are invalid UTF-8, so that the reader can
+ * report them with their line.
  *
- * @throws ConnectError INVALID_ARGUMENT where the encoding is not known, or the file is none of text
+ * @throws ConnectError INVALID_ARGUMENT if the encoding is unknown or the file is not text
  */
 export async function* toUtf8(chunks: Bytes, charset: string | undefined): AsyncGenerator<Uint8Array> {
   const declared = decoderOf(charset ?? "utf-8");
@@ -74,7 +74,7 @@ function refuseOtherFiles(head: Uint8Array, charset: string | undefined): void {
   }
 }
 
-/** The same bytes with a first piece of at least {@link HEAD_BYTES}, where the file has as many. */
+/** Returns the same bytes with a first piece of at least {@link HEAD_BYTES}, if the file has as many. */
 async function* withHead(chunks: Bytes): AsyncGenerator<Uint8Array> {
   let head: Uint8Array | undefined = new Uint8Array();
   for await (const chunk of chunks) {
@@ -92,7 +92,7 @@ async function* withHead(chunks: Bytes): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** U+FFFD is what a decoder makes of invalid bytes; the byte 0xFF occurs nowhere in UTF-8. */
+/** Decoders replace invalid bytes with U+FFFD; the byte 0xFF never occurs in UTF-8. */
 function encode(text: string): Uint8Array {
   const pieces = text.split("\uFFFD").flatMap((piece) => [Buffer.of(0xff), Buffer.from(piece)]);
   return Buffer.concat(pieces.slice(1));

@@ -14,7 +14,7 @@ function refusal(take: () => unknown) {
   }
 }
 
-test("a caller has so many exports at once, and the process too, until they end", () => {
+test("limits concurrent exports per caller and per process until they end", () => {
   const slots = createExportSlots({ perCaller: 2, perProcess: 3 });
   const release = slots.take(caller("a"), never);
   const leaving = new AbortController();

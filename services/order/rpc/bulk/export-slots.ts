@@ -2,20 +2,20 @@ import type { Principal } from "../../../runtime/context-values.ts";
 import { resourceExhausted } from "../../../runtime/errors.ts";
 
 export interface ExportLimits {
-  /** Exports at once of one credential. */
+  /** Maximum concurrent exports per credential. */
   readonly perCaller: number;
-  /** Exports at once in this process. */
+  /** Maximum concurrent exports per process. */
   readonly perProcess: number;
 }
 
 export const exportLimits: ExportLimits = { perCaller: 4, perProcess: 32 };
 
-/** Counts the exports that run, so that readers that do not read hold bounded memory. */
+/** Limits concurrent exports, so that slow readers hold bounded memory. */
 export interface ExportSlots {
   /**
-   * Takes a slot until the signal aborts or the returned function is called, which may be called again.
+   * Takes a slot until the signal aborts or the returned function is called. Calling it twice is safe.
    *
-   * @throws ConnectError RESOURCE_EXHAUSTED where the caller or the process has too many exports.
+   * @throws ConnectError RESOURCE_EXHAUSTED if the caller or the process has too many exports
    */
   take(principal: Pick<Principal, "tenant" | "kind" | "subject">, signal: AbortSignal): () => void;
 }

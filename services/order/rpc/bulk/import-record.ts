@@ -1,24 +1,24 @@
 import type { Order as OrderMessage } from "../../../../gen/docket/order/v1/order_pb.js";
 
-/** Why an order of a file cannot be taken. */
+/** Why an order of a file is rejected. */
 export interface RecordFailure {
-  /** The line of the file, the first being 1. */
+  /** Line of the file; the first is 1. */
   readonly lineNumber: number;
-  /** Empty when it is not one field. */
+  /** Empty if the failure is not about one field. */
   readonly field: string;
   readonly message: string;
 }
 
-/** One order of a file, whichever form the file has. */
+/** One order of a file, independent of the file's format. */
 export interface ImportRecord {
   readonly lineNumber: number;
-  /** The last line that it takes. */
+  /** The order's last line. */
   readonly lastLine: number;
-  /** How many rows of the file it takes. */
+  /** Number of file rows of the order. */
   readonly rows: number;
   readonly externalId: string;
   readonly order: OrderMessage | RecordFailure;
-  /** The line of the file and the name there of a field of the order, `line_items[2].sku`. */
+  /** Locates a field of the order, such as `line_items[2].sku`, in the file: its line and its name there. */
   locate(path: string): { readonly lineNumber: number; readonly field: string };
 }
 

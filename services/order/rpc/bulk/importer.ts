@@ -20,7 +20,7 @@ import { type ImportRecord, isFailure } from "./import-record.ts";
 const MAX_FAILURES = 1000;
 const NOT_TOGETHER = "occurs earlier in the file: rows of one order must follow each other";
 
-/** Takes orders of a file batch by batch, and counts. */
+/** Imports orders of a file batch by batch, and counts them. */
 export interface Importer {
   take(records: readonly ImportRecord[]): Promise<void>;
   result(): {
@@ -30,11 +30,11 @@ export interface Importer {
     failedCount: bigint;
     failures: ImportFailure[];
   };
-  /** The last line of the file that was taken; the rows after it were not. */
+  /** The last imported line of the file; later rows were not processed. */
   lastLine(): number;
 }
 
-/** An order of the file that has passed so far. */
+/** An order of the file that is valid so far. */
 interface Candidate {
   readonly record: ImportRecord;
   readonly draft: OrderDraft;
@@ -42,7 +42,7 @@ interface Candidate {
 
 type Placeable = Candidate & { readonly placement: ReturnType<typeof toPlacement> };
 
-/** One import for the caller of this RPC. A batch is one call to the inventory service and one transaction. */
+/** An import for the caller of this RPC. Each batch makes one call to the inventory service and one transaction. */
 export function createImporter(
   ctx: OrderContext,
   context: HandlerContext,
@@ -85,7 +85,7 @@ export function createImporter(
     return [{ record, draft }];
   };
 
-  /** Those whose external_id occurs in the file for the first time; fails the others. */
+  /** Returns the orders whose external_id occurs in the file for the first time; fails the others. */
   const withoutRepeated = (records: readonly ImportRecord[]): ImportRecord[] =>
     records.filter((record) => {
       const { externalId } = record;
@@ -97,7 +97,7 @@ export function createImporter(
       return true;
     });
 
-  /** Those that are not stored yet, by this import or by anyone else; counts the others. */
+  /** Returns the orders that are not stored yet, by this import or another caller; counts the others. */
   const withoutExisting = async (candidates: readonly Candidate[]): Promise<Candidate[]> => {
     const ids = candidates.flatMap(({ draft }) => draft.externalId || []);
     const stored = ids.length === 0 ? [] : await findOrdersByExternalId(ctx.db.kysely, tenant, ids);
@@ -121,7 +121,7 @@ export function createImporter(
     });
   };
 
-  /** Where another caller took an external_id in the meantime, each order is placed by itself. */
+  /** Falls back to placing each order separately if another caller took an external_id meanwhile. */
   const place = async (orders: readonly Placeable[]): Promise<void> => {
     if (orders.length === 0) {
       return;
@@ -151,7 +151,7 @@ export function createImporter(
 
   return {
     async take(records) {
-      // Rows that fail at once await nothing else, and a file may be full of them.
+      // Rows that fail immediately await nothing, and a file may be full of them: yield to the event loop.
       await setImmediate();
       context.signal.throwIfAborted();
       count.rows += records.reduce((sum, { rows }) => sum + rows, 0);

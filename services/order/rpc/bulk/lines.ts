@@ -4,16 +4,16 @@ import type { Bytes } from "./encoding.ts";
 export interface Line {
   /** The first line is 1. */
   readonly lineNumber: number;
-  /** Empty where the line is too long. */
+  /** Empty if the line is too long. */
   readonly text: string;
-  /** Why the line cannot be used. */
+  /** Why the line is unusable. */
   readonly problem: string | undefined;
 }
 
 const NOT_UTF8 =
   "is not valid in the file's encoding: save the file as UTF-8, or name its encoding in the content type, for example charset=windows-1252";
 
-/** Splits UTF-8 at line feeds. Holds no more than one line, of which at most `maxBytes` are kept. */
+/** Splits UTF-8 at line feeds. Buffers at most one line, of which at most `maxBytes` are kept. */
 export async function* readLines(chunks: Bytes, maxBytes: number): AsyncGenerator<Line> {
   const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const lenient = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -8,18 +8,18 @@ import type { ImportRecord, RecordFailure } from "./import-record.ts";
 import { ImportStopped } from "./import-stopped.ts";
 import { type Line, readLines } from "./lines.ts";
 
-/** One more than an order may have lines, so that too many are still seen as too many. */
+/** One more than the maximum lines of an order, so that an excess is still detected. */
 const MAX_ROWS = 501;
 const MAX_LINE_BYTES = 1024 * 1024;
 const delimiters = [",", ";", "\t"];
 const repeated: readonly CsvColumn[] = [...orderColumns, ...secretColumns];
 
 /**
- * Orders from CSV (RFC 4180) with a header row; see `csv-columns.ts`. The header shows which of comma, semicolon and tab
- * separates the values. Holds no more than one order at a time.
+ * Reads orders from CSV (RFC 4180) with a header row; see `csv-columns.ts`. Detects the delimiter (comma, semicolon or
+ * tab) from the header. Buffers at most one order.
  *
- * @throws ConnectError INVALID_ARGUMENT for a header that is wrong
- * @throws ImportStopped after a row with a quote that is not closed
+ * @throws ConnectError INVALID_ARGUMENT for an invalid header
+ * @throws ImportStopped after a row with an unclosed quote
  */
 export async function* readCsv(chunks: Bytes): AsyncGenerator<ImportRecord> {
   let key: string | undefined;
@@ -27,7 +27,7 @@ export async function* readCsv(chunks: Bytes): AsyncGenerator<ImportRecord> {
   let rowCount = 0;
   let lastLine = 0;
   let failure: RecordFailure | undefined;
-  /** Set after a row of which not even the order could be read: it may be part of the order after it. */
+  /** Set after a row whose order could not be determined: it may belong to the next order. */
   let unread: RecordFailure | undefined;
   const take = () => {
     const record = toRecord({ rows, rowCount, lastLine, failure });
@@ -73,7 +73,7 @@ function differing(first: CsvRow | undefined, { lineNumber, values }: CsvRow): R
 interface ReadRow extends CsvRow {
   readonly lastLine: number;
   readonly failure: RecordFailure | undefined;
-  /** The row breaks off before the columns that say which order it belongs to. */
+  /** The row ends before the columns that identify its order. */
   readonly keyUnread: boolean;
   readonly unclosed: boolean;
 }
@@ -126,7 +126,7 @@ async function* prepend(first: Line, lines: AsyncIterable<Line>): AsyncGenerator
   yield* lines;
 }
 
-/** Which of the delimiters the header has most often: no column's name has any of them. */
+/** The delimiter that the header contains most often; no column name contains any of them. */
 function delimiterOf(header: string): string {
   const count = (delimiter: string) => header.split(delimiter).length;
   return delimiters.reduce((best, delimiter) => (count(delimiter) > count(best) ? delimiter : best));

@@ -4,10 +4,13 @@ import type { Bytes } from "./encoding.ts";
 import type { ImportRecord, RecordFailure } from "./import-record.ts";
 import { readLines } from "./lines.ts";
 
-/** An order of 500 lines with everything in it is shorter. The cost of a line, as of an integer of many digits, grows faster than its length. */
+/**
+ * Longer than an order of 500 lines with every field set. Parsing cost, as of an integer of many digits, grows faster
+ * than a line's length.
+ */
 const MAX_LINE_BYTES = 512 * 1024;
 
-/** One order in proto3 JSON per line; blank lines are skipped. Holds no more than one line at a time. */
+/** Reads one order in proto3 JSON per line; skips blank lines. Buffers at most one line. */
 export async function* readNdjson(chunks: Bytes): AsyncGenerator<ImportRecord> {
   for await (const { lineNumber, text, problem } of readLines(chunks, MAX_LINE_BYTES)) {
     if (problem !== undefined) {
@@ -24,7 +27,7 @@ function record(lineNumber: number, order: OrderMessage | RecordFailure): Import
   return { lineNumber, lastLine: lineNumber, rows: 1, externalId, order, locate };
 }
 
-/** The path as JSON has it: `lineItems[0].sku`. Keys of maps are kept. */
+/** Converts a path to JSON names: `lineItems[0].sku`. Map keys are kept. */
 function jsonName(path: string): string {
   return path.replace(/"(?:[^"\\]|\\.)*"|_([a-z0-9])/g, (text, letter?: string) => letter?.toUpperCase() ?? text);
 }

@@ -34,12 +34,12 @@ describe("CSV", () => {
     expect(await csv(file, size)).toEqual(["2 A 2", "7 B 1", "9  1"]);
   });
 
-  test("groups by the name where there is no number of the caller's own, and else by row", async () => {
+  test("groups by name if there is no external_id, and otherwise by row", async () => {
     const rows = [row("", "1,orders/x,"), row("", "2,orders/x,"), row(""), row("")];
     expect(await csv([head, ...rows].join("\n"))).toEqual(["2  2", "6  1", "8  1"]);
   });
 
-  test("refuses rows of one order that say different things of it, and takes empty ones", async () => {
+  test("rejects contradicting rows of one order, and accepts empty cells", async () => {
     const rows = [row("A"), "A,,,,,,,TEA,2,,", row("B"), "B,USD,,,,,,TEA,2,,"];
     expect(await csv([head, ...rows].join("\n"))).toEqual([
       "2 A 2",
@@ -47,7 +47,7 @@ describe("CSV", () => {
     ]);
   });
 
-  test("names the column of what cannot be read", async () => {
+  test("reports the column of an unreadable value", async () => {
     const rows = [row("A", "1.5,,"), row("B", '1,,"[1]"'), row("C", '1,,"{""a"":""b""}"')];
     expect(await csv([head, ...rows].join("\n"))).toEqual([
       "2 quantity: is not a whole number",
@@ -88,7 +88,7 @@ describe("CSV", () => {
     expect(read).toEqual(["2 A 1", expect.stringMatching(message), "4 C 1"]);
   });
 
-  test("passes over a line that is far too long", async () => {
+  test("skips a line that is far too long", async () => {
     const one = (id: string) => row(id).replace("\n", " ");
     const long = `B,EUR,${"c".repeat(1024 * 1024)}`;
     expect(await csv([head, one("A"), one("B"), long, one("C"), one("D")].join("\n"), 4096)).toEqual([
@@ -99,7 +99,7 @@ describe("CSV", () => {
     ]);
   });
 
-  test("fails an order of which one row is malformed, and no other order", async () => {
+  test("fails only the order with a malformed row", async () => {
     const one = (id: string) => row(id).replace("\n", " ");
     const bad = (id: string) => one(id).replace("Zoë", 'Zoë "Z" Z');
     expect(await csv([head, one("A"), one("B"), bad("B"), one("B"), bad("C"), one("D")].join("\n"))).toEqual([
@@ -110,7 +110,7 @@ describe("CSV", () => {
     ]);
   });
 
-  test("fails the orders on both sides of a row that breaks off before its order's number", async () => {
+  test("fails the orders on both sides of a row that ends before its external_id", async () => {
     const columns = "sku,quantity,currency_code,customer_id,recipient,address_lines,locality,region_code,external_id";
     const one = (id: string) => `TEA,1,EUR,c1,Ada,1 Mill Lane,London,GB,${id}`;
     const file = [columns, one("A"), one("B"), 'TEA,1,EUR,c"1', one("C"), one("D")].join("\n");
@@ -122,7 +122,7 @@ describe("CSV", () => {
     ]);
   });
 
-  test.each([row("A"), ""])("reports a quote that is not closed after the rows before it", async (before) => {
+  test.each([row("A"), ""])("reports an unclosed quote after the rows before it", async (before) => {
     const read: string[] = [];
     const all = (async () => {
       for await (const record of readCsv(pieces(`${head}\n${before}\nB,EUR,"c1,x\nC,EUR,c1\n`, 5))) {
@@ -134,7 +134,7 @@ describe("CSV", () => {
     expect(read).toHaveLength(before === "" ? 1 : 2);
   });
 
-  test("is split into the same values as csv-parse splits it", async () => {
+  test("is split into the same values as by csv-parse", async () => {
     const value = fc.string({ unit: fc.constantFrom("a", "ö", '"', ",", "\n", "\r\n", ";", "'", " ") });
     const rows = fc.array(fc.array(value, { minLength: 2, maxLength: 4 }), { minLength: 1, maxLength: 5 });
     await fc.assert(
@@ -182,13 +182,13 @@ describe("exported CSV", () => {
     );
   const cells = (order: Order) => toCsvRows(order).flat();
 
-  test("has no cell that a spreadsheet evaluates", () => {
+  test("has no cells that a spreadsheet evaluates", () => {
     fc.assert(
       fc.property(orders, (order) => expect(cells(order).filter((cell) => /^[=+\-@\t\r]/.test(cell))).toEqual([])),
     );
   });
 
-  test("is read as the orders that were written", async () => {
+  test("is read back as the written orders", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(orders, { minLength: 1, maxLength: 3 }), async (written) => {
         const distinct = written.map((order, i) => ({ ...order, externalId: `${order.externalId}${i}` }));
@@ -212,7 +212,7 @@ describe("NDJSON", () => {
     expect(await ndjson('{"externalId":"Ä"}\n\n  \n{"externalId":"B"}', size)).toEqual(["1 Ä 1", "4 B 1"]);
   });
 
-  test("passes over a line that is far too long", async () => {
+  test("skips a line that is far too long", async () => {
     const file = `{"externalId":"A"}\n{"note":"${"x".repeat(5 * 1024 * 1024)}"}\n{"externalId":"B"}\n`;
     expect(await ndjson(file, 65_536)).toEqual(["1 A 1", "2 : is longer than 524288 bytes", "3 B 1"]);
   });

@@ -10,8 +10,8 @@ import { commandSaga, findSaga, orderOfSaga } from "./find-saga.ts";
 import { toSagaMessage } from "./saga-message.ts";
 
 /**
- * Compensating the saga that brought an order where it is cancels the order, and is refused as CancelOrder is. Where the order
- * has been given up, the saga goes on being undone. A saga that its order has left behind is not undone.
+ * Compensating an order's current saga cancels the order, and is rejected in the same cases as CancelOrder. If the
+ * order was cancelled or has expired already, only the saga is compensated. A superseded saga is rejected.
  */
 export function compensateSaga(ctx: OrderContext): ServiceImpl<typeof SagaService>["compensateSaga"] {
   return async ({ name }, context) => {

@@ -14,7 +14,7 @@ import { orderIdOf } from "../order-name.ts";
 import { sagaIdOf, sagaNotFound, toSagaMessage } from "./saga-message.ts";
 
 /**
- * The caller's tenant's saga of this name.
+ * Finds a saga of the caller's tenant by name.
  *
  * @throws ConnectError NOT_FOUND
  */
@@ -30,7 +30,7 @@ export async function findSaga(
   return saga;
 }
 
-/** The order that a saga works on. */
+/** The order of a saga. */
 export async function orderOfSaga({ db }: OrderContext, { tenant, aggregate }: Saga): Promise<Order> {
   const order = await findOrder(db.kysely, tenant, orderIdOf(aggregate));
   if (order === undefined) {
@@ -40,9 +40,9 @@ export async function orderOfSaga({ db }: OrderContext, { tenant, aggregate }: S
 }
 
 /**
- * Gives a saga of the caller's tenant a command, with its order locked, and answers the saga afterwards.
+ * Applies a command to a saga of the caller's tenant, with its order locked, and returns the saga afterwards.
  *
- * @throws ConnectError NOT_FOUND, or FAILED_PRECONDITION where the saga stands somewhere else
+ * @throws ConnectError NOT_FOUND, or FAILED_PRECONDITION if the saga's status does not allow the command
  */
 export async function commandSaga(
   ctx: OrderContext,

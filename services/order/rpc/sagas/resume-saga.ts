@@ -4,7 +4,7 @@ import type { OrderContext } from "../../context.ts";
 import { wrongState } from "../../errors.ts";
 import { commandSaga } from "./find-saga.ts";
 
-/** The saga of an order on hold is resumed by ReleaseOrder alone. */
+/** Only ReleaseOrder resumes the saga of an order on hold. */
 export function resumeSaga(ctx: OrderContext): ServiceImpl<typeof SagaService>["resumeSaga"] {
   return ({ name }, context) =>
     commandSaga(ctx, name, context, (trx, { id }, order) => {

@@ -6,8 +6,8 @@ import { orderNotFunded } from "../../errors.ts";
 import { commandSaga } from "./find-saga.ts";
 
 /**
- * Only where a person must look: a saga whose order was cancelled does not place the order again. The saga of an order that
- * has lost its funds does not go on, as ReleaseOrder does not.
+ * Retries only sagas that need attention: the saga of a cancelled order does not place the order again. The saga of an
+ * order that has lost its funds is rejected, as by ReleaseOrder.
  */
 export function retrySaga(ctx: OrderContext): ServiceImpl<typeof SagaService>["retrySaga"] {
   return ({ name }, context) =>

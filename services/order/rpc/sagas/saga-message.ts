@@ -11,7 +11,7 @@ import { parseName } from "../../../runtime/api/resource-name.ts";
 import { notFound } from "../../../runtime/errors.ts";
 import type { Saga } from "../../../runtime/saga/saga.ts";
 
-/** A saga as operators see it. Its state stays inside. */
+/** Converts a saga to its operator-facing message, which omits the saga's state. */
 export function toSagaMessage(saga: Saga): SagaMessage {
   return create(SagaSchema, {
     name: sagaName(saga.id),
@@ -41,9 +41,9 @@ export function sagaName(id: string): string {
 }
 
 /**
- * The id in `sagas/{saga}`.
+ * Returns the id in `sagas/{saga}`.
  *
- * @throws ConnectError NOT_FOUND for another name
+ * @throws ConnectError NOT_FOUND for a malformed name
  */
 export function sagaIdOf(name: string): string {
   const id = parseName("sagas/{saga}", name)?.saga;
