@@ -14,7 +14,7 @@ const main = fileURLToPath(new URL("main.ts", import.meta.url));
 const start = (args: readonly string[]): ChildProcess =>
   spawn(process.execPath, ["--no-warnings", main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
 
-/** Runs it to its end. */
+/** Runs the program until it exits. */
 const run = async (args: readonly string[]) => {
   const child = start(args);
   const [out, errors, [code]] = await Promise.all([

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { rawRequest } from "../test/support/raw-request.ts";
 import { libraryMethods, type Methods, startTestServer, type TestServer, testSpec } from "../test/support/test-api.ts";
 
-/** Hands on another request than it got, and answers another answer than it heard, both as copies. */
+/** Passes on a copied request and returns a copied response. */
 const copying: Interceptor = (next) => async (request) => {
   const header = new Headers(request.header);
   header.set("x-request-id", "replaced");
@@ -11,7 +11,7 @@ const copying: Interceptor = (next) => async (request) => {
   return { ...answer, header: new Headers({ "x-answer": "replaced" }) } as typeof answer;
 };
 
-/** Leaves the headers alone, but answers a copy all the same. */
+/** Returns a copy of the response with the same headers. */
 const spreading: Interceptor = (next) => async (request) => ({ ...(await next(request)) }) as never;
 
 describe.each([

@@ -115,7 +115,7 @@ const rewritten = (type: DescMessage, bytes: string): { json: unknown; bytes: st
 const readJson = (type: DescMessage, json: object): Message => codec.read(type, codec.parse(JSON.stringify(json)));
 
 describe("an unknown number of a closed enum", () => {
-  // Known values are written first, then the unknown fields as they came.
+  // Known values are written first, then the unknown fields in their original order.
   test.each([
     ["in a list", thing, "100110631002", { many: ["A", "B"] }, "100110021063"],
     ["in a packed list", thing, "1203016302", { many: ["A", "B"] }, "100110021063"],

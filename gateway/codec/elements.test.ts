@@ -12,7 +12,7 @@ import { createJsonReader } from "./json-reader.ts";
 
 const everything = testMessage("Everything");
 
-/** Messages, list elements, map entries and unknown fields that a message holds. */
+/** Counts the messages, list elements, map entries and unknown fields of a message. */
 function elementsOf(message: ReflectMessage): number {
   let count = message.getUnknown()?.length ?? 0;
   for (const field of message.sortedFields) {
@@ -128,7 +128,7 @@ describe("integers longer than any type holds", () => {
     ["the key of a map", { int64Map: { [long]: "a" } }],
     ["inside an Any", { any: { "@type": `type.googleapis.com/${everything.typeName}`, int64Field: long } }],
   ])("are refused before they are read: %s", (_, json) => {
-    // A field that the message does not have would be refused for another reason.
+    // An unknown field would be rejected for another reason.
     for (const name of Object.keys(json)) {
       expect(everything.fields.some((field) => field.jsonName === name || field.name === name)).toBe(true);
     }

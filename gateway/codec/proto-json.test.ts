@@ -22,7 +22,7 @@ const everything = testMessage("Everything");
 const codec = createJsonCodec({ registry: testRegistry, emitDefaults: false });
 const read = (text: string): Message => codec.read(everything, parseExactJson(text));
 const readBack = (text: string): unknown => JSON.parse(codec.write(everything, read(text)));
-/** Beside a member that the compiled reader leaves to the library, so that the library reads all of it. */
+/** Adds a member that the compiled reader leaves to the library, so that the library reads the whole message. */
 const viaLibrary = (text: string): string => text.replace("{", '{"stringField":null,');
 
 describe.each([

@@ -10,7 +10,7 @@ import { createHttpHandler } from "../http-handler.ts";
 import { rawRequest } from "../test/support/raw-request.ts";
 import { testDescriptorSet } from "../test/support/start-program.ts";
 
-/** The Echo service with `EchoBody` for GET and `EchoQuery` as a stream both ways. */
+/** The Echo service with `EchoBody` for GET and `EchoQuery` as a bidirectional stream. */
 function echoSpec(): ServiceImplSpec {
   const set = fromBinary(FileDescriptorSetSchema, readFileSync(testDescriptorSet));
   for (const method of set.file.flatMap(({ service }) => service).flatMap((service) => service.method)) {
@@ -44,7 +44,7 @@ function envelope(message: string | Uint8Array): Buffer {
   return Buffer.concat([head, data]);
 }
 
-/** The messages of a stream, without the last envelope of Connect and gRPC-Web. */
+/** The messages of a stream, without the end-of-stream envelope of Connect and gRPC-Web. */
 function messagesOf(body: Buffer): string[] {
   const messages: string[] = [];
   for (let at = 0; at < body.length; at += 5 + body.readUInt32BE(at + 1)) {

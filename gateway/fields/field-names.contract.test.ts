@@ -7,7 +7,7 @@ import { rawRequest } from "../test/support/raw-request.ts";
 import { startProgram, testDescriptorSet } from "../test/support/start-program.ts";
 import { startTestServer, testSpec } from "../test/support/test-api.ts";
 
-/** What a service says in proto names, as validation does, with some that name no field of the request. */
+/** Violations in proto names, as validation reports them, including fields that the request does not have. */
 const fieldViolations = [
   { field: "book.publisher.street_line", description: "is empty" },
   { field: 'book.labels["book_id"]', description: "is empty; book_id: is" },

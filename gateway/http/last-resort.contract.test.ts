@@ -10,7 +10,7 @@ import {
   testSpec,
 } from "../test/support/test-api.ts";
 
-/** An error that fails again where it is written, as one whose text is longer than a string can be. */
+/** An error that throws again when it is written, like one whose text exceeds the maximum string length. */
 function unwritable(): ConnectError {
   const error = new ConnectError("lost", Code.DataLoss);
   Object.defineProperty(error, "details", {

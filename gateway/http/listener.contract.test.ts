@@ -34,7 +34,10 @@ async function serve(changes: Partial<ServerLimits>, more: Partial<HttpListenerO
   return { listener, meter };
 }
 
-/** Opens a connection, and keeps what comes back. @param allowHalfOpen whether it goes on when the server's side has ended. */
+/**
+ * Opens a connection, and records what it receives. @param allowHalfOpen keeps it open after the server has ended its
+ * side.
+ */
 async function dial(
   port: number,
   text = "",
@@ -54,7 +57,7 @@ async function dial(
   return { socket, said: () => said, closed };
 }
 
-/** Goes on sending to a stream until it is closed. */
+/** Continues to write to a stream until it is closed. */
 function trickle(stream: Duplex, bytes = 1): void {
   const timer = setInterval(() => stream.writable && stream.write(Buffer.alloc(bytes, "x")), 20);
   stream.once("close", () => clearInterval(timer));
@@ -357,7 +360,7 @@ describe("unfinished messages of streams", () => {
   });
 });
 
-/** Streams that never end, and what tells of the end of each. */
+/** Endless streams, and a promise for the end of each. */
 function endless() {
   let made = 0;
   const { promise: whenEnded, resolve: end } = Promise.withResolvers<void>();
@@ -396,7 +399,7 @@ describe("a response that its client does not read", () => {
     socket.pause();
     socket.write(request);
     await whenEnded;
-    // What the buffers of two sockets hold.
+    // The capacity of two sockets' buffers.
     expect(made()).toBeLessThan(1000);
   });
 
@@ -420,7 +423,7 @@ describe("a response that its client does not read", () => {
     const { socket } = await dial(listener.port);
     socket.pause();
     socket.write("GET /v1/shelves/1/books HTTP/1.1\r\nHost: x\r\n\r\n");
-    // Its connection makes room for another.
+    // Closing the connection makes room for another.
     await until(async () => (await rawRequest(listener.url, "/v1/books/b").catch(() => undefined))?.status === 200);
   });
 
@@ -456,7 +459,7 @@ describe("with a certificate", () => {
     return stream;
   };
 
-  /** The code with which a stream closes. */
+  /** The close code of a stream. */
   const codeOf = (stream: ClientHttp2Stream) =>
     new Promise((resolve) => stream.once("close", () => resolve(stream.rstCode)));
 

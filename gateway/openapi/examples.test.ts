@@ -69,7 +69,7 @@ test.each(valueKinds)("an example keeps to the rules of %s, or there is none", (
   expect(found).toBeGreaterThan(0);
 });
 
-/** Every place in a document where JSON is sent or answered, with its example. */
+/** Every JSON request and response body in a document, with its example. */
 function contentsOf(document: JsonObject): Content[] {
   const found: Content[] = [];
   const visit = (holder: JsonObject, pointer: string): void => {

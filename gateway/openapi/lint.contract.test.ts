@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "@jest/globals";
 import { testDocument } from "../test/support/test-api.ts";
 
-/** Redocly's linter with every recommended rule an error; it asks nobody on the network. */
+/** Redocly's linter with every recommended rule as an error, without network access. */
 function lint(...documents: string[]): { status: number | null; output: string } {
   const folder = mkdtempSync(join(tmpdir(), "openapi-"));
   try {

@@ -14,7 +14,7 @@ import { rawRequest } from "../test/support/raw-request.ts";
 import { testDescriptorSet } from "../test/support/start-program.ts";
 import { libraryMethods } from "../test/support/test-api.ts";
 
-/** The test API's Library, with a POST for its stream both ways, as most APIs that have one write it. */
+/** The test API's Library, with a POST rule for its bidirectional stream, as most such APIs declare it. */
 function librarySpec() {
   const set = fromBinary(FileDescriptorSetSchema, readFileSync(testDescriptorSet));
   const methods = set.file.flatMap(({ service }) => service.flatMap(({ method }) => method));

@@ -13,15 +13,15 @@ import {
 import type { Route } from "../routing/http-rules.ts";
 import { reasonOf } from "./error-body.ts";
 
-/** The reason (ErrorInfo) by which an implementation says that an etag did not match. */
+/** The ErrorInfo reason with which an implementation reports an etag mismatch. */
 export const etagMismatch = "ETAG_MISMATCH";
 
-/** The `etag` field of a message, where it has one as a string. */
+/** The `etag` field of a message, if it has one of type string. */
 export function etagFieldOf(message: DescMessage): DescField | undefined {
   return message.fields.find((field) => field.name === "etag" && field.scalar === ScalarType.STRING && !field.oneof);
 }
 
-/** Where `If-Match` goes in a request: its own `etag` field, else that of the resource that the body is. */
+/** The request field set by `If-Match`: the request's own `etag` field, or else that of the resource in the body. */
 export function etagPathOf(route: Route): FieldPath | undefined {
   const { input } = route.method;
   const names = etagFieldOf(input)
@@ -35,10 +35,10 @@ export function etagPathOf(route: Route): FieldPath | undefined {
 }
 
 /**
- * Puts an `If-Match` header into the etag field of the request. `*` and a request without such a field leave the
- * message alone: the implementation sees the header in any case.
+ * Sets the request's etag field from an `If-Match` header. `*`, and a request without such a field, leave the message
+ * unchanged: the implementation sees the header in any case.
  *
- * @throws ConnectError INVALID_ARGUMENT where the body brought another etag, or the header names several.
+ * @throws ConnectError INVALID_ARGUMENT if the body has another etag, or the header names several.
  */
 export function applyIfMatch(message: Message, path: FieldPath | undefined, header: string): void {
   const value = header.trim();
@@ -55,8 +55,8 @@ export function applyIfMatch(message: Message, path: FieldPath | undefined, head
 }
 
 /**
- * The ETag header of an answer: its `etag` field ({@link etagFieldOf}) in quotes; undefined where it is empty, or no
- * entity tag (RFC 9110, section 8.8.3) can hold it.
+ * The ETag header of a response: its `etag` field ({@link etagFieldOf}) in quotes; undefined if the field is empty or
+ * not valid as an entity tag (RFC 9110, section 8.8.3).
  */
 export function etagOf(message: Message, field: DescField | undefined): string | undefined {
   if (field === undefined) return undefined;
@@ -66,14 +66,14 @@ export function etagOf(message: Message, field: DescField | undefined): string |
   return /^(W\/)?"[\x21\x23-\x7e]*"$/.test(tag) ? tag : undefined;
 }
 
-/** True where an `If-None-Match` header names the etag, by the weak comparison of RFC 9110. */
+/** True if an `If-None-Match` header names the etag, by the weak comparison of RFC 9110. */
 export function noneMatch(header: string, etag: string): boolean {
   if (header.trim() === "*") return true;
   const weak = (tag: string): string => tag.trim().replace(/^W\//, "");
   return header.split(",").some((tag) => weak(tag) === weak(etag));
 }
 
-/** True where the error is an etag that did not match. */
+/** True for an etag mismatch. */
 export function isEtagMismatch(error: ConnectError): boolean {
   return (error.code === Code.Aborted || error.code === Code.FailedPrecondition) && reasonOf(error) === etagMismatch;
 }

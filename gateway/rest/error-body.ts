@@ -12,12 +12,12 @@ import { writeProtoJson } from "../codec/proto-json.ts";
 import { codeName, gatewayDomain, httpStatusOf, isGatewayError } from "../errors.ts";
 
 /**
- * How an error looks on REST: `status` is google.rpc.Status as it is, `aip193` the same inside `{"error": …}` with the
- * HTTP status as its code, `problem` RFC 9457.
+ * The format of errors on REST: `status` is google.rpc.Status, `aip193` the same inside `{"error": …}` with the HTTP
+ * status as its code, `problem` RFC 9457.
  */
 export type ErrorFormat = "status" | "aip193" | "problem";
 
-/** An error ready to be written. */
+/** A serialized error. */
 export interface ErrorBody {
   readonly contentType: string;
   readonly json: JsonObject;
@@ -26,12 +26,12 @@ export interface ErrorBody {
 const googleDetails = createRegistry(file_google_rpc_error_details);
 
 /**
- * The JSON of an error.
+ * Serializes an error as JSON.
  *
- * Details whose type neither `registry` nor google.rpc knows keep their type and their bytes as base64.
+ * Details whose type is in neither `registry` nor google.rpc keep their type, and their bytes as base64.
  *
- * @param domain takes the place of the gateway's own ErrorInfo domain.
- * @param httpStatus of the answer; only the formats that repeat it look at it.
+ * @param domain replaces the gateway's own ErrorInfo domain.
+ * @param httpStatus of the response; used only by formats that repeat it.
  */
 export function errorBody(
   error: ConnectError,
@@ -64,13 +64,13 @@ export function errorBody(
   }
 }
 
-/** Seconds to wait before trying again, rounded up, where the error has a RetryInfo. */
+/** Seconds to wait before a retry, rounded up, if the error has a RetryInfo. */
 export function retryAfterSeconds(error: ConnectError): number | undefined {
   const delay = findDetail<RetryInfo>(error, RetryInfoSchema)?.retryDelay;
   return delay === undefined ? undefined : Math.max(0, Number(delay.seconds) + (delay.nanos > 0 ? 1 : 0));
 }
 
-/** The reason of the error's ErrorInfo, where it has one. */
+/** The reason of the error's ErrorInfo, if it has one. */
 export function reasonOf(error: ConnectError): string | undefined {
   return findDetail<ErrorInfo>(error, ErrorInfoSchema)?.reason;
 }

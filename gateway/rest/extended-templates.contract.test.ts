@@ -4,7 +4,7 @@ import { readServiceConfig } from "../routing/service-config.ts";
 import { rawRequest } from "../test/support/raw-request.ts";
 import { startUnwatchedServer, testSpec } from "../test/support/test-api.ts";
 
-/** As Firestore's ListDocuments is bound, on fields of the test API. */
+/** The binding of Firestore's ListDocuments, on fields of the test API. */
 const serviceConfig = readServiceConfig(`http:
   rules:
   - selector: gateway.test.v1.Echo.EchoQuery

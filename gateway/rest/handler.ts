@@ -36,10 +36,10 @@ import { alwaysOk, defaultSuccessStatus, withServedLocations } from "./success-s
 import { writeMessage } from "./unary-response.ts";
 import { createUpgradeHandler, type UpgradeHandler } from "./websocket.ts";
 
-/** The largest body of a unary method that takes it as raw bytes (`google.api.HttpBody`), such as a webhook. */
+/** Maximum body of a unary method that takes raw bytes (`google.api.HttpBody`), such as a webhook. */
 const maxRawBodyBytes = 1024 * 1024;
 
-/** Answers requests. */
+/** Serves REST requests. */
 export interface RestHandler {
   /** Never rejects. */
   handle(request: Request, response: Response): Promise<void>;
@@ -49,7 +49,7 @@ export interface RestHandler {
   readonly upgrade: UpgradeHandler;
 }
 
-/** A request's route with what the route makes its message of. */
+/** A matched route and the inputs for its request message. */
 interface Matched {
   readonly route: PreparedRoute;
   readonly segments: readonly string[];
@@ -58,9 +58,9 @@ interface Matched {
 
 /**
  * Serves the `google.api.http` annotations of the implementations: match, bind, decode, interceptors, implementation,
- * encode. What no route matches is answered 404 (or 405 with `Allow`) as google.rpc.Status like any other error.
+ * encode. A request that matches no route gets 404 (or 405 with `Allow`) as google.rpc.Status, like any other error.
  *
- * @throws RouteError on annotations that cannot be served or that contradict each other.
+ * @throws RouteError for annotations that cannot be served or that conflict.
  */
 export function createRestHandler(options: RestOptions): RestHandler {
   const codec = createJsonCodec({
@@ -174,14 +174,14 @@ export function createRestHandler(options: RestOptions): RestHandler {
     upgrade,
   };
 
-  /** A WebSocket begins as a GET, and also leads to the stream that a POST at the path is. */
+  /** Matches a WebSocket request, which starts as a GET, to the stream of a GET or POST rule at its path. */
   function matchStream(request: Request): Matched {
     for (const method of ["GET", "POST"]) {
       try {
         const found = match(request, method);
         if (found.route.spec.kind !== "unary") return found;
       } catch {
-        // What is wrong is told below, if nothing else is found.
+        // The error is reported below if no other route matches.
       }
     }
     return match(request);
@@ -248,7 +248,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
     const answers = invoke(requestStream(request, found))[Symbol.asyncIterator]();
     const first = await untilAborted(answers.next(), context.signal);
     if (first.done === true) throw new Error(`${route.method.name} answered nothing`);
-    // The trailers are there only once the iterator has ended.
+    // The trailers are available only once the iterator has ended.
     await answers.next();
     await writeMessage(request, response, route, first.value, context, codec, success);
   }
@@ -272,7 +272,9 @@ export function createRestHandler(options: RestOptions): RestHandler {
   }
 }
 
-/** Browsers let any page open a WebSocket: only those of our own host may, unless told otherwise. */
+/**
+ * True for an origin on this host. Browsers let any page open a WebSocket, so by default only pages of this host may.
+ */
 export function isSameHost(origin: string, host: string | undefined): boolean {
   return URL.canParse(origin) && new URL(origin).host === host;
 }
@@ -318,7 +320,7 @@ function abortable(messages: AsyncIterable<Message>, signal: AbortSignal): Async
   const iterator = messages[Symbol.asyncIterator]();
   return {
     next: () => untilAborted(iterator.next(), signal),
-    // Not awaited: an implementation that hangs must not keep the answer open.
+    // Not awaited: an implementation that hangs must not keep the response open.
     return: async () => {
       iterator.return?.().catch(() => undefined);
       return { done: true, value: undefined };

@@ -3,14 +3,14 @@ import { HttpBodySchema } from "../../gen/google/api/httpbody_pb.js";
 import type { Binding } from "../binding/request-binding.ts";
 import type { PreparedRoute } from "./prepared-route.ts";
 
-/** Chunks larger than this are cut, so that a message stays well below every receiver's limit. */
+/** Larger chunks are split, so that a message stays well below every receiver's limit. */
 const maxChunkBytes = 256 * 1024;
 
 /**
- * A raw body as a stream of request messages, one for each chunk as it comes, in constant memory.
+ * Converts a raw body to a stream of request messages, one per chunk as it arrives, in constant memory.
  *
- * The first message carries what path and query set, and is there even where the body is empty; the content type is on
- * every message.
+ * The first message carries the fields set by path and query, and is produced even for an empty body. Every message has
+ * the content type.
  */
 export async function* rawRequests(
   route: PreparedRoute,

@@ -5,12 +5,12 @@ import { bodyTooLarge } from "../http/content-encoding.ts";
 import type { PreparedRoute } from "./prepared-route.ts";
 
 /**
- * A body of JSON values as a stream of request messages, each as soon as it is there: one after another (NDJSON, or
- * just concatenated), or the elements of one array.
+ * Converts a body of JSON values to a stream of request messages, each as soon as it is complete: consecutive values
+ * (NDJSON, or concatenated), or the elements of one array.
  *
  * @param maxBytes of one message.
- * @param held counts what has come of an unfinished one.
- * @throws ConnectError: 400 for what is not such a body or not such a message, 413 for a message that is too large.
+ * @param held counts the received bytes of an unfinished message.
+ * @throws ConnectError: 400 for a malformed body or message, 413 for a message that is too large.
  */
 export async function* jsonRequests(
   route: PreparedRoute,
@@ -31,7 +31,7 @@ export async function* jsonRequests(
 type Place = "start" | "sequence" | "array" | "after comma" | "after element" | "end";
 type Token = "value" | "[" | "]" | ",";
 
-/** What may come at each place between the values, and where it leads. */
+/** The tokens allowed at each place between values, and the place that follows each. */
 const next: Readonly<Record<Place, Partial<Record<Token, Place>>>> = {
   start: { value: "sequence", "[": "array" },
   sequence: { value: "sequence" },
@@ -45,8 +45,8 @@ const valueStart = /[-{["0-9tfn]/;
 const literalEnd = /[\s,\]}]/;
 
 /**
- * Cuts a text into the JSON values that it holds, without reading them: only strings, brackets and the ends of numbers
- * and words are looked at.
+ * Splits a text into its JSON values without parsing them: only strings, brackets and the ends of numbers and words are
+ * recognized.
  */
 export async function* jsonValues(
   chunks: AsyncIterable<Uint8Array>,
@@ -55,15 +55,15 @@ export async function* jsonValues(
 ): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let place = "start" as Place;
-  /** The beginning of a value whose end has not come yet. */
+  /** The parts received so far of an unfinished value. */
   let pieces: string[] = [];
   let size = 0;
   let depth = 0;
   let inString = false;
   let isEscaped = false;
-  /** In a number, `true`, `false` or `null` that is a message. */
+  /** Inside a number, `true`, `false` or `null` that is a whole message. */
   let inLiteral = false;
-  /** White space since the last message, of which there is no end in a small compressed body. */
+  /** White space since the last message, which a small compressed body can hold without limit. */
   let blank = 0;
 
   const keep = (piece: string): void => {

@@ -13,17 +13,17 @@ import { etagFieldOf, etagPathOf } from "./conditional-requests.ts";
 import type { RestOptions } from "./options.ts";
 import { createResume, type Resume } from "./resume-token.ts";
 
-/** A route with everything that can be prepared once. */
+/** A route with everything that is computed once. */
 export interface PreparedRoute extends Route {
   readonly spec: MethodImplSpec;
   readonly binding: Binding;
   readonly etagPath: FieldPath | undefined;
-  /** The `etag` field of the answer. */
+  /** The `etag` field of the response. */
   readonly etagField: DescField | undefined;
   readonly resume: Resume;
-  /** What errors call the fields of a request. */
+  /** The names of request fields in errors. */
   readonly fieldNames: FieldNames;
-  /** The answer is the bytes of a google.api.HttpBody: the response itself or its `response_body` field. */
+  /** True if the body is the bytes of a google.api.HttpBody: the response itself or its `response_body` field. */
   readonly rawResponse: boolean;
 }
 
@@ -51,7 +51,7 @@ export function prepareRoute(
  * Opens the context of a call: its deadline from the headers, its signal from the client's connection, its metadata
  * through the allow-list.
  *
- * @throws ConnectError INVALID_ARGUMENT on a timeout header that cannot be read.
+ * @throws ConnectError INVALID_ARGUMENT for a malformed timeout header.
  */
 export function openRestCall(
   request: Request,
@@ -75,13 +75,15 @@ export function openRestCall(
   });
 }
 
-/** The content type of an HttpBody; that of any bytes where it has none or one that no header can hold. */
+/**
+ * The content type of an HttpBody; `application/octet-stream` if it has none or one that is not a valid header value.
+ */
 export function contentTypeOf(body: HttpBody | undefined): string {
   const type = body?.contentType ?? "";
   return /^[\x20-\x7e]+$/.test(type) ? type : "application/octet-stream";
 }
 
-/** The HttpBody of an answer: the message itself, or its `response_body` field. */
+/** The HttpBody of a response: the message itself, or its `response_body` field. */
 export function httpBodyOf(message: Message, field: DescField | undefined): HttpBody | undefined {
   if (field === undefined) return message as HttpBody;
   const fields = message as unknown as Fields;

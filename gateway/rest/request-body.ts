@@ -6,15 +6,15 @@ import { gatewayError, invalidRequest } from "../errors.ts";
 import type { Request } from "../http/body.ts";
 import type { PreparedRoute } from "./prepared-route.ts";
 
-/** The body of a request that has none. */
+/** The body of a request without one. */
 export const noBytes: Buffer = Buffer.alloc(0);
 
 const none: RequestBody = { kind: "none" };
 
 /**
- * What the bytes of a body are to the route, by its rule and their Content-Type.
+ * Interprets the bytes of a body by the route's rule and their Content-Type.
  *
- * @throws ConnectError: 400 for a body where none is taken and for text that is not UTF-8.
+ * @throws ConnectError: 400 for a body where none is allowed and for text that is not UTF-8.
  */
 export function requestBodyOf(request: Request, route: PreparedRoute, bytes: Buffer, lenient: boolean): RequestBody {
   if (route.body === "none") {
@@ -36,7 +36,7 @@ export function requestBodyOf(request: Request, route: PreparedRoute, bytes: Buf
   return { kind: "json", text: bytes.toString("utf8") };
 }
 
-/** Nothing, or an object of nothing, which some clients send with a GET. */
+/** True for no bytes, and for an empty object, which some clients send with a GET. */
 function isEmptyBody(bytes: Buffer): boolean {
   const text = bytes.toString("latin1").trim();
   return text === "" || (text.startsWith("{") && text.endsWith("}") && text.slice(1, -1).trim() === "");
@@ -51,8 +51,8 @@ function formParts(contentType: string, bytes: Buffer): FormPart[] | undefined {
 }
 
 /**
- * Refuses a body by its Content-Type, before it is read. The types of forms are those of JSON too: `curl -d` sends JSON
- * under them unless told otherwise.
+ * Rejects a body by its Content-Type, before it is read. The form types are also accepted for JSON, because `curl -d`
+ * sends JSON under them by default.
  *
  * @throws ConnectError 415
  */
@@ -70,7 +70,7 @@ export function assertMediaType(request: Request, route: PreparedRoute): void {
 
 const mediaTypes = /^((application|text)\/([\w.-]+\+)?json|application\/x-www-form-urlencoded|multipart\/form-data)$/;
 
-/** Refuses text in another encoding than UTF-8, of which ASCII is a part. @throws ConnectError 415 */
+/** Rejects text in an encoding other than UTF-8, of which ASCII is a subset. @throws ConnectError 415 */
 export function assertCharset(contentType: string): void {
   const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(contentType)?.[1];
   if (charset === undefined || /^(utf-?8|us-ascii|)$/i.test(charset)) return;

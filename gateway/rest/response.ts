@@ -8,8 +8,8 @@ import { copyMetadata } from "../http/metadata.ts";
 import { type ErrorFormat, errorBody, retryAfterSeconds } from "./error-body.ts";
 
 /**
- * Writes a whole answer at once, compressed where the client takes it and it is worth it; only then is there something
- * to wait for.
+ * Writes a whole response, compressed if the client accepts it and the size justifies it. Asynchronous only if
+ * compressed.
  */
 export function writeWhole(
   request: Request,
@@ -52,11 +52,12 @@ function writeBody(
   body: Buffer | string,
   size: number,
 ): void {
-  // With trailers after it a body of HTTP/1 comes in chunks.
+  // With trailers, an HTTP/1 body must be chunked.
   if (headers["trailer"] === undefined) headers["content-length"] = size;
   writeHead(response, status, headers);
   if (request.method === "HEAD") response.end();
-  // Node sends ASCII text in one piece with the head; bytes would be a vector of two, the costliest part of a small answer.
+  // Node sends ASCII text together with the head; bytes would need a vectored write, the most expensive part of a small
+  // response.
   else if (typeof body === "string" && body.length === size) (response as ServerResponse).end(body, "latin1");
   else (response as ServerResponse).end(bytesOf(body));
 }
@@ -65,7 +66,7 @@ function bytesOf(body: Buffer | string): Buffer {
   return typeof body === "string" ? Buffer.from(body) : body;
 }
 
-/** Writes the head; headers set before (CORS) stay, and `Vary` is joined with theirs. */
+/** Writes the head. Headers set before (CORS) are kept, and `Vary` is merged with theirs. */
 export function writeHead(response: Response, status: number, headers: OutgoingHttpHeaders): void {
   if (response.headersSent) return;
   const vary = (response as ServerResponse).getHeader("vary");
@@ -74,7 +75,7 @@ export function writeHead(response: Response, status: number, headers: OutgoingH
   (response as ServerResponse).writeHead(status, headers);
 }
 
-/** What {@link writeError} needs to know of the server. */
+/** Options of {@link writeError}. */
 export interface ErrorOptions {
   readonly format: ErrorFormat;
   readonly domain: string;
@@ -82,7 +83,7 @@ export interface ErrorOptions {
 }
 
 /**
- * Writes an error as the whole answer. `status` overrides the one of the error's code; `sent` are the headers that the
+ * Writes an error as the whole response. `status` overrides that of the error's code; `sent` are the headers that the
  * implementation set before it failed.
  */
 export function writeError(
@@ -97,7 +98,7 @@ export function writeError(
   const { contentType, json } = errorBody(error, { ...options, httpStatus: status });
   const headers: OutgoingHttpHeaders = {};
   copyMetadata(sent, headers);
-  // What was set for a success does not hold for an error.
+  // Caching headers set for a success do not apply to an error.
   headers["cache-control"] = "no-store";
   copyMetadata(error.metadata, headers);
   if (error.metadata.get("connection") === "close" && !("stream" in response)) headers["connection"] = "close";

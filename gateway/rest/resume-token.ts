@@ -1,18 +1,20 @@
 import { type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
 import type { Fields } from "../fields/field-path.ts";
 
-/** Makes the stream of a method resumable: which field of each message is its id, and which one takes it back. */
+/**
+ * Makes the stream of a method resumable: which field of each message is its id, and which request field receives it.
+ */
 export interface Resume {
-  /** The id of a message for SSE; undefined where it carries none (or one that SSE cannot hold). */
+  /** The id of a message for SSE; undefined if it has none (or one that SSE cannot represent). */
   idOf(message: Message): string | undefined;
-  /** Puts `Last-Event-ID` into the request, unless the request says itself from where to go on. */
+  /** Sets the request's resume field from `Last-Event-ID`, unless the request sets it itself. */
   apply(request: Message, lastEventId: string): void;
 }
 
-/** The name of the string field, on requests and on responses, that makes a stream resumable. */
+/** The name of the string field, in requests and responses, that makes a stream resumable. */
 export const resumeField = "resume_token";
 
-/** Prepares {@link Resume} for a method. */
+/** Creates {@link Resume} for a method. */
 export function createResume(input: DescMessage, output: DescMessage): Resume {
   const from = tokenFieldOf(output);
   const to = tokenFieldOf(input);

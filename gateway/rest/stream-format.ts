@@ -1,22 +1,22 @@
-/** How a stream of messages is written on REST. */
+/** The format of a message stream on REST. */
 export type StreamFormat = "sse" | "ndjson" | "array";
 
-/** The texts around and between the messages of a stream. Every text is JSON without line breaks. */
+/** The texts around and between the messages of a stream. Every message is JSON without line breaks. */
 export interface StreamWriter {
   readonly contentType: string;
-  /** Written before the first message, with the head. */
+  /** Written with the head, before the first message. */
   readonly open: string;
   message(json: string, id: string | undefined): string;
-  /** The last element where the stream fails: google.rpc.Status under the key `error`. */
+  /** The last element of a failed stream: google.rpc.Status under the key `error`. */
   error(statusJson: string): string;
-  /** Written after the last message where the stream ends well; `close` after an error. */
+  /** Written after the last message of a successful stream; `close` follows an error. */
   end(): string;
   close(): string;
-  /** Keeps idle connections open; empty where the format has nothing for it. */
+  /** Keeps idle connections open; empty if the format has no heartbeat. */
   readonly heartbeat: string;
 }
 
-/** Makes the writer of a format; a writer serves one stream. */
+/** Creates the writer of a format; a writer serves one stream. */
 export function createStreamWriter(format: StreamFormat): StreamWriter {
   switch (format) {
     case "sse":
@@ -69,7 +69,7 @@ const mediaTypes: Readonly<Record<string, StreamFormat>> = {
   "application/json": "array",
 };
 
-/** Chooses by `Accept`, the highest weight first; `byDefault` where the header names none of ours. */
+/** Negotiates the format by `Accept`, the highest weight first; `byDefault` if the header names no supported format. */
 export function negotiateStreamFormat(accept: string | undefined, byDefault: StreamFormat): StreamFormat {
   let best = byDefault;
   let bestQuality = 0;

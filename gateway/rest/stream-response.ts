@@ -14,23 +14,22 @@ import { type ErrorOptions, writeHead } from "./response.ts";
 import { createStreamWriter, negotiateStreamFormat, type StreamFormat } from "./stream-format.ts";
 import { addTrailers, takesTrailers } from "./trailers.ts";
 
-/** What writing a stream needs beside the call. */
+/** Options for writing a stream. */
 export interface StreamOptions {
   readonly codec: JsonCodec;
   readonly heartbeatMs: number;
-  /** For a client whose `Accept` names none. */
+  /** The format if `Accept` names none. */
   readonly streamFormat: StreamFormat;
   readonly errors: ErrorOptions;
-  /** Told of errors that are not the client's doing. */
+  /** Called with errors that the client did not cause. */
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Writes the messages of a call as SSE, NDJSON or a JSON array, whichever `Accept` asks for, no faster than the client
- * reads.
+ * Writes the messages of a call as SSE, NDJSON or a JSON array, according to `Accept`, no faster than the client reads.
  *
- * An error before the first message is thrown, so that it can be answered with its status; a later one becomes the
- * last element. The head goes out with the first message or the first heartbeat.
+ * An error before the first message is thrown, so that the response can have its status; a later one becomes the last
+ * element. The head is sent with the first message or the first heartbeat.
  */
 export async function writeStream(
   request: Request,
@@ -53,7 +52,7 @@ export async function writeStream(
     if (writer.open !== "") (response as ServerResponse).write(writer.open);
     else (response as ServerResponse).flushHeaders();
   };
-  // A heartbeat that comes while the client does not read would only pile up.
+  // Heartbeats are skipped while the client does not read, because they would only accumulate.
   const beat = (): void => {
     open();
     if (!(response as ServerResponse).writableNeedDrain) (response as ServerResponse).write(writer.heartbeat);
@@ -62,7 +61,7 @@ export async function writeStream(
     try {
       beat();
     } catch (error) {
-      // A head that cannot be written: the call ends with its connection.
+      // If the head cannot be written, the call ends with its connection.
       options.onError(error);
       response.destroy();
     }
@@ -106,10 +105,10 @@ function statusJson(error: ConnectError, { errors, onError }: StreamOptions): st
 }
 
 /**
- * Writes a stream of HttpBody messages as one body, in constant memory. The first message gives the content type.
+ * Writes a stream of HttpBody messages as one body, in constant memory. The first message provides the content type.
  *
- * An error before the first message is thrown; a later one cuts the connection, which is the only way to tell a client
- * of raw bytes that they are not all there.
+ * An error before the first message is thrown. A later one closes the connection, the only way to signal an incomplete
+ * raw body.
  */
 export async function writeRawStream(
   request: Request,

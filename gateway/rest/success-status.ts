@@ -2,18 +2,18 @@ import { type DescField, type DescMessage, type Message, ScalarType } from "@buf
 import type { Fields } from "../fields/field-path.ts";
 import type { Route } from "../routing/http-rules.ts";
 
-/** How a call that went well is answered, beside its body. */
+/** Status and Location of a successful call. */
 export interface Success {
   readonly status: number;
   readonly location?: string;
 }
 
-/** Chooses the status of a unary answer by its route and message. Must not throw. */
+/** Chooses the status of a unary response by its route and message. Must not throw. */
 export type SuccessRule = (route: Route, message: Message) => Success;
 
 /**
- * True for a POST on a collection (a last segment that is a literal, no verb) whose answer has a `name`: by Google's
- * resource-oriented style it makes a resource.
+ * True for a POST on a collection (the last segment is a literal, without a verb) whose response has a `name`: by
+ * Google's resource-oriented style it creates a resource.
  */
 export function createsResource(route: Route): boolean {
   const { template, method } = route;
@@ -22,18 +22,18 @@ export function createsResource(route: Route): boolean {
   return method.methodKind === "unary" && nameFieldOf(method.output) !== undefined;
 }
 
-/** True where a caller may ask that nothing be done (AIP-163), so that a method that makes something may not. */
+/** True if a caller may request validation only (AIP-163), so that a create method may create nothing. */
 export function mayOnlyValidate({ method }: Route): boolean {
   return method.input.fields.some((field) => field.name === "validate_only" && field.scalar === ScalarType.BOOL);
 }
 
 const ok: Success = { status: 200 };
 
-/** What {@link defaultSuccessStatus} finds out about a route once. */
+/** What {@link defaultSuccessStatus} computes once per route. */
 interface Creation {
   readonly nameField: string;
   readonly prefix: string;
-  /** The answer to a creation that has no name to lead to. */
+  /** The response to a creation without a name to link to. */
   readonly nameless: Success;
 }
 
@@ -51,11 +51,11 @@ function creationOf(route: Route): Creation | false {
   };
 }
 
-/** Every answer is 200, without a Location. */
+/** Makes every response 200, without a Location. */
 export const alwaysOk: SuccessRule = () => ok;
 
 /**
- * The rule without Locations that lead nowhere.
+ * Wraps a rule to omit Locations that no route serves.
  *
  * @param isServed true for a path that a GET route serves.
  */
@@ -67,9 +67,9 @@ export function withServedLocations(rule: SuccessRule, isServed: (path: string) 
 }
 
 /**
- * The default: where {@link createsResource} and the answer has its name, 201 with the Location of the resource below
- * the first segment of the template (`/v1/orders` → `/v1/{name}`); without a name 201 alone, or 200 where it may be that
- * nothing was made. Everything else is 200.
+ * The default: if {@link createsResource} and the response has a name, 201 with the Location of the resource below the
+ * first segment of the template (`/v1/orders` → `/v1/{name}`); without a name, 201 alone, or 200 if nothing may have
+ * been created. Everything else is 200.
  */
 export const defaultSuccessStatus: SuccessRule = (route, message) => {
   let creation = creations.get(route);

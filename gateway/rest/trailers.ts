@@ -4,19 +4,19 @@ import { copyMetadata } from "../http/metadata.ts";
 
 const prefix = "grpc-trailer-";
 
-/** True where the client takes trailers (RFC 9110, section 10.1.4) and the response has a place for them. */
+/** True if the client accepts trailers (RFC 9110, section 10.1.4) and the response supports them. */
 export function takesTrailers(request: Request): boolean {
   if (request.method === "HEAD" || request.httpVersionMajor < 1 || request.httpVersion === "1.0") return false;
   const { te } = request.headers;
   return te !== undefined && /(?:^|,)\s*trailers\s*(?:,|$)/i.test(String(te));
 }
 
-/** Puts the trailers of a call into the headers of its response, where they are all known before its body. */
+/** Copies the trailers of a call to its response headers, if all are known before the body. */
 export function copyTrailers(trailer: Headers | undefined, headers: OutgoingHttpHeaders): void {
   copyMetadata(trailer, headers, prefix);
 }
 
-/** Has the response end with the trailers of a call. @returns their names. */
+/** Appends the trailers of a call to the response. @returns their names. */
 export function addTrailers(response: Response, trailer: Headers | undefined): string[] {
   const trailers: OutgoingHttpHeaders = {};
   copyMetadata(trailer, trailers, prefix);

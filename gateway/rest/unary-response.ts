@@ -11,8 +11,8 @@ import type { SuccessRule } from "./success-status.ts";
 import { addTrailers, copyTrailers, takesTrailers } from "./trailers.ts";
 
 /**
- * Writes the one message that a call answered: as JSON, as the bytes of an HttpBody, or as 304. There is something to
- * wait for only where it is compressed.
+ * Writes the response message of a call: as JSON, as the bytes of an HttpBody, or as 304. Asynchronous only if
+ * compressed.
  */
 export function writeMessage(
   request: Request,
@@ -43,7 +43,7 @@ export function writeMessage(
   if (etag !== undefined) headers["etag"] ??= etag;
   const noneMatchHeader = request.headers["if-none-match"];
   const conditional = request.method === "GET" || request.method === "HEAD";
-  // What a client can ask about again it may keep, as it could not say If-None-Match otherwise.
+  // A client may cache what it can revalidate; without a cached copy it could not send If-None-Match.
   headers["cache-control"] ??= conditional && headers["etag"] !== undefined ? "private, no-cache" : "no-store";
   if (conditional && etag !== undefined && noneMatchHeader !== undefined && noneMatch(noneMatchHeader, etag)) {
     copyTrailers(trailer, headers);

@@ -22,7 +22,7 @@ import type { RestOptions } from "./options.ts";
 import type { PreparedRoute } from "./prepared-route.ts";
 import { type ErrorOptions, writeError } from "./response.ts";
 
-/** What serving WebSockets needs of the REST handler. */
+/** What serving WebSockets needs from the REST handler. */
 export interface WebSocketOptions {
   readonly codec: JsonCodec;
   readonly errors: ErrorOptions;
@@ -30,9 +30,9 @@ export interface WebSocketOptions {
   readonly lenient: boolean;
   readonly maxMessageBytes: number;
   readonly heartbeatMs: number;
-  /** Counts what has come of unfinished messages. */
+  /** Counts the received bytes of unfinished messages. */
   readonly meter: RequestMeter;
-  /** A client that takes nothing of what is sent for this long is cut. */
+  /** A client that reads nothing for this long is disconnected. */
   readonly stallMs: number;
   /** True for an `Origin` whose pages may connect. */
   readonly allowsOrigin: (origin: string, host: string | undefined) => boolean;
@@ -43,19 +43,19 @@ export interface WebSocketOptions {
   readonly onError: (error: unknown, request: IncomingMessage) => void;
 }
 
-/** Takes the `upgrade` event of a node:http server. */
+/** Handles the `upgrade` event of a node:http server. */
 export type UpgradeHandler = HttpHandler["upgrade"];
 
-/** True for a request that asks for a WebSocket. Other upgrades (`h2c`) are an offer that a server may ignore. */
+/** True for a WebSocket request. Other upgrades (`h2c`) are offers that a server may ignore. */
 export function isWebSocketUpgrade(request: IncomingMessage): boolean {
   return request.headers.upgrade?.toLowerCase() === "websocket";
 }
 
 /**
- * Serves streaming methods over WebSockets, at the path of their GET or POST rule: every text message of the client is
- * a request message as JSON, an empty one ends the requests; every answer is a text message. An error is a last message
- * `{"error": Status}`, then the socket is closed with 1008 or, where it is the server's fault, 1011. Frames that are not
- * of the protocol close it with the code that RFC 6455 has for them.
+ * Serves streaming methods over WebSockets, at the path of their GET or POST rule. Each text message of the client is a
+ * request message as JSON, and an empty one ends the requests; each response message is a text message. An error is
+ * sent as a last message `{"error": Status}`, after which the socket is closed with 1008, or with 1011 for a server
+ * fault. Frames that violate the protocol close it with the code that RFC 6455 defines.
  */
 export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler {
   const server = new WebSocketServer({ noServer: true, maxPayload: options.maxMessageBytes, clientTracking: false });
@@ -103,7 +103,7 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
   };
 
   return (request, socket, head) => {
-    // The HTTP server has taken its own listener away.
+    // The HTTP server has removed its own listener.
     socket.on("error", () => socket.destroy());
     upgrade(request, socket, head).catch((error: unknown) => {
       options.onError(error, request);
@@ -149,7 +149,7 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
       lenient: options.lenient,
     });
     const heartbeat = setInterval(() => socket.ping(), options.heartbeatMs);
-    // What was wrong is in the code that the socket is closed with.
+    // The close code of the socket identifies the error.
     socket.once("error", () => call.abort(clientGone()));
     socket.once("close", () => {
       clearInterval(heartbeat);
@@ -191,10 +191,7 @@ function closesAsServerFault(error: ConnectError): boolean {
   return isServerFault(error) || error.code === Code.DataLoss;
 }
 
-/**
- * Sends a message. Whatever keeps it from being written is the connection's end: rejects with CANCELLED. So is a client
- * that takes nothing for `stallMs`.
- */
+/** Sends a message. Rejects with CANCELLED if it cannot be written, or if the client reads nothing for `stallMs`. */
 function send(socket: WebSocket, text: string, stallMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => socket.terminate(), stallMs);
@@ -206,10 +203,13 @@ function send(socket: WebSocket, text: string, stallMs: number): Promise<void> {
   });
 }
 
-/** Counts the bytes of unfinished messages, which the library holds; closes the socket where all take too much memory. */
+/**
+ * Counts the bytes of unfinished messages, which the library buffers; closes the socket if all together use too much
+ * memory.
+ */
 function countUnfinished(socket: WebSocket, connection: Socket, meter: RequestMeter): void {
   const received = meter.begin(connection, () => socket.close(1013, "too many large messages; try again"), false);
-  // Frames of control come between the parts of a message, and are not held.
+  // Control frames may arrive between the fragments of a message, and are not buffered.
   let control = 0;
   const passControl = (data: Buffer): void => {
     control += data.length + 6;
@@ -225,14 +225,14 @@ function countUnfinished(socket: WebSocket, connection: Socket, meter: RequestMe
   socket.once("close", () => received.end());
 }
 
-/** How much may wait for the implementation before the socket is paused. */
+/** How many bytes may wait for the implementation before the socket is paused. */
 const maxWaitingBytes = 64 * 1024;
 
 /**
- * The text messages as they come, the socket paused while nothing takes them. Ends at an empty one. Listens at once:
- * interceptors may take their time before anything reads.
+ * The text messages as they arrive; the socket is paused while nothing consumes them. Ends at an empty message. Listens
+ * immediately, because interceptors may delay the first read.
  *
- * @throws ConnectError CANCELLED where the socket closes before that.
+ * @throws ConnectError CANCELLED if the socket closes before that.
  */
 function receive(socket: WebSocket): AsyncIterable<string> {
   const queue: string[] = [];

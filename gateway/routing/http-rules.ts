@@ -10,29 +10,29 @@ import { parseTemplate, type Template, type TemplateOptions, type Variable } fro
 /** One binding of a method to HTTP. */
 export interface Route {
   readonly method: DescMethod;
-  /** GET, POST, …, or `*` for a custom kind that leaves it open. */
+  /** GET, POST, …, or `*` for a custom kind that accepts any method. */
   readonly httpMethod: string;
   readonly template: Template;
   readonly variables: readonly PathVariable[];
-  /** `none`: no body. `all`: the request message. Else the field that the body is. */
+  /** `none`: no body. `all`: the request message. Otherwise the field that the body maps to. */
   readonly body: "none" | "all" | DescField;
-  /** The field of the response that the answer is; undefined for the whole message. */
+  /** The response field that becomes the response body; undefined for the whole message. */
   readonly responseBody: DescField | undefined;
-  /** Where the rule is in the service configuration, if it is from there. */
+  /** Line of the rule in the service configuration, if it is from there. */
   readonly line?: number;
 }
 
-/** Where rules are from, and what templates may be. */
+/** The source of the rules, and the accepted template syntax. */
 export interface RouteOptions extends TemplateOptions {
   readonly serviceConfig?: ServiceConfig | undefined;
 }
 
-/** A variable of the template with the field it fills. */
+/** A variable of the template and the field that it sets. */
 export interface PathVariable extends Variable {
   readonly path: FieldPath;
 }
 
-/** An annotation that cannot be served, with the method it stands on. */
+/** An annotation that cannot be served, with its method. */
 export class RouteError extends Error {
   readonly method: DescMethod;
 
@@ -44,16 +44,16 @@ export class RouteError extends Error {
 }
 
 /**
- * A rule that http.proto forbids and that other gateways serve all the same: a variable on a repeated field, or a body
- * that is a field inside another.
+ * A rule that http.proto forbids but other gateways serve: a variable on a repeated field, or a body that is a nested
+ * field.
  */
 export class ForeignRuleError extends RouteError {}
 
 /**
- * The routes of a method: its rule in the service configuration, else its `google.api.http` rule, and the additional
- * bindings. None where it has neither.
+ * The routes of a method: its rule in the service configuration, or else its `google.api.http` rule, with the
+ * additional bindings. Empty if it has neither.
  *
- * @throws RouteError on a template, a variable, a body or a response body that is not right.
+ * @throws RouteError for an invalid template, variable, body or response body.
  */
 export function routesOf(method: DescMethod, options: RouteOptions = {}): Route[] {
   const selected = ruleFor(options.serviceConfig, `${method.parent.typeName}.${method.name}`);
@@ -84,9 +84,9 @@ function placeOf(line: number | undefined): string {
 }
 
 /**
- * Puts the routes of all methods into a trie.
+ * Builds a trie of the routes of all methods.
  *
- * @throws RouteError where two of them match the same requests with equal rank.
+ * @throws RouteError if two of them match the same requests with equal rank.
  */
 export function createRouter<T extends Route>(routes: Iterable<T>): Trie<T> {
   const trie = createTrie<T>();
@@ -101,7 +101,7 @@ export function createRouter<T extends Route>(routes: Iterable<T>): Trie<T> {
   return trie;
 }
 
-/** The route of one rule alone, its additional bindings left aside. @throws RouteError where the rule is not right. */
+/** The route of a single rule, without its additional bindings. @throws RouteError for an invalid rule. */
 export function compileRule(method: DescMethod, rule: HttpRule, options: TemplateOptions = {}): Route {
   const { httpMethod, path } = patternOf(method, rule);
   let template: Template;

@@ -1,16 +1,16 @@
 import type { Route } from "./http-rules.ts";
 import type { Template } from "./template-parser.ts";
 
-/** Longer paths are not compared: nobody mistyped them. */
+/** Longer paths are not compared, because they are not plausible typing errors. */
 const maxPathLength = 200;
-/** How many characters a path may differ by. */
+/** Maximum edit distance of a path. */
 const maxDistance = 2;
-/** What a missing first segment, such as `v1`, counts. */
+/** Cost of a missing first segment, such as `v1`. */
 const prefixCost = 1;
 
 /**
- * The method and path of the route that a caller meant who asked for a path that none serves, where that is plain: a few
- * letters differ, or the version before it is missing. Variables are as in the path that was asked for.
+ * Suggests the method and path of the route that was probably meant by an unmatched path, if the guess is clear: a few
+ * characters differ, or the version prefix is missing. Variables have the values of the given path.
  */
 export function nearestRoute(
   routes: Iterable<Pick<Route, "httpMethod" | "template">>,
@@ -23,7 +23,7 @@ export function nearestRoute(
   for (const { httpMethod, template } of routes) {
     for (const isShort of [false, true]) {
       const found = compare(template, segments, verb, isShort);
-      // Of equals the one with the caller's method goes first.
+      // Among equal distances, the caller's method is preferred.
       const cost = found === undefined ? Infinity : found.distance + (httpMethod === method ? 0 : 0.5);
       if (found !== undefined && found.distance <= maxDistance && cost < (best?.cost ?? Infinity)) {
         best = { line: `${httpMethod} ${found.path}`, cost };
@@ -63,7 +63,7 @@ function compare(
   return { path: `/${path.join("/")}${template.verb === "" ? "" : `:${template.verb}`}`, distance };
 }
 
-/** Levenshtein's distance, as long as it can matter: words of very different lengths are far apart. */
+/** Levenshtein distance, cut off where it no longer matters: words of very different lengths are far apart. */
 function editDistance(left: string, right: string): number {
   if (left === right) return 0;
   if (Math.abs(left.length - right.length) > maxDistance) return Infinity;

@@ -11,7 +11,7 @@ function trieOf(...rules: string[]): Trie<string> {
   return trie;
 }
 
-/** rules, request, what it comes to: a rule, `405 …` or `404`. */
+/** rules, request, outcome: a rule, `405 …` or `404`. */
 const cases: [rules: string[], request: string, outcome: string][] = [
   [["GET /a/*", "GET /a/b"], "GET /a/b", "GET /a/b"],
   [["GET /a/b", "GET /a/*"], "GET /a/b", "GET /a/b"],
@@ -59,7 +59,7 @@ const cases: [rules: string[], request: string, outcome: string][] = [
   [["GET /items/{id}:b"], "GET /items/x:a:b", "GET /items/{id}:b"],
   [["GET /items/{id}:b"], "GET /items/x%3Ab", "404"],
   [["GET /items/{id}:b"], "GET /items/:b", "404"],
-  // Found by the fuzz: an empty verb was taken for none.
+  // Found by the fuzzer: an empty verb was treated as no verb.
   [["GET /items", "GET /a:b"], "GET /items:", "404"],
   [["GET /{name=**}:b"], "GET /x/y:b", "GET /{name=**}:b"],
   [["GET /v1/orders"], "GET /v1/%6Frders", "GET /v1/orders"],

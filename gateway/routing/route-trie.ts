@@ -4,7 +4,7 @@ import type { Segment, Template } from "./template-parser.ts";
 /** The method of a rule whose custom kind is `*`: any HTTP method. */
 export const anyMethod = "*";
 
-/** Two rules that no request could tell apart. */
+/** Two rules that match the same requests. */
 export class AmbiguousRouteError extends Error {
   constructor(method: string, added: string, existing: string) {
     super(`${method} ${added} matches the same requests as ${method} ${existing}`);
@@ -12,14 +12,14 @@ export class AmbiguousRouteError extends Error {
   }
 }
 
-/** What a path came to: the value, and the raw segments (verb taken off) that variables are cut from. */
+/** A match: the value, and the raw segments (without the verb) from which variables are extracted. */
 export interface Match<T> {
   readonly kind: "match";
   readonly value: T;
   readonly segments: readonly string[];
 }
 
-/** The outcome of {@link Trie.find}. `method` means that only the method was wrong; `allowed` is sorted. */
+/** The outcome of {@link Trie.find}. `method` means that only the method did not match; `allowed` is sorted. */
 export type Found<T> =
   | Match<T>
   | { readonly kind: "method"; readonly allowed: readonly string[] }
@@ -35,7 +35,7 @@ interface Node<T> {
   readonly verbs: Map<string, Map<string, Entry<T>>>;
   readonly literals: Map<string, Node<T>>;
   star: Node<T> | undefined;
-  /** What follows a `**` here, by how many segments that is; the longest first. */
+  /** The suffixes that follow a `**` at this node, by their number of segments, the longest first. */
   readonly rests: Rest<T>[];
 }
 
@@ -45,25 +45,25 @@ interface Rest<T> {
 }
 
 /**
- * Routes by path template. Segment by segment a literal goes before `*`, and `*` before `**`, whatever the order
- * of insertion; where the more literal branch fails later, also by its method, the next one is tried.
+ * Routes by path template. In each segment a literal takes precedence over `*`, and `*` over `**`, whatever the order
+ * of insertion. If the more literal branch fails later, or its method does not match, the next one is tried.
  */
 export interface Trie<T> {
-  /** @throws AmbiguousRouteError where another template with the same method matches the same paths. */
+  /** @throws AmbiguousRouteError if another template with the same method matches the same paths. */
   insert(method: string, template: Template, value: T): void;
   /**
-   * Finds by the raw (still percent-encoded) path, without its query. HEAD falls back to GET.
+   * Finds a route by the raw (percent-encoded) path, without its query. HEAD falls back to GET.
    *
-   * @throws URIError on malformed percent-encoding in a segment that has to be compared.
+   * @throws URIError for malformed percent-encoding in a segment that must be compared.
    */
   find(method: string, rawPath: string): Found<T>;
 }
 
-/** Makes an empty {@link Trie}. */
+/** Creates an empty {@link Trie}. */
 export function createTrie<T>(): Trie<T> {
   const root = createNode<T>();
   const verbs = new Set<string>();
-  /** How long the longest verb may be in a URL: a UTF-16 unit takes up to three escapes. */
+  /** Maximum length of a verb in a URL: a UTF-16 unit takes up to three escapes. */
   let longestRawVerb = 0;
 
   return {
@@ -83,14 +83,14 @@ export function createTrie<T>(): Trie<T> {
 
     find(method, rawPath) {
       if (!rawPath.startsWith("/")) return { kind: "none" };
-      // "/" has no segments at all; any other slash at the end makes an empty last one, which nothing matches.
+      // "/" has no segments; any other trailing slash adds an empty segment, which nothing matches.
       const segments = rawPath === "/" ? [] : rawPath.slice(1).split("/");
       const plain = rawPath.includes("%") ? segments.map(decodeSegment) : segments;
       const allowed = new Set<string>();
       const last = segments.length - 1;
       const rawLast = segments[last] ?? "";
 
-      // A verb is everything after a colon of the last segment; the longest that some route has is tried first.
+      // A verb is everything after a colon of the last segment; the longest registered one is tried first.
       if (verbs.size > 0) {
         const from = Math.max(0, rawLast.length - 1 - longestRawVerb);
         for (let colon = rawLast.indexOf(":", from); colon !== -1; colon = rawLast.indexOf(":", colon + 1)) {
@@ -152,7 +152,7 @@ function restOf<T>({ rests }: Node<T>, length: number): Node<T> {
   return node;
 }
 
-/** Every node is visited at most once a call, so the work is bounded by the size of the trie. */
+/** Visits every node at most once per call, so the work is bounded by the size of the trie. */
 function search<T>(
   node: Node<T>,
   segments: readonly string[],
@@ -175,7 +175,7 @@ function search<T>(
   if (node.rests.length === 0) return undefined;
   const empty = segments.indexOf("", depth);
   for (const rest of node.rests) {
-    // What follows has a known length, so that there is one place alone where it can begin.
+    // The suffix has a fixed length, so it can start at only one place.
     const from = segments.length - rest.length;
     if (from < depth || (empty !== -1 && empty < from)) continue;
     const entry = search(rest.node, segments, from, verb, method, allowed);

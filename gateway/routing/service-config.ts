@@ -2,30 +2,30 @@ import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { isMap, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { type HttpRule, HttpRuleSchema } from "../../gen/google/api/http_pb.js";
 
-/** An HTTP rule of a service configuration, with where it is. */
+/** An HTTP rule of a service configuration, with its location. */
 export interface SelectedRule {
-  /** A method, `package.Service.Method`, or all below a name: `package.Service.*`. */
+  /** A method, `package.Service.Method`, or everything below a name: `package.Service.*`. */
   readonly selector: string;
   readonly line: number;
   readonly rule: HttpRule;
 }
 
-/** An interface that a service configuration says is served. */
+/** An interface listed by a service configuration. */
 export interface ConfiguredApi {
   /** `package.Service`. */
   readonly name: string;
   readonly line: number;
 }
 
-/** What of a service configuration (google.api.Service) concerns HTTP. */
+/** The HTTP-related part of a service configuration (google.api.Service). */
 export interface ServiceConfig {
   readonly apis: readonly ConfiguredApi[];
   readonly rules: readonly SelectedRule[];
-  /** Variables of several segments are decoded whole, `%2F` included. */
+  /** Multi-segment variables are fully decoded, `%2F` included. */
   readonly fullyDecodeReservedExpansion: boolean;
 }
 
-/** Everything that is wrong in a service configuration, each with its line and selector. */
+/** All violations of a service configuration, each with its line and selector. */
 export class ServiceConfigError extends Error {
   readonly problems: readonly string[];
 
@@ -37,8 +37,8 @@ export class ServiceConfigError extends Error {
 }
 
 /**
- * Reads a service configuration, YAML or JSON: `apis` with their mixins, and `http` with its rules by selector. All
- * other sections are another program's.
+ * Parses a service configuration, YAML or JSON: `apis` with their mixins, and `http` with its rules by selector. All
+ * other sections are ignored.
  *
  * @throws ServiceConfigError
  */
@@ -110,12 +110,12 @@ export function readServiceConfig(text: string): ServiceConfig {
   return { apis, rules, fullyDecodeReservedExpansion: fullyDecode === true };
 }
 
-/** The rule of a method, `package.Service.Method`: the last that selects it. */
+/** The rule of a method, `package.Service.Method`: the last one that selects it. */
 export function ruleFor(config: ServiceConfig | undefined, method: string): SelectedRule | undefined {
   return config?.rules.findLast(({ selector }) => selects(selector, method));
 }
 
-/** The rules that select none of the methods, as problems. */
+/** Describes the rules that select none of the methods. */
 export function unusedRules(config: ServiceConfig, methods: readonly string[]): string[] {
   return config.rules
     .filter(({ selector }) => !methods.some((method) => selects(selector, method)))
@@ -126,7 +126,7 @@ function selects(selector: string, method: string): boolean {
   return selector.endsWith(".*") ? method.startsWith(selector.slice(0, -1)) : selector === method;
 }
 
-/** What `fromJson` says is wrong, without the names of its types. */
+/** The reason of an error from `fromJson`, without its type names. */
 function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.replace(/^cannot decode .*? from JSON: /, "");

@@ -1,4 +1,4 @@
-/** What a token of a path template is. */
+/** The kind of a path template token. */
 export type TokenKind = "/" | "*" | "**" | "{" | "}" | "=" | ":" | "text" | "end";
 
 /** One token; `column` counts from 1, in UTF-16 units, from the start of the template. */
@@ -8,10 +8,10 @@ export interface Token {
   readonly column: number;
 }
 
-/** A template that does not follow http.proto's grammar. */
+/** A template that violates http.proto's grammar. */
 export class TemplateError extends Error {
   readonly template: string;
-  /** Where it went wrong, counted from 1. */
+  /** Position of the error, counted from 1. */
   readonly column: number;
 
   constructor(template: string, column: number, reason: string) {
@@ -25,15 +25,15 @@ export class TemplateError extends Error {
 const punctuation = new Set(["/", "{", "}", "=", ":"]);
 
 /**
- * RFC 3986 `pchar` without what the grammar uses itself. A percent sign must begin an escape, which
- * is checked apart so that the column is the one of the percent sign.
+ * RFC 3986 `pchar` without the characters of the grammar. A percent sign must start an escape, which is checked
+ * separately so that the column is that of the percent sign.
  */
 const textCharacter = /[A-Za-z0-9\-._~!$&'()+,;@%]/;
 
 /**
  * Splits a path template of `google.api.http` into tokens, the last of which is `end`.
  *
- * @throws TemplateError on a character that no path may hold unescaped, on `***`, and on a bad escape.
+ * @throws TemplateError for a character that a path must escape, for `***`, and for a malformed escape.
  */
 export function lexTemplate(template: string): Token[] {
   const tokens: Token[] = [];

@@ -7,29 +7,29 @@ export type Segment =
   | { readonly kind: "**" };
 
 /**
- * A variable of a template: the field it fills and the segments `[start, end)` it takes. Past a `**` both are counted
+ * A variable of a template: its field and the segments `[start, end)` that it matches. After a `**` both are counted
  * from the end of the path, and negative: see {@link segmentRange}.
  */
 export interface Variable {
   /** Names of the field path, as written: `["book", "name"]`. */
   readonly fieldPath: readonly string[];
   readonly start: number;
-  /** Past the last segment; `-1` is the end of the path. */
+  /** Exclusive; `-1` is the end of the path. */
   readonly end: number;
-  /** Takes more than one segment, or may: `%2F` stays as it is when the value is decoded. */
+  /** True if it can match more than one segment: then `%2F` is kept when the value is decoded. */
   readonly multi: boolean;
-  /** Where the variable stands in the template, counted from 1. */
+  /** Position of the variable in the template, counted from 1. */
   readonly column: number;
 }
 
-/** The segments `[start, end)` of a variable among `count` of them. */
+/** The segments `[start, end)` of a variable in a path of `count` segments. */
 export function segmentRange({ start, end }: Variable, count: number): [start: number, end: number] {
   return [start < 0 ? count + 1 + start : start, end < 0 ? count + 1 + end : end];
 }
 
-/** How templates are read. */
+/** Accepted template syntax. */
 export interface TemplateOptions {
-  /** Takes, beyond http.proto, `**` before the end and the template `/`. */
+  /** Accepts, beyond http.proto, `**` before the end and the template `/`. */
   readonly extendedTemplates?: boolean | undefined;
 }
 
@@ -37,7 +37,7 @@ export interface TemplateOptions {
 export interface Template {
   readonly source: string;
   readonly segments: readonly Segment[];
-  /** Without its colon; empty where there is none. May itself hold colons. */
+  /** Without its colon; empty if there is none. May itself contain colons. */
   readonly verb: string;
   readonly variables: readonly Variable[];
 }
@@ -105,7 +105,7 @@ export function parseTemplate(source: string, { extendedTemplates = false }: Tem
     }
   };
 
-  /** Apart from where a variable's template begins, "=" is a character like any other. */
+  /** "=" is an ordinary character except where a variable's template begins. */
   const takeLiteral = (): string => {
     const first = peek();
     let text = "";

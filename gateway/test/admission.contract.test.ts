@@ -9,7 +9,7 @@ const callerKey = createContextKey("");
 const unary = "/gateway.test.v1.Echo/EchoBody";
 const stream = "/gateway.test.v1.Library/ImportBooks";
 
-/** Sends the head of a request and no byte of the body that it announces. Resolves with the whole response. */
+/** Sends the head of a request and no byte of its declared body. Resolves with the whole response. */
 function sendHead(url: string, path: string, headers: OutgoingHttpHeaders): Promise<string> {
   return new Promise((resolve, reject) => {
     const outgoing = httpRequest(url + path, {
@@ -54,7 +54,7 @@ describe("a call that is not admitted", () => {
       ],
       async admit({ method, requestHeader, values }) {
         admissions.push(method.name);
-        // As where a key is looked up.
+        // Simulates an asynchronous key lookup.
         await new Promise(setImmediate);
         const caller = requestHeader.get("authorization");
         if (caller === null) throw new ConnectError("who are you?", Code.Unauthenticated);

@@ -61,8 +61,8 @@ describe("an answer to a request that is still coming, on HTTP/2", () => {
   });
 
   /**
-   * Announces a large message and sends its beginning. As clients in Go do, it breaks off when the head of the answer is
-   * there, or it `waits` to be told to.
+   * Announces a large message and sends its beginning. Like Go clients, it resets the request when the head of the
+   * response arrives, or, with `waits`, when the caller requests it.
    */
   async function breakOff(method: string, contentType: string, waits = false): Promise<Seen> {
     const stream = session.request({

@@ -8,7 +8,7 @@ import { until } from "./support/start-program.ts";
 import { libraryMethods, startUnwatchedServer, type TestServer, testRegistry, testSpec } from "./support/test-api.ts";
 
 describe("a client that leaves in mid-stream does not look as if it had finished", () => {
-  /** How the requests of each call ended: after how many messages, and cleanly or not. */
+  /** How the requests of each call ended: after how many messages, and whether cleanly. */
   const calls: { messages: number; end: "open" | "clean" | "broken" }[] = [];
 
   const follow = async (requests: unknown): Promise<void> => {

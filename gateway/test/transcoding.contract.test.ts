@@ -43,7 +43,7 @@ describe("the suite over HTTP", () => {
   };
 
   beforeAll(async () => {
-    // Enums are closed in a document: a number that this gateway has no name for is from another version of the API.
+    // Enums are closed in a document: a number unknown to this gateway is from another version of the API.
     const isNewer = (problem: string): boolean => problem.includes('"kind":7');
     server = await startTestServer({ specs: [specOf("Library"), specOf("Echo")] }, isNewer);
   });

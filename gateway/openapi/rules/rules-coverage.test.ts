@@ -14,13 +14,13 @@ import { createSchemas } from "../schemas.ts";
 type FieldRulesInit = MessageInitShape<typeof FieldRulesSchema>;
 type MessageRulesInit = MessageInitShape<typeof MessageRulesSchema>;
 
-/** What `strict` needs beside it to mean something. */
+/** The rule that `strict` depends on. */
 const headers = { wellKnown: { case: "wellKnownRegex", value: 1 } };
 
-/** What every schema says anyway: enums are closed in a document. */
+/** Implied by every schema: enums are closed in a document. */
 const implied = ["EnumRules.defined_only"];
 
-/** Every field of protovalidate's messages of rules, but those of FieldRules that only choose the type. */
+/** Every field of protovalidate's rule messages, except those of FieldRules that only select the type. */
 const standardRules = file_buf_validate_validate.messages
   .filter(({ name }) => name.endsWith("Rules"))
   .flatMap((message) => message.fields.filter((field) => field.oneof?.name !== "type"));
@@ -61,7 +61,7 @@ function nameOf(rule: DescField): string {
   return `${rule.parent.name}.${rule.name}`;
 }
 
-/** Whether the rule changes the schema, words apart. */
+/** Whether the rule changes the schema, apart from descriptions. */
 function hasKeyword(rule: DescField): boolean {
   const [without, with_] = schemasOf(rule);
   return JSON.stringify(withoutWords(without)) !== JSON.stringify(withoutWords(with_));
@@ -102,7 +102,7 @@ function specsOf(rule: DescField): [RuledField, RuledField] {
         { kind: "string", shape: "oneof", oneofRequired: true },
       ];
     case "PredefinedRules": {
-      // A rule of somebody's own making, as it looks to those who have not got its definition.
+      // A custom rule, without its definition in the registry.
       const rules = create(FieldRulesSchema, { type: { case: "string", value: {} } });
       if (rules.type.value !== undefined)
         rules.type.value.$unknown = [{ no: 1161, wireType: 0, data: Uint8Array.of(1) }];
@@ -134,7 +134,7 @@ function typed(kind: string, rule: DescField, value: unknown, more: object = {})
   return { type: { case: kind, value: { ...more, ...own } } } as FieldRulesInit;
 }
 
-/** Some value that the rule may have. */
+/** A valid value of the rule. */
 function sampleOf(rule: DescField): unknown {
   if (rule.name === "strict") return false;
   if (rule.name === "ignore") return Ignore.ALWAYS;

@@ -15,7 +15,7 @@ import { createSchemas } from "../schemas.ts";
 
 type FieldRulesInit = Exclude<MessageInitShape<typeof FieldRulesSchema>, FieldRules>;
 
-/** Rules whose keywords take more than they do: the README says in which way. */
+/** Rules whose keywords accept more than the rules do: the README describes how. */
 const wider = new Set([
   ...["lenBytes", "minBytes", "maxBytes", "uri", "uriRef", "hostAndPort", "address", "ip", "ipv6"],
   ...["ipWithPrefixlen", "ipv6WithPrefixlen", "ipPrefix", "ipv4Prefix", "ipv6Prefix", "pattern"],
@@ -24,7 +24,7 @@ const wider = new Set([
 
 const validator = createValidator({ registry: ruledRegistry });
 
-/** As OpenAPI 3.1 has it, a `format` is a remark: patterns have to do. */
+/** In OpenAPI 3.1 a `format` is an annotation, so the patterns must be sufficient. */
 const ajv = new Ajv2020({ strict: false, validateFormats: false, validateSchema: false });
 
 function compile(spec: RuledField): { message: DescMessage; validate: ValidateFunction; schema: JsonObject } {
@@ -35,7 +35,7 @@ function compile(spec: RuledField): { message: DescMessage; validate: ValidateFu
   return { message, validate: ajv.compile(schema), schema };
 }
 
-/** Whether protovalidate and the schema take a value of the field. */
+/** Whether protovalidate and the schema accept a value of the field. */
 function verdicts({ message, validate }: ReturnType<typeof compile>, init: object): { rule: boolean; schema: boolean } {
   const value = create(message, init as never);
   const result = validator.validate(message, value);
@@ -52,7 +52,7 @@ interface Place {
 
 const placeNames = ["a field", "an optional field", "items", "values of a map", "keys of a map"] as const;
 
-/** Where a value stands, with how its rules and values are put there. */
+/** The place of a value, and how its rules and values are set there. */
 const places: Readonly<Record<(typeof placeNames)[number], Place>> = {
   "a field": { shape: "single", rules: (rules) => rules, init: (value) => ({ value }) },
   "an optional field": { shape: "optional", rules: (rules) => rules, init: (value) => ({ value }) },
@@ -171,7 +171,7 @@ describe("rules in JSON Schema", () => {
   });
 });
 
-/** The names of the rules that are set, those inside of oneofs too. */
+/** The names of the rules that are set, including those inside oneofs. */
 function flat(set: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(set).map(([name, value]) => {

@@ -4,16 +4,16 @@ import { type CertificateFiles, readCertificate, readUpstreamCredentials } from 
 import { parseTargets, type Target } from "../upstream/addresses.ts";
 import type { PoolOptions } from "../upstream/pool.ts";
 
-/** What the program was told on the command line. */
+/** The configuration from the command line. */
 export interface Config {
   readonly descriptorSets: readonly string[];
   readonly upstreams: readonly Target[];
   readonly pool: Pick<PoolOptions, "credentials" | "healthCheck" | "serverName" | "keepaliveMs">;
   readonly host: string;
   readonly port: number;
-  /** No operations port where it is missing. */
+  /** If undefined, there is no operations port. */
   readonly opsPort: number | undefined;
-  /** TLS on the port that is served. */
+  /** TLS on the served port. */
   readonly certificate: CertificateFiles | undefined;
   readonly optionsFile: string | undefined;
   readonly serviceConfig: string | undefined;
@@ -21,7 +21,7 @@ export interface Config {
   readonly watch: boolean;
 }
 
-/** Wrong arguments, all that are wrong. */
+/** Reports all invalid arguments. */
 export class UsageError extends ProgramError {
   override readonly name = "UsageError";
 }
@@ -89,7 +89,7 @@ const flags = {
   "no-health-check": { type: "boolean" },
 } as const;
 
-/** Reads the arguments. @returns undefined where they ask for help. @throws UsageError with everything that is wrong. */
+/** Parses the arguments. @returns undefined if they request help. @throws UsageError with everything that is wrong. */
 export function readConfig(args: readonly string[]): Config | undefined {
   const values = parse(args);
   if (values.help === true) return undefined;

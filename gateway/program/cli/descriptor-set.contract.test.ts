@@ -22,7 +22,7 @@ const write = (name: string, content: string | Uint8Array): string => {
   return path;
 };
 
-/** The test API, changed. */
+/** The test API with a modification. */
 const changed = (change: (set: FileDescriptorSet) => void): Uint8Array => {
   const set = clone(FileDescriptorSetSchema, fromBinary(FileDescriptorSetSchema, whole));
   change(set);
@@ -33,7 +33,7 @@ const ownFile = (set: FileDescriptorSet) => set.file.filter(({ service }) => ser
 
 const servicesOf = ({ registry }: Api): DescService[] => [...registry].filter((type) => type.kind === "service");
 
-/** What buf makes of a file that imports Google's annotations. */
+/** Compiles a file that imports Google's annotations with buf. */
 const compile = (proto: string, name: string, ...flags: string[]): string => {
   const module = mkdtempSync(join(folder, "module-"));
   writeFileSync(join(module, "shop.proto"), proto);
@@ -42,7 +42,7 @@ const compile = (proto: string, name: string, ...flags: string[]): string => {
   const excludes = ["apikeys", "cloudquotas", "expr", "servicecontrol", "servicemanagement", "serviceusage"].map(
     (each) => `${google}/google/api/${each}`,
   );
-  // buf takes modules by their path below the folder it is run in.
+  // buf resolves modules by their path below its working directory.
   const inside = `.cache/descriptor-set-test-${process.pid}`;
   execFileSync("sh", ["-c", `mkdir -p .cache && rm -rf ${inside} && cp -R ${module} ${inside}`]);
   const modules = [{ path: inside }, { path: google, includes, excludes }];

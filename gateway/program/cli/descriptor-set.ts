@@ -7,26 +7,26 @@ import { ProgramError } from "../program-error.ts";
 import { findInvalidRules, type InvalidRule, removeRules } from "../server/http-rules.ts";
 import { applyServiceConfig, type ServiceConfigFile } from "../server/service-config.ts";
 
-/** An API as the program serves it. */
+/** The API that the program serves. */
 export interface Api {
   readonly registry: FileRegistry;
-  /** HTTP rules that cannot be served and were left out; the methods are served without them. */
+  /** HTTP rules that cannot be served and were skipped; their methods are served without them. */
   readonly skipped: readonly InvalidRule[];
 }
 
-/** How {@link readApi} reads. */
+/** Options of {@link readApi}. */
 export interface ReadOptions extends TemplateOptions {
-  /** Leaves out all other HTTP rules that cannot be served too, in place of an error. */
+  /** Skips all other invalid HTTP rules too, instead of failing. */
   readonly skipInvalidRules: boolean;
-  /** HTTP rules in place of annotations, and mixin services. */
+  /** HTTP rules that replace annotations, and mixin services. */
   readonly serviceConfig?: ServiceConfigFile | undefined;
 }
 
 const howToMake = "make it with `buf build -o FILE` or `protoc --include_imports --descriptor_set_out=FILE …`";
 
 /**
- * Reads descriptor sets, binary, also gzipped, and takes them together: a file that is in several has to be the same.
- * Rules of another gateway's dialect are left out: the API works, and its owner may well be somebody else.
+ * Reads descriptor sets, binary or gzipped, and merges them: a file that occurs in several must be identical. Rules in
+ * another gateway's dialect are skipped, because the API works without them and may be maintained elsewhere.
  *
  * @throws ProgramError that names the file and says what to do.
  */
@@ -73,7 +73,7 @@ function readFiles(path: string): FileDescriptorProto[] {
   try {
     files = fromBinary(FileDescriptorSetSchema, bytes).file;
   } catch {
-    // What follows says what the file is in place of a descriptor set.
+    // The checks below identify what the file is instead of a descriptor set.
   }
   if (files.length > 0 && files.every(({ name }) => name !== "")) return files;
   const text = bytes.toString("latin1", 0, 4096);
@@ -100,7 +100,7 @@ function merge(paths: readonly string[]): Map<string, FileDescriptorProto> {
   return files;
 }
 
-/** What compilers leave out or put in as they like does not count: comments, and extensions of the set's own format. */
+/** Compares files without what compilers emit at their discretion: comments, and extensions of the set's own format. */
 function isSame(left: FileDescriptorProto, right: FileDescriptorProto): boolean {
   const bytes = (file: FileDescriptorProto): Uint8Array => {
     const bare = clone(FileDescriptorProtoSchema, file);
@@ -111,7 +111,7 @@ function isSame(left: FileDescriptorProto, right: FileDescriptorProto): boolean 
   return Buffer.compare(bytes(left), bytes(right)) === 0;
 }
 
-/** Imports before the files that import them. */
+/** Orders the files so that imports precede the files that import them. */
 function inOrder(files: ReadonlyMap<string, FileDescriptorProto>, paths: readonly string[]): FileDescriptorProto[] {
   const ordered = new Set<FileDescriptorProto>();
   const missing = new Map<string, string>();

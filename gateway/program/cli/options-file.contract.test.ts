@@ -14,7 +14,7 @@ const read = (text: string, name = "gateway.json") => {
   return readOptionsFile(path);
 };
 
-/** What is said of a file, without the folder it is in. */
+/** The error message for a file, without its folder. */
 const complaint = (text: string, name?: string): string => {
   try {
     read(text, name);

@@ -5,7 +5,7 @@ import type { ServerLimits } from "../../http/server-limits.ts";
 import type { HttpOptions } from "../../rest/options.ts";
 import { ProgramError } from "../program-error.ts";
 
-/** What the configuration file may say. */
+/** The options of the configuration file. */
 export interface FileOptions
   extends Pick<
     HttpOptions,
@@ -24,17 +24,17 @@ export interface FileOptions
     | "streamFormat"
     | "extendedTemplates"
   > {
-  /** Bytes that requests are being decompressed to at once. */
+  /** Bytes into which requests are being decompressed concurrently. */
   readonly maxDecodingBytes?: number;
-  /** Leave out HTTP rules that are wrong or ambiguous, in place of refusing the descriptor set. */
+  /** Skips invalid or ambiguous HTTP rules instead of rejecting the descriptor set. */
   readonly skipInvalidRules?: boolean;
-  /** The path of a service configuration, from the folder of this file. */
+  /** The path of a service configuration, relative to the folder of this file. */
   readonly serviceConfig?: string;
-  /** What clients are allowed before anything is known about them. Takes effect when the program starts. */
+  /** Limits for unauthenticated clients. Applied when the program starts. */
   readonly limits?: Partial<ServerLimits>;
 }
 
-/** Looks at a value; answers what is wrong with it, each at its path. */
+/** Checks a value and returns its violations, each with its path. */
 type Check = (value: unknown, path: string) => string[];
 
 const setting = (test: (value: unknown) => boolean, expected: string): Check => {
@@ -75,7 +75,7 @@ const object = (checks: Readonly<Record<string, Check>>, required: readonly stri
   };
 };
 
-/** RFC 9110's token, the characters of a header's name. */
+/** RFC 9110's token, the characters of a header name. */
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 const headerName = setting((value) => typeof value === "string" && token.test(value), "the name of a header");
@@ -154,7 +154,7 @@ const options = object({
 /**
  * Reads a configuration file, JSON or YAML.
  *
- * @throws ProgramError that names the file and everything that is wrong in it, each at its path.
+ * @throws ProgramError that names the file and every violation with its path.
  */
 export function readOptionsFile(path: string): FileOptions {
   const value = parse(path, readText(path));
@@ -174,7 +174,7 @@ function readText(path: string): string {
   }
 }
 
-/** JSON is YAML, but its own reader knows better what is wrong with it. */
+/** JSON is valid YAML, but the JSON parser reports errors more precisely. */
 function parse(path: string, text: string): unknown {
   if (text.trimStart().startsWith("{")) {
     try {

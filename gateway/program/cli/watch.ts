@@ -2,11 +2,11 @@ import { type BigIntStats, statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 
 /**
- * Tells of changes of the files since this was called: what they are written over with, renamed to, or come to by a
- * link along their path that points elsewhere, as when Kubernetes mounts a new version. Disposing ends it.
+ * Reports changes of the files since this call: overwriting, renaming, or a changed symbolic link along the path, as
+ * when Kubernetes mounts a new version. Disposing stops it.
  *
- * They are looked at four times a second, and what changed is told of when it was the same twice: files that change
- * together are told of once, and nobody reads one that is being written.
+ * The files are polled four times a second, and a change is reported once two polls agree: files that change together
+ * are reported once, and partially written files are not read.
  */
 export function watchFiles(paths: readonly string[], onChange: () => void, intervalMs = 250): Disposable {
   let disposed = false;

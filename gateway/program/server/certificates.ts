@@ -4,13 +4,13 @@ import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
 import type { Certificate } from "../../http/certificate.ts";
 import { ProgramError } from "../program-error.ts";
 
-/** The files of a certificate chain and of its key, with the flags that named them. */
+/** The files of a certificate chain and its key, with the flags that name them. */
 export interface CertificateFiles {
   readonly certFlag: string;
   readonly certFile: string;
   readonly keyFlag: string;
   readonly keyFile: string;
-  /** Roots of the certificates that clients must present. */
+  /** Root certificates for the certificates that clients must present. */
   readonly clientCa?: { readonly flag: string; readonly file: string } | undefined;
 }
 
@@ -19,7 +19,7 @@ export function pathsOf({ certFile, keyFile, clientCa }: CertificateFiles): stri
   return [certFile, keyFile, ...(clientCa === undefined ? [] : [clientCa.file])];
 }
 
-/** Reads a certificate and its key. @throws ProgramError where they are not PEM or do not belong together. */
+/** Reads a certificate and its key. @throws ProgramError if they are not PEM or do not match. */
 export function readCertificate({ certFlag, certFile, keyFlag, keyFile, clientCa }: CertificateFiles): Certificate {
   const cert = read(certFlag, certFile);
   const key = read(keyFlag, keyFile);
@@ -33,7 +33,7 @@ export function readCertificate({ certFlag, certFile, keyFlag, keyFile, clientCa
   return { cert, key, clientCa: roots };
 }
 
-/** How the upstream is to be reached: in the clear, unless anything speaks of TLS. */
+/** The upstream's credentials: insecure, unless a TLS option is set. */
 export function readUpstreamCredentials(options: {
   readonly tls: boolean;
   readonly ca: string | undefined;

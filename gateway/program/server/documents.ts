@@ -7,8 +7,8 @@ import type { HttpOptions } from "../../rest/options.ts";
 import { routesOf } from "../../routing/http-rules.ts";
 
 /**
- * The OpenAPI documents of an API: one over all services with REST routes, and one for each. They are made when somebody
- * asks for them: for a large API that takes longer than everything else of a reload.
+ * The OpenAPI documents of an API: one over all services with REST routes, and one per service. They are built on first
+ * request, because for a large API they take longer than the rest of a reload.
  */
 export function documentsOf(
   registry: FileRegistry,

@@ -15,19 +15,19 @@ import { compileRule, ForeignRuleError, RouteError } from "../../routing/http-ru
 import { createTrie } from "../../routing/route-trie.ts";
 import type { TemplateOptions } from "../../routing/template-parser.ts";
 
-/** An HTTP rule that cannot be served: it breaks http.proto's rules, or another takes its requests. */
+/** An HTTP rule that cannot be served: it violates http.proto, or another rule matches its requests. */
 export interface InvalidRule {
   /** `package.Service.Method`. */
   readonly method: string;
-  /** 0 for the method's own rule, from 1 its additional bindings. */
+  /** 0 for the method's own rule, 1 and above for its additional bindings. */
   readonly binding: number;
-  /** Names the method and says what is wrong. */
+  /** Names the method and the violation. */
   readonly message: string;
-  /** Other gateways serve it though http.proto forbids it. */
+  /** True if http.proto forbids the rule but other gateways serve it. */
   readonly foreign: boolean;
 }
 
-/** Looks at every HTTP rule of every service. */
+/** Validates every HTTP rule of every service. */
 export function findInvalidRules(registry: FileRegistry, options: TemplateOptions = {}): InvalidRule[] {
   const invalid: InvalidRule[] = [];
   const trie = createTrie<DescMethod>();
@@ -57,7 +57,7 @@ export function findInvalidRules(registry: FileRegistry, options: TemplateOption
   return invalid;
 }
 
-/** Takes rules out of the descriptors; where a method's own rule goes, its first additional binding takes the place. */
+/** Removes rules from the descriptors. If a method's own rule is removed, its first additional binding replaces it. */
 export function removeRules(files: readonly FileDescriptorProto[], invalid: readonly InvalidRule[]): void {
   for (const file of files) {
     for (const service of file.service) {

@@ -1,6 +1,6 @@
 /**
- * The files of the mixin services that are in no package of descriptors: a gzipped FileDescriptorSet, as
- * `buf build --exclude-source-info` compiles them from googleapis, without the files that they import.
+ * The files of mixin services that descriptor sets lack: a gzipped FileDescriptorSet, compiled from googleapis by `buf
+ * build --exclude-source-info`, without the files that they import.
  */
 export const mixinFiles: string = [
   "H4sIAAAAAAACA71YzW8bxxX3LiVKfBQpeSwz1LqW5FUcS4xNVkwKxBKclJQUmYC+sFIcRDBAjMgRtfVyd7u7lC23ctECBXrqpbmkhx6MogcHvbX/",

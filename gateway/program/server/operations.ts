@@ -8,15 +8,15 @@ import type { Pool } from "../upstream/pool.ts";
 /** The operations port: `/live`, `/ready` and `/metrics`. */
 export interface Operations extends AsyncDisposable {
   readonly url: string;
-  /** Counts a request, from now until its answer is out. */
+  /** Counts a request from now until its response is sent. */
   count(request: Request, response: Response): void;
   /** Counts a reload. */
   reloaded(ok: boolean): void;
-  /** From now on `/ready` is 503, so that whoever sends requests stops. */
+  /** Makes `/ready` return 503, so that load balancers stop sending requests. */
   drain(): void;
 }
 
-/** Where the operations port is, and what its clients are allowed. */
+/** The address of the operations port, and the limits for its clients. */
 export interface OperationsOptions {
   readonly host: string;
   readonly port: number;
@@ -24,10 +24,10 @@ export interface OperationsOptions {
 }
 
 /**
- * Opens the operations port. `/live` is 200 as long as the program runs; `/ready` while at least one address of the
- * upstream takes calls, with all of them in its body; `/metrics` is for Prometheus.
+ * Opens the operations port. `/live` is 200 while the program runs; `/ready` is 200 while at least one upstream address
+ * accepts calls, and lists all of them in its body; `/metrics` is for Prometheus.
  *
- * @throws where the port is taken or may not be had.
+ * @throws if the port is in use or not permitted.
  */
 export async function openOperations(pool: Pool, options: OperationsOptions): Promise<Operations> {
   const { host, port, limits } = options;
@@ -128,7 +128,7 @@ export async function openOperations(pool: Pool, options: OperationsOptions): Pr
   };
 }
 
-/** Clients may invent methods, but not series. */
+/** Maps unknown methods to one label, so that clients cannot create time series. */
 function knownMethod(method: string | undefined): string {
   return /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/.test(method ?? "") ? (method ?? "") : "other";
 }

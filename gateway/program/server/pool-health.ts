@@ -3,17 +3,17 @@ import type { ServiceImplSpec } from "@connectrpc/connect";
 import { createHealthService } from "../../grpc/health.ts";
 import type { Pool } from "../upstream/pool.ts";
 
-/** `grpc.health.v1.Health` of the program: it serves while an address of the upstream takes calls. */
+/** `grpc.health.v1.Health` of the program: SERVING while an upstream address accepts calls. */
 export interface PoolHealth extends Disposable {
-  /** The service, which from now on knows the names of these services. */
+  /** The health service for the names of these services, which replace the previous ones. */
   serving(services: readonly DescService[]): ServiceImplSpec;
-  /** From now on nothing is served. */
+  /** Reports NOT_SERVING from now on. */
   drain(): void;
 }
 
 const lookEveryMs = 250;
 
-/** Follows the state of the upstream's addresses. */
+/** Tracks the state of the upstream's addresses. */
 export function watchPool(pool: Pool): PoolHealth {
   let names: readonly string[] = [];
   const { spec, setServing } = createHealthService(() => names);

@@ -20,7 +20,7 @@ import { echoMethods, libraryMethods, testSpec } from "../../test/support/test-a
 
 const whole = readFileSync(testDescriptorSet);
 
-/** The same API without the service Echo: what changes can be told from outside by the path `/echo`. */
+/** The test API without the service Echo. The path `/echo` shows which version is served. */
 const withoutEcho = ((): Uint8Array => {
   const set = clone(FileDescriptorSetSchema, fromBinary(FileDescriptorSetSchema, whole));
   for (const file of set.file) file.service = file.service.filter(({ name }) => name !== "Echo");
@@ -49,7 +49,7 @@ describe("reloading", () => {
 
   const servesEcho = async (url: string): Promise<boolean> => (await rawRequest(url, "/echo")).status === 200;
 
-  /** As an editor or a deployment replaces a file that others read. */
+  /** Replaces a file like an editor or a deployment. */
   const replace = (path: string, content: string | Uint8Array): void => {
     writeFileSync(`${path}.new`, content);
     renameSync(`${path}.new`, path);

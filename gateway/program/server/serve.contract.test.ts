@@ -26,7 +26,7 @@ describe("the program in front of a gRPC server", () => {
     await upstream[Symbol.asyncDispose]();
   });
 
-  /** Every answer is compared with the document that the program made of the descriptor set. */
+  /** Compares every response with the document that the program generated from the descriptor set. */
   const send = async (path: string, init: Parameters<typeof rawRequest>[2] = {}) => {
     const answer = await rawRequest(program.url, path, init);
     const headers = Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, String(value)]));

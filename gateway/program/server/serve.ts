@@ -19,20 +19,25 @@ import { type Operations, openOperations } from "./operations.ts";
 import { type PoolHealth, watchPool } from "./pool-health.ts";
 import { readServiceConfigFile } from "./service-config.ts";
 
-/** The running program. Disposing stops it: no new connections, calls that run may end, for ten seconds. */
+/**
+ * The running program. Disposing stops it: new connections are refused, and calls in flight may finish within ten
+ * seconds.
+ */
 export interface Program extends AsyncDisposable {
   readonly url: string;
-  /** Of the operations port, where there is one. */
+  /** URL of the operations port, if there is one. */
   readonly opsUrl: string | undefined;
-  /** Reads every file anew. Where one is wrong, what was served goes on being served. Calls that run are not touched. */
+  /**
+   * Reloads every file. If one is invalid, the previous configuration stays in use. Calls in flight are not affected.
+   */
   reload(): void;
 }
 
 const lookupMs = 3000;
-/** What calls have to end when the program stops. */
+/** Grace period of calls in flight on shutdown, in milliseconds. */
 const graceMs = 10_000;
 
-/** Serves by the configuration. @throws ProgramError where a file is wrong, and where a port cannot be had. */
+/** Serves the configuration. @throws ProgramError if a file is invalid, or if a port is unavailable. */
 export async function serve(config: Config, log: (line: string) => void): Promise<Program> {
   const shutdown = new AbortController();
   const limits = { ...defaultServerLimits, ...optionsOf(config).limits };
@@ -40,7 +45,7 @@ export async function serve(config: Config, log: (line: string) => void): Promis
   const onTrouble = seldom((reason) => log(`the upstream cannot be reached: ${reason}`));
   await using opened = new AsyncDisposableStack();
   const files = filesOf(config);
-  // Before the files are read, so that no change can fall in between.
+  // Watching starts before the files are read, so that no change is missed.
   if (config.watch) opened.use(watchFiles(files, () => reload()));
   const pool = opened.use(openPool(config.upstreams, { ...config.pool, onTrouble }));
   const health = opened.use(watchPool(pool));
@@ -61,7 +66,7 @@ export async function serve(config: Config, log: (line: string) => void): Promis
     }
   };
 
-  // Whoever calls at once finds the upstream's addresses, unless looking them up takes long.
+  // The first calls find the upstream's addresses, unless the lookup is slow.
   await Promise.race([pool.opened, sleep(lookupMs, undefined, { ref: false })]);
   const { host, port, opsPort } = config;
   if (opsPort !== undefined) operations = opened.use(await openOperations(pool, { host, port: opsPort, limits }));
@@ -118,7 +123,7 @@ function filesOf(config: Config): string[] {
   ];
 }
 
-/** Passes on what differs from what came before, and every ten seconds what does not. */
+/** Reports changed reasons immediately, and repeated ones every ten seconds. */
 function seldom(report: (reason: string) => void): (reason: string) => void {
   let last = "";
   let at = 0;
@@ -131,7 +136,7 @@ function seldom(report: (reason: string) => void): (reason: string) => void {
   };
 }
 
-/** What stays while files are read again. */
+/** The state that persists across reloads. */
 interface LoadContext {
   readonly pool: Pool;
   readonly health: PoolHealth;
@@ -157,7 +162,7 @@ function load(config: Config, { pool, health, meter, shutdownSignal, log, onTrou
   return createHttpHandler({
     ...options,
     ...(limits?.stallMs !== undefined && { stallMs: limits.stallMs }),
-    // The descriptors have its rules already.
+    // The descriptors already contain its rules.
     ...(serviceConfig !== undefined && { serviceConfig: { ...serviceConfig.config, rules: [] } }),
     meter,
     ...(maxDecodingBytes !== undefined && { decodeBudget: createDecodeBudget({ maxBytes: maxDecodingBytes }) }),

@@ -31,7 +31,7 @@ ${http}  - selector: google.longrunning.Operations.GetOperation
     get: /v9/{resource=books/*}:getIamPolicy
 `;
 
-/** Serves the mixins: an operation whose name is that of the request, and nothing else. */
+/** Serves the mixins: an operation with the name in the request, and nothing else. */
 function addMixins(server: Server): void {
   const asIs = (bytes: Buffer): Buffer => bytes;
   const method = (path: string) => ({

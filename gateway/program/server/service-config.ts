@@ -26,13 +26,13 @@ import {
 import { ProgramError } from "../program-error.ts";
 import { mixinFiles } from "./mixin-files.ts";
 
-/** A service configuration with the name of its file. */
+/** A service configuration and the name of its file. */
 export interface ServiceConfigFile {
   readonly path: string;
   readonly config: ServiceConfig;
 }
 
-/** Reads a service configuration. @throws ProgramError that names the file and, with its line, everything wrong in it. */
+/** Reads a service configuration. @throws ProgramError that names the file and every violation with its line. */
 export function readServiceConfigFile(path: string): ServiceConfigFile {
   let text: string;
   try {
@@ -50,11 +50,11 @@ export function readServiceConfigFile(path: string): ServiceConfigFile {
 }
 
 /**
- * Adds the mixin services that the configuration names to the files of an API, and puts its rules in place of the
- * annotations of the methods that they select.
+ * Adds the mixin services named by the configuration to the files of an API, and replaces the annotations of the
+ * selected methods by its rules.
  *
- * @returns where the rule of a method is, for those that have one from the file.
- * @throws ProgramError where the configuration names what there is not.
+ * @returns the location of each method's rule in the file, for methods that have one.
+ * @throws ProgramError if the configuration names something unknown.
  */
 export function applyServiceConfig(
   files: Map<string, FileDescriptorProto>,

@@ -2,25 +2,25 @@ import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { ProgramError } from "../program-error.ts";
 
-/** A place that was named on the command line: a socket of this machine, or a host that may have several addresses. */
+/** A target named on the command line: a Unix socket, or a host that may have several addresses. */
 export type Target =
   | { readonly kind: "unix"; readonly address: string }
   | { readonly kind: "host"; readonly host: string; readonly port: number };
 
-/** Finds the IP addresses of a host. */
+/** Resolves the IP addresses of a host. */
 export type Resolve = (host: string) => Promise<readonly string[]>;
 
-/** Asks as every program of the machine does: hosts file, search domains, DNS. */
+/** Resolves with the system resolver: hosts file, search domains, DNS. */
 export const resolveHost: Resolve = async (host) => {
   const found = await lookup(host, { all: true });
   return found.map(({ address }) => address);
 };
 
 /**
- * Reads what `--upstream` was given: `host:port`, `[::1]:port`, `unix:path`, several between commas; `dns:`, `ipv4:` and
- * `ipv6:` before them, as gRPC writes them, change nothing.
+ * Parses the value of `--upstream`: `host:port`, `[::1]:port`, `unix:path`, comma-separated. The gRPC prefixes `dns:`,
+ * `ipv4:` and `ipv6:` are accepted and have no effect.
  *
- * @throws ProgramError that says how to write it.
+ * @throws ProgramError that shows the expected form.
  */
 export function parseTargets(text: string): Target[] {
   return text
@@ -55,12 +55,12 @@ function parseTarget(text: string): Target {
   return { kind: "host", host, port };
 }
 
-/** How a target is written for people. */
+/** Formats a target for display. */
 export function showTarget(target: Target): string {
   return target.kind === "unix" ? target.address : showAddress(target.host, target.port);
 }
 
-/** `host:port`, with the brackets that IPv6 needs. */
+/** `host:port`, with the brackets required for IPv6. */
 export function showAddress(host: string, port: number): string {
   return `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
 }

@@ -7,18 +7,18 @@ import {
 } from "node:http2";
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 
-/** The answer to a unary call: the bytes of its message and the headers after it. */
+/** The response to a unary call: the bytes of its message and its trailers. */
 export interface DirectAnswer {
   readonly message: Buffer;
   readonly trailer: IncomingHttpHeaders;
 }
 
 /**
- * One unary gRPC call as a stream of an HTTP/2 session that is up. Says what grpc-js would say of what comes back.
+ * Makes a unary gRPC call as a stream of an open HTTP/2 session. Reports the same errors as grpc-js.
  *
- * @param signal cancels it.
- * @param onHeader told of the headers before the message, whatever comes after them.
- * @returns undefined where the server has not taken the call, which may so be made again.
+ * @param signal cancels the call.
+ * @param onHeader called with the headers before the message, whatever follows them.
+ * @returns undefined if the server has not processed the call, which can then be retried.
  * @throws ServiceError.
  */
 export function callDirectly(
@@ -37,7 +37,7 @@ export function callDirectly(
     try {
       stream = session.request(headers);
     } catch {
-      // The session takes no more calls, or HTTP/2 refuses a header: grpc-js will say which.
+      // The session accepts no more calls, or HTTP/2 rejects a header: grpc-js will report which.
       resolve(undefined);
       return;
     }
@@ -56,7 +56,7 @@ export function callDirectly(
     stream.on("trailers", (received) => {
       trailer = received;
     });
-    // What went wrong is in the code that the stream has when it closes, but where a session has had all its streams.
+    // The stream's close code identifies the error, except when a session has exhausted its streams.
     stream.on("error", ({ code }: NodeJS.ErrnoException) => {
       if (code !== "ERR_HTTP2_OUT_OF_STREAMS") return;
       isUsedUp = true;
@@ -77,7 +77,7 @@ export function callDirectly(
   });
 }
 
-/** A message as gRPC sends it: not compressed, its length before it. */
+/** A message in gRPC's framing: uncompressed, with a length prefix. */
 function frame(message: Uint8Array): Buffer {
   const framed = Buffer.allocUnsafe(5 + message.length);
   framed[0] = 0;
@@ -86,7 +86,7 @@ function frame(message: Uint8Array): Buffer {
   return framed;
 }
 
-/** The one message of an answer, or what is wrong with it. */
+/** The single message of a response, or the reason why it is invalid. */
 function unwrap(chunks: readonly Buffer[]): Buffer | string {
   const [first] = chunks;
   if (first === undefined) return "No message received";
@@ -98,7 +98,7 @@ function unwrap(chunks: readonly Buffer[]): Buffer | string {
   return bytes.length > end ? "Too many responses received" : bytes.subarray(5);
 }
 
-/** The error that a status says, or that an HTTP server said which is no gRPC server; undefined for none. */
+/** The error of a gRPC status, or of the HTTP status of a server that is not gRPC; undefined for success. */
 function failureOf(trailer: IncomingHttpHeaders | undefined, httpStatus = 200): ServiceError | undefined {
   const said = trailer?.["grpc-status"];
   if (said === undefined) {
@@ -108,7 +108,7 @@ function failureOf(trailer: IncomingHttpHeaders | undefined, httpStatus = 200): 
   return said === "0" ? undefined : failure(Number(said), decodeMessage(trailer?.["grpc-message"]), trailer);
 }
 
-/** gRPC's codes for HTTP statuses: grpc/doc/http-grpc-status-mapping.md. */
+/** gRPC codes for HTTP statuses: grpc/doc/http-grpc-status-mapping.md. */
 function codeOfHttp(httpStatus: number): status {
   switch (httpStatus) {
     case 400:
@@ -129,7 +129,7 @@ function codeOfHttp(httpStatus: number): status {
   }
 }
 
-/** gRPC's codes for streams that were reset: grpc/doc/PROTOCOL-HTTP2.md, "Errors". */
+/** gRPC codes for reset streams: grpc/doc/PROTOCOL-HTTP2.md, "Errors". */
 function failureOfReset(code: number, dropped: boolean): ServiceError {
   if (dropped) return failure(status.UNAVAILABLE, "Connection dropped");
   switch (code) {
@@ -153,7 +153,7 @@ function failure(code: status, details: string, trailer?: IncomingHttpHeaders): 
   return Object.assign(new Error(`${code}: ${details}`), { code, details, metadata });
 }
 
-/** `grpc-message` is percent-encoded; one that is not well is given as it came. */
+/** Decodes the percent-encoded `grpc-message`; a malformed one is returned unchanged. */
 function decodeMessage(message: string | string[] | undefined): string {
   const text = String(message ?? "");
   try {

@@ -13,7 +13,7 @@ const message = (text: string): Buffer => {
   return Buffer.concat([head, Buffer.from(text)]);
 };
 
-/** Answers the head and the data, then the trailers. */
+/** Sends the head and the data, then the trailers. */
 function answer(stream: ServerHttp2Stream, data: readonly Buffer[], trailers: Record<string, string>): void {
   stream.respond(ok, { waitForTrailers: true });
   stream.on("wantTrailers", () => stream.sendTrailers(trailers));
@@ -21,7 +21,7 @@ function answer(stream: ServerHttp2Stream, data: readonly Buffer[], trailers: Re
   stream.end();
 }
 
-/** What a server may do with a call, by the path that is called. */
+/** Server behaviours, by the path of the call. */
 const behaviours: Readonly<Record<string, (stream: ServerHttp2Stream) => void>> = {
   "/answer": (stream) => answer(stream, [message("fine")], { "grpc-status": "0" }),
   "/split": (stream) => {
@@ -92,7 +92,7 @@ describe("calls over sessions of our own", () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  /** Waits for a session, for five seconds at most. */
+  /** Waits for a session, for at most five seconds. */
   const call = async (path: string, signal = new AbortController().signal, metadata = {}) => {
     for (let tried = 0; tried < 500; tried += 1) {
       const started = channel.call(path, metadata, Buffer.from("hello"), signal, () => undefined);
@@ -178,7 +178,7 @@ describe("calls over sessions of our own", () => {
 describe("keepalive of sessions of our own", () => {
   const minute = 60_000;
 
-  /** Lets the network catch up, of which no timer is part. */
+  /** Waits for network events without a timer. */
   const until = async (isTrue: () => boolean): Promise<void> => {
     while (!isTrue()) await new Promise((resolve) => setImmediate(resolve));
   };
@@ -213,7 +213,7 @@ describe("keepalive of sessions of our own", () => {
       });
       return { made };
     };
-    /** All pings that were sent have come by then: the session keeps the order. */
+    /** Resolves when all pings sent so far have arrived: the session preserves their order. */
     const pingsSoFar = async () => {
       await (await call("/answer")).made;
       return pings;

@@ -8,15 +8,15 @@ import {
 import { callDirectly, type DirectAnswer } from "./direct-call.ts";
 
 /**
- * An HTTP/2 session of our own to a gRPC server without TLS, for unary calls: the layers of grpc-js make a call three
- * times as dear. It only ever serves while the session is up; the rest, and every way of failing to connect, is left to
- * grpc-js. Disposing lets calls end.
+ * A direct HTTP/2 session to a gRPC server without TLS, for unary calls: the layers of grpc-js triple the cost of a
+ * call. It serves only while the session is open; other calls, and all connection failures, are left to grpc-js.
+ * Disposing lets calls in flight finish.
  */
 export interface DirectChannel extends Disposable {
   /**
-   * Makes a call where the session is up. `onHeader` is told of what comes before the message.
+   * Makes a call if the session is open. `onHeader` is called with the headers before the message.
    *
-   * @returns undefined, now or later, where the call has not been taken by the server.
+   * @returns undefined, synchronously or later, if the server has not processed the call.
    */
   call(
     path: string,
@@ -33,27 +33,30 @@ interface Connection {
   calls: number;
 }
 
-/** How long a server may take to acknowledge a keepalive ping before its connection is cut, in milliseconds. */
+/** How long a server may take to acknowledge a keepalive ping before its connection is closed, in milliseconds. */
 export const keepaliveTimeoutMs = 10_000;
 /**
- * How often a connection with calls is pinged, in milliseconds. grpc-go, grpcio and Java servers allow one ping in five
- * minutes by default, and close the connections of clients that send more.
+ * Interval of pings on a connection with calls, in milliseconds. By default grpc-go, grpcio and Java servers allow one
+ * ping in five minutes, and close the connections of clients that send more.
  */
 export const defaultKeepaliveMs = 310_000;
 
-/** What a timer can wait for at most. */
+/** The longest delay of a timer. */
 const maxKeepaliveMs = 2 ** 31 - 1;
 const minRetryMs = 200;
 const maxRetryMs = 5000;
 
 export interface DirectChannelOptions {
-  /** What calls are sent to, where it is not the address. */
+  /** The `:authority` of calls, if it differs from the address. */
   readonly authority?: string | undefined;
-  /** How often a connection with calls is pinged, in milliseconds; 0 for never (default {@link defaultKeepaliveMs}). */
+  /**
+   * Interval of pings on a connection with calls, in milliseconds; 0 disables them (default {@link
+   * defaultKeepaliveMs}).
+   */
   readonly keepaliveMs?: number | undefined;
 }
 
-/** Opens one to an address, `ip:port`. A server to which pings are too many gets half as many from then on. */
+/** Opens a channel to an address, `ip:port`. If a server rejects the pings as too many, the rate is halved. */
 export function openDirectChannel(address: string, options: DirectChannelOptions = {}): DirectChannel {
   const { authority = address } = options;
   let keepaliveMs = options.keepaliveMs ?? defaultKeepaliveMs;
@@ -124,7 +127,10 @@ export function openDirectChannel(address: string, options: DirectChannelOptions
   };
 }
 
-/** Cuts a connection whose other end no longer answers. As gRPC servers want it, none is asked while no call runs. */
+/**
+ * Closes a connection whose peer no longer acknowledges pings. As gRPC servers require, no pings are sent while no call
+ * is in flight.
+ */
 function keepAlive(connection: Connection, keepaliveMs: number): () => void {
   const { session } = connection;
   if (keepaliveMs === 0) return () => undefined;

@@ -15,7 +15,7 @@ const open = (...addresses: string[]): Pool =>
 
 const statesOf = (pool: Pool): AddressState["state"][] => pool.states().map(({ state }) => state);
 
-/** Where the next calls would go. */
+/** The targets of the next calls. */
 const targetsOf = (pool: Pool, count: number): string[] =>
   Array.from({ length: count }, () =>
     pool
@@ -25,7 +25,7 @@ const targetsOf = (pool: Pool, count: number): string[] =>
       .replace(/^.*:(?=\d+\.)/, ""),
   );
 
-/** A server that has Check and not Watch, as some have. */
+/** A server that implements Check but not Watch. */
 const checkOnly = (answer: () => "SERVING" | "NOT_SERVING") => (server: Server) => {
   const { Check } = healthService;
   if (Check === undefined) throw new Error("no Check");

@@ -2,12 +2,12 @@ import { BinaryReader } from "@bufbuild/protobuf/wire";
 import { type Client, connectivityState, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 
 /**
- * What a server says of itself: `pending` until it has spoken since it was connected. One without
+ * The health reported by a server: `pending` until its first report after connecting. A server without
  * `grpc.health.v1.Health` is `serving`.
  */
 export type Health = "pending" | "serving" | "not-serving";
 
-/** A server whose health is watched. Disposing ends that. */
+/** A watch on the health of a server. Disposing stops it. */
 export interface HealthWatch extends Disposable {
   readonly health: Health;
 }
@@ -15,19 +15,19 @@ export interface HealthWatch extends Disposable {
 const retryMs = 1000;
 const pollMs = 5000;
 
-/** Of `grpc.health.v1.HealthCheckResponse.ServingStatus`. */
+/** Values of `grpc.health.v1.HealthCheckResponse.ServingStatus`. */
 const serving = 1;
 const serviceUnknown = 3;
 
 const service = "/grpc.health.v1.Health";
 const asIs = (bytes: Buffer): Buffer => bytes;
-/** HealthCheckRequest for the server as a whole: its one field, the service's name, is empty. */
+/** HealthCheckRequest for the server as a whole: its only field, the service name, is empty. */
 const wholeServer = Buffer.alloc(0);
 
 /**
- * Watches the health of the server behind a client, from connection to connection: by Watch, where the server has only
- * Check by asking every five seconds. Whatever else it answers means that it does not tell, and counts as serving until
- * the connection ends.
+ * Watches the health of the server behind a client, across connections: with Watch, or, if the server implements only
+ * Check, by polling every five seconds. Any other response means that health is unsupported, which counts as serving
+ * until the connection ends.
  */
 export function watchHealth(client: Client): HealthWatch {
   let health: Health = "pending";
@@ -113,7 +113,7 @@ function isLost(code: status): boolean {
   return code === status.UNAVAILABLE || code === status.CANCELLED || code === status.DEADLINE_EXCEEDED;
 }
 
-/** Reads HealthCheckResponse: field 1 is the status. A server that does not know the empty name does not tell. */
+/** Reads HealthCheckResponse: field 1 is the status. A server that does not know the empty name counts as serving. */
 function healthOf(bytes: Buffer): Health {
   const reader = new BinaryReader(bytes);
   let told = 0;

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Metadata } from "@grpc/grpc-js";
 
-/** Metadata as headers, binary values as base64, without what belongs to the protocol. */
+/** Metadata as headers, with binary values as base64 and without protocol headers. */
 export function headersOf(metadata: Metadata | undefined): Headers {
   const headers = new Headers();
   for (const [name, value] of Object.entries(metadata?.getMap() ?? {})) {
@@ -14,14 +14,14 @@ export function headersOf(metadata: Metadata | undefined): Headers {
   return headers;
 }
 
-/** Adds all headers to others, beside those of the same name. */
+/** Appends all headers to others, keeping those of the same name. */
 export function appendAll(from: Headers, to: Headers): void {
   from.forEach((value, name) => {
     to.append(name, value);
   });
 }
 
-/** True where the headers hold more than what HTTP and gRPC put there. Most do not, and metadata is dear to make. */
+/** True if the headers hold more than HTTP's and gRPC's own. Most do not, and metadata is expensive to create. */
 export function hasMetadata(headers: IncomingHttpHeaders): boolean {
   for (const name in headers) {
     if (name !== ":status" && name !== "content-type" && name !== "date" && !name.startsWith("grpc-")) return true;
@@ -29,7 +29,7 @@ export function hasMetadata(headers: IncomingHttpHeaders): boolean {
   return false;
 }
 
-/** Metadata and deadline as HTTP/2 carries them. */
+/** Metadata and deadline as HTTP/2 headers. */
 export function directHeadersOf(context: HandlerContext): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = metadataOf(context).toHttp2Headers();
   const timeoutMs = context.timeoutMs();
@@ -41,11 +41,11 @@ export function directHeadersOf(context: HandlerContext): OutgoingHttpHeaders {
   return headers;
 }
 
-/** Of HTTP only; the upstream has no use for them and grpc-js refuses some. */
+/** HTTP-only headers, which the upstream does not need and some of which grpc-js rejects. */
 const ofHttp =
   /^(:.*|connection|content-.*|accept|accept-encoding|host|te|trailer|transfer-encoding|upgrade|keep-alive|grpc-.*|connect-.*|http2-settings|origin|sec-.*)$/;
 
-/** The call's headers as metadata, `-bin` ones as bytes. */
+/** The call's headers as metadata, with `-bin` values as bytes. */
 export function metadataOf(context: HandlerContext): Metadata {
   const metadata = new Metadata();
   context.requestHeader.forEach((value, name) => {
@@ -53,7 +53,7 @@ export function metadataOf(context: HandlerContext): Metadata {
     try {
       metadata.add(name, name.endsWith("-bin") ? Buffer.from(value, "base64") : value);
     } catch {
-      // A value that gRPC cannot carry does not go on; the call does.
+      // A value that gRPC cannot carry is dropped; the call continues.
     }
   });
   return metadata;

@@ -17,7 +17,7 @@ const specs = [testSpec("Library", libraryMethods()), testSpec("Echo", echoMetho
 const statusesOf = (url: string, count: number): Promise<number[]> =>
   Promise.all(Array.from({ length: count }, async () => (await rawRequest(url, "/v1/books/b")).status));
 
-/** The gateway over a pool that is not made from a command line. */
+/** The gateway over a pool that is not created from a command line. */
 async function servePool(targets: string, options: Partial<PoolOptions>) {
   const pool = openPool(parseTargets(targets), {
     credentials: credentials.createInsecure(),
@@ -39,7 +39,7 @@ async function servePool(targets: string, options: Partial<PoolOptions>) {
 const isReady = (pool: Pool, count: number): boolean =>
   pool.states().filter(({ state }) => state === "ready").length === count;
 
-/** Servers on 127.0.0.1, 127.0.0.2, … at one port, as a name in DNS has them. */
+/** Servers on 127.0.0.1, 127.0.0.2, … with the same port, like the addresses of a DNS name. */
 async function startAtOnePort(count: number): Promise<GrpcUpstream[]> {
   const first = await startGrpcUpstream(specs);
   const port = Number(first.address.split(":")[1]);

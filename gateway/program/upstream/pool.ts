@@ -7,26 +7,27 @@ import { type Resolve, resolveHost, showAddress, showTarget, type Target } from 
 import { type DirectChannel, defaultKeepaliveMs, keepaliveTimeoutMs, openDirectChannel } from "./direct-channel.ts";
 import { type HealthWatch, watchHealth } from "./health.ts";
 
-/** One address as operators see it, or a name that has none so far. */
+/** The state of one address, for operators, or of a name that has not been resolved yet. */
 export interface AddressState {
   readonly address: string;
   readonly state: "ready" | "connecting" | "not-serving" | "unreachable";
 }
 
-/** The connections to one address: grpc-js's, and without TLS one of our own for unary calls. */
+/** The connections to one address: grpc-js's and, without TLS, a direct channel for unary calls. */
 export interface Connections {
   readonly client: Client;
   readonly direct: DirectChannel | undefined;
 }
 
-/** Connections to every address of the upstream, which all calls share. */
+/** Connections to every address of the upstream, shared by all calls. */
 export interface Pool extends Disposable {
-  /** Resolves once every name was looked up for the first time, whatever came of it. */
+  /** Resolves after the first lookup of every name, whether successful or not. */
   readonly opened: Promise<void>;
   /**
-   * The connections for the next call: of the addresses that serve, each in turn; where none is known to serve, one that may.
+   * The connections for the next call: round robin over the serving addresses; if none is known to serve, one whose
+   * health is unknown.
    *
-   * @throws ConnectError UNAVAILABLE where every address says that it does not serve, or there is none.
+   * @throws ConnectError UNAVAILABLE if every address reports that it is not serving, or there is none.
    */
   pick(): Connections;
   states(): AddressState[];
@@ -34,27 +35,30 @@ export interface Pool extends Disposable {
 
 export interface PoolOptions {
   readonly credentials: ChannelCredentials;
-  /** Ask the addresses for their health. */
+  /** Enables health checks of the addresses. */
   readonly healthCheck: boolean;
-  /** The name that a server's certificate has to have, and that calls are sent to, in place of the host's. */
+  /** The name that a server's certificate must have, which is also the authority of calls, instead of the host. */
   readonly serverName?: string | undefined;
-  /** How often a connection with calls is pinged, in milliseconds; 0 for never (default: five minutes and ten seconds). */
+  /**
+   * Interval of pings on a connection with calls, in milliseconds; 0 disables them (default: five minutes and ten
+   * seconds).
+   */
   readonly keepaliveMs?: number | undefined;
   readonly resolve?: Resolve;
-  /** Told why a name could not be looked up, each time. */
+  /** Called with the reason of each failed lookup. */
   readonly onTrouble?: (reason: string) => void;
-  /** How often a host's addresses are looked up anew, in milliseconds. */
+  /** Interval at which a host's addresses are resolved again, in milliseconds. */
   readonly resolveEveryMs?: number;
 }
 
 const channelOptions: ChannelOptions = {
   "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
-  // A server that was started again is found soon; gRPC's own two minutes are for clients by the million.
+  // Reconnects soon after a server restarts; gRPC's own maximum of two minutes is meant for millions of clients.
   "grpc.initial_reconnect_backoff_ms": 200,
   "grpc.max_reconnect_backoff_ms": 5000,
   "grpc.max_receive_message_length": -1,
   "grpc.max_send_message_length": -1,
-  // The upstream is dialled as it is named: a proxy of the environment is for the internet.
+  // The upstream is dialled directly: a proxy from the environment is for the internet.
   "grpc.enable_http_proxy": 0,
   "grpc.service_config_disable_resolution": 1,
   "grpc-node.max_session_memory": Number.MAX_SAFE_INTEGER,
@@ -65,7 +69,7 @@ interface Endpoint extends Connections {
   readonly watch: HealthWatch | undefined;
 }
 
-/** Connects to the targets. A name that does not resolve is tried again until it does. */
+/** Connects to the targets. A name that does not resolve is retried until it does. */
 export function openPool(targets: readonly Target[], options: PoolOptions): Pool {
   const {
     resolve = resolveHost,
@@ -115,7 +119,7 @@ export function openPool(targets: readonly Target[], options: PoolOptions): Pool
       try {
         addresses = (await resolve(target.host)).map((ip) => showAddress(ip, target.port));
       } catch (error) {
-        // What was known of the host stays, and it is asked again.
+        // The known addresses of the host are kept, and the lookup is retried.
         options.onTrouble?.(error instanceof Error ? error.message : String(error));
       }
       if (disposed) return;
@@ -149,7 +153,7 @@ export function openPool(targets: readonly Target[], options: PoolOptions): Pool
     else follow(target);
   }
 
-  /** The next endpoint, in turn, of those in the state. */
+  /** The next endpoint in the state, round robin. */
   const next = (state: AddressState["state"]): Endpoint | undefined => {
     const [only] = endpoints;
     if (endpoints.length === 1 && only !== undefined) return stateOf(only) === state ? only : undefined;

@@ -5,34 +5,34 @@ import { StatusSchema } from "../../../gen/google/rpc/status_pb.js";
 import { abortReason, gatewayError, invalidRequest } from "../../errors.ts";
 import { headersOf } from "./metadata.ts";
 
-/** grpc-js reports these itself, with addresses in them, when no server has spoken. */
+/** Errors that grpc-js reports itself, with addresses in them, when no server has responded. */
 const connectionTrouble =
   /No connection established|Name resolution|ECONN|ENOTFOUND|EHOSTUNREACH|ETIMEDOUT|EPIPE|Connection dropped|Write (error|failed)|Received HTTP status|socket hang up|Failed to connect|GOAWAY|Channel|TLS|certificate/i;
 
-/** As grpc-js says of a call that was cut short: by a reset stream, or a connection that the server or the network closed. */
+/** grpc-js's message for an aborted call: a reset stream, or a connection closed by the server or the network. */
 const cutShort =
   /^(Call cancelled|Bandwidth exhausted or memory limit exceeded|Protocol not secure enough|Received RST_STREAM with code \d+ triggered by internal client error.*)$/;
 
-/** As grpc-js says of a call that the server broke off without a status. */
+/** grpc-js's message for a call that the server ended without a status. */
 const brokenOff = /^(Received RST_STREAM with code|No status information received|The server ended the call without)/;
 
-/** As grpc-js says of a deadline, with the server's address. */
+/** grpc-js's message for an exceeded deadline, which contains the server's address. */
 const timedOut = /^Deadline exceeded after/;
 
 function isTrouble({ code, details }: ServiceError): boolean {
   return cutShort.test(details) || (code === status.UNAVAILABLE && connectionTrouble.test(details));
 }
 
-/** What a client may read: nothing of what grpc-js says itself. */
+/** The message exposed to clients, without any text of grpc-js's own. */
 function messageOf({ details }: ServiceError): string {
   if (brokenOff.test(details)) return "the upstream broke off the call";
   return timedOut.test(details) ? "the operation timed out" : details;
 }
 
 /**
- * What the upstream answered, as the error to answer: its code, message, details and metadata. Of trouble on the way
- * to the upstream nothing is told but that it is there. What is a ConnectError already stays as it is, and a call that
- * was cancelled because `signal` aborted has the signal's reason.
+ * Converts an upstream error to the error returned to the client, with its code, message, details and metadata.
+ * Connection failures are reported without their reason. A ConnectError is returned unchanged, and a call cancelled
+ * because `signal` aborted gets the signal's reason.
  */
 export function upstreamError(thrown: unknown, signal: AbortSignal): ConnectError {
   if (thrown instanceof ConnectError) return thrown;
@@ -57,13 +57,13 @@ export function upstreamError(thrown: unknown, signal: AbortSignal): ConnectErro
         value,
       }));
     } catch {
-      // Details that cannot be read are left out; the code and the message stand.
+      // Unreadable details are dropped; the code and the message are kept.
     }
   }
   return error;
 }
 
-/** A request that has no binary form, such as one of proto2 without a required field. */
+/** The error of a request that cannot be encoded, such as a proto2 message without a required field. */
 export function unsendable(thrown: unknown): ConnectError {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const match = /^cannot encode field (.+?) to binary: (.+)$/.exec(message);

@@ -23,9 +23,9 @@ import type { Pool } from "./pool.ts";
 import { unsendable, upstreamError } from "./upstream-error.ts";
 
 /**
- * Implementations that hand every call of the service on to the upstream.
+ * Creates implementations that forward every call of the service to the upstream.
  *
- * @param onTrouble told why the upstream could not be reached, which clients are not.
+ * @param onTrouble called with the reason of a connection failure, which clients do not see.
  */
 export function forwardTo(
   pool: Pool,
@@ -43,7 +43,7 @@ export function forwardTo(
   return createServiceImplSpec(service, implementation as unknown as Partial<ServiceImpl<DescService>>);
 }
 
-/** What to answer where a call has failed. */
+/** Converts the failure of a call to the error returned to the client. */
 type Fail = (thrown: unknown, context: HandlerContext) => ConnectError;
 
 const asIs = (bytes: Buffer): Buffer => bytes;
@@ -54,7 +54,7 @@ function forward(method: DescMethod, pool: Pool, fail: Fail): (request: never, c
   const path = `/${method.parent.typeName}/${method.name}`;
   const write = binaryWriter(method.input);
   const read = binaryReader(method.output);
-  /** Before the call, so that a message that cannot be sent is the client's error. */
+  /** Encodes before the call, so that a message that cannot be encoded is the client's error. */
   const serialize = (message: Message): Buffer => {
     try {
       const bytes = write(message);
@@ -166,7 +166,7 @@ async function send(
   call.end();
 }
 
-/** Takes the answer's metadata over and cancels the call when ours is cancelled. */
+/** Copies the response metadata, and cancels the upstream call together with this one. */
 function follow(call: NodeJS.EventEmitter & { cancel(): void }, context: HandlerContext): void {
   const cancel = (): void => call.cancel();
   if (context.signal.aborted) cancel();

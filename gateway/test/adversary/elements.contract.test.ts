@@ -27,7 +27,10 @@ const envelopeOf = (message: Uint8Array, flags = 0): Buffer => {
   return Buffer.concat([head, message]);
 };
 
-/** How a message of so many list elements is sent. Each resolves with whether it was taken, refused, or what it got. */
+/**
+ * Sends a message with a number of list elements. Resolves with whether it was accepted or rejected, or with the
+ * response.
+ */
 type Send = (url: string, count: number) => Promise<string>;
 
 const messageOf = (count: number) => create(everything, { repeatedNested: new Array(count).fill({}) } as never);

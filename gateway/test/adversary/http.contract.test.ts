@@ -14,8 +14,8 @@ const rpc = "POST /gateway.test.v1.Library/GetBook";
 const json = "Content-Type: application/json\r\nContent-Length: 2\r\n";
 
 /**
- * Sends bytes as they are and gives what comes back until the server closes. A client that ends its side at once may not
- * hear what takes the server a moment: it counts as gone.
+ * Sends raw bytes and returns everything received until the server closes. A client that ends its side at once may miss
+ * a delayed response, because it counts as disconnected.
  */
 async function exchange(url: string, bytes: string | Buffer, endsAt: "once" | "answer" = "once"): Promise<string> {
   const socket = connect(Number(new URL(url).port), "127.0.0.1");

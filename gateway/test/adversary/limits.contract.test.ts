@@ -12,14 +12,14 @@ const limit = 4 * mib;
 const json = { "content-type": "application/json" };
 const rpc = "/gateway.test.v1.Echo/EchoBody";
 
-/** A JSON object of exactly that many bytes with one string, which compresses to about a tenth. */
+/** A JSON object of exactly this many bytes with one string, which compresses to about a tenth. */
 function objectOf(field: string, bytes: number): Buffer {
   const length = bytes - field.length - 7;
   const text = randomBytes(length >> 4).toString("base64");
   return Buffer.from(JSON.stringify({ [field]: text.padEnd(length, "x") }));
 }
 
-/** A message Everything of exactly that many bytes, which is a string of more than 2 MiB. */
+/** A message Everything of exactly this many bytes, with a string of more than 2 MiB. */
 const messageOf = (bytes: number): Buffer => binaryMessage(1, Buffer.alloc(bytes - 5, "x"));
 
 const envelopeOf = (message: Buffer): Buffer => {

@@ -11,7 +11,7 @@ interface Answer {
   readonly body: Buffer;
 }
 
-/** Sends it as it is, over connections that are kept. */
+/** Sends the request unmodified, over persistent connections. */
 function send(url: string, agent: Agent, { method, path, headers, body }: AnyRequest): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const length = body.length === 0 ? {} : { "content-length": body.length };
@@ -41,7 +41,7 @@ describe("10,000 malformed requests", () => {
     await server[Symbol.asyncDispose]();
   });
 
-  /** Sends `count` requests of the seed and gives each answer, with what makes it again, to `check`. */
+  /** Sends `count` requests from the seed and passes each response to `check`, with the information to reproduce it. */
   const flood = async (
     seed: number,
     count: number,
@@ -118,12 +118,12 @@ describe("10,000 malformed requests", () => {
   });
 });
 
-/** INTERNAL and UNKNOWN, by the name or the number that a wire has for them: nobody's request is to blame for these. */
+/** True for INTERNAL and UNKNOWN, by the wire's name or number: no request may cause them. */
 function isFault(code: string): boolean {
   return ["internal", "unknown", "13", "2", "undefined"].includes(code);
 }
 
-/** What an error of REST lacks. */
+/** The first defect of a REST error. */
 function statusFault(answer: Answer): string | undefined {
   const text = answer.body.toString();
   if (text === "") return `${answer.status} without a body`;

@@ -23,7 +23,7 @@ const upgrade =
   "GET /v1/chat/a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/** The handshake of a WebSocket that watches books without end, and its one request. */
+/** The handshake of a WebSocket that watches books indefinitely, and its one request. */
 function watchOverWebSocket(): Buffer {
   const request = Buffer.from('{"count":1000000}');
   const mask = [0, 0, 0, 0];
@@ -41,7 +41,7 @@ async function open(url: string, data: string | Buffer): Promise<Socket> {
   return socket;
 }
 
-/** Waits until `done`; gives up after far more than that can take. */
+/** Polls until `done` is true; fails after far longer than that can take. */
 async function until(done: () => boolean): Promise<void> {
   const last = performance.now() + 20_000;
   while (!done()) {
@@ -50,7 +50,7 @@ async function until(done: () => boolean): Promise<void> {
   }
 }
 
-/** Waits until a number has stopped to grow, and gives it. */
+/** Waits until a number stops growing, and returns it. */
 async function settled(read: () => Promise<number>): Promise<number> {
   for (let last = -1, same = 0; ; await sleep(50)) {
     const now = await read();
@@ -69,7 +69,7 @@ describe("a peer that stalls", () => {
     await server[Symbol.asyncDispose]();
   });
 
-  /** What the kernel's own buffers on both ends may hold, beside the 1 MiB of ours. */
+  /** Capacity of the kernel's buffers on both ends, in addition to 1 MiB in the process. */
   const kernel = 12 * mib;
   const connectFrame = (json: string): string => `\0\0\0\0${String.fromCharCode(json.length)}${json}`;
   const rpc = (contentType: string, body: string): string =>
@@ -90,7 +90,7 @@ describe("a peer that stalls", () => {
     const made = await settled(async () => (await server.transferred()).made - before.made);
     expect(made).toBeLessThan(kernel + mib);
     socket.resetAndDestroy();
-    // By the time that another client has its response, the server has seen the reset and the failed write.
+    // By the time another client has its response, the server has seen the reset and the failed write.
     expect((await rawRequest(server.url, "/v1/books/b")).status).toBe(200);
     expect(await server.errors()).toEqual([]);
   });
@@ -101,7 +101,7 @@ describe("a peer that stalls", () => {
     const socket = await open(server.url, head);
     const chunk = Buffer.alloc(64 * 1024);
     let sent = 0;
-    // As fast as the kernel takes it, up to 256 MiB: a server that read on would take all of it.
+    // As fast as the kernel accepts it, up to 256 MiB: a server that continued to read would receive all of it.
     while (sent < 256 * mib) {
       const goesOn = socket.write(Buffer.concat([Buffer.from("10000\r\n"), chunk, Buffer.from("\r\n")]));
       sent += chunk.length;
@@ -125,7 +125,7 @@ describe("a client that leaves", () => {
   let started = 0;
   const errors: unknown[] = [];
 
-  /** Counts the calls that run: each has to end once its client is gone. */
+  /** Counts the running calls: each must end after its client disconnects. */
   const counted = (methods: ReturnType<typeof echoMethods>, name: string) => {
     const method = methods[name];
     return {
@@ -269,7 +269,7 @@ describe("a WebSocket of a hostile client", () => {
   beforeAll(async () => {
     server = await startTestServer({
       onError: (error) => errors.push(error),
-      // Who the caller is takes a moment to find out.
+      // Authentication takes a moment.
       interceptors: [
         (next) => async (request) => {
           await sleep(30);
@@ -351,7 +351,7 @@ describe("a WebSocket of a hostile client", () => {
     await once(socket, "open");
     const text = JSON.stringify({ text: "x".repeat(64 * 1024) });
     for (let sent = 0; sent < 64 * mib; sent += text.length) socket.send(text);
-    // What the server and the kernel do not take stays here.
+    // Data that neither the server nor the kernel accepts stays here.
     await sleep(300);
     expect({ state: socket.readyState, isMost: socket.bufferedAmount > 40 * mib }).toEqual({ state: 1, isMost: true });
     socket.terminate();

@@ -11,13 +11,13 @@ import {
 } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 
-/** What the suite's runner asks of the server it has started: a ServerCompatRequest. */
+/** The configuration that the suite's runner requests: a ServerCompatRequest. */
 export interface Wanted {
   /** 1 or 2. */
   readonly httpVersion: number;
-  /** Absent: plain text. The certificates are PEM. */
+  /** If undefined, plain text. The certificates are PEM. */
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer; readonly clientCa?: Buffer };
-  /** Of a message, not compressed, in bytes. */
+  /** Maximum size of a message, uncompressed, in bytes. */
   readonly messageReceiveLimit: number;
 }
 
@@ -34,7 +34,10 @@ export function readSuite(path: string): FileRegistry {
   return createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(path)));
 }
 
-/** Reads from stdin what the runner wants, has `listen` serve it on a loopback port, and writes the port to stdout. */
+/**
+ * Reads the requested configuration from stdin, has `listen` serve it on a loopback port, and writes the port to
+ * stdout.
+ */
 export async function answerRunner(
   suite: FileRegistry,
   listen: (wanted: Wanted) => Promise<Pick<AddressInfo, "port">>,
@@ -53,7 +56,7 @@ export async function answerRunner(
   process.stdout.write(Buffer.concat([size, answer]));
 }
 
-/** Reads one message as the runner frames it: its size as four bytes, big-endian, before it. */
+/** Reads one message in the runner's framing: its size as four bytes, big-endian, then the message. */
 async function readFrame(input: AsyncIterable<Buffer>): Promise<Buffer> {
   let read = Buffer.alloc(0);
   for await (const chunk of input) {

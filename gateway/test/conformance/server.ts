@@ -10,13 +10,13 @@ import { answerRunner, readSuite, type Wanted } from "./runner.ts";
 import { conformanceSpec } from "./service.ts";
 
 /**
- * The gateway as the Connect conformance suite tests it, with REST mounted beside. The first argument is the descriptor
- * set of the suite's own protos.
+ * The gateway as tested by the Connect conformance suite, with REST mounted beside it. The first argument is the
+ * descriptor set of the suite's own protos.
  */
 const [descriptorSet = ""] = process.argv.slice(2);
 const suite = readSuite(descriptorSet);
 
-/** Connections are kept for longer than the runner may think about its next case. */
+/** Longer than the runner may pause before its next case. */
 const keep = { keepAliveTimeout: 120_000 };
 
 await answerRunner(suite, async (wanted) => {
@@ -47,9 +47,9 @@ function makeServer({ httpVersion, tls }: Wanted, handler: HttpHandler): Server 
 }
 
 /**
- * Where a client sends its next request before a large answer is drained, Node's parser is paused and is yet given the
- * TLS records that were read already: "Parse Error: Paused", and the connection is gone. With a listener of its own the
- * socket keeps them in its buffer.
+ * If a client sends its next request before a large response is drained, Node's parser is paused but still receives the
+ * TLS records already read: "Parse Error: Paused", and the connection is lost. With an additional listener the socket
+ * keeps them in its buffer.
  */
 function makeHttpsServer(secure: ServerOptions, listener: RequestListener): Server {
   const server = createHttpsServer({ ...keep, ...secure }, listener);

@@ -49,7 +49,10 @@ interface StreamDefinition extends Definition {
 type UnaryRequest = Message & { readonly responseDefinition?: UnaryDefinition };
 type StreamRequest = Message & { readonly responseDefinition?: StreamDefinition; readonly fullDuplex?: boolean };
 
-/** The suite's service (`connectrpc.conformance.v1.ConformanceService`), by the descriptors that come with the suite. */
+/**
+ * The suite's service (`connectrpc.conformance.v1.ConformanceService`), built on the descriptors that come with the
+ * suite.
+ */
 export function conformanceSpec(registry: FileRegistry): ServiceImplSpec {
   const prefix = "connectrpc.conformance.v1.";
   const message = (name: string): DescMessage => {

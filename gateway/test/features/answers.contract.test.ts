@@ -219,7 +219,7 @@ describe(features.success, () => {
   });
 
   test("a function decides for each method", async () => {
-    // The document is of the statuses that the annotations come to.
+    // The document describes the statuses that follow from the annotations.
     await using other = await startUnwatchedServer({
       success: ({ method }) =>
         method.name === "DeleteBook" ? { status: 202, location: "/operations/1" } : { status: 200 },

@@ -22,7 +22,7 @@ type AnyClient = Record<string, (request: unknown, options?: object) => Promise<
 const mib = 1024 * 1024;
 let server: TestServer;
 let order: string[] = [];
-/** What the handler of Wait saw: it began, and why its signal aborted. */
+/** Observations of the Wait handler: that it started, and why its signal aborted. */
 let began = Promise.withResolvers<void>();
 let aborted = Promise.withResolvers<unknown>();
 
@@ -156,7 +156,7 @@ describe(features.cancellation, () => {
   });
 });
 
-/** Makes the promises about the handler of Wait anew. */
+/** Resets the promises of the Wait handler. */
 function beforeEachCall(): void {
   beforeEach(() => {
     began = Promise.withResolvers();

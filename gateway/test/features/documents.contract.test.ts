@@ -23,7 +23,7 @@ import { features } from "./features.ts";
 const { OPTIONAL, REPEATED } = FieldDescriptorProto_Label;
 const { STRING, MESSAGE } = FieldDescriptorProto_Type;
 
-/** A method option that says which scopes may call. */
+/** A method option that declares the scopes of callers. */
 const accessFile = create(FileDescriptorProtoSchema, {
   name: "features/access.proto",
   package: "features",
@@ -66,7 +66,7 @@ function fieldOptions(
   return options;
 }
 
-/** A small API with one of everything that the document has to say. */
+/** A small API that exercises every part of the document. */
 const apiFile = create(FileDescriptorProtoSchema, {
   name: "features/api.proto",
   package: "features",

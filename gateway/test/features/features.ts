@@ -1,4 +1,4 @@
-/** What the gateway promises, row by row; the tests beside this file prove each under its name. */
+/** The guarantees of the gateway, row by row; the tests beside this file verify each under its name. */
 export const features = {
   templates: "`*`, `**`, `{a.b=x/*}`, `:verb`: as http.proto has them",
   bindings: "additional_bindings, custom kind",

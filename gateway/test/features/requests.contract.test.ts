@@ -25,7 +25,7 @@ const call = async (line: string, body?: string | Buffer, headers: Record<string
   return { status: answer.status, headers: answer.headers, json: (text === "" ? {} : JSON.parse(text)) as Loose };
 };
 
-/** The fields that an error names. */
+/** The fields named by an error. */
 const fieldsOf = (answer: { json: Loose }): string[] =>
   (answer.json["details"] as { fieldViolations?: { field: string }[] }[])
     .flatMap((detail) => detail.fieldViolations ?? [])
@@ -163,7 +163,7 @@ describe(features.wrongMethod, () => {
 });
 
 describe(features.patch, () => {
-  // The library answers the mask that it got as the book's tags.
+  // The library returns the received mask in the book's tags.
   test.each([
     ['{"title":"T","author":null}', ["author", "title"]],
     ['{"publisher":{"city":null,"country":{"code":"DE"}}}', ["publisher.city", "publisher.country.code"]],
@@ -252,7 +252,7 @@ describe(features.bodyLimit, () => {
 });
 
 describe(features.ambiguity, () => {
-  /** What serving the test API comes to with one path in the place of another of its length. */
+  /** Creates a handler of the test API with one path replaced by another of equal length. */
   const serveWith = (from: string, to: string): unknown => {
     const set = create(FileDescriptorSetSchema, { file: [...testRegistry.files].map(({ proto }) => proto) });
     const bytes = Buffer.from(toBinary(FileDescriptorSetSchema, set));

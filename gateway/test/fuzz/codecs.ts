@@ -15,13 +15,13 @@ import { mutateJson } from "./mutate-json.ts";
 import { createRandom, type Random } from "./random.ts";
 import { randomMessage } from "./random-message.ts";
 
-/** How much was compared. */
+/** The number of comparisons made. */
 export interface FuzzResult {
   readonly messages: number;
   readonly comparisons: number;
 }
 
-/** What a call came to: its value, or that it threw. */
+/** The outcome of a call: its value, or an exception. */
 type Outcome = { value: unknown } | { threw: true };
 
 type Same = (what: string, input: unknown, ours: () => unknown, theirs: () => unknown) => unknown;
@@ -50,10 +50,10 @@ const wellKnownTypes = [...wellKnown, ...wrappers.map((name) => `${name}Value`)]
 const everyKinds = [everyKind(), testMessage("Everything")];
 
 /**
- * Compares the codecs with the library on `count` random messages: written by both; read by both from what was written
- * and from changed copies of it; and what came of the changed copies written again.
+ * Compares the codecs with the library on `count` random messages: written by both; then read by both from the output
+ * and from mutated copies of it; then the results of the mutated copies written again.
  *
- * @param registry types to use beside those of every kind.
+ * @param registry types to use in addition to those of every kind.
  * @throws Error with the seed and the input of the first difference in a result or in acceptance.
  */
 export function fuzzCodecs(seed: number, count: number, registry: Registry = testRegistry): FuzzResult {
@@ -139,7 +139,7 @@ function outcome(call: () => unknown): Outcome {
   }
 }
 
-/** Prototypes and the order of members aside, as the library itself compares messages. */
+/** Compares without prototypes and member order, as the library does. */
 function isSame(left: unknown, right: unknown): boolean {
   if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) {
     return Object.is(left, right);

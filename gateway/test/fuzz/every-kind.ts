@@ -31,13 +31,13 @@ const wellKnownFiles = [
   file_google_protobuf_wrappers,
 ];
 
-/** A type of a field: a scalar, or a message or enum by its name. */
+/** A field type: a scalar, or a message or enum by name. */
 interface FieldType {
   readonly type: FieldDescriptorProto_Type;
   readonly typeName?: string;
 }
 
-/** Every type a field can have: all scalars, an enum, NullValue, the message itself, every well-known type. */
+/** Every field type: all scalars, an enum, NullValue, the message itself, every well-known type. */
 function fieldTypes(): FieldType[] {
   const messages = wellKnownFiles.flatMap((file) => file.messages.map((message) => `.${message.typeName}`));
   return [
@@ -48,7 +48,7 @@ function fieldTypes(): FieldType[] {
   ];
 }
 
-/** As compilers of Protobuf make it: `in_oneof_7` → `inOneof7`. */
+/** The JSON name that Protobuf compilers derive: `in_oneof_7` → `inOneof7`. */
 function jsonName(name: string): string {
   return name.replace(/_+(.?)/g, (_, letter: string) => letter.toUpperCase());
 }

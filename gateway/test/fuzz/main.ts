@@ -7,9 +7,9 @@ import { fuzzCodecs } from "./codecs.ts";
 import { fuzzMatcher } from "./matcher.ts";
 
 /**
- * Runs the fuzz until `--messages` messages and as many pairs of rules and URLs have been compared, or for `--seconds`
- * (default 60), from `--seed` (default: the clock). `--types` is a descriptor set whose messages are used too. Exit code
- * 1 at the first difference, with the seed that makes it again.
+ * Runs the fuzzer until `--messages` messages and as many pairs of rules and URLs have been compared, or for
+ * `--seconds` (default 60), from `--seed` (default: the clock). `--types` is a descriptor set whose messages are used
+ * too. Exit code 1 at the first difference, with the seed that reproduces it.
  */
 const { values } = parseArgs({
   options: {

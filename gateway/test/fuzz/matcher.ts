@@ -8,10 +8,10 @@ interface Rule {
 }
 
 /**
- * Compares the trie with a matcher that just tries every rule, on `count` random sets of rules and URLs: which rule is
- * found, the segments that variables are cut from, the methods of a 405, and which rules contradict each other.
+ * Compares the trie with a brute-force matcher that tries every rule, on `count` random sets of rules and URLs: the
+ * rule found, the segments from which variables are extracted, the methods of a 405, and which rules conflict.
  *
- * @returns how many pairs were compared. @throws Error at the first difference.
+ * @returns the number of pairs compared. @throws Error at the first difference.
  */
 export function fuzzMatcher(seed: number, count: number): number {
   const random = createRandom(seed);
@@ -102,8 +102,8 @@ function randomPath(random: Random): string {
 }
 
 /**
- * How literal a match is, segment by segment: 2 literal, 1 `*`, 0 `**`; the end of a template is a literal end. After a
- * `**` comes how many segments follow it.
+ * How literal a match is, segment by segment: 2 literal, 1 `*`, 0 `**`; the end of a template is a literal end. A `**`
+ * is followed by the number of segments after it.
  */
 type Rank = number[];
 

@@ -1,6 +1,6 @@
 import type { Random } from "./random.ts";
 
-/** Changes bytes of the wire format: byte by byte, or field by field so that they stay fields. */
+/** Mutates wire-format bytes: byte by byte, or field by field so that they remain fields. */
 export function mutateBinary(random: Random, bytes: Uint8Array): Uint8Array {
   const records = random.chance(0.6) ? recordsOf(bytes) : undefined;
   return records === undefined || records.length === 0 ? mutateBytes(random, bytes) : mutateRecords(random, records);
@@ -9,7 +9,7 @@ export function mutateBinary(random: Random, bytes: Uint8Array): Uint8Array {
 interface Record {
   readonly number: number;
   readonly wireType: number;
-  /** What follows the tag, the length of wire type 2 left out. */
+  /** The bytes after the tag, without the length of wire type 2. */
   readonly data: Uint8Array;
 }
 
@@ -57,13 +57,13 @@ function unknownField(random: Random): Record {
     { number, wireType: 1, data: new Uint8Array(8) },
     { number, wireType: 2, data: new Uint8Array(random.below(4)) },
     { number, wireType: 5, data: new Uint8Array(4) },
-    // A group with a field in it.
+    // A group with one field.
     { number, wireType: 3, data: Uint8Array.from([8, 1, ...varint(number * 8 + 4, 0)]) },
     { number, wireType: 3, data: Uint8Array.from([8, 1]) },
   ]);
 }
 
-/** Now and then a varint is longer than it has to be. */
+/** Encodes a record; occasionally a varint is longer than necessary. */
 function encode(random: Random, { number, wireType, data }: Record): Uint8Array {
   const extra = random.chance(0.03) ? 1 + random.below(9) : 0;
   const tag = varint(number * 8 + wireType, extra);
@@ -86,7 +86,7 @@ function varint(value: number, extra: number): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
-/** The fields one after the other; undefined where the bytes are not fields. */
+/** The consecutive fields; undefined if the bytes are not fields. */
 function recordsOf(bytes: Uint8Array): Record[] | undefined {
   const records: Record[] = [];
   let at = 0;

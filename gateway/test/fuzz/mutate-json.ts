@@ -2,8 +2,8 @@ import type { JsonValue } from "@bufbuild/protobuf";
 import type { Random } from "./random.ts";
 
 /**
- * Changes a JSON text: into another spelling of the same, into JSON that the type may or may not allow, or into what is
- * no JSON at all.
+ * Mutates a JSON text: to another spelling of the same value, to JSON that the type may or may not allow, or to invalid
+ * JSON.
  */
 export function mutateJson(random: Random, text: string): string {
   if (random.chance(0.25)) return cutAndPaste(random, text);
@@ -57,11 +57,11 @@ export function mutateJson(random: Random, text: string): string {
     const escaped = [...value].map((each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
     return random.pick([
       `"${escaped}"`,
-      // Another alphabet of base64, with padding and without.
+      // The other base64 alphabet, with and without padding.
       JSON.stringify(value.replaceAll("+", "-").replaceAll("/", "_")),
       JSON.stringify(value.replace(/=+$/, "")),
       JSON.stringify(`${value}=`),
-      // 64-bit integers and others as numbers, and as text that is not canonical.
+      // 64-bit and other integers as numbers, and as non-canonical text.
       /^-?\d+$/.test(value) ? value : '"-0"',
       /^-?\d+$/.test(value) ? `"${value}.0"` : '"1e3"',
       JSON.stringify(value.toLowerCase()),
@@ -75,7 +75,7 @@ export function mutateJson(random: Random, text: string): string {
     ]);
   }
 
-  /** The other name of a field, where the key is one: `lineItems`, `line_items`. */
+  /** The other name of a field, if the key is one: `lineItems`, `line_items`. */
   function spellKey(key: string): string {
     if (!random.chance(change)) return JSON.stringify(key);
     const other = key.includes("_")
@@ -133,7 +133,7 @@ const otherValues: readonly [string, ...string[]] = [
   ],
 ];
 
-/** Removes and inserts somewhere, whatever stands there. */
+/** Removes and inserts text at random positions. */
 function cutAndPaste(random: Random, text: string): string {
   const at = random.below(text.length + 1);
   const inserted = random.pick([

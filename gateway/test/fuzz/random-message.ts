@@ -12,23 +12,23 @@ import {
 import type { Random } from "./random.ts";
 import { randomScalar } from "./random-scalar.ts";
 
-/** Of what random messages are made. */
+/** Inputs of random messages. */
 export interface MessageRules {
   readonly random: Random;
-  /** Where false, some values are not of their fields' types. */
+  /** If false, some values do not match their fields' types. */
   readonly valid: boolean;
-  /** Types of what is in an Any. */
+  /** Types for the contents of an Any. */
   readonly registry: Registry;
 }
 
-/** A random message; the well-known types mostly hold what they may hold, fields that nobody knows are there too. */
+/** A random message. Well-known types mostly have valid values, and unknown fields occur too. */
 export function randomMessage(rules: MessageRules, desc: DescMessage, depth = 0): Message {
   const { random } = rules;
   const known = random.chance(0.85) ? wellKnown(rules, desc, depth) : undefined;
   if (known !== undefined) return create(desc, known as never);
   const message = create(desc);
   const target = message as unknown as Record<string, unknown>;
-  // Small messages are quick, and many of them meet more than a few large ones.
+  // Small messages are fast, and many of them cover more than a few large ones.
   const share = Math.min(1, 12 / desc.members.length);
   const density = depth === 0 ? random.pick([0.05, share, share, 0.4]) : share / (depth + 1);
   for (const member of desc.members) {
@@ -62,7 +62,7 @@ function randomField(rules: MessageRules, field: DescField, depth: number): unkn
         const value = randomValue(rules, field, depth);
         if (value === undefined) continue;
         const key = String(randomScalar(random, field.mapKey, true));
-        // As an own key also where the name means something on every object.
+        // An own property even if the name exists on every object.
         Object.defineProperty(record, key, { value, enumerable: true, configurable: true, writable: true });
       }
       return record;
@@ -87,7 +87,7 @@ function randomValue(rules: MessageRules, field: DescField, depth: number): unkn
   }
   if (depth > 4) return undefined;
   const { typeName } = field.message;
-  // The library keeps a Struct as plain JSON, and a wrapper of a singular field as its value.
+  // The library represents a Struct as plain JSON, and a wrapper in a singular field as its value.
   if (typeName === "google.protobuf.Struct" && field.parent.typeName !== "google.protobuf.Value") {
     return randomObject(random, 0);
   }
@@ -101,7 +101,7 @@ function randomValue(rules: MessageRules, field: DescField, depth: number): unkn
 const day = 86_400n;
 const fractions = [0, 0, 1, 500_000_000, 999_999_999, 123_000, 1_000_000, 120_000_000] as const;
 
-/** The members of a message of a well-known type, most of them such as the type allows; undefined for other types. */
+/** The members of a well-known type, mostly valid ones; undefined for other types. */
 function wellKnown({ random, valid, registry }: MessageRules, desc: DescMessage, depth: number): object | undefined {
   switch (desc.typeName) {
     case "google.protobuf.Timestamp":

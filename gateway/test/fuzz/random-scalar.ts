@@ -43,7 +43,7 @@ const wrong = [
   "7",
 ] as const;
 
-/** A random value of a scalar type, extremes often; now and then one that is not of it, where `valid` is false. */
+/** A random value of a scalar type, often an extreme one; occasionally of another type if `valid` is false. */
 export function randomScalar(random: Random, type: ScalarType, valid: boolean): unknown {
   if (!valid && random.chance(0.05)) return random.pick(wrong);
   switch (type) {

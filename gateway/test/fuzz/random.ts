@@ -1,6 +1,6 @@
-/** Random numbers from a seed, so that a failure can be made again. */
+/** Random numbers from a seed, so that failures are reproducible. */
 export interface Random {
-  /** An integer from 0 up to, without, `limit`. */
+  /** An integer from 0 (inclusive) to `limit` (exclusive). */
   below(limit: number): number;
   chance(probability: number): boolean;
   pick<T>(items: readonly [T, ...T[]]): T;
@@ -18,7 +18,7 @@ export function createRandom(seed: number): Random {
     state >>>= 0;
     return state;
   };
-  // The first numbers of neighboring seeds are neighbors.
+  // The first numbers of neighboring seeds are similar.
   for (let at = 0; at < 8; at += 1) next();
   const below = (limit: number): number => next() % limit;
   return {

@@ -1,18 +1,21 @@
 import type { OutgoingHttpHeaders } from "node:http";
 
-/** A request to the example API, and what this gateway answers. */
+/** A request to the example API, and this gateway's response. */
 export interface ExampleCase {
   readonly method: string;
-  /** `{uuid}` is that of an object made before. */
+  /** `{uuid}` is the id of an object created before. */
   readonly path: string;
   readonly body?: string;
   readonly headers?: OutgoingHttpHeaders;
   readonly status: number;
-  /** Of the answer's JSON, as `toMatchObject` compares it; of a stream an array of its lines. */
+  /** Expected JSON of the response, compared by `toMatchObject`; for a stream an array of its lines. */
   readonly json?: unknown;
-  /** The whole answer, where it is not JSON. */
+  /** The whole response, if it is not JSON. */
   readonly text?: string;
-  /** The row of the README's table that says how grpc-gateway answers differently. Without one it answers the same. */
+  /**
+   * The row of the README's table that describes grpc-gateway's different response. If undefined, both respond the
+   * same.
+   */
   readonly differs?: string;
 }
 
@@ -21,7 +24,7 @@ const scalars =
   "1.5/2.5/-4294967296/separator/9223372036854775807/-2147483648/9223372036854775807/4294967295/true/strprefix/foo/" +
   "4294967295/2147483647/-4611686018427387904/2147483647/4611686018427387903/camelCase";
 
-/** In this order: some work on what others made. */
+/** The order matters: some cases depend on objects created by others. */
 export const exampleCases: readonly ExampleCase[] = [
   // Path variables of every scalar type.
   {
@@ -570,7 +573,7 @@ export const exampleCases: readonly ExampleCase[] = [
   { method: "POST", path: "/stream/empty/rpc", body: "{}\n{}", status: 200, json: {} },
   { method: "GET", path: "/v1/example/download", status: 200, text: "Hello 1Hello 2", differs: "stream of HttpBody" },
 
-  // What http.proto forbids, and what grpc-gateway does not serve.
+  // Rules that http.proto forbids, or that grpc-gateway does not serve.
   {
     method: "POST",
     path: `${everything}/nested_body_oneof`,
@@ -595,7 +598,7 @@ export const exampleCases: readonly ExampleCase[] = [
     differs: "methods at `/package.Service/Method`",
   },
 
-  // Last, as it takes away what others work on.
+  // Last, because it deletes an object that other cases use.
   { method: "DELETE", path: `${everything}/{uuid}`, status: 200, json: {} },
   { method: "DELETE", path: `${everything}/{uuid}`, status: 404, json: { code: 5, message: "not found" } },
 ];

@@ -23,7 +23,7 @@ describeWithGo(`in front of grpc-gateway's example server, beside its own gatewa
   let servers: ExampleServers;
   let program: Program;
   const lines: string[] = [];
-  /** Of an object that was made through each gateway. */
+  /** The id of an object created through each gateway. */
   const uuids = new Map<string, string>();
   const rows = differencesInReadme();
 
@@ -169,13 +169,13 @@ function differencesInReadme(): Set<string> {
   return new Set(cells.filter((cell) => cell !== "" && cell !== "answer to" && !cell.startsWith("---")));
 }
 
-/** JSON, or one JSON text a line, or the text. */
+/** JSON, or one JSON text per line, or plain text. */
 function parse(text: string): unknown {
   for (const read of [() => JSON.parse(text), () => text.split("\n").map((line) => JSON.parse(line))]) {
     try {
       return read();
     } catch {
-      // The next may be able to.
+      // Ignored: the next candidate may succeed.
     }
   }
   return text;
@@ -188,8 +188,8 @@ function raisedByGateway({ status, json }: Answer): boolean {
 }
 
 /**
- * An answer without what two gateways do differently by announcement: unset messages are `null` or left out, and errors
- * that a gateway itself raises have texts and details of their own.
+ * A response without the documented differences between the two gateways: unset messages are `null` or omitted, and
+ * errors raised by a gateway itself have their own texts and details.
  */
 function comparable({ status, json }: Answer, byGateway: boolean): unknown {
   return byGateway ? { status, code: (json as { code: number }).code } : { status, json: withoutNulls(json) };

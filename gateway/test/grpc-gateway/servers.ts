@@ -15,7 +15,7 @@ export interface ExampleServers extends AsyncDisposable {
   readonly gatewayUrl: string;
 }
 
-/** Builds them, where that was not done yet, and starts them on free ports. */
+/** Builds the servers, if not done before, and starts them on free ports. */
 export async function startExampleServers(): Promise<ExampleServers> {
   await promisify(execFile)("sh", [fileURLToPath(new URL("build.sh", import.meta.url))], { timeout: 600_000 });
   const [grpcPort, httpPort] = await Promise.all([freePort(), freePort()]);

@@ -5,23 +5,26 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { repository, stop, withGo } from "../support/go-programs.ts";
 
-/** What the server reports of a call: after each request message, and with `end` once the requests have ended. */
+/** The server's report on a call: after each request message, and with `end` once the requests have ended. */
 export interface CallReport {
   /** `/package.Service/Method`. */
   readonly method: string;
   readonly messages: number;
-  /** Empty while requests may follow, `EOF` after a clean end, else the code of what ended them, such as `Canceled`. */
+  /**
+   * Empty while requests may follow, `EOF` after a clean end, else the code of the error that ended them, such as
+   * `Canceled`.
+   */
   readonly end: string;
 }
 
 /** A grpc-go server with its default keepalive enforcement, which serves every method: see `main.go`. */
 export interface GrpcGoServer extends AsyncDisposable {
   readonly address: string;
-  /** Everything reported so far. */
+  /** All reports so far. */
   readonly reports: readonly CallReport[];
 }
 
-/** Builds the server, through the Go module proxy where that was not done before, and starts it on a free port. */
+/** Builds the server, through the Go module proxy if not done before, and starts it on a free port. */
 export async function startGrpcGoServer(): Promise<GrpcGoServer> {
   const cache = `${repository}.cache/grpc-go`;
   await mkdir(cache, { recursive: true });

@@ -3,33 +3,33 @@ import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { createDocumentValidator, toPointer } from "./document-validator.ts";
 import { findOperation, type Operation } from "./find-operation.ts";
 
-/** An answer of the REST side and what was asked. */
+/** A REST request and its response. */
 export interface RestAnswer {
   readonly method: string;
   /** As sent: raw, with the query. */
   readonly path: string;
   readonly status: number;
   readonly headers: Readonly<Record<string, string | undefined>>;
-  /** Undefined where nobody kept it: then only the head is checked. */
+  /** If undefined, the body was not recorded and only the head is checked. */
   readonly body: Buffer | undefined;
 }
 
-/** Compares answers with an OpenAPI document. */
+/** Compares responses with an OpenAPI document. */
 export interface AnswerChecker {
   /**
-   * What the document does not say of the answer: an operation, a status, a content type, a header or a body, each a
-   * line. What is served but no REST (RPC, documents, preflights) is passed over.
+   * Lists the parts of a response that the document does not describe: an operation, a status, a content type, a header
+   * or a body, one line each. Responses other than REST (RPC, documents, preflights) are skipped.
    */
   check(answer: RestAnswer): string[];
 }
 
-/** Headers that mean something to a client of an API: none may come unannounced. */
+/** Headers with a meaning for API clients; none may be undocumented. */
 const meaningful = ["location", "etag", "retry-after", "www-authenticate", "allow", "upgrade"];
 
-/** Methods that a document has a place for, but OPTIONS, which asks for leave to call. */
+/** Methods that a document supports, except OPTIONS, which is used for preflights. */
 const describable = new Set(["GET", "PUT", "POST", "DELETE", "HEAD", "PATCH", "TRACE"]);
 
-/** Makes a checker that takes no property that the document does not know. */
+/** Creates a checker that rejects properties unknown to the document. */
 export function createAnswerChecker(document: JsonObject): AnswerChecker {
   const mismatchesOf = createDocumentValidator(document);
   const mismatches = (pointer: string, value: JsonValue, what: string): string[] => {
@@ -85,7 +85,7 @@ export function createAnswerChecker(document: JsonObject): AnswerChecker {
       const operation = findOperation(document, answer.method, path);
       const pointer = operation === undefined ? undefined : responsePointer(operation, answer.status);
       const name = `${answer.method} ${answer.path} ${answer.status}`;
-      // What no operation describes can only be refused, as everything is refused.
+      // A request without an operation can only get an error that applies to all requests.
       if (pointer === undefined) {
         if (answer.status < 400) return [`${name}: not described`];
         const described = resolve("/components/responses/Error");
@@ -105,7 +105,7 @@ interface Described {
   readonly pointer: string;
 }
 
-/** Where the answer is described; an answer that went well must be by its very status. */
+/** The location of the response's description; a success must be described under its exact status. */
 function responsePointer({ operation, pointer }: Operation, status: number): string | undefined {
   const responses = operation["responses"] as JsonObject;
   if (responses[String(status)] !== undefined) return `${pointer}/responses/${status}`;

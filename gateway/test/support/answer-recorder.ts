@@ -2,18 +2,21 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:
 import type { JsonObject } from "@bufbuild/protobuf";
 import { createAnswerChecker } from "./answer-checker.ts";
 
-/** Looks over a server's shoulder and compares every answer with its OpenAPI document. */
+/** Records a server's responses and compares each with its OpenAPI document. */
 export interface AnswerRecorder {
-  /** To be told of each request before it is handled. */
+  /** Must be called for each request before it is handled. */
   record(request: IncomingMessage, response: ServerResponse): void;
-  /** @throws where an answer was not what the document says, other than `isOutside`; all of them in the message. */
+  /**
+   * @throws if a response did not match the document, except where `isOutside` is true, with all mismatches in the
+   * message.
+   */
   assertDescribed(isOutside: (problem: string) => boolean): void;
 }
 
-/** Larger bodies are not kept, so that a server may stream what it likes. */
+/** Larger bodies are not recorded, so that a server may stream any amount. */
 const keptBytes = 1024 * 1024;
 
-/** Makes a recorder for the server of that document. */
+/** Creates a recorder for the server of the document. */
 export function createAnswerRecorder(document: JsonObject): AnswerRecorder {
   const checker = createAnswerChecker(document);
   const problems = new Set<string>();

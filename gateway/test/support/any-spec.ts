@@ -2,8 +2,8 @@ import { create, type DescMethod, type DescService, type Message } from "@bufbui
 import { createServiceImplSpec, type ServiceImpl, type ServiceImplSpec } from "@connectrpc/connect";
 
 /**
- * An implementation of any service that takes whatever is allowed and never fails: it answers the request where the
- * types are the same, an empty message elsewhere, two of them in a stream. What fails then is the gateway's doing.
+ * An implementation of any service that accepts every request and never fails: it returns the request if the types are
+ * the same, else an empty message; in a stream, two of them. Any failure is therefore the gateway's.
  */
 export function anySpec(service: DescService): ServiceImplSpec {
   const methods = service.methods.map((method) => [method.localName, implementationOf(method)]);

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A private certificate authority, made with the openssl command, in a folder that disposing removes. */
+/** A private certificate authority, created with the openssl command, in a folder that disposing removes. */
 export interface Authority extends Disposable {
   readonly folder: string;
   /** Its own certificate, PEM. */
@@ -12,7 +12,7 @@ export interface Authority extends Disposable {
   issue(name: string, alternativeNames: string): { readonly cert: string; readonly key: string };
 }
 
-/** Makes one; certificates are valid for a day. */
+/** Creates an authority; certificates are valid for a day. */
 export function createAuthority(): Authority {
   const folder = mkdtempSync(join(tmpdir(), "gateway-tls-"));
   const openssl = (...args: string[]): void => {

@@ -3,8 +3,8 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.
 import addFormats from "ajv-formats";
 
 /**
- * Validates values against schemas of an OpenAPI document, each named by its JSON pointer; answers what is wrong. Takes
- * no property that the document does not know.
+ * Validates values against schemas of an OpenAPI document, each identified by its JSON pointer; returns the violations.
+ * Rejects properties unknown to the document.
  */
 export function createDocumentValidator(document: JsonObject): (pointer: string, value: JsonValue) => string[] {
   const ajv = new Ajv2020({ strict: false, allErrors: true, validateSchema: false });
@@ -22,7 +22,7 @@ export function createDocumentValidator(document: JsonObject): (pointer: string,
   };
 }
 
-/** A name as a part of a JSON pointer. */
+/** Escapes a name as a part of a JSON pointer. */
 export function toPointer(name: string): string {
   return name.replaceAll("~", "~0").replaceAll("/", "~1");
 }
@@ -31,7 +31,7 @@ function describe({ instancePath, message, params }: ErrorObject): string {
   return `${instancePath} ${message} ${JSON.stringify(params)}`;
 }
 
-/** The document with every object schema closed that has properties and does not say whether it is open. */
+/** The document with every object schema closed that has properties and does not declare whether it is open. */
 function closed(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(closed);
   if (typeof value !== "object" || value === null) return value;

@@ -1,6 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 
-/** An operation of a document and where it stands, as a JSON pointer. */
+/** An operation of a document and its JSON pointer. */
 export interface Operation {
   readonly operation: JsonObject;
   readonly pointer: string;
@@ -13,7 +13,7 @@ interface Candidate {
 
 const known = new WeakMap<JsonObject, Candidate[]>();
 
-/** Finds the operation for a raw path without its query as a client of the document would: the most literal one. */
+/** Finds the most literal operation that matches a raw path without its query. */
 export function findOperation(document: JsonObject, method: string, path: string): Operation | undefined {
   let candidates = known.get(document);
   if (candidates === undefined) {
@@ -31,7 +31,7 @@ export function findOperation(document: JsonObject, method: string, path: string
   return { operation: item[verb] as JsonObject, pointer };
 }
 
-/** Most literal first, segment by segment, as routes are matched. */
+/** Orders the paths as routes are matched: the most literal first, segment by segment. */
 function compile(paths: JsonObject): Candidate[] {
   return Object.entries(paths)
     .map(([path, item]) => {

@@ -13,26 +13,26 @@ import {
 } from "@grpc/grpc-js";
 import { StatusSchema } from "../../../gen/google/rpc/status_pb.js";
 
-/** A gRPC server over the implementations: somebody else's server, as far as the program can tell. */
+/** A gRPC server over the implementations, independent of the gateway. */
 export interface GrpcUpstream extends AsyncDisposable {
   readonly address: string;
   /** Metadata of the last call. */
   lastMetadata(): Metadata | undefined;
-  /** How many calls there were, and how many of them were cancelled. */
+  /** Number of calls, and of cancelled calls. */
   calls(): number;
   cancelled(): number;
 }
 
 export interface GrpcUpstreamOptions {
   readonly host?: string;
-  /** A free one where it is missing. */
+  /** Default: a free port. */
   readonly port?: number;
   readonly credentials?: ServerCredentials;
   /** Adds other services before the server starts. */
   readonly extend?: (server: Server) => void;
 }
 
-/** Starts it. */
+/** Starts the server. */
 export async function startGrpcUpstream(
   specs: readonly ServiceImplSpec[],
   { host = "127.0.0.1", port: wanted = 0, credentials, extend }: GrpcUpstreamOptions = {},

@@ -6,13 +6,13 @@ import { WebSocket } from "ws";
 /**
  * A client that has sent one whole request message of a stream and part of what follows.
  *
- * `leave` breaks its connection or its request off.
+ * `leave` aborts its connection or its request.
  */
 export interface LeavingClient {
   readonly leave: () => void;
 }
 
-/** How a client sends the beginning of a stream. `method` is what it calls, of the test API's Library. */
+/** A way to send the beginning of a stream. `method` is called on the test API's Library. */
 export interface WayToLeave {
   readonly name: string;
   readonly method: string;
@@ -110,10 +110,10 @@ const overWebSockets = (
   ),
 );
 
-/** The ways that HTTP/1 has. */
+/** The ways to disconnect on HTTP/1. */
 export const http1Ways: readonly WayToLeave[] = [...overHttp1, ...overWebSockets];
 
-/** The ways that HTTP/2 has. @param ca PEM of the server's authority, where it speaks TLS. */
+/** The ways to disconnect on HTTP/2. @param ca PEM of the server's authority, if it uses TLS. */
 export function http2Ways(ca?: string): WayToLeave[] {
   const requests: readonly [string, string, string, string, string][] = [
     ["NDJSON", "ImportBooks", "/v1/books:import", "application/json", '{"name":"1"}\n'],
@@ -134,7 +134,7 @@ export function http2Ways(ca?: string): WayToLeave[] {
         await once(session, "connect");
         const gone = new AbortController();
         const headers = { ":method": "POST", ":path": path, "content-type": contentType, te: "trailers" };
-        // A signal resets the stream and nothing else; close() ends it first.
+        // A signal only resets the stream; close() ends it first.
         const stream = session.request(headers, { signal: gone.signal });
         stream.on("error", () => undefined);
         stream.on("close", () => session.destroy());

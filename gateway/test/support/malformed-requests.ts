@@ -89,7 +89,7 @@ const headers: readonly [string, readonly string[]][] = [
   ["expect", ["100-continue"]],
 ];
 
-/** A request to one of the methods on REST: one that it takes, with something changed, or one of nonsense. */
+/** A request to a REST method: a valid one with a mutation, or random text. */
 export function malformedRest(random: Random, registry: Registry): AnyRequest {
   const methods = [...registry].filter((type) => type.kind === "service").flatMap((service) => service.methods);
   const route = random.pick(methods.flatMap((method) => routesOf(method)));
@@ -150,7 +150,7 @@ function multipart(random: Random, value: string): string {
   return `${part.repeat(random.below(4))}${random.pick(["--x--", "--x", "", "--x--\r\n", "--y--"])}`;
 }
 
-/** A unary call over Connect or gRPC-Web with a message that is changed, or bytes of nonsense. */
+/** A unary call over Connect or gRPC-Web with a mutated message, or random bytes. */
 export function malformedRpc(random: Random, registry: Registry, protocol: "connect" | "grpc-web"): AnyRequest {
   const methods = [...registry].filter((type) => type.kind === "service").flatMap((service) => service.methods);
   const method = random.pick(methods.filter((each) => each.methodKind === "unary"));
@@ -175,7 +175,7 @@ function rpcMessage(random: Random, method: DescMethod, registry: Registry, isBi
   return Buffer.from(mutateJson(random, jsonOf(random, method.input, registry)));
 }
 
-/** Now and then the length is another than that of the message. */
+/** Occasionally the length differs from that of the message. */
 function envelope(random: Random, message: Buffer): Buffer {
   const head = Buffer.alloc(5);
   head.writeUInt32BE(random.chance(0.9) ? message.length : random.pick([0, 1, message.length + 1, 0xffff_ffff]), 1);
@@ -192,7 +192,7 @@ function jsonOf(random: Random, desc: DescMessage, registry: Registry): string {
   );
 }
 
-/** Some random messages cannot be written, such as Timestamps out of their range. */
+/** Some random messages cannot be encoded, such as Timestamps out of range. */
 function attempt<T>(call: () => T): T | undefined {
   try {
     return call();
@@ -206,7 +206,7 @@ function randomHeaders(random: Random): Record<string, string> {
   return Object.fromEntries(chosen) as Record<string, string>;
 }
 
-/** Compression is left out: what is not of it is connect-node's to answer. */
+/** Without compression: connect-node handles invalid compressed data. */
 function rpcHeaders(random: Random): Record<string, string> {
   const { "content-encoding": _, ...rest } = randomHeaders(random);
   return rest;

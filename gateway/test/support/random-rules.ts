@@ -1,16 +1,16 @@
 import fc from "fast-check";
 
-/** Rules of one kind as the message of rules takes them, and values to try them on. */
+/** Rules of one kind in the form that their message takes, and values to test them with. */
 export interface RulesAndValues {
   readonly set: Record<string, unknown>;
   readonly values: readonly unknown[];
 }
 
-/** Draws rules for a kind of value, bounds and lists from the same few values that they are tried on. */
+/** Generates rules for a kind of value. Bounds and lists use the same few values as the tests. */
 export function rulesAndValues(kind: string): fc.Arbitrary<RulesAndValues> {
   const value = valueOfKind(kind);
   const values = fc.array(value, { minLength: 12, maxLength: 12 });
-  // Nothing is above, below or like NaN: no rule means it.
+  // Nothing compares to NaN, so no useful rule contains it.
   const inRules = value.filter((each) => !Number.isNaN(each));
   return fc.record({ set: rulesOfKind(kind, inRules), values });
 }
@@ -49,7 +49,7 @@ function lists(list: fc.Arbitrary<unknown[]>) {
 }
 
 function optional(rules: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Record<string, unknown>> {
-  // Few rules at a time: many refuse everything.
+  // Few rules at a time: many together reject everything.
   return fc
     .uniqueArray(fc.constantFrom(...Object.keys(rules)), { minLength: 1, maxLength: 2 })
     .chain((names) => fc.record(Object.fromEntries(names.map((name) => [name, rules[name] ?? fc.constant(0)]))));
@@ -155,7 +155,7 @@ function valueOfKind(kind: string): fc.Arbitrary<unknown> {
   }
 }
 
-/** Nanoseconds with few digits other than zero, of either sign, near to each other and far. */
+/** Nanoseconds with few nonzero digits, of either sign, close together and far apart. */
 const units = fc.oneof(
   fc.constantFrom(0n, 1n, -1n, 999_999_999n, 1_000_000_000n, 1_500_000_000n, -1_500_000_000n, 50_000_000n),
   fc

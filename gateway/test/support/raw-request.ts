@@ -1,6 +1,6 @@
 import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from "node:http";
 
-/** An answer as it came over the wire. */
+/** A response as received. */
 export interface RawAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -8,7 +8,7 @@ export interface RawAnswer {
   readonly body: Buffer;
 }
 
-/** Sends a request exactly as given: `fetch` would resolve dots and escape what a test wants to send. */
+/** Sends a request exactly as given: `fetch` would normalize dots and escape characters. */
 export function rawRequest(
   url: string,
   path: string,

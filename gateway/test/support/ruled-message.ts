@@ -35,7 +35,7 @@ import {
   oneof as oneofRules,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
-/** The kinds of rules that stand on a single value, which are the names of the types that they are for. */
+/** The kinds of rules that apply to a single value, named after their types. */
 export const valueKinds = [
   ...["float", "double", "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64"],
   ...["sfixed32", "sfixed64", "bool", "string", "bytes", "enum", "any", "duration", "fieldMask", "timestamp"],
@@ -48,7 +48,7 @@ const wellKnown: Readonly<Record<string, string>> = {
   timestamp: "Timestamp",
 };
 
-/** What a message of one field `value` is made of. */
+/** Describes a message with one field `value`. */
 export interface RuledField {
   readonly kind: string;
   readonly rules?: MessageInitShape<typeof FieldRulesSchema>;
@@ -59,7 +59,7 @@ export interface RuledField {
   readonly oneofRequired?: boolean;
 }
 
-/** What the enum of such a message knows: `COLOR_UNSPECIFIED` is 0, `RED` and `ROUGE` are 1, `BLUE` is 2. */
+/** The values of the enum in such a message: `COLOR_UNSPECIFIED` is 0, `RED` and `ROUGE` are 1, `BLUE` is 2. */
 const colors: readonly [string, number][] = [
   ["COLOR_UNSPECIFIED", 0],
   ["RED", 1],
@@ -67,7 +67,7 @@ const colors: readonly [string, number][] = [
   ["BLUE", 2],
 ];
 
-/** A message type with a field `value` under the given rules, and a string `other` without any. */
+/** A message type with a field `value` under the given rules, and an unrestricted string `other`. */
 export function ruledMessage(spec: RuledField): DescMessage {
   const dependencies = [
     file_buf_validate_validate,

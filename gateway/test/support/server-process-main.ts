@@ -13,7 +13,10 @@ import {
 const errors: string[] = [];
 const transferred = { made: 0, taken: 0 };
 
-/** The library, with what it streams counted: a stream that is not read must not be made. */
+/**
+ * The library with its streamed messages counted, because messages must not be produced for a client that does not
+ * read.
+ */
 function countedLibrary(): Methods {
   return {
     ...libraryMethods(),
@@ -36,7 +39,7 @@ function countedLibrary(): Methods {
     uploadBooks: async (requests) => {
       for await (const request of requests as unknown as AsyncIterable<Loose>) {
         const { length } = request["data"] as Uint8Array;
-        // The first of a stalled upload is taken, and then nothing more.
+        // The first message of a stalled upload is consumed, and then no more.
         if (request["contentType"] === "x/stalled") await sleep(60_000);
         transferred.taken += length;
       }

@@ -2,18 +2,18 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-/** A server of the test API in a process of its own. One question at a time. */
+/** A server of the test API in a separate process. Supports one query at a time. */
 export interface ServerProcess extends AsyncDisposable {
   readonly url: string;
-  /** What `onError` was told so far; an unhandled rejection or exception would have ended the process. */
+  /** The errors passed to `onError` so far; an unhandled rejection or exception would have ended the process. */
   errors(): Promise<readonly string[]>;
-  /** The bytes that DownloadBooks has made, and those that uploads have brought. */
+  /** The bytes produced by DownloadBooks, and those consumed by uploads. */
   transferred(): Promise<{ readonly made: number; readonly taken: number }>;
-  /** True until the process ends by itself. */
+  /** True until the process exits. */
   isAlive(): boolean;
 }
 
-/** Starts it. `implementation`: `library` does what the tests' library does, `any` takes and answers anything. */
+/** Starts the server. `implementation`: `library` is the tests' library, `any` accepts every request. */
 export async function startServerProcess(implementation: "library" | "any"): Promise<ServerProcess> {
   const program = fileURLToPath(new URL("server-process-main.ts", import.meta.url));
   const child: ChildProcess = fork(program, [implementation], {

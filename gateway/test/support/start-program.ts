@@ -6,7 +6,7 @@ import { type Program, serve } from "../../program/server/serve.ts";
 /** The descriptor set of `testdata/proto`. */
 export const testDescriptorSet = fileURLToPath(new URL("../testdata/api.binpb", import.meta.url));
 
-/** Starts the program on a free port of the loopback interface, as its command line would. */
+/** Starts the program on a free port of the loopback interface, with the given command line. */
 export async function startProgram(
   args: readonly string[],
   log: (line: string) => void = () => undefined,
@@ -16,7 +16,7 @@ export async function startProgram(
   return await serve(config, log);
 }
 
-/** Waits for what is to come true soon. @throws after ten seconds. */
+/** Polls until the condition is true. @throws after ten seconds. */
 export async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
   for (let tried = 0; tried < 500; tried += 1) {
     if (await isTrue()) return;

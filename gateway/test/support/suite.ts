@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
 import type { JsonValue } from "@bufbuild/protobuf";
 
-/** What every case of `testdata/transcoding` has. */
+/** The common properties of every case in `testdata/transcoding`. */
 export interface SuiteCase {
   readonly name: string;
   readonly reason: string;
   readonly source: string;
 }
 
-/** A template, or where it is wrong. */
+/** A template, or the position of its error. */
 export interface TemplateCase extends SuiteCase {
   readonly template: string;
   readonly error?: { readonly column: number };
@@ -17,7 +17,7 @@ export interface TemplateCase extends SuiteCase {
   readonly variables?: readonly { readonly field: string; readonly start: number; readonly end: number }[];
 }
 
-/** A request among rules, or rules that contradict each other. */
+/** A request matched against rules, or conflicting rules. */
 export interface MatchCase extends SuiteCase {
   readonly rules: readonly string[];
   readonly request?: string;
@@ -34,7 +34,7 @@ export interface SuiteRequest {
   readonly body?: string;
 }
 
-/** A request and the message it comes to, or the error. */
+/** A request and the resulting message, or the error. */
 export interface RequestCase extends SuiteCase {
   readonly request: SuiteRequest;
   readonly rpc?: string;
@@ -42,7 +42,7 @@ export interface RequestCase extends SuiteCase {
   readonly error?: { readonly status: number; readonly code: number; readonly fields?: readonly string[] };
 }
 
-/** What a method does, and how that is answered. */
+/** The outcome of a method, and the resulting response. */
 export interface AnswerCase extends SuiteCase {
   readonly request: SuiteRequest;
   readonly rpc?: string;

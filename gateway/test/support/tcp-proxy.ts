@@ -1,17 +1,17 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** Passes bytes on, and counts connections: what there is between a program and its server. */
+/** A TCP proxy between a program and its server, which counts connections. */
 export interface TcpProxy extends AsyncDisposable {
   readonly address: string;
   readonly port: number;
-  /** How many connections there have been. */
+  /** Number of connections so far. */
   connections(): number;
-  /** Ends all connections. */
+  /** Closes all connections. */
   cut(): void;
 }
 
-/** Listens on a loopback address and passes every connection on to `target`, `host:port`. */
+/** Listens on a loopback address and forwards every connection to `target`, `host:port`. */
 export async function startTcpProxy(target: string, { host = "127.0.0.1", port = 0 } = {}): Promise<TcpProxy> {
   const [targetHost = "", targetPort = ""] = target.split(":");
   const sockets = new Set<Socket>();

@@ -28,10 +28,10 @@ import { parseOptions } from "../../openapi/options.ts";
 import type { HttpOptions } from "../../rest/options.ts";
 import { type AnswerRecorder, createAnswerRecorder } from "./answer-recorder.ts";
 
-/** A message of the test API; its types are known only at run time. */
+/** A message of the test API, whose types are known only at run time. */
 export type Loose = Message & Record<string, unknown>;
 
-/** The files of `testdata/proto`, as `buf build` compiled them. */
+/** The files of `testdata/proto`, compiled by `buf build`. */
 export const testRegistry: FileRegistry = createFileRegistry(
   fromBinary(FileDescriptorSetSchema, readFileSync(new URL("../testdata/api.binpb", import.meta.url))),
 );
@@ -107,7 +107,7 @@ async function upload(requests: unknown, inner: (request: Loose) => Loose): Prom
   return { byteCount, messageCount, contentType, parent };
 }
 
-/** The library service as the tests see it. `calls` gets the name of each method that ran. */
+/** The library service used by the tests. `calls` receives the name of each method that ran. */
 export function libraryMethods(): Methods {
   return {
     createBook: (request, context) => {
@@ -155,7 +155,7 @@ export function libraryMethods(): Methods {
   };
 }
 
-/** The echo service as the tests see it. */
+/** The echo service used by the tests. */
 export function echoMethods(): Methods {
   const fail = (request: Loose): never => {
     const reason = String(request["reason"]);
@@ -200,8 +200,8 @@ export interface TestServer extends AsyncDisposable {
 }
 
 /**
- * Serves both services of the test API with the given options. Disposing it fails where an answer was not what the
- * document says; `isOutside` names answers that no document describes, by the line that says so.
+ * Serves both services of the test API with the given options. Disposing throws if a response did not match the
+ * document; `isOutside` is true for mismatches, by their line, that no document can describe.
  */
 export async function startTestServer(
   options: Partial<HttpOptions> = {},
@@ -218,7 +218,7 @@ export async function startTestServer(
   };
 }
 
-/** The same with nobody who looks at the answers, for what is hostile or large. */
+/** Starts the same server without checking the responses, for hostile or large requests. */
 export async function startUnwatchedServer(
   options: Partial<HttpOptions> = {},
   onRequest: AnswerRecorder["record"] = () => undefined,
@@ -245,7 +245,7 @@ export async function startUnwatchedServer(
   };
 }
 
-/** The OpenAPI document of both services as that server has them. */
+/** The OpenAPI document of both services of that server. */
 export function testDocument({ errorFormat = "status", json, created }: Partial<HttpOptions> = {}): JsonObject {
   const format = `error_format=${errorFormat},proto_names=${json?.protoNames ?? false},created=${created ?? true}`;
   const options = parseOptions(`title=Test,version=1,license=Apache-2.0,${format}`);

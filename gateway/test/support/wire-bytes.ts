@@ -1,4 +1,4 @@
-/** A varint of the wire format of Protobuf. */
+/** A varint of the Protobuf wire format. */
 export function varint(value: number): Buffer {
   const bytes: number[] = [];
   for (let rest = value; ; rest >>>= 7) {
@@ -12,7 +12,9 @@ export function binaryMessage(field: number, data: Buffer): Buffer {
   return Buffer.concat([varint(field * 8 + 2), varint(data.length), data]);
 }
 
-/** Messages in messages, in turn in each of the fields from the outermost; made from the inside, whatever the depth. */
+/**
+ * Nested messages, in turn in each of the fields from the outermost; built from the inside, so any depth is possible.
+ */
 export function nestedMessages(fields: readonly number[], depth: number): Buffer {
   const heads: Buffer[] = [];
   let size = 0;
