@@ -85,6 +85,7 @@ export function createDocs(openapi: OpenApiDocuments): DocsHandler {
 <title>${escapeHtml(title())}</title>
 <link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
 <link rel="stylesheet" href="/docs/swagger-ui.css">
+<style>body { margin: 0 } .renderedMarkdown table { display: block; overflow-x: auto }</style>
 <div id="docs"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
 <script src="/docs/swagger-ui-standalone-preset.js"></script>

@@ -1,5 +1,14 @@
-import { create, createFileRegistry, type JsonObject, setExtension } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema, FileOptionsSchema, MethodOptionsSchema } from "@bufbuild/protobuf/wkt";
+import { clone, create, createFileRegistry, type JsonObject, setExtension } from "@bufbuild/protobuf";
+import type { GenExtension } from "@bufbuild/protobuf/codegenv2";
+import {
+  FieldDescriptorProto_Label,
+  FieldDescriptorProto_Type,
+  FileDescriptorProtoSchema,
+  FileOptionsSchema,
+  file_google_protobuf_descriptor,
+  type MethodOptions,
+  MethodOptionsSchema,
+} from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "@jest/globals";
 import { http } from "../../gen/google/api/annotations_pb.js";
 import { HttpRuleSchema } from "../../gen/google/api/http_pb.js";
@@ -179,6 +188,55 @@ describe("the OpenAPI document", () => {
     expect(named?.["Book"]?.["properties"]).toHaveProperty("publish_time");
     expect(responses?.["NotFound"]?.["content"]).toHaveProperty(["application/problem+json"]);
     expect(() => parseOptions("error_format=xml")).toThrow('unknown error_format "xml"');
+  });
+
+  test("should list the tags in the order that it was given, and the others after them", () => {
+    const tagsOf = (parameter: string): string[] => {
+      const services = [testService("Echo"), testService("Library")];
+      const { tags } = createDocumentBuilder(testRegistry, parseOptions(parameter)).build(services);
+      return (tags as JsonObject[]).map((tag) => `${tag["name"]}`);
+    };
+    expect(tagsOf("")).toEqual(["Echo", "Library"]);
+    expect(tagsOf("tag_order=Library")).toEqual(["Library", "Echo"]);
+    expect(tagsOf("tag_order=Library Echo")).toEqual(["Library", "Echo"]);
+    expect(() => tagsOf("tag_order=Library Shop")).toThrow("tag_order names unknown services: Shop");
+  });
+
+  test("should mark the operations of methods that an option says are not implemented", () => {
+    const { type, label } = { type: FieldDescriptorProto_Type.BOOL, label: FieldDescriptorProto_Label.OPTIONAL };
+    const optionFile = create(FileDescriptorProtoSchema, {
+      name: "missing.proto",
+      package: "missing",
+      syntax: "proto3",
+      dependency: ["google/protobuf/descriptor.proto"],
+      extension: [{ name: "unimplemented", number: 50900, extendee: ".google.protobuf.MethodOptions", type, label }],
+    });
+    const optionRegistry = createFileRegistry(optionFile, () => file_google_protobuf_descriptor);
+    const unimplemented = optionRegistry.getExtension("missing.unimplemented");
+    if (unimplemented === undefined) throw new Error("no extension");
+    const library = clone(FileDescriptorProtoSchema, testService("Library").file.proto);
+    const methods = library.service.find(({ name }) => name === "Library")?.method ?? [];
+    const missing = methods.find(({ name }) => name === "GetBook");
+    if (missing?.options === undefined) throw new Error("no method");
+    setExtension(missing.options, unimplemented as GenExtension<MethodOptions, boolean>, true);
+    const registry = createFileRegistry(
+      createFileRegistry(library, (name) => testRegistry.getFile(name)),
+      optionRegistry,
+    );
+    const service = registry.getService(testService("Library").typeName);
+    if (service === undefined) throw new Error("no service");
+    const options = parseOptions("unimplemented_option=missing.unimplemented");
+    const marked = createDocumentBuilder(registry, options).build([service])["paths"] as typeof paths;
+    const operations = Object.values(marked).flatMap((item) => Object.values(item) as JsonObject[]);
+    const found = operations.filter((operation) => operation["x-unimplemented"] === true);
+    expect(found.map((operation) => operation["operationId"])).toEqual(["Library_GetBook_2", "Library_GetBook"]);
+    for (const operation of found) {
+      expect(operation["summary"]).toMatch(/ \(not implemented yet\)$/);
+      expect(operation["description"]).toMatch(/^\*\*Not implemented yet: answers UNIMPLEMENTED \(501\)\.\*\*/);
+    }
+    expect(() => createDocumentBuilder(registry, parseOptions("unimplemented_option=missing.other"))).toThrow(
+      'unimplemented_option "missing.other" is not a bool that is a method option',
+    );
   });
 
   test("should refer only to what it has", () => {

@@ -14,7 +14,7 @@ import { anyMethod } from "../routing/route-trie.ts";
 import { errorResponses, errorSchemas } from "./errors.ts";
 import { createTypeNames, type OpenApiPath, openApiPaths, renamedLike, resourcePatterns } from "./names.ts";
 import { operationOf } from "./operations.ts";
-import { createAccessReader, type OpenApiOptions } from "./options.ts";
+import { createAccessReader, createUnimplementedReader, type OpenApiOptions } from "./options.ts";
 import { commentOf, createSchemas } from "./schemas.ts";
 
 /** Builds OpenAPI 3.1 documents from services. */
@@ -33,13 +33,18 @@ export function createDocumentBuilder(given: FileRegistry, options: OpenApiOptio
   const nameOf = createTypeNames(files);
   const patterns = resourcePatterns(files);
   const accessOf = createAccessReader(options, registry);
+  const isUnimplemented = createUnimplementedReader(options, registry);
+  const ranks = tagRanks(options.tagOrder, files);
 
   const build = (wanted: readonly DescService[]): JsonObject => {
     const services = wanted.map((service) => registry.getService(service.typeName) ?? service);
     const schemas = createSchemas(nameOf);
     const routes = services.flatMap((service) => service.methods.flatMap((method) => numbered(method)));
     createRouter(routes.map(({ route }) => route));
-    const served = services.filter((service) => routes.some(({ route }) => route.method.parent === service));
+    const rankOf = ({ name }: DescService): number => ranks.get(name) ?? ranks.size;
+    const served = services
+      .filter((service) => routes.some(({ route }) => route.method.parent === service))
+      .sort((left, right) => rankOf(left) - rankOf(right));
     const secured = options.accessOption !== undefined;
     const securitySchemes = secured ? ["bearer", ...(options.apiKeyHeader === undefined ? [] : ["apiKey"])] : [];
     const paths: Record<string, JsonObject> = {};
@@ -62,6 +67,7 @@ export function createDocumentBuilder(given: FileRegistry, options: OpenApiOptio
           schemas,
           securitySchemes,
           access,
+          unimplemented: isUnimplemented(route.method),
           created: options.created,
           tag: parent.name,
           operationId: `${parent.name}_${name}${number === 1 ? "" : `_${number}`}${path.isShortened ? "_root" : ""}`,
@@ -89,6 +95,14 @@ export function createDocumentBuilder(given: FileRegistry, options: OpenApiOptio
   };
 
   return { build };
+}
+
+/** The place of each service that the option names. @throws Error for a name that no service has. */
+function tagRanks(order: readonly string[], files: readonly DescFile[]): ReadonlyMap<string, number> {
+  const names = new Set(files.flatMap(({ services }) => services.map(({ name }) => name)));
+  const unknown = order.filter((name) => !names.has(name));
+  if (unknown.length > 0) throw new Error(`tag_order names unknown services: ${unknown.join(", ")}`);
+  return new Map(order.map((name, index) => [name, index]));
 }
 
 /** HTTP methods that a path item supports. */

@@ -11,6 +11,8 @@ export interface OperationInput {
   readonly operationId: string;
   readonly tag: string;
   readonly access: Access | undefined;
+  /** Whether the server has no implementation of the method. */
+  readonly unimplemented: boolean;
   /** Whether creating a resource returns 201. */
   readonly created: boolean;
   readonly schemas: Schemas;

@@ -16,15 +16,19 @@ export function operationOf(input: OperationInput): JsonObject {
   const { route, access } = input;
   const { method } = route;
   const comment = commentOf(method);
-  const [summary = ""] = comment.split(/(?<=[.:])\s|\n\n/, 1);
+  const [sentence = ""] = comment.split(/(?<=[.:])\s|\n\n/, 1);
+  // Viewers show a summary as plain text.
+  const summary = (sentence || method.name).replaceAll("\n", " ").replaceAll("`", "").replace(/[.:]$/, "");
   const operation: JsonObject = {
     operationId: input.operationId,
     tags: [input.tag],
-    summary: (summary || method.name).replaceAll("\n", " ").replace(/[.:]$/, ""),
+    summary: input.unimplemented ? `${summary} (not implemented yet)` : summary,
   };
   const notes = streamNote(route);
-  const description = [comment, notes].filter((text) => text !== "").join("\n\n");
+  const missing = input.unimplemented ? "**Not implemented yet: answers UNIMPLEMENTED (501).**" : "";
+  const description = [missing, comment, notes].filter((text) => text !== "").join("\n\n");
   if (description !== "") operation["description"] = description;
+  if (input.unimplemented) operation["x-unimplemented"] = true;
   if (method.deprecated) operation["deprecated"] = true;
   const parameters = [...pathParameters(input), ...queryParameters(input), ...headerParameters(route)];
   if (parameters.length > 0) operation["parameters"] = parameters;

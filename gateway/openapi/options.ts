@@ -1,4 +1,4 @@
-import { type DescMethod, type FileRegistry, getOption, hasOption, type Message } from "@bufbuild/protobuf";
+import { type DescMethod, type FileRegistry, getOption, hasOption, type Message, ScalarType } from "@bufbuild/protobuf";
 import type { GenExtension } from "@bufbuild/protobuf/codegenv2";
 import type { MethodOptions } from "@bufbuild/protobuf/wkt";
 import type { ErrorFormat } from "../rest/error-body.ts";
@@ -7,7 +7,10 @@ import type { ErrorFormat } from "../rest/error-body.ts";
 export interface OpenApiOptions {
   readonly title: string;
   readonly version: string;
+  /** The introduction of the API, as Markdown. */
   readonly description: string;
+  /** A file with the description, which the plugin reads; relative to its working directory. */
+  readonly descriptionFile: string | undefined;
   readonly server: string;
   readonly license: string;
   /** Full name of the method option, a message, that declares who may call. */
@@ -18,6 +21,10 @@ export interface OpenApiOptions {
   readonly openField: string;
   /** A header that carries a key, in addition to `Authorization: Bearer`. */
   readonly apiKeyHeader: string | undefined;
+  /** The method option, a bool, that marks methods without an implementation; by its full name. */
+  readonly unimplementedOption: string | undefined;
+  /** Names of services whose operations come first, in this order. Others follow in the order of their full names. */
+  readonly tagOrder: readonly string[];
   /** The server's error format. */
   readonly errorFormat: ErrorFormat;
   /** Whether the server writes fields by their proto names. */
@@ -30,18 +37,24 @@ const known = {
   title: "title",
   version: "version",
   description: "description",
+  description_file: "descriptionFile",
   server: "server",
   license: "license",
   access_option: "accessOption",
   scopes_field: "scopesField",
   open_field: "openField",
   api_key_header: "apiKeyHeader",
+  unimplemented_option: "unimplementedOption",
+  tag_order: "tagOrder",
   error_format: "errorFormat",
   proto_names: "protoNames",
   created: "created",
 } as const;
 
-/** Parses the plugin's parameter: comma-separated `key=value`; a backslash escapes a comma. */
+/**
+ * Parses the plugin's parameter: comma-separated `key=value`; a backslash escapes a comma. The names of `tag_order` are
+ * separated by spaces.
+ */
 export function parseOptions(parameter: string): OpenApiOptions {
   const options: Record<string, string> = {};
   for (const part of parameter.split(/(?<!\\),/)) {
@@ -50,19 +63,22 @@ export function parseOptions(parameter: string): OpenApiOptions {
     if (!Object.hasOwn(known, key)) throw new Error(`unknown option "${key}"`);
     options[known[key as keyof typeof known]] = rest.join("=").replaceAll("\\,", ",");
   }
-  const { errorFormat = "status", protoNames, created, ...texts } = options;
+  const { errorFormat = "status", protoNames, created, tagOrder = "", ...texts } = options;
   if (!isErrorFormat(errorFormat)) throw new Error(`unknown error_format "${errorFormat}"`);
   return {
     title: "API",
     version: "1.0.0",
     description: "",
+    descriptionFile: undefined,
     server: "/",
     license: "",
     accessOption: undefined,
     scopesField: "scopes",
     openField: "open",
     apiKeyHeader: undefined,
+    unimplementedOption: undefined,
     ...texts,
+    tagOrder: tagOrder.split(" ").filter((name) => name !== ""),
     errorFormat,
     protoNames: protoNames === "true",
     created: created !== "false",
@@ -99,4 +115,19 @@ export function createAccessReader(
     if (open !== undefined && access[open] === true) return { open: true };
     return { open: false, scopes: scopes === undefined ? [] : ((access[scopes] as string[] | undefined) ?? []) };
   };
+}
+
+/** Returns a predicate for methods that the option named by the parameter marks as unimplemented. */
+export function createUnimplementedReader(
+  options: OpenApiOptions,
+  registry: FileRegistry,
+): (method: DescMethod) => boolean {
+  if (options.unimplementedOption === undefined) return () => false;
+  const extension = registry.getExtension(options.unimplementedOption);
+  // The extension is only known at run time: that it extends MethodOptions is checked here, for the type to be true.
+  if (extension?.extendee.typeName !== "google.protobuf.MethodOptions" || extension.scalar !== ScalarType.BOOL) {
+    throw new Error(`unimplemented_option "${options.unimplementedOption}" is not a bool that is a method option`);
+  }
+  const option = extension as unknown as GenExtension<MethodOptions, boolean>;
+  return (method) => getOption(method, option);
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { create, createFileRegistry, type DescService, type JsonObject } from "@bufbuild/protobuf";
 import {
   type CodeGeneratorRequest,
@@ -14,10 +15,13 @@ import { routesOf } from "../routing/http-rules.ts";
 
 /**
  * A buf and protoc plugin that writes OpenAPI 3.1, as JSON and YAML: `openapi.*` over all services, and one document
- * for each service with REST methods.
+ * for each service with REST methods. Reads `description_file` relative to the working directory.
  */
 function run(request: CodeGeneratorRequest): CodeGeneratorResponse {
-  const options = parseOptions(request.parameter);
+  const given = parseOptions(request.parameter);
+  const { descriptionFile } = given;
+  const options =
+    descriptionFile === undefined ? given : { ...given, description: readFileSync(descriptionFile, "utf8").trim() };
   const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: request.protoFile }));
   const builder = createDocumentBuilder(registry, options);
   const services: DescService[] = request.fileToGenerate

@@ -63,6 +63,22 @@ interface Document {
     expect(documents.flatMap(idsOf).sort()).toEqual(idsOf(merged).sort());
   });
 
+  test("begins with an introduction and the orders, and marks what is not implemented", async () => {
+    const dom = await open("/docs");
+    const headings = [...dom.matchAll(/<h2[^>]*>([^<]*)<\/h2>/g)].map(([, text]) => text);
+    expect(headings).toEqual(
+      expect.arrayContaining(["Authentication", "States of an order", "Errors", "Repeating a request", "Test tokens"]),
+    );
+    const tags = [...dom.matchAll(/id="operations-tag-(\w+)"/g)].map(([, tag]) => tag);
+    expect(tags[0]).toBe("OrderService");
+    const summaries = [...dom.matchAll(/class="opblock-summary-description"[^>]*>([^<]*)</g)].map(
+      ([, text = ""]) => text,
+    );
+    expect(summaries.filter((text) => text.endsWith("(not implemented yet)"))).toHaveLength(10);
+    // Summaries are shown as plain text.
+    expect(summaries.filter((text) => text.includes("`"))).toEqual([]);
+  });
+
   test("opens one operation of one service with what it takes, answers and refuses", async () => {
     const name = "docket.order.v1.OrderService";
     const dom = await open(`/docs?urls.primaryName=${name}#/OrderService/OrderService_CreateOrder`);

@@ -1,4 +1,4 @@
-import { create, type DescMethod, type DescService, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type DescMethod, type DescService, getOption, type MessageInitShape } from "@bufbuild/protobuf";
 import { createValidator } from "@bufbuild/protovalidate";
 import { Code, ConnectError, createClient, createContextValues } from "@connectrpc/connect";
 import { expect, test } from "@jest/globals";
@@ -9,6 +9,7 @@ import { AuditService } from "../../gen/docket/operations/v1/audit_service_pb.js
 import { DeadLetterService } from "../../gen/docket/operations/v1/dead_letter_service_pb.js";
 import { SagaService } from "../../gen/docket/operations/v1/saga_service_pb.js";
 import { WebhookService } from "../../gen/docket/operations/v1/webhook_service_pb.js";
+import { unimplemented } from "../../gen/docket/options/v1/options_pb.js";
 import { PaymentService } from "../../gen/docket/payment/v1/payment_service_pb.js";
 import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { readHostConfig } from "../host/config.ts";
@@ -162,6 +163,13 @@ describeEachDatabase("the largest request that the contract allows", (open) => {
     }
     const served = Object.keys(outcomes).filter((name) => outcomes[name] === "OK");
     expect(served.toSorted()).toEqual(servedMethods);
+    const unimplementedMethods = tested
+      .flatMap(({ methods }) => methods)
+      .filter((method) => getOption(method, unimplemented))
+      .map(({ name }) => name);
+    expect(Object.keys(outcomes).filter((name) => outcomes[name]?.startsWith("Unimplemented"))).toEqual(
+      unimplementedMethods,
+    );
     const refused = new Set(Object.values(outcomes));
     expect([...refused].toSorted()).toEqual([
       "FailedPrecondition PAYMENT_NOT_CAPTURABLE",

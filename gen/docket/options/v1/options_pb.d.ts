@@ -63,6 +63,13 @@ export declare const access: GenExtension<MethodOptions, Access>;
 export declare const audited: GenExtension<MethodOptions, boolean>;
 
 /**
+ * Whether the method is not implemented yet and answers UNIMPLEMENTED.
+ *
+ * @generated from extension: bool unimplemented = 50805;
+ */
+export declare const unimplemented: GenExtension<MethodOptions, boolean>;
+
+/**
  * Whether the field holds data about a person: a name, an address, an e-mail address or a telephone number. Events and
  * logs never carry it.
  *

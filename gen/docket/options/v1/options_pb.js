@@ -11,7 +11,7 @@ import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
  * Describes the file docket/options/v1/options.proto.
  */
 export const file_docket_options_v1_options = /*@__PURE__*/
-  fileDesc("Ch9kb2NrZXQvb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEhFkb2NrZXQub3B0aW9ucy52MSI4CgZBY2Nlc3MSDgoGc2NvcGVzGAEgAygJEgwKBG9wZW4YAiABKAgSEAoIaW50ZXJuYWwYAyABKAg6UwoGYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY8YwDIAEoCzIZLmRvY2tldC5vcHRpb25zLnYxLkFjY2Vzc1IGYWNjZXNzOjoKB2F1ZGl0ZWQSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxj0jAMgASgIUgdhdWRpdGVkOjsKCHBlcnNvbmFsEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxjyjAMgASgIUghwZXJzb25hbDpRChRlcmFzZWRfd2l0aF9jdXN0b21lchIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMY84wDIAEoCFISZXJhc2VkV2l0aEN1c3RvbWVyYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("Ch9kb2NrZXQvb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEhFkb2NrZXQub3B0aW9ucy52MSI4CgZBY2Nlc3MSDgoGc2NvcGVzGAEgAygJEgwKBG9wZW4YAiABKAgSEAoIaW50ZXJuYWwYAyABKAg6UwoGYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY8YwDIAEoCzIZLmRvY2tldC5vcHRpb25zLnYxLkFjY2Vzc1IGYWNjZXNzOjoKB2F1ZGl0ZWQSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxj0jAMgASgIUgdhdWRpdGVkOkYKDXVuaW1wbGVtZW50ZWQSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxj1jAMgASgIUg11bmltcGxlbWVudGVkOjsKCHBlcnNvbmFsEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxjyjAMgASgIUghwZXJzb25hbDpRChRlcmFzZWRfd2l0aF9jdXN0b21lchIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMY84wDIAEoCFISZXJhc2VkV2l0aEN1c3RvbWVyYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * Describes the message docket.options.v1.Access.
@@ -37,13 +37,21 @@ export const audited = /*@__PURE__*/
   extDesc(file_docket_options_v1_options, 1);
 
 /**
+ * Whether the method is not implemented yet and answers UNIMPLEMENTED.
+ *
+ * @generated from extension: bool unimplemented = 50805;
+ */
+export const unimplemented = /*@__PURE__*/
+  extDesc(file_docket_options_v1_options, 2);
+
+/**
  * Whether the field holds data about a person: a name, an address, an e-mail address or a telephone number. Events and
  * logs never carry it.
  *
  * @generated from extension: bool personal = 50802;
  */
 export const personal = /*@__PURE__*/
-  extDesc(file_docket_options_v1_options, 2);
+  extDesc(file_docket_options_v1_options, 3);
 
 /**
  * Whether AnonymizeCustomer erases the field as it does `personal` ones, although events may carry it: the caller's own
@@ -52,5 +60,5 @@ export const personal = /*@__PURE__*/
  * @generated from extension: bool erased_with_customer = 50803;
  */
 export const erased_with_customer = /*@__PURE__*/
-  extDesc(file_docket_options_v1_options, 3);
+  extDesc(file_docket_options_v1_options, 4);
 
