@@ -6,7 +6,7 @@ import { targetNames } from "./targets.ts";
 /** What a person who has just started Docket wants to know. The key itself is in it only when it is new. */
 export function banner(running: Host, config: HostConfig): string {
   const keyFile = join(config.dataDir, "admin-key");
-  const shown = config.adminKey === undefined ? `$(cat ${keyFile})` : "$DOCKET_ADMIN_KEY";
+  const shown = keyVariable(config) ?? `$(cat ${keyFile})`;
   const storage = config.databaseUrl === undefined ? `SQLite in ${config.dataDir}` : new URL(config.databaseUrl).host;
   const hasGateway = config.targets.has("gateway");
   const lines = [
@@ -36,4 +36,13 @@ export function banner(running: Host, config: HostConfig): string {
   return [...lines, "Try it:", "", `  curl -H "Authorization: Bearer ${shown}" ${running.httpUrl}/v1/orders`, ""].join(
     "\n",
   );
+}
+
+/** The variable to take the key from, where this process keeps no file with it. */
+function keyVariable({ adminKey, targets }: HostConfig): string | undefined {
+  if (adminKey !== undefined) {
+    return "$DOCKET_ADMIN_KEY";
+  }
+  // The process that runs operations makes the key and keeps it.
+  return targets.has("operations") ? undefined : "$DOCKET_API_KEY";
 }
