@@ -4,7 +4,7 @@ import type { ConnectError } from "@connectrpc/connect";
 import type { Call } from "../call/call-context.ts";
 import type { JsonCodec } from "../codec/json-codec.ts";
 import { isServerFault, toConnectError } from "../errors.ts";
-import { withFieldNames } from "../fields/field-names.ts";
+import { type FieldNames, withFieldNames } from "../fields/field-names.ts";
 import { type Request, type Response, writeChunk } from "../http/body.ts";
 import { internalError } from "../http/last-resort.ts";
 import { copyMetadata } from "../http/metadata.ts";
@@ -81,12 +81,12 @@ export async function writeStream(
     if (takesTrailers(request)) addTrailers(response, context.touchedTrailer());
     (response as ServerResponse).end(writer.end());
   } catch (thrown) {
-    const error = withFieldNames(toConnectError(thrown, context.signal), route.fieldNames);
+    const error = toConnectError(thrown, context.signal);
     if (!response.headersSent) throw error;
     if (isServerFault(error)) options.onError(thrown);
     if (!response.destroyed) {
       if (takesTrailers(request)) addTrailers(response, context.touchedTrailer());
-      (response as ServerResponse).end(writer.error(statusJson(error, options)) + writer.close());
+      (response as ServerResponse).end(writer.error(statusJson(error, route.fieldNames, options)) + writer.close());
     }
   } finally {
     clearInterval(heartbeat);
@@ -95,9 +95,9 @@ export async function writeStream(
 }
 
 /** The error as the last element of a stream. */
-function statusJson(error: ConnectError, { errors, onError }: StreamOptions): string {
+function statusJson(error: ConnectError, names: FieldNames, { errors, onError }: StreamOptions): string {
   try {
-    return JSON.stringify(errorBody(error, { ...errors, format: "status" }).json);
+    return JSON.stringify(errorBody(withFieldNames(error, names), { ...errors, format: "status" }).json);
   } catch (unwritable) {
     onError(unwritable);
     return internalError;

@@ -10,7 +10,7 @@ import { createBinding } from "../binding/request-binding.ts";
 import { type Call, plainContext } from "../call/call-context.ts";
 import type { JsonCodec } from "../codec/json-codec.ts";
 import { codeName, gatewayError, isServerFault, toConnectError } from "../errors.ts";
-import { jsonFieldNames, withFieldNames } from "../fields/field-names.ts";
+import { type FieldNames, jsonFieldNames, withFieldNames } from "../fields/field-names.ts";
 import { clientGone } from "../http/body.ts";
 import { answerFailure, internalError } from "../http/last-resort.ts";
 import type { HttpHandler } from "../http/listener.ts";
@@ -128,9 +128,10 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
     }
   }
 
-  function errorText(error: ConnectError, request: IncomingMessage): string {
+  function errorText(error: ConnectError, names: FieldNames, request: IncomingMessage): string {
     try {
-      return JSON.stringify({ error: errorBody(error, { ...options.errors, format: "status" }).json });
+      const named = withFieldNames(error, names);
+      return JSON.stringify({ error: errorBody(named, { ...options.errors, format: "status" }).json });
     } catch (unwritable) {
       options.onError(unwritable, request);
       return `{"error":${internalError}}`;
@@ -168,9 +169,9 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
         await send(socket, options.codec.write(route.method.output, message), options.stallMs);
       socket.close(1000);
     } catch (thrown) {
-      const error = withFieldNames(toConnectError(thrown, call.signal), jsonFieldNames(route.method.input));
+      const error = toConnectError(thrown, call.signal);
       if (isServerFault(error)) options.onError(thrown, request);
-      if (socket.readyState === socket.OPEN) socket.send(errorText(error, request));
+      if (socket.readyState === socket.OPEN) socket.send(errorText(error, jsonFieldNames(route.method.input), request));
       socket.close(closesAsServerFault(error) ? 1011 : 1008, codeName(error.code));
     } finally {
       call.abort();

@@ -19,13 +19,13 @@ describeEachStorage("six processes, each with one target,", (createStorage) => {
     const { gateway, programs } = docket;
     await stockTea(gateway.docket, 5);
     const { name } = await gateway.docket.orders.createOrder({ order: teaOrder() });
-    await untilState(gateway.docket, name, [Order_State.COMPLETED], 60_000);
+    await untilState(gateway.docket, name, [Order_State.COMPLETED], 120_000);
     const { stockOnHand, stockReserved } = await gateway.docket.items.getItem({ name: "items/TEA" });
     expect({ stockOnHand, stockReserved }).toEqual({ stockOnHand: 4n, stockReserved: 0n });
     for (const program of programs.values()) {
       expect(await program.stop()).toBe(0);
     }
-  }, 180_000);
+  }, 400_000);
 
   test("finish the orders that were on their way when each service in turn was killed and started again", async () => {
     await using storage = await createStorage();
@@ -40,11 +40,11 @@ describeEachStorage("six processes, each with one target,", (createStorage) => {
       await docket.restart(target);
     }
     for (const name of names) {
-      await untilState(client, name, [Order_State.COMPLETED], 90_000);
+      await untilState(client, name, [Order_State.COMPLETED], 180_000);
     }
     const { stockOnHand, stockReserved } = await client.items.getItem({ name: "items/TEA" });
     expect({ stockOnHand, stockReserved }).toEqual({ stockOnHand: 15n, stockReserved: 0n });
-  }, 300_000);
+  }, 600_000);
 });
 
 describe("a process with some of the targets", () => {
@@ -83,5 +83,5 @@ describe("a process with some of the targets", () => {
     expect(await codeOf({})).toBe("Unauthenticated");
     expect(await codeOf({ authorization: `Bearer ${docket.gateway.key}` })).toBe("PermissionDenied");
     expect(await codeOf({ authorization: "Service eyJhbGciOiJub25lIn0.e30." })).toBe("Unauthenticated");
-  }, 120_000);
+  }, 400_000);
 });

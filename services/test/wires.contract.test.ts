@@ -90,7 +90,8 @@ describe.each(shapes)("the four wires of %s", (_, start) => {
   beforeAll(async () => {
     docket = await start();
     wires = allWires(docket.running.httpUrl, docket.running.grpcAddress);
-  });
+    // Six processes take long to start on a busy machine.
+  }, 300_000);
   afterAll(async () => {
     for (const wire of wires ?? []) wire[Symbol.dispose]();
     await docket?.[Symbol.asyncDispose]();
