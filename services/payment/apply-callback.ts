@@ -57,7 +57,7 @@ function ownerOf(payment: Payment) {
   return { tenant: payment.tenant, subject: paymentName(payment) };
 }
 
-/** The payment that a report is about: by the name that the provider keeps with it, else by the provider's own id. */
+/** Finds the payment of a report: by the name stored at the provider, else by the provider's own id. */
 async function lockReported(
   { db }: PaymentContext,
   trx: Transaction<PaymentDatabase>,

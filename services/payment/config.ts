@@ -1,38 +1,38 @@
 import type { RetentionSettings } from "../runtime/retention/settings.ts";
 
-/** What only the installation knows. */
+/** Settings without defaults. */
 interface PaymentInstallation {
   /** See `OpenOptions.url`. */
   readonly databaseUrl: string;
-  /** Where shoppers and providers reach this installation; the sandbox's callbacks go there. */
+  /** Base URL at which shoppers and providers reach this installation; the sandbox sends its callbacks there. */
   readonly publicUrl: string;
   /** Signs the sandbox's callbacks. Any text, the same in every process. */
   readonly sandboxSecret: string;
-  /** How long the runtime's tables are kept; the defaults stand where it is missing. */
+  /** Retention of the runtime's tables; defaults apply if missing. */
   readonly retention?: RetentionSettings;
 }
 
-/** What works as it is. */
+/** Settings with defaults. */
 export const paymentDefaults = {
-  /** Takes the money where a caller names no provider. */
+  /** The provider of requests that name none. */
   defaultProvider: "sandbox",
-  /** How often workers look without being woken. */
+  /** Poll interval of the workers. */
   pollMs: 500,
-  /** How long one call of a provider may take. */
+  /** Timeout of a call to a provider. */
   providerTimeoutMs: 15_000,
-  /** The longest pause between attempts at what a provider did not answer. */
+  /** Maximum pause between attempts at an operation without a response. */
   retryMaxMs: 60_000,
-  /** After how long without news a provider is asked how a payment stands. */
+  /** Time without callbacks after which the provider is polled for a payment's state. */
   reconcileAfterMs: 60_000,
-  /** How long a callback waits for a payment that is not known. */
+  /** How long a callback waits for an unknown payment. */
   callbackPatienceMs: 3 * 24 * 60 * 60_000,
-  /** How long the sandbox takes from one step of a payment to the next. */
+  /** Time between the steps of a sandbox payment. */
   sandboxDelayMs: 20,
-  /** How long after its expiry the sandbox pays what is to be paid late. */
+  /** Time after expiry at which the sandbox pays late payments. */
   sandboxLateMs: 1_000,
 } satisfies Readonly<Record<string, number | string>>;
 
 type PaymentSettings = Readonly<typeof paymentDefaults>;
 
-/** What the payment service needs to know; the defaults stand for what is not given. */
+/** Settings of the payment service; omitted ones take their defaults. */
 export type PaymentConfig = PaymentInstallation & Partial<PaymentSettings>;

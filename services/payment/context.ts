@@ -8,7 +8,7 @@ import type { Ids } from "../runtime/values/ids.ts";
 import type { PaymentDatabase } from "./db/schema.ts";
 import type { PaymentProvider } from "./providers/payment-provider.ts";
 
-/** What every RPC and worker of the payment service works with. */
+/** Dependencies of the payment service's RPCs and workers. */
 export interface PaymentContext {
   readonly db: Database<PaymentDatabase>;
   readonly outbox: Outbox;
@@ -19,22 +19,22 @@ export interface PaymentContext {
   readonly providers: ReadonlyMap<string, PaymentProvider>;
   readonly defaultProvider: string;
   readonly timing: PaymentTiming;
-  /** What providers send. */
+  /** The inbox of provider callbacks. */
   readonly callbacks: CallbackInbox<PaymentDatabase>;
   /**
-   * When operations that follow from a change are due: at once, unless whoever makes the change carries them out himself
-   * and keeps the workers off meanwhile.
+   * When follow-up operations of a change are due: at once, unless the process that makes the change executes them
+   * itself and holds a lease against the workers.
    */
   readonly followUpDelayMs: number;
-  /** Wakes what carries operations out; a hint, as it also looks by itself. */
+  /** Wakes the operation worker. Best effort: the worker also polls. */
   readonly nudgeOperations: () => void;
 }
 
 export interface PaymentTiming {
-  /** How long one call of a provider may take. An operation is leased for twice as long. */
+  /** Timeout of a call to a provider. An operation is leased for twice as long. */
   readonly providerTimeoutMs: number;
-  /** The pauses between attempts at an operation whose outcome is not known. */
+  /** Backoff between attempts at an operation whose outcome is unknown. */
   readonly retry: Backoff;
-  /** After how long without news a provider is asked how a payment stands, and how rarely at last. */
+  /** Poll intervals for a payment without callbacks: the first and the maximum. */
   readonly poll: Backoff;
 }

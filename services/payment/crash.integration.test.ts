@@ -9,7 +9,7 @@ import { startPayments } from "./testing/running-payments.ts";
 
 const program = fileURLToPath(new URL("testing/crashing-payments.ts", import.meta.url));
 
-/** Runs the program until it is killed in the middle; resolves with the payments that it acknowledged. */
+/** Runs the program until it is killed midway; resolves with the payments that it acknowledged. */
 async function runAndKill(url: string, prefix: string, forMs: number): Promise<string[]> {
   const child = spawn(process.execPath, [program, url, prefix], { stdio: ["ignore", "pipe", "ignore"] });
   let output = "";
@@ -25,7 +25,7 @@ async function runAndKill(url: string, prefix: string, forMs: number): Promise<s
 }
 
 describeEachDatabase("payments of a process that is killed", (open) => {
-  test("are all taken once, or given back once, by the process that comes after it", async () => {
+  test("are all captured or refunded exactly once by the next process", async () => {
     const { url } = await open();
     const acknowledged: string[] = [];
     for (const [i, forMs] of [40, 300].entries()) {

@@ -35,10 +35,10 @@ describeEachDatabase("operations at a provider that fails", (open) => {
     },
   );
 
-  test("an opening whose process died between its commit and the call is taken over", async () => {
+  test("an opening whose process crashed between its commit and the call is resumed", async () => {
     const { run, mishaps, payments } = await start();
     const dead = await run();
-    // Its own repetitions are lost too, however many it manages before it dies.
+    // The crashed process's own retries are lost too, however many it manages.
     mishaps.push(...Array<Mishap>(1_000).fill("lost request"));
     await dead.open(name, "tok", manual).catch(() => {});
     await dead[Symbol.asyncDispose]();
@@ -49,7 +49,7 @@ describeEachDatabase("operations at a provider that fails", (open) => {
     expect(payments.size).toBe(1);
   });
 
-  test("a capture whose answer was lost happened once, and its caller hears so", async () => {
+  test("a capture whose response was lost happens once, and its caller receives the result", async () => {
     const { run, mishaps, payments, calls } = await start();
     await using it = await run();
     await it.open(name, "tok", manual);
@@ -64,7 +64,7 @@ describeEachDatabase("operations at a provider that fails", (open) => {
     await it.audit();
   });
 
-  test("a refund whose answer was lost happened once, without its caller's help", async () => {
+  test("a refund whose response was lost happens once, without a retry by its caller", async () => {
     const { run, mishaps, payments } = await start();
     await using it = await run();
     await it.open(name, "tok", { ...manual, captureAutomatically: true });
@@ -76,7 +76,7 @@ describeEachDatabase("operations at a provider that fails", (open) => {
     await it.audit();
   });
 
-  test("while a capture's outcome is not known nothing else begins, and a settlement waits for it", async () => {
+  test("while a capture's outcome is unknown nothing else starts, and a settlement waits for it", async () => {
     const { run, mishaps } = await start();
     await using it = await run();
     await it.open(name, "tok", manual);
@@ -88,7 +88,7 @@ describeEachDatabase("operations at a provider that fails", (open) => {
     await it.audit();
   });
 
-  test("a settlement of an opening whose outcome is not known voids it as soon as it is", async () => {
+  test("a settlement of an opening with an unknown outcome voids it once the outcome is known", async () => {
     const { run, mishaps } = await start();
     await using it = await run();
     mishaps.push("lost answer", "lost request");
@@ -99,7 +99,7 @@ describeEachDatabase("operations at a provider that fails", (open) => {
     await it.audit();
   });
 
-  test("what a service settled before it died is given back by the next one", async () => {
+  test("money that a service settled before a crash is refunded by the next one", async () => {
     const { run, mishaps } = await start();
     const dead = await run();
     await dead.open(name, "tok", { ...manual, captureAutomatically: true });

@@ -12,7 +12,7 @@ import { amountText, decimalOf } from "../runtime/values/amount-text.ts";
 import { type Payment, paymentName, paymentState } from "./domain/payment.ts";
 import { allowedActions, type PaymentAction } from "./domain/payment-state.ts";
 
-/** The reasons with which the payment service refuses. Programs may branch on them. */
+/** Error reasons of the payment service. Machine-readable. */
 
 export function paymentNotFound(name: string): ConnectError {
   return notFound("docket.dev/Payment", name);
@@ -22,7 +22,7 @@ export function callbackNotFound(name: string): ConnectError {
   return notFound("docket.dev/PaymentCallback", name);
 }
 
-/** Does not repeat the client secret. */
+/** The request does not repeat the client secret. */
 export function sandboxPaymentNotFound(): ConnectError {
   return notFound("docket.dev/SandboxPayment", "the sandbox's payment");
 }
@@ -31,18 +31,18 @@ export function unknownProvider(provider: string, known: Iterable<string>): Conn
   return invalidArgument(unknownName("provider", "payment provider", provider, known), "UNKNOWN_PROVIDER");
 }
 
-/** The name was used to open something else. */
+/** The name was used to open a different payment. */
 export function paymentDiffers(payment: Payment): ConnectError {
   const name = paymentName(payment);
   return alreadyExists("PAYMENT_EXISTS", `${name} was opened with another amount or provider`, { payment: name });
 }
 
-/** The name was given up before it was used. */
+/** The name was settled before it was used. */
 export function paymentGivenUp(payment: Payment): ConnectError {
   return refused("PAYMENT_VOIDED", payment, "the payment was given up before it was opened");
 }
 
-/** The state does not allow it. */
+/** The payment's state does not allow the request. */
 export function illegalState(payment: Payment, action: PaymentAction): ConnectError {
   const state = paymentState(payment);
   const allowed = allowedActions(state).join(", ") || "nothing";
@@ -52,12 +52,12 @@ export function illegalState(payment: Payment, action: PaymentAction): ConnectEr
   });
 }
 
-/** Everything it holds is on its way back. */
+/** The payment is settled: all its money is being refunded. */
 export function settling(payment: Payment): ConnectError {
   return refused("PAYMENT_SETTLING", payment, "whatever the payment holds is being given back");
 }
 
-/** More than there is. Metadata has the sums as decimals of `currency_code`. */
+/** The amount exceeds the available one. Metadata has the sums as decimals of `currency_code`. */
 export function tooMuch(
   reason: "CAPTURE_EXCEEDS_AUTHORIZED" | "REFUND_EXCEEDS_CAPTURED",
   payment: Payment,
@@ -72,14 +72,14 @@ export function tooMuch(
   });
 }
 
-/** The provider said no, in its words. */
+/** The provider rejected the operation. The message is the provider's text. */
 export function providerRefused(payment: Payment, message: string): ConnectError {
   return refused("PROVIDER_REFUSED", payment, `${payment.provider} refused: ${message}`, {
     provider: payment.provider,
   });
 }
 
-/** Money that should go back did not: a person must look. Metadata has the sum as a decimal of `currency_code`. */
+/** A due refund failed: a person must decide. Metadata has the sum as a decimal of `currency_code`. */
 export function refundFailed(payment: Payment, left: bigint): ConnectError {
   const { currency } = payment;
   return refused("REFUND_FAILED", payment, `${amountText(currency, left)} could not be refunded`, {
@@ -88,19 +88,19 @@ export function refundFailed(payment: Payment, left: bigint): ConnectError {
   });
 }
 
-/** The provider holds money that cannot be refunded from here: a person must look. */
+/** The provider holds money that cannot be refunded from here: a person must decide. */
 export function moneyLeft(payment: Payment): ConnectError {
   return refused("REFUND_FAILED", payment, `${payment.mismatch}; refund it at the provider`);
 }
 
-/** Another operation must end first; the request may be repeated as it is. */
+/** Another operation must end first; the request may be repeated unchanged. */
 export function operationRunning(payment: Payment): ConnectError {
   return aborted("OPERATION_IN_PROGRESS", `another operation of ${paymentName(payment)} is running`, {
     retryAfterMs: 500,
   });
 }
 
-/** The outcome at the provider is not known yet. It is found out in any case; repeating the request waits for it. */
+/** The outcome at the provider is unknown. It is determined in any case; repeating the request waits for it. */
 export function providerUnavailable(payment: Payment, cause: unknown): ConnectError {
   return unavailable("PROVIDER_UNAVAILABLE", `${payment.provider} does not answer; it will be asked again`, {
     cause,

@@ -14,10 +14,13 @@ import type { PaymentChange } from "./domain/merge-report.ts";
 import type { Payment, Refund } from "./domain/payment.ts";
 import { toPaymentMessage, toRefundMessage } from "./messages.ts";
 
-/** What others are told of a change. Each event carries the whole payment as it is after the change; the aggregate is its order. */
+/**
+ * The event of each published change. It carries the whole payment as of after the change; the aggregate is the
+ * payment's order.
+ */
 export function paymentEvent(change: PaymentChange, payment: Payment, refunds: readonly Refund[]): OutboxEvent {
   const of = { tenant: payment.tenant, aggregate: `orders/${payment.orderId}` };
-  // What opens the payment at its provider is for the shopper alone.
+  // Only the shopper may see the secrets that open the payment at its provider.
   const snapshot = { payment: { ...toPaymentMessage(payment, refunds), clientSecret: "", redirectUrl: "" } };
   switch (change.kind) {
     case "authorized":

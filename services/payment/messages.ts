@@ -14,7 +14,7 @@ import { toMoney } from "../runtime/values/money.ts";
 import { capturable, type Payment, paymentName, paymentState, type Refund } from "./domain/payment.ts";
 import type { PaymentKey } from "./store/payments.ts";
 
-/** A payment as the contract shows it. */
+/** Converts a payment to its API message. */
 export function toPaymentMessage(payment: Payment, refunds: readonly Refund[]): PaymentMessage {
   const { currency } = payment;
   const state = paymentState(payment);
@@ -43,7 +43,7 @@ export function toPaymentMessage(payment: Payment, refunds: readonly Refund[]): 
   });
 }
 
-/** A refund as the contract shows it. */
+/** Converts a refund to its API message. */
 export function toRefundMessage(refund: Refund, currency: string): RefundMessage {
   return create(RefundSchema, {
     id: refund.id,
@@ -55,13 +55,13 @@ export function toRefundMessage(refund: Refund, currency: string): RefundMessage
   });
 }
 
-/** What a payment's name says; undefined when it is none. */
+/** Parses a payment's name; undefined if it is malformed. */
 export function parsePaymentName(tenant: string, name: string): PaymentKey | undefined {
   const parts = parseName("orders/{order}/payments/{payment}", name);
   return parts && { tenant, orderId: parts.order, paymentId: parts.payment };
 }
 
-/** The key of a payment's name that the contract's rules have checked. */
+/** Returns the key in a payment's name that the proto's rules have validated. */
 export function paymentKeyOf(tenant: string, name: string): PaymentKey {
   const key = parsePaymentName(tenant, name);
   if (key === undefined) {

@@ -14,7 +14,7 @@ describeEachDatabase("the payment service", (open) => {
     (await running.get(name)).state === state;
   const names = (running: RunningPayments) => running.events.map((event) => event.name);
 
-  test("takes the money at once when it is to be captured automatically", async () => {
+  test("captures the money at once with automatic capture", async () => {
     await using it = await start();
     const opened = await it.open(name, "tok_success");
     expect(opened).toMatchObject({
@@ -32,7 +32,7 @@ describeEachDatabase("the payment service", (open) => {
     await it.audit();
   });
 
-  test("captures in parts what was authorized, and never more", async () => {
+  test("captures in parts, up to the authorized amount", async () => {
     await using it = await start();
     await it.open(name, "tok_success", { captureAutomatically: false });
     await until(isIn(it, Payment_State.AUTHORIZED));
@@ -59,7 +59,7 @@ describeEachDatabase("the payment service", (open) => {
     expect(names(it)).toEqual(["PaymentFailed", "PaymentFailed"]);
   });
 
-  test("answers a repeated opening with the same payment, and refuses other terms under its name", async () => {
+  test("returns the same payment for a repeated opening, and rejects other terms under its name", async () => {
     await using it = await start();
     const [a, b] = await Promise.all([it.open(name, "tok_timeout"), it.open(name, "tok_timeout")]);
     expect(b.providerReference).toBe(a.providerReference);
@@ -74,7 +74,7 @@ describeEachDatabase("the payment service", (open) => {
     const opened = await it.open(name, "");
     expect(opened.state).toBe(Payment_State.REQUIRES_ACTION);
     const { clientSecret, redirectUrl } = opened;
-    // Random, and not made from an id, which another id of the same millisecond gives away.
+    // Random, and not derived from an id, which could be guessed from another id of the same millisecond.
     expect(clientSecret).toMatch(/^sbx_secret_[0-9a-f]{32}$/);
     expect(redirectUrl).toBe(`${it.publicUrl}/v1/sandboxPayments/${clientSecret}`);
     let header = new Headers();
@@ -99,7 +99,7 @@ describeEachDatabase("the payment service", (open) => {
     await expect(it.shopper.completeSandboxPayment({ clientSecret: "sbx_nobody" })).rejects.toThrow("does not exist");
   });
 
-  test("refunds in parts, and never more than was captured", async () => {
+  test("refunds in parts, up to the captured amount", async () => {
     await using it = await start();
     await it.open(name, "tok_success");
     await until(isIn(it, Payment_State.CAPTURED));
@@ -114,7 +114,7 @@ describeEachDatabase("the payment service", (open) => {
     await it.audit();
   });
 
-  test("tells of a refund that failed and lets the money be refunded again", async () => {
+  test("reports a failed refund and allows another one", async () => {
     await using it = await start();
     await it.open(name, "tok_refund_fails");
     await until(isIn(it, Payment_State.CAPTURED));
@@ -128,7 +128,7 @@ describeEachDatabase("the payment service", (open) => {
     await it.audit();
   });
 
-  test("voids what is not captured, at the provider too", async () => {
+  test("voids the uncaptured amount, at the provider too", async () => {
     await using it = await start();
     await it.open(name, "tok_success", { captureAutomatically: false });
     await until(isIn(it, Payment_State.AUTHORIZED));
@@ -139,7 +139,7 @@ describeEachDatabase("the payment service", (open) => {
     expect(steps.map(({ kind }) => kind)).toContain("voided");
   });
 
-  test("gives the same answer to a repeated key and refuses the key for something else", async () => {
+  test("returns the same response for a repeated key and rejects the key for another request", async () => {
     await using it = await start();
     await it.open(name, "tok_success", { captureAutomatically: false });
     await until(isIn(it, Payment_State.AUTHORIZED));
@@ -159,7 +159,7 @@ describeEachDatabase("the payment service", (open) => {
     await it.audit();
   });
 
-  test("captures less than asked where the provider takes less", async () => {
+  test("captures less than requested if the provider does", async () => {
     await using it = await start();
     await it.open(name, "tok_partial");
     await until(isIn(it, Payment_State.CAPTURED));
@@ -167,8 +167,8 @@ describeEachDatabase("the payment service", (open) => {
     await it.audit();
   });
 
-  // Broke once: a payment that expired by itself could no longer be paid when its order came off hold.
-  test("expires when its owner says so and not before, and takes note of money that comes all the same", async () => {
+  // Regression: a payment that expired automatically could no longer be paid when its order was released from hold.
+  test("expires only when its owner requests it, and records late payments", async () => {
     await using it = await start({ sandboxLateMs: 600 });
     const ttl = { seconds: 0n, nanos: 200_000_000 };
     await it.open(name, "tok_late_success", { ttl });
@@ -189,7 +189,7 @@ describeEachDatabase("the payment service", (open) => {
     await it.audit();
   });
 
-  test("finds out by itself how a payment stands when no callback comes", async () => {
+  test("polls the provider for a payment's state when no callback arrives", async () => {
     const fetch = async () => new Response(null, { status: 500 });
     await using it = await start({ reconcileAfterMs: 50 }, { fetch });
     await it.open(name, "tok_success");
@@ -222,7 +222,7 @@ describeEachDatabase("the payment service", (open) => {
     await expect(it.payments.listPayments({ parent: "orders/-", filter: "colour = red" })).rejects.toThrow("colour");
   });
 
-  test("shows the amounts of a payment that was given up before it was opened", async () => {
+  test("shows the amounts of a payment that was settled before it was opened", async () => {
     await using it = await start();
     await it.payments.settlePayment({ name, reason: "order cancelled", amount: eur(10_000) });
     const amounts = { amount: eur(10_000), authorizedAmount: eur(0), capturedAmount: eur(0), refundedAmount: eur(0) };
@@ -233,7 +233,7 @@ describeEachDatabase("the payment service", (open) => {
     await it.audit();
   });
 
-  test("says all that is wrong with an opening at once", async () => {
+  test("reports all violations of an opening at once", async () => {
     await using it = await start();
     const wrong = it.open(name, "x".repeat(1025), { amount: eur(0), ttl: { seconds: -1n, nanos: 0 } });
     await expect(wrong).rejects.toThrow(/amount: must be more than 0.*ttl: must be.*payment_token: must be/);
@@ -241,7 +241,7 @@ describeEachDatabase("the payment service", (open) => {
     await expect(it.get(name)).rejects.toThrow("orders/o1/payments/1 does not exist");
   });
 
-  test("lets only those in whose scopes allow it", async () => {
+  test("rejects callers without the required scope", async () => {
     await using it = await start();
     await it.open(name, "tok_timeout");
     const reader = it.as({ scopes: new Set(["payments.read"]) });

@@ -15,11 +15,11 @@ import { finishOperation, postponeOperation } from "./store/operations.ts";
 import { lockPaymentByUid } from "./store/payments.ts";
 
 /**
- * Carries an operation out: asks the provider outside of any transaction, then writes its answer in one. Any number of
- * processes may do so at once or one after another, as the provider removes duplicates by the key and only the first
- * answer is written.
+ * Executes an operation: calls the provider outside any transaction, then writes its response in one. Any number of
+ * processes may do so concurrently or one after another, as the provider deduplicates by the key and only the first
+ * response is written.
  *
- * @returns the payment as the answer left it
+ * @returns the payment after the response
  * @throws ConnectError UNAVAILABLE when the outcome is not known; the operation is then due again after a pause
  */
 export async function performOperation(
@@ -42,7 +42,7 @@ export async function performOperation(
   return db.transaction((trx) => checkpoint(context, trx, operation, answer));
 }
 
-/** The provider that a payment was opened with. */
+/** The provider that opened a payment. */
 export function providerOf({ providers }: PaymentContext, payment: Payment): PaymentProvider {
   const provider = providers.get(payment.provider);
   if (provider === undefined) {
@@ -87,7 +87,7 @@ async function lockFile(
   return loadAggregate(trx, payment);
 }
 
-/** What an answer means for the payment, and why the operation is refused where it is. */
+/** Effect of a response on the payment, with the reason if the operation was rejected. */
 function apply(
   { clock, log }: PaymentContext,
   { payment, refunds }: PaymentAggregate,

@@ -34,7 +34,7 @@ describeEachDatabase("the statements of the payment service", (open, dialect) =>
     log.clear();
   });
 
-  /** The plans of what was sent, one line each. */
+  /** The query plans of the executed statements, one line each. */
   const plans = async () => {
     const lines: string[] = [];
     for (const { sql: text, parameters } of log.statements.filter((it) => /^select/i.test(it.sql))) {
@@ -49,7 +49,7 @@ describeEachDatabase("the statements of the payment service", (open, dialect) =>
     return lines;
   };
 
-  test("read a page of a list through an index, without sorting", async () => {
+  test("read a list page through an index, without sorting", async () => {
     const page = { tenant: "t1", filter: "", before: "02", limit: 50 };
     expect(await selectPayments(db, { ...page, orderId: undefined })).toHaveLength(50);
     expect(await selectPayments(db, { ...page, orderId: "o7" })).toHaveLength(6);
@@ -60,7 +60,7 @@ describeEachDatabase("the statements of the payment service", (open, dialect) =>
     }
   });
 
-  test("look for due work through its index", async () => {
+  test("find due work through its index", async () => {
     for (const table of ["payments", "payment_operations", "inbound_callbacks"] as const) {
       expect(await claimDue(db, table, { limit: 8, leaseMs: 1_000 })).toEqual([]);
     }

@@ -32,7 +32,7 @@ describeEachDatabase("money under races", (open) => {
   const capturedBy = (reference: string, more: Parameters<typeof someReport>[0] = {}) =>
     someReport({ reference, authorized: 10_000n, captured: 10_000n, ...more });
 
-  test("of a capture and a void at once exactly one happens, here and at the provider", async () => {
+  test("of a concurrent capture and void exactly one happens, here and at the provider", async () => {
     await using it = await start();
     for (let i = 1; i <= 8; i++) {
       const payment = `orders/o${i}/payments/1`;
@@ -55,7 +55,7 @@ describeEachDatabase("money under races", (open) => {
     await it.audit();
   });
 
-  test("refunds at once never give back more than came", async () => {
+  test("concurrent refunds never exceed the captured amount", async () => {
     await using it = await start();
     await it.open(name, "tok_success");
     await until(isIn(it, Payment_State.CAPTURED));
@@ -68,7 +68,7 @@ describeEachDatabase("money under races", (open) => {
     await it.audit();
   });
 
-  test("a refund and a settlement at once give everything back once", async () => {
+  test("a concurrent refund and settlement refund everything once", async () => {
     await using it = await start();
     await it.open(name, "tok_success");
     await until(isIn(it, Payment_State.CAPTURED));
@@ -81,7 +81,7 @@ describeEachDatabase("money under races", (open) => {
     await it.audit();
   });
 
-  test("a capture and a settlement at once leave nothing taken", async () => {
+  test("a concurrent capture and settlement leave nothing captured", async () => {
     await using it = await start();
     await it.open(name, "tok_success", { captureAutomatically: false });
     await until(isIn(it, Payment_State.AUTHORIZED));
@@ -93,7 +93,7 @@ describeEachDatabase("money under races", (open) => {
     await it.audit();
   });
 
-  test("an opening and a settlement at once leave nothing open", async () => {
+  test("a concurrent opening and settlement leave nothing open", async () => {
     await using it = await start({ sandboxDelayMs: 0 });
     for (let i = 1; i <= 6; i++) {
       const payment = `orders/o${i}/payments/1`;
@@ -107,7 +107,7 @@ describeEachDatabase("money under races", (open) => {
     await it.audit();
   });
 
-  test("fifty repetitions of one callback at once have one effect and are counted", async () => {
+  test("fifty concurrent repetitions of one callback have one effect and are counted", async () => {
     await using it = await start();
     const { providerReference } = await it.open(name, "tok_timeout");
     const body = encodeEvent("e1", "payment.captured", capturedBy(providerReference));
@@ -124,7 +124,7 @@ describeEachDatabase("money under races", (open) => {
     await it.audit();
   });
 
-  test("fifty events that say the same have one effect", async () => {
+  test("fifty events with the same content have one effect", async () => {
     await using it = await start();
     const { providerReference } = await it.open(name, "tok_timeout");
     await Promise.all(
@@ -150,7 +150,8 @@ describeEachDatabase("money under races", (open) => {
       const rows = await it.db.kysely.selectFrom("callbacks").select("due_at").execute();
       return rows.length === 8 && rows.every((row) => row.due_at === null);
     });
-    // A busy machine can send both callbacks of tok_reordered at once; then the authorization may arrive first after all.
+    // On a busy machine both callbacks of tok_reordered may be sent at once; then the authorization may arrive first
+    // after all.
     const captured = () => it.events.filter((event) => event.name === "PaymentCaptured");
     await until(() => captured().length === 2);
     expect(new Set(captured().map((event) => event.aggregate)).size).toBe(2);
@@ -160,7 +161,7 @@ describeEachDatabase("money under races", (open) => {
     await it.audit();
   });
 
-  test("a bad signature is refused and leaves nothing behind", async () => {
+  test("a callback with a bad signature is rejected and not stored", async () => {
     await using it = await start();
     const { providerReference } = await it.open(name, "tok_timeout");
     const body = encodeEvent("e1", "payment.captured", capturedBy(providerReference));
@@ -173,7 +174,7 @@ describeEachDatabase("money under races", (open) => {
     expect((await it.get(name)).state).toBe(Payment_State.CREATED);
   });
 
-  test("a callback with money of another currency is FAILED, and the payment and its settlement say what is held", async () => {
+  test("a callback with money of another currency is FAILED, and the payment and its settlement report the held money", async () => {
     await using it = await start();
     const { providerReference } = await it.open(name, "tok_timeout");
     const report = capturedBy(providerReference, { amount: { currency: "USD", minor: 10_000n } });
@@ -188,19 +189,19 @@ describeEachDatabase("money under races", (open) => {
     await expect(it.payments.settlePayment({ name })).rejects.toThrow("refund it at the provider");
   });
 
-  test("a callback with more money than was asked for is booked, and all of it is to go back when it is settled", async () => {
+  test("a callback with an excess amount is booked, and a settlement refunds all of it", async () => {
     await using it = await start();
     const { providerReference } = await it.open(name, "tok_timeout");
     const amount = { currency: "EUR", minor: 15_000n };
     const report = capturedBy(providerReference, { amount, authorized: 15_000n, captured: 15_000n });
     await send(it, "e1", encodeEvent("e1", "payment.captured", report));
     expect(cents((await it.get(name)).capturedAmount)).toBe(15_000);
-    // The sandbox has not taken this money, and refuses to give it back.
+    // The sandbox has not captured this money, and rejects its refund.
     await expect(it.payments.settlePayment({ name })).rejects.toThrow("150.00 EUR could not be refunded");
     expect((await it.get(name)).refunds.map(({ amount: refunded }) => cents(refunded))).toEqual([15_000]);
   });
 
-  test("a signed body that cannot be read is kept and FAILED", async () => {
+  test("a signed but unreadable body is stored as FAILED", async () => {
     await using it = await start();
     await send(it, "e1", '{"type":"payment.captured","payment":7}');
     const all = await it.as(platformAdmin).listPaymentCallbacks({});
@@ -212,9 +213,9 @@ describeEachDatabase("money under races", (open) => {
     expect(ignored.paymentCallbacks).toMatchObject([{ state: PaymentCallback_State.IGNORED }]);
   });
 
-  test("a callback of an unknown payment is kept, and processed when the payment appears", async () => {
+  test("a callback of an unknown payment is stored, and processed when the payment appears", async () => {
     await using it = await start();
-    // Told of by the provider's id alone: by its name it would be known from the moment it is opened, under another id.
+    // Reported by the provider's id alone: by name, the payment would be known from its opening, under another id.
     await send(it, "e1", encodeEvent("e1", "payment.captured", capturedBy("sbx_later")));
     const ofDefault = it.as({ kind: "service", tenant: "default" });
     expect((await ofDefault.listPaymentCallbacks({})).paymentCallbacks).toEqual([]);
@@ -230,7 +231,7 @@ describeEachDatabase("money under races", (open) => {
     await it.audit();
   });
 
-  test("a callback whose payment never appears is FAILED in the end, and can be replayed", async () => {
+  test("a callback whose payment never appears finally is FAILED, and can be replayed", async () => {
     await using it = await start({ callbackPatienceMs: 100 });
     await send(it, "e1", encodeEvent("e1", "payment.captured", capturedBy("sbx_later")));
     const operator = it.as(platformAdmin);
@@ -268,7 +269,7 @@ describeEachDatabase("money under races", (open) => {
     await it.audit();
   });
 
-  test("a refund that is told of before its capture waits for it", async () => {
+  test("a refund that is reported before its capture waits for it", async () => {
     await using it = await start();
     const { providerReference } = await it.open(name, "tok_timeout");
     const refunds = [
@@ -282,7 +283,7 @@ describeEachDatabase("money under races", (open) => {
     await it.audit();
   });
 
-  test("callbacks against the caller's own steps end in balanced books", async () => {
+  test("callbacks concurrent with the caller's own operations leave balanced books", async () => {
     await using it = await start({ sandboxDelayMs: 0 });
     await Promise.all(
       Array.from({ length: 12 }, async (_, i) => {

@@ -15,20 +15,20 @@ import { refundsOf, saveRefunds } from "./store/refunds.ts";
 
 type Trx = Transaction<PaymentDatabase>;
 
-/** A locked payment with all that belongs to it. */
+/** A locked payment with its refunds and operations. */
 export interface PaymentAggregate {
   readonly payment: Payment;
   readonly refunds: readonly Refund[];
   readonly operations: readonly Operation[];
 }
 
-/** The file of a payment that this transaction has locked. */
+/** Loads the aggregate of a payment that this transaction has locked. */
 export async function loadAggregate(trx: Trx, payment: Payment): Promise<PaymentAggregate> {
   const refunds = payment.captured === 0n ? [] : (await refundsOf(trx, payment.tenant, [payment.uid])).get(payment.uid);
   return { payment, refunds: refunds ?? [], operations: await operationsOf(trx, payment.tenant, payment.uid) };
 }
 
-/** The file as far as a report needs it: the operations only where something can follow from it. */
+/** Loads the aggregate as far as a report needs it: the operations only if follow-ups are possible. */
 export async function loadAggregateForReport(trx: Trx, payment: Payment): Promise<PaymentAggregate> {
   if (isGivenUp(payment) || payment.captured > 0n) {
     return loadAggregate(trx, payment);
@@ -37,8 +37,8 @@ export async function loadAggregateForReport(trx: Trx, payment: Payment): Promis
 }
 
 /**
- * Writes what changed of a locked payment: its row, its refunds, the ledger, the events, and the operations that follow
- * from the change without anybody asking. `cause` says in the ledger where it was heard.
+ * Writes a change of a locked payment: its row, its refunds, the ledger, the events, and the follow-up operations that
+ * no caller requested. `cause` is the source recorded in the ledger.
  */
 export async function recordChange(
   context: PaymentContext,
@@ -70,7 +70,7 @@ export async function recordChange(
   return next;
 }
 
-/** When to look after a payment of which nothing is heard: as long as the provider owes us an answer. */
+/** Time of the next poll for a payment without callbacks: as long as the provider owes a result. */
 export function nextLook({ timing, random }: PaymentContext, file: PaymentAggregate, nth: number): NextPoll {
   const { payment, refunds } = file;
   const state = paymentState(payment);
@@ -85,7 +85,7 @@ export function nextLook({ timing, random }: PaymentContext, file: PaymentAggreg
   return isOwed ? pollMs : undefined;
 }
 
-/** The operations that a change brings about, and the change with the refunds that they are for. */
+/** Plans the follow-up operations of a change; returns them and the change with their refunds. */
 function planFollowUps(
   { ids }: PaymentContext,
   operations: readonly Operation[],

@@ -18,7 +18,7 @@ import { replayPaymentCallback } from "./rpc/replay-payment-callback.ts";
 import { settlePayment } from "./rpc/settle-payment.ts";
 import { voidPayment } from "./rpc/void-payment.ts";
 
-/** Every RPC of the payment service. */
+/** The RPCs of the payment service. */
 export const routes = (ctx: PaymentContext, sandbox: SandboxProvider): ServiceImplSpec[] => [
   createServiceImplSpec<typeof PaymentService>(PaymentService, {
     getPayment: getPayment(ctx),

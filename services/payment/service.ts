@@ -23,17 +23,17 @@ import { deleteSandboxPayments } from "./store/sandbox.ts";
 import { createOperationWorker } from "./workers/perform-operations.ts";
 import { createPaymentReconciler } from "./workers/reconcile-payments.ts";
 
-/** What the payment service does not make itself. */
+/** Dependencies that the payment service does not create itself. */
 export interface PaymentDeps extends ServiceDeps {
-  /** Besides the sandbox, or in its place. */
+  /** Providers besides the sandbox, or replacing it. */
   readonly providers?: readonly PaymentProvider[];
-  /** What the sandbox sends its callbacks with; `globalThis.fetch` unless given. */
+  /** Sends the sandbox's callbacks; defaults to `globalThis.fetch`. */
   readonly fetch?: typeof fetch;
 }
 
 /**
- * Makes the payment service: payments with their refunds and their ledger, the callbacks of providers, and the sandbox.
- * Its schema is brought up to date first.
+ * Creates the payment service: payments with their refunds and ledger, provider callbacks, and the sandbox. Migrates
+ * its schema first.
  */
 export async function createPaymentService(config: PaymentConfig, deps: PaymentDeps = {}): Promise<Service> {
   const settings = { ...paymentDefaults, ...config };
@@ -141,13 +141,15 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
   };
 }
 
-/** Warns of operations that a provider does not answer: they are tried for as long as it takes, and somebody should know. */
+/**
+ * Warns of operations without a response from the provider: they are retried indefinitely, so an operator should know.
+ */
 async function checkOperations(kysely: Kysely<PaymentDatabase>): Promise<CheckResult> {
   const stuck = await findStuckOperation(kysely);
   return stuck === undefined ? { status: "pass" } : { status: "warn", error: `no answer yet to ${stuck}` };
 }
 
-/** A key as Standard Webhooks want it, of a text of any form. */
+/** Derives a Standard Webhooks key from text of any form. */
 function signingKeyOf(secret: string): string {
   return secret.startsWith("whsec_") ? secret : `whsec_${createHash("sha256").update(secret).digest("base64")}`;
 }

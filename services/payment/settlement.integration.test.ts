@@ -13,7 +13,7 @@ describeEachDatabase("settling a payment", (open) => {
   const isIn = (it: RunningPayments, state: Payment_State) => async () => (await it.get(name)).state === state;
   const isRefunded = (it: RunningPayments) => async () => cents((await it.get(name)).refundedAmount) === 10_000;
 
-  test("before it was opened leaves a tombstone that no opening gets past", async () => {
+  test("before it was opened leaves a tombstone that blocks every opening", async () => {
     await using it = await start();
     const settled = await it.payments.settlePayment({ name, reason: "cancelled" });
     expect(settled).toMatchObject({ state: Payment_State.VOIDED, settling: true });
@@ -23,7 +23,7 @@ describeEachDatabase("settling a payment", (open) => {
     expect(await it.get(name)).toMatchObject({ state: Payment_State.VOIDED });
   });
 
-  test("voids what is open", async () => {
+  test("voids an open payment", async () => {
     await using it = await start();
     await it.open(name, "");
     expect((await it.payments.settlePayment({ name })).state).toBe(Payment_State.VOIDED);
@@ -32,7 +32,7 @@ describeEachDatabase("settling a payment", (open) => {
     expect(it.events.map((event) => event.name)).toEqual(["PaymentVoided"]);
   });
 
-  test("voids what is authorized", async () => {
+  test("voids an authorized payment", async () => {
     await using it = await start();
     await it.open(name, "tok_success", { captureAutomatically: false });
     await until(isIn(it, Payment_State.AUTHORIZED));
@@ -41,7 +41,7 @@ describeEachDatabase("settling a payment", (open) => {
     await it.audit();
   });
 
-  test("refunds what is captured, once, with its reason", async () => {
+  test("refunds a captured payment, once, with its reason", async () => {
     await using it = await start();
     await it.open(name, "tok_success");
     await until(isIn(it, Payment_State.CAPTURED));
@@ -52,7 +52,7 @@ describeEachDatabase("settling a payment", (open) => {
     await it.audit();
   });
 
-  test("refunds what is left, and gives up what was authorized beyond it", async () => {
+  test("refunds the remaining captured amount, and voids the remaining authorization", async () => {
     await using it = await start();
     await it.open(name, "tok_success", { captureAutomatically: false });
     await until(isIn(it, Payment_State.AUTHORIZED));
@@ -67,7 +67,7 @@ describeEachDatabase("settling a payment", (open) => {
     await it.audit();
   });
 
-  test("gives money back that comes after it", async () => {
+  test("refunds money that arrives later", async () => {
     await using it = await start({ sandboxLateMs: 50 });
     await it.open(name, "tok_late_success", { ttl: { seconds: 2n } });
     const settled = await it.payments.settlePayment({ name });
@@ -76,7 +76,7 @@ describeEachDatabase("settling a payment", (open) => {
     await it.audit();
   });
 
-  test("keeps money that comes after it where the caller wants to decide", async () => {
+  test("keeps money that arrives later if the caller requests it", async () => {
     await using it = await start({ sandboxLateMs: 50 });
     await it.open(name, "tok_late_success", { ttl: { seconds: 2n } });
     const expired = await it.payments.settlePayment({ name, keepLateMoney: true });
@@ -88,7 +88,7 @@ describeEachDatabase("settling a payment", (open) => {
     await it.audit();
   });
 
-  test("keeps nothing that was there when it was asked for", async () => {
+  test("refunds all money that was present at the request", async () => {
     await using it = await start();
     await it.open(name, "tok_success");
     await until(isIn(it, Payment_State.CAPTURED));
@@ -96,7 +96,7 @@ describeEachDatabase("settling a payment", (open) => {
     await until(isRefunded(it));
   });
 
-  test("answers that money could not be given back, until a person has seen to it", async () => {
+  test("reports a failed refund until a person has resolved it", async () => {
     await using it = await start({ sandboxDelayMs: 0 });
     await it.open(name, "tok_refund_fails");
     await until(isIn(it, Payment_State.CAPTURED));
@@ -107,7 +107,7 @@ describeEachDatabase("settling a payment", (open) => {
     await it.audit();
   });
 
-  test("asks for refused refunds again only where it is told to, each time once", async () => {
+  test("retries rejected refunds only on request, once per request", async () => {
     const { provider, control } = createUnreliableProvider();
     const { url } = await open<unknown>();
     await using it = await startPayments(url, {}, { providers: [provider] });
@@ -130,7 +130,7 @@ describeEachDatabase("settling a payment", (open) => {
     await it.audit();
   });
 
-  test("leaves a declined payment as it is", async () => {
+  test("keeps a declined payment unchanged", async () => {
     await using it = await start();
     await it.open(name, "tok_decline");
     expect((await it.payments.settlePayment({ name })).state).toBe(Payment_State.FAILED);

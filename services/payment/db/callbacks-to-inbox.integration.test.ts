@@ -8,7 +8,7 @@ import type { PaymentDatabase } from "./schema.ts";
 const move = "payment-0007d-callbacks-to-inbox";
 
 describeEachDatabase("the migration of payment callbacks to the inbox", (open) => {
-  test("keeps every callback, and those of no known payment belong to no tenant", async () => {
+  test("keeps every callback, and assigns those of unknown payments to no tenant", async () => {
     await using db = await open<PaymentDatabase>();
     const earlier = Object.entries(migrations).slice(0, Object.keys(migrations).indexOf(move));
     await migrate(db, Object.fromEntries(earlier));

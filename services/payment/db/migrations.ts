@@ -159,7 +159,7 @@ const paymentCallbacks: Migration = {
   },
 };
 
-/** Moves callbacks to the inbox. The table stays, empty, for a process of the version before that still runs. */
+/** Moves callbacks to the inbox. The empty table stays for processes of the previous version that are still running. */
 const callbacksToInbox: Migration = {
   async up(kysely) {
     await sql`
@@ -189,7 +189,7 @@ const paymentMismatches: Migration = {
   up: ({ schema }) => ensure(schema.alterTable("payments").addColumn("mismatch_message", longText)),
 };
 
-/** Callers' keys are unique over the methods: without the method's name, by which they began before. */
+/** Makes callers' keys unique over all methods: removes the method name with which they began. */
 const requestKeys: Migration = {
   async up(kysely, dialect) {
     const ignore = sql.raw(dialect === "sqlite" ? "or ignore" : "ignore");

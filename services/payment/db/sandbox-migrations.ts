@@ -11,7 +11,7 @@ import {
 } from "../../runtime/db/columns.ts";
 import { ensure, type Migration } from "../../runtime/db/migrate.ts";
 
-/** What the sandbox keeps. */
+/** The sandbox's tables. */
 export const sandboxTables: Migration = {
   async up({ schema }) {
     await schema

@@ -8,14 +8,14 @@ import type { MovementKind } from "../domain/payment.ts";
 import type { PaymentState } from "../domain/payment-state.ts";
 import type { RefundState } from "../domain/refund-state.ts";
 
-/** A payment. `id` is its uid; `due_at` is when to ask the provider next how it stands. */
+/** A payment. `id` is its uid; `due_at` is the time of the next poll of the provider. */
 export interface PaymentsTable extends DueColumns {
   tenant_id: string;
   order_id: string;
   payment_id: string;
   provider: string;
   provider_reference: string | null;
-  /** Empty for what was settled before it was opened. */
+  /** Empty for a payment that was settled before it was opened. */
   currency: string;
   amount: Integer64;
   authorized: Integer64;
@@ -25,7 +25,7 @@ export interface PaymentsTable extends DueColumns {
   failed: number;
   expired: number;
   voided: number;
-  /** Follows from the facts above; stored for filters. */
+  /** Derived from the facts above; stored for filters. */
   state: PaymentState;
   capture_automatically: number;
   settling: number;
@@ -54,7 +54,7 @@ export interface RefundsTable {
   created_at: number;
 }
 
-/** The money ledger. Entries are only ever added. */
+/** The money ledger. Append-only. */
 export interface PaymentMovementsTable {
   tenant_id: string;
   payment_uid: string;
@@ -62,12 +62,12 @@ export interface PaymentMovementsTable {
   kind: MovementKind;
   amount: Integer64;
   currency: string;
-  /** Where it was heard: `callback 01h…`, `operation 01h…`, `poll`. */
+  /** Source of the entry: `callback 01h…`, `operation 01h…`, `poll`. */
   cause: string;
   created_at: number;
 }
 
-/** What is to be done at the provider, and the caller's key with its answer where a caller asked for it. */
+/** An operation at the provider, with the caller's key and response if a caller requested it. */
 export interface PaymentOperationsTable extends DueColumns {
   tenant_id: string;
   payment_uid: string;
@@ -81,14 +81,14 @@ export interface PaymentOperationsTable extends DueColumns {
   /** The caller's request id; null without one. */
   request_key: string | null;
   request_hash: string;
-  /** The answer in the binary format, committed with the effect. */
+  /** The response in the binary format, committed with the effect. */
   response: Uint8Array | null;
-  /** When the caller's key and the response are forgotten; null while it is PENDING, and afterwards. */
+  /** When the caller's key and the response are pruned; null while PENDING, and once pruned. */
   prune_at: number | null;
   created_at: number;
 }
 
-/** What the sandbox, which stands for somebody else's system, knows of a payment. */
+/** The sandbox's own copy of a payment; the sandbox simulates an external system. */
 export interface SandboxPaymentsTable {
   reference: string;
   open_key: string;
@@ -102,18 +102,18 @@ export interface SandboxPaymentsTable {
   expires_at: number;
 }
 
-/** What happens to a payment of the sandbox at a time, told by its callbacks and seen by whoever asks after that time. */
+/** A sandbox event at a time: reported by callbacks, and visible to polls from then on. */
 export interface SandboxStepsTable {
   reference: string;
   number: number;
   effective_at: number;
   kind: SandboxStepKind;
   amount: Integer64;
-  /** Of a refund. */
+  /** For refunds. */
   refund_id: string;
   refund_reference: string;
   message: string;
-  /** The key of the request that made it; null where the sandbox did by itself. */
+  /** The key of the request that caused it; null for the sandbox's own events. */
   request_key: string | null;
 }
 

@@ -4,13 +4,13 @@ import { followUps } from "./follow-ups.ts";
 
 const captured = { authorized: 10_000n, captured: 10_000n };
 
-test("a payment that goes its way needs nothing", () => {
+test("a regular payment needs no follow-ups", () => {
   expect(followUps(somePayment(), [], [])).toEqual([]);
   expect(followUps(somePayment(captured), [], [])).toEqual([]);
   expect(followUps(somePayment({ failed: true }), [], [])).toEqual([]);
 });
 
-test("a settled payment is voided as long as it can bring money", () => {
+test("a settled payment is voided while it can still be paid", () => {
   expect(followUps(somePayment({ settling: true }), [], [])).toEqual([{ kind: "VOID", amount: 0n }]);
   const authorized = somePayment({ settling: true, authorized: 10_000n });
   expect(followUps(authorized, [], [])).toEqual([{ kind: "VOID", amount: 10_000n }]);
@@ -18,7 +18,7 @@ test("a settled payment is voided as long as it can bring money", () => {
   expect(followUps(somePayment({ settling: true, reference: undefined }), [], [])).toEqual([]);
 });
 
-test("a settled payment gives back what was captured and what is captured later", () => {
+test("a settled payment refunds captured money, also if captured later", () => {
   const payment = somePayment({ settling: true, ...captured });
   expect(followUps(payment, [], [])).toEqual([{ kind: "REFUND", amount: 10_000n }]);
   expect(followUps(payment, [someRefund({ state: "SUCCEEDED" })], [])).toEqual([{ kind: "REFUND", amount: 9_000n }]);
@@ -29,27 +29,27 @@ test("a settled payment gives back what was captured and what is captured later"
   ]);
 });
 
-test("what is on its way back is not given back twice", () => {
+test("a pending refund is not repeated", () => {
   const payment = somePayment({ settling: true, ...captured });
   const refund = someRefund({ amount: 10_000n, settlement: true });
   expect(followUps(payment, [refund], [])).toEqual([]);
 });
 
-test("a settling refund that was refused is left to a person, one that somebody asked for is not", () => {
+test("a rejected settling refund needs a person, a rejected requested refund is followed up", () => {
   const payment = somePayment({ settling: true, ...captured });
   const failed = someRefund({ amount: 10_000n, state: "FAILED" });
   expect(followUps(payment, [{ ...failed, settlement: true }], [])).toEqual([]);
   expect(followUps(payment, [failed], [])).toEqual([{ kind: "REFUND", amount: 10_000n }]);
 });
 
-test("while an opening or a capture runs everything waits for its answer", () => {
+test("follow-ups wait for a pending opening or capture", () => {
   const payment = somePayment({ settling: true, authorized: 10_000n });
   expect(followUps(payment, [], [someOperation({ kind: "OPEN" })])).toEqual([]);
   expect(followUps(payment, [], [someOperation({ kind: "CAPTURE" })])).toEqual([]);
   expect(followUps(payment, [], [someOperation({ kind: "CAPTURE", state: "DONE" })])).toHaveLength(1);
 });
 
-test("a void is tried once, and again when more was promised since", () => {
+test("a void is tried once, and again after a further authorization", () => {
   const payment = somePayment({ settling: true });
   for (const state of ["PENDING", "DONE", "REFUSED"] as const) {
     expect(followUps(payment, [], [someOperation({ state })])).toEqual([]);
@@ -58,7 +58,7 @@ test("a void is tried once, and again when more was promised since", () => {
   expect(followUps({ ...payment, authorized: 10_000n }, [], refused)).toEqual([{ kind: "VOID", amount: 10_000n }]);
 });
 
-test("an expired payment is voided, and money that it brings all the same stays", () => {
+test("an expired payment is voided, and a late payment is kept", () => {
   const payment = somePayment({ expired: true });
   expect(followUps(payment, [], [])).toEqual([{ kind: "VOID", amount: 0n }]);
   expect(followUps({ ...payment, authorized: 10_000n }, [], [])).toEqual([]);

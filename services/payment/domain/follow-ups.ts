@@ -1,20 +1,20 @@
 import { type Operation, pendingOf } from "./operation.ts";
 import { capturable, type Payment, paymentState, type Refund, sumOf } from "./payment.ts";
 
-/** What has to be asked of the provider next, without anybody asking for it. */
+/** The next operation at the provider that no caller has requested. */
 export interface FollowUp {
   readonly kind: "VOID" | "REFUND";
   readonly amount: bigint;
 }
 
 /**
- * What a payment that is given up still needs, looked at after every change of it:
+ * Plans the next operations of a settled or expired payment. Evaluated after every change of the payment:
  *
- * - what is settled is voided where money can still come, and refunded where it came, however late it is heard of;
- * - what expired is voided as long as nothing was promised. Money that came all the same stays, for its order to decide.
+ * - a settled payment is voided while it can still be paid, and refunded once it was, however late that is reported;
+ * - an expired payment is voided unless it was authorized. A late payment is kept, for the order to decide.
  *
- * While an opening or a capture runs it waits: their answer is a change too. A refused void is tried again only when more
- * was promised since; money whose settling refund was refused is left to a person.
+ * While an opening or a capture is pending, nothing is planned, as its outcome is another change. A rejected void is
+ * retried only after a further authorization; money whose settling refund was rejected is left to a person.
  */
 export function followUps(
   payment: Payment,
@@ -39,17 +39,17 @@ export function followUps(
   return needed;
 }
 
-/** Whether anything can follow from a report about the payment. */
+/** Whether a report about the payment can require follow-ups. */
 export function isGivenUp(payment: Payment): boolean {
   return payment.settling || payment.expired;
 }
 
-/** Captured money that no refund has touched, save refunds that somebody asked for and that were refused. */
+/** Captured money that no refund covers. A rejected refund counts as covering only if it settles the payment. */
 export function settleable(payment: Payment, refunds: readonly Refund[]): bigint {
   return payment.captured - sumOf(refunds.filter((refund) => refund.state !== "FAILED" || refund.settlement));
 }
 
-/** Whether the provider may still take money for it. */
+/** Whether the provider may still capture money for the payment. */
 function canStillBring(payment: Payment): boolean {
   return payment.reference !== undefined && !payment.voided && (payment.authorized === 0n || capturable(payment) > 0n);
 }

@@ -14,7 +14,7 @@ function merged(payment: Payment, refunds: readonly Refund[], report: ProviderRe
   return result;
 }
 
-test("a capture brings its authorization with it and is told as one change", () => {
+test("a capture implies its authorization and is published as one change", () => {
   const result = merged(somePayment(), [], someReport({ captured: 10_000n }));
   expect(result.payment).toMatchObject({ authorized: 10_000n, captured: 10_000n });
   expect(result.movements).toEqual([
@@ -31,7 +31,7 @@ test("an older report changes nothing", () => {
   expect(again.payment).toEqual(payment);
 });
 
-test("a further part of a capture is told and booked by its difference", () => {
+test("a further partial capture is published and booked by its difference", () => {
   const first = merged(somePayment(), [], someReport({ authorized: 10_000n, captured: 4_000n }));
   const second = merged(first.payment, [], someReport({ authorized: 10_000n, captured: 7_000n }));
   expect(second.movements).toEqual([{ kind: "CAPTURE", amount: 3_000n }]);
@@ -47,7 +47,7 @@ test.each([
   expect(result).toMatchObject({ kind: "mismatch", problem, merged: { changed: false } });
 });
 
-test("money that is more than was asked for is booked as it is", () => {
+test("an excess amount is booked as reported", () => {
   const report = someReport({ amount: { currency: "EUR", minor: 15_000n }, captured: 15_000n });
   const { payment, movements, changes } = merged(somePayment(), [], report);
   expect(payment).toMatchObject({ amount: 10_000n, authorized: 15_000n, captured: 15_000n, mismatch: "" });
@@ -55,7 +55,7 @@ test("money that is more than was asked for is booked as it is", () => {
   expect(changes).toEqual([{ kind: "captured" }]);
 });
 
-test("money of another currency or of another payment at the provider is noted on the payment, once", () => {
+test("money of another currency or of another payment at the provider is recorded on the payment, once", () => {
   for (const more of [{ amount: { currency: "USD", minor: 10_000n } }, { reference: "other" }]) {
     const result = mergeReport(somePayment(), [], someReport({ ...more, captured: 10_000n }), 9);
     const noted = result.kind === "mismatch" ? result.merged : undefined;
@@ -69,7 +69,7 @@ test("money of another currency or of another payment at the provider is noted o
   }
 });
 
-test("a refund that is heard of before its capture has to wait", () => {
+test("a refund that is reported before its capture has to wait", () => {
   const refunds = [{ reference: "r", amount: { currency: "EUR", minor: 500n }, state: "SUCCEEDED" as const }];
   expect(mergeReport(somePayment(), [], someReport({ refunds }), 9)).toMatchObject({ kind: "early" });
 });
@@ -85,7 +85,7 @@ test("a refund that was made at the provider is adopted", () => {
   expect(result.changes.map(({ kind }) => kind)).toEqual(["captured", "refunded"]);
 });
 
-test("a refund of another amount than ours is refused", () => {
+test("a refund whose amount differs from ours is rejected", () => {
   const payment = somePayment({ authorized: 10_000n, captured: 10_000n });
   const report = someReport({
     captured: 10_000n,
@@ -107,7 +107,7 @@ test("a report about a refund alone needs no totals, and its currency is checked
   expect(mergeReport(payment, [someRefund()], heard("USD"), 9)).toMatchObject({ kind: "mismatch" });
 });
 
-test("a refund that the bank sends back takes its money out of the refunded sum again", () => {
+test("a refund that the bank returns is deducted from the refunded sum", () => {
   const payment = somePayment({ authorized: 10_000n, captured: 10_000n });
   const heard = (state: "SUCCEEDED" | "FAILED") =>
     someReport({
@@ -122,7 +122,7 @@ test("a refund that the bank sends back takes its money out of the refunded sum 
   expect(back.changes).toMatchObject([{ kind: "refund-failed", refund: { state: "FAILED" } }]);
 });
 
-test("an authorization that is heard of after the void is booked but told to nobody", () => {
+test("an authorization that is reported after the void is booked but not published", () => {
   const payment = somePayment({ voided: true });
   const result = merged(payment, [], someReport({ authorized: 10_000n }));
   expect(paymentState(result.payment)).toBe("VOIDED");
@@ -130,7 +130,7 @@ test("an authorization that is heard of after the void is booked but told to nob
   expect(result.movements).toEqual([{ kind: "AUTHORIZATION", amount: 10_000n }]);
 });
 
-test("an expired payment that is paid after all is told as paid", () => {
+test("a late payment of an expired payment is published as paid", () => {
   const { payment } = expire(somePayment(), []);
   expect(paymentState(payment)).toBe("EXPIRED");
   const late = merged(payment, [], someReport({ captured: 10_000n }));
@@ -138,7 +138,7 @@ test("an expired payment that is paid after all is told as paid", () => {
   expect(late.changes).toEqual([{ kind: "captured" }]);
 });
 
-test("expiry, refusal and settlement are told once", () => {
+test("expiry, failure and settlement are published once", () => {
   const expired = expire(somePayment(), []);
   expect(expired.changes).toEqual([{ kind: "expired" }]);
   expect(expire(expired.payment, []).changed).toBe(false);
@@ -149,14 +149,14 @@ test("expiry, refusal and settlement are told once", () => {
   expect(settle(settled.payment, [], "again").changed).toBe(false);
 });
 
-test("two changes in a row are the sum of both", () => {
+test("consecutive changes add up", () => {
   const first = merged(somePayment(), [], someReport({ captured: 10_000n }));
   const both = then(first, withRefunds(first.payment, first.refunds, [someRefund()]));
   expect(both).toMatchObject({ changed: true, changes: [{ kind: "captured" }], refunds: [{ id: "1" }] });
   expect(both.movements).toHaveLength(2);
 });
 
-/** Reports as a provider makes them while a payment goes on: sums never fall, and captures are authorized. */
+/** Generates reports as a provider makes them during a payment: sums never fall, and captures are authorized. */
 const history = fc
   .array(
     fc.record({

@@ -3,12 +3,12 @@ import { type Movement, type MovementKind, type Payment, paymentState, type Refu
 import type { ProviderReport, RefundReport } from "./provider-report.ts";
 import { mergeRefundState } from "./refund-state.ts";
 
-/** Something that others are told of. */
+/** A change that is published as an event. */
 export type PaymentChange =
   | { readonly kind: "authorized" | "captured" | "failed" | "voided" | "expired" | "mismatched" }
   | { readonly kind: "refunded" | "refund-failed"; readonly refund: Refund };
 
-/** A payment after a change, and what that means for the books. Its version and time are left to who writes it. */
+/** A payment after a change, with the resulting ledger entries and events. The writer sets version and time. */
 export interface Merged {
   readonly kind: "merged";
   readonly payment: Payment;
@@ -16,24 +16,24 @@ export interface Merged {
   readonly refunds: readonly Refund[];
   readonly movements: readonly Movement[];
   readonly changes: readonly PaymentChange[];
-  /** Whether anything is to be written. */
+  /** Whether anything must be written. */
   readonly changed: boolean;
 }
 
 export type MergeResult =
   | Merged
   /**
-   * The report cannot be about this payment, or its money cannot be booked on it: a person must look. `merged` notes on the
-   * payment the money that the provider holds; it changes nothing where the report holds none.
+   * The report cannot be about this payment, or its money cannot be booked on it: a person must decide. `merged`
+   * records on the payment the money that the provider holds; it changes nothing if the report holds none.
    */
   | { readonly kind: "mismatch"; readonly problem: string; readonly merged: Merged }
-  /** The report supposes something that has not been heard yet, and will make sense after it. */
+  /** The report depends on one that has not arrived yet, and can be merged after it. */
   | { readonly kind: "early"; readonly problem: string };
 
 /**
- * Adds what a provider says to what is known. Money is booked as it is reported, also where it is more than was asked for.
- * Merging the same reports in any order and any number of times gives the
- * same payment, save for what the refusals keep out; of several messages the one heard first stays.
+ * Merges a provider's report into the known state. Money is booked as reported, even if it exceeds the requested
+ * amount. Merging the same reports in any order and any number of times yields the same payment, except for rejected
+ * reports; of several messages the first one merged stays.
  */
 export function mergeReport(
   payment: Payment,
@@ -71,27 +71,24 @@ export function mergeReport(
   return compare(payment, refunds, next, merged);
 }
 
-/** A payment that was not paid in time. */
+/** Expires a payment that was not paid in time. */
 export function expire(payment: Payment, refunds: readonly Refund[]): Merged {
   return compare(payment, refunds, { ...payment, expired: true }, refunds);
 }
 
-/** A payment that the provider would not even open. */
+/** Fails a payment that the provider refused to open. */
 export function refuse(payment: Payment, refunds: readonly Refund[], message: string): Merged {
   const failureMessage = first(payment.failureMessage, message);
   return compare(payment, refunds, { ...payment, failed: true, failureMessage }, refunds);
 }
 
-/** A payment of which whatever it holds, and whatever still comes, is given back. */
+/** Settles a payment: whatever it holds, now or later, is refunded. */
 export function settle(payment: Payment, refunds: readonly Refund[], reason: string): Merged {
   const settleReason = payment.settling ? payment.settleReason : reason;
   return compare(payment, refunds, { ...payment, settling: true, settleReason }, refunds);
 }
 
-/**
- * A payment whose refused settling refunds count as asked for by others from now on, so that what they were for is refunded
- * again.
- */
+/** Marks a payment's rejected settling refunds as requested by a caller, so that their amounts are refunded again. */
 export function reconsiderRefused(payment: Payment, refunds: readonly Refund[]): Merged {
   const refused = refunds.filter(({ state, settlement }) => state === "FAILED" && settlement);
   return withRefunds(
@@ -101,7 +98,7 @@ export function reconsiderRefused(payment: Payment, refunds: readonly Refund[]):
   );
 }
 
-/** A payment with refunds that are new or differ from those that it has. */
+/** Replaces or adds refunds that are new or have changed. */
 export function withRefunds(payment: Payment, refunds: readonly Refund[], changed: readonly Refund[]): Merged {
   const kept = refunds.map((refund) => changed.find(({ id }) => id === refund.id) ?? refund);
   const added = changed.filter(({ id }) => !refunds.some((refund) => refund.id === id));
@@ -126,7 +123,7 @@ function compare(
   };
 }
 
-/** One change after the other, as one. */
+/** Combines two consecutive changes into one. */
 export function then(first: Merged, second: Merged): Merged {
   return {
     ...second,
@@ -136,7 +133,7 @@ export function then(first: Merged, second: Merged): Merged {
   };
 }
 
-/** Of several mismatches the first stays, so that a poll which repeats it changes nothing. */
+/** The first of several mismatches stays, so that a poll that repeats it changes nothing. */
 function mismatched(
   payment: Payment,
   refunds: readonly Refund[],
@@ -195,7 +192,7 @@ function mergeRefunds(
   return merged;
 }
 
-/** A refund that somebody made at the provider. */
+/** A refund made at the provider. */
 function foreignRefund(report: RefundReport, nowMs: number): Refund {
   return {
     id: `x-${report.reference}`,
@@ -218,7 +215,7 @@ function movementsBetween(before: Payment, after: Payment): readonly Movement[] 
   return grown.filter(([, amount]) => amount !== 0n).map(([kind, amount]) => ({ kind, amount }));
 }
 
-/** An authorization that was captured in the same breath is told as the capture alone. */
+/** An authorization that was captured in the same report is published as the capture alone. */
 function changesBetween(
   before: Payment,
   refundsBefore: readonly Refund[],

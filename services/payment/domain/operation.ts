@@ -1,21 +1,24 @@
 import { type Payment, paymentName } from "./payment.ts";
 
-/** Something to be done at the provider: written before it is tried, repeated with the same key until it is answered. */
+/**
+ * An operation at the provider: written before the first attempt, and repeated with the same key until the provider
+ * responds.
+ */
 export interface Operation {
   readonly id: string;
   readonly tenant: string;
   readonly paymentUid: string;
   readonly kind: OperationKind;
-  /** What the provider removes duplicates by. */
+  /** The provider's idempotency key. */
   readonly key: string;
   readonly state: OperationState;
-  /** What to capture or to refund; for a void, what was authorized when it was decided. */
+  /** The amount to capture or refund; for a void, the amount authorized at the time of the decision. */
   readonly amount: bigint;
-  /** Of a refund. */
+  /** For refunds. */
   readonly refundId: string | undefined;
-  /** What the shopper's payment method is to the provider; forgotten when the payment is opened. */
+  /** The provider's token of the shopper's payment method; erased once the payment is open. */
   readonly paymentToken: string;
-  /** Why the provider refused. */
+  /** Why the provider rejected it. */
   readonly message: string;
   readonly attempt: number;
 }
@@ -23,16 +26,19 @@ export interface Operation {
 export const OPERATION_KINDS = ["OPEN", "CAPTURE", "VOID", "REFUND"] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
 
-/** PENDING until the provider answers: DONE or REFUSED, for good. Silence, whatever its length, is PENDING. */
+/**
+ * PENDING until the provider responds, then permanently DONE or REFUSED. Without a response it stays PENDING, however
+ * long that takes.
+ */
 export const OPERATION_STATES = ["PENDING", "DONE", "REFUSED"] as const;
 export type OperationState = (typeof OPERATION_STATES)[number];
 
-/** The running operation of a kind, if there is one. */
+/** Returns the pending operation of a kind, if there is one. */
 export function pendingOf(operations: readonly Operation[], kind: OperationKind): Operation | undefined {
   return operations.find((operation) => operation.kind === kind && operation.state === "PENDING");
 }
 
-/** A new operation of a payment, with a key of its own that its repetitions share. */
+/** Creates an operation of a payment, with a key of its own that all attempts share. */
 export function planOperation(
   payment: Payment,
   operations: readonly Operation[],
@@ -61,7 +67,7 @@ export interface PlannedOperation {
   readonly amount: bigint;
   readonly refundId?: string;
   readonly paymentToken?: string;
-  /** 1 where whoever plans it carries it out at once. */
+  /** 1 if the process that plans it executes it at once. */
   readonly attempt?: number;
 }
 

@@ -14,11 +14,11 @@ const sets = Array.from(
   (_, bits) => new Set(PAYMENT_FACTS.filter((_fact, i) => (bits >> i) & 1)),
 );
 
-test("every state can be reached, and every set of facts has a state", () => {
+test("every state is reachable, and every set of facts has a state", () => {
   expect(new Set(sets.map(stateOf))).toEqual(new Set(PAYMENT_STATES));
 });
 
-test("one fact alone gives the state of its name", () => {
+test("a single fact yields the state of its name", () => {
   const alone = Object.fromEntries(PAYMENT_FACTS.map((fact) => [fact, stateOf(new Set([fact]))]));
   expect(alone).toEqual({
     action_required: "REQUIRES_ACTION",
@@ -30,7 +30,7 @@ test("one fact alone gives the state of its name", () => {
   });
 });
 
-test("the moves that another fact can make are exactly these", () => {
+test("these are exactly the transitions that a further fact can cause", () => {
   const moves: Record<PaymentState, Set<string>> = Object.fromEntries(
     PAYMENT_STATES.map((state) => [state, new Set<string>()]),
   ) as Record<PaymentState, Set<string>>;
@@ -61,7 +61,8 @@ test("the moves that another fact can make are exactly these", () => {
     ],
     AUTHORIZED: ["captured → CAPTURED", "voided → VOIDED"],
     CAPTURED: [],
-    // A failure or an expiry that is heard of after the void gives the name; a void of promised money stays VOIDED.
+    // A failure or an expiry that is reported after the void names the state; a void of an authorized payment stays
+    // VOIDED.
     VOIDED: ["captured → CAPTURED", "expired → EXPIRED", "failed → FAILED"],
     FAILED: ["authorized → AUTHORIZED", "authorized → VOIDED", "captured → CAPTURED", "expired → EXPIRED"],
     EXPIRED: ["authorized → AUTHORIZED", "authorized → VOIDED", "captured → CAPTURED"],
@@ -74,7 +75,7 @@ test("captured money is CAPTURED whatever else is known", () => {
   }
 });
 
-test("a void outlives an authorization that is heard of after it", () => {
+test("a void outlives an authorization that is reported after it", () => {
   expect(stateOf(new Set(["voided", "authorized"]))).toBe("VOIDED");
 });
 

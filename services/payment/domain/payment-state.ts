@@ -1,8 +1,7 @@
 /**
- * Where a payment stands, derived from what is known of it.
- *
- * What is known is a set of facts that only grows; the state is a function of the set and of nothing else. So callbacks,
- * polls and answers may come repeated and in any order: the same facts end in the same state.
+ * The state of a payment, derived from the known facts. The facts form a set that only grows, and the state is a
+ * function of that set alone. Callbacks, polls and responses may therefore arrive repeatedly and in any order: the same
+ * facts yield the same state.
  *
  * ```
  *            action_required                authorized                 captured
@@ -14,8 +13,8 @@
  *                                      VOIDED <----------(stays) ---------------------+
  * ```
  *
- * Money decides over everything: what was captured is CAPTURED whatever came before. A void outlives an authorization
- * that is heard of after it. EXPIRED and FAILED keep their name when the provider then confirms the void.
+ * Money takes precedence: a captured payment is CAPTURED whatever came before. A void outlives an authorization that is
+ * reported after it. EXPIRED and FAILED keep their name when the provider then confirms the void.
  */
 export const PAYMENT_STATES = [
   "CREATED",
@@ -31,7 +30,7 @@ export type PaymentState = (typeof PAYMENT_STATES)[number];
 export const PAYMENT_FACTS = ["action_required", "failed", "expired", "authorized", "voided", "captured"] as const;
 export type PaymentFact = (typeof PAYMENT_FACTS)[number];
 
-/** The first row whose facts are all known names the state. */
+/** The first row whose facts are all known determines the state. */
 const STATE_BY_FACTS: readonly (readonly [readonly PaymentFact[], PaymentState])[] = [
   [["captured"], "CAPTURED"],
   [["voided", "authorized"], "VOIDED"],
@@ -42,16 +41,16 @@ const STATE_BY_FACTS: readonly (readonly [readonly PaymentFact[], PaymentState])
   [["action_required"], "REQUIRES_ACTION"],
 ];
 
-/** The state of a payment of which exactly these facts are known. */
+/** Returns the state of a payment with exactly these facts. */
 export function stateOf(facts: ReadonlySet<PaymentFact>): PaymentState {
   const row = STATE_BY_FACTS.find(([needed]) => needed.every((fact) => facts.has(fact)));
   return row?.[1] ?? "CREATED";
 }
 
-/** What a caller may ask for. */
+/** Operations that a caller may request. */
 export type PaymentAction = "capture" | "void" | "refund";
 
-/** What may be asked for in which state; amounts and running operations are looked at besides. */
+/** Operations allowed in each state; amounts and pending operations are checked separately. */
 const ALLOWED = {
   CREATED: ["void"],
   REQUIRES_ACTION: ["void"],

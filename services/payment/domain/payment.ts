@@ -1,17 +1,17 @@
 import { type PaymentFact, type PaymentState, stateOf } from "./payment-state.ts";
 import type { RefundState } from "./refund-state.ts";
 
-/** A payment as this service holds it. Sums are minor units of `currency`; times are epoch milliseconds. */
+/** A payment. Sums are in minor units of `currency`; times are epoch milliseconds. */
 export interface Payment {
   readonly tenant: string;
-  /** Of this row, unique among all tenants; later payments sort behind earlier ones. */
+  /** Row id, unique among all tenants; later payments sort after earlier ones. */
   readonly uid: string;
   readonly orderId: string;
   readonly paymentId: string;
   readonly provider: string;
-  /** The provider's own id, once it is known. */
+  /** The provider's own id, once known. */
   readonly reference: string | undefined;
-  /** Empty for a name that was settled before it was opened: such a payment was never asked of anybody. */
+  /** Empty for a name that was settled before it was opened: no provider has this payment. */
   readonly currency: string;
   readonly amount: bigint;
   readonly authorized: bigint;
@@ -22,13 +22,13 @@ export interface Payment {
   readonly expired: boolean;
   readonly voided: boolean;
   readonly captureAutomatically: boolean;
-  /** Whatever it holds is given back, also what comes later. */
+  /** Whether all money is refunded, including money that arrives later. */
   readonly settling: boolean;
   readonly settleReason: string;
   readonly clientSecret: string;
   readonly redirectUrl: string;
   readonly failureMessage: string;
-  /** Money at the provider that cannot be booked here, in words; empty for none. */
+  /** Description of money at the provider that cannot be booked; empty for none. */
   readonly mismatch: string;
   readonly createdAt: number;
   readonly updatedAt: number;
@@ -36,30 +36,32 @@ export interface Payment {
   readonly version: number;
 }
 
-/** Money that goes back. */
+/** A refund of a payment. */
 export interface Refund {
-  /** `1`, `2`, … within the payment for ours; `x-` and the provider's id for one that was made at the provider. */
+  /**
+   * `1`, `2`, … within the payment for Docket's own refunds; `x-` and the provider's id for one made at the provider.
+   */
   readonly id: string;
   readonly reference: string | undefined;
   readonly amount: bigint;
   readonly state: RefundState;
-  /** Made because the payment was settled, and not to be made again where it was refused. */
+  /** Created by settling the payment, and not to be retried once rejected. */
   readonly settlement: boolean;
   readonly reason: string;
   readonly failureMessage: string;
   readonly createdAt: number;
 }
 
-/** One entry of the money ledger: the sums by kind are the payment's columns, always. */
+/** One entry of the money ledger. The entries' sums by kind always equal the payment's columns. */
 export interface Movement {
   readonly kind: MovementKind;
-  /** By how much the column grew; below zero only for a refund that the bank sent back. */
+  /** Increase of the column; negative only for a refund that the bank returned. */
   readonly amount: bigint;
 }
 export const MOVEMENT_KINDS = ["AUTHORIZATION", "CAPTURE", "REFUND"] as const;
 export type MovementKind = (typeof MOVEMENT_KINDS)[number];
 
-/** What is known of a payment. */
+/** The known facts of a payment. */
 export function factsOf(payment: Payment): Set<PaymentFact> {
   const known: readonly (readonly [PaymentFact, boolean])[] = [
     ["action_required", payment.actionRequired],
@@ -81,12 +83,12 @@ export function paymentName(payment: Pick<Payment, "orderId" | "paymentId">): st
   return `orders/${payment.orderId}/payments/${payment.paymentId}`;
 }
 
-/** What was promised and neither taken nor given up. */
+/** The amount authorized and neither captured nor voided. */
 export function capturable(payment: Payment): bigint {
   return payment.voided ? 0n : payment.authorized - payment.captured;
 }
 
-/** What was taken and neither went back nor is on its way back. */
+/** The amount captured and neither refunded nor in a pending refund. */
 export function refundable(payment: Payment, refunds: readonly Refund[]): bigint {
   return payment.captured - sumOf(refunds.filter((refund) => refund.state !== "FAILED"));
 }
@@ -95,7 +97,7 @@ export function sumOf(items: readonly { readonly amount: bigint }[]): bigint {
   return items.reduce((sum, item) => sum + item.amount, 0n);
 }
 
-/** A refund about to be asked for, numbered within its payment. */
+/** A refund to be requested, numbered within its payment. */
 export function planRefund(
   refunds: readonly Refund[],
   asked: Pick<Refund, "amount" | "reason" | "settlement" | "createdAt">,

@@ -10,7 +10,7 @@ test("every pair of states merges to the later one", () => {
   ]);
 });
 
-test("the order in which things are heard does not matter", () => {
+test("the order of reports does not matter", () => {
   for (const a of REFUND_STATES) {
     for (const b of REFUND_STATES) {
       for (const c of REFUND_STATES) {

@@ -2,21 +2,21 @@ import { describe, expect, test } from "@jest/globals";
 import type { ProviderReport } from "../domain/provider-report.ts";
 import type { PaymentProvider, ProviderAnswer } from "./payment-provider.ts";
 
-/** A provider under test, with what the suite cannot do through the port. */
+/** A provider under test, with test hooks that the port does not offer. */
 export interface ProviderUnderTest extends AsyncDisposable {
   readonly provider: PaymentProvider;
-  /** A payment token that authorizes, and captures where that is to happen automatically. */
+  /** A payment token that authorizes, and captures with automatic capture. */
   readonly goodToken: string;
   /** A payment token that is declined. */
   readonly badToken: string;
-  /** A callback as the provider itself would send it, about the payment as it stands. */
+  /** A callback about the payment's current state, as the provider itself would send it. */
   callback(reference: string): Promise<{ header: Headers; body: Uint8Array }>;
 }
 
 const amount = { currency: "EUR", minor: 10_000n };
 const signal = AbortSignal.timeout(60_000);
 
-/** What every payment provider must do; see `PaymentProvider`. */
+/** Contract tests of payment providers; see `PaymentProvider`. */
 export function describePaymentProvider(name: string, create: () => Promise<ProviderUnderTest>): void {
   describe(name, () => {
     let nth = 0;
@@ -31,7 +31,7 @@ export function describePaymentProvider(name: string, create: () => Promise<Prov
       return standsAs(provider, opened.reference, isPaid);
     };
 
-    test("opens a payment once under a key, and keeps our name with it", async () => {
+    test("opens a payment once under a key, and stores our name with it", async () => {
       await using under = await create();
       const { provider, goodToken } = under;
       const request = opening(goodToken);
@@ -41,7 +41,7 @@ export function describePaymentProvider(name: string, create: () => Promise<Prov
       expect(again).toMatchObject({ amount, payment: request.payment, captured: 0n, failed: false });
     });
 
-    test("tells of a declined payment as failed, and why", async () => {
+    test("reports a declined payment as failed, with the reason", async () => {
       await using under = await create();
       const opened = done(await under.provider.open(opening(under.badToken), signal));
       const failed = await standsAs(under.provider, opened.reference, (it) => it.failed);
@@ -49,12 +49,12 @@ export function describePaymentProvider(name: string, create: () => Promise<Prov
       expect(failed.authorized).toBe(0n);
     });
 
-    test("captures automatically where it was asked to", async () => {
+    test("captures automatically if requested", async () => {
       await using under = await create();
       expect(await openAndWait(under, true)).toMatchObject({ authorized: 10_000n, captured: 10_000n });
     });
 
-    test("captures once under a key, in parts, and no more than was authorized", async () => {
+    test("captures once under a key, in parts, up to the authorized amount", async () => {
       await using under = await create();
       const { reference } = await openAndWait(under);
       const capture = { key: `${reference}/c1`, reference, amount: { ...amount, minor: 4_000n } };
@@ -69,7 +69,7 @@ export function describePaymentProvider(name: string, create: () => Promise<Prov
       expect(done(await under.provider.capture(rest, signal)).captured).toBe(10_000n);
     });
 
-    test("voids what is not captured, repeatedly, and captures nothing after it", async () => {
+    test("voids the uncaptured amount, repeatedly, and captures nothing afterwards", async () => {
       await using under = await create();
       const { reference } = await openAndWait(under);
       expect(done(await under.provider.void({ key: `${reference}/v1`, reference }, signal)).voided).toBe(true);
@@ -78,14 +78,14 @@ export function describePaymentProvider(name: string, create: () => Promise<Prov
       expect(await under.provider.capture(capture, signal)).toMatchObject({ kind: "refused" });
     });
 
-    test("refuses to void what is captured, and says how it stands", async () => {
+    test("rejects voiding a captured payment, and reports its state", async () => {
       await using under = await create();
       const { reference } = await openAndWait(under, true);
       const answer = await under.provider.void({ key: `${reference}/v1`, reference }, signal);
       expect(answer).toMatchObject({ kind: "refused", report: { captured: 10_000n, voided: false } });
     });
 
-    test("refunds once under a key, tells our id of the refund, and never more than was captured", async () => {
+    test("refunds once under a key, repeats our id of the refund, and refunds at most the captured amount", async () => {
       await using under = await create();
       const { reference } = await openAndWait(under, true);
       const refund = {
@@ -103,13 +103,13 @@ export function describePaymentProvider(name: string, create: () => Promise<Prov
       expect(await under.provider.refund(tooMuch, signal)).toMatchObject({ kind: "refused" });
     });
 
-    test("refuses what is asked of a payment that it does not know", async () => {
+    test("rejects operations on an unknown payment", async () => {
       await using under = await create();
       expect(await under.provider.fetch("nothing", signal)).toBeUndefined();
       expect(await under.provider.void({ key: "v", reference: "nothing" }, signal)).toMatchObject({ kind: "refused" });
     });
 
-    test("proves its own callbacks, and reads from them how the payment stands", async () => {
+    test("verifies its own callbacks, and reads the payment's state from them", async () => {
       await using under = await create();
       const { reference } = await openAndWait(under, true);
       const callback = await under.callback(reference);
@@ -119,7 +119,7 @@ export function describePaymentProvider(name: string, create: () => Promise<Prov
       expect(under.provider.read(callback.body)).toMatchObject([{ reference, amount, captured: 10_000n }]);
     });
 
-    test("does not believe a callback of which a byte was changed, or whose headers are gone", async () => {
+    test("rejects a callback with a changed byte or without its headers", async () => {
       await using under = await create();
       const { reference } = await openAndWait(under, true);
       const { header, body } = await under.callback(reference);
@@ -130,7 +130,7 @@ export function describePaymentProvider(name: string, create: () => Promise<Prov
       expect(await under.provider.verify({ header: new Headers(), body })).toBeUndefined();
     });
 
-    test("throws at a body that it cannot read, and never tells of a payment then", async () => {
+    test("throws for an unreadable body", async () => {
       await using under = await create();
       for (const body of ["", "{", "[]", '{"payment":{}}', '{"payment":{"reference":1}}']) {
         const read = () => under.provider.read(Buffer.from(body));
@@ -140,7 +140,7 @@ export function describePaymentProvider(name: string, create: () => Promise<Prov
   });
 }
 
-/** The report, as soon as it stands like that. */
+/** Polls until the report matches. */
 async function standsAs(
   provider: PaymentProvider,
   reference: string,

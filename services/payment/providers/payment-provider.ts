@@ -5,24 +5,29 @@ import type { ProviderReport } from "../domain/provider-report.ts";
 /**
  * The port to a payment provider. Every implementation passes `payment-provider-suite.ts`.
  *
- * - Each request carries a key; the same request with the same key has its effect once and gets the answer of now.
- * - A promise that rejects means that the outcome is not known: the caller repeats it with the same key, for as long as
- *   it takes. What is known to be refused resolves with `refused`.
- * - Every answer tells how the whole payment stands, as callbacks and `fetch` do; they are merged alike.
+ * - Each request carries a key. Repeating a request with its key has no further effect and returns the current state.
+ * - A rejected promise means that the outcome is unknown: the caller retries with the same key until it gets a response.
+ *   A definite rejection resolves with `refused`.
+ * - Every response reports the state of the whole payment, as callbacks and `fetch` do; all are merged alike.
  */
 export interface PaymentProvider extends CallbackSource {
-  /** Asks for money. A declined payment is no refusal but a report with `failed`. */
+  /** Opens a payment. A declined payment is not a rejection but a report with `failed`. */
   open(request: OpenRequest, signal: AbortSignal): Promise<ProviderAnswer>;
-  /** Takes a part of what is authorized. */
+  /** Captures part of the authorized amount. */
   capture(request: AmountRequest, signal: AbortSignal): Promise<ProviderAnswer>;
-  /** Gives up what is not captured. Refused when the provider cannot stop it any more, and when all is captured. */
+  /**
+   * Voids the uncaptured amount. Rejected if the provider can no longer stop the payment, or if everything is captured.
+   */
   void(request: ReferenceRequest, signal: AbortSignal): Promise<ProviderAnswer>;
-  /** Gives captured money back; the refund's outcome is in the report's `refunds`, also when it was refused. */
+  /** Refunds captured money. The refund's outcome is in the report's `refunds`, even if it was rejected. */
   refund(request: RefundRequest, signal: AbortSignal): Promise<ProviderAnswer>;
-  /** How a payment stands now; undefined when the provider does not know it. */
+  /** Fetches the payment's current state; undefined if the provider does not know it. */
   fetch(reference: string, signal: AbortSignal): Promise<ProviderReport | undefined>;
 
-  /** What a verified body says: none for an event that is not about a payment. Throws when it cannot be understood. */
+  /**
+   * Parses the reports of a verified body: none for an event that is not about a payment. Throws if the body is
+   * unreadable.
+   */
   read(body: Uint8Array): readonly ProviderReport[];
 }
 
@@ -37,17 +42,17 @@ interface AmountRequest extends ReferenceRequest {
 }
 
 export interface RefundRequest extends AmountRequest {
-  /** Our id of the refund, for the provider to keep with it. */
+  /** Docket's id of the refund, for the provider to store. */
   readonly refundId: string;
   readonly reason: string;
 }
 
 export interface OpenRequest {
   readonly key: string;
-  /** For the provider to keep with the payment and to repeat in what it sends. */
+  /** For the provider to store with the payment and to repeat in callbacks and responses. */
   readonly payment: { readonly tenant: string; readonly name: string };
   readonly amount: Amount;
-  /** What the shopper's payment method is to the provider; empty when the shopper has yet to choose. */
+  /** The provider's token of the shopper's payment method; empty if the shopper has yet to choose. */
   readonly paymentToken: string;
   readonly captureAutomatically: boolean;
   readonly expireTime: Date;

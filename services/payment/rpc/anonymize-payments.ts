@@ -14,12 +14,10 @@ import { paymentName } from "../domain/payment.ts";
 import { erasePayment } from "../store/erase-payment.ts";
 import { lockPaymentByUid, paymentUidsOfOrder } from "../store/payments.ts";
 
-/** Everything that the payment service publishes. */
+/** All messages that the payment service publishes. */
 const contract = createRegistry(file_docket_audit_v1_audit, file_docket_payment_v1_payment_events);
 
-/**
- * Erases one payment after the other, each with its callbacks in one transaction, then the order's events. May be repeated.
- */
+/** Erases payments one by one, each with its callbacks in one transaction, then the order's events. Idempotent. */
 export function anonymizePayments({
   db,
   clock,

@@ -10,7 +10,7 @@ import type { StoredCallback } from "../../runtime/callbacks/rows.ts";
 
 const PATTERN = "paymentCallbacks/{payment_callback}";
 
-/** A callback as the contract shows it. */
+/** Converts a callback to its API message. */
 export function toCallbackMessage(callback: StoredCallback): PaymentCallback {
   return create(PaymentCallbackSchema, {
     name: formatName(PATTERN, { payment_callback: callback.id }),
@@ -27,7 +27,7 @@ export function toCallbackMessage(callback: StoredCallback): PaymentCallback {
   });
 }
 
-/** The id in a callback's name, which the contract's rules have checked. */
+/** Returns the id in a callback's name that the proto's rules have validated. */
 export function callbackIdOf(name: string): string {
   return parseName(PATTERN, name)?.payment_callback ?? "";
 }

@@ -2,7 +2,7 @@ import { platformAdminScope } from "../../runtime/auth/scopes.ts";
 import type { StoredCallback } from "../../runtime/callbacks/rows.ts";
 import type { Principal } from "../../runtime/context-values.ts";
 
-/** Whether the caller may see callbacks that no payment is known for: they may belong to any tenant. */
+/** Whether the caller may see callbacks of unknown payments, which may belong to any tenant. */
 export function mayReadUnmatched({ scopes }: Principal): boolean {
   return scopes.has(platformAdminScope);
 }

@@ -11,7 +11,7 @@ import { executeOperation } from "./execute-operation.ts";
 import { parseAmount } from "./parse-amount.ts";
 import { startOperation } from "./start-operation.ts";
 
-/** Takes authorized money. What other captures have begun to take counts as taken. */
+/** Captures authorized money. The amounts of other pending captures count as captured. */
 export function capturePayment(payments: PaymentContext): ServiceImpl<typeof PaymentService>["capturePayment"] {
   return (request, context) => {
     const { tenant } = principalOf(context);

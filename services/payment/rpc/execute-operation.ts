@@ -17,7 +17,7 @@ import { loadAggregate, type PaymentAggregate } from "../record-change.ts";
 import { type CallerKey, findKeyedOperation, readOutcome } from "../store/operations.ts";
 import { lockPayment } from "../store/payments.ts";
 
-/** A caller's wish that an operation fulfils: capture, void or refund. */
+/** A caller's capture, void or refund request. */
 export interface IdempotentRequest {
   readonly tenant: string;
   readonly method: DescMethod;
@@ -27,10 +27,10 @@ export interface IdempotentRequest {
 }
 
 /**
- * Carries a caller's wish out, at most once under its key, in three steps: `begin` decides in a transaction, with the
- * payment locked, and writes the operation under the caller's key; the provider is asked outside of it; its answer is
- * committed together with the response. A repetition finds the operation: it is answered alike when it ended, and carried
- * on with when it did not.
+ * Executes a caller's request at most once under its key, in three steps: `begin` decides in a transaction, with the
+ * payment locked, and writes the operation under the caller's key; the provider is called outside the transaction; its
+ * result is committed together with the response. A repeated request finds the operation: it gets the same response if
+ * the operation has ended, and otherwise resumes it.
  */
 export async function executeOperation(
   context: PaymentContext,
@@ -62,7 +62,7 @@ export async function executeOperation(
     { signal: keyed.context.signal },
   );
   const { file, operation } = await write.catch(async (error: unknown) => {
-    // Only another payment's operation under the same key can be written in between: this payment is locked.
+    // Only another payment's operation under the same key can be written meanwhile, because this payment is locked.
     if (caller && isUniqueViolation(error) && (await findKeyedOperation(db.kysely, keyed.tenant, caller.requestKey))) {
       throw idempotencyKeyReused(caller.requestKey);
     }
@@ -74,13 +74,13 @@ export async function executeOperation(
   return readAnswer(context, file.payment, operation);
 }
 
-/** An operation that is written and not yet carried out. */
+/** An operation that is written and not yet executed. */
 export interface StartedOperation {
   readonly file: PaymentAggregate;
   readonly operation: Operation;
 }
 
-/** What stands under the operation now that it has ended. */
+/** The stored operation once it has ended. */
 async function readAnswer({ db }: PaymentContext, payment: Payment, { id }: Operation): Promise<PaymentMessage> {
   const { state, message, response } = await readOutcome(db.kysely, id);
   if (state === "REFUSED") {

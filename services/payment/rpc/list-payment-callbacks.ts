@@ -10,7 +10,7 @@ import { selectCallbacks } from "../store/payment-lists.ts";
 import { toCallbackMessage } from "./callback-message.ts";
 import { mayReadUnmatched } from "./callback-visibility.ts";
 
-/** The newest callbacks first; with `platform.admin`, those that no payment is known for too. */
+/** Lists the newest callbacks first; with `platform.admin`, includes those of unknown payments. */
 export function listPaymentCallbacks({
   db,
 }: PaymentContext): ServiceImpl<typeof PaymentService>["listPaymentCallbacks"] {

@@ -10,7 +10,7 @@ import { toPaymentMessage } from "../messages.ts";
 import { selectPayments } from "../store/payment-lists.ts";
 import { refundsOf } from "../store/refunds.ts";
 
-/** The newest payments first. */
+/** Lists the newest payments first. */
 export function listPayments({ db }: PaymentContext): ServiceImpl<typeof PaymentService>["listPayments"] {
   return async ({ parent, filter, pageSize, pageToken }, context) => {
     const { tenant } = principalOf(context);

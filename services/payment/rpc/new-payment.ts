@@ -3,14 +3,14 @@ import type { PaymentContext } from "../context.ts";
 import type { Payment } from "../domain/payment.ts";
 import type { PaymentKey } from "../store/payments.ts";
 
-/** What a caller opens a payment with, and what a repetition must repeat. */
+/** A caller's terms of a payment, which a repeated request must match. */
 export interface PaymentTerms {
   readonly amount: Amount;
   readonly provider: string;
   readonly captureAutomatically: boolean;
 }
 
-/** A payment of which nothing is known yet. */
+/** Creates a payment without any known facts. */
 export function newPayment({ ids, clock }: PaymentContext, key: PaymentKey, terms: PaymentTerms): Payment {
   const nowMs = clock.now().getTime();
   return {
@@ -41,7 +41,7 @@ export function newPayment({ ids, clock }: PaymentContext, key: PaymentKey, term
   };
 }
 
-/** A payment that was given up before it was opened. It has no provider. */
+/** Creates a payment that was settled before it was opened. It has no provider. */
 export function tombstone(
   context: PaymentContext,
   key: PaymentKey,

@@ -19,8 +19,8 @@ const MAX_TTL_MS = 366 * 24 * 60 * 60 * 1000;
 const DEFAULT_TTL_MS = 24 * 60 * 60 * 1000;
 
 /**
- * Opens a payment: CREATED is committed first, then the provider is asked, then its answer is committed. Should this
- * process die in between, a worker asks again with the same key, and so does a caller who repeats.
+ * Opens a payment: commits it as CREATED, calls the provider, then commits the provider's response. If this process
+ * crashes in between, a worker retries with the same key, and so does a caller's repeated request.
  */
 export function openPayment(payments: PaymentContext): ServiceImpl<typeof PaymentService>["openPayment"] {
   const { db } = payments;
@@ -47,7 +47,7 @@ export function openPayment(payments: PaymentContext): ServiceImpl<typeof Paymen
   };
 }
 
-/** The payment, if it is what was asked for and was not given up before. */
+/** Returns the payment if its terms match and it was not settled before. */
 function asAsked(payment: Payment | undefined, terms: PaymentTerms): Payment {
   if (payment === undefined) {
     throw new Error("a payment has gone in the middle of a transaction");

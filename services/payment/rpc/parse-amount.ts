@@ -3,7 +3,7 @@ import { invalidArgument } from "../../runtime/errors.ts";
 import { parseMoney } from "../../runtime/values/money.ts";
 import type { Payment } from "../domain/payment.ts";
 
-/** The minor units of an amount of a payment; undefined where the request names none. */
+/** Minor units of an amount of a payment; undefined if the request has none. */
 export function parseAmount(money: Money | undefined, { currency }: Payment): bigint | undefined {
   if (money === undefined) {
     return undefined;

@@ -12,7 +12,7 @@ import { executeOperation } from "./execute-operation.ts";
 import { parseAmount } from "./parse-amount.ts";
 import { startOperation } from "./start-operation.ts";
 
-/** Gives captured money back. What other refunds have begun to give back counts as given. */
+/** Refunds captured money. The amounts of other pending refunds count as refunded. */
 export function refundPayment(payments: PaymentContext): ServiceImpl<typeof PaymentService>["refundPayment"] {
   return (request, context) => {
     const { tenant } = principalOf(context);

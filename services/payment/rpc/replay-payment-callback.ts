@@ -8,7 +8,7 @@ import { callbackNotFound } from "../errors.ts";
 import { callbackIdOf, toCallbackMessage } from "./callback-message.ts";
 import { mayRead } from "./callback-visibility.ts";
 
-/** Applies a stored callback again. What it has done already does not change. */
+/** Applies a stored callback again. Idempotent. */
 export function replayPaymentCallback({
   db,
   callbacks,

@@ -18,8 +18,8 @@ import { tombstone } from "./new-payment.ts";
 const MAX_OPERATIONS = 8;
 
 /**
- * Gives a payment up whatever it holds. The wish is committed first: what is not done when this answers or fails is done
- * by the workers, also for money that comes later.
+ * Settles a payment whatever its state. The decision is committed first: the workers complete anything unfinished when
+ * this returns or fails, also for money that arrives later.
  */
 export function settlePayment(context: PaymentContext): ServiceImpl<typeof PaymentService>["settlePayment"] {
   const { db, timing } = context;

@@ -7,8 +7,8 @@ import { type CallerKey, insertOperation } from "../store/operations.ts";
 import type { StartedOperation } from "./execute-operation.ts";
 
 /**
- * Writes an operation that this process carries out right after the commit. Its lease keeps the workers off meanwhile;
- * should this process die, they take it over when it ends.
+ * Writes an operation that this process executes right after the commit. Its lease keeps the workers off meanwhile; if
+ * this process crashes, they claim the operation once the lease expires.
  */
 export async function startOperation(
   { db, clock, ids, timing }: PaymentContext,

@@ -8,7 +8,7 @@ import { illegalState, operationRunning } from "../errors.ts";
 import { executeOperation } from "./execute-operation.ts";
 import { startOperation } from "./start-operation.ts";
 
-/** Gives an uncaptured payment up. Of a capture and a void at once, the one that is written first wins. */
+/** Voids an uncaptured payment. Of a concurrent capture and void, the one written first wins. */
 export function voidPayment(payments: PaymentContext): ServiceImpl<typeof PaymentService>["voidPayment"] {
   return (request, context) => {
     const { tenant } = principalOf(context);

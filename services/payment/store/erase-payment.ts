@@ -6,8 +6,8 @@ import type { PaymentDatabase } from "../db/schema.ts";
 import { type Payment, paymentName } from "../domain/payment.ts";
 
 /**
- * Erases texts about the customer, and what opens the payment at its provider, of a locked payment, its refunds and its
- * operations, with a new version where that changes anything. Amounts, states and movements stay. Idempotent.
+ * Erases personal texts and the secrets that open the payment at its provider, from a locked payment, its refunds and
+ * its operations; writes a new version if that changes anything. Amounts, states and movements remain. Idempotent.
  */
 export async function erasePayment(
   trx: Transaction<PaymentDatabase>,
@@ -54,7 +54,7 @@ async function eraseRefunds(trx: Transaction<PaymentDatabase>, { tenant, uid }: 
   return changed;
 }
 
-/** Operations that have ended; of those that have not, only their provider has anything. */
+/** Operations that have ended; pending ones hold only data that the provider still needs. */
 async function eraseOperations(
   trx: Transaction<PaymentDatabase>,
   { tenant, uid }: Own,

@@ -3,7 +3,7 @@ import type { Ids } from "../../runtime/values/ids.ts";
 import type { PaymentDatabase } from "../db/schema.ts";
 import { MOVEMENT_KINDS, type Movement, type MovementKind, type Payment } from "../domain/payment.ts";
 
-/** Adds entries to the ledger, in the transaction that changes the payment's columns by as much. */
+/** Appends entries to the ledger, in the transaction that changes the payment's columns by the same amounts. */
 export async function insertMovements(
   trx: Transaction<PaymentDatabase>,
   ids: Ids,
@@ -27,7 +27,7 @@ export async function insertMovements(
   await trx.insertInto("payment_movements").values(rows).execute();
 }
 
-/** What the ledger says that a payment's columns are. */
+/** Sums the ledger into the values that the payment's columns must have. */
 export async function ledgerSums(
   kysely: Kysely<PaymentDatabase>,
   tenant: string,

@@ -7,21 +7,21 @@ import type { Operation } from "../domain/operation.ts";
 
 type Trx = Transaction<PaymentDatabase>;
 
-/** A caller's key: the same key with the same request gets the answer that was committed with the effect. */
+/** A caller's key: the same key with the same request gets the response that was committed with the effect. */
 export interface CallerKey {
   readonly requestKey: string;
   readonly requestHash: string;
 }
 
-/** An operation that a caller asked for under a key. */
+/** An operation that a caller requested under a key. */
 export interface KeyedOperation {
   readonly operation: Operation;
   readonly requestHash: string;
-  /** Of a DONE operation. */
+  /** For a DONE operation. */
   readonly response: Uint8Array | undefined;
 }
 
-/** Writes a new operation. It is due `delayMs` from now, when whoever writes it has not carried it out himself. */
+/** Writes a new operation. It is due in `delayMs`, unless the writing process has executed it by then. */
 export async function insertOperation(
   trx: Trx,
   dialect: DialectName,
@@ -52,7 +52,7 @@ export async function insertOperation(
     .execute();
 }
 
-/** Every operation of a payment, the oldest first. */
+/** Reads every operation of a payment, the oldest first. */
 export async function operationsOf(
   kysely: Kysely<PaymentDatabase>,
   tenant: string,
@@ -87,7 +87,7 @@ export async function findKeyedOperation(
   return row && { operation: toOperation(row), requestHash: row.request_hash, response: row.response ?? undefined };
 }
 
-/** How an operation ended, and the answer that was committed with it. */
+/** Outcome of an operation, and the response committed with it. */
 export async function readOutcome(
   kysely: Kysely<PaymentDatabase>,
   id: string,
@@ -104,9 +104,8 @@ export async function readOutcome(
 const KEY_RETENTION_MS = 3 * 24 * 3_600_000;
 
 /**
- * Forgets the callers' keys and the responses of operations that ended and were made longer ago than `keptMs`, at most
- * `limit`; returns how many. The
- * operations stay: the keys that the provider deduplicates by are made from their number.
+ * Prunes callers' keys and responses of ended operations created longer than `keptMs` ago, at most `limit`; returns the
+ * number. The operations remain: the provider's idempotency keys are derived from their number.
  */
 export async function pruneOperationKeys(
   { kysely, dialect }: Database<PaymentDatabase>,
@@ -116,7 +115,7 @@ export async function pruneOperationKeys(
   const old = await kysely
     .selectFrom("payment_operations")
     .select("id")
-    // `prune_at` counts from the operation's creation, by the default.
+    // `prune_at` counts from the operation's creation, with the default retention.
     .where((row) => row("prune_at", "<=", row(nowMs(dialect), "+", KEY_RETENTION_MS - keptMs)))
     .orderBy("prune_at")
     .limit(limit)
@@ -135,7 +134,7 @@ export async function pruneOperationKeys(
   return old.length;
 }
 
-/** Writes the provider's answer. The payment is locked and the operation was PENDING under that lock. */
+/** Writes the provider's response. The payment is locked, and the operation was PENDING under that lock. */
 export async function finishOperation(
   trx: Trx,
   { id, state, message }: Pick<Operation, "id" | "state" | "message">,
@@ -155,7 +154,7 @@ export async function finishOperation(
     .execute();
 }
 
-/** Makes an operation whose outcome is not known due again after the pause. */
+/** Makes an operation with an unknown outcome due again after the pause. */
 export async function postponeOperation(
   kysely: Kysely<PaymentDatabase>,
   dialect: DialectName,
@@ -171,10 +170,10 @@ export async function postponeOperation(
     .execute();
 }
 
-/** How often an operation is tried before somebody should know. */
+/** Number of attempts after which an operator is warned. */
 const MANY_ATTEMPTS = 10;
 
-/** An operation that its provider does not answer again and again, by its key; undefined when there is none. */
+/** The key of an operation that its provider repeatedly does not respond to; undefined if there is none. */
 export async function findStuckOperation(kysely: Kysely<PaymentDatabase>): Promise<string | undefined> {
   const row = await kysely
     .selectFrom("payment_operations")

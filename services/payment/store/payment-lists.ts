@@ -7,13 +7,13 @@ import type { Payment } from "../domain/payment.ts";
 import { PAYMENT_STATES } from "../domain/payment-state.ts";
 import { toPayment } from "./payment-rows.ts";
 
-/** The lists: newest first, a page at a time, at the same cost however many rows there are before it. */
+/** Keyset-paginated lists, newest first, at a constant cost per page. */
 
 export interface ListQuery {
   readonly tenant: string;
   /** AIP-160. */
   readonly filter: string;
-  /** Only what is older than this id, the last of the page before. */
+  /** Only rows older than this id, the last of the previous page. */
   readonly before: string | undefined;
   readonly limit: number;
 }
@@ -38,7 +38,7 @@ const CALLBACK_FIELDS = {
   create_time: { type: "timestamp", sql: sql.ref("received_at") },
 } as const satisfies Record<string, SqlFilterField>;
 
-/** A page of payments, of one order or of all. */
+/** Reads a page of payments, of one order or of all. */
 export async function selectPayments(
   { kysely, dialect }: Pick<Database<PaymentDatabase>, "kysely" | "dialect">,
   { tenant, orderId, filter, before, limit }: ListQuery & { readonly orderId: string | undefined },
@@ -57,7 +57,7 @@ export async function selectPayments(
   return rows.map(toPayment);
 }
 
-/** A page of a tenant's callbacks, with those of no known payment where `unmatched` is set. */
+/** Reads a page of a tenant's callbacks, including those of unknown payments if `unmatched` is set. */
 export async function selectCallbacks(
   { kysely, dialect }: Pick<Database<PaymentDatabase>, "kysely" | "dialect">,
   { tenant, unmatched, filter, before, limit }: ListQuery & { readonly unmatched: boolean },

@@ -2,7 +2,7 @@ import type { Insertable, Selectable, Updateable } from "kysely";
 import type { PaymentsTable } from "../db/schema.ts";
 import { type Payment, paymentState } from "../domain/payment.ts";
 
-/** Between rows and payments. */
+/** Converts between rows and payments. */
 
 export function toPayment(row: Selectable<PaymentsTable>): Payment {
   return {
@@ -35,7 +35,7 @@ export function toPayment(row: Selectable<PaymentsTable>): Payment {
   };
 }
 
-/** What may change after the insertion. */
+/** The columns that may change after insertion. */
 export function toChangingColumns(payment: Payment) {
   return {
     provider_reference: payment.reference ?? null,

@@ -8,14 +8,14 @@ import { toChangingColumns, toPayment, toRow } from "./payment-rows.ts";
 
 type Trx = Transaction<PaymentDatabase>;
 
-/** What names a payment within the installation. */
+/** The key of a payment within the installation. */
 export interface PaymentKey {
   readonly tenant: string;
   readonly orderId: string;
   readonly paymentId: string;
 }
 
-/** In how many milliseconds to look after a payment next, by the database's clock; not at all where undefined. */
+/** Milliseconds until the next poll, by the database's clock; undefined for none. */
 export type NextPoll = number | undefined;
 
 export async function findPayment(kysely: Kysely<PaymentDatabase>, key: PaymentKey): Promise<Payment | undefined> {
@@ -23,7 +23,7 @@ export async function findPayment(kysely: Kysely<PaymentDatabase>, key: PaymentK
   return row && toPayment(row);
 }
 
-/** The payment, until the transaction ends nobody else's to change. */
+/** Reads the payment and locks it until the transaction ends. */
 export async function lockPayment(trx: Trx, dialect: DialectName, key: PaymentKey): Promise<Payment | undefined> {
   const row = await forUpdate(dialect, byKey(trx, key)).executeTakeFirst();
   return row && toPayment(row);
@@ -71,13 +71,13 @@ export async function paymentUidsOfOrder(
   return rows.map(({ id }) => id);
 }
 
-/** Writes a new payment, to be paid within `ttlMs` from now by the database's clock. False when there is one of this name. */
+/** Inserts a payment that expires in `ttlMs` by the database's clock. Returns false if the name exists. */
 export async function insertPayment(trx: Trx, dialect: DialectName, payment: Payment, ttlMs: number): Promise<boolean> {
   const expiresAt = sql<number>`${nowMs(dialect)} + ${ttlMs}`;
   return insertIgnore(trx, "payments", { ...toRow(payment), expires_at: expiresAt, due_at: expiresAt });
 }
 
-/** Writes a name that was given up before it was used. False when there is one already. */
+/** Inserts a name that was settled before it was used. Returns false if the name exists. */
 export async function insertTombstone(trx: Trx, payment: Payment): Promise<boolean> {
   return insertIgnore(trx, "payments", toRow(payment));
 }
@@ -97,7 +97,7 @@ export async function updatePayment(trx: Trx, dialect: DialectName, payment: Pay
   }
 }
 
-/** Sets the next look at a payment that did not change in this one. */
+/** Schedules the next poll of a payment that did not change in this one. */
 export async function postponeLook(
   kysely: Kysely<PaymentDatabase>,
   dialect: DialectName,

@@ -4,7 +4,7 @@ import { upsert } from "../../runtime/db/sql.ts";
 import type { PaymentDatabase, RefundsTable } from "../db/schema.ts";
 import type { Payment, Refund } from "../domain/payment.ts";
 
-/** The refunds of payments by the payments' uids, the oldest first. */
+/** Reads the refunds of payments by the payments' uids, the oldest first. */
 export async function refundsOf(
   kysely: Kysely<PaymentDatabase>,
   tenant: string,

@@ -8,7 +8,7 @@ import type { PaymentDatabase, SandboxPaymentsTable, SandboxStepKind } from "../
 
 type Trx = Transaction<PaymentDatabase>;
 
-/** A payment as the sandbox keeps it. */
+/** A payment as stored by the sandbox. */
 export interface SandboxPayment {
   readonly reference: string;
   readonly openKey: string;
@@ -22,7 +22,7 @@ export interface SandboxPayment {
   readonly expiresAt: number;
 }
 
-/** Something that happens to it, or is going to. */
+/** A past or scheduled event of a sandbox payment. */
 export interface SandboxStep {
   readonly number: number;
   readonly effectiveAt: number;
@@ -40,7 +40,7 @@ export async function databaseNow(kysely: Kysely<PaymentDatabase>, dialect: Dial
   return rows[0]?.now ?? 0;
 }
 
-/** False when there is a payment of this key. */
+/** Returns false if a payment with this key exists. */
 export function insertSandboxPayment(trx: Trx, payment: SandboxPayment): Promise<boolean> {
   return insertIgnore(trx, "sandbox_payments", {
     reference: payment.reference,
@@ -56,7 +56,7 @@ export function insertSandboxPayment(trx: Trx, payment: SandboxPayment): Promise
   });
 }
 
-/** The payment under one of its unique columns, locked until the transaction ends. */
+/** Reads the payment by one of its unique columns and locks it until the transaction ends. */
 export async function lockSandboxPayment(
   trx: Trx,
   dialect: DialectName,
@@ -77,7 +77,7 @@ export async function findSandboxPayment(
   return row && toSandboxPayment(row);
 }
 
-/** What happened and what is going to, in the order in which it was decided. */
+/** Past and scheduled steps, in the order of their decisions. */
 export async function stepsOf(kysely: Kysely<PaymentDatabase>, reference: string): Promise<readonly SandboxStep[]> {
   const rows = await kysely
     .selectFrom("sandbox_steps")
@@ -122,7 +122,10 @@ export async function deleteSteps(trx: Trx, reference: string, steps: readonly S
   }
 }
 
-/** Deletes a batch of payments, with their steps, that were opened and expired longer ago; returns whether there may be more. */
+/**
+ * Deletes a batch of payments, with their steps, that were opened and expired longer ago; returns whether there may be
+ * more.
+ */
 export async function deleteSandboxPayments(
   db: Database<PaymentDatabase>,
   clock: Clock,
@@ -132,7 +135,7 @@ export async function deleteSandboxPayments(
   const old = await db.kysely
     .selectFrom("sandbox_payments")
     .select("reference")
-    // References are ids, which begin with their time: rows that are too new are not even looked at.
+    // References are ids, which begin with their time, so rows that are too new are not even read.
     .where("reference", "<", `sbx_${firstIdAt(before)}`)
     .where("expires_at", "<", before)
     .orderBy("reference")

@@ -1,7 +1,7 @@
 import { startPayments } from "./running-payments.ts";
 
 /**
- * A process to be killed: opens payments without end, refunds every third, and prints each name that was acknowledged.
+ * A process to be killed: opens payments in an endless loop, refunds every third, and prints each acknowledged name.
  * Arguments: the database's URL and a prefix of its orders' names.
  */
 const [databaseUrl = "", prefix = ""] = process.argv.slice(2);

@@ -2,7 +2,7 @@ import type { Operation } from "../domain/operation.ts";
 import type { Payment, Refund } from "../domain/payment.ts";
 import type { ProviderReport } from "../domain/provider-report.ts";
 
-/** Values for tests: 100.00 EUR, opened, nothing heard. */
+/** A payment of 100.00 EUR, opened, without any known facts. */
 
 export function somePayment(more: Partial<Payment> = {}): Payment {
   return {

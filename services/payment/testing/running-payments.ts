@@ -37,7 +37,7 @@ import type { PaymentDatabase } from "../db/schema.ts";
 import { createPaymentService, type PaymentDeps } from "../service.ts";
 import { ledgerSums } from "../store/movements.ts";
 
-/** An event as it came over the bus. */
+/** An event received from the bus. */
 export interface SeenEvent {
   readonly name: string;
   readonly aggregate: string;
@@ -57,8 +57,8 @@ const EVENTS = [
 ];
 
 /**
- * The real service on a database, with the sandbox's callbacks going over HTTP to the RPC that receives them, as the
- * gateway would hand them on.
+ * The real service on a database. The sandbox's callbacks go over HTTP to the RPC that receives them, as through the
+ * gateway.
  */
 export async function startPayments(
   databaseUrl: string,
@@ -112,13 +112,13 @@ export async function startPayments(
     transport,
     anybody,
     as,
-    /** Calls as one of our own services. */
+    /** Client with the credentials of one of Docket's own services. */
     payments,
     shopper: createClient(SandboxPaymentService, transport),
     open: (name: string, paymentToken: string, more: MessageInitShape<typeof OpenPaymentRequestSchema> = {}) =>
       payments.openPayment({ name, amount: eur(10_000), paymentToken, captureAutomatically: true, ...more }),
     get: (name: string) => payments.getPayment({ name }),
-    /** What must hold of every payment at any time: the ledger is the columns, and no more went back than came. */
+    /** Invariants of every payment at any time: the ledger equals the columns, and refunds do not exceed captures. */
     async audit() {
       for (const row of await db.kysely.selectFrom("payments").selectAll().execute()) {
         const sums = await ledgerSums(db.kysely, row.tenant_id, row.id);
@@ -152,12 +152,12 @@ export async function startPayments(
 
 export type RunningPayments = Awaited<ReturnType<typeof startPayments>>;
 
-/** Cents of euros. */
+/** Converts euro cents to a `Money`. */
 export function eur(cents: number) {
   return toMoney({ currency: "EUR", minor: BigInt(cents) });
 }
 
-/** The minor units of euros that a payment names. */
+/** The minor units of an amount of a payment in euros. */
 export function cents(money: { units: bigint; nanos: number } | undefined): number {
   return money === undefined ? 0 : Number(money.units) * 100 + money.nanos / 10_000_000;
 }

@@ -1,10 +1,10 @@
 import type { ProviderReport, RefundReport } from "../domain/provider-report.ts";
 import type { PaymentProvider, ProviderAnswer } from "../providers/payment-provider.ts";
 
-/** What befalls the next calls: it does not arrive, its answer is lost, or it is never answered. */
+/** The fate of the next calls: the request is lost, the response is lost, or there is no response. */
 export type Mishap = "lost request" | "lost answer" | "silence";
 
-/** A provider in memory that outlives the services under test, authorizes at once, and has the mishaps that it is told to have. */
+/** An in-memory provider that outlives the services under test, authorizes at once, and fails as configured. */
 export function createUnreliableProvider(name = "unreliable") {
   const payments = new Map<string, ProviderReport>();
   const keys = new Set<string>();
@@ -12,7 +12,7 @@ export function createUnreliableProvider(name = "unreliable") {
   const mishaps: Mishap[] = [];
   const control = { refusesRefunds: false };
 
-  /** Does the effect once under a key. */
+  /** Runs the effect once per key. */
   const call = async (key: string, signal: AbortSignal, effect: () => ProviderAnswer): Promise<ProviderAnswer> => {
     calls.push(key);
     const mishap = mishaps.shift();

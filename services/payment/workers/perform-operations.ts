@@ -6,7 +6,7 @@ import { findOperation } from "../store/operations.ts";
 import { findPaymentByUid } from "../store/payments.ts";
 import { refundsOf } from "../store/refunds.ts";
 
-/** Carries out operations that nobody carries out: follow-ups, and what a dead or disappointed process left. */
+/** Executes due operations: follow-ups, and operations that a crashed or failed process left behind. */
 export function createOperationWorker(payments: PaymentContext, options: { pollMs: number }): WorkLoop {
   const { db, log, timing } = payments;
   return createWorkLoop<Claimed>({
@@ -20,7 +20,7 @@ export function createOperationWorker(payments: PaymentContext, options: { pollM
       const payment = operation && (await findPaymentByUid(db.kysely, operation.paymentUid));
       if (operation?.state === "PENDING" && payment) {
         const refunds = (await refundsOf(db.kysely, payment.tenant, [payment.uid])).get(payment.uid) ?? [];
-        // What fails is told by performOperation, and due again.
+        // performOperation logs the failure and makes the operation due again.
         await performOperation(payments, { payment, refunds, operations: [operation] }, operation).catch(() => {});
       }
     },

@@ -9,8 +9,8 @@ import { loadAggregate, nextLook, recordChange } from "../record-change.ts";
 import { findPaymentByUid, lockPaymentByUid, postponeLook } from "../store/payments.ts";
 
 /**
- * Looks after payments of which nothing is heard: asks the provider how they stand. When a payment's time is over is not
- * decided here but by whoever opened it, with SettlePayment: there is one clock, and an order on hold can stop it.
+ * Reconciles payments for which no callback has arrived by polling the provider. Expiry is not decided here but by the
+ * opener, with SettlePayment: there is one clock, and an order on hold can stop it.
  */
 export function createPaymentReconciler(payments: PaymentContext, options: { pollMs: number }): WorkLoop {
   const { db, log, timing } = payments;
@@ -29,7 +29,10 @@ export function createPaymentReconciler(payments: PaymentContext, options: { pol
   });
 }
 
-/** How the provider sees the payment; undefined when it does not know it, does not answer, or was not asked for it yet. */
+/**
+ * The provider's report of the payment; undefined if the provider does not know it, does not respond, or was not called
+ * for it yet.
+ */
 async function askProvider(context: PaymentContext, payment: Payment): Promise<ProviderReport | undefined> {
   const { log, timing } = context;
   if (payment.reference === undefined) {

@@ -4,7 +4,7 @@ import type { SandboxPayment, SandboxStep } from "../../store/sandbox.ts";
 import { blankStep, halfOf, type ScriptTiming } from "./script.ts";
 import { behaviourOf } from "./tokens.ts";
 
-/** What is asked of a payment of the sandbox: by us under a key, or by its shopper. */
+/** A request for a sandbox payment: by Docket under a key, or by its shopper. */
 export type SandboxAction =
   | { readonly kind: "capture"; readonly key: string; readonly amount: bigint }
   | { readonly kind: "void"; readonly key: string }
@@ -12,10 +12,10 @@ export type SandboxAction =
   | { readonly kind: "pay" | "decline"; readonly key: null };
 
 export type Decision =
-  /** `stops`: what was going to happen does not happen any more. */
+  /** `stops`: cancels the scheduled steps. */
   { readonly steps: readonly SandboxStep[]; readonly stops: boolean } | { readonly refused: string };
 
-/** What the sandbox does with a request. Like real providers it looks at how the payment stands, and at nothing of ours. */
+/** Decides the sandbox's response to a request. Like a real provider, it considers only its own copy of the payment. */
 export function decide(
   payment: SandboxPayment,
   standing: ProviderReport,

@@ -2,7 +2,7 @@ import type { Amount } from "../../../runtime/values/money.ts";
 import type { ProviderReport, RefundReport } from "../../domain/provider-report.ts";
 import { REFUND_STATES } from "../../domain/refund-state.ts";
 
-/** The sandbox's own format of what it sends: JSON, with sums as text of minor units. */
+/** The sandbox's own callback format: JSON, with sums as decimal strings of minor units. */
 
 export function encodeEvent(id: string, type: string, report: ProviderReport): string {
   const { amount, authorized, captured, refunds, ...rest } = report;
@@ -19,7 +19,7 @@ export function encodeEvent(id: string, type: string, report: ProviderReport): s
   });
 }
 
-/** The report in a body; undefined when it is about something else. Throws when it is not of this format. */
+/** Parses the report of a body; undefined if it is about something else. Throws if the format is wrong. */
 export function decodeEvent(body: Uint8Array): ProviderReport | undefined {
   const event = objectAt(JSON.parse(Buffer.from(body).toString()), "event");
   if (event["payment"] === undefined) {
@@ -47,7 +47,7 @@ export function decodeEvent(body: Uint8Array): ProviderReport | undefined {
   };
 }
 
-/** The type that a body names; empty when it names none. */
+/** The event type of a body; empty if there is none. */
 export function typeOfEvent(body: Uint8Array): string {
   try {
     return textAt(objectAt(JSON.parse(Buffer.from(body).toString()), "event"), "type");

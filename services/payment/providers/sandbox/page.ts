@@ -21,12 +21,15 @@ const script = `
       }
     `;
 
-/** Allows a policy's inline text by its hash. */
+/** Returns the CSP source that allows an inline text by its hash. */
 function hashed(text: string): string {
   return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 }
 
-/** Headers of the page. Its URL holds the payment's secret, and it shows what is paid: neither is stored or passed on. */
+/**
+ * Headers of the page. Its URL contains the payment's secret, and it shows the payment's contents: neither may be
+ * stored or passed on.
+ */
 export const sandboxPageHeaders: Readonly<Record<string, string>> = {
   "cache-control": "no-store",
   "content-security-policy": [
@@ -42,7 +45,7 @@ export const sandboxPageHeaders: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
 };
 
-/** The page on which a shopper of the sandbox pays or declines. It needs nothing from elsewhere. */
+/** Renders the page on which a shopper of the sandbox pays or declines. It loads nothing from elsewhere. */
 export function sandboxPage(payment: SandboxPayment, isOpen: boolean): string {
   const buttons = `<button type="button" data-decline="false">Pay</button>
       <button type="button" data-decline="true">Decline</button>`;

@@ -26,35 +26,38 @@ import { eventIdOf, withdrawSteps } from "./withdraw.ts";
 
 type Trx = Transaction<PaymentDatabase>;
 
-/** Where the sandbox's callbacks go. */
+/** Destination of the sandbox's callbacks. */
 export const SANDBOX_CALLBACK_PATH = "/v1/webhooks/payments/sandbox";
 
 export interface SandboxOptions {
   readonly db: Database<PaymentDatabase>;
   readonly ids: Ids;
   readonly sender: WebhookSender;
-  /** Signs what it sends. */
+  /** Signing key of the callbacks. */
   readonly secret: string;
-  /** Where shoppers reach this installation. */
+  /** Base URL at which shoppers reach this installation. */
   readonly publicUrl: () => string;
-  /** How long a step of a payment's script takes. */
+  /** Time between the steps of a payment's script. */
   readonly delayMs: number;
-  /** How long after its expiry a late payment is paid. */
+  /** Time after expiry at which late payments are paid. */
   readonly lateMs: number;
 }
 
-/** The provider, and its shopper's side. */
+/** The provider, with its shopper-facing operations. */
 export interface SandboxProvider extends PaymentProvider {
-  /** The payment that a client secret opens, as it stands; undefined when there is none. */
+  /** Finds the payment of a client secret, in its current state; undefined if there is none. */
   showPayment(clientSecret: string): Promise<{ payment: SandboxPayment; isOpen: boolean } | undefined>;
-  /** The shopper pays or declines. False when there is no such payment; nothing happens when it is not open any more. */
+  /**
+   * Pays or declines on behalf of the shopper. Returns false if there is no such payment; does nothing if it is no
+   * longer open.
+   */
   completePayment(clientSecret: string, decline: boolean): Promise<boolean>;
 }
 
 /**
- * A payment provider that only pretends. It stands for somebody else's system: what it knows is in tables of its own, and
- * of what happens to a payment later it tells by signed callbacks over HTTP, or when it is asked. What happens depends on
- * the payment token alone, see `tokens.ts`.
+ * A simulated payment provider. It behaves like an external system: its state is in tables of its own, and it reports
+ * later changes only by signed callbacks over HTTP or when polled. The payment token alone determines what happens; see
+ * `tokens.ts`.
  */
 export function createSandboxProvider(options: SandboxOptions): SandboxProvider {
   const { db, ids, sender, publicUrl } = options;
@@ -63,7 +66,7 @@ export function createSandboxProvider(options: SandboxOptions): SandboxProvider 
 
   const timingAt = (nowMs: number): ScriptTiming => ({ nowMs, delayMs: options.delayMs, lateMs: options.lateMs });
 
-  /** Schedules the callbacks of steps, each telling how the payment will stand when the step has come to pass. */
+  /** Schedules the callbacks of steps, each reporting the payment's state right after the step. */
   const tell = (
     trx: Trx,
     payment: SandboxPayment,
@@ -81,7 +84,7 @@ export function createSandboxProvider(options: SandboxOptions): SandboxProvider 
       }),
     );
 
-  /** Decides on a request and does what was decided; a repetition finds its steps and does nothing. */
+  /** Decides on a request and applies the decision. A repeated request finds its steps and does nothing. */
   const act = (column: "reference" | "client_secret", value: string, action: SandboxAction) =>
     db.transaction(async (trx): Promise<ProviderAnswer | undefined> => {
       const payment = await lockSandboxPayment(trx, db.dialect, column, value);
@@ -182,7 +185,7 @@ export function createSandboxProvider(options: SandboxOptions): SandboxProvider 
   };
 }
 
-/** 128 random bits: an id of `Ids` can be guessed from another one, as two of the same millisecond differ by one. */
+/** 128 random bits: an id from `Ids` is guessable from another one, as two of the same millisecond differ by one. */
 function newClientSecret(): string {
   return `sbx_secret_${randomBytes(16).toString("hex")}`;
 }

@@ -1,7 +1,7 @@
 import type { SandboxPayment, SandboxStep } from "../../store/sandbox.ts";
 import { type Behaviour, behaviourOf } from "./tokens.ts";
 
-/** When a step is told: how long from now each sending of its callback is. */
+/** The schedule of a step's callback: the delay from now of each sending. */
 export interface ScheduledCallback {
   readonly step: SandboxStep;
   readonly delaysMs: readonly number[];
@@ -11,11 +11,11 @@ export interface ScriptTiming {
   readonly nowMs: number;
   /** The unit of the delays. */
   readonly delayMs: number;
-  /** How long after its expiry a late payment is paid. */
+  /** Time after expiry at which a late payment is paid. */
   readonly lateMs: number;
 }
 
-/** What is going to happen to a payment that was opened now. */
+/** Schedules the steps of a payment that was opened now. */
 export function scriptOf(
   payment: SandboxPayment,
   timing: ScriptTiming,
@@ -35,10 +35,10 @@ export function scriptOf(
   return { steps, tellings: callbacksFor(steps, behaviour, timing) };
 }
 
-/** Steps whose news the answer to the request is. */
+/** Steps that the response to the request reports already. */
 const QUIET: ReadonlySet<SandboxStep["kind"]> = new Set(["action_required", "refund_pending"]);
 
-/** What is told of steps: of those that come to pass at the same moment only the last, as it says it all. */
+/** Schedules the callbacks of steps. Of simultaneous steps only the last is sent, as its totals include the others. */
 export function callbacksFor(
   steps: readonly SandboxStep[],
   behaviour: Pick<Behaviour, "sends" | "backwards">,
@@ -53,7 +53,7 @@ export function callbacksFor(
   });
 }
 
-/** A step with nothing in it. */
+/** An empty step. */
 export const blankStep = {
   amount: 0n,
   refundId: "",

@@ -2,7 +2,7 @@ import type { ProviderReport, RefundReport } from "../../domain/provider-report.
 import type { RefundState } from "../../domain/refund-state.ts";
 import type { SandboxPayment, SandboxStep } from "../../store/sandbox.ts";
 
-/** How a payment of the sandbox stands at a time: the sum of the steps that have come to pass by then. */
+/** Computes the state of a sandbox payment at a time from the steps that are effective by then. */
 export function paymentStateAt(
   payment: SandboxPayment,
   steps: readonly SandboxStep[],
@@ -38,7 +38,7 @@ const REFUND_STATES: Partial<Record<SandboxStep["kind"], RefundState>> = {
   refund_failed: "FAILED",
 };
 
-/** The last step of each refund tells its state. */
+/** The last step of each refund determines its state. */
 function refundsIn(steps: readonly SandboxStep[], currency: string): readonly RefundReport[] {
   const refunds = new Map<string, RefundReport>();
   for (const step of steps) {

@@ -1,26 +1,26 @@
 /**
- * What the sandbox does with a payment, by its payment token: a list of what happens when. Delays count from the opening,
- * in units of the configured delay; `late` counts from the payment's expiry.
+ * The sandbox's behaviours by payment token: lists of scheduled steps. Delays count from the opening, in units of the
+ * configured delay; `late` counts from the payment's expiry.
  */
 export interface ScriptStep {
   readonly kind: "action_required" | "authorized" | "captured" | "failed";
   readonly delay?: number;
   readonly late?: boolean;
-  /** The part of the amount that is taken; all of it unless given. */
+  /** The captured part of the amount; defaults to all of it. */
   readonly half?: boolean;
   readonly message?: string;
 }
 
 export interface Behaviour {
   readonly steps: readonly ScriptStep[];
-  /** How each callback is sent: after how many further delays, one number for each time. Once at once unless given. */
+  /** Further delays of each callback, one number per sending. Defaults to one immediate sending. */
   readonly sends?: readonly number[];
-  /** In which order the callbacks of the steps are sent; in theirs unless given. */
+  /** Order in which the steps' callbacks are sent; defaults to chronological. */
   readonly backwards?: boolean;
-  /** Whether a void comes too late. */
+  /** Whether a void is too late. */
   readonly unstoppable?: boolean;
   readonly refundsFail?: boolean;
-  /** Captures take half of what is asked for. */
+  /** Captures take half of the requested amount. */
   readonly capturesHalf?: boolean;
 }
 
@@ -29,7 +29,7 @@ const paid: readonly ScriptStep[] = [
   { kind: "captured", delay: 1 },
 ];
 
-/** `captured` is left out where the payment is not to be captured automatically. */
+/** `captured` is skipped without automatic capture. */
 const BEHAVIOURS = {
   tok_success: { steps: paid },
   tok_decline: { steps: [{ kind: "failed", message: "the card was declined" }] },
@@ -62,7 +62,7 @@ const BEHAVIOURS = {
 
 export const SANDBOX_TOKENS: readonly string[] = Object.keys(BEHAVIOURS);
 
-/** What the sandbox does with a token; without one the shopper must act, an unknown one is declined. */
+/** Returns the behaviour of a token. Without a token the shopper must act; an unknown token is declined. */
 export function behaviourOf(token: string): Behaviour {
   if (token === "") {
     return BEHAVIOURS.tok_action;

@@ -3,7 +3,7 @@ import type { WebhookSender } from "../../../runtime/webhooks/webhook-sender.ts"
 import type { PaymentDatabase } from "../../db/schema.ts";
 import { deleteSteps, type SandboxPayment, type SandboxStep } from "../../store/sandbox.ts";
 
-/** Takes back the money that has not come yet, with its callbacks. Returns the steps that are left. */
+/** Cancels the future payment steps, with their callbacks. Returns the remaining steps. */
 export async function withdrawSteps(
   trx: Transaction<PaymentDatabase>,
   sender: WebhookSender,
@@ -23,7 +23,7 @@ export async function withdrawSteps(
 
 const COMING: ReadonlySet<SandboxStep["kind"]> = new Set(["action_required", "authorized", "captured", "failed"]);
 
-/** The id of the event that tells of a step. */
+/** The id of the event that reports a step. */
 export function eventIdOf(payment: SandboxPayment, step: SandboxStep): string {
   return `evt_${payment.reference}_${step.number}`;
 }
