@@ -7,12 +7,12 @@ import { reservationExpired, stockChanged } from "./events.ts";
 import { moveStock } from "./store/ledger.ts";
 import { lockReservation, type ReservationKey, setReservationState } from "./store/reservations.ts";
 
-/** Who gives back what nobody has asked for. */
+/** The actor recorded in the ledger for expiries, which no caller requests. */
 const ownActor = "service:inventory";
 
 /**
- * Gives back what of a reservation has not left the warehouse, and moves it to its final state. The transaction has the
- * reservation locked, HELD or COMMITTED.
+ * Releases a reservation's units that have not left the warehouse, and sets its final state. The reservation must be
+ * HELD or COMMITTED and locked by the transaction.
  */
 export async function closeReservation(
   { outbox, clock }: Pick<InventoryContext, "outbox" | "clock">,
@@ -47,7 +47,7 @@ export async function closeReservation(
   return after;
 }
 
-/** Expires a reservation if it is HELD and its time is over. Returns the state in which it is refused. */
+/** Expires a reservation if it is HELD and past its expiry. Returns its resulting state, for the caller's error. */
 export function expireIfOverdue(inventory: InventoryContext, key: ReservationKey): Promise<ReservationState> {
   const { db } = inventory;
   return db.transaction(async (trx) => {
@@ -59,7 +59,7 @@ export function expireIfOverdue(inventory: InventoryContext, key: ReservationKey
       await closeReservation(inventory, trx, reservation, "EXPIRED", ownActor);
       return "EXPIRED";
     }
-    // A command's clock may be a millisecond ahead of the database's.
+    // A command's clock can be a millisecond ahead of the database's.
     return reservation.state === "HELD" ? "EXPIRED" : reservation.state;
   });
 }

@@ -1,12 +1,12 @@
 import type { RetentionSettings } from "../runtime/retention/settings.ts";
 
-/** What the inventory service needs to know. */
+/** Configuration of the inventory service. */
 export interface InventoryConfig {
   /** See `OpenOptions.url`. */
   readonly databaseUrl: string;
-  /** How often it looks for reservations whose time is over. */
+  /** Interval of the sweep that expires overdue reservations. */
   readonly expiryPollMs: number;
-  /** How long the runtime's tables are kept; the defaults stand where it is missing. */
+  /** Retention periods of the runtime's tables. Missing values use the defaults. */
   readonly retention?: RetentionSettings;
 }
 

@@ -5,10 +5,10 @@ import type { Logger } from "../runtime/telemetry/log.ts";
 import type { Clock } from "../runtime/values/clock.ts";
 import type { InventoryDatabase } from "./db/schema.ts";
 
-/** What every RPC and consumer of the inventory service works with. */
+/** Dependencies of the inventory service's RPCs and consumers. */
 export interface InventoryContext {
   readonly db: Database<InventoryDatabase>;
-  /** For changes that are frequent; rare ones have a transaction of `db` each. */
+  /** Processes frequent changes in batches. Rare changes use a transaction of `db` each. */
   readonly commands: Commands;
   readonly outbox: Outbox;
   readonly clock: Clock;

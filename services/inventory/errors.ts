@@ -4,7 +4,7 @@ import type { ReservationState } from "./domain/reservation.ts";
 import type { Shortage } from "./domain/stock-move.ts";
 import { itemName, reservationName } from "./messages.ts";
 
-/** The reasons with which the inventory service refuses. Programs may branch on them. */
+/** Error reasons of the inventory service. They are part of the API: clients may branch on them. */
 
 export function itemNotFound(sku: string): ConnectError {
   return notFound("docket.dev/Item", itemName(sku));
@@ -18,20 +18,20 @@ export function itemExists(sku: string): ConnectError {
   return alreadyExists("ITEM_EXISTS", `${itemName(sku)} exists`, { sku });
 }
 
-/** One violation per SKU that is short; the metadata tell of the first of them. */
+/** Reports one violation per SKU in shortage. The metadata describes the first. */
 export function outOfStock(shortages: readonly Shortage[]): ConnectError {
-  const told = shortages.map((it) => ({
+  const violations = shortages.map((shortage) => ({
     type: "OUT_OF_STOCK",
-    subject: itemName(it.sku),
-    description: `wanted ${it.wanted}, available ${it.available}`,
+    subject: itemName(shortage.sku),
+    description: `wanted ${shortage.wanted}, available ${shortage.available}`,
   }));
-  const message = `out of stock: ${shortages.map(({ sku }, i) => `${sku} (${told[i]?.description})`).join(", ")}`;
+  const message = `out of stock: ${shortages.map(({ sku }, i) => `${sku} (${violations[i]?.description})`).join(", ")}`;
   const [first] = shortages;
   const metadata = first && { sku: first.sku, wanted: `${first.wanted}`, available: `${first.available}` };
-  return failedPrecondition("OUT_OF_STOCK", message, told, metadata);
+  return failedPrecondition("OUT_OF_STOCK", message, violations, metadata);
 }
 
-/** AdjustStock would leave less than is reserved. */
+/** AdjustStock would reduce the stock on hand below the reserved stock. */
 export function stockReserved({ sku, wanted, available }: Shortage): ConnectError {
   const description = `only ${available} units are not reserved, ${wanted} were to be taken`;
   return failedPrecondition(
@@ -42,7 +42,7 @@ export function stockReserved({ sku, wanted, available }: Shortage): ConnectErro
   );
 }
 
-/** AdjustStock would leave more than an item may have. */
+/** AdjustStock would exceed the maximum stock of an item. */
 export function stockLimit(sku: string, most: bigint): ConnectError {
   const description = `an item may have ${most} units on hand`;
   return failedPrecondition(
@@ -53,14 +53,14 @@ export function stockLimit(sku: string, most: bigint): ConnectError {
   );
 }
 
-/** The reservation is in a state that does not allow what was asked: RESERVATION_RELEASED, RESERVATION_EXPIRED, … */
+/** The reservation's state does not allow the operation: RESERVATION_RELEASED, RESERVATION_EXPIRED, … */
 export function reservationIs(state: ReservationState, id: string): ConnectError {
   const name = reservationName(id);
   const violation = { type: "RESERVATION_STATE", subject: name, description: `the reservation is ${state}` };
   return failedPrecondition(`RESERVATION_${state}`, `${name} is ${state}`, [violation], { state });
 }
 
-/** The name was used to reserve something else. */
+/** The name is taken by a reservation with other content. */
 export function reservationDiffers(id: string): ConnectError {
   const name = reservationName(id);
   return alreadyExists("RESERVATION_EXISTS", `${name} holds something else`, { reservation: name });

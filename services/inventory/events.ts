@@ -5,13 +5,13 @@ import type { StoredItem } from "./domain/item.ts";
 import type { StoredReservation } from "./domain/reservation.ts";
 import { itemName, reservationName, toItemMessage, toReservationMessage } from "./messages.ts";
 
-/** An item's stock changed; `item` is as it is now. The aggregate is the item. */
+/** An item's stock changed. Carries the current item, which is also the aggregate. */
 export function stockChanged(item: StoredItem): OutboxEvent {
   const event = create(StockChangedSchema, { item: toItemMessage(item) });
   return outboxEvent(StockChangedSchema, event, { tenant: item.tenant, aggregate: itemName(item.sku) });
 }
 
-/** A held reservation's time was over. The aggregate is the reservation. */
+/** A held reservation expired. The aggregate is the reservation. */
 export function reservationExpired(reservation: StoredReservation): OutboxEvent {
   const event = create(ReservationExpiredSchema, { reservation: toReservationMessage(reservation) });
   const aggregate = reservationName(reservation.id);

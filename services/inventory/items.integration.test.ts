@@ -8,7 +8,7 @@ const eur = (units: bigint, nanos = 0) => ({ currencyCode: "EUR", units, nanos }
 const chai = { sku: "chai", title: "Chai", prices: [eur(18n)], stockOnHand: 39n };
 
 describeEachDatabase("items", (open) => {
-  test("an item is created with its first stock as the first entry of its ledger", async () => {
+  test("an item is created with its initial stock as the first ledger entry", async () => {
     await using it = await startInventory(open);
     const created = await it.inventory.createItem({ item: chai });
     expect(created).toMatchObject({
@@ -26,7 +26,7 @@ describeEachDatabase("items", (open) => {
     ]);
   });
 
-  test("a second item with the same SKU is refused, unless it is the same request", async () => {
+  test("a second item with the same SKU is refused, unless the request is a repetition", async () => {
     await using it = await startInventory(open);
     const first = await it.inventory.createItem({ item: chai, requestId: "k1" });
     expect(await it.inventory.createItem({ item: chai, requestId: "k1" })).toEqual(first);
@@ -51,7 +51,7 @@ describeEachDatabase("items", (open) => {
     expect((await it.inventory.getItem({ name: "items/chai" })).title).toBe("Chai");
   });
 
-  test("an update changes what its mask names, and a stale etag is refused", async () => {
+  test("an update changes only the fields in its mask, and a stale etag is refused", async () => {
     await using it = await startInventory(open);
     const created = await it.inventory.createItem({ item: chai });
     const update = { name: "items/chai", title: "Chai tea", prices: [eur(20n)], etag: created.etag };
@@ -64,14 +64,14 @@ describeEachDatabase("items", (open) => {
     expect(await it.inventory.updateItem({ item: { ...update, etag: updated.etag }, requestId: "u1" })).toEqual(priced);
   });
 
-  test("an update that changes nothing leaves the etag as it is", async () => {
+  test("an update without changes keeps the etag", async () => {
     await using it = await startInventory(open);
     const created = await it.inventory.createItem({ item: chai });
     const updated = await it.inventory.updateItem({ item: { name: "items/chai", title: "Chai" } });
     expect(updated.etag).toBe(created.etag);
   });
 
-  test("stock and names cannot be updated, and every problem is named", async () => {
+  test("stock and names cannot be updated, and every violation is reported", async () => {
     await using it = await startInventory(open);
     const request = { item: { name: "items/" }, updateMask: { paths: ["stock_on_hand", "sku"] } };
     const { code, violations } = await refusal(it.inventory.updateItem(request));
@@ -114,14 +114,14 @@ describeEachDatabase("items", (open) => {
     });
   });
 
-  test("up to a thousand items are found by SKU in the order that was asked for", async () => {
+  test("up to a thousand items are returned by SKU in the requested order", async () => {
     await using it = await startInventory(open);
     await it.inventory.batchUpsertItems({ items: [chai, { sku: "chang", title: "Chang" }] });
     const { items } = await it.inventory.batchGetItems({ skus: ["chang", "none", "chai", "chang"] });
     expect(items.map(({ sku }) => sku)).toEqual(["chang", "chai"]);
   });
 
-  test("a batch creates what is new, updates what is there, and leaves stock alone", async () => {
+  test("a batch creates new items, updates existing ones, and does not change their stock", async () => {
     await using it = await startInventory(open);
     await it.inventory.createItem({ item: chai });
     const items = [
@@ -137,7 +137,7 @@ describeEachDatabase("items", (open) => {
     expect(await auditBooks(it.db.kysely)).toEqual([]);
   });
 
-  test("a batch with one bad item does nothing", async () => {
+  test("a batch with one invalid item has no effect", async () => {
     await using it = await startInventory(open);
     const items = [chai, { sku: "chang", title: "Chang", prices: [eur(-1n)] }, chai];
     const { violations } = await refusal(it.inventory.batchUpsertItems({ items }));
@@ -155,7 +155,7 @@ describeEachDatabase("items", (open) => {
     expect((await it.inventory.listItems({})).items.map(({ sku, title }) => [sku, title])).toEqual([["chai", "Chai"]]);
   });
 
-  test("stock is adjusted once per key, never below what is reserved and never beyond the bound of the contract", async () => {
+  test("stock is adjusted once per key, never below the reserved stock and never above the maximum", async () => {
     await using it = await startInventory(open);
     await it.inventory.createItem({ item: { ...chai, stockOnHand: 10n } });
     const adjust = { name: "items/chai", delta: -3n, reason: "broken", requestId: "a1" };

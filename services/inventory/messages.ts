@@ -17,7 +17,7 @@ import { available, type StoredItem } from "./domain/item.ts";
 import type { ReservationValue } from "./domain/reservation.ts";
 import type { StoredMovement } from "./domain/stock-move.ts";
 
-/** An item as the contract shows it. */
+/** Converts a stored item to its API message. */
 export function toItemMessage(item: StoredItem): Item {
   return create(ItemSchema, {
     name: itemName(item.sku),
@@ -34,7 +34,7 @@ export function toItemMessage(item: StoredItem): Item {
   });
 }
 
-/** A ledger entry as the contract shows it. */
+/** Converts a ledger entry to its API message. */
 export function toMovementMessage(movement: StoredMovement): StockMovement {
   return create(StockMovementSchema, {
     name: formatName("items/{item}/movements/{movement}", { item: movement.sku, movement: `${movement.sequence}` }),
@@ -50,7 +50,7 @@ export function toMovementMessage(movement: StoredMovement): StockMovement {
   });
 }
 
-/** A reservation as the contract shows it. */
+/** Converts a stored reservation to its API message. */
 export function toReservationMessage(reservation: ReservationValue): Reservation {
   return create(ReservationSchema, {
     name: reservationName(reservation.id),
@@ -73,12 +73,12 @@ export function reservationName(id: string): string {
   return formatName("reservations/{reservation}", { reservation: id });
 }
 
-/** The SKU in an item's name, which the contract's rules have checked. */
+/** Returns the SKU of an item name, whose format protovalidate has checked. */
 export function skuOf(itemName: string): string {
   return itemName.slice("items/".length);
 }
 
-/** The id in a reservation's name, which the contract's rules have checked. */
+/** Returns the id of a reservation name, whose format protovalidate has checked. */
 export function reservationIdOf(reservationName: string): string {
   return reservationName.slice("reservations/".length);
 }

@@ -12,7 +12,7 @@ import { type Command, StockModel } from "./testing/stock-model.ts";
 
 const skus = ["a", "b", "c"];
 const ids = ["r1", "r2", "r3", "r4"];
-/** A name always asks for the same units, as the saga's does. */
+/** A given name always requests the same units, as the saga does. */
 const unitsOf: Record<string, Record<string, number>> = {
   r1: { a: 2 },
   r2: { a: 1, b: 3 },
@@ -61,7 +61,7 @@ async function run(it: Inventory, client: Client<typeof InventoryService>, tenan
     case "collect":
       return it.bus.publish([shipmentCollected(tenant, command.id, command.units, `${tenant}-${++runs}`)]);
     case "overdue":
-      // The database's clock cannot be moved; what it is compared with can.
+      // The database's clock cannot be moved, so the stored expiry is.
       return it.db.kysely
         .updateTable("reservations")
         .set({ expires_at: 1 })

@@ -51,7 +51,7 @@ async function fill(db: Database<InventoryDatabase>) {
 }
 
 describeEachDatabase("the inventory's queries cost the same however many rows there are", (open) => {
-  test("a page of items comes out of an index in every order, and so do a page of reservations and what is overdue", async () => {
+  test("pages of items in every order, pages of reservations and overdue reservations are read from an index", async () => {
     await using it = await startInventory(open);
     await fill(it.db);
     const { kysely, dialect } = it.db;

@@ -5,7 +5,7 @@ import { describeEachDatabase } from "../runtime/testing/databases.ts";
 import { auditBooks } from "./testing/books.ts";
 import { longTtl, startInventory } from "./testing/inventory.ts";
 
-/** Refusals that a race may end with; anything else is a failure. */
+/** Errors that a race may produce; any other error fails the test. */
 async function settle(calls: readonly Promise<unknown>[]): Promise<string[]> {
   const results = await Promise.allSettled(calls);
   return results.map((result) => {
@@ -18,7 +18,7 @@ async function settle(calls: readonly Promise<unknown>[]): Promise<string[]> {
 }
 
 describeEachDatabase("races for stock", (open) => {
-  test("of twelve buyers of five items five get one, and seven are told that it is out of stock", async () => {
+  test("of twelve buyers of five items, five succeed and seven receive OUT_OF_STOCK", async () => {
     await using it = await startInventory(open);
     await it.inventory.createItem({ item: { sku: "last", title: "Last", stockOnHand: 5n } });
     const outcome = await settle(
@@ -38,7 +38,7 @@ describeEachDatabase("races for stock", (open) => {
     expect(await auditBooks(it.db.kysely)).toEqual([]);
   }, 30_000);
 
-  test("reserving under one name from many callers at once holds the stock once", async () => {
+  test("concurrent reservations under one name hold the stock once", async () => {
     await using it = await startInventory(open);
     await it.inventory.createItem({ item: { sku: "chai", title: "Chai", stockOnHand: 100n } });
     const request = {
@@ -53,7 +53,7 @@ describeEachDatabase("races for stock", (open) => {
     expect(await auditBooks(it.db.kysely)).toEqual([]);
   }, 30_000);
 
-  test("the same adjustment from many callers at once is made once", async () => {
+  test("concurrent identical adjustments are applied once", async () => {
     await using it = await startInventory(open);
     await it.inventory.createItem({ item: { sku: "chai", title: "Chai", stockOnHand: 10n } });
     const request = { name: "items/chai", delta: 5n, requestId: "same" };
@@ -62,7 +62,7 @@ describeEachDatabase("races for stock", (open) => {
     expect((await it.inventory.getItem({ name: "items/chai" })).stockOnHand).toBe(15n);
   }, 30_000);
 
-  test("two hundred mixed operations at once leave books that balance", async () => {
+  test("two hundred concurrent mixed operations leave balanced books", async () => {
     await using it = await startInventory(open);
     const skus = ["a", "b", "c", "d", "e"];
     await it.inventory.batchUpsertItems({
@@ -76,7 +76,7 @@ describeEachDatabase("races for stock", (open) => {
           return it.inventory.reserveStock({
             name: name(i),
             order: `orders/o${i % 30}`,
-            // The same name asks for the same; several SKUs, in an order that differs from name to name.
+            // Requests of one name are identical. Names differ in the order of their SKUs.
             items: [0, 1, 2].map((k) => ({
               sku: skus[((i % 30) * 7 + k * 3) % 5] ?? "a",
               quantity: BigInt(1 + (i % 3)),

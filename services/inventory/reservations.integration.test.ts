@@ -37,7 +37,7 @@ const collected = (it: Inventory, order: string, units: Record<string, number>, 
   it.bus.publish([shipmentCollected(tenant, order, units, id)]);
 
 describeEachDatabase("reservations", (open) => {
-  test("stock is held, made permanent, and leaves the warehouse with its shipments", async () => {
+  test("stock is held, committed, and consumed by its shipments", async () => {
     await using it = await startInventory(open);
     await stocked(it, { chai: 10n, chang: 5n });
     const held = await reserve(it, "o1", { chai: 3n, chang: 1n });
@@ -55,7 +55,7 @@ describeEachDatabase("reservations", (open) => {
     expect(await auditBooks(it.db.kysely)).toEqual([]);
   });
 
-  test("an event that comes twice takes the goods once", async () => {
+  test("a duplicate event consumes the goods once", async () => {
     await using it = await startInventory(open);
     await stocked(it, { chai: 10n });
     await it.inventory.commitReservation({ name: (await reserve(it, "o1", { chai: 4n })).name });
@@ -65,7 +65,7 @@ describeEachDatabase("reservations", (open) => {
     expect(await auditBooks(it.db.kysely)).toEqual([]);
   });
 
-  test("a released order's goods that left all the same are taken from the free stock", async () => {
+  test("goods of a released order that were collected anyway are taken from the available stock", async () => {
     await using it = await startInventory(open);
     await stocked(it, { chai: 10n });
     const { name } = await reserve(it, "o1", { chai: 4n });
@@ -75,7 +75,7 @@ describeEachDatabase("reservations", (open) => {
     expect(await auditBooks(it.db.kysely)).toEqual([]);
   });
 
-  test("of several SKUs that are short every one is named, and nothing is held", async () => {
+  test("every SKU in shortage is reported, and nothing is held", async () => {
     await using it = await startInventory(open);
     await stocked(it, { chai: 2n, chang: 1n, syrup: 9n });
     const asked = it.inventory.reserveStock({
@@ -105,7 +105,7 @@ describeEachDatabase("reservations", (open) => {
     expect(await auditBooks(it.db.kysely)).toEqual([]);
   });
 
-  test("reserving twice under a name is one reservation, and another content is refused", async () => {
+  test("reserving twice under a name is one reservation, and different content is refused", async () => {
     await using it = await startInventory(open);
     await stocked(it, { chai: 10n });
     const first = await reserve(it, "o1", { chai: 3n });
@@ -129,7 +129,7 @@ describeEachDatabase("reservations", (open) => {
     expect(await stockOf(it, "chai")).toEqual([10n, 0n]);
   });
 
-  test("a release gives back what has not left, from HELD and from COMMITTED, and once", async () => {
+  test("a release returns the units still in the warehouse, from HELD and COMMITTED, once", async () => {
     await using it = await startInventory(open);
     await stocked(it, { chai: 10n });
     const { name } = await reserve(it, "o1", { chai: 4n });
@@ -144,7 +144,7 @@ describeEachDatabase("reservations", (open) => {
     expect(await auditBooks(it.db.kysely)).toEqual([]);
   });
 
-  test("a hold whose time is over is given back by the sweep, and cannot be committed", async () => {
+  test("an overdue hold is released by the sweep, and cannot be committed", async () => {
     await using it = await startInventory(open);
     await stocked(it, { chai: 10n });
     await it.service.start();
@@ -162,7 +162,7 @@ describeEachDatabase("reservations", (open) => {
     expect(await auditBooks(it.db.kysely)).toEqual([]);
   });
 
-  test("reserving again extends a hold and never shortens it, and does not revive one whose time is over", async () => {
+  test("reserving again extends a hold, never shortens it, and does not revive an overdue one", async () => {
     await using it = await startInventory(open);
     await stocked(it, { chai: 10n });
     const ends = ({ expireTime }: { expireTime?: { seconds: bigint } | undefined }) =>
@@ -180,7 +180,7 @@ describeEachDatabase("reservations", (open) => {
     expect(await auditBooks(it.db.kysely)).toEqual([]);
   });
 
-  test("a hold whose time is over is not committed although the sweep has not come", async () => {
+  test("an overdue hold cannot be committed even before the sweep", async () => {
     await using it = await startInventory(open);
     await stocked(it, { chai: 10n });
     const { name } = await reserve(it, "o1", { chai: 4n }, { nanos: 1_000_000 });
@@ -190,7 +190,7 @@ describeEachDatabase("reservations", (open) => {
     expect(await stockOf(it, "chai")).toEqual([10n, 0n]);
   });
 
-  test("reservations are listed, the newest first, by filter and page", async () => {
+  test("reservations are listed newest first, by filter and page", async () => {
     await using it = await startInventory(open);
     await stocked(it, { chai: 100n });
     for (const id of ["o1", "o2", "o3"]) {
@@ -211,7 +211,7 @@ describeEachDatabase("reservations", (open) => {
     expect(ofOrder.reservations.map(({ name }) => name)).toEqual(["reservations/o1"]);
   });
 
-  test("what cannot be a reservation is refused with every reason", async () => {
+  test("an invalid reservation is refused with every violation", async () => {
     await using it = await startInventory(open);
     const items = [{ sku: "chai", quantity: 1_000_000_000_001n }];
     const request = { name: "reservations/o1", order: "o1", items, ttl: { seconds: -1n } };

@@ -11,7 +11,7 @@ import { shipmentCollected } from "./testing/shipment-collected.ts";
 const name = "reservations/o1";
 
 describeEachDatabase("goods that are lost, come back or are cancelled", (open) => {
-  /** Ten units of which an order has five, committed, and so many have left the warehouse. */
+  /** Starts with ten units: five committed to an order, of which the given number have left the warehouse. */
   const start = async (gone: number) => {
     const it = await startInventory(open);
     await it.inventory.createItem({ item: { sku: "chai", title: "Chai", stockOnHand: 10n } });
@@ -30,7 +30,7 @@ describeEachDatabase("goods that are lost, come back or are cancelled", (open) =
     return { it, resize, stock };
   };
 
-  test("what is cancelled is given back, once, and never what has left", async () => {
+  test("cancelled units are released once, and never those that have left", async () => {
     const { it: opened, resize, stock } = await start(3);
     await using it = opened;
     expect(await resize(4n, 7n, true)).toMatchObject({ state: State.COMMITTED, items: [{ quantity: 4n }] });
@@ -41,7 +41,7 @@ describeEachDatabase("goods that are lost, come back or are cancelled", (open) =
     expect(await auditBooks(it.db.kysely)).toEqual([]);
   });
 
-  test("what is shipped again is reserved once more, all or nothing, and an old request changes nothing", async () => {
+  test("units shipped again are reserved once more, all or nothing, and a stale request has no effect", async () => {
     const { it: opened, resize, stock } = await start(5);
     await using it = opened;
     expect(await refusal(resize(11n, 2n))).toMatchObject({
@@ -58,7 +58,7 @@ describeEachDatabase("goods that are lost, come back or are cancelled", (open) =
     expect(await auditBooks(it.db.kysely)).toEqual([]);
   });
 
-  test("what was given back stays so", async () => {
+  test("a released reservation stays released", async () => {
     const { it: opened, resize, stock } = await start(0);
     await using it = opened;
     await it.inventory.releaseReservation({ name });
@@ -66,7 +66,7 @@ describeEachDatabase("goods that are lost, come back or are cancelled", (open) =
     expect(await stock()).toEqual([10n, 0n]);
   });
 
-  test("what came back is in stock again, free and once, and the ledger says from which shipment", async () => {
+  test("returned units are available again, once, and the ledger names their shipment", async () => {
     const { it: opened, stock } = await start(5);
     await using it = opened;
     const shipment = "orders/o1/shipments/1";

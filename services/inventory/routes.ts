@@ -17,7 +17,7 @@ import { reserveStock } from "./rpc/reserve-stock.ts";
 import { resizeReservation } from "./rpc/resize-reservation.ts";
 import { updateItem } from "./rpc/update-item.ts";
 
-/** Every RPC of the inventory service. */
+/** Registers the RPCs of the inventory service. */
 export const routes = (ctx: InventoryContext): ServiceImplSpec[] => [
   createServiceImplSpec<typeof InventoryService>(InventoryService, {
     createItem: createItem(ctx),

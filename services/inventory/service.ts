@@ -17,8 +17,8 @@ import { routes } from "./routes.ts";
 import { createExpirySweep } from "./workers/expire-reservations.ts";
 
 /**
- * Makes the inventory service: items, their stock with its ledger, and reservations. Its schema is brought up to date
- * first, and its consumer is subscribed.
+ * Creates the inventory service, which manages items, their stock and ledger, and reservations. Migrates its schema
+ * first and subscribes its consumers.
  */
 export async function createInventoryService(config: InventoryConfig, deps: ServiceDeps = {}): Promise<Service> {
   const { databaseUrl } = config;

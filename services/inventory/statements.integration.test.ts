@@ -5,9 +5,9 @@ import { auditBooks } from "./testing/books.ts";
 import { longTtl, startInventory } from "./testing/inventory.ts";
 
 describeEachDatabase("the statements of the inventory service", (open) => {
-  test("are as many for 64 concurrent reservations as for one, and so they are for their commits", async () => {
+  test("are as many for 64 concurrent reservations as for one, and likewise for their commits", async () => {
     const log = createStatementLog();
-    // The sweep and the relay send statements of their own, now and then.
+    // The sweep and the relay occasionally execute statements of their own.
     const own = /`(items|reservations|reservation_lines|stock_movements)`|into outbox_messages/;
     await using it = await startInventory(open, { expiryPollMs: 60_000, onStatement: log.onStatement });
     const items = ["a", "b", "c"].map((sku) => ({ sku, title: sku, stockOnHand: 1000n }));
@@ -29,7 +29,7 @@ describeEachDatabase("the statements of the inventory service", (open) => {
 
     const kinds = () =>
       log.statements.flatMap(({ sql }) => (own.test(sql) ? [sql.replaceAll(/\s+/g, " ").trim().slice(0, 30)] : []));
-    // items, reservations; items, lines, reservations and movements; the outbox. Twice, where the calls came in two turns.
+    // items, reservations; items, lines, reservations and movements; the outbox. Doubled if the calls span two batches.
     expect([7, 14]).toContain(kinds().length);
     log.clear();
     await Promise.all(names.map((name) => it.inventory.commitReservation({ name })));

@@ -1,15 +1,15 @@
 import type { RetentionSettings } from "../runtime/retention/settings.ts";
 
-/** What the operations service needs to know. */
+/** Configuration of the operations service. */
 export interface OperationsConfig {
   /** See `OpenOptions.url`. */
   readonly databaseUrl: string;
-  /** A key with the scopes `admin` and `platform.admin` that always works. Without it keys must exist already. */
+  /** A permanent key with the scopes `admin` and `platform.admin`. Without it, keys must already exist. */
   readonly adminKey?: string;
   /** The tenant of the admin key. */
   readonly adminTenant: string;
-  /** How long the audit trail is kept, in milliseconds. */
+  /** Retention period of the audit trail, in milliseconds. */
   readonly auditRetentionMs: number;
-  /** How long the runtime's tables are kept; the defaults stand where it is missing. */
+  /** Retention periods of the runtime's tables. Missing values use the defaults. */
   readonly retention?: RetentionSettings;
 }

@@ -3,7 +3,7 @@ import type { Clock } from "../runtime/values/clock.ts";
 import type { Ids } from "../runtime/values/ids.ts";
 import type { OperationsDatabase } from "./db/schema.ts";
 
-/** What every RPC of the operations service works with. */
+/** Dependencies of the operations service's RPCs. */
 export interface OperationsContext {
   readonly db: Database<OperationsDatabase>;
   readonly clock: Clock;

@@ -1,7 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { failedPrecondition } from "../runtime/errors.ts";
 
-/** The key comes from the configuration, which would bring it back at the next start. */
+/** The key comes from the configuration, so the next start would restore it. */
 export function keyIsConfigured(name: string): ConnectError {
   const description =
     "the administrator's key comes from the configuration and cannot be revoked; change DOCKET_ADMIN_KEY, or delete the " +

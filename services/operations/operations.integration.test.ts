@@ -20,7 +20,7 @@ import { deleteAuditEvents } from "./store/audit-events.ts";
 const adminKey = "dk_test-admin-key";
 const log = createLogger({ level: "silent", name: "test" });
 
-/** The service on an empty database, and clients that call as anybody. */
+/** Starts the service on an empty database, with clients for arbitrary principals. */
 async function start(open: OpenTestDatabase, now = () => new Date()) {
   const { url } = await open();
   const config = { databaseUrl: url, adminKey, adminTenant: "default", auditRetentionMs: 3_600_000 };
@@ -59,7 +59,7 @@ async function start(open: OpenTestDatabase, now = () => new Date()) {
 }
 
 describeEachDatabase("the operations service", (open) => {
-  test("makes a key that works, and never shows it again", async () => {
+  test("creates a working key, and never shows it again", async () => {
     await using running = await start(open);
     const keys = running.as({});
     const made = await keys.createApiKey({ apiKey: { displayName: "Shop", scopes: ["orders.write", "orders.read"] } });
@@ -76,7 +76,7 @@ describeEachDatabase("the operations service", (open) => {
     expect(listed.apiKeys.map(({ name, key }) => [name, key])).toContainEqual([made.name, ""]);
   });
 
-  test("refuses a revoked key at once, and revoking it again changes nothing", async () => {
+  test("refuses a revoked key immediately, and revoking it again has no effect", async () => {
     await using running = await start(open);
     const keys = running.as({});
     const { name, key } = await keys.createApiKey({ apiKey: { displayName: "Shop", scopes: ["orders.read"] } });
@@ -87,7 +87,7 @@ describeEachDatabase("the operations service", (open) => {
     expect((await keys.revokeApiKey({ name })).revokeTime).toEqual(revoked.revokeTime);
   });
 
-  test("refuses a key whose time is over", async () => {
+  test("refuses an expired key", async () => {
     let nowMs = Date.parse("2026-01-01T00:00:00Z");
     await using running = await start(open, () => new Date(nowMs));
     const expireTime = { seconds: BigInt(nowMs / 1000 + 60), nanos: 0 };
@@ -99,7 +99,7 @@ describeEachDatabase("the operations service", (open) => {
     expect(await running.usable(made.key)).toBe(false);
   });
 
-  test("knows no key that nobody made", async () => {
+  test("rejects unknown keys", async () => {
     await using running = await start(open);
     expect(await running.usable("dk_guessed")).toBe(false);
   });
@@ -113,7 +113,7 @@ describeEachDatabase("the operations service", (open) => {
     expect(await running.usable("dk_another")).toBe(true);
   });
 
-  test("does not let the configured key be revoked, as the next start would bring it back", async () => {
+  test("does not allow revoking the configured key, as the next start would restore it", async () => {
     await using running = await start(open);
     await expect(running.as({}).revokeApiKey({ name: "apiKeys/admin" })).rejects.toThrow(
       "change DOCKET_ADMIN_KEY, or delete the file admin-key",
@@ -121,14 +121,14 @@ describeEachDatabase("the operations service", (open) => {
     expect(await running.usable(adminKey)).toBe(true);
   });
 
-  test("forgets the configured key when none is configured any more", async () => {
+  test("removes the configured key when none is configured any more", async () => {
     await using running = await start(open);
     const { adminKey: _, ...keyless } = running.config;
     await using _again = await createOperationsService(keyless);
     expect(await running.usable(adminKey)).toBe(false);
   });
 
-  test("lets a key be revoked only by callers with all of its scopes", async () => {
+  test("allows revoking a key only with all of its scopes", async () => {
     await using running = await start(open);
     const powerful = await running.as({}).createApiKey({ apiKey: { displayName: "x", scopes: ["admin"] } });
     const clerk = running.as({ scopes: new Set(["operations.write", "orders.read"]) });
@@ -164,7 +164,7 @@ describeEachDatabase("the operations service", (open) => {
       expect((await local.revokeApiKey({ name: own.name, tenant: "default" })).revokeTime).toBeDefined();
     });
 
-    test("and grants nobody what names tenants, not even the configured key does", async () => {
+    test("and platform scopes cannot be granted, not even by the configured key", async () => {
       await using running = await start(open);
       for (const caller of [admin, {}]) {
         const wanted = { displayName: "x", scopes: ["platform.admin"] };
@@ -175,7 +175,7 @@ describeEachDatabase("the operations service", (open) => {
     });
   });
 
-  test("lets an administrator of the platform list and revoke the keys of other tenants", async () => {
+  test("lets a platform administrator list and revoke the keys of other tenants", async () => {
     await using running = await start(open);
     const platform = running.as({});
     const made = await platform.createApiKey({
@@ -193,7 +193,7 @@ describeEachDatabase("the operations service", (open) => {
     expect(await running.usable(made.key)).toBe(false);
   });
 
-  describe("hands on no more than the caller has", () => {
+  describe("grants no more than the caller has", () => {
     const clerk = { scopes: new Set(["operations.write", "orders.read"]) };
 
     test.each([
@@ -214,13 +214,13 @@ describeEachDatabase("the operations service", (open) => {
     });
   });
 
-  test("names every scope that does not exist", async () => {
+  test("reports every scope that does not exist", async () => {
     await using running = await start(open);
     const wrong = running.as({}).createApiKey({ apiKey: { displayName: "x", scopes: ["orders.fly", "orders.swim"] } });
     await expect(wrong).rejects.toThrow(/orders\.fly.*orders\.swim/);
   });
 
-  test("keeps a tenant's keys from other tenants", async () => {
+  test("hides a tenant's keys from other tenants", async () => {
     await using running = await start(open);
     const made = await running.as({}).createApiKey({ apiKey: { displayName: "x", scopes: ["orders.read"] } });
     const stranger = running.as({ tenant: "other" });
@@ -278,7 +278,7 @@ describeEachDatabase("the operations service", (open) => {
       );
     });
 
-    test("of what other services report, once however often the event comes", async () => {
+    test("of acts reported by other services, once per event despite redelivery", async () => {
       await using running = await start(open);
       const auditEvent = create(AuditEventSchema, {
         actor: "jwt:ann",
@@ -304,12 +304,12 @@ describeEachDatabase("the operations service", (open) => {
       const listed = async () => (await running.audit(auditor).listAuditEvents({})).auditEvents;
       await until(async () => (await listed()).length > 0);
       const createTime = timestampFromMs(event.time.getTime());
-      // An event of a version before outcomes is of something that was carried out.
+      // Events from versions without outcomes describe acts that were carried out.
       const outcome = AuditEvent_Outcome.ALLOWED;
       expect(await listed()).toEqual([{ ...auditEvent, name: `auditEvents/${event.id}`, createTime, outcome }]);
     });
 
-    test("that is filtered and listed page by page, each act once, and forgotten after its time", async () => {
+    test("that is filtered and listed page by page, each act once, and pruned after its retention period", async () => {
       let nowMs = Date.parse("2026-01-01T00:00:00Z");
       await using running = await start(open, () => new Date(nowMs));
       const keys = running.as(auditor);
@@ -338,7 +338,7 @@ describeEachDatabase("the operations service", (open) => {
     });
   });
 
-  test("says plainly what is not built yet", async () => {
+  test("returns UNIMPLEMENTED for methods that are not built yet", async () => {
     await using running = await start(open);
     const webhooks = createClient(WebhookService, running.transport);
     await expect(webhooks.listWebhookEndpoints({})).rejects.toThrow("ListWebhookEndpoints is not implemented");

@@ -12,7 +12,7 @@ import { unimplementedMethod } from "./rpc/not-yet.ts";
 import { recordDenial } from "./rpc/record-denial.ts";
 import { revokeApiKey } from "./rpc/revoke-api-key.ts";
 
-/** Every RPC of the operations service and the file that implements it. */
+/** Registers the RPCs of the operations service. */
 export const routes = (ctx: OperationsContext): ServiceImplSpec[] => [
   createServiceImplSpec<typeof ApiKeyService>(ApiKeyService, {
     createApiKey: createApiKey(ctx),

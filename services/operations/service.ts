@@ -22,8 +22,8 @@ import { replaceApiKey } from "./store/api-keys.ts";
 import { auditRetention } from "./store/audit-events.ts";
 
 /**
- * Makes the operations service: API keys and the audit trail. The methods of webhooks and dead letters are there and answer UNIMPLEMENTED. Its
- * schema is brought up to date first.
+ * Creates the operations service, which manages API keys and the audit trail, after migrating its schema. The methods of
+ * webhooks and dead letters are registered and return UNIMPLEMENTED.
  */
 export async function createOperationsService(config: OperationsConfig, deps: ServiceDeps = {}): Promise<Service> {
   const { clock = systemClock, ids = createIds(clock) } = deps;
@@ -55,7 +55,7 @@ export async function createOperationsService(config: OperationsConfig, deps: Se
   };
 }
 
-/** Makes the configured key the only administrator's key: an older one stops working, also where none is configured now. */
+/** Installs the configured administrator key, replacing or, if none is configured, removing the previous one. */
 async function installAdminKey({ db, clock }: OperationsContext, config: OperationsConfig): Promise<void> {
   if (config.adminKey === undefined) {
     return replaceApiKey(db, configuredKeyId, undefined);

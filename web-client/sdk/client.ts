@@ -4,7 +4,7 @@ import { toDocketError } from "./errors.ts";
 
 type AnyCall = (request: unknown, options?: CallOptions) => unknown;
 
-/** Connect's client of a service, whose every failure is a `DocketError`. */
+/** Creates a Connect client of a service that rejects with `DocketError`s only. */
 export function createTypedClient<Desc extends DescService>(service: Desc, transport: Transport): Client<Desc> {
   const client = createClient(service, transport) as Record<string, AnyCall>;
   const typed: Record<string, AnyCall> = {};

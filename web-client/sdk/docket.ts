@@ -21,36 +21,36 @@ import { paged } from "./pages.ts";
 import { createRetryInterceptor, type RetryOptions } from "./retry.ts";
 import { type WatchOptions, watchOrders } from "./watch-orders.ts";
 
-/** How to reach a Docket. */
+/** Connection options. */
 export interface DocketOptions {
   /** For example `https://orders.example.com`; default `http://127.0.0.1:8080`. */
   readonly baseUrl?: string | undefined;
   /** An API key (`dk_…`) or a JWT. */
   readonly apiKey?: string | undefined;
-  /** How long a call may take with all its tries, in milliseconds; default 30,000. A call's own option goes before it. */
+  /** Timeout of a call including all retries, in milliseconds; default 30,000. A call's own option takes precedence. */
   readonly timeoutMs?: number | undefined;
   readonly retry?: RetryOptions | undefined;
-  /** JSON on the wire in place of binary, to read along in a browser's developer tools. */
+  /** Uses JSON on the wire instead of binary, readable in a browser's developer tools. */
   readonly useJson?: boolean | undefined;
-  /** Default: the platform's own. */
+  /** Default: the platform's `fetch`. */
   readonly fetch?: typeof globalThis.fetch | undefined;
-  /** Run outside the SDK's own. */
+  /** Interceptors that run outside the SDK's own. */
   readonly interceptors?: readonly Interceptor[] | undefined;
 }
 
-/** How `placeOrder` behaves. */
+/** Options of `placeOrder`. */
 export interface PlaceOrderOptions {
-  /** Repeating an order with the same id is safe; made when missing. */
+  /** Idempotency key. A repeated order with the same id is safe. Generated if missing. */
   readonly requestId?: string | undefined;
-  /** How long to wait until the order rests, in milliseconds, 60,000 at most; default 20,000. */
+  /** How long to wait for the order to settle, in milliseconds; at most 60,000, default 20,000. */
   readonly waitMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A Docket, as its clients see it. Failures of any call are `DocketError`s. */
+/** A client of a Docket server. Calls reject with `DocketError`. */
 export type Docket = ReturnType<typeof createDocket>;
 
-/** Makes a client of a Docket; nothing is sent yet. Works in Node and in browsers. */
+/** Creates a client of a Docket server without connecting yet. Works in Node and in browsers. */
 export function createDocket(options: DocketOptions = {}) {
   const baseUrl = (options.baseUrl ?? "http://127.0.0.1:8080").replace(/\/+$/, "");
   const { apiKey, timeoutMs = 30_000, fetch = globalThis.fetch } = options;
@@ -76,11 +76,11 @@ export function createDocket(options: DocketOptions = {}) {
     customers: createTypedClient(CustomerService, transport),
 
     /**
-     * Creates an order and waits until it rests: it is confirmed, or awaits payment; with a `paymentToken` the latter only
-     * where the shopper must act (`paymentAction`).
+     * Creates an order and waits until it settles: confirmed, or awaiting payment. With a `paymentToken`, the latter
+     * counts only if the shopper must act (`paymentAction`).
      *
      * @throws DocketError FAILED_PRECONDITION `OUT_OF_STOCK` with `sku`, `wanted` and `available` in its metadata, or
-     *   `PAYMENT_FAILED` where the payment is declined; both with `order`
+     *   `PAYMENT_FAILED` if the payment is declined; both with `order`
      */
     placeOrder: (order: MessageInitShape<typeof OrderSchema>, place: PlaceOrderOptions = {}): Promise<Order> => {
       const waitMs = place.waitMs ?? 20_000;
@@ -90,42 +90,42 @@ export function createDocket(options: DocketOptions = {}) {
       );
     },
 
-    /** Follows changes of orders, over broken connections too. */
+    /** Streams changes of orders, and resumes after broken connections. */
     watchOrders: (request: Parameters<typeof watchOrders>[1] = {}, watch: WatchOptions = {}) =>
       watchOrders(orders, request, watch),
 
     /** Creates orders from a CSV or NDJSON file. */
     importOrders: (source: ImportSource, how: ImportOptions) => importOrders({ baseUrl, apiKey, fetch }, source, how),
 
-    /** All orders that match, page by page as they are needed. */
+    /** Lists all matching orders. Pages are fetched on demand. */
     listOrders: (request: MessageInitShape<typeof ListOrdersRequestSchema> = {}) =>
       paged(
         (pageToken) => orders.listOrders({ ...request, pageToken }),
         (page) => page.orders,
       ),
 
-    /** An order's timeline, the oldest entry first. */
+    /** Lists an order's timeline, oldest entry first. */
     listOrderEvents: (request: MessageInitShape<typeof ListOrderEventsRequestSchema>) =>
       paged(
         (pageToken) => orders.listOrderEvents({ ...request, pageToken }),
         (page) => page.events,
       ),
 
-    /** All items that match. */
+    /** Lists all matching items. */
     listItems: (request: MessageInitShape<typeof ListItemsRequestSchema> = {}) =>
       paged(
         (pageToken) => items.listItems({ ...request, pageToken }),
         (page) => page.items,
       ),
 
-    /** All payments that match; `orders/-` is the parent of all. */
+    /** Lists all matching payments. The parent `orders/-` includes all orders. */
     listPayments: (request: MessageInitShape<typeof ListPaymentsRequestSchema>) =>
       paged(
         (pageToken) => payments.listPayments({ ...request, pageToken }),
         (page) => page.payments,
       ),
 
-    /** All shipments that match; `orders/-` is the parent of all. */
+    /** Lists all matching shipments. The parent `orders/-` includes all orders. */
     listShipments: (request: MessageInitShape<typeof ListShipmentsRequestSchema>) =>
       paged(
         (pageToken) => shipments.listShipments({ ...request, pageToken }),

@@ -9,7 +9,7 @@ import {
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.js";
 
-/** gRPC's name of an error's kind, as REST answers it too. */
+/** The gRPC code name of an error, which REST uses as well. */
 export type ErrorCode =
   | "CANCELLED"
   | "UNKNOWN"
@@ -47,23 +47,23 @@ const codes: Readonly<Record<Code, ErrorCode>> = {
   [Code.Unauthenticated]: "UNAUTHENTICATED",
 };
 
-/** Every call that fails rejects with one of these. `message` is for people; decide by `code` and `reason`. */
+/** The error of every failed call. `message` is for people; programs should branch on `code` and `reason`. */
 export class DocketError extends Error {
   override readonly name = "DocketError";
   readonly code: ErrorCode;
-  /** Why, in UPPER_SNAKE: `OUT_OF_STOCK`, `IDEMPOTENCY_KEY_REUSED`, …; empty where the server was not reached. */
+  /** The reason: `OUT_OF_STOCK`, `IDEMPOTENCY_KEY_REUSED`, …; empty if the server was not reached. */
   readonly reason: string;
-  /** Facts about it, for example `sku`, `wanted` and `available` of `OUT_OF_STOCK`. */
+  /** Further details, for example `sku`, `wanted` and `available` of `OUT_OF_STOCK`. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** What is wrong with the request, field by field. */
+  /** Violations of the request, by field. */
   readonly fieldViolations: readonly Pick<BadRequest_FieldViolation, "field" | "description">[];
-  /** Which conditions are not met. */
+  /** Preconditions that are not met. */
   readonly preconditionViolations: readonly Pick<PreconditionFailure_Violation, "type" | "subject" | "description">[];
   /** The full name of the resource that does not exist. */
   readonly resourceName: string | undefined;
-  /** After how many milliseconds the same request may be sent again, where the server says so. */
+  /** Milliseconds after which the request can be repeated, if the server says so. */
   readonly retryAfterMs: number | undefined;
-  /** Tell it to support: it finds the call in the server's log. */
+  /** The request id for support, which identifies the call in the server's log. */
   readonly requestId: string | undefined;
 
   constructor(error: ConnectError) {
@@ -81,12 +81,17 @@ export class DocketError extends Error {
   }
 }
 
-/** Whether nothing came back: `fetch` rejects with a TypeError when the network fails, which Connect calls UNKNOWN. */
+/**
+ * Returns whether there was no response. On network failure `fetch` rejects with a TypeError, which Connect maps to
+ * UNKNOWN.
+ */
 function isUnreached(error: ConnectError): boolean {
   return error.code === Code.Unknown && error.cause instanceof TypeError;
 }
 
-/** Any error as a `DocketError`: one stays what it is, and what is no error of the API has the code UNKNOWN. */
+/**
+ * Converts any error to a `DocketError`. A `DocketError` is returned unchanged; errors not from the API become UNKNOWN.
+ */
 export function toDocketError(error: unknown): DocketError {
   return error instanceof DocketError ? error : new DocketError(ConnectError.from(error));
 }

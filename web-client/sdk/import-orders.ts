@@ -3,21 +3,21 @@ import { type ImportOrdersResponse, ImportOrdersResponseSchema } from "../../gen
 import { toDocketError } from "./errors.ts";
 import { restError } from "./rest-error.ts";
 
-/** A file's bytes. Streams are sent as they come; browsers that cannot stream a request need a Blob or text. */
+/** The content of a file. Streams are sent incrementally; browsers without request streaming need a Blob or text. */
 export type ImportSource = string | Uint8Array<ArrayBuffer> | Blob | ReadableStream<Uint8Array>;
 
 type FileType = "text/csv" | "application/x-ndjson";
 
-/** How a file is imported. */
+/** Options of an import. */
 export interface ImportOptions {
-  /** `text/csv` or `application/x-ndjson`, which may name the encoding: `text/csv; charset=windows-1252`. */
+  /** `text/csv` or `application/x-ndjson`, optionally with the encoding: `text/csv; charset=windows-1252`. */
   readonly contentType: FileType | `${FileType};${string}`;
-  /** Check every row and create nothing. */
+  /** Validates every row without creating orders. */
   readonly validateOnly?: boolean;
   readonly signal?: AbortSignal;
 }
 
-/** Where and with what to call. */
+/** The server and credentials to use. */
 export interface RestEndpoint {
   readonly baseUrl: string;
   readonly apiKey: string | undefined;
@@ -25,8 +25,8 @@ export interface RestEndpoint {
 }
 
 /**
- * Sends a file to ImportOrders. The response has a `stop` where the import ended before the end of the file. It goes over REST, as browsers'
- * Connect cannot stream requests.
+ * Sends a file to ImportOrders. The response has a `stop` if the import ended before the end of the file. Uses REST, as
+ * Connect cannot stream requests in browsers.
  */
 export async function importOrders(
   { baseUrl, apiKey, fetch }: RestEndpoint,

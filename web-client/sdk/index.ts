@@ -1,4 +1,4 @@
-/** What users of the package import. The messages of the API are at `@docket/sdk/order`, `/inventory`, `/payment`, …. */
+/** Entry point of the package. The API's messages are in `@docket/sdk/order`, `/inventory`, `/payment`, …. */
 export { createDocket, type Docket, type DocketOptions, type PlaceOrderOptions } from "./docket.ts";
 export { DocketError, type ErrorCode } from "./errors.ts";
 export type { ImportOptions, ImportSource } from "./import-orders.ts";

@@ -2,9 +2,9 @@ import { create } from "@bufbuild/protobuf";
 import { type Money, MoneySchema } from "../../gen/google/type/money_pb.js";
 
 /**
- * An amount from its decimal form: `money("EUR", "12.34")`. Takes text, as a float cannot hold every amount.
+ * Parses a decimal amount: `money("EUR", "12.34")`. Takes a string, as floats cannot represent every amount.
  *
- * @throws RangeError when the text is no decimal with at most nine places
+ * @throws RangeError if the text is not a decimal with at most nine decimal places
  */
 export function money(currencyCode: string, amount: string): Money {
   const match = /^(-?)(\d+)(?:\.(\d{1,9}))?$/.exec(amount);
@@ -16,12 +16,12 @@ export function money(currencyCode: string, amount: string): Money {
   return create(MoneySchema, {
     currencyCode,
     units: BigInt(whole) * BigInt(factor),
-    // Not -0, which some JSON and equality treats as another number.
+    // Avoid -0, which some JSON and equality treats as another number.
     nanos: Number(fraction.padEnd(9, "0")) * factor || 0,
   });
 }
 
-/** The decimal form of an amount, with at least `places` places: `12.34`. */
+/** Formats an amount as a decimal with at least `places` decimal places: `12.34`. */
 export function formatMoney({ units, nanos }: Money, places = 2): string {
   const sign = units < 0n || nanos < 0 ? "-" : "";
   const whole = units < 0n ? -units : units;

@@ -15,13 +15,13 @@ function book(pages: number[][]) {
 }
 
 describe("a paged list", () => {
-  test("goes through all pages, empty ones too", async () => {
+  test("iterates over all pages, including empty ones", async () => {
     const { list, asked } = book([[1, 2], [], [3]]);
     expect(await Array.fromAsync(list)).toEqual([1, 2, 3]);
     expect(asked).toEqual(["", "1", "2"]);
   });
 
-  test("fetches no page that nobody reads", async () => {
+  test("fetches a page only when it is read", async () => {
     const { list, asked } = book([[1, 2], [3]]);
     for await (const number of list) {
       if (number === 2) break;
@@ -29,7 +29,7 @@ describe("a paged list", () => {
     expect(asked).toEqual([""]);
   });
 
-  test("can be gone through again", async () => {
+  test("can be iterated again", async () => {
     const { list } = book([[1], [2]]);
     await Array.fromAsync(list);
     expect(await Array.fromAsync(list)).toEqual([1, 2]);

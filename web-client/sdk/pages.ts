@@ -1,14 +1,14 @@
-/** The elements of a list over all its pages, fetched as they are needed. */
+/** The elements of a list across all its pages, which are fetched on demand. */
 export interface Paged<Element, Page> extends AsyncIterable<Element> {
-  /** The same, page by page. */
+  /** Iterates page by page. */
   pages(): AsyncIterable<Page>;
 }
 
 /**
- * Goes through a List method.
+ * Iterates over the results of a List method.
  *
  * @param fetchPage calls the method with a page token, empty for the first page
- * @param elements the elements of an answer
+ * @param elements returns the elements of a response
  */
 export function paged<Element, Page extends { nextPageToken: string }>(
   fetchPage: (pageToken: string) => Promise<Page>,

@@ -6,7 +6,7 @@ import { BadRequestSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { money } from "./money.ts";
 import { plain } from "./plain.ts";
 
-test("enums are names, amounts and times as REST has them", () => {
+test("enums are names, and amounts and times are as in REST", () => {
   const order = create(OrderSchema, {
     name: "orders/1",
     state: Order_State.CONFIRMED,
@@ -25,6 +25,6 @@ test("enums are names, amounts and times as REST has them", () => {
   expect(JSON.parse(JSON.stringify(plain(order)))).toEqual(expected);
 });
 
-test("a message of another API is refused", () => {
+test("rejects a message of another API", () => {
   expect(() => plain(create(BadRequestSchema))).toThrow("is not a message of Docket");
 });

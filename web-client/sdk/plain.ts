@@ -9,7 +9,7 @@ import { PaymentService } from "../../gen/docket/payment/v1/payment_service_pb.j
 
 let known: Registry | undefined;
 
-/** Every type that the client's calls take and return. */
+/** Registry of all message types that the client sends and receives. */
 function registry(): Registry {
   if (known === undefined) {
     const files = new Set<DescFile>();
@@ -39,10 +39,10 @@ function registry(): Registry {
 }
 
 /**
- * A message as plain JSON, as REST has it: enums by their names, 64-bit integers as text, times in RFC 3339. For logs, and
- * for `console.log` and `JSON.stringify`, which show enums as numbers and fail on bigints otherwise.
+ * Converts a message to plain JSON as in REST: enums by name, 64-bit integers as strings, times in RFC 3339. For logs,
+ * and for `console.log` and `JSON.stringify`, which otherwise show enums as numbers and fail on bigints.
  *
- * @throws Error for a message that is none of Docket's
+ * @throws Error if the message is not one of Docket's
  */
 export function plain(message: Message): JsonValue {
   const types = registry();

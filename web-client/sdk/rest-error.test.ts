@@ -21,7 +21,7 @@ describe("an error over REST", () => {
     expect(error.fieldViolations).toMatchObject([{ field: "file", description: "is empty" }]);
   });
 
-  test("that a proxy wrote tells its status", async () => {
+  test("written by a proxy is mapped from its status", async () => {
     const error = await restError(new Response("<html>busy</html>", { status: 503 }));
     expect(error.code).toBe("UNAVAILABLE");
     expect(error.message).toContain("HTTP 503");

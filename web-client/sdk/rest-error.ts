@@ -7,7 +7,10 @@ import { DocketError } from "./errors.ts";
 
 const registry = createRegistry(file_google_rpc_error_details);
 
-/** The error of a REST answer that is not 2xx: `google.rpc.Status` in JSON, or whatever a proxy in between wrote. */
+/**
+ * Converts a non-2xx REST response to an error. The body is `google.rpc.Status` in JSON, or arbitrary text from a
+ * proxy.
+ */
 export async function restError(response: Response): Promise<DocketError> {
   const text = await response.text();
   return new DocketError(parseStatus(text, response.headers) ?? unknownAnswer(response, text));

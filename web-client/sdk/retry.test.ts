@@ -7,7 +7,7 @@ import { createTypedClient } from "./client.ts";
 import { createDocket } from "./docket.ts";
 import { createRetryInterceptor } from "./retry.ts";
 
-/** An order service that fails in this way as often as said, and then works. */
+/** An order service that fails with the given error the given number of times, then succeeds. */
 function flaky(error: ConnectError, times: number, maxAttempts?: number) {
   const seen: CreateOrderRequest[] = [];
   let left = times;
@@ -40,7 +40,7 @@ function flaky(error: ConnectError, times: number, maxAttempts?: number) {
 const down = new ConnectError("down", Code.Unavailable);
 
 describe("retries", () => {
-  test("repeat an order under the same key, made once", async () => {
+  test("repeat an order under one generated key", async () => {
     const { orders, seen } = flaky(down, 2);
     await expect(orders.createOrder({})).resolves.toMatchObject({ name: "orders/1" });
     expect(seen).toHaveLength(3);
@@ -65,7 +65,7 @@ describe("retries", () => {
     expect(seen).toHaveLength(3);
   });
 
-  test("leave alone what would fail again", async () => {
+  test("skip errors that would recur", async () => {
     const { orders, seen } = flaky(new ConnectError("stale", Code.Aborted), 1);
     await expect(orders.createOrder({})).rejects.toMatchObject({ code: "ABORTED" });
     expect(seen).toHaveLength(1);
@@ -83,13 +83,13 @@ describe("retries", () => {
     expect(performance.now() - started).toBeGreaterThanOrEqual(55);
   });
 
-  test("do not repeat streams, whose reader has seen a part", async () => {
+  test("do not repeat streams, which the reader has partly consumed", async () => {
     const { orders } = flaky(down, 1);
     await expect(Array.fromAsync(orders.watchOrders({}))).rejects.toMatchObject({ code: "UNAVAILABLE" });
   });
 });
 
-test("a server that cannot be reached is UNAVAILABLE and tried again", async () => {
+test("an unreachable server is UNAVAILABLE and retried", async () => {
   let calls = 0;
   const { orders } = createDocket({
     retry: { initialMs: 1, maxAttempts: 3 },

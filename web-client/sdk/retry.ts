@@ -5,20 +5,23 @@ import type { Interceptor } from "@connectrpc/connect";
 import { http } from "../../gen/google/api/annotations_pb.js";
 import { type DocketError, toDocketError } from "./errors.ts";
 
-/** When a call is tried again. */
+/** Retry policy. */
 export interface RetryOptions {
-  /** How often a call is tried in all; 1 turns retries off. Default 4. */
+  /** Maximum attempts per call; 1 disables retries. Default 4. */
   readonly maxAttempts?: number;
-  /** The pause before the second try, in milliseconds; it doubles with each further one, and is drawn at random below that. Default 100. */
+  /**
+   * Upper bound of the delay before the first retry, in milliseconds. Doubles with each retry; with full jitter.
+   * Default 100.
+   */
   readonly initialMs?: number;
-  /** The longest pause, in milliseconds. Default 5,000. */
+  /** Maximum delay, in milliseconds. Default 5,000. */
   readonly maxMs?: number;
 }
 
 /**
- * Tries calls again that failed for a passing reason: those that only read, and those that carry a `request_id`, which
- * stays the same over all tries, so that a repeated order is one order. Where the message has the field and the caller
- * left it empty, it is filled.
+ * Retries calls after transient failures: reads, and mutations with a `request_id`, which stays the same across all
+ * attempts, so that a repeated order is one order. If the message has the field and the caller left it empty, it is
+ * generated.
  */
 export function createRetryInterceptor(options: RetryOptions = {}): Interceptor {
   const { maxAttempts = 4, initialMs = 100, maxMs = 5000 } = options;
@@ -42,7 +45,7 @@ export function createRetryInterceptor(options: RetryOptions = {}): Interceptor 
   };
 }
 
-/** Whether the message carries a `request_id` now. */
+/** Returns whether the message has a `request_id`, after filling an empty one. */
 function ensureRequestId(schema: DescMessage, message: Message): boolean {
   const field = schema.fields.find((candidate) => candidate.name === "request_id");
   if (field === undefined) {
@@ -62,7 +65,10 @@ function isRead(method: DescMethod): boolean {
   );
 }
 
-/** Codes after which the same request may succeed. ABORTED only where the server says when: a stale etag stays stale. */
+/**
+ * Codes after which the same request may succeed. ABORTED only with retry advice from the server: a stale etag stays
+ * stale.
+ */
 function isPassing({ code, retryAfterMs }: DocketError): boolean {
   return (
     code === "UNAVAILABLE" || ((code === "ABORTED" || code === "RESOURCE_EXHAUSTED") && retryAfterMs !== undefined)

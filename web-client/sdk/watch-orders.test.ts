@@ -4,7 +4,7 @@ import { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
 import { createTypedClient } from "./client.ts";
 import { watchOrders } from "./watch-orders.ts";
 
-/** Streams 1, 2, 3, … after the token and breaks off after every second message. */
+/** Streams 1, 2, 3, … after the token and breaks the connection after every second message. */
 function numbers(breaksWith: ConnectError) {
   const resumedFrom: string[] = [];
   const transport = createRouterTransport(({ service }) =>
@@ -31,14 +31,14 @@ async function take(count: number, watched: AsyncIterable<{ resumeToken: string 
 }
 
 describe("watchOrders", () => {
-  test("goes on after the last message that was seen", async () => {
+  test("resumes after the last message received", async () => {
     const { orders, resumedFrom } = numbers(new ConnectError("gone", Code.Unavailable));
     const tokens = await take(5, watchOrders(orders, {}, { reconnectMs: 1 }));
     expect(tokens).toEqual(["1", "2", "3", "4", "5"]);
     expect(resumedFrom).toEqual(["", "2", "4"]);
   });
 
-  test("goes on where it began when the connection breaks before the first change, and shows no bare token", async () => {
+  test("resumes from the start position if the connection breaks before the first change, and hides messages with only a token", async () => {
     const resumedFrom: string[] = [];
     const transport = createRouterTransport(({ service }) =>
       service(OrderService, {
@@ -55,19 +55,19 @@ describe("watchOrders", () => {
     expect(resumedFrom).toEqual(["", "7"]);
   });
 
-  test("begins where the caller left off", async () => {
+  test("starts from the caller's token", async () => {
     const { orders } = numbers(new ConnectError("gone", Code.Unavailable));
     expect(await take(1, watchOrders(orders, { resumeToken: "41" }))).toEqual(["42"]);
   });
 
-  test("gives up when trying again is of no use", async () => {
+  test("stops after errors that cannot be retried", async () => {
     const { orders } = numbers(new ConnectError("no", Code.PermissionDenied));
     await expect(take(9, watchOrders(orders, {}, { reconnectMs: 1 }))).rejects.toMatchObject({
       code: "PERMISSION_DENIED",
     });
   });
 
-  test("ends quietly when it is told to", async () => {
+  test("ends without an error when its signal is aborted", async () => {
     const { orders } = numbers(new ConnectError("gone", Code.Unavailable));
     const end = new AbortController();
     const tokens: string[] = [];

@@ -7,20 +7,20 @@ import type {
 } from "../../gen/docket/order/v1/order_service_pb.js";
 import { toDocketError } from "./errors.ts";
 
-/** How `watchOrders` behaves. */
+/** Options of `watchOrders`. */
 export interface WatchOptions {
-  /** Ends the watch: the iteration then ends without an error. */
+  /** Ends the watch. The iteration then ends without an error. */
   readonly signal?: AbortSignal;
-  /** The pause before the first attempt to connect again, in milliseconds, doubled up to 10 s. Default 250. */
+  /** The delay before the first reconnection, in milliseconds. Doubles up to 10 s. Default 250. */
   readonly reconnectMs?: number;
 }
 
-/** After these the stream cannot go on, however often it is tried. */
+/** Errors that reconnecting cannot resolve. */
 const final = new Set(["INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "NOT_FOUND"]);
 
 /**
- * Follows changes of orders for as long as the caller iterates. When the connection breaks it is made again and goes on
- * after the last message that was seen, or where it began: nothing is missed and nothing comes twice.
+ * Streams changes of orders for as long as the caller iterates. After a broken connection it reconnects and resumes
+ * after the last message received, or from the start position: no change is missed or repeated.
  */
 export async function* watchOrders(
   orders: Client<typeof OrderService>,
@@ -57,7 +57,7 @@ function isAborted(signal: AbortSignal | undefined): boolean {
   return signal?.aborted ?? false;
 }
 
-/** Resolves after that time, or at once when the signal is aborted. */
+/** Resolves after the given time, or immediately when the signal is aborted. */
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(finish, ms);

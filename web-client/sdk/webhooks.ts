@@ -1,8 +1,8 @@
 import { Webhook } from "standardwebhooks";
 
-/** What Docket sends to a webhook endpoint. */
+/** The body of a webhook. */
 export interface WebhookEvent {
-  /** What happened, for example `OrderConfirmed`. */
+  /** The event's type, for example `OrderConfirmed`. */
   readonly type: string;
   /** When it happened, RFC 3339. */
   readonly timestamp: string;
@@ -11,12 +11,12 @@ export interface WebhookEvent {
 }
 
 /**
- * Checks that a webhook came from Docket and is not older than five minutes, and answers what it says.
+ * Verifies that a webhook came from Docket and is at most five minutes old, and returns its content.
  *
- * @param body the body as it came, before any JSON parser
+ * @param body the raw body, before any JSON parser
  * @param headers the request's headers; `webhook-id`, `webhook-timestamp` and `webhook-signature` are read
- * @param secret the endpoint's secret, `whsec_…`; while it is being rotated, both
- * @throws Error when the signature is missing, wrong or too old
+ * @param secret the endpoint's secret, `whsec_…`; both secrets during rotation
+ * @throws Error if the signature is missing, wrong or too old
  */
 export function verifyWebhook(
   body: string,

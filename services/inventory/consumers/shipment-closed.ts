@@ -8,7 +8,9 @@ import { sumPerSku } from "../domain/reservation.ts";
 import { stockChanged } from "../events.ts";
 import { moveStock } from "../store/ledger.ts";
 
-/** A shipment came back: what of it can be sold again is added to the stock on hand, free for any order. */
+/**
+ * Handles ShipmentClosed: adds the restocked units of a returned shipment to the stock on hand, available to any order.
+ */
 export function onShipmentClosed(inventory: InventoryContext): MessageHandler<InventoryDatabase> {
   return on(ShipmentClosedSchema, (trx: Transaction<InventoryDatabase>, message, event) =>
     restock(inventory, trx, message, event),

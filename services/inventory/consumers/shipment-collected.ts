@@ -15,12 +15,12 @@ import { moveStock } from "../store/ledger.ts";
 import { addConsumed, lockCommittedOfOrder, setReservationState } from "../store/reservations.ts";
 
 /**
- * A shipment's goods have left the warehouse: they are taken out of the stock and out of the order's reservation, which is
- * CONSUMED when nothing of it is left.
+ * Handles ShipmentCollected: removes the goods, which have left the warehouse, from the stock and from the order's
+ * reservation. The reservation becomes CONSUMED with its last unit.
  *
- * Goods that left without being reserved (the order was cancelled at the same moment) are taken from the free stock.
- * Where there is not enough of it the books and the warehouse contradict each other: the event fails, and ends as a dead
- * letter for a person to look at.
+ * Goods that left without a reservation, because the order was cancelled concurrently, are taken from the available
+ * stock. If that is insufficient, the books contradict the warehouse: the event fails and becomes a dead letter for
+ * manual review.
  */
 export function onShipmentCollected(inventory: InventoryContext): MessageHandler<InventoryDatabase> {
   return on(ShipmentCollectedSchema, (trx: Transaction<InventoryDatabase>, message, event) =>
@@ -62,7 +62,7 @@ async function consume(
   await outbox.publish(trx, moved.items.map(stockChanged));
 }
 
-/** One move per SKU: all of it leaves the warehouse, and what was reserved is reserved no longer. */
+/** Returns one move per SKU: all units leave the stock on hand, and the reserved ones also the reserved stock. */
 function toMoves(reserved: readonly SkuQuantity[], unreserved: readonly SkuQuantity[]): StockMove[] {
   const reservedBySku = new Map(sumPerSku(reserved).map(({ sku, quantity }) => [sku, quantity]));
   return sumPerSku([...reserved, ...unreserved]).map(({ sku, quantity }) => ({

@@ -9,7 +9,7 @@ export interface ItemsTable {
   tenant_id: string;
   sku: string;
   title: string;
-  /** JSON, `{"EUR":"1999"}`: minor units by currency. Always read and written with the item, never searched by. */
+  /** JSON, `{"EUR":"1999"}`: minor units by currency. Read and written as a whole; not searchable. */
   prices: string;
   discontinued: number;
   stock_on_hand: number | bigint;
@@ -38,12 +38,12 @@ export interface StockMovementsTable {
 export interface ReservationsTable {
   tenant_id: string;
   id: string;
-  /** The order's resource name; empty where it was released before it was reserved. */
+  /** The order's resource name; empty if released before it was reserved. */
   order_name: string;
   state: ReservationState;
   /** By the database's clock; null unless HELD or EXPIRED. */
   expires_at: number | null;
-  /** Of the last request that resized it; 0 for none. */
+  /** Revision of the last resize request; 0 if none. */
   revision: number;
   created_at: number;
   updated_at: number;
@@ -57,7 +57,7 @@ export interface ReservationLinesTable {
   consumed: number | bigint;
 }
 
-/** Everything in the inventory service's database. */
+/** All tables of the inventory service's database. */
 export interface InventoryDatabase extends IdempotencyTables, InboxTables, OutboxTables {
   items: ItemsTable;
   stock_movements: StockMovementsTable;

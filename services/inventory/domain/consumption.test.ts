@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { allocate, type CommittedReservation } from "./consumption.ts";
 import { sumPerSku, unitsLeft } from "./reservation.ts";
 
-test("a shipment takes its units from the first reservation first", () => {
+test("a shipment consumes the oldest reservation first", () => {
   const reservations = [
     { id: "r-1", lines: [{ sku: "a", quantity: 2n, consumed: 1n }] },
     { id: "r-2", lines: [{ sku: "a", quantity: 5n, consumed: 0n }] },
@@ -17,14 +17,14 @@ test("a shipment takes its units from the first reservation first", () => {
   });
 });
 
-test("units that nobody reserved are told apart", () => {
+test("unreserved units are reported separately", () => {
   expect(allocate([], [{ sku: "a", quantity: 3n }])).toEqual({
     from: [],
     unreserved: [{ sku: "a", quantity: 3n }],
   });
 });
 
-test("nothing is taken twice, nothing is lost, and no reservation gives more than it has", () => {
+test("every unit is consumed exactly once, and no reservation gives more than it holds", () => {
   const sku = fc.constantFrom("a", "b", "c");
   const line = fc.record({ sku, quantity: fc.bigInt(1n, 9n), consumed: fc.constant(0n) });
   const lines = fc.uniqueArray(line, { selector: (it) => it.sku, maxLength: 3 });

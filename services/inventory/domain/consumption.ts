@@ -1,27 +1,27 @@
 import { type ReservedLine, type SkuQuantity, sumPerSku } from "./reservation.ts";
 
-/** A COMMITTED reservation of the order whose goods left the warehouse. */
+/** A COMMITTED reservation of the shipped order. */
 export interface CommittedReservation {
   readonly id: string;
   readonly lines: readonly ReservedLine[];
 }
 
-/** What one reservation gives to a shipment. */
+/** The units that a shipment consumes from one reservation. */
 export interface ConsumedFrom {
   readonly id: string;
   /** By SKU, ascending. */
   readonly units: readonly SkuQuantity[];
-  /** Whether nothing of the reservation is left afterwards. */
+  /** Whether the reservation has no units left afterwards. */
   readonly empties: boolean;
 }
 
 export interface Consumption {
   readonly from: readonly ConsumedFrom[];
-  /** What left the warehouse without having been reserved, by SKU ascending. */
+  /** Units shipped without a reservation, by SKU ascending. */
   readonly unreserved: readonly SkuQuantity[];
 }
 
-/** Takes a shipment's units from the order's reservations, the first ones first. */
+/** Allocates a shipment's units to the order's reservations, first to last. */
 export function allocate(reservations: readonly CommittedReservation[], shipped: readonly SkuQuantity[]): Consumption {
   const missing = new Map(sumPerSku(shipped).map(({ sku, quantity }) => [sku, quantity]));
   const from: ConsumedFrom[] = [];

@@ -7,7 +7,7 @@ const item: StoredItem = {
   ...{ createdAt: 1, updatedAt: 1, version: 7 },
 };
 
-test("a move changes both counts and the version", () => {
+test("a move updates both counts and increments the version", () => {
   const moved = moveItem(item, { sku: "a", onHandDelta: -1n, reservedDelta: -1n }, 9);
 
   expect(moved).toEqual({ ...item, stock: { onHand: 4n, reserved: 1n }, updatedAt: 9, version: 8 });

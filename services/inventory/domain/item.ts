@@ -1,7 +1,7 @@
 import type { Amount } from "../../runtime/values/money.ts";
 import type { StockMove } from "./stock-move.ts";
 
-/** An item as it is stored. Times are epoch milliseconds. */
+/** A stored item. Times are epoch milliseconds. */
 export interface StoredItem {
   readonly tenant: string;
   readonly sku: string;
@@ -15,25 +15,25 @@ export interface StoredItem {
   readonly version: number;
 }
 
-/** How much there is: always `0 ≤ reserved ≤ onHand`. */
+/** Stock counts. Invariant: `0 ≤ reserved ≤ onHand`. */
 export interface Stock {
   readonly onHand: bigint;
   readonly reserved: bigint;
 }
 
-/** What of an item may be changed by its owner. */
+/** The fields of an item that callers can change. */
 export interface ItemContent {
   readonly title: string;
   readonly prices: readonly Amount[];
   readonly discontinued: boolean;
 }
 
-/** Units that can be sold. */
+/** Returns the units available for sale. */
 export function available({ onHand, reserved }: Stock): bigint {
   return onHand - reserved;
 }
 
-/** The item after a move; undefined where the move would break `0 ≤ reserved ≤ onHand`. */
+/** Applies a move. Returns undefined if it would violate `0 ≤ reserved ≤ onHand`. */
 export function moveItem(
   item: StoredItem,
   { onHandDelta, reservedDelta }: StockMove,
@@ -46,7 +46,7 @@ export function moveItem(
   return { ...item, stock, updatedAt: nowMs, version: item.version + 1 };
 }
 
-/** Whether two contents are the same, the prices in any order. */
+/** Returns whether two contents are equal, regardless of the order of prices. */
 export function sameContent(a: ItemContent, b: ItemContent): boolean {
   return (
     a.title === b.title &&

@@ -8,7 +8,7 @@ import {
   unitsLeft,
 } from "./reservation.ts";
 
-test("every action on every state does what the diagram says", () => {
+test("every action in every state follows the diagram", () => {
   const table = reservationStates.map((state) => [
     state,
     ...reservationActions.map((action) => `${action}: ${transition(state, action)}`),
@@ -22,7 +22,7 @@ test("every action on every state does what the diagram says", () => {
   ]);
 });
 
-test("lines of the same SKU are summed, and SKUs stand in ascending order", () => {
+test("lines of the same SKU are summed, and SKUs are in ascending order", () => {
   const lines = [
     { sku: "b", quantity: 2n },
     { sku: "a", quantity: 1n },
@@ -34,7 +34,7 @@ test("lines of the same SKU are summed, and SKUs stand in ascending order", () =
   ]);
 });
 
-test("what has left the warehouse is not given back", () => {
+test("units that have left the warehouse are not released", () => {
   const lines = [
     { sku: "a", quantity: 3n, consumed: 1n },
     { sku: "b", quantity: 2n, consumed: 2n },
@@ -42,7 +42,7 @@ test("what has left the warehouse is not given back", () => {
   expect(unitsLeft(lines)).toEqual([{ sku: "a", quantity: 2n }]);
 });
 
-test("a reservation holds exactly what was asked for, or something else", () => {
+test("a reservation is compared with the requested quantities exactly", () => {
   const lines = [
     { sku: "a", quantity: 3n, consumed: 1n },
     { sku: "b", quantity: 2n, consumed: 0n },

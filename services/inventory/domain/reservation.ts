@@ -13,8 +13,9 @@
  *   EXPIRED
  * ```
  *
- * RELEASED and EXPIRED are final. Release and expiry give back what has not left the warehouse. How much a COMMITTED or
- * CONSUMED reservation holds can change (`resize.ts`): goods that were lost are shipped again, or units are cancelled.
+ * RELEASED and EXPIRED are final. Release and expiry return the units that have not left the warehouse. The quantities
+ * of a COMMITTED or CONSUMED reservation can change (`resize.ts`) when lost goods are shipped again or units are
+ * cancelled.
  */
 
 export const reservationStates = ["HELD", "COMMITTED", "CONSUMED", "RELEASED", "EXPIRED"] as const;
@@ -24,9 +25,9 @@ export const reservationActions = ["reserve", "commit", "consume", "release", "e
 export type ReservationAction = (typeof reservationActions)[number];
 
 /**
- * - a state: the reservation moves there;
- * - `stays`: the action is done already, or has nothing left to do;
- * - `refused`: the state does not allow it.
+ * - a state: the reservation moves to it;
+ * - `stays`: the action has already been done, or has no effect;
+ * - `refused`: the action is not allowed in this state.
  */
 type Outcome = ReservationState | "stays" | "refused";
 
@@ -38,41 +39,41 @@ const transitions = {
   EXPIRED: { reserve: "refused", commit: "refused", consume: "refused", release: "stays", expire: "stays" },
 } satisfies Record<ReservationState, Record<ReservationAction, Outcome>>;
 
-/** What an action does to a reservation in this state. `consume` stands for the consumption of its last unit. */
+/** Returns the effect of an action on a reservation in this state. `consume` means consumption of the last unit. */
 export function transition(state: ReservationState, action: ReservationAction): Outcome {
   return transitions[state][action];
 }
 
-/** So many units of one SKU, and how many of them have left the warehouse. */
+/** Reserved units of one SKU, and how many of them have left the warehouse. */
 export interface ReservedLine {
   readonly sku: string;
   readonly quantity: bigint;
   readonly consumed: bigint;
 }
 
-/** A reservation as it is stored. Times are epoch milliseconds. */
+/** A stored reservation. Times are epoch milliseconds. */
 export interface ReservationValue {
   readonly tenant: string;
   readonly id: string;
-  /** The order's resource name; empty where it was released before it was reserved. */
+  /** The order's resource name; empty if released before it was reserved. */
   readonly order: string;
   readonly state: ReservationState;
   readonly lines: readonly ReservedLine[];
   /** By the database's clock; undefined unless HELD or EXPIRED. */
   readonly expiresAt: number | undefined;
-  /** Of the last request that resized it; 0 for none. */
+  /** Revision of the last resize request; 0 if none. */
   readonly revision: number;
   readonly createdAt: number;
   readonly updatedAt: number;
 }
 
-/** A reservation at the time when it was read. */
+/** A reservation with its expiry status at the time of reading. */
 export interface StoredReservation extends ReservationValue {
-  /** Whether it was HELD and its time over by the database's clock. */
+  /** Whether it was HELD and past its expiry by the database's clock. */
   readonly overdue: boolean;
 }
 
-/** Whether a reservation is HELD and its time over, by the database's clock. */
+/** Returns whether a reservation is HELD and past its expiry, by the database's clock. */
 export function isOverdue({ state, expiresAt }: ReservationValue, nowMs: number): boolean {
   return state === "HELD" && expiresAt !== undefined && expiresAt <= nowMs;
 }
@@ -83,7 +84,7 @@ export interface SkuQuantity {
   readonly quantity: bigint;
 }
 
-/** One entry per SKU, in ascending order of the SKU: the order in which rows are locked. */
+/** Sums quantities by SKU, in ascending order of the SKU, which is the order in which rows are locked. */
 export function sumPerSku(lines: readonly SkuQuantity[]): SkuQuantity[] {
   const sums = new Map<string, bigint>();
   for (const { sku, quantity } of lines) {
@@ -92,14 +93,14 @@ export function sumPerSku(lines: readonly SkuQuantity[]): SkuQuantity[] {
   return [...sums].map(([sku, quantity]) => ({ sku, quantity })).sort((a, b) => (a.sku < b.sku ? -1 : 1));
 }
 
-/** What of a reservation is still in the warehouse, by SKU in ascending order. */
+/** Returns a reservation's units that are still in the warehouse, by SKU in ascending order. */
 export function unitsLeft(lines: readonly ReservedLine[]): SkuQuantity[] {
   return sumPerSku(lines.map(({ sku, quantity, consumed }) => ({ sku, quantity: quantity - consumed }))).filter(
     ({ quantity }) => quantity > 0n,
   );
 }
 
-/** Whether a reservation holds exactly these sums. */
+/** Returns whether a reservation holds exactly these quantities. */
 export function holdsExactly(lines: readonly ReservedLine[], wanted: readonly SkuQuantity[]): boolean {
   const held = sumPerSku(lines);
   return (

@@ -5,7 +5,7 @@ const line = (sku: string, quantity: bigint, consumed: bigint) => ({ sku, quanti
 const grow = { giveBackOnly: false };
 const shrink = { giveBackOnly: true };
 
-test("gives back what is too much, but not what has left the warehouse", () => {
+test("releases surplus units, but none that have left the warehouse", () => {
   expect(resize([line("TEA", 10n, 3n)], new Map([["TEA", 5n]]), shrink)).toEqual({
     quantities: [{ sku: "TEA", quantity: 5n }],
     more: [],
@@ -18,7 +18,7 @@ test("gives back what is too much, but not what has left the warehouse", () => {
   });
 });
 
-test("reserves more for what is shipped again, unless it may only give back", () => {
+test("reserves more for units that are shipped again, unless `giveBackOnly` is set", () => {
   const lost = [line("PIE", 1n, 1n), line("TEA", 5n, 5n)];
   expect(resize(lost, new Map([["TEA", 10n]]), grow)).toEqual({
     quantities: [{ sku: "TEA", quantity: 10n }],

@@ -1,19 +1,19 @@
 import type { ReservationState, ReservedLine, SkuQuantity } from "./reservation.ts";
 
-/** What resizing a reservation changes. SKUs ascend. */
+/** Changes made by resizing a reservation. SKUs in ascending order. */
 export interface Resizing {
-  /** The new quantities of SKUs whose quantity changes. */
+  /** New total quantities of the SKUs that change. */
   readonly quantities: readonly SkuQuantity[];
-  /** What is to be reserved besides. */
+  /** Additional units to reserve. */
   readonly more: readonly SkuQuantity[];
-  /** What is given back. */
+  /** Units to release. */
   readonly less: readonly SkuQuantity[];
   readonly state: Extract<ReservationState, "COMMITTED" | "CONSUMED">;
 }
 
 /**
- * What becomes of a COMMITTED or CONSUMED reservation that is to have held `wanted` in all. What has left the warehouse
- * stays the least, and SKUs that are not named stay as they are; with `giveBackOnly` nothing grows.
+ * Computes how to resize a COMMITTED or CONSUMED reservation to the `wanted` totals. Totals never fall below the units
+ * that have left the warehouse, and unnamed SKUs are unchanged. With `giveBackOnly` no quantity grows.
  */
 export function resize(
   lines: readonly ReservedLine[],

@@ -1,4 +1,4 @@
-/** Why stock moved; see `StockMovementType` in the contract. */
+/** Reason of a stock movement; see `StockMovementType` in the API. */
 export const movementTypes = ["ADJUSTMENT", "RESERVATION", "RELEASE", "CONSUMPTION", "RESTOCK"] as const;
 export type MovementType = (typeof movementTypes)[number];
 
@@ -9,20 +9,20 @@ export interface StockMove {
   readonly reservedDelta: bigint;
 }
 
-/** What a change of stock is remembered with. */
+/** The cause of a stock change, recorded in the ledger. */
 export interface MoveCause {
   readonly type: MovementType;
-  /** The reservation's id, where there is one. */
+  /** The reservation's id, if any. */
   readonly reservation?: string;
   readonly reason?: string;
-  /** Who did it, `{kind}:{subject}`. */
+  /** The caller, `{kind}:{subject}`. */
   readonly actor: string;
 }
 
-/** One entry of the ledger as it is stored. */
+/** A stored ledger entry. */
 export interface StoredMovement {
   readonly sku: string;
-  /** Ascending within the item in the order of the changes, with gaps. */
+  /** Ascending within the item, in order of the changes. May have gaps. */
   readonly sequence: number;
   readonly type: MovementType;
   readonly onHandDelta: bigint;
@@ -35,7 +35,7 @@ export interface StoredMovement {
   readonly createdAt: number;
 }
 
-/** A SKU of which less is available than was wanted; nothing is available of what does not exist. */
+/** A SKU with fewer units available than wanted. A SKU that does not exist has 0 available. */
 export interface Shortage {
   readonly sku: string;
   readonly wanted: bigint;

@@ -10,10 +10,10 @@ import { skuOf, toItemMessage } from "../messages.ts";
 import { findItem } from "../store/items.ts";
 import { moveStock } from "../store/ledger.ts";
 
-/** The most that the contract lets an item have. */
+/** The API's maximum stock of an item. */
 const MAX_ON_HAND = 1_000_000_000_000n;
 
-/** Adds to the stock on hand or takes from it, never below what is reserved or beyond the contract's bound. */
+/** Adjusts the stock on hand by a delta. Rejects results below the reserved stock or above the maximum. */
 export function adjustStock({
   db,
   outbox,

@@ -8,10 +8,10 @@ import { truncateLog } from "../../runtime/db/truncate-log.ts";
 import { eraseDeadLetters, eraseOutbox } from "../../runtime/erasure/erase-messages.ts";
 import type { InventoryContext } from "../context.ts";
 
-/** Everything that the inventory service publishes or consumes. */
+/** All messages that the inventory service publishes or consumes. */
 const contract = createRegistry(file_docket_inventory_v1_inventory_events, file_docket_logistics_v1_logistics_events);
 
-/** Erases messages about the order; reservations and the ledger hold nothing personal. May be repeated. */
+/** Erases messages about the order. Reservations and the ledger hold no personal data. Idempotent. */
 export function anonymizeReservations({
   db,
 }: InventoryContext): ServiceImpl<typeof InventoryService>["anonymizeReservations"] {

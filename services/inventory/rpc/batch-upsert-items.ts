@@ -18,8 +18,8 @@ import { parseItemContent } from "./item-content.ts";
 import { createItems, type StockedItem } from "./new-items.ts";
 
 /**
- * Creates or updates all items, or none. Items that are as asked for already are not touched. When somebody else creates
- * one of them in between, the request is ABORTED and may be repeated as it is.
+ * Creates or updates all items, or none. Items that already match are not written. If another caller concurrently
+ * creates one of them, the request fails with ABORTED and can be repeated unchanged.
  */
 export function batchUpsertItems(
   inventory: InventoryContext,

@@ -11,8 +11,8 @@ import { reservations } from "../store/mappings.ts";
 import type { ReservationKey } from "../store/reservations.ts";
 
 /**
- * Makes a HELD reservation permanent. One whose time is over is expired then and there, if the sweep has not come to it
- * yet: whether a commit is refused depends on the clock alone, and who reserves again finds the stock free.
+ * Commits a HELD reservation. An overdue one is expired immediately if the sweep has not done so: whether a commit is
+ * refused depends on the clock alone, and the stock is available to the next reservation.
  */
 export function commitReservation(
   inventory: InventoryContext,

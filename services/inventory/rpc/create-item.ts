@@ -10,7 +10,7 @@ import { toItemMessage } from "../messages.ts";
 import { parseItemContent } from "./item-content.ts";
 import { createItems } from "./new-items.ts";
 
-/** Creates an item; its first stock is the first entry of its ledger. */
+/** Creates an item. Its initial stock is the first ledger entry. */
 export function createItem(inventory: InventoryContext): ServiceImpl<typeof InventoryService>["createItem"] {
   const { db, clock } = inventory;
   const method = InventoryService.method.createItem;

@@ -13,7 +13,7 @@ test("an item's content is its title, its prices in minor units, and whether it 
   });
 });
 
-test("everything that is wrong with an item is named at once", () => {
+test("all violations of an item are reported together", () => {
   const item = create(ItemSchema, {
     prices: [eur(1n), eur(2n), eur(0n, 1), { currencyCode: "XXX", units: 1n }, { currencyCode: "USD", units: -1n }],
   });
@@ -32,6 +32,6 @@ test("everything that is wrong with an item is named at once", () => {
   ]);
 });
 
-test("fields that are not to be changed are not looked at", () => {
+test("fields outside the mask are not validated", () => {
   expect(parseItemContent(create(ItemSchema, {}), "item", new Set(["discontinued"])).violations).toEqual([]);
 });

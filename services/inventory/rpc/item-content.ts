@@ -7,8 +7,8 @@ const TITLE_MAX = 255;
 const PRICES_MAX = 32;
 
 /**
- * The part of an item that its owner decides, with everything that is wrong with it. `path` is where the item stands in
- * the request, for example `items[3]`; `only` names the fields to look at.
+ * Validates the caller-provided fields of an item and collects all violations. `path` is the item's path in the
+ * request, for example `items[3]`; `only` names the fields to validate.
  */
 export function parseItemContent(
   item: Item,

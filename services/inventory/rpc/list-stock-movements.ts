@@ -11,7 +11,7 @@ import { listMovements } from "../store/ledger.ts";
 
 const DEFAULT_PAGE_SIZE = 100;
 
-/** The ledger of an item, the newest entry first. */
+/** Lists an item's ledger, newest entry first. */
 export function listStockMovements({
   db,
 }: InventoryContext): ServiceImpl<typeof InventoryService>["listStockMovements"] {

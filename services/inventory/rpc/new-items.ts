@@ -6,15 +6,15 @@ import { stockChanged } from "../events.ts";
 import { findItems, insertItems, type NewItem } from "../store/items.ts";
 import { moveStock } from "../store/ledger.ts";
 
-/** An item about to be created, with the stock that is there from the beginning. */
+/** An item to create, with its initial stock. */
 export interface StockedItem extends NewItem {
   readonly stockOnHand: bigint;
 }
 
 /**
- * Writes items and, where they have stock, the first entry of their ledger and the event.
+ * Inserts items and, for those with stock, the first ledger entry and the event.
  *
- * @returns the items, ascending by SKU; undefined where one of them exists, nothing was written then
+ * @returns the items, ascending by SKU, or undefined if one of them exists; nothing is written then
  */
 export async function createItems(
   { outbox, clock }: Pick<InventoryContext, "outbox" | "clock">,

@@ -8,8 +8,8 @@ import { reservationIdOf, toReservationMessage } from "../messages.ts";
 import { insertReservation, lockReservation } from "../store/reservations.ts";
 
 /**
- * Gives a reservation back, from HELD and from COMMITTED; what has left the warehouse stays away. A name that was never
- * reserved is remembered as RELEASED, so that a reservation that comes late is refused.
+ * Releases a HELD or COMMITTED reservation, except for units that have left the warehouse. A name that was never
+ * reserved is stored as RELEASED, so that a late reservation is refused.
  */
 export function releaseReservation(
   inventory: InventoryContext,

@@ -21,13 +21,13 @@ import { reservationIdOf, toReservationMessage } from "../messages.ts";
 import { items, reservations } from "../store/mappings.ts";
 import { moveInBatch } from "../store/move-in-batch.ts";
 
-/** Far more than any warehouse holds, and far below what a sum of 64 bits can. */
+/** Far above any warehouse's stock, and far below the overflow of a 64-bit sum. */
 const MAX_UNITS = 1_000_000_000_000n;
 const MAX_TTL_MS = 366 * 24 * 60 * 60 * 1000;
 
 /**
- * Holds all SKUs or none. The reservation's name is the key under which it can be repeated. Repeating it extends a hold, and
- * never shortens one. A hold whose time is over is expired, and the request refused.
+ * Holds all SKUs or none. The reservation's name is the idempotency key. A repeated request extends a hold, and never
+ * shortens it. An overdue hold is expired, and the request refused.
  */
 export function reserveStock(inventory: InventoryContext): ServiceImpl<typeof InventoryService>["reserveStock"] {
   const { commands, clock } = inventory;
@@ -55,7 +55,7 @@ interface Wish {
   readonly wanted: readonly SkuQuantity[];
   readonly ttlMs: number;
   readonly actor: string;
-  /** By the process's clock, for the times that people see; when it expires the database's decides. */
+  /** By the process's clock, for display. Expiry is decided by the database's clock. */
   readonly nowMs: number;
 }
 
@@ -103,7 +103,7 @@ function repeat(batch: Batch, known: ReservationValue, expiresAt: number): Reser
   return extended;
 }
 
-/** The reservation, if it is what was asked for and has not been given back. */
+/** Returns the reservation. Throws if its content differs from the request or it has been released. */
 function asAsked(reservation: ReservationValue, { order, wanted }: Wish): ReservationValue {
   if (transition(reservation.state, "reserve") === "refused") {
     throw reservationIs(reservation.state, reservation.id);

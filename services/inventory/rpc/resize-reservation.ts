@@ -10,7 +10,9 @@ import { reservationIdOf, toReservationMessage } from "../messages.ts";
 import { moveStock } from "../store/ledger.ts";
 import { findReservation, lockReservation, resizeReservation as store } from "../store/reservations.ts";
 
-/** Repeatable: what is asked for is a quantity in all, not a difference, and the revision keeps late requests out. */
+/**
+ * Resizes a reservation. Idempotent: quantities are totals, not differences, and the revision rejects late requests.
+ */
 export function resizeReservation({
   db,
   outbox,
@@ -57,7 +59,7 @@ export function resizeReservation({
   };
 }
 
-/** Whether it can be resized; one that was given back stays as it is. */
+/** Returns whether the reservation can be resized; a released one stays unchanged. Throws if it is still HELD. */
 function isResizable({ id, state }: StoredReservation): boolean {
   if (state === "HELD") {
     throw reservationIs(state, id);

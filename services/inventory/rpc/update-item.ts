@@ -16,7 +16,7 @@ import { parseItemContent } from "./item-content.ts";
 
 const changeable = ["title", "prices", "discontinued"];
 
-/** Changes title, prices or `discontinued`. An update that changes nothing leaves the etag as it is. */
+/** Updates title, prices or `discontinued`. An update without changes keeps the etag. */
 export function updateItem({ db, clock }: InventoryContext): ServiceImpl<typeof InventoryService>["updateItem"] {
   const method = InventoryService.method.updateItem;
   return async (request, context) => {

@@ -3,7 +3,7 @@ import type { Amount } from "../../runtime/values/money.ts";
 import type { ItemsTable } from "../db/schema.ts";
 import type { StoredItem } from "../domain/item.ts";
 
-/** A row of `items` as the domain has it. */
+/** Converts a row of `items` to a domain item. */
 export function toItem(row: Selectable<ItemsTable>): StoredItem {
   return {
     tenant: row.tenant_id,
@@ -18,7 +18,7 @@ export function toItem(row: Selectable<ItemsTable>): StoredItem {
   };
 }
 
-/** Prices as the column holds them, ascending by currency; minor units as text, as JSON's numbers end at 2^53. */
+/** Serializes prices, ascending by currency. Minor units are strings, as JSON numbers are exact only up to 2^53. */
 export function writePrices(prices: readonly Amount[]): string {
   const sorted = [...prices].sort((a, b) => (a.currency < b.currency ? -1 : 1));
   return JSON.stringify(Object.fromEntries(sorted.map(({ currency, minor }) => [currency, `${minor}`])));

@@ -8,12 +8,12 @@ import { toItem, writePrices } from "./item-rows.ts";
 type Db = Kysely<InventoryDatabase>;
 type Trx = Transaction<InventoryDatabase>;
 
-/** An item about to be created, without stock. */
+/** An item to create, without stock. */
 export interface NewItem extends ItemContent {
   readonly sku: string;
 }
 
-/** Writes all items, or none and returns false where one of them exists. */
+/** Inserts all items. Returns false and writes nothing if one of them exists. */
 export async function insertItems(
   trx: Trx,
   tenant: string,
@@ -50,7 +50,7 @@ export async function findItem(db: Db, tenant: string, sku: string): Promise<Sto
   return item;
 }
 
-/** The items of these SKUs that exist, in ascending order of the SKU. */
+/** Returns the existing items of these SKUs, in ascending order of the SKU. */
 export async function findItems(db: Db, tenant: string, skus: readonly string[]): Promise<StoredItem[]> {
   if (skus.length === 0) {
     return [];
@@ -65,7 +65,7 @@ export async function findItems(db: Db, tenant: string, skus: readonly string[])
   return rows.map(toItem);
 }
 
-/** The same, locked until the transaction ends, in ascending order of the SKU. */
+/** Returns the existing items of these SKUs, locked until the transaction ends, in ascending order of the SKU. */
 export async function lockItems(
   trx: Trx,
   dialect: DialectName,
@@ -84,7 +84,7 @@ export async function lockItems(
   return rows.map(toItem);
 }
 
-/** Writes the content of an item at this version; false when it has another version by now. */
+/** Updates the content of an item at this version. Returns false if its version has changed. */
 export async function updateItemContent(
   trx: Trx,
   item: Pick<StoredItem, "tenant" | "sku" | "version">,

@@ -8,17 +8,17 @@ type Db = Kysely<InventoryDatabase>;
 type Trx = Transaction<InventoryDatabase>;
 
 /**
- * Either all moves were made, and these are their items as they are now; or some could not be made, and the caller must
+ * Result of moving stock: either all moves were applied, with the updated items, or some failed and the caller must
  * roll back.
  */
 export type MoveResult = { readonly items: readonly StoredItem[] } | { readonly short: readonly Shortage[] };
 
 /**
- * Moves the stock of several items and writes the ledger. Only this and `moveInBatch` change stock.
+ * Moves the stock of several items and writes the ledger. Stock changes only here and in `moveInBatch`.
  *
- * Each move is one conditional update that keeps `0 ≤ reserved ≤ on hand`; SKUs are taken in ascending order, so that
- * transactions that meet wait for each other instead of locking each other out. All moves are tried even when one has
- * failed, to name every SKU that is short.
+ * Each move is one conditional update that maintains `0 ≤ reserved ≤ on hand`. SKUs are processed in ascending order,
+ * so that concurrent transactions wait for each other instead of deadlocking. All moves are attempted even after a
+ * failure, to report every SKU in shortage.
  *
  * @param moves at most one per SKU
  */
@@ -106,7 +106,7 @@ async function insertMovements(
   }
 }
 
-/** An item's ledger, the newest entry first, beginning below the sequence `before`. */
+/** Returns an item's ledger entries below the sequence `before`, newest first. */
 export async function listMovements(
   db: Db,
   tenant: string,
@@ -121,7 +121,7 @@ export async function listMovements(
   return rows.map(toMovement);
 }
 
-/** A row of the ledger as the domain has it. */
+/** Converts a ledger row to a domain entry. */
 export function toMovement(row: Selectable<StockMovementsTable>): StoredMovement {
   return {
     sku: row.sku,

@@ -19,7 +19,7 @@ const filterFields = {
   update_time: { type: "timestamp", sql: sql.ref("updated_at") },
 } satisfies Record<string, SqlFilterField>;
 
-/** What items can be sorted by. */
+/** Fields by which items can be sorted. */
 export const itemSortFields = ["sku", "title", "create_time", "update_time"] as const;
 export type ItemOrder = readonly OrderTerm<(typeof itemSortFields)[number]>[];
 
@@ -30,18 +30,18 @@ const sorting = {
   update_time: { column: "updated_at", kind: "integer", of: (item: StoredItem) => item.updatedAt },
 } satisfies Record<ItemOrder[number]["field"], { column: string; kind: PageKeyKind; of(item: StoredItem): PageKey }>;
 
-/** The order with the SKU at its end, so that it is one: every item has its place. */
+/** Appends the SKU to a sort order as tie-breaker, which makes the order total. */
 export function completeOrder(order: ItemOrder): ItemOrder {
   const end = order.findIndex(({ field }) => field === "sku");
   return end < 0 ? [...order, { field: "sku", direction: order.at(-1)?.direction ?? "asc" }] : order.slice(0, end + 1);
 }
 
-/** The types of an item's page keys in a complete order. */
+/** Returns the types of an item's page keys in a total order. */
 export function itemPageKinds(order: ItemOrder): PageKeyKind[] {
   return order.map(({ field }) => sorting[field].kind);
 }
 
-/** An item's place in a complete order. */
+/** Returns an item's keyset page keys in a total order. */
 export function itemPageKeys(order: ItemOrder, item: StoredItem): PageKey[] {
   return order.map(({ field }) => sorting[field].of(item));
 }
@@ -49,12 +49,12 @@ export function itemPageKeys(order: ItemOrder, item: StoredItem): PageKey[] {
 export interface ItemPage {
   readonly filter: string;
   readonly order: ItemOrder;
-  /** The place of the last item of the page before, as `itemPageKeys` gives it. */
+  /** Page keys of the previous page's last item, from `itemPageKeys`. */
   readonly after: readonly PageKey[] | undefined;
   readonly limit: number;
 }
 
-/** The items after a place in a complete order. Throws INVALID_ARGUMENT for a filter that is wrong. */
+/** Lists the items after a page key in a total order. Throws INVALID_ARGUMENT on an invalid filter. */
 export async function listItemsAfter(
   db: Kysely<InventoryDatabase>,
   dialect: DialectName,
@@ -64,7 +64,7 @@ export async function listItemsAfter(
   return (await itemsAfterQuery(db, dialect, tenant, page).execute()).map(toItem);
 }
 
-/** Its query, for looking at its plan. */
+/** The list query, exported for tests of its execution plan. */
 export function itemsAfterQuery(db: Kysely<InventoryDatabase>, dialect: DialectName, tenant: string, page: ItemPage) {
   const keys = page.order.map(({ field, direction }): SortKey => ({ sql: sql.ref(sorting[field].column), direction }));
   const where = compileFilter(page.filter, filterFields, dialect);

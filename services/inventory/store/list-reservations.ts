@@ -22,19 +22,19 @@ const keys: readonly SortKey[] = [
   { sql: sql.ref("id"), direction: "desc" },
 ];
 
-/** A reservation's place in the list. */
+/** Returns a reservation's keyset page keys. */
 export function reservationPageKeys({ createdAt, id }: StoredReservation): PageKeysOf<["integer", "text"]> {
   return [createdAt, id];
 }
 
 export interface ReservationPage {
   readonly filter: string;
-  /** The place of the last reservation of the page before. */
+  /** Page keys of the previous page's last reservation. */
   readonly after: readonly PageKey[] | undefined;
   readonly limit: number;
 }
 
-/** Reservations, the newest first, after a place in the list. Throws INVALID_ARGUMENT for a filter that is wrong. */
+/** Lists reservations after a page key, newest first. Throws INVALID_ARGUMENT on an invalid filter. */
 export async function listReservationsAfter(
   db: Kysely<InventoryDatabase>,
   dialect: DialectName,
@@ -44,7 +44,7 @@ export async function listReservationsAfter(
   return withLines(db, await reservationsAfterQuery(db, dialect, tenant, page).execute());
 }
 
-/** Its query, for looking at its plan. */
+/** The list query, exported for tests of its execution plan. */
 export function reservationsAfterQuery(
   db: Kysely<InventoryDatabase>,
   dialect: DialectName,

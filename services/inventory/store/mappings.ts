@@ -8,7 +8,7 @@ import type { StoredMovement } from "../domain/stock-move.ts";
 import { toItem, writePrices } from "./item-rows.ts";
 import { toMovement } from "./ledger.ts";
 
-/** How commands read and write the aggregates of the inventory service. */
+/** Mappings by which commands read and write the inventory service's aggregates. */
 
 type ItemKey = readonly [tenant: string, sku: string];
 type MovementKey = readonly [tenant: string, sku: string, sequence: number];
@@ -40,7 +40,7 @@ export const items = defineMapping({
   }),
 });
 
-/** An entry of the ledger of one item. */
+/** A ledger entry of one item. */
 export interface ItemMovement extends StoredMovement {
   readonly tenant: string;
 }

@@ -5,8 +5,8 @@ import type { MoveResult } from "./ledger.ts";
 import { items, movements } from "./mappings.ts";
 
 /**
- * Moves the stock of several items and writes the ledger, like `moveStock`, in a batch of commands. The command has named
- * the items. Where some moves cannot be made, the caller must throw.
+ * Moves the stock of several items and writes the ledger, like `moveStock`, within a command batch. The command must
+ * have declared the items. If some moves fail, the caller must throw.
  *
  * @param moves at most one per SKU
  */

@@ -7,7 +7,7 @@ import type { ReservationState, ReservedLine, SkuQuantity, StoredReservation } f
 type Db = Kysely<InventoryDatabase>;
 type Trx = Transaction<InventoryDatabase>;
 
-/** Which reservation. */
+/** Identifies a reservation. */
 export interface ReservationKey {
   readonly tenant: string;
   readonly id: string;
@@ -18,12 +18,12 @@ export interface NewReservation extends ReservationKey {
   readonly state: "HELD" | "RELEASED";
   /** One per SKU. */
   readonly lines: readonly SkuQuantity[];
-  /** How long it is held, by the database's clock. */
+  /** Duration of the hold, by the database's clock. */
   readonly ttlMs?: number;
   readonly createdAt: number;
 }
 
-/** Writes a reservation; false where its name is taken, which it waits to find out. */
+/** Inserts a reservation. Returns false if the name is taken; waits for a concurrent insert of the same name. */
 export async function insertReservation(trx: Trx, dialect: DialectName, it: NewReservation): Promise<boolean> {
   const isNew = await insertIgnore(trx, "reservations", {
     tenant_id: it.tenant,
@@ -57,7 +57,7 @@ export async function findReservation(
   return found;
 }
 
-/** The reservation, locked until the transaction ends. */
+/** Returns the reservation, locked until the transaction ends. */
 export async function lockReservation(
   trx: Trx,
   dialect: DialectName,
@@ -67,7 +67,7 @@ export async function lockReservation(
   return found;
 }
 
-/** The COMMITTED reservations of an order, the oldest first, locked until the transaction ends. */
+/** Returns the COMMITTED reservations of an order, oldest first, locked until the transaction ends. */
 export async function lockCommittedOfOrder(
   trx: Trx,
   dialect: DialectName,
@@ -86,12 +86,12 @@ export async function lockCommittedOfOrder(
   return withLines(trx, rows);
 }
 
-/** The HELD reservations of all tenants whose time is over, those that were over first first. */
+/** Returns the overdue HELD reservations of all tenants, earliest expiry first. */
 export function findOverdue(db: Db, dialect: DialectName, limit: number): Promise<ReservationKey[]> {
   return overdueQuery(db, dialect, limit).execute();
 }
 
-/** Its query, for looking at its plan. */
+/** The query for overdue reservations, exported for tests of its execution plan. */
 export function overdueQuery(db: Db, dialect: DialectName, limit: number) {
   return db
     .selectFrom("reservations")
@@ -102,7 +102,7 @@ export function overdueQuery(db: Db, dialect: DialectName, limit: number) {
     .limit(limit);
 }
 
-/** Moves a reservation that the transaction has locked. A COMMITTED one has no expiry any more. */
+/** Sets the state of a locked reservation. COMMITTED clears its expiry. */
 export async function setReservationState(
   trx: Trx,
   { tenant, id }: ReservationKey,
@@ -117,7 +117,7 @@ export async function setReservationState(
     .execute();
 }
 
-/** Notes that units of a reservation that the transaction has locked have left the warehouse. */
+/** Records that units of a locked reservation have left the warehouse. */
 export async function addConsumed(
   trx: Trx,
   { tenant, id }: ReservationKey,
@@ -134,7 +134,7 @@ export async function addConsumed(
   }
 }
 
-/** Writes new quantities and the state that follows from them to a reservation that the transaction has locked. */
+/** Writes new quantities and the resulting state of a locked reservation. */
 export async function resizeReservation(
   trx: Trx,
   { tenant, id }: ReservationKey,
@@ -162,7 +162,7 @@ function reservationQuery(db: Db, dialect: DialectName, { tenant, id }: Reservat
   return selectReservations(db, dialect).where("tenant_id", "=", tenant).where("id", "=", id);
 }
 
-/** What every query of reservations begins with. */
+/** The base query for reservations. */
 export function selectReservations(db: Db, dialect: DialectName) {
   const overdue = sql<number | null>`state = 'HELD' and expires_at <= ${nowMs(dialect)}`;
   return db
@@ -182,7 +182,7 @@ export function selectReservations(db: Db, dialect: DialectName) {
 
 type ReservationRow = Awaited<ReturnType<ReturnType<typeof selectReservations>["execute"]>>[number];
 
-/** Rows of one tenant as the domain has them; one more statement for all of them. */
+/** Converts rows of one tenant to domain reservations, loading their lines with one statement. */
 export async function withLines(db: Db, rows: readonly ReservationRow[]): Promise<StoredReservation[]> {
   const [first] = rows;
   if (first === undefined) {

@@ -1,7 +1,7 @@
 import type { Kysely } from "kysely";
 import type { InventoryDatabase } from "../db/schema.ts";
 
-/** What is wrong with the books; nothing, if every sum agrees. */
+/** Audits the books. Returns the discrepancies; empty if all sums agree. */
 export async function auditBooks(db: Kysely<InventoryDatabase>): Promise<string[]> {
   const items = await db.selectFrom("items").selectAll().execute();
   const movements = await db.selectFrom("stock_movements").selectAll().orderBy("sequence").execute();

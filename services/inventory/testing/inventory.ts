@@ -20,7 +20,7 @@ interface StartOptions {
   readonly onStatement?: OnStatement;
 }
 
-/** The real service on an empty database, called as another service would call it. */
+/** Starts the real service on an empty database, called as other services call it. */
 export async function startInventory(open: OpenTestDatabase, options: StartOptions = {}) {
   const db = await open<InventoryDatabase>();
   const log = createLogger({ level: "silent", name: "test" });
@@ -52,5 +52,5 @@ export async function startInventory(open: OpenTestDatabase, options: StartOptio
   };
 }
 
-/** The length of a reservation that no test outlives. */
+/** A hold duration longer than any test. */
 export const longTtl = { seconds: 3600n };

@@ -2,7 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { ShipmentCollectedSchema } from "../../../gen/docket/logistics/v1/logistics_events_pb.js";
 import type { BusEvent } from "../../runtime/bus/event-bus.ts";
 
-/** The event that an order's goods have left the warehouse, as logistics publishes it. */
+/** A ShipmentCollected event as published by logistics. */
 export function shipmentCollected(
   tenant: string,
   order: string,

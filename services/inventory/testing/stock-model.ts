@@ -1,4 +1,4 @@
-/** What the inventory service should do, in memory and without a database: the model of its property test. */
+/** In-memory model of the inventory service for property tests. */
 
 export type ModelState = "HELD" | "COMMITTED" | "CONSUMED" | "RELEASED" | "EXPIRED";
 
@@ -24,7 +24,7 @@ export class StockModel {
     this.reserved = new Map(Object.keys(stock).map((sku) => [sku, 0]));
   }
 
-  /** Does the command and returns `done`, or the reason with which it is refused. */
+  /** Executes the command. Returns `done`, or the error reason. */
   run(command: Command): string {
     switch (command.kind) {
       case "reserve":
@@ -108,7 +108,7 @@ export class StockModel {
     return "done";
   }
 
-  /** Only collections that the stock can give are tried; see `possible`. */
+  /** Only collections covered by the stock are generated; see `possible`. */
   #collect(id: string, units: Readonly<Record<string, number>>): string {
     const it = this.reservations.get(id);
     for (const [sku, quantity] of Object.entries(units)) {
@@ -126,7 +126,7 @@ export class StockModel {
     return "done";
   }
 
-  /** Whether a collection's goods are in the warehouse, reserved for this order or free. */
+  /** Returns whether a collection's goods are in the warehouse, reserved for this order or available. */
   possible({ id, units }: Extract<Command, { kind: "collect" }>): boolean {
     const it = this.reservations.get(id);
     return Object.entries(units).every(([sku, quantity]) => {

@@ -4,8 +4,8 @@ import type { InventoryContext } from "../context.ts";
 import { findOverdue, type ReservationKey } from "../store/reservations.ts";
 
 /**
- * Expires every HELD reservation whose time is over by the database's clock, each in a transaction of its own. Any number
- * of processes may run it: who comes second finds nothing left to do.
+ * Expires every HELD reservation that is overdue by the database's clock, each in a transaction of its own. Safe to run
+ * in several processes.
  */
 export function createExpirySweep(inventory: InventoryContext, options: { pollMs: number }): WorkLoop {
   const { db, log } = inventory;

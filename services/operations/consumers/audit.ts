@@ -7,7 +7,7 @@ import type { OperationsContext } from "../context.ts";
 import type { OperationsDatabase } from "../db/schema.ts";
 import { insertAuditEvent } from "../store/audit-events.ts";
 
-/** Keeps in the audit trail what callers did in other services. */
+/** Stores acts reported by other services in the audit trail. */
 export function createAuditConsumer({ db, ids }: OperationsContext, bus: EventBus, log: Logger): Consumer {
   return createConsumer<OperationsDatabase>({
     db,

@@ -50,7 +50,7 @@ const auditOutcomes: Migration = {
   },
 };
 
-/** In the order in which they run. */
+/** Migrations in execution order. */
 export const migrations: Record<string, Migration> = {
   "0001-api-keys": apiKeys,
   ...inboxMigrations,

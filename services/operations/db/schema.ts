@@ -8,11 +8,11 @@ export interface ApiKeysTable {
   /** SHA-256 of the key, hex. */
   key_hash: string;
   key_prefix: string;
-  /** Separated by spaces. */
+  /** Space-separated. */
   scopes: string;
   expires_at: number | null;
   revoked_at: number | null;
-  /** To the minute. */
+  /** Precision: one minute. */
   last_used_at: number | null;
   created_at: number;
 }
@@ -24,10 +24,10 @@ export interface AuditEventsTable {
   actor: string;
   method: string;
   resource: string;
-  /** A JSON object of texts. */
+  /** A JSON object with string values. */
   details: string;
   outcome: "ALLOWED" | "DENIED";
-  /** Why it was refused; empty for what was carried out. */
+  /** The error reason of a refused act; empty if it was carried out. */
   reason: string;
   client_address: string;
   request_id: string;

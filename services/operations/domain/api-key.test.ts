@@ -11,7 +11,7 @@ describe("an API key", () => {
     }
   });
 
-  test("is stored as a hash that does not show it", () => {
+  test("is stored as a hash that does not reveal it", () => {
     const key = generateKey();
     expect(hashKey(key)).toMatch(/^[0-9a-f]{64}$/);
     expect(hashKey(key)).not.toContain(key.slice(3));

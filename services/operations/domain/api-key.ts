@@ -1,33 +1,33 @@
 import { createHash, randomBytes } from "node:crypto";
 
-/** What every key begins with, so that a leaked one is recognized by scanners and by people. */
+/** Prefix of every key, by which scanners and people recognize a leaked key. */
 const marker = "dk_";
 
-/** The id of the key that the configuration gives. */
+/** The id of the configured key. */
 export const configuredKeyId = "admin";
 
-/** How many of a key's first characters are kept to recognize it by. */
+/** Length of the stored key prefix that identifies a key to people. */
 const prefixLength = 10;
 
-/** Makes a key: `dk_` and 256 random bits in base64url. `random` gives that many random bytes. */
+/** Generates a key: `dk_` and 256 random bits in base64url. `random` returns the given number of random bytes. */
 export function generateKey(random: (size: number) => Uint8Array = randomBytes): string {
   return marker + Buffer.from(random(32)).toString("base64url");
 }
 
 /**
- * What is stored of a key: its SHA-256 in hex. A slow hash would gain nothing, as a key has 256 random bits and cannot
- * be guessed.
+ * Returns the stored hash of a key: its SHA-256 in hex. A slow hash would add nothing, as a key has 256 random bits and
+ * cannot be guessed.
  */
 export function hashKey(key: string): string {
   return createHash("sha256").update(key).digest("hex");
 }
 
-/** The first characters of a key. */
+/** Returns the first characters of a key. */
 export function prefixOf(key: string): string {
   return key.slice(0, prefixLength);
 }
 
-/** Whether a key may be used at a moment (epoch milliseconds). */
+/** Returns whether a key is valid at a time (epoch milliseconds). */
 export function isUsable(key: { expires_at: number | null; revoked_at: number | null }, nowMs: number): boolean {
   return key.revoked_at === null && (key.expires_at === null || key.expires_at > nowMs);
 }

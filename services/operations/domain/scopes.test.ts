@@ -27,23 +27,23 @@ const services = [
 ];
 
 describe("scopes", () => {
-  test("know every scope that the contract asks for", () => {
+  test("include every scope that the API requires", () => {
     const asked = services.flatMap((service) => service.methods).flatMap((method) => getOption(method, access).scopes);
     expect(asked).not.toHaveLength(0);
     expect(unknownScopes(asked)).toEqual([]);
   });
 
-  test("tell a scope that does not exist", () => {
+  test("detect a scope that does not exist", () => {
     expect(unknownScopes(["orders.read", "orders.fly"])).toEqual(["orders.fly"]);
   });
 
-  test("do not let an administrator of a tenant grant or revoke what names tenants", () => {
+  test("do not let a tenant administrator grant or revoke platform scopes", () => {
     expect(unknownScopes(["platform.admin"])).toEqual(["platform.admin"]);
     expect(scopesBeyond(new Set(["admin"]), ["platform.admin"])).toEqual(["platform.admin"]);
     expect(scopesBeyond(new Set(["admin", "platform.admin"]), ["platform.admin", "orders.read"])).toEqual([]);
   });
 
-  test("can be handed on only by who has them", () => {
+  test("can be granted only by callers that have them", () => {
     expect(scopesBeyond(new Set(["orders.read"]), ["orders.read", "admin"])).toEqual(["admin"]);
     expect(scopesBeyond(new Set(["admin"]), ["orders.read", "admin"])).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import { adminScope, platformAdminScope } from "../../runtime/auth/scopes.ts";
 
-/** Every scope that a key can be given: what the methods of the contract ask for, and `admin`. */
+/** All scopes that can be granted to a key: those required by methods of the API, and `admin`. */
 export const scopes = [
   adminScope,
   "audit.read",
@@ -18,19 +18,19 @@ export const scopes = [
   "shipments.write",
 ] as const;
 
-/** The scopes of the configured key. */
+/** Scopes of the configured key. */
 export const configuredScopes = [adminScope, platformAdminScope] as const;
 
 const known: ReadonlySet<string> = new Set(scopes);
 
-/** Those of `wanted` that cannot be granted. */
+/** Returns the scopes in `wanted` that cannot be granted. */
 export function unknownScopes(wanted: readonly string[]): string[] {
   return wanted.filter((scope) => !known.has(scope));
 }
 
 /**
- * Those of `wanted` that a caller with the scopes `own` does not have itself. `admin` has every scope of its tenant, which
- * `platform.admin` is not.
+ * Returns the scopes in `wanted` that a caller with the scopes `own` lacks. `admin` includes every scope of its tenant,
+ * but not `platform.admin`.
  */
 export function scopesBeyond(own: ReadonlySet<string>, wanted: readonly string[]): string[] {
   return wanted.filter((scope) => !own.has(scope) && (scope === platformAdminScope || !own.has(adminScope)));

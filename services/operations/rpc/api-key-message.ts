@@ -3,7 +3,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type ApiKey, ApiKeySchema } from "../../../gen/docket/operations/v1/operations_pb.js";
 import type { ApiKeyRow } from "../store/api-keys.ts";
 
-/** The API's message of a stored key, without the key itself. */
+/** Converts a stored key to its API message, without the secret. */
 export function toApiKey(row: ApiKeyRow): ApiKey {
   return create(ApiKeySchema, {
     name: `apiKeys/${row.id}`,

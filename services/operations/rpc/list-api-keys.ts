@@ -8,7 +8,7 @@ import { listApiKeys as selectApiKeys } from "../store/api-keys.ts";
 import { toApiKey } from "./api-key-message.ts";
 import { tenantOf } from "./tenant-of.ts";
 
-/** What a request names to list the keys of every tenant (AIP-159). */
+/** Wildcard that lists the keys of all tenants (AIP-159). */
 const everyTenant = "-";
 
 export function listApiKeys({ db }: OperationsContext): ServiceImpl<typeof ApiKeyService>["listApiKeys"] {

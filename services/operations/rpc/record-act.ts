@@ -4,7 +4,7 @@ import type { OperationsContext } from "../context.ts";
 import type { OperationsDatabase } from "../db/schema.ts";
 import { insertAuditEvent } from "../store/audit-events.ts";
 
-/** Keeps what the caller does in the audit trails of its tenant and of the tenant that it concerns, in the change's transaction. */
+/** Stores the caller's act in the audit trails of its own tenant and the affected one, in the change's transaction. */
 export async function recordAct(
   { ids, clock }: Pick<OperationsContext, "ids" | "clock">,
   trx: Transaction<OperationsDatabase>,

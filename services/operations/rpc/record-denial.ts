@@ -6,7 +6,7 @@ import { principalOf } from "../../runtime/context-values.ts";
 import type { OperationsContext } from "../context.ts";
 import { insertAuditEvent } from "../store/audit-events.ts";
 
-/** Keeps a refused attempt in the audit trail of its caller's tenant. */
+/** Stores a refused attempt in the audit trail of the caller's tenant. */
 export function recordDenial({ db, ids, clock }: OperationsContext): ServiceImpl<typeof AuditService>["recordDenial"] {
   return async ({ auditEvent }, context) => {
     const { tenant } = principalOf(context);

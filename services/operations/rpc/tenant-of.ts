@@ -3,9 +3,9 @@ import type { Principal } from "../../runtime/context-values.ts";
 import { permissionDenied } from "../../runtime/errors.ts";
 
 /**
- * The tenant that a request is about: the one that it names, or the caller's.
+ * Returns the tenant named by a request, or the caller's by default.
  *
- * @throws ConnectError PERMISSION_DENIED where it names another and the caller is no administrator of the platform
+ * @throws ConnectError PERMISSION_DENIED if it names another tenant and the caller is not a platform administrator
  */
 export function tenantOf(principal: Principal, named: string): string {
   const isForeign = named !== "" && named !== principal.tenant;

@@ -24,7 +24,7 @@ export function findApiKey({ kysely }: Db, tenant: string, id: string): Promise<
     .executeTakeFirst();
 }
 
-/** A page of the keys of one tenant, or of all, the newest first, beginning after the key `after`. */
+/** Lists a page of the keys of one tenant or of all, newest first, after the key `after`. */
 export function listApiKeys(
   kysely: Kysely<OperationsDatabase>,
   page: { tenant: string | undefined; after: string | undefined; limit: number },
@@ -39,7 +39,7 @@ export function listApiKeys(
   return query.orderBy("id", "desc").limit(page.limit).execute();
 }
 
-/** Sets the time of revocation unless one is set; returns whether it did. */
+/** Sets the revocation time unless it is already set. Returns whether it was set. */
 export async function revokeApiKey(trx: Trx, tenant: string, id: string, nowMs: number): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable("api_keys")
@@ -55,7 +55,7 @@ export async function touchApiKey({ kysely }: Db, id: string, minuteMs: number):
   await kysely.updateTable("api_keys").set({ last_used_at: minuteMs }).where("id", "=", id).execute();
 }
 
-/** Makes `row` the only key with this id, or removes the key where there is no row. */
+/** Replaces the key with this id by `row`, or removes it if `row` is undefined. */
 export async function replaceApiKey(db: Db, id: string, row: Insertable<ApiKeysTable> | undefined): Promise<void> {
   await db.transaction(async (trx) => {
     await trx.deleteFrom("api_keys").where("id", "=", id).execute();

@@ -8,7 +8,7 @@ import type { AuditEventsTable, OperationsDatabase } from "../db/schema.ts";
 
 export type AuditEventRow = Selectable<AuditEventsTable>;
 
-/** What acts can be filtered by. */
+/** Fields by which acts can be filtered. */
 export const auditFilterFields: Readonly<Record<string, SqlFilterField>> = {
   actor: { type: "string", sql: sql.ref("audit_events.actor") },
   method: { type: "string", sql: sql.ref("audit_events.method") },
@@ -24,7 +24,7 @@ export const auditFilterFields: Readonly<Record<string, SqlFilterField>> = {
   create_time: { type: "timestamp", sql: sql.ref("audit_events.created_at") },
 };
 
-/** Keeps an act in the caller's transaction. */
+/** Inserts an act in the caller's transaction. */
 export async function insertAuditEvent(
   trx: Transaction<OperationsDatabase>,
   { id, tenant, createdAt }: { id: string; tenant: string; createdAt: number },
@@ -48,7 +48,7 @@ export async function insertAuditEvent(
     .execute();
 }
 
-/** A page of a tenant's acts, the newest first, beginning after the act `after`. */
+/** Lists a page of a tenant's acts, newest first, after the act `after`. */
 export function listAuditEvents(
   kysely: Kysely<OperationsDatabase>,
   page: { tenant: string; where: RawBuilder<SqlBool> | undefined; after: string | undefined; limit: number },
@@ -76,7 +76,7 @@ export function auditRetention(
   };
 }
 
-/** Deletes the oldest acts from before a moment, at most about `limit`, and returns how many it deleted. */
+/** Deletes the oldest acts before a time, about `limit` at most. Returns the number deleted. */
 export async function deleteAuditEvents(
   { kysely }: Database<OperationsDatabase>,
   { before, limit }: { before: number; limit: number },

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { createDocket, type Docket } from "../docket.ts";
 import { createOutput, type Output, type TextStreams } from "./output.ts";
 
-/** What every command works with. */
+/** Dependencies of a command. */
 export interface CliContext {
   readonly docket: Docket;
   readonly output: Output;
@@ -10,13 +10,13 @@ export interface CliContext {
   readonly signal: AbortSignal;
 }
 
-/** Where the program's surroundings come in, so that tests can hold them. */
+/** The program's environment, replaceable in tests. */
 export interface Surroundings extends TextStreams {
   readonly stdin: NodeJS.ReadableStream;
   readonly signal: AbortSignal;
 }
 
-/** The context that the program's global options describe. */
+/** Creates a context from the program's global options. */
 export function contextOf(command: Command, surroundings: Surroundings): CliContext {
   const { url, key, json } = command.optsWithGlobals<{ url: string; key?: string; json?: boolean }>();
   return {
@@ -26,7 +26,7 @@ export function contextOf(command: Command, surroundings: Surroundings): CliCont
   };
 }
 
-/** Parses a positive whole number of the command line. */
+/** Parses a positive integer argument. */
 export function parseCount(text: string): number {
   const count = Number(text);
   if (!Number.isSafeInteger(count) || count < 1) {
@@ -35,7 +35,7 @@ export function parseCount(text: string): number {
   return count;
 }
 
-/** Parses a time of the command line. */
+/** Parses a time argument. */
 export function parseTime(text: string): Date {
   const time = new Date(text);
   if (Number.isNaN(time.getTime())) {

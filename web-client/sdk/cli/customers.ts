@@ -14,7 +14,7 @@ interface AnonymizeOptions {
   readonly dryRun?: boolean;
 }
 
-/** How long each request waits for what it erases. */
+/** How long each request waits for the erasure to complete. */
 const WAIT_MS = 20_000;
 
 /** `docket customers …` */

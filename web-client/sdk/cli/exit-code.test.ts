@@ -7,7 +7,7 @@ import { exitCodes, explain } from "./exit-code.ts";
 
 const url = "http://127.0.0.1:1";
 
-test("an error of the API has the exit code of its kind and says what to do", () => {
+test("an API error has the exit code of its kind and says what to do", () => {
   const unknownKey = new DocketError(new ConnectError("a valid credential is required", Code.Unauthenticated));
   expect(explain(unknownKey, url)).toEqual({
     exitCode: exitCodes.notAllowed,
@@ -15,7 +15,7 @@ test("an error of the API has the exit code of its kind and says what to do", ()
   });
 });
 
-test("an error of the command itself is not taken for an unreachable server", () => {
+test("an error of the command itself is not reported as an unreachable server", () => {
   const mistake = new TypeError("Do not know how to serialize a BigInt");
   expect(explain(mistake, url)).toEqual({ exitCode: exitCodes.failed, text: mistake.message });
 });
@@ -58,7 +58,7 @@ test("each message is printed once", () => {
   );
 });
 
-/** The error as a client has it: its details are bytes. */
+/** The error as a client receives it, with serialized details. */
 function asReceived(error: ConnectError): ConnectError {
   error.details = error.details.map((detail) =>
     "desc" in detail

@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import { DocketError, type ErrorCode } from "../errors.ts";
 
-/** How the program ends, so that scripts can tell failures apart. 2 is wrong usage, from the argument parser. */
+/** Exit codes by which scripts can distinguish failures. The argument parser uses 2 for usage errors. */
 export const exitCodes = {
   ok: 0,
   failed: 1,
@@ -27,8 +27,8 @@ const byCode: Partial<Record<ErrorCode, number>> = {
 };
 
 /**
- * The exit code of an error and what to print of it: of a call to the Docket at `url`, or of this machine (a file that is
- * not there).
+ * Returns the exit code and message of an error: of a call to the Docket at `url`, or a local one, such as a missing
+ * file.
  */
 export function explain(error: unknown, url: string): { exitCode: number; text: string } {
   if (!(error instanceof DocketError)) {
@@ -42,7 +42,7 @@ export function explain(error: unknown, url: string): { exitCode: number; text: 
   return { exitCode: byCode[error.code] ?? exitCodes.failed, text };
 }
 
-/** Why no response came back, in the system's words: `connect ECONNREFUSED 127.0.0.1:8080`. */
+/** Returns the system's reason for a missing response: `connect ECONNREFUSED 127.0.0.1:8080`. */
 function reasonUnreached({ cause }: DocketError): string | undefined {
   const failure = cause instanceof ConnectError ? cause.cause : undefined;
   if (!(failure instanceof TypeError)) {
@@ -52,7 +52,7 @@ function reasonUnreached({ cause }: DocketError): string | undefined {
   if (!(reason instanceof Error)) {
     return failure.message;
   }
-  // Of a name with several addresses only the code is known.
+  // The error of a name with several addresses has only a code.
   return reason.message || ("code" in reason ? String(reason.code) : failure.message);
 }
 
@@ -61,7 +61,7 @@ function headline({ code, reason, message, fieldViolations }: DocketError): stri
   return fieldViolations.length > 1 ? kind : `${kind}: ${message}`;
 }
 
-/** What the headline has not said. */
+/** Returns the details that are not in the headline. */
 function details(failure: DocketError): string[] {
   const { fieldViolations, message } = failure;
   const lines = [

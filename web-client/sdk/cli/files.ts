@@ -70,7 +70,7 @@ export function addFileCommands(program: Command, surroundings: Surroundings): v
     });
 }
 
-/** @throws the system's error where the file cannot be written */
+/** @throws the system's error if the file cannot be written */
 async function openToWrite(file: string): Promise<WriteStream> {
   const target = createWriteStream(file);
   await once(target, "open");

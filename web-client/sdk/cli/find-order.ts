@@ -1,10 +1,10 @@
 import type { Order } from "../../../gen/docket/order/v1/order_pb.js";
 import type { Docket } from "../docket.ts";
 
-/** How commands explain what {@link findOrder} takes. */
+/** Help text for arguments of {@link findOrder}. */
 export const orderArgument = "its name (orders/…), its id, or your own order number";
 
-/** An order by its resource name, its id, or the caller's own number. */
+/** Finds an order by its resource name, its id, or the caller's order number. */
 export async function findOrder(docket: Docket, name: string): Promise<Order> {
   if (name.startsWith("orders/")) {
     return docket.orders.getOrder({ name });
@@ -15,7 +15,7 @@ export async function findOrder(docket: Docket, name: string): Promise<Order> {
   return docket.orders.lookupOrder({ externalId: name });
 }
 
-/** The parent of what is listed: that order, or all of them. */
+/** Returns the parent for a list: the given order, or all orders. */
 export async function parentOf(docket: Docket, order: string | undefined): Promise<string> {
   return order === undefined ? "orders/-" : (await findOrder(docket, order)).name;
 }

@@ -5,7 +5,7 @@ import { createProgram } from "./program.ts";
 
 const interrupt = new AbortController();
 process.once("SIGINT", () => interrupt.abort());
-// A reader that has seen enough (`docket orders list | head`) is no error.
+// A closed pipe (`docket orders list | head`) is not an error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) =>
   process.exit(error.code === "EPIPE" ? 0 : exitCodes.failed),
 );

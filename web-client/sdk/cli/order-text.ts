@@ -4,12 +4,12 @@ import type { Money } from "../../../gen/google/type/money_pb.js";
 import { formatMoney } from "../money.ts";
 import type { Columns } from "./output.ts";
 
-/** An amount with its currency, `12.34 USD`. */
+/** Formats an amount with its currency, `12.34 USD`. */
 export function moneyText(amount: Money | undefined): string {
   return amount === undefined ? "" : `${formatMoney(amount)} ${amount.currencyCode}`;
 }
 
-/** How a list shows orders. */
+/** Columns of a list of orders. */
 export const orderColumns: Columns<Order> = {
   NAME: (order) => order.name,
   "EXTERNAL ID": (order) => order.externalId,
@@ -20,7 +20,7 @@ export const orderColumns: Columns<Order> = {
   CREATED: (order) => (order.createTime ? timestampDate(order.createTime).toISOString() : ""),
 };
 
-/** One order for people. */
+/** Formats one order as human-readable text. */
 export function orderText(order: Order): string {
   const facts = Object.entries(orderColumns).map(
     ([heading, cell]) => `${heading.toLowerCase().padEnd(12)} ${cell(order)}`,

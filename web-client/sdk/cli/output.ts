@@ -4,36 +4,36 @@ import { SingleBar } from "cli-progress";
 /** A column of a table: its heading and a row's text. */
 export type Columns<Row> = Readonly<Record<string, (row: Row) => string>>;
 
-/** How far long work is. */
+/** A progress bar. */
 export interface Progress {
   update(done: number): void;
   stop(): void;
 }
 
-/** Where text goes. */
+/** The program's standard output and standard error. */
 export interface TextStreams {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 }
 
-/** Where commands write what they found: tables for people, proto3 JSON for programs. */
+/** Output of commands: tables for people, proto3 JSON for programs. */
 export interface Output {
   readonly isJson: boolean;
-  /** Rows as they come: aligned columns, or with `--json` one object a line. */
+  /** Writes rows as they arrive, in aligned columns, or with `--json` as one object per line. */
   rows<Desc extends DescMessage>(
     schema: Desc,
     rows: AsyncIterable<MessageShape<Desc>> | Iterable<MessageShape<Desc>>,
     columns: Columns<MessageShape<Desc>>,
   ): Promise<void>;
-  /** One message: `text`, or with `--json` the message. */
+  /** Writes one message: `text`, or with `--json` the message itself. */
   one<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>, text: string): void;
-  /** A remark that is no result; never on standard output. */
+  /** Writes a note that is not part of the result; never to standard output. */
   note(text: string): void;
-  /** A progress bar on a terminal, nothing elsewhere. */
+  /** Shows a progress bar on a terminal; does nothing elsewhere. */
   progress(total: number, unit: string): Progress;
 }
 
-/** How many rows decide the width of the columns; later rows keep to it. */
+/** Number of leading rows that determine the column widths. */
 const sampleSize = 50;
 
 export function createOutput({ stdout, stderr }: TextStreams, isJson: boolean): Output {

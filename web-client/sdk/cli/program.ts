@@ -36,7 +36,7 @@ export function createProgram(surroundings: Surroundings): Command {
   return program;
 }
 
-/** From the nearest package.json: the SDK's, as source and as it is published. */
+/** Reads the version from the nearest package.json, which is the SDK's in both source and published form. */
 function version(): string {
   for (const path of ["../package.json", "../../../../package.json"]) {
     try {
@@ -45,7 +45,7 @@ function version(): string {
         return version;
       }
     } catch {
-      // Not there in this form of the package.
+      // Absent in this form of the package.
     }
   }
   return "unknown";

@@ -1,12 +1,12 @@
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Columns } from "./output.ts";
 
-/** A time as lists show it; empty for none. */
+/** Formats a time for lists; empty if unset. */
 export function timeText(time: Timestamp | undefined): string {
   return time === undefined ? "" : timestampDate(time).toISOString();
 }
 
-/** One row for people: a line for each column. */
+/** Formats one row as text, one line per column. */
 export function factsText<Row>(columns: Columns<Row>, row: Row): string {
   const width = Math.max(...Object.keys(columns).map((heading) => heading.length));
   return Object.entries(columns)
@@ -14,7 +14,7 @@ export function factsText<Row>(columns: Columns<Row>, row: Row): string {
     .join("\n");
 }
 
-/** The first rows. */
+/** Returns the first rows. */
 export async function* take<T>(rows: AsyncIterable<T>, limit: number): AsyncGenerator<T> {
   let left = limit;
   for await (const row of rows) {
