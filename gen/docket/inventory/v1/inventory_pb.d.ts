@@ -15,7 +15,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_docket_inventory_v1_inventory: GenFile;
 
 /**
- * Something that can be sold: a SKU with its title, its prices and its stock.
+ * An item for sale: a SKU with its title, prices and stock.
  *
  * @generated from message docket.inventory.v1.Item
  */
@@ -35,7 +35,7 @@ export declare type Item = Message<"docket.inventory.v1.Item"> & {
   sku: string;
 
   /**
-   * What it is called on an order.
+   * The title shown on orders.
    *
    * @generated from field: string title = 3;
    */
@@ -49,28 +49,28 @@ export declare type Item = Message<"docket.inventory.v1.Item"> & {
   prices: Money[];
 
   /**
-   * Whether the item may be sold. A discontinued item cannot be ordered, but what was ordered is still delivered.
+   * Whether the item is no longer sold. A discontinued item cannot be ordered; existing orders are still delivered.
    *
    * @generated from field: bool discontinued = 5;
    */
   discontinued: boolean;
 
   /**
-   * Units in the warehouse, the reserved ones included. Set it on creation; later AdjustStock changes it.
+   * Units in the warehouse, including reserved ones. Set on creation; changed later with AdjustStock.
    *
    * @generated from field: int64 stock_on_hand = 6;
    */
   stockOnHand: bigint;
 
   /**
-   * Units that belong to an order and have not left the warehouse.
+   * Units reserved for orders that have not left the warehouse.
    *
    * @generated from field: int64 stock_reserved = 7;
    */
   stockReserved: bigint;
 
   /**
-   * `stock_on_hand − stock_reserved`: units that can be sold.
+   * `stock_on_hand − stock_reserved`: the units available for sale.
    *
    * @generated from field: int64 stock_available = 8;
    */
@@ -105,8 +105,8 @@ export declare type Item = Message<"docket.inventory.v1.Item"> & {
 export declare const ItemSchema: GenMessage<Item>;
 
 /**
- * One entry of the stock ledger: by how much an item's stock changed, and why. The sums over an item's movements are its
- * `stock_on_hand` and `stock_reserved`.
+ * An entry of the stock ledger: the amount and reason of a change of an item's stock. The sums over an item's movements
+ * are its `stock_on_hand` and `stock_reserved`.
  *
  * @generated from message docket.inventory.v1.StockMovement
  */
@@ -119,56 +119,56 @@ export declare type StockMovement = Message<"docket.inventory.v1.StockMovement">
   name: string;
 
   /**
-   * Why the stock moved.
+   * The reason of the movement.
    *
    * @generated from field: docket.inventory.v1.StockMovementType type = 2;
    */
   type: StockMovementType;
 
   /**
-   * What was added to `stock_on_hand`.
+   * The change of `stock_on_hand`.
    *
    * @generated from field: int64 on_hand_delta = 3;
    */
   onHandDelta: bigint;
 
   /**
-   * What was added to `stock_reserved`.
+   * The change of `stock_reserved`.
    *
    * @generated from field: int64 reserved_delta = 4;
    */
   reservedDelta: bigint;
 
   /**
-   * `stock_on_hand` after it.
+   * `stock_on_hand` after the movement.
    *
    * @generated from field: int64 stock_on_hand = 5;
    */
   stockOnHand: bigint;
 
   /**
-   * `stock_reserved` after it.
+   * `stock_reserved` after the movement.
    *
    * @generated from field: int64 stock_reserved = 6;
    */
   stockReserved: bigint;
 
   /**
-   * The reservation it belongs to, where there is one.
+   * The reservation that caused the movement, if any.
    *
    * @generated from field: string reservation = 7;
    */
   reservation: string;
 
   /**
-   * The reason given with AdjustStock.
+   * The reason given to AdjustStock.
    *
    * @generated from field: string reason = 8;
    */
   reason: string;
 
   /**
-   * Who did it.
+   * The caller that made the change.
    *
    * @generated from field: string actor = 9;
    */
@@ -195,7 +195,7 @@ export declare const StockMovementSchema: GenMessage<StockMovement>;
  */
 export declare type Reservation = Message<"docket.inventory.v1.Reservation"> & {
   /**
-   * The resource name, `reservations/{reservation}`. Chosen by whoever reserves, so that reserving can be repeated.
+   * The resource name, `reservations/{reservation}`. Chosen by the caller as the idempotency key of ReserveStock.
    *
    * @generated from field: string name = 1;
    */
@@ -209,14 +209,14 @@ export declare type Reservation = Message<"docket.inventory.v1.Reservation"> & {
   order: string;
 
   /**
-   * Where the reservation stands.
+   * The reservation's state.
    *
    * @generated from field: docket.inventory.v1.Reservation.State state = 3;
    */
   state: Reservation_State;
 
   /**
-   * What is held, one entry per SKU.
+   * The reserved units, one entry per SKU.
    *
    * @generated from field: repeated docket.inventory.v1.ReservedItem items = 4;
    */
@@ -230,7 +230,7 @@ export declare type Reservation = Message<"docket.inventory.v1.Reservation"> & {
   expireTime?: Timestamp | undefined;
 
   /**
-   * When it was made.
+   * When it was created.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 6;
    */
@@ -251,13 +251,13 @@ export declare type Reservation = Message<"docket.inventory.v1.Reservation"> & {
 export declare const ReservationSchema: GenMessage<Reservation>;
 
 /**
- * Where a reservation stands.
+ * The state of a reservation.
  *
  * @generated from enum docket.inventory.v1.Reservation.State
  */
 export enum Reservation_State {
   /**
-   * Not known.
+   * Unspecified.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
@@ -271,28 +271,28 @@ export enum Reservation_State {
   HELD = 1,
 
   /**
-   * Belongs to a confirmed order; does not expire.
+   * Committed to a confirmed order; does not expire.
    *
    * @generated from enum value: COMMITTED = 2;
    */
   COMMITTED = 2,
 
   /**
-   * All of it left the warehouse.
+   * All units have left the warehouse.
    *
    * @generated from enum value: CONSUMED = 3;
    */
   CONSUMED = 3,
 
   /**
-   * Given back.
+   * Released.
    *
    * @generated from enum value: RELEASED = 4;
    */
   RELEASED = 4,
 
   /**
-   * Given back because its time was over.
+   * Released because its hold expired.
    *
    * @generated from enum value: EXPIRED = 5;
    */
@@ -305,7 +305,7 @@ export enum Reservation_State {
 export declare const Reservation_StateSchema: GenEnum<Reservation_State>;
 
 /**
- * So many units of one SKU.
+ * Units of one SKU.
  *
  * @generated from message docket.inventory.v1.ReservedItem
  */
@@ -318,14 +318,14 @@ export declare type ReservedItem = Message<"docket.inventory.v1.ReservedItem"> &
   sku: string;
 
   /**
-   * How many units.
+   * The number of units.
    *
    * @generated from field: int64 quantity = 2;
    */
   quantity: bigint;
 
   /**
-   * Of these, how many have left the warehouse.
+   * The number of these units that have left the warehouse.
    *
    * @generated from field: int64 quantity_consumed = 3;
    */
@@ -339,20 +339,20 @@ export declare type ReservedItem = Message<"docket.inventory.v1.ReservedItem"> &
 export declare const ReservedItemSchema: GenMessage<ReservedItem>;
 
 /**
- * Why stock moved.
+ * The reason of a stock movement.
  *
  * @generated from enum docket.inventory.v1.StockMovementType
  */
 export enum StockMovementType {
   /**
-   * Not known.
+   * Unspecified.
    *
    * @generated from enum value: STOCK_MOVEMENT_TYPE_UNSPECIFIED = 0;
    */
   STOCK_MOVEMENT_TYPE_UNSPECIFIED = 0,
 
   /**
-   * Units came in or went out by AdjustStock, or with the item's creation.
+   * Units were added or removed by AdjustStock, or added by the item's creation.
    *
    * @generated from enum value: ADJUSTMENT = 1;
    */
@@ -366,7 +366,7 @@ export enum StockMovementType {
   RESERVATION = 2,
 
   /**
-   * A reservation was given back.
+   * A reservation was released.
    *
    * @generated from enum value: RELEASE = 3;
    */

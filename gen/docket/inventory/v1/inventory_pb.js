@@ -45,7 +45,7 @@ export const Reservation_StateSchema = /*@__PURE__*/
   enumDesc(file_docket_inventory_v1_inventory, 2, 0);
 
 /**
- * Where a reservation stands.
+ * The state of a reservation.
  *
  * @generated from enum docket.inventory.v1.Reservation.State
  */
@@ -66,7 +66,7 @@ export const StockMovementTypeSchema = /*@__PURE__*/
   enumDesc(file_docket_inventory_v1_inventory, 0);
 
 /**
- * Why stock moved.
+ * The reason of a stock movement.
  *
  * @generated from enum docket.inventory.v1.StockMovementType
  */

@@ -20,21 +20,21 @@ export declare const file_docket_operations_v1_audit_service: GenFile;
  */
 export declare type ListAuditEventsRequest = Message<"docket.operations.v1.ListAuditEventsRequest"> & {
   /**
-   * How many acts at the most; 50 where it is 0, never more than 1,000.
+   * The maximum number of acts to return; 0 means 50. Values above 1,000 are reduced to 1,000.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before.
+   * `next_page_token` of the previous page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Which acts (AIP-160). Fields: `actor`, `method`, `resource`, `request_id`, `client_address`, `create_time`,
+   * A filter on acts (AIP-160). Fields: `actor`, `method`, `resource`, `request_id`, `client_address`, `create_time`,
    * `outcome`, `reason`.
    *
    * @generated from field: string filter = 3;
@@ -42,7 +42,7 @@ export declare type ListAuditEventsRequest = Message<"docket.operations.v1.ListA
   filter: string;
 
   /**
-   * The tenant whose acts to list. Empty: the caller's. Naming another needs the scope `platform.admin`.
+   * The tenant whose acts to list. Empty: the caller's. Another tenant requires the scope `platform.admin`.
    *
    * @generated from field: string tenant = 4;
    */
@@ -69,7 +69,7 @@ export declare type ListAuditEventsResponse = Message<"docket.operations.v1.List
   auditEvents: AuditEvent[];
 
   /**
-   * Ask for the next page with it. Empty on the last page.
+   * The token of the next page; empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -117,14 +117,14 @@ export declare type RecordDenialResponse = Message<"docket.operations.v1.RecordD
 export declare const RecordDenialResponseSchema: GenMessage<RecordDenialResponse>;
 
 /**
- * Shows who did what, when and from where.
+ * Provides the audit trail: who did what, when and from where.
  *
  * @generated from service docket.operations.v1.AuditService
  */
 export declare const AuditService: GenService<{
   /**
-   * Lists what was done in a tenant, or attempted in vain, the newest first. An act is listed within moments of its change, and kept for the time
-   * that DOCKET_AUDIT_RETENTION gives.
+   * Lists the acts carried out or refused in a tenant, newest first. An act is listed within moments of its change, and
+   * kept for the period set by DOCKET_AUDIT_RETENTION.
    *
    * @generated from rpc docket.operations.v1.AuditService.ListAuditEvents
    */
@@ -134,7 +134,7 @@ export declare const AuditService: GenService<{
     output: typeof ListAuditEventsResponseSchema;
   },
   /**
-   * Stores an attempt that was refused.
+   * Stores a refused attempt.
    *
    * @generated from rpc docket.operations.v1.AuditService.RecordDenial
    */

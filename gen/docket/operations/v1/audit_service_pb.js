@@ -45,7 +45,7 @@ export const RecordDenialResponseSchema = /*@__PURE__*/
   messageDesc(file_docket_operations_v1_audit_service, 3);
 
 /**
- * Shows who did what, when and from where.
+ * Provides the audit trail: who did what, when and from where.
  *
  * @generated from service docket.operations.v1.AuditService
  */

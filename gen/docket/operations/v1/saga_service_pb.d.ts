@@ -20,21 +20,21 @@ export declare const file_docket_operations_v1_saga_service: GenFile;
  */
 export declare type ListSagasRequest = Message<"docket.operations.v1.ListSagasRequest"> & {
   /**
-   * How many sagas at the most; 50 where it is 0, never more than 1,000.
+   * The maximum number of sagas to return; 0 means 50. Values above 1,000 are reduced to 1,000.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before.
+   * `next_page_token` of the previous page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Which sagas (AIP-160). Fields: `state`, `definition`, `aggregate`, `create_time`.
+   * A filter on sagas (AIP-160). Fields: `state`, `definition`, `aggregate`, `create_time`.
    *
    * @generated from field: string filter = 3;
    */
@@ -61,8 +61,8 @@ export declare type ListSagasResponse = Message<"docket.operations.v1.ListSagasR
   sagas: Saga[];
 
   /**
-   * Ask for the next page with it. Empty on the last page. A page ends early at about 2 MB, so that only this says whether
-   * there is more.
+   * The token of the next page; empty on the last page. A page can end early, at about 2 MB, so only this field
+   * indicates whether there are more results.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -176,13 +176,13 @@ export declare type ResumeSagaRequest = Message<"docket.operations.v1.ResumeSaga
 export declare const ResumeSagaRequestSchema: GenMessage<ResumeSagaRequest>;
 
 /**
- * Shows running and finished sagas with each step's attempts and errors, and lets an operator step in.
+ * Provides running and finished sagas with each step's attempts and errors, and allows operators to intervene.
  *
  * @generated from service docket.operations.v1.SagaService
  */
 export declare const SagaService: GenService<{
   /**
-   * Lists sagas, the newest first.
+   * Lists sagas, newest first.
    *
    * @generated from rpc docket.operations.v1.SagaService.ListSagas
    */
@@ -202,7 +202,7 @@ export declare const SagaService: GenService<{
     output: typeof SagaSchema;
   },
   /**
-   * Tries the step at which a saga stopped again, with its attempts counted from nothing.
+   * Retries the step at which a saga stopped, with its attempts reset to 0.
    *
    * @generated from rpc docket.operations.v1.SagaService.RetrySaga
    */
@@ -212,7 +212,7 @@ export declare const SagaService: GenService<{
     output: typeof SagaSchema;
   },
   /**
-   * Undoes what a saga has done.
+   * Undoes a saga's completed steps.
    *
    * @generated from rpc docket.operations.v1.SagaService.CompensateSaga
    */
@@ -222,7 +222,7 @@ export declare const SagaService: GenService<{
     output: typeof SagaSchema;
   },
   /**
-   * Stops a saga after the step that runs now.
+   * Pauses a saga after the step that is running.
    *
    * @generated from rpc docket.operations.v1.SagaService.PauseSaga
    */
@@ -232,7 +232,7 @@ export declare const SagaService: GenService<{
     output: typeof SagaSchema;
   },
   /**
-   * Lets a paused saga go on.
+   * Resumes a paused saga.
    *
    * @generated from rpc docket.operations.v1.SagaService.ResumeSaga
    */

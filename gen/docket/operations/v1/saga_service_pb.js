@@ -69,7 +69,7 @@ export const ResumeSagaRequestSchema = /*@__PURE__*/
   messageDesc(file_docket_operations_v1_saga_service, 6);
 
 /**
- * Shows running and finished sagas with each step's attempts and errors, and lets an operator step in.
+ * Provides running and finished sagas with each step's attempts and errors, and allows operators to intervene.
  *
  * @generated from service docket.operations.v1.SagaService
  */

@@ -14,28 +14,27 @@ import type { FieldOptions, MethodOptions } from "@bufbuild/protobuf/wkt";
 export declare const file_docket_options_v1_options: GenFile;
 
 /**
- * Who may call a method. Exactly one of the three is set.
+ * The access rule of a method. Exactly one of the three is set.
  *
  * @generated from message docket.options.v1.Access
  */
 export declare type Access = Message<"docket.options.v1.Access"> & {
   /**
-   * The caller needs any one of these scopes. The scope `admin` grants every one within
-   * the caller's tenant.
+   * The caller needs at least one of these scopes. The scope `admin` includes all of them within the caller's tenant.
    *
    * @generated from field: repeated string scopes = 1;
    */
   scopes: string[];
 
   /**
-   * Anybody on the network may call the method: it trusts something in the request itself, such as a signature.
+   * The method is open to unauthenticated callers. It verifies the request itself, for example by a signature.
    *
    * @generated from field: bool open = 2;
    */
   open: boolean;
 
   /**
-   * Only Docket's own services may call the method.
+   * The method is restricted to Docket's own services.
    *
    * @generated from field: bool internal = 3;
    */
@@ -49,14 +48,14 @@ export declare type Access = Message<"docket.options.v1.Access"> & {
 export declare const AccessSchema: GenMessage<Access>;
 
 /**
- * Who may call the method. A method without it fails the build.
+ * The access rule of the method. A method without one fails the build.
  *
  * @generated from extension: docket.options.v1.Access access = 50801;
  */
 export declare const access: GenExtension<MethodOptions, Access>;
 
 /**
- * Whether refused attempts are on the audit trail, as what is carried out is.
+ * Whether refused attempts are recorded on the audit trail, like acts that are carried out.
  *
  * @generated from extension: bool audited = 50804;
  */
@@ -70,16 +69,16 @@ export declare const audited: GenExtension<MethodOptions, boolean>;
 export declare const unimplemented: GenExtension<MethodOptions, boolean>;
 
 /**
- * Whether the field holds data about a person: a name, an address, an e-mail address or a telephone number. Events and
- * logs never carry it.
+ * Whether the field contains personal data: a name, an address, an e-mail address or a telephone number. Never
+ * included in events and logs.
  *
  * @generated from extension: bool personal = 50802;
  */
 export declare const personal: GenExtension<FieldOptions, boolean>;
 
 /**
- * Whether AnonymizeCustomer erases the field as it does `personal` ones, although events may carry it: the caller's own
- * references to a customer, labels, and texts in which people or providers may have written about one.
+ * Whether AnonymizeCustomer erases the field like `personal` ones, although events may include it: the caller's
+ * references to a customer, labels, and free texts in which people or providers may mention a customer.
  *
  * @generated from extension: bool erased_with_customer = 50803;
  */

@@ -21,7 +21,7 @@ export const AccessSchema = /*@__PURE__*/
   messageDesc(file_docket_options_v1_options, 0);
 
 /**
- * Who may call the method. A method without it fails the build.
+ * The access rule of the method. A method without one fails the build.
  *
  * @generated from extension: docket.options.v1.Access access = 50801;
  */
@@ -29,7 +29,7 @@ export const access = /*@__PURE__*/
   extDesc(file_docket_options_v1_options, 0);
 
 /**
- * Whether refused attempts are on the audit trail, as what is carried out is.
+ * Whether refused attempts are recorded on the audit trail, like acts that are carried out.
  *
  * @generated from extension: bool audited = 50804;
  */
@@ -45,8 +45,8 @@ export const unimplemented = /*@__PURE__*/
   extDesc(file_docket_options_v1_options, 2);
 
 /**
- * Whether the field holds data about a person: a name, an address, an e-mail address or a telephone number. Events and
- * logs never carry it.
+ * Whether the field contains personal data: a name, an address, an e-mail address or a telephone number. Never
+ * included in events and logs.
  *
  * @generated from extension: bool personal = 50802;
  */
@@ -54,8 +54,8 @@ export const personal = /*@__PURE__*/
   extDesc(file_docket_options_v1_options, 3);
 
 /**
- * Whether AnonymizeCustomer erases the field as it does `personal` ones, although events may carry it: the caller's own
- * references to a customer, labels, and texts in which people or providers may have written about one.
+ * Whether AnonymizeCustomer erases the field like `personal` ones, although events may include it: the caller's
+ * references to a customer, labels, and free texts in which people or providers may mention a customer.
  *
  * @generated from extension: bool erased_with_customer = 50803;
  */

@@ -28,35 +28,35 @@ export declare type Payment = Message<"docket.payment.v1.Payment"> & {
   name: string;
 
   /**
-   * Where the payment stands.
+   * The payment's state.
    *
    * @generated from field: docket.payment.v1.Payment.State state = 2;
    */
   state: Payment_State;
 
   /**
-   * What was asked for.
+   * The requested amount.
    *
    * @generated from field: google.type.Money amount = 3;
    */
   amount?: Money | undefined;
 
   /**
-   * What the provider promised to pay.
+   * The amount authorized by the provider.
    *
    * @generated from field: google.type.Money authorized_amount = 4;
    */
   authorizedAmount?: Money | undefined;
 
   /**
-   * What was taken.
+   * The captured amount.
    *
    * @generated from field: google.type.Money captured_amount = 5;
    */
   capturedAmount?: Money | undefined;
 
   /**
-   * What went back.
+   * The refunded amount.
    *
    * @generated from field: google.type.Money refunded_amount = 6;
    */
@@ -70,21 +70,21 @@ export declare type Payment = Message<"docket.payment.v1.Payment"> & {
   provider: string;
 
   /**
-   * The provider's own id of the payment.
+   * The provider's id of the payment.
    *
    * @generated from field: string provider_reference = 8;
    */
   providerReference: string;
 
   /**
-   * Hand this to the provider's client library. Only while the shopper must act.
+   * The secret for the provider's client library. Only while the shopper must act.
    *
    * @generated from field: string client_secret = 9;
    */
   clientSecret: string;
 
   /**
-   * Or send the shopper here. Only while the shopper must act.
+   * Alternatively, the page to which to redirect the shopper. Only while the shopper must act.
    *
    * @generated from field: string redirect_url = 10;
    */
@@ -98,14 +98,14 @@ export declare type Payment = Message<"docket.payment.v1.Payment"> & {
   failureMessage: string;
 
   /**
-   * The refunds, the oldest first.
+   * The refunds, oldest first.
    *
    * @generated from field: repeated docket.payment.v1.Refund refunds = 12;
    */
   refunds: Refund[];
 
   /**
-   * Whether authorized money is taken at once.
+   * Whether authorized money is captured immediately.
    *
    * @generated from field: bool capture_automatically = 13;
    */
@@ -126,7 +126,8 @@ export declare type Payment = Message<"docket.payment.v1.Payment"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * When its time to be paid is over. Its order gives it up then, or later where the order was on hold meanwhile.
+   * The deadline for the payment. Its order gives the payment up then, or later if the order was on hold in the
+   * meantime.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 16;
    */
@@ -140,22 +141,22 @@ export declare type Payment = Message<"docket.payment.v1.Payment"> & {
   etag: string;
 
   /**
-   * Whether whatever it holds is being given back, also what comes later.
+   * Whether all money of the payment is being returned, including money that arrives later.
    *
    * @generated from field: bool settling = 18;
    */
   settling: boolean;
 
   /**
-   * What was promised and neither captured nor given up: what CapturePayment can still take.
+   * The amount that was authorized and neither captured nor voided, which CapturePayment can still capture.
    *
    * @generated from field: google.type.Money capturable_amount = 19;
    */
   capturableAmount?: Money | undefined;
 
   /**
-   * What the provider reports that does not belong to this payment, such as money of another currency. It is in none of the
-   * amounts and must be dealt with at the provider. Empty for none.
+   * A provider report that does not match this payment, such as money in another currency. It is not included in any of
+   * the amounts and must be resolved with the provider. Empty if there is none.
    *
    * @generated from field: string mismatch_message = 20;
    */
@@ -169,48 +170,48 @@ export declare type Payment = Message<"docket.payment.v1.Payment"> & {
 export declare const PaymentSchema: GenMessage<Payment>;
 
 /**
- * Where a payment stands.
+ * The state of a payment.
  *
  * @generated from enum docket.payment.v1.Payment.State
  */
 export enum Payment_State {
   /**
-   * Not known.
+   * Unspecified.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
   STATE_UNSPECIFIED = 0,
 
   /**
-   * Asked of the provider, nothing heard yet.
+   * Requested from the provider, no response yet.
    *
    * @generated from enum value: CREATED = 1;
    */
   CREATED = 1,
 
   /**
-   * The shopper must act.
+   * Waiting for the shopper.
    *
    * @generated from enum value: REQUIRES_ACTION = 2;
    */
   REQUIRES_ACTION = 2,
 
   /**
-   * The provider promised the money.
+   * The provider has authorized the payment.
    *
    * @generated from enum value: AUTHORIZED = 3;
    */
   AUTHORIZED = 3,
 
   /**
-   * The money was taken.
+   * The money was captured.
    *
    * @generated from enum value: CAPTURED = 4;
    */
   CAPTURED = 4,
 
   /**
-   * Given up before the money was taken.
+   * Voided before the money was captured.
    *
    * @generated from enum value: VOIDED = 5;
    */
@@ -237,7 +238,7 @@ export enum Payment_State {
 export declare const Payment_StateSchema: GenEnum<Payment_State>;
 
 /**
- * Money that goes back.
+ * A refund of captured money.
  *
  * @generated from message docket.payment.v1.Refund
  */
@@ -250,21 +251,21 @@ export declare type Refund = Message<"docket.payment.v1.Refund"> & {
   id: string;
 
   /**
-   * How much.
+   * The amount.
    *
    * @generated from field: google.type.Money amount = 2;
    */
   amount?: Money | undefined;
 
   /**
-   * Where the refund stands.
+   * The refund's state.
    *
    * @generated from field: docket.payment.v1.Refund.State state = 3;
    */
   state: Refund_State;
 
   /**
-   * Why, as the caller said.
+   * The reason given by the caller.
    *
    * @generated from field: string reason = 4;
    */
@@ -278,7 +279,7 @@ export declare type Refund = Message<"docket.payment.v1.Refund"> & {
   failureMessage: string;
 
   /**
-   * When it was asked for.
+   * When it was requested.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 6;
    */
@@ -292,27 +293,27 @@ export declare type Refund = Message<"docket.payment.v1.Refund"> & {
 export declare const RefundSchema: GenMessage<Refund>;
 
 /**
- * Where a refund stands.
+ * The state of a refund.
  *
  * @generated from enum docket.payment.v1.Refund.State
  */
 export enum Refund_State {
   /**
-   * Not known.
+   * Unspecified.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
   STATE_UNSPECIFIED = 0,
 
   /**
-   * Asked of the provider.
+   * Requested from the provider.
    *
    * @generated from enum value: PENDING = 1;
    */
   PENDING = 1,
 
   /**
-   * The money went back.
+   * The money was refunded.
    *
    * @generated from enum value: SUCCEEDED = 2;
    */
@@ -332,7 +333,7 @@ export enum Refund_State {
 export declare const Refund_StateSchema: GenEnum<Refund_State>;
 
 /**
- * What a provider sent to us, kept as it came.
+ * A callback from a payment provider, stored unchanged.
  *
  * @generated from message docket.payment.v1.PaymentCallback
  */
@@ -352,56 +353,56 @@ export declare type PaymentCallback = Message<"docket.payment.v1.PaymentCallback
   provider: string;
 
   /**
-   * The provider's own id of the event. Unique per provider.
+   * The provider's id of the event. Unique per provider.
    *
    * @generated from field: string event_id = 3;
    */
   eventId: string;
 
   /**
-   * The provider's own name of what happened.
+   * The provider's event type.
    *
    * @generated from field: string event_type = 4;
    */
   eventType: string;
 
   /**
-   * What became of it.
+   * The processing status.
    *
    * @generated from field: docket.payment.v1.PaymentCallback.State state = 5;
    */
   state: PaymentCallback_State;
 
   /**
-   * The payment it was about, where that is known.
+   * The affected payment, if known.
    *
    * @generated from field: string payment = 6;
    */
   payment: string;
 
   /**
-   * The bytes as they came.
+   * The raw body.
    *
    * @generated from field: bytes body = 7;
    */
   body: Uint8Array;
 
   /**
-   * How many times it came.
+   * The number of times it was received.
    *
    * @generated from field: int32 receive_count = 8;
    */
   receiveCount: number;
 
   /**
-   * Why it could not be processed.
+   * Why processing failed.
    *
    * @generated from field: string failure_message = 9;
    */
   failureMessage: string;
 
   /**
-   * When it first came.
+   * When it was first received.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 10;
    */
@@ -422,13 +423,13 @@ export declare type PaymentCallback = Message<"docket.payment.v1.PaymentCallback
 export declare const PaymentCallbackSchema: GenMessage<PaymentCallback>;
 
 /**
- * What became of a callback.
+ * The processing status of a callback.
  *
  * @generated from enum docket.payment.v1.PaymentCallback.State
  */
 export enum PaymentCallback_State {
   /**
-   * Not known.
+   * Unspecified.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
@@ -449,14 +450,14 @@ export enum PaymentCallback_State {
   PROCESSED = 2,
 
   /**
-   * Processed, but nothing had to change.
+   * Processed without any change.
    *
    * @generated from enum value: IGNORED = 3;
    */
   IGNORED = 3,
 
   /**
-   * Could not be processed; replay it once the cause is gone.
+   * Processing failed. Replay it once the cause is resolved.
    *
    * @generated from enum value: FAILED = 4;
    */

@@ -31,7 +31,7 @@ export const Payment_StateSchema = /*@__PURE__*/
   enumDesc(file_docket_payment_v1_payment, 0, 0);
 
 /**
- * Where a payment stands.
+ * The state of a payment.
  *
  * @generated from enum docket.payment.v1.Payment.State
  */
@@ -52,7 +52,7 @@ export const Refund_StateSchema = /*@__PURE__*/
   enumDesc(file_docket_payment_v1_payment, 1, 0);
 
 /**
- * Where a refund stands.
+ * The state of a refund.
  *
  * @generated from enum docket.payment.v1.Refund.State
  */
@@ -73,7 +73,7 @@ export const PaymentCallback_StateSchema = /*@__PURE__*/
   enumDesc(file_docket_payment_v1_payment, 2, 0);
 
 /**
- * What became of a callback.
+ * The processing status of a callback.
  *
  * @generated from enum docket.payment.v1.PaymentCallback.State
  */
