@@ -10,7 +10,9 @@ export function isOver(shipment: Shipment): boolean {
 /** Units by order line in shipments that are not over. */
 export function shippedByLine(shipments: readonly Shipment[]): Map<string, number> {
   const units = new Map<string, number>();
-  for (const { lineItemId, quantity } of shipments.filter((it) => !isOver(it)).flatMap(({ lines }) => lines)) {
+  for (const { lineItemId, quantity } of shipments
+    .filter((shipment) => !isOver(shipment))
+    .flatMap(({ lines }) => lines)) {
     units.set(lineItemId, (units.get(lineItemId) ?? 0) + quantity);
   }
   return units;

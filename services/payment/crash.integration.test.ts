@@ -33,8 +33,8 @@ describeEachDatabase("payments of a process that is killed", (open) => {
     }
     expect(acknowledged.length).toBeGreaterThan(0);
 
-    await using it = await startPayments(url, { providerTimeoutMs: 300, reconcileAfterMs: 500 });
-    const payments = () => it.db.kysely.selectFrom("payments").selectAll().execute();
+    await using world = await startPayments(url, { providerTimeoutMs: 300, reconcileAfterMs: 500 });
+    const payments = () => world.db.kysely.selectFrom("payments").selectAll().execute();
     await until(async () => {
       const all = await payments();
       return all.every((row) => row.captured === row.amount && (row.settling === 0 || row.refunded === row.amount));
@@ -42,14 +42,14 @@ describeEachDatabase("payments of a process that is killed", (open) => {
 
     const known = new Set((await payments()).map((row) => `orders/${row.order_id}/payments/${row.payment_id}`));
     expect(acknowledged.filter((name) => !known.has(name))).toEqual([]);
-    const opened = await it.db.kysely.selectFrom("sandbox_payments").select("payment").execute();
+    const opened = await world.db.kysely.selectFrom("sandbox_payments").select("payment").execute();
     expect(opened.map((row) => row.payment).sort()).toEqual([...known].sort());
-    const taken = await it.db.kysely
+    const taken = await world.db.kysely
       .selectFrom("sandbox_steps")
       .select("reference")
       .where("kind", "=", "captured")
       .execute();
     expect(new Set(taken.map((row) => row.reference)).size).toBe(taken.length);
-    await it.audit();
+    await world.audit();
   }, 180_000);
 });

@@ -8,7 +8,7 @@ import { createUnreliableProvider, type Mishap } from "./testing/unreliable-prov
 
 describeEachDatabase("operations at a provider that fails", (open) => {
   const name = "orders/o1/payments/1";
-  const isIn = (it: RunningPayments, state: Payment_State) => async () => (await it.get(name)).state === state;
+  const isIn = (world: RunningPayments, state: Payment_State) => async () => (await world.get(name)).state === state;
   const start = async () => {
     const { url } = await open();
     const unreliable = createUnreliableProvider();
@@ -22,16 +22,16 @@ describeEachDatabase("operations at a provider that fails", (open) => {
     "an opening with a %s is repeated under its key",
     async (mishap) => {
       const { run, mishaps, calls, payments } = await start();
-      await using it = await run();
+      await using world = await run();
       mishaps.push(mishap, mishap);
-      const error = await it.open(name, "tok", manual).catch((reason: unknown) => ConnectError.from(reason));
+      const error = await world.open(name, "tok", manual).catch((reason: unknown) => ConnectError.from(reason));
       expect(error).toMatchObject({ code: Code.Unavailable });
-      await until(isIn(it, Payment_State.AUTHORIZED));
+      await until(isIn(world, Payment_State.AUTHORIZED));
       expect(calls).toEqual(Array(3).fill("t1/orders/o1/payments/1/open/1"));
       expect(payments.size).toBe(1);
-      expect((await it.open(name, "tok", manual)).state).toBe(Payment_State.AUTHORIZED);
+      expect((await world.open(name, "tok", manual)).state).toBe(Payment_State.AUTHORIZED);
       expect(calls).toHaveLength(3);
-      await it.audit();
+      await world.audit();
     },
   );
 
@@ -44,59 +44,59 @@ describeEachDatabase("operations at a provider that fails", (open) => {
     await dead[Symbol.asyncDispose]();
     mishaps.length = 0;
     expect(payments.size).toBe(0);
-    await using it = await run();
-    await until(isIn(it, Payment_State.AUTHORIZED));
+    await using world = await run();
+    await until(isIn(world, Payment_State.AUTHORIZED));
     expect(payments.size).toBe(1);
   });
 
   test("a capture whose response was lost happens once, and its caller receives the result", async () => {
     const { run, mishaps, payments, calls } = await start();
-    await using it = await run();
-    await it.open(name, "tok", manual);
+    await using world = await run();
+    await world.open(name, "tok", manual);
     mishaps.push("lost answer");
     const capture = { name, amount: eur(4_000), requestId: "k1" };
-    await expect(it.payments.capturePayment(capture)).rejects.toThrow("does not answer");
-    const answer = await it.payments.capturePayment(capture);
+    await expect(world.payments.capturePayment(capture)).rejects.toThrow("does not answer");
+    const answer = await world.payments.capturePayment(capture);
     expect(cents(answer.capturedAmount)).toBe(4_000);
-    expect((await it.payments.capturePayment(capture)).etag).toBe(answer.etag);
+    expect((await world.payments.capturePayment(capture)).etag).toBe(answer.etag);
     expect([...payments.values()].map((payment) => payment.captured)).toEqual([4_000n]);
     expect(new Set(calls).size).toBe(2);
-    await it.audit();
+    await world.audit();
   });
 
   test("a refund whose response was lost happens once, without a retry by its caller", async () => {
     const { run, mishaps, payments } = await start();
-    await using it = await run();
-    await it.open(name, "tok", { ...manual, captureAutomatically: true });
+    await using world = await run();
+    await world.open(name, "tok", { ...manual, captureAutomatically: true });
     mishaps.push("lost answer", "lost request", "silence");
-    await expect(it.payments.refundPayment({ name, amount: eur(4_000) })).rejects.toThrow("does not answer");
-    await expect(it.payments.refundPayment({ name, amount: eur(7_000) })).rejects.toThrow("60.00 EUR is left");
-    await until(async () => cents((await it.get(name)).refundedAmount) === 4_000);
+    await expect(world.payments.refundPayment({ name, amount: eur(4_000) })).rejects.toThrow("does not answer");
+    await expect(world.payments.refundPayment({ name, amount: eur(7_000) })).rejects.toThrow("60.00 EUR is left");
+    await until(async () => cents((await world.get(name)).refundedAmount) === 4_000);
     expect([...payments.values()][0]?.refunds).toHaveLength(1);
-    await it.audit();
+    await world.audit();
   });
 
   test("while a capture's outcome is unknown nothing else starts, and a settlement waits for it", async () => {
     const { run, mishaps } = await start();
-    await using it = await run();
-    await it.open(name, "tok", manual);
+    await using world = await run();
+    await world.open(name, "tok", manual);
     mishaps.push("lost answer", "lost answer");
-    await expect(it.payments.capturePayment({ name })).rejects.toThrow("does not answer");
-    await expect(it.payments.voidPayment({ name })).rejects.toThrow(/another operation|CAPTURED/);
-    await it.payments.settlePayment({ name }).catch(() => {});
-    await until(async () => cents((await it.get(name)).refundedAmount) === 10_000);
-    await it.audit();
+    await expect(world.payments.capturePayment({ name })).rejects.toThrow("does not answer");
+    await expect(world.payments.voidPayment({ name })).rejects.toThrow(/another operation|CAPTURED/);
+    await world.payments.settlePayment({ name }).catch(() => {});
+    await until(async () => cents((await world.get(name)).refundedAmount) === 10_000);
+    await world.audit();
   });
 
   test("a settlement of an opening with an unknown outcome voids it once the outcome is known", async () => {
     const { run, mishaps } = await start();
-    await using it = await run();
+    await using world = await run();
     mishaps.push("lost answer", "lost request");
-    await it.open(name, "tok", manual).catch(() => {});
-    await expect(it.payments.settlePayment({ name })).rejects.toThrow("does not answer");
-    await until(isIn(it, Payment_State.VOIDED));
-    await it.payments.settlePayment({ name });
-    await it.audit();
+    await world.open(name, "tok", manual).catch(() => {});
+    await expect(world.payments.settlePayment({ name })).rejects.toThrow("does not answer");
+    await until(isIn(world, Payment_State.VOIDED));
+    await world.payments.settlePayment({ name });
+    await world.audit();
   });
 
   test("money that a service settled before a crash is refunded by the next one", async () => {
@@ -106,9 +106,9 @@ describeEachDatabase("operations at a provider that fails", (open) => {
     mishaps.push("lost answer");
     await expect(dead.payments.settlePayment({ name })).rejects.toThrow("does not answer");
     await dead[Symbol.asyncDispose]();
-    await using it = await run();
-    await until(async () => cents((await it.get(name)).refundedAmount) === 10_000);
-    expect((await it.get(name)).refunds).toHaveLength(1);
-    await it.audit();
+    await using world = await run();
+    await until(async () => cents((await world.get(name)).refundedAmount) === 10_000);
+    expect((await world.get(name)).refunds).toHaveLength(1);
+    await world.audit();
   });
 });

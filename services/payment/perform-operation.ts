@@ -59,7 +59,7 @@ async function checkpoint(
 ): Promise<PaymentAggregate> {
   const { id } = performed;
   const file = await lockFile(context, trx, performed);
-  const operation = file.operations.find((it) => it.id === id);
+  const operation = file.operations.find((candidate) => candidate.id === id);
   if (operation?.state !== "PENDING") {
     return file;
   }
@@ -69,7 +69,7 @@ async function checkpoint(
     state: problem === undefined ? "DONE" : "REFUSED",
     message: problem ?? "",
   };
-  const operations = file.operations.map((it) => (it.id === id ? ended : it));
+  const operations = file.operations.map((other) => (other.id === id ? ended : other));
   const next = await recordChange(context, trx, { ...file, operations }, merged, `operation ${id}`);
   await finishOperation(trx, ended, toBinary(PaymentSchema, toPaymentMessage(next.payment, next.refunds)));
   return next;

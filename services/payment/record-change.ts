@@ -63,7 +63,7 @@ export async function recordChange(
   if (change.changes.length > 0) {
     await outbox.publish(
       trx,
-      change.changes.map((it) => paymentEvent(it, payment, next.refunds)),
+      change.changes.map((published) => paymentEvent(published, payment, next.refunds)),
     );
   }
   await insertPlanned(context, trx, operations, planned, nowMs);

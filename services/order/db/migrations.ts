@@ -198,7 +198,7 @@ const customerEmail: Migration = {
       dialect === "sqlite" ? "json_extract(customer, '$.email')" : "json_unquote(json_extract(customer, '$.email'))",
     )})`;
     await ensure(
-      schema.alterTable("orders").addColumn("customer_email", text(254), (it) => it.generatedAlwaysAs(email)),
+      schema.alterTable("orders").addColumn("customer_email", text(254), (column) => column.generatedAlwaysAs(email)),
     );
     await ensure(schema.createIndex("orders_by_email").on("orders").columns(["tenant_id", "customer_email", "id"]));
   },

@@ -142,7 +142,7 @@ function checkChangeable(order: Order, fenced: FencedShipments | undefined): voi
   if (!mayHaveShipments(order)) {
     throw wrongState(order, "changing customer and shipping address");
   }
-  const shipment = checkFence(order, fenced).find((it) => !isOver(it));
+  const shipment = checkFence(order, fenced).find((candidate) => !isOver(candidate));
   if (shipment !== undefined) {
     throw shipmentExists(order, shipment.name);
   }

@@ -84,7 +84,7 @@ async function responses(
     // Not cancelled with the call, because other watchers wait for it too.
     const reads = db.reading({ caller: `${tenant} watch` });
     const ids = [...new Set(items.map(({ orderId }) => orderId))];
-    matches = findMatching(reads, tenant, ids, where).then((found) => new Map(found.map((it) => [it.id, it])));
+    matches = findMatching(reads, tenant, ids, where).then((found) => new Map(found.map((order) => [order.id, order])));
     matching.set(filter, matches);
   }
   const orders = await matches;

@@ -115,11 +115,11 @@ export async function withLines(db: Reader, tenant: string, rows: readonly Order
     .execute();
   const byOrder = new Map<string, Selectable<OrderLinesTable>[]>();
   for (const line of lines) {
-    const of = byOrder.get(line.order_id);
-    if (of === undefined) {
+    const orderLines = byOrder.get(line.order_id);
+    if (orderLines === undefined) {
       byOrder.set(line.order_id, [line]);
     } else {
-      of.push(line);
+      orderLines.push(line);
     }
   }
   return rows.map((row) => fromOrderRow(row, byOrder.get(row.id) ?? []));
@@ -130,15 +130,15 @@ export async function withLines(db: Reader, tenant: string, rows: readonly Order
  * Throws a unique violation if an external_id is taken.
  */
 export async function insertOrders(trx: Writer, sink: ChangeSink, placed: readonly Change[]): Promise<void> {
-  for (const some of chunks(placed, ROWS_PER_INSERT)) {
+  for (const batch of chunks(placed, ROWS_PER_INSERT)) {
     await trx
       .insertInto("orders")
-      .values(some.map(({ order }) => toOrderRow(order)))
+      .values(batch.map(({ order }) => toOrderRow(order)))
       .execute();
   }
   const lines = placed.flatMap(({ order }) => order.lines.map((line) => toLineRow(order, line)));
-  for (const some of chunks(lines, ROWS_PER_INSERT)) {
-    await trx.insertInto("order_lines").values(some).execute();
+  for (const batch of chunks(lines, ROWS_PER_INSERT)) {
+    await trx.insertInto("order_lines").values(batch).execute();
   }
   await record(trx, sink, placed);
 }
@@ -221,10 +221,10 @@ export async function noteAnnouncement(trx: Writer, order: Order): Promise<Order
 }
 
 async function record(trx: Writer, sink: ChangeSink, changes: readonly Change[]): Promise<void> {
-  for (const some of chunks(changes, ROWS_PER_INSERT)) {
+  for (const batch of chunks(changes, ROWS_PER_INSERT)) {
     await trx
       .insertInto("order_events")
-      .values(some.map(({ order, entry }) => toEventRow(order, entry)))
+      .values(batch.map(({ order, entry }) => toEventRow(order, entry)))
       .execute();
   }
   await sink.outbox.publish(trx, changes.map(orderEvent));

@@ -27,7 +27,8 @@ export function describePaymentProvider(name: string, create: () => Promise<Prov
     };
     const openAndWait = async ({ provider, goodToken }: ProviderUnderTest, captureAutomatically = false) => {
       const opened = done(await provider.open(opening(goodToken, captureAutomatically), signal));
-      const isPaid = (it: ProviderReport) => (captureAutomatically ? it.captured : it.authorized) === amount.minor;
+      const isPaid = (report: ProviderReport) =>
+        (captureAutomatically ? report.captured : report.authorized) === amount.minor;
       return standsAs(provider, opened.reference, isPaid);
     };
 
@@ -44,7 +45,7 @@ export function describePaymentProvider(name: string, create: () => Promise<Prov
     test("reports a declined payment as failed, with the reason", async () => {
       await using under = await create();
       const opened = done(await under.provider.open(opening(under.badToken), signal));
-      const failed = await standsAs(under.provider, opened.reference, (it) => it.failed);
+      const failed = await standsAs(under.provider, opened.reference, (report) => report.failed);
       expect(failed.failureMessage).not.toBe("");
       expect(failed.authorized).toBe(0n);
     });
@@ -97,7 +98,7 @@ export function describePaymentProvider(name: string, create: () => Promise<Prov
       };
       const answers = await Promise.all([under.provider.refund(refund, signal), under.provider.refund(refund, signal)]);
       expect(new Set(answers.map((answer) => done(answer).refunds[0]?.reference)).size).toBe(1);
-      const after = await standsAs(under.provider, reference, (it) => it.refunds[0]?.state !== "PENDING");
+      const after = await standsAs(under.provider, reference, (report) => report.refunds[0]?.state !== "PENDING");
       expect(after.refunds).toMatchObject([{ id: "1", amount: { ...amount, minor: 3_000n }, state: "SUCCEEDED" }]);
       const tooMuch = { ...refund, key: `${reference}/r2`, refundId: "2", amount: { ...amount, minor: 7_001n } };
       expect(await under.provider.refund(tooMuch, signal)).toMatchObject({ kind: "refused" });

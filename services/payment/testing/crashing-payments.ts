@@ -5,15 +5,15 @@ import { startPayments } from "./running-payments.ts";
  * Arguments: the database's URL and a prefix of its orders' names.
  */
 const [databaseUrl = "", prefix = ""] = process.argv.slice(2);
-const it = await startPayments(databaseUrl, { providerTimeoutMs: 300 });
+const world = await startPayments(databaseUrl, { providerTimeoutMs: 300 });
 const tokens = ["tok_success", "tok_duplicate", "tok_reordered"];
 
 const openOne = async (nth: number): Promise<void> => {
   const name = `orders/${prefix}-${nth}/payments/1`;
-  await it.open(name, tokens[nth % tokens.length] ?? "");
+  await world.open(name, tokens[nth % tokens.length] ?? "");
   process.stdout.write(`${name}\n`);
   if (nth % 3 === 0) {
-    await it.payments.settlePayment({ name });
+    await world.payments.settlePayment({ name });
   }
 };
 

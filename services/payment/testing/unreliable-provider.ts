@@ -52,16 +52,18 @@ export function createUnreliableProvider(name = "unreliable") {
         return { kind: "done", report };
       }),
     capture: ({ key, reference, amount }, signal) =>
-      call(key, signal, () => change(reference, key, (it) => ({ ...it, captured: it.captured + amount.minor }))),
+      call(key, signal, () =>
+        change(reference, key, (report) => ({ ...report, captured: report.captured + amount.minor })),
+      ),
     void: ({ key, reference }, signal) =>
-      call(key, signal, () => change(reference, key, (it) => ({ ...it, voided: true }))),
+      call(key, signal, () => change(reference, key, (report) => ({ ...report, voided: true }))),
     refund: ({ key, reference, amount, refundId: id }, signal) =>
       call(key, signal, () => {
         if (control.refusesRefunds) {
           return { kind: "refused", message: "the account is closed" };
         }
         const refund: RefundReport = { id, reference: `r-${key}`, amount, state: "SUCCEEDED" };
-        return change(reference, key, (it) => ({ ...it, refunds: [...it.refunds, refund] }));
+        return change(reference, key, (report) => ({ ...report, refunds: [...report.refunds, refund] }));
       }),
     fetch: async (reference) => payments.get(reference),
     verify: async () => undefined,

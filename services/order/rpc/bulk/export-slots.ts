@@ -27,12 +27,13 @@ export function createExportSlots(limits: ExportLimits = exportLimits): ExportSl
   return {
     take({ tenant, kind, subject }, signal) {
       const caller = JSON.stringify([tenant, kind, subject]);
-      const own = running.get(caller) ?? 0;
-      if (own >= limits.perCaller || total >= limits.perProcess) {
-        const whose = own >= limits.perCaller ? `this credential has ${own}` : `this process has ${total}`;
+      const callerSlots = running.get(caller) ?? 0;
+      if (callerSlots >= limits.perCaller || total >= limits.perProcess) {
+        const whose =
+          callerSlots >= limits.perCaller ? `this credential has ${callerSlots}` : `this process has ${total}`;
         throw resourceExhausted("TOO_MANY_EXPORTS", `${whose} exports running; wait for one to end`);
       }
-      running.set(caller, own + 1);
+      running.set(caller, callerSlots + 1);
       total += 1;
       let released = false;
       const release = () => {

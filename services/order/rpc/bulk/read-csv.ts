@@ -36,14 +36,14 @@ export async function* readCsv(chunks: Bytes): AsyncGenerator<ImportRecord> {
   };
   for await (const row of readValues(chunks)) {
     const { external_id, name } = row.values;
-    const own = row.keyUnread ? key : external_id || name || undefined;
-    if (rowCount > 0 && (own === undefined || own !== key)) {
+    const rowKey = row.keyUnread ? key : external_id || name || undefined;
+    if (rowCount > 0 && (rowKey === undefined || rowKey !== key)) {
       yield take();
     }
-    key = own;
+    key = rowKey;
     rowCount += 1;
     lastLine = row.lastLine;
-    failure ??= row.failure ?? (own === undefined ? undefined : unread) ?? differing(rows[0], row);
+    failure ??= row.failure ?? (rowKey === undefined ? undefined : unread) ?? differing(rows[0], row);
     unread = row.keyUnread ? missing(row) : undefined;
     if (rows.length < MAX_ROWS) {
       rows.push(row);
@@ -64,7 +64,7 @@ function missing({ lineNumber }: CsvRow): RecordFailure {
 
 /** The order's own columns may be repeated or left empty after its first row. */
 function differing(first: CsvRow | undefined, { lineNumber, values }: CsvRow): RecordFailure | undefined {
-  const field = first && repeated.find((it) => values[it] && values[it] !== (first.values[it] ?? ""));
+  const field = first && repeated.find((column) => values[column] && values[column] !== (first.values[column] ?? ""));
   return (
     field && { lineNumber, field, message: `differs from line ${first.lineNumber}, the first one of the same order` }
   );

@@ -58,7 +58,7 @@ export function typeOfEvent(body: Uint8Array): string {
 
 function decodeRefund(value: unknown): RefundReport {
   const refund = objectAt(value, "refund");
-  const state = REFUND_STATES.find((it) => it === refund["state"]);
+  const state = REFUND_STATES.find((known) => known === refund["state"]);
   if (state === undefined) {
     throw new TypeError("a refund has no known state");
   }

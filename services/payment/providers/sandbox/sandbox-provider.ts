@@ -77,7 +77,7 @@ export function createSandboxProvider(options: SandboxOptions): SandboxProvider 
       trx,
       tellings.flatMap(({ step, delaysMs }) => {
         const messageId = eventIdOf(payment, step);
-        const known = steps.filter((it) => it.number <= step.number);
+        const known = steps.filter((other) => other.number <= step.number);
         const standing = paymentStateAt(payment, known, step.effectiveAt, redirectUrl);
         const body = encodeEvent(messageId, `payment.${step.kind}`, standing);
         return delaysMs.map((delayMs) => ({ messageId, url: SANDBOX_CALLBACK_PATH, body, delayMs }));
