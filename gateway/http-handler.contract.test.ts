@@ -54,13 +54,13 @@ describe("the HTTP port", () => {
   });
 
   describe("HttpBody", () => {
-    test("should answer the bytes with their type", async () => {
+    test("should return the bytes with their content type", async () => {
       const answer = await rawRequest(server.url, "/v1/shelves/1/books/2/cover");
       expect(answer.headers["content-type"]).toBe("image/svg+xml");
       expect(answer.body.toString()).toBe("<svg/>");
     });
 
-    test("should take bytes as a field of the request", async () => {
+    test("should accept bytes as a field of the request", async () => {
       const body = Buffer.from([0, 255, 1]);
       const answer = await rawRequest(server.url, "/v1/shelves/1/books/2/cover?loud=true", {
         method: "PUT",
@@ -71,7 +71,7 @@ describe("the HTTP port", () => {
       expect(answer.body).toEqual(body);
     });
 
-    test("should stream bytes in, in pieces, without the limit of whole bodies", async () => {
+    test("should stream bytes in, in chunks, without the limit of whole bodies", async () => {
       const body = Buffer.alloc(6 * 1024 * 1024, 7);
       const answer = await rawRequest(server.url, "/v1/books:upload", {
         method: "POST",
@@ -83,7 +83,7 @@ describe("the HTTP port", () => {
       expect(result["messageCount"]).toBeGreaterThan(20);
     });
 
-    test("should give the first message of an upload what path and query set, also when it is empty", async () => {
+    test("should set the fields of path and query in the first message of an upload, even if it is empty", async () => {
       const answer = await rawRequest(server.url, "/v1/shelves/9:upload", { method: "POST", body: "" });
       expect(JSON.parse(answer.body.toString())).toMatchObject({
         parent: "shelves/9",
@@ -92,7 +92,7 @@ describe("the HTTP port", () => {
       });
     });
 
-    test("should undo the encoding of a streamed body", async () => {
+    test("should decode a streamed body", async () => {
       const answer = await rawRequest(server.url, "/v1/books:upload", {
         method: "POST",
         headers: { "content-type": "text/csv", "content-encoding": "gzip" },
@@ -107,13 +107,13 @@ describe("the HTTP port", () => {
       expect(answer.body).toHaveLength(1_000_000);
     });
 
-    test("should cut the connection where streaming bytes out fails", async () => {
+    test("should close the connection if streaming bytes out fails", async () => {
       const call = rawRequest(server.url, "/v1/books:download?byte_count=1000000&fail_after=200000");
       await expect(call).rejects.toThrow();
     });
   });
 
-  describe("deadlines and leaving", () => {
+  describe("deadlines and disconnects", () => {
     test.each([
       ["grpc-timeout", "50m"],
       ["connect-timeout-ms", "50"],
@@ -125,20 +125,20 @@ describe("the HTTP port", () => {
       expect(aborted).toMatchObject([{ reason: { code: Code.DeadlineExceeded } }]);
     });
 
-    test("should answer 504 also where the implementation does not listen", async () => {
+    test("should return 504 even if the implementation ignores its signal", async () => {
       const answer = await rawRequest(server.url, "/wait?duration=0.4s&deaf=true", {
         headers: { "grpc-timeout": "50m" },
       });
       expect(answer.status).toBe(504);
     });
 
-    test("should refuse a timeout that is none", async () => {
+    test("should reject a malformed timeout", async () => {
       const answer = await rawRequest(server.url, "/wait", { headers: { "grpc-timeout": "soon" } });
       expect(answer.status).toBe(400);
       expect(answer.body.toString()).toContain("INVALID_TIMEOUT");
     });
 
-    test("should tell the implementation that the client has left", async () => {
+    test("should notify the implementation that the client has disconnected", async () => {
       aborted = [];
       const { port } = new URL(server.url);
       const outgoing = httpRequest({ host: "127.0.0.1", port, path: "/wait?duration=5s" });
@@ -168,14 +168,14 @@ describe("the HTTP port", () => {
       expect(JSON.parse(undo(answer.body).toString())).toMatchObject(JSON.parse(body) as object);
     });
 
-    test("should leave small answers and other clients alone", async () => {
+    test("should not compress small responses, or for other clients", async () => {
       const small = await rawRequest(server.url, "/v1/books/b", { headers: { "accept-encoding": "gzip" } });
       expect(small.headers["content-encoding"]).toBeUndefined();
       const plain = await rawRequest(server.url, "/echo", { method: "POST", headers: json, body });
       expect(plain.headers["content-encoding"]).toBeUndefined();
     });
 
-    test("should read compressed bodies and refuse what is not", async () => {
+    test("should read compressed bodies and reject malformed ones", async () => {
       const send = (encoding: string, bytes: Buffer) =>
         rawRequest(server.url, "/echo", {
           method: "POST",
@@ -192,7 +192,7 @@ describe("the HTTP port", () => {
   describe("CORS", () => {
     const origin = "https://shop.example";
 
-    test("should answer a preflight on REST and on RPC paths", async () => {
+    test("should respond to a preflight on REST and on RPC paths", async () => {
       for (const path of ["/v1/books/b", "/gateway.test.v1.Library/GetBook"]) {
         const answer = await rawRequest(server.url, path, {
           method: "OPTIONS",
@@ -217,7 +217,7 @@ describe("the HTTP port", () => {
   });
 
   describe("headers", () => {
-    test("should hand on only headers of the allow-list", async () => {
+    test("should forward only headers of the allow-list", async () => {
       const answer = await rawRequest(
         server.url,
         "/metadata?names=x-shop-a&names=authorization&names=x-internal-user&names=grpc-timeout&names=cookie",
@@ -226,12 +226,12 @@ describe("the HTTP port", () => {
       expect(JSON.parse(answer.body.toString())).toEqual({ values: { "x-shop-a": "1", authorization: "Bearer x" } });
     });
 
-    test("should answer the implementation's headers, and its trailers as Grpc-Trailer-", async () => {
+    test("should return the implementation's headers, and its trailers as Grpc-Trailer-", async () => {
       const answer = await rawRequest(server.url, "/v1/shelves/1/books", { method: "POST", headers: json, body: "{}" });
       expect(answer.headers).toMatchObject({ "x-shelf": "first", "grpc-trailer-x-left": "3" });
     });
 
-    test("should answer HEAD as GET without the body", async () => {
+    test("should serve HEAD as GET without the body", async () => {
       const get = await rawRequest(server.url, "/v1/books/b");
       const head = await rawRequest(server.url, "/v1/books/b", { method: "HEAD" });
       expect(head.body).toHaveLength(0);
@@ -241,7 +241,7 @@ describe("the HTTP port", () => {
   });
 
   describe("errors", () => {
-    test("should carry ErrorInfo also where the gateway itself refuses", async () => {
+    test("should carry ErrorInfo also if the gateway itself rejects the request", async () => {
       const reasonOf = async (path: string, init: Parameters<typeof rawRequest>[2] = {}) => {
         const { body } = await rawRequest(server.url, path, init);
         const { details } = JSON.parse(body.toString()) as { details: { reason?: string }[] };
@@ -253,7 +253,7 @@ describe("the HTTP port", () => {
       expect(await reasonOf("/echo?zzz=1")).toBe("INVALID_REQUEST");
     });
 
-    test("should say nothing of what an implementation threw", async () => {
+    test("should not expose exceptions of an implementation", async () => {
       const answer = await rawRequest(server.url, "/fail/0?message=secret");
       expect(answer.status).toBe(500);
       expect(answer.body.toString()).not.toContain("secret");
@@ -269,7 +269,7 @@ describe("the HTTP port", () => {
       expect(answer.headers["content-type"]).toBe(type);
     });
 
-    test("should drop what is unknown where told to be lenient", async () => {
+    test("should drop unknown fields and parameters if lenient", async () => {
       await using other = await startTestServer({ lenient: true });
       const query = await rawRequest(other.url, "/echo?zzz=1&string_field=a");
       expect(query.status).toBe(200);
@@ -277,7 +277,7 @@ describe("the HTTP port", () => {
       expect(body.status).toBe(200);
     });
 
-    test("should write proto names and leave defaults out by option", async () => {
+    test("should write proto names and omit defaults by option", async () => {
       await using other = await startTestServer({ json: { protoNames: true, emitDefaults: false } });
       const answer = await rawRequest(other.url, "/echo?string_field=a");
       expect(answer.body.toString()).toBe('{"string_field":"a"}');
@@ -294,7 +294,7 @@ describe("the HTTP port", () => {
       ["gRPC-Web", () => createGrpcWebTransport({ baseUrl: server.url, httpVersion: "1.1" })],
     ] as const;
 
-    test.each(transports)("should answer %s the same, errors and metadata included", async (_, transport) => {
+    test.each(transports)("should respond the same on %s, errors and metadata included", async (_, transport) => {
       const client = createClient(testService("Library"), transport()) as unknown as Record<
         string,
         (request: unknown, options?: object) => Promise<Loose>
@@ -324,7 +324,7 @@ describe("the HTTP port", () => {
       expect((error as ConnectError).details).toMatchObject([{ type: "google.rpc.ErrorInfo" }]);
     });
 
-    test("should answer an unknown RPC without a body of REST", async () => {
+    test("should respond to an unknown RPC without a REST body", async () => {
       const answer = await rawRequest(server.url, "/no.Such/Method", {
         method: "POST",
         headers: { "content-type": "application/grpc-web+proto" },

@@ -34,14 +34,14 @@ describe("the gateway as a program", () => {
     await upstream[Symbol.asyncDispose]();
   });
 
-  test("should show how it is used", async () => {
+  test("should print its usage", async () => {
     const { out, errors, code } = await run(["--help"]);
     expect({ errors, code }).toEqual({ errors: "", code: 0 });
     expect(out).toMatch(/^Usage: node gateway\/main\.ts --descriptor-set FILE --upstream HOST:PORT \[options\]\n/);
     expect(out.split("\n").filter((line) => line.length > 120)).toEqual([]);
   });
 
-  test("should end with 2 on wrong arguments, and say what is wrong and where help is", async () => {
+  test("should exit with 2 on invalid arguments, and report the errors and --help", async () => {
     expect(await run(["--upstream", "localhost"])).toEqual({
       out: "",
       errors:
@@ -51,7 +51,7 @@ describe("the gateway as a program", () => {
     });
   });
 
-  test("should end with 1 where it cannot serve", async () => {
+  test("should exit with 1 if it cannot serve", async () => {
     const flags = ["--descriptor-set", testDescriptorSet, "--upstream", upstream.address, "--host=127.0.0.1"];
     const missing = await run([...flags, "--port=0", "--config", "/nowhere.json"]);
     expect(missing).toEqual({ out: "", errors: "/nowhere.json: there is no such file\n", code: 1 });
@@ -66,7 +66,7 @@ describe("the gateway as a program", () => {
     });
   });
 
-  test("should tell when it is live and ready, reload on SIGHUP, and on SIGTERM end what runs before it ends", async () => {
+  test("should report liveness and readiness, reload on SIGHUP, and on SIGTERM finish its calls before it exits", async () => {
     const flags = ["--descriptor-set", testDescriptorSet, "--upstream", upstream.address, "--host=127.0.0.1"];
     const child = start([...flags, "--port=0", "--ops-port=0", "--no-watch"]);
     let out = "";

@@ -74,13 +74,13 @@ describe("a parameter", () => {
   });
 
   test.each(["a[c]=1", "x.z=1", "in.ner.none=1", "plain[k]=1", "m[k].a=1"])(
-    "that names no field is refused: %s",
+    "that names no field is rejected: %s",
     (query) => {
       expect(bind(query)).toHaveLength(1);
     },
   );
 
-  test("of a form takes the bytes of such a field as they are", () => {
+  test("of a form accepts the raw bytes of such a field", () => {
     const part = { name: "raw[0]", fileName: undefined, contentType: undefined, data: Buffer.from([255]) };
     expect(bindForm(odd, [part], false)).toMatchObject({ raw: Buffer.from([255]) });
   });

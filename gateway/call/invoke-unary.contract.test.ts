@@ -39,7 +39,7 @@ describe.each([
       "/gateway.test.v1.Library/GetBook",
       { ...rpc, headers: { "content-type": "application/json", "x-request-id": "sent" } },
     ],
-  ])("should be heard on %s", async (_, path, init) => {
+  ])("should take effect on %s", async (_, path, init) => {
     const answer = await rawRequest(server.url, path, init);
     expect(answer.status).toBe(200);
     expect(JSON.parse(answer.body.toString())).toMatchObject({ name: "b", title });

@@ -160,7 +160,7 @@ describe("an unknown number of a closed enum", () => {
   });
 
   test.each([{ many: ["C"] }, { many: [1.5] }, { many: [2 ** 31] }, { named: { a: "C" } }, { many: [null] }])(
-    "in JSON is a number of 32 bits, never a name: %j is refused",
+    "in JSON is a 32-bit number and never a name: %j is rejected",
     (json) => {
       expect(() => readJson(thing, json)).toThrow();
     },

@@ -65,7 +65,7 @@ describe("elements on the wire", () => {
     ["messages in a list", "repeatedNested", { name: "" }],
     ["numbers that are packed", "repeatedInt32", 1],
     ["strings", "repeatedString", ""],
-  ])("are refused before decoding where there are too many: %s", (_, field, value) => {
+  ])("are rejected before decoding if there are too many: %s", (_, field, value) => {
     const read = binaryReader(everything, { maxElements: 1000 });
     const bytesOf = (count: number): Uint8Array =>
       toBinary(everything, create(everything, { [field]: new Array(count).fill(value) } as never));
@@ -75,7 +75,7 @@ describe("elements on the wire", () => {
     expect(() => binaryReader(everything)(bytesOf(1001))).not.toThrow();
   });
 
-  test("count in a map, where a key or value is there many times, and among fields that are not known", () => {
+  test("count in a map entry with repeated keys or values, and in unknown fields", () => {
     const read = binaryReader(everything, { maxElements: 1000 });
     const entries = Object.fromEntries(Array.from({ length: 1001 }, (_, at) => [`k${at}`, "v"]));
     const map = everything.fields.find(
@@ -107,14 +107,14 @@ describe("elements of a JSON text", () => {
     expect(() => assertJsonElements(text, enough)).not.toThrow();
   });
 
-  test("a text that is not JSON is counted all the same", () => {
+  test("are counted even if the text is not valid JSON", () => {
     expect(() => assertJsonElements(`[0${",".repeat(1000)}`, 100)).toThrow(ElementLimitError);
     expect(() => assertJsonElements(`["${"x".repeat(1000)}`, 100)).not.toThrow();
     expect(() => assertJsonElements(`["${"\\".repeat(1001)}`, 100)).not.toThrow();
   });
 });
 
-describe("integers longer than any type holds", () => {
+describe("integers longer than any type can hold", () => {
   const long = "1".repeat(100_000);
   const read = createJsonReader({ registry: testRegistry })(everything);
 
@@ -127,7 +127,7 @@ describe("integers longer than any type holds", () => {
     ["a wrapper", { int64Value: long }],
     ["the key of a map", { int64Map: { [long]: "a" } }],
     ["inside an Any", { any: { "@type": `type.googleapis.com/${everything.typeName}`, int64Field: long } }],
-  ])("are refused before they are read: %s", (_, json) => {
+  ])("are rejected before they are parsed: %s", (_, json) => {
     // An unknown field would be rejected for another reason.
     for (const name of Object.keys(json)) {
       expect(everything.fields.some((field) => field.jsonName === name || field.name === name)).toBe(true);
@@ -135,7 +135,7 @@ describe("integers longer than any type holds", () => {
     expect(() => read(json)).toThrow(/not an integer/);
   });
 
-  test("texts of digits in strings and bytes may be long", () => {
+  test("do not include long digit sequences in strings and bytes", () => {
     expect(read({ stringField: long, bytesField: long })).toMatchObject({ stringField: long });
   });
 });

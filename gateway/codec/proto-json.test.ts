@@ -69,7 +69,7 @@ describe.each([
     '{"int32Field":9007199254740993}',
     '{"enumField":9007199254740993}',
     '{"nested":9007199254740993}',
-  ])("an integer that does not fit is refused: %s", (text) => {
+  ])("an integer out of range is rejected: %s", (text) => {
     expect(() => read(through(text))).toThrow();
   });
 
@@ -82,7 +82,7 @@ describe.each([
     "2021-01-01T24:00:00Z",
     "2021-04-31T00:00:00+02:00",
     "2021-01-01T00:00:00+24:00",
-  ])("a time that does not exist is refused: %s", (time) => {
+  ])("a nonexistent time is rejected: %s", (time) => {
     for (const text of [
       `{"timestamp":"${time}"}`,
       `{"repeatedTimestamp":["${time}"]}`,
@@ -94,7 +94,7 @@ describe.each([
   });
 
   test.each(["2000-02-29T00:00:00Z", "2024-02-29T23:59:59.5Z", "1969-12-31T23:59:59Z"])(
-    "a time that exists is taken: %s",
+    "an existing time is accepted: %s",
     (time) => {
       expect(JSON.stringify(readBack(through(`{"timestamp":"${time}"}`)))).toContain(time.slice(0, 19));
     },
@@ -132,11 +132,11 @@ describe.each([
     ),
     ...["int32Field", "int64Field"].flatMap((name) => ["1.5", "1e-1", "NaN", "1e400"].map((value) => [name, value])),
     ["doubleField", "1e400"],
-  ])("a quoted text that is no number is refused: %s %s", (name, value) => {
+  ])("a quoted non-number is rejected: %s %s", (name, value) => {
     expect(() => read(through(JSON.stringify({ [name ?? ""]: value })))).toThrow();
   });
 
-  test.each(["int32Map", "int64Map", "uint64Map"])("a key that is no integer is refused: %s", (name) => {
+  test.each(["int32Map", "int64Map", "uint64Map"])("a non-integer key is rejected: %s", (name) => {
     const value = name === "uint64Map" ? "true" : '"a"';
     for (const key of ["0x1", "1e0", " 1", ""]) {
       expect(() => read(through(`{"${name}":{"${key}":${value}}}`))).toThrow();
@@ -159,7 +159,7 @@ test.each([
   ["1e99999", undefined],
   ["01", undefined],
   ["1e", undefined],
-])("the integer that %s says is %s", (text, expected) => {
+])("the exact integer of %s is %s", (text, expected) => {
   expect(integerOf(text)).toBe(expected);
 });
 
@@ -185,14 +185,14 @@ describe.each([
     expect([repeatedFloat, floatValue, sint32Map]).toEqual([[floatField], floatField, { 1: floatField }]);
   });
 
-  test("a float in an Any has them too, and a double all of its digits", () => {
+  test("a float in an Any is shortened too, and a double keeps all of its digits", () => {
     const type = "type.googleapis.com/gateway.test.v1.Everything";
     const text = `{"any":{"@type":"${type}","floatField":0.1},"doubleField":0.10000000149011612}`;
     expect(write(text)).toEqual(JSON.parse(text));
   });
 });
 
-test("every float reads back from what is written of it", () => {
+test("every float reads back from its written form", () => {
   const seed = Date.now() % 2 ** 31;
   const random = createRandom(seed);
   for (let at = 0; at < 20_000; at += 1) {

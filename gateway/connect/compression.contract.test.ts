@@ -36,14 +36,14 @@ describe.each([
   const request = testMessage("GetBookRequest");
   const bytes = toBinary(request, create(request, { name: "books/1" } as never));
 
-  test("should be read in Connect, to the last byte allowed", async () => {
+  test("should be accepted on Connect, up to the size limit", async () => {
     const withName = (length: number) => compress(JSON.stringify({ name: "b".repeat(length - 11) }));
     expect(await connect(compress('{"name":"books/1"}'))).toMatchObject({ name: "books/1" });
     expect(await connect(withName(maxBodyBytes))).toMatchObject({ title: "Emma" });
     expect(await connect(withName(maxBodyBytes + 1))).toMatchObject({ code: "resource_exhausted" });
   });
 
-  test("should be read in gRPC-Web, also where the one message is not compressed", async () => {
+  test("should be accepted on gRPC-Web, also if its message is not compressed", async () => {
     for (const answer of [await grpcWeb(compress(bytes)), await grpcWeb(bytes, 0)]) {
       const message = fromBinary(testMessage("Book"), answer.subarray(5, 5 + answer.readUInt32BE(1)));
       expect(message).toMatchObject({ name: "books/1" });
@@ -51,7 +51,7 @@ describe.each([
     }
   });
 
-  test("should be refused where it is not what it says, or opens out to too much", async () => {
+  test("should be rejected if it is malformed or decompresses to too many bytes", async () => {
     expect(await connect(Buffer.from("plainly not"))).toMatchObject({ code: "invalid_argument" });
     expect(await connect(compress(Buffer.alloc(5_000_000)))).toMatchObject({ code: "resource_exhausted" });
     const statusOf = async (answer: Promise<Buffer>) =>

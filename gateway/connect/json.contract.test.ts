@@ -131,7 +131,7 @@ describe("JSON on every wire", () => {
     expect(await get({ encoding: "json", base64: "1", message: base64 })).toEqual({ status: 200, text: echoed });
   });
 
-  test("Connect's GET takes messages on the wire", async () => {
+  test("Connect's GET accepts binary messages", async () => {
     const { input } = spec.service.methods.find(({ name }) => name === "EchoBody") ?? {};
     if (input === undefined) throw new Error("no method");
     const bytes = toBinary(input, create(input, { int64Field: 9007199254740993n } as never));
@@ -151,7 +151,7 @@ describe("JSON on every wire", () => {
     expect(errors).toEqual([]);
   });
 
-  test("gRPC blames the client for bytes that are no message", async () => {
+  test("gRPC blames the client for malformed messages", async () => {
     const session = connect(urlOf("http2"));
     try {
       const stream = session.request({

@@ -60,11 +60,11 @@ interface StatusJson {
   readonly details: readonly { value?: string; fieldViolations?: { field: string }[] }[];
 }
 
-const told = (text: string) => {
+const summaryOf = (text: string) => {
   const { message, details } = JSON.parse(text) as StatusJson;
   const violations = details.flatMap(
-    ({ fieldViolations: own, value = "" }) =>
-      own ?? fromBinary(BadRequestSchema, Buffer.from(value, "base64")).fieldViolations,
+    ({ fieldViolations: inline, value = "" }) =>
+      inline ?? fromBinary(BadRequestSchema, Buffer.from(value, "base64")).fieldViolations,
   );
   return { message, fields: violations.map(({ field }) => field ?? "") };
 };
@@ -86,53 +86,53 @@ describe.each(["the gateway", "the program in front of a gRPC server"])("an erro
   const post = async (path: string, type: string, body: string | Buffer) =>
     (await rawRequest(url, path, { method: "POST", headers: { "content-type": type }, body })).body.toString();
 
-  test("on REST as the body, the query and the path do", async () => {
-    expect(told(await post("/v1/shelves/1/books", "application/json", "{}"))).toEqual(rest);
+  test("on REST as in the body, the query and the path", async () => {
+    expect(summaryOf(await post("/v1/shelves/1/books", "application/json", "{}"))).toEqual(rest);
   });
 
-  test("on REST as the query does, for a stream", async () => {
+  test("on REST as in the query, for a stream", async () => {
     const answer = await rawRequest(url, "/v1/books:watch?count=1");
-    expect(told(answer.body.toString())).toEqual({
+    expect(summaryOf(answer.body.toString())).toEqual({
       fields: ["page_token", "resumeToken"],
       message: "page_token: is old; resumeToken: is old",
     });
   });
 
-  test("on Connect as the JSON of the request does", async () => {
+  test("on Connect as in the JSON of the request", async () => {
     const path = "/gateway.test.v1.Library/CreateBook";
-    expect(told(await post(path, "application/json", "{}"))).toEqual(connectJson);
+    expect(summaryOf(await post(path, "application/json", "{}"))).toEqual(connectJson);
   });
 
-  test("on Connect with JSON as the JSON of the request does, for a stream", async () => {
+  test("on Connect with JSON as in the JSON of the request, for a stream", async () => {
     const message = Buffer.from('{"count":1}');
     const head = Buffer.alloc(5);
     head.writeUInt32BE(message.length, 1);
     const path = "/gateway.test.v1.Library/WatchBooks";
     const answer = await post(path, "application/connect+json", Buffer.concat([head, message]));
     const { error } = JSON.parse(answer.slice(answer.indexOf("{"))) as { error: StatusJson };
-    expect(told(JSON.stringify(error))).toEqual({
+    expect(summaryOf(JSON.stringify(error))).toEqual({
       fields: ["page_token", "resumeToken"],
       message: "page_token: is old; resumeToken: is old",
     });
   });
 
-  test("on Connect with binary messages as the contract does", async () => {
-    expect(told(await post("/gateway.test.v1.Library/CreateBook", "application/proto", ""))).toEqual(proto);
+  test("on Connect with binary messages as in the contract", async () => {
+    expect(summaryOf(await post("/gateway.test.v1.Library/CreateBook", "application/proto", ""))).toEqual(proto);
   });
 });
 
-test("an error of the gateway itself names fields as the request does", async () => {
+test("an error of the gateway itself names fields as in the request", async () => {
   await using server = await startTestServer();
   const answer = await rawRequest(server.url, "/v1/shelves/1/books?book.title=x&book_id=1&bookId=2", {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: '{"publisher":{"street_line":1}}',
   });
-  expect(told(answer.body.toString()).fields).toEqual(["publisher.streetLine"]);
+  expect(summaryOf(answer.body.toString()).fields).toEqual(["publisher.streetLine"]);
   const query = await rawRequest(server.url, "/v1/shelves/1/books?book.title=x&book_id=1&bookId=2", {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: "{}",
   });
-  expect(told(query.body.toString()).fields).toEqual(["book.title", "bookId"]);
+  expect(summaryOf(query.body.toString()).fields).toEqual(["book.title", "bookId"]);
 });

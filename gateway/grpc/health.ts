@@ -30,11 +30,11 @@ export function createHealthService(serviceNames: readonly string[] | (() => rea
     },
     list: () => ({ statuses: Object.fromEntries(names().map((name) => [name, { status }])) }),
     async *watch({ service }, { signal }) {
-      let told: ServingStatus | undefined;
+      let reported: ServingStatus | undefined;
       while (!signal.aborted) {
         const current = statusOf(service) ?? ServingStatus.SERVICE_UNKNOWN;
-        if (current !== told) {
-          told = current;
+        if (current !== reported) {
+          reported = current;
           yield { status: current };
         } else {
           await change(watchers, signal);

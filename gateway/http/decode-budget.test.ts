@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { expect, test } from "@jest/globals";
 import { createDecodeBudget } from "./decode-budget.ts";
 
-test("reservations beyond the budget wait for releases, in their order", async () => {
+test("reservations beyond the budget wait for releases, in order", async () => {
   const budget = createDecodeBudget({ maxBytes: 100 });
   const order: string[] = [];
   expect(budget.reserve(60)).toBeUndefined();
@@ -15,7 +15,7 @@ test("reservations beyond the budget wait for releases, in their order", async (
   expect(order).toEqual(["large", "small"]);
 });
 
-test("a reservation of more than the whole budget is given once nothing else is reserved", async () => {
+test("a reservation larger than the whole budget is granted once nothing else is reserved", async () => {
   const budget = createDecodeBudget({ maxBytes: 100 });
   expect(budget.reserve(1)).toBeUndefined();
   const whole = budget.reserve(1000);
@@ -25,7 +25,7 @@ test("a reservation of more than the whole budget is given once nothing else is 
   await expect(whole).resolves.toBeUndefined();
 });
 
-test("a reservation that waits too long is RESOURCE_EXHAUSTED and takes nothing", async () => {
+test("a reservation that times out is RESOURCE_EXHAUSTED and reserves nothing", async () => {
   const budget = createDecodeBudget({ maxBytes: 100, maxWaitMs: 1 });
   expect(budget.reserve(100)).toBeUndefined();
 

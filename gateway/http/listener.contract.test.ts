@@ -67,7 +67,7 @@ const head = (path: string, type: string, length: number): string =>
   `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n`;
 
 describe("connections", () => {
-  test("beyond the limit per address are closed at once, and reported; one that ends makes room", async () => {
+  test("beyond the limit per address are closed immediately and reported; closing one makes room for another", async () => {
     const refused: RefusedConnections[] = [];
     const { listener } = await serve({ connectionsPerAddress: 2 }, { onRefused: (each) => refused.push(each) });
     const first = await dial(listener.port);
@@ -78,7 +78,7 @@ describe("connections", () => {
     await until(async () => (await rawRequest(listener.url, "/v1/books/b").catch(() => undefined))?.status === 200);
   });
 
-  test("of a trusted proxy are limited in all only", async () => {
+  test("of a trusted proxy count only towards the total limit", async () => {
     const trustedProxies = parseNetworks(["127.0.0.0/8"]);
     const { listener } = await serve({ connectionsPerAddress: 1, connections: 3 }, { trustedProxies });
     await dial(listener.port);
@@ -88,7 +88,7 @@ describe("connections", () => {
     await until(async () => (await rawRequest(listener.url, "/v1/books/b").catch(() => undefined)) === undefined);
   });
 
-  test("on which nothing moves during a request are closed", async () => {
+  test("that are idle during a request are closed", async () => {
     const { listener } = await serve({ idleMs: 200 });
     const { closed, said } = await dial(
       listener.port,
@@ -120,7 +120,7 @@ describe("a body that stops", () => {
     ["gRPC-Web", "/gateway.test.v1.Echo/EchoBody", "application/grpc-web+proto", 200, "grpc-status: 4"],
   ] as const;
 
-  test.each(cases)("is refused and its connection closed: %s", async (_, path, type, status, said) => {
+  test.each(cases)("is rejected and its connection closed: %s", async (_, path, type, status, said) => {
     const { listener, meter } = await serve({ rateWindowMs: 200 });
     const envelope = type.includes("connect") ? "\0\0\0\x13\x83" : "";
     const body = `${envelope}{"stringField":"${"x".repeat(500)}`;
@@ -132,7 +132,7 @@ describe("a body that stops", () => {
     expect(meter.heldBytes).toBe(0);
   });
 
-  test("may stop for as long as it likes where it is a stream of messages", async () => {
+  test("may pause indefinitely if it is a stream of messages", async () => {
     const { listener } = await serve({ rateWindowMs: 100 });
     const chunked =
       "POST /v1/books:import HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -143,7 +143,7 @@ describe("a body that stops", () => {
     await until(() => client.said().includes('"messageCount":2'));
   });
 
-  test("does not end a call whose body has come", async () => {
+  test("does not end a call whose body is complete", async () => {
     const { listener } = await serve({ rateWindowMs: 50 });
     const body = Buffer.from("{}");
     const headers = { "content-type": "application/json" };
@@ -155,7 +155,7 @@ describe("a body that stops", () => {
   });
 });
 
-describe("a client of HTTP/1 that is refused and goes on sending", () => {
+describe("an HTTP/1 client that is rejected and continues to send", () => {
   const refused = [
     ["an unknown route", "/v1/nothing", "application/json", 404],
     ["a body that is too large", "/echo", "application/json", 413],
@@ -164,7 +164,7 @@ describe("a client of HTTP/1 that is refused and goes on sending", () => {
     ["a body that is too large for gRPC-Web", "/gateway.test.v1.Echo/EchoBody", "application/grpc-web", 200],
   ] as const;
 
-  test.each(refused)("is told so, and its connection is closed: %s", async (_, path, type, status) => {
+  test.each(refused)("gets the error, and its connection is closed: %s", async (_, path, type, status) => {
     const { listener } = await serve({ lingerMs: 200 });
     const client = await dial(listener.port, `${head(path, type, 50_000_000)}x`, true);
     trickle(client.socket);
@@ -173,7 +173,7 @@ describe("a client of HTTP/1 that is refused and goes on sending", () => {
     expect(client.said().toLowerCase()).toContain("\r\nconnection: close\r\n");
   });
 
-  test("before there is anything to serve too", async () => {
+  test("gets the error before a handler is set, too", async () => {
     const listener = await listenHttp({
       host: "127.0.0.1",
       port: 0,
@@ -186,7 +186,7 @@ describe("a client of HTTP/1 that is refused and goes on sending", () => {
     expect(client.said()).toMatch(/^HTTP\/1.1 503 .*connection: close/is);
   });
 
-  test("gets its answer before the end of what it has to send, and may send so much and no more", async () => {
+  test("gets its response before it has sent everything, and may send only a limited amount more", async () => {
     const { listener } = await serve({ lingerMs: 600_000, lingerBytes: 1_000_000 });
     const client = await dial(listener.port, head("/echo", "application/json", 50_000_000), true);
     const ended = once(client.socket, "end");
@@ -197,7 +197,7 @@ describe("a client of HTTP/1 that is refused and goes on sending", () => {
     await client.closed;
   });
 
-  test("is let go as soon as it has sent all", async () => {
+  test("is released as soon as it has sent everything", async () => {
     const { listener } = await serve({ lingerMs: 600_000 });
     const client = await dial(listener.port, head("/v1/nothing", "application/json", 3), true);
     await until(() => client.said().includes("404"));
@@ -210,7 +210,7 @@ describe("a client of HTTP/1 that is refused and goes on sending", () => {
     ["REST", "/v1/nothing", "application/json", 404],
     ["Connect", "/gateway.test.v1.Echo/EchoBody", "application/json", 400],
     ["Connect, of another media type", "/gateway.test.v1.Echo/EchoBody", "text/plain", 415],
-  ])("keeps its connection where the body came with the head: %s", async (_, path, type, status) => {
+  ])("keeps its connection if the body arrived with the head: %s", async (_, path, type, status) => {
     const { listener } = await serve({ lingerMs: 100 });
     const request = `${head(path, type, 3)}abc`;
     const client = await dial(listener.port, request);
@@ -221,7 +221,7 @@ describe("a client of HTTP/1 that is refused and goes on sending", () => {
   });
 });
 
-describe("a client of HTTP/1 that waits to be told to continue", () => {
+describe("an HTTP/1 client that waits for 100 Continue", () => {
   const expecting = (path: string, type: string, length: number): string =>
     head(path, type, length).replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n");
 
@@ -234,7 +234,7 @@ describe("a client of HTTP/1 that waits to be told to continue", () => {
     ["an unknown Content-Encoding", "/echo", "application/json\r\nContent-Encoding: zip", 415],
     ["a media type that Connect has not", "/gateway.test.v1.Echo/EchoBody", "text/plain", 415],
     ["a body that is too large for Connect", "/gateway.test.v1.Echo/EchoBody", "application/proto", 429],
-  ])("is not, where its request is refused by the head: %s", async (_, path, type, status) => {
+  ])("does not get it if its request is rejected by the head: %s", async (_, path, type, status) => {
     const { listener } = await serve({});
     const client = await dial(listener.port, expecting(path, type, 50_000_000));
     await client.closed;
@@ -247,7 +247,7 @@ describe("a client of HTTP/1 that waits to be told to continue", () => {
     ["a stream of REST", "/v1/books:import", "application/json"],
     ["Connect", "/gateway.test.v1.Echo/EchoBody", "application/json"],
     ["Connect through connect-node", "/gateway.test.v1.Echo/EchoBody", "application/json;charset=UTF-8"],
-  ])("is, once, when the body is read: %s", async (_, path, type) => {
+  ])("gets it once, when the body is read: %s", async (_, path, type) => {
     const { listener } = await serve({});
     const client = await dial(listener.port, expecting(path, type, 2));
     await until(() => client.said() === "HTTP/1.1 100 Continue\r\n\r\n");
@@ -257,7 +257,7 @@ describe("a client of HTTP/1 that waits to be told to continue", () => {
   });
 });
 
-describe("a head that can be read in two ways", () => {
+describe("an ambiguous head", () => {
   const post = "POST /echo HTTP/1.1\r\nContent-Type: application/json\r\n";
   const rpc = "POST /gateway.test.v1.Echo/EchoBody HTTP/1.1\r\nContent-Type: application/proto\r\n";
   test.each([
@@ -295,7 +295,7 @@ describe("a head that can be read in two ways", () => {
     expect(client.said()).toMatch(new RegExp(`^HTTP/1.1 ${status} .*${named}`, "s"));
   });
 
-  test("is none where headers come twice that may", async () => {
+  test("does not include repeated headers that may repeat", async () => {
     const { listener } = await serve({});
     const client = await dial(
       listener.port,
@@ -310,7 +310,7 @@ describe("unfinished bodies", () => {
     ["REST", "/echo", "application/json", "SERVER_BUSY"],
     ["Connect", "/gateway.test.v1.Echo/EchoBody", "application/proto", "unavailable"],
     ["gRPC-Web", "/gateway.test.v1.Echo/EchoBody", "application/grpc-web", "grpc-status: 14"],
-  ])("of more bytes than the process may hold are refused, to be tried again: %s", async (_, path, type, said) => {
+  ])("that exceed the memory limit of the process are rejected as retryable: %s", async (_, path, type, said) => {
     const { listener, meter } = await serve({ bufferedBytes: 100_000 });
     const body = "x".repeat(60_000);
     const first = await dial(listener.port, head(path, type, 200_000) + body);
@@ -339,7 +339,7 @@ describe("unfinished messages of streams", () => {
     ["Connect", enveloped("application/connect+proto"), "", "unavailable"],
     ["gRPC-Web", enveloped("application/grpc-web+proto"), "", "grpc-status: ?14"],
     ["WebSocket", webSocket, `${frame}${part}`, "try again"],
-  ])("count in what the process may hold: %s", async (_, first, then, said) => {
+  ])("count towards the memory limit of the process: %s", async (_, first, then, said) => {
     const { listener, meter } = await serve({ bufferedBytes: 100_000 });
     const open = async () => {
       const client = await dial(listener.port, first);
@@ -392,7 +392,7 @@ describe("a response that its client does not read", () => {
     ["bytes", "GET /v1/books:download HTTP/1.1\r\nHost: x\r\n\r\n"],
     ["Connect", rpc("application/connect+json", "\0\0\0\0\x02{}")],
     ["gRPC-Web", rpc("application/grpc-web", "\0\0\0\0\0")],
-  ])("ends, and so does its implementation, which was held meanwhile: %s", async (_, request) => {
+  ])("ends, and so does its implementation, which was suspended meanwhile: %s", async (_, request) => {
     const { methods, whenEnded, made } = endless();
     const { listener } = await serve({ stallMs: 300 }, {}, methods);
     const { socket } = await dial(listener.port);
@@ -417,7 +417,7 @@ describe("a response that its client does not read", () => {
     await whenEnded;
   });
 
-  test("ends where it is one large answer", async () => {
+  test("ends if it is one large response", async () => {
     const { methods } = endless();
     const { listener } = await serve({ stallMs: 300, connectionsPerAddress: 1 }, {}, methods);
     const { socket } = await dial(listener.port);
@@ -427,7 +427,7 @@ describe("a response that its client does not read", () => {
     await until(async () => (await rawRequest(listener.url, "/v1/books/b").catch(() => undefined))?.status === 200);
   });
 
-  test("is no stream in which nothing is to be read", async () => {
+  test("does not include a stream without data to read", async () => {
     const { listener } = await serve({ stallMs: 50 });
     const client = await dial(
       listener.port,
@@ -463,12 +463,12 @@ describe("with a certificate", () => {
   const codeOf = (stream: ClientHttp2Stream) =>
     new Promise((resolve) => stream.once("close", () => resolve(stream.rstCode)));
 
-  test("a connection has so many requests open and no more", async () => {
+  test("a connection has a limited number of open requests", async () => {
     const session = await open({ streamsPerConnection: 7 });
     expect(session.remoteSettings.maxConcurrentStreams).toBe(7);
   });
 
-  test("requests beyond those of an address are refused as not looked at, until others have ended", async () => {
+  test("requests beyond the limit of an address are refused as unprocessed, until others have ended", async () => {
     const session = await open({ streamsPerAddress: 2 });
     const held = [1, 2].map(() => get(session, "/wait?duration=60s"));
     const refused = get(session, "/v1/books/b");
@@ -482,7 +482,7 @@ describe("with a certificate", () => {
     ["REST, too large", "/echo", "application/json"],
     ["Connect", "/gateway.test.v1.Echo/EchoBody", "text/plain"],
     ["gRPC", "/gateway.test.v1.Nothing/Nothing", "application/grpc"],
-  ])("a refused request that goes on sending is reset after its answer: %s", async (_, path, type) => {
+  ])("a rejected request that continues to send is reset after its response: %s", async (_, path, type) => {
     const session = await open({});
     const headers = { ":method": "POST", ":path": path, "content-type": type, "content-length": 50_000_000 };
     const stream = session.request(headers);
@@ -494,7 +494,7 @@ describe("with a certificate", () => {
     expect(await closed).toBe(constants.NGHTTP2_NO_ERROR);
   });
 
-  test("a client of HTTP/1 that is refused and goes on sending is closed", async () => {
+  test("the connection of an HTTP/1 client that is rejected and continues to send is closed", async () => {
     const { port, ca } = await openTls({ lingerMs: 200 });
     const plain = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
     const socket = connectTls({ socket: plain, host: "127.0.0.1", ca });
@@ -507,7 +507,7 @@ describe("with a certificate", () => {
   });
 
   test.each(["/v1/books:watch", "/v1/books:download"])(
-    "a stream whose client takes nothing is reset: %s",
+    "a stream whose client reads nothing is reset: %s",
     async (path) => {
       const { methods, whenEnded, made } = endless();
       const session = await open({ stallMs: 300 }, methods);
@@ -517,7 +517,7 @@ describe("with a certificate", () => {
     },
   );
 
-  test("a connection on which nothing moves during a request is closed", async () => {
+  test("a connection that is idle during a request is closed", async () => {
     const session = await open({ idleMs: 200 });
     get(session, "/wait?duration=60s");
     await once(session, "close");

@@ -21,7 +21,7 @@ describe("a request meter", () => {
     return { message: meter.begin(on, (reason) => cuts.push(reason), isPaced), cuts, meter };
   };
 
-  test("cuts a message of which nothing comes", () => {
+  test("aborts a message of which nothing arrives", () => {
     const { cuts } = begin();
     jest.advanceTimersByTime(9000);
     expect(cuts).toEqual([]);
@@ -29,7 +29,7 @@ describe("a request meter", () => {
     expect(cuts).toEqual(["slow"]);
   });
 
-  test("cuts a message that trickles after a large part of it came at once", () => {
+  test("aborts a message that trickles after a large first part", () => {
     const { message, cuts, meter } = begin();
     message.add(5000);
     for (let second = 0; second < 21 && cuts.length === 0; second += 1) {
@@ -40,7 +40,7 @@ describe("a request meter", () => {
     expect(meter.heldBytes).toBe(0);
   });
 
-  test("lets a message come at the lowest rate, but not for ever", () => {
+  test("accepts a message at the minimum rate, but not indefinitely", () => {
     const { message, cuts } = begin(
       createRequestMeter({ ...limits, bufferedBytesPerConnection: 1_000_000, bufferedBytes: 1_000_000 }),
     );
@@ -53,7 +53,7 @@ describe("a request meter", () => {
     expect(seconds).toBe(60);
   });
 
-  test("does not count time in which the process did not run", () => {
+  test("does not count time during which the process was blocked", () => {
     const { message, cuts } = begin();
     const now = performance.now();
     const clock = jest.spyOn(performance, "now").mockReturnValue(now + 30_000);
@@ -66,7 +66,7 @@ describe("a request meter", () => {
     clock.mockRestore();
   });
 
-  test("lets messages of a stream rest", () => {
+  test("lets messages of a stream pause", () => {
     const { cuts } = begin(createRequestMeter(limits), connection, false);
     jest.advanceTimersByTime(1_000_000);
     expect(cuts).toEqual([]);
@@ -90,7 +90,7 @@ describe("a request meter", () => {
     expect(meter.heldBytes).toBe(0);
   });
 
-  test("counts nothing of a message that has ended", () => {
+  test("does not count a message that has ended", () => {
     const { message, cuts, meter } = begin();
     message.add(10);
     message.end();

@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { listenHttp } from "./listener.ts";
 
-test("a request to a server that is starting is refused with a reason and when to try again", async () => {
+test("a request to a starting server is rejected with a reason and a retry delay", async () => {
   const listener = await listenHttp({ host: "127.0.0.1", port: 0 });
   const response = await fetch(`${listener.url}/v1/orders`);
   expect(response.status).toBe(503);

@@ -59,11 +59,11 @@ describe("the OpenAPI document", () => {
   const paths = document["paths"] as Record<string, Record<string, JsonObject>>;
   const schemas = (document["components"] as { schemas: Record<string, JsonObject> }).schemas;
 
-  test("should be OpenAPI 3.1 with what it was told", () => {
+  test("should be OpenAPI 3.1 with the configured options", () => {
     expect(document).toMatchObject({ openapi: "3.1.1", info: { title: "Books", version: "2" } });
   });
 
-  test("should write variables of several segments as whole-segment parameters", () => {
+  test("should write multi-segment variables as whole-segment parameters", () => {
     expect(Object.keys(paths)).toEqual(
       expect.arrayContaining([
         "/v1/books/{name}",
@@ -74,13 +74,13 @@ describe("the OpenAPI document", () => {
     );
   });
 
-  test("should have a path of its own for a last variable that stands for no segment", () => {
+  test("should have a separate path for a last variable that matches no segment", () => {
     const [parameter] = (paths["/path/rest/{string_field}"]?.["get"]?.["parameters"] ?? []) as JsonObject[];
     expect(parameter).toMatchObject({ name: "string_field", in: "path", "x-multi-segment": true });
     expect(paths["/path/rest"]?.["get"]).toMatchObject({ operationId: "Echo_EchoPath_11_root" });
   });
 
-  test("should give paths that differ by names alone the same names, and every wildcard one", () => {
+  test("should use the same names in paths that differ only in names, and name every wildcard", () => {
     const mixed = build({
       One: { get: "/x/{string_field}/y/{nested.name}" },
       Two: { delete: "/x/{nested.name}/y/{string_field}" },
@@ -119,12 +119,12 @@ describe("the OpenAPI document", () => {
     );
   });
 
-  test("should name parameters as a resource pattern does, also one that says what its variable matches", () => {
+  test("should name parameters as in a resource pattern, also if its variable has a sub-pattern", () => {
     const mixed = build({ One: { get: "/x/{string_field=docs/**}" } }, ["docs/{res=**}"]);
     expect(Object.keys(mixed)).toEqual(["/x/docs", "/x/docs/{res}"]);
   });
 
-  test("should give bindings with different path variables bodies of their own", () => {
+  test("should give bindings with different path variables separate bodies", () => {
     const mixed = build({
       One: { post: "/one/{string_field}" },
       Two: { post: "/two/{int32_field}" },
@@ -143,7 +143,7 @@ describe("the OpenAPI document", () => {
     expect(bodyOf("/three/{int32_field}/{string_field}")).toBe("BodyWithoutInt32_fieldString_field");
   });
 
-  test("should say how a stream is answered", () => {
+  test("should describe the responses of a stream", () => {
     const answer = (
       paths["/v1/books:watch"]?.["get"]?.["responses"] as Record<string, { content: object }> | undefined
     )?.["200"];
@@ -155,7 +155,7 @@ describe("the OpenAPI document", () => {
     expect(schemas["StreamError"]).toBeDefined();
   });
 
-  test("should take bytes as bytes", () => {
+  test("should describe bytes as binary content", () => {
     expect(paths["/v1/books:upload"]?.["post"]?.["requestBody"]).toMatchObject({ content: { "*/*": {} } });
   });
 
@@ -181,7 +181,7 @@ describe("the OpenAPI document", () => {
     expect(required).toBeUndefined();
   });
 
-  test("should take the proto names and the error format of the server", () => {
+  test("should use the proto names and the error format of the server", () => {
     const options = parseOptions("proto_names=true,error_format=problem");
     const other = createDocumentBuilder(testRegistry, options).build([testService("Library")]);
     const { schemas: named, responses } = other["components"] as Record<string, Record<string, JsonObject>>;
@@ -239,7 +239,7 @@ describe("the OpenAPI document", () => {
     );
   });
 
-  test("should refer only to what it has", () => {
+  test("should contain everything that it refers to", () => {
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(\w+)\/([^"]+)"/g)];
     const components = document["components"] as Record<string, Record<string, unknown>>;
     for (const [, kind = "", name = ""] of references) expect(components[kind]?.[name]).toBeDefined();

@@ -55,9 +55,9 @@ export function createDocumentBuilder(given: FileRegistry, options: OpenApiOptio
       const { name, parent } = route.method;
       const access = accessOf(route.method);
       if (access?.open === false) for (const scope of access.scopes) scopes.add(scope);
-      for (const own of openApiPaths(route, patterns)) {
-        const shape = own.path.replace(/\{[^}]*\}/g, "{}");
-        const path = renamedLike(own, firsts.get(shape) ?? own);
+      for (const candidate of openApiPaths(route, patterns)) {
+        const shape = candidate.path.replace(/\{[^}]*\}/g, "{}");
+        const path = renamedLike(candidate, firsts.get(shape) ?? candidate);
         firsts.set(shape, path);
         const verb = route.httpMethod.toLowerCase();
         const item = (paths[path.path] ??= {});

@@ -31,19 +31,19 @@ interface Content {
 describe.each(documents)("the examples of %s", (_, document) => {
   const validate = createDocumentValidator(document);
 
-  test("should stand at every body and every answer of JSON, and be what their schemas say", () => {
+  test("should exist for every JSON body and response, and match their schemas", () => {
     const contents = contentsOf(document);
     expect(contents.length).toBeGreaterThan(50);
     const problems = contents.flatMap(({ pointer, example }) =>
       example === undefined
         ? [`${pointer}: none`]
-        : validate(`${pointer}/schema`, example).map((it) => `${pointer}: ${it}`),
+        : validate(`${pointer}/schema`, example).map((violation) => `${pointer}: ${violation}`),
     );
     expect(problems).toEqual([]);
   });
 });
 
-test.each(valueKinds)("an example keeps to the rules of %s, or there is none", (kind) => {
+test.each(valueKinds)("an example satisfies the rules of %s, or is omitted", (kind) => {
   let found = 0;
   fc.assert(
     fc.property(rulesAndValues(kind), ({ set }) => {

@@ -180,9 +180,9 @@ function texts(field: DescField, rules: JsonObject): string[] {
   const name = field.name === "name" && given !== undefined ? [given.replace(/\{[^}]*\}/g, "1")] : [];
   const least = Number(rules["minLength"] ?? 0);
   const url = field.name.endsWith("url") || field.name.endsWith("uri") ? ["https://example.com"] : [];
-  const own = byName[field.name] ?? words;
-  const most = Number(rules["maxLength"] ?? own.length);
-  return [...name, ...url, ...guesses, own.slice(0, most), ...known, ...formed, "x".repeat(Math.min(least, 256))];
+  const named = byName[field.name] ?? words;
+  const most = Number(rules["maxLength"] ?? named.length);
+  return [...name, ...url, ...guesses, named.slice(0, most), ...known, ...formed, "x".repeat(Math.min(least, 256))];
 }
 
 /** A text that matches a simple pattern: literals are kept, wildcards become a one. */

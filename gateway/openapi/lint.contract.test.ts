@@ -27,7 +27,7 @@ function lint(...documents: string[]): { status: number | null; output: string }
   }
 }
 
-test("the linter finds nothing to say against the document of the test API", () => {
+test("the linter reports nothing on the document of the test API", () => {
   const folder = mkdtempSync(join(tmpdir(), "openapi-"));
   const path = join(folder, "openapi.json");
   writeFileSync(path, JSON.stringify(testDocument()));
@@ -36,7 +36,7 @@ test("the linter finds nothing to say against the document of the test API", () 
   expect({ status, output }).toMatchObject({ status: 0 });
 }, 60_000);
 
-test("the linter finds nothing to say against any document that the build generates", () => {
+test("the linter reports nothing on any document that the build generates", () => {
   const folder = fileURLToPath(new URL("../../gen/openapi/", import.meta.url));
   const documents = readdirSync(folder).filter((file) => file.endsWith(".json"));
   expect(documents.length).toBeGreaterThan(1);

@@ -30,7 +30,7 @@ function librarySpec() {
   return createServiceImplSpec(service, libraryMethods() as unknown as Partial<ServiceImpl<typeof service>>);
 }
 
-describe("a stream both ways at a POST", () => {
+describe("a bidirectional stream with a POST rule", () => {
   const handler = createHttpHandler({ specs: [librarySpec()] });
   const server = createServer(handler);
   let url: string;
@@ -49,7 +49,7 @@ describe("a stream both ways at a POST", () => {
     return { status: answer.status, text: answer.body.toString() };
   };
 
-  test("should read messages one after another and answer as Accept asks", async () => {
+  test("should read consecutive messages and respond in the format of Accept", async () => {
     const answers = [
       { room: "hall", text: "echo a" },
       { room: "hall", text: "echo b" },
@@ -66,7 +66,7 @@ describe("a stream both ways at a POST", () => {
     expect(await post("", "application/json")).toEqual({ status: 200, text: "[]\n" });
   });
 
-  test("should answer a message before the next one comes", async () => {
+  test("should respond to a message before the next one arrives", async () => {
     const outgoing = request(`${url}/v1/rooms/hall:talk`, { method: "POST", agent: false });
     outgoing.write('{"text":"a"}\n');
     const [answer] = (await once(outgoing, "response")) as [NodeJS.ReadableStream];
@@ -82,7 +82,7 @@ describe("a stream both ways at a POST", () => {
     ]);
   });
 
-  test("should answer a wrong first message with its status, and a later one with a last element", async () => {
+  test("should return the status of an invalid first message, and a last element for a later one", async () => {
     expect(await post('{"nope":1}', "*/*")).toMatchObject({
       status: 400,
       text: expect.stringContaining("unknown field"),
@@ -92,7 +92,7 @@ describe("a stream both ways at a POST", () => {
     expect(text).toMatch(/\n\{"error":\{"code":3,"message":"nope: unknown field"/);
   });
 
-  test("should be open to WebSockets at the same path", async () => {
+  test("should be served over WebSockets at the same path", async () => {
     const socket = new WebSocket(`${url.replace("http", "ws")}/v1/rooms/hall:talk`);
     const answers: unknown[] = [];
     socket.on("message", (data: Buffer) => answers.push(JSON.parse(data.toString())));

@@ -21,7 +21,7 @@ describe("a stream of JSON values", () => {
     [' [ "a", {"b":1} ,3, null ] ', ['"a"', '{"b":1}', "3", "null"]],
     ["[1,2]", ["1", "2"]],
     ["[]", []],
-  ])("should be cut into its values, wherever its chunks end: %j", async (text, values) => {
+  ])("should be split into its values, wherever its chunks end: %j", async (text, values) => {
     for (const size of [1, 2, 3, 1000]) expect(await cut(text, size)).toEqual(values);
   });
 

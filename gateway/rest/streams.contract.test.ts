@@ -32,7 +32,7 @@ describe("streams from the client", () => {
       expect(json).toEqual({ messageCount: 2, names: ["a", 'b}"['] });
     });
 
-    test("should take an empty body as no messages", async () => {
+    test("should accept an empty body as no messages", async () => {
       expect((await post("/v1/books:import", "application/x-ndjson", "")).json).toEqual({});
     });
 
@@ -51,13 +51,13 @@ describe("streams from the client", () => {
   });
 
   describe("multipart and form-urlencoded", () => {
-    test("should read a form by the rules of the query", async () => {
+    test("should read a form under the rules of the query", async () => {
       const body = "string_field=a+b&nested.name=n&repeated_int32=1&repeated_int32=2&stringMap%5Bk%5D=v";
       const { json } = await post("/echo", "application/x-www-form-urlencoded", body);
       expect(json).toEqual({ stringField: "a b", nested: { name: "n" }, repeatedInt32: [1, 2], stringMap: { k: "v" } });
     });
 
-    test("should read multipart, files as they are", async () => {
+    test("should read multipart, with files verbatim", async () => {
       const form = new FormData();
       form.set("string_field", "ä\r\nb");
       form.set("bytes_field", new Blob([new Uint8Array([0, 13, 10, 255])]), "x.bin");
@@ -75,7 +75,7 @@ describe("streams from the client", () => {
       expect(JSON.stringify(json)).toContain(text);
     });
 
-    test("should read JSON that curl sends under a form's type", async () => {
+    test("should read JSON that curl sends with a form's content type", async () => {
       expect((await post("/echo", "application/x-www-form-urlencoded", '{"stringField":"a"}')).json).toEqual({
         stringField: "a",
       });
@@ -95,7 +95,7 @@ describe("streams from the client", () => {
       return { answers, code };
     };
 
-    test("should carry messages both ways, the path's variables in each", async () => {
+    test("should carry messages both ways, with the path's variables in each", async () => {
       const { answers, code } = await talk(open("/v1/chat/lobby"), ['{"text":"a"}', '{"text":"b"}', ""]);
       expect(answers).toEqual([
         { room: "lobby", text: "echo a" },
@@ -127,7 +127,7 @@ describe("streams from the client", () => {
       socket.terminate();
     });
 
-    test("should let pages of allowed origins connect, and say what to do without a WebSocket", async () => {
+    test("should let pages of allowed origins connect, and explain how to connect without a WebSocket", async () => {
       const socket = open("/v1/chat/lobby", { origin: "https://shop.example" });
       await once(socket, "open");
       socket.close();

@@ -49,7 +49,7 @@ describe("trailers of a call", () => {
     expect(answer.headers).toMatchObject({ "grpc-trailer-x-left": "3", "content-length": String(answer.body.length) });
   });
 
-  test("are headers where there is no body, and change nothing where there are none", async () => {
+  test("are headers if there is no body, and change nothing if there are none", async () => {
     expect((await get("/v1/books/a", "trailers", "HEAD")).headers).toMatchObject({ "grpc-trailer-x-left": "3" });
     const plain = await get("/v1/books/plain", "trailers");
     expect(plain.headers).toMatchObject({ "content-length": String(plain.body.length) });
@@ -66,7 +66,7 @@ describe("trailers of a call", () => {
     ["of messages", "/v1/books:watch?count=1", { "grpc-trailer-x-left": "3" }],
     ["that fails", "/v1/books:watch", { "grpc-trailer-x-left": "3" }],
     ["of bytes", "/v1/books:download", { "grpc-trailer-x-proof-bin": "AP8=" }],
-  ])("follow a stream %s, for a client that takes them", async (_, path, trailers) => {
+  ])("follow a stream %s, for a client that accepts them", async (_, path, trailers) => {
     const answer = await get(path, "trailers");
     expect(answer.status).toBe(200);
     expect(answer.trailers).toEqual(trailers);

@@ -28,7 +28,7 @@ test.each([
 });
 
 test.each(["/", "/v1", "/v1/customers", "/favicon.ico", "/v1/orders/1/2/3", "/.env", "//", `/v1/${"o".repeat(300)}`])(
-  "GET %s is near nothing",
+  "GET %s has no near route",
   (path) => {
     expect(nearestRoute(routes, "GET", path)).toBeUndefined();
   },

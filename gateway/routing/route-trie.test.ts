@@ -89,7 +89,7 @@ describe("Trie", () => {
     expect(() => trieOf(...rules)).toThrow("matches the same requests as");
   });
 
-  test("should give the raw segments with the verb taken off", () => {
+  test("should return the raw segments without the verb", () => {
     const found = trieOf("GET /a/{x}:v").find("GET", "/a/p%20q:v");
     expect(found).toMatchObject({ segments: ["a", "p%20q"] });
   });

@@ -44,7 +44,7 @@ const problemsOf = (text: string): readonly string[] => {
 describe("a service configuration", () => {
   const config = readServiceConfig(yaml);
 
-  test("names interfaces and mixins, and says how variables are decoded", () => {
+  test("names interfaces and mixins, and defines how variables are decoded", () => {
     expect(config.apis).toEqual([
       { name: "gateway.test.v1.Library", line: 5 },
       { name: "google.longrunning.Operations", line: 7 },
@@ -53,7 +53,7 @@ describe("a service configuration", () => {
     expect(config.fullyDecodeReservedExpansion).toBe(true);
   });
 
-  test("has the rules of methods, of which the last that selects one counts", () => {
+  test("has the rules of methods, of which the last matching one applies", () => {
     const rule = ruleFor(config, "gateway.test.v1.Library.GetBook");
     expect(rule).toMatchObject({ line: 17 });
     expect(rule?.rule.pattern).toEqual({ case: "get", value: "/v9/{name=books/*}" });
@@ -91,7 +91,7 @@ describe("a service configuration", () => {
     ["apis:\n- name: a\n  mixins:\n  - name: b\n    root: v1", ["line 4: root of a mixin is not supported"]],
     ["a: [", [expect.stringMatching(/^line \d: /)]],
     ["name: x", [expect.stringContaining("is it a service configuration?")]],
-  ])("that is wrong says where: %j", (text, problems) => {
+  ])("that is invalid reports the location: %j", (text, problems) => {
     expect(problemsOf(text)).toEqual(problems);
   });
 
@@ -99,7 +99,7 @@ describe("a service configuration", () => {
     ["get: /v1/{none}", /GetBook: .*column 5: .*\(line 3 of the service configuration\)/],
     ["get: /v1/a/", /GetBook: .*column 7: .*\(line 3 of the service configuration\)/],
     ["get: /x\n    additional_bindings:\n    - get: /x", /matches the same requests.*\(line 3 of/],
-  ])("with a rule that cannot be served names its line and method: %s", (rule, message) => {
+  ])("with an invalid rule reports its line and method: %s", (rule, message) => {
     const wrong = readServiceConfig(`http:\n  rules:\n  - selector: gateway.test.v1.Library.GetBook\n    ${rule}`);
     const build = () => createRouter(routesOf(getBook, { serviceConfig: wrong }));
     expect(build).toThrow(RouteError);

@@ -73,7 +73,7 @@ describe("parseTemplate", () => {
     });
   });
 
-  test("should let a verb hold colons", () => {
+  test("should allow colons in a verb", () => {
     expect(parseTemplate("/v1/{name}:a:b")).toMatchObject({ verb: "a:b" });
   });
 
@@ -88,7 +88,7 @@ describe("parseTemplate", () => {
     ["/{name=k=v/*}", ["k=v", "*"], ""],
     ["/{name==}/=", ["=", "="], ""],
     ["/a:b=c", ["a"], "b=c"],
-  ])("should take = in literals: %s", (template, segments, verb) => {
+  ])("should allow = in literals: %s", (template, segments, verb) => {
     const parsed = parseTemplate(template);
     expect(parsed.segments.map((segment) => (segment.kind === "literal" ? segment.text : segment.kind))).toEqual(
       segments,
@@ -96,13 +96,13 @@ describe("parseTemplate", () => {
     expect(parsed.verb).toBe(verb);
   });
 
-  test("should take a variable that ends in ** as open-ended", () => {
+  test("should treat a variable that ends in ** as open-ended", () => {
     expect(parseTemplate("/{name=a/**}").variables).toEqual([
       { fieldPath: ["name"], start: 0, end: -1, multi: true, column: 2 },
     ]);
   });
 
-  test("should take ** before the end by option, and count what follows from the end", () => {
+  test("should accept ** before the end by option, and count the following segments from the end", () => {
     const template = "/v1/{parent=projects/*/databases/*/documents/**}/{collection_id}:x";
     const { segments, variables, verb } = parseTemplate(template, { extendedTemplates: true });
     expect(segments).toHaveLength(8);
@@ -117,7 +117,7 @@ describe("parseTemplate", () => {
     ]);
   });
 
-  test("should take / by option", () => {
+  test("should accept / by option", () => {
     expect(parseTemplate("/", { extendedTemplates: true })).toMatchObject({ segments: [], variables: [], verb: "" });
     expect(() => parseTemplate("/a/", { extendedTemplates: true })).toThrow(/column 4/);
   });
@@ -125,7 +125,7 @@ describe("parseTemplate", () => {
   test.each([
     ["/**/a/**", 7],
     ["/{a=**}/{b=x/**}", 14],
-  ])("should refuse a second ** by any option: %s", (template, column) => {
+  ])("should reject a second ** whatever the option: %s", (template, column) => {
     expect(() => parseTemplate(template, { extendedTemplates: true })).toThrow(
       `column ${column}: "**" can be there only once`,
     );

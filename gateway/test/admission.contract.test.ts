@@ -84,12 +84,12 @@ describe("a call that is not admitted", () => {
     ["gRPC-Web", unary, { "content-type": "application/grpc-web+proto" }, /^200 .*grpc-status: 16/s],
     ["gRPC-Web, stream", stream, { "content-type": "application/grpc-web+proto" }, /^200 .*grpc-status: ?16/s],
     ["gRPC", unary, { "content-type": "application/grpc" }, /^200 16/],
-  ])("is refused before its body is read: %s", async (_, path, headers, expected) => {
+  ])("is rejected before its body is read: %s", async (_, path, headers, expected) => {
     expect(await sendHead(server.url, path, headers)).toMatch(expected);
     expect(admissions).toHaveLength(1);
   });
 
-  test("is no WebSocket", async () => {
+  test("is not upgraded to a WebSocket", async () => {
     const socket = new WebSocket(`${server.url.replace("http", "ws")}/v1/books:import`);
     const status = await new Promise((resolve, reject) => {
       socket.on("unexpected-response", (_, response: IncomingMessage) => resolve(response.statusCode));
@@ -100,7 +100,7 @@ describe("a call that is not admitted", () => {
     expect(status).toBe(401);
   });
 
-  test("is one without the header: what is admitted has its context values, and is admitted once", async () => {
+  test("is one without the header: an admitted call has its context values, and is admitted once", async () => {
     const authorization = "me";
     const answers = await Promise.all([
       rawRequest(server.url, "/echo", { method: "POST", headers: { ...json, authorization }, body: "{}" }),

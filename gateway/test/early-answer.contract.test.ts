@@ -124,7 +124,7 @@ describe("an answer to a request that is still coming, on HTTP/2", () => {
   });
 
   test.each(["application/grpc-web+proto", "application/connect+proto", "application/grpc"])(
-    "should tell a client of %s that waits to send no more",
+    "should stop a waiting %s client from sending more",
     async (contentType) => {
       const { headers, rstCode } = await breakOff("WatchBooks", contentType, true);
       expect(headers[":status"]).toBe(200);

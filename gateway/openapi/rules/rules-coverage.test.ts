@@ -36,7 +36,7 @@ describe("protovalidate's standard rules in JSON Schema", () => {
   const mapped = standardRules.filter((rule) => hasKeyword(rule) || implied.includes(nameOf(rule))).map(nameOf);
   const unmapped = standardRules.map(nameOf).filter((rule) => !mapped.includes(rule));
 
-  test("should have a keyword each, or be listed in the README as having none", () => {
+  test("should each have a keyword, or be listed in the README", () => {
     expect(unmapped.sort()).toEqual(listed.sort());
   });
 
@@ -45,12 +45,12 @@ describe("protovalidate's standard rules in JSON Schema", () => {
     expect(mapped.length / standardRules.length).toBeGreaterThanOrEqual(0.9);
   });
 
-  test("should be counted right in the README", () => {
+  test("should be counted correctly in the README", () => {
     const [, counted] = /(\d+ of \d+) standard rules/.exec(readme) ?? [];
     expect(counted).toBe(`${mapped.length} of ${standardRules.length}`);
   });
 
-  test.each(unmapped)("should say %s in words", (name) => {
+  test.each(unmapped)("should describe %s in a sentence", (name) => {
     const rule = standardRules.find((each) => nameOf(each) === name);
     const [without, with_] = rule === undefined ? [] : schemasOf(rule);
     expect(with_).not.toEqual(without);
@@ -127,11 +127,11 @@ function specsOf(rule: DescField): [RuledField, RuledField] {
 }
 
 function typed(kind: string, rule: DescField, value: unknown, more: object = {}): FieldRulesInit {
-  const own =
+  const sample =
     rule.oneof === undefined
       ? { [rule.localName]: value }
       : { [rule.oneof.localName]: { case: rule.localName, value } };
-  return { type: { case: kind, value: { ...more, ...own } } } as FieldRulesInit;
+  return { type: { case: kind, value: { ...more, ...sample } } } as FieldRulesInit;
 }
 
 /** A valid value of the rule. */

@@ -81,19 +81,19 @@ describe("rules in JSON Schema", () => {
       .map((kind) => [kind, place] as const),
   );
 
-  test.each(cases)("of %s take in %s what protovalidate takes, and no more than they have to", (kind, place) => {
+  test.each(cases)("of %s accept in %s what protovalidate accepts, and no more than necessary", (kind, place) => {
     const { shape, rules, init } = places[place] ??
       places["a field"] ?? { shape: "single", rules: String, init: Object };
     const ignores = fc.constantFrom(Ignore.UNSPECIFIED, Ignore.UNSPECIFIED, Ignore.IF_ZERO_VALUE, Ignore.ALWAYS);
     fc.assert(
       fc.property(rulesAndValues(kind), ignores, fc.boolean(), ({ set, values }, ignore, required) => {
-        const own: FieldRulesInit = {
+        const valueRules: FieldRulesInit = {
           ...(ignore === Ignore.UNSPECIFIED ? {} : { ignore }),
           ...(required && shape === "single" ? { required } : {}),
           type: { case: kind, value: set } as NonNullable<FieldRulesInit["type"]>,
         };
         const asKey = place === "keys of a map" ? { kind: "string", keys: kind } : { kind };
-        const compiled = compile({ ...asKey, shape, rules: rules(own) });
+        const compiled = compile({ ...asKey, shape, rules: rules(valueRules) });
         const isExact = Object.keys(flat(set)).every((name) => !wider.has(name) && !wider.has(`${kind}.${name}`));
         for (const value of values) {
           const { rule, schema } = verdicts(compiled, init(value));
@@ -126,7 +126,7 @@ describe("rules in JSON Schema", () => {
     }
   });
 
-  test.each([false, true])("of a message let one of its fields be set (required: %p)", (required) => {
+  test.each([false, true])("of a message allow one of its fields to be set (required: %p)", (required) => {
     const compiled = compile({ kind: "int64", messageRules: { oneof: [{ fields: ["value", "other"], required }] } });
     for (const init of [{}, { value: 1n }, { other: "a" }, { value: 1n, other: "a" }]) {
       const { rule, schema } = verdicts(compiled, init);
@@ -134,7 +134,7 @@ describe("rules in JSON Schema", () => {
     }
   });
 
-  test("of a wrapper are those of what it wraps, and null is no value", () => {
+  test("of a wrapper apply to the wrapped value, and null is not a value", () => {
     const compiled = compile({
       kind: "int64",
       shape: "wrapper",
@@ -145,12 +145,12 @@ describe("rules in JSON Schema", () => {
     expect(compiled.validate({ value: null })).toBe(true);
   });
 
-  test("of an enum refuse a number that it does not define", () => {
+  test("of an enum reject an undefined number", () => {
     const compiled = compile({ kind: "enum", rules: { type: { case: "enum", value: { definedOnly: true } } } });
     expect(verdicts(compiled, { value: 7 })).toEqual({ rule: false, schema: false });
   });
 
-  test("find no time after the last and none before the first", () => {
+  test("match no time outside the range of a Timestamp", () => {
     const last = { seconds: 253402300799n, nanos: 999_999_999 };
     for (const bound of [
       { greaterThan: { case: "gt" as const, value: last } },

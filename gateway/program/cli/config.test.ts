@@ -15,7 +15,7 @@ const complaint = (args: readonly string[]): string => {
 };
 
 describe("the command line", () => {
-  test("should have defaults for all but the descriptor set and the upstream", () => {
+  test("should have defaults for everything except the descriptor set and the upstream", () => {
     expect(readConfig(right)).toMatchObject({
       descriptorSets: ["api.binpb"],
       upstreams: [{ host: "localhost", port: 9090 }],
@@ -29,17 +29,19 @@ describe("the command line", () => {
     });
   });
 
-  test.each(["--help", "-h"])("should ask for help with %s, whatever else is there", (flag) => {
+  test.each(["--help", "-h"])("should request help with %s, whatever the other arguments", (flag) => {
     expect(readConfig([flag, "--port", "x"])).toBeUndefined();
   });
 
-  test("should explain every flag that there is in its help", () => {
-    const flags = [...usage.matchAll(/^ {2}(--[a-z-]+)|(?: {2,})(--[a-z-]+)/gm)].map(([, own, other]) => own ?? other);
+  test("should explain every flag in its help", () => {
+    const flags = [...usage.matchAll(/^ {2}(--[a-z-]+)|(?: {2,})(--[a-z-]+)/gm)].map(
+      ([, leading, other]) => leading ?? other,
+    );
     for (const flag of flags) expect(complaint([...right, `${flag}`])).not.toContain("Unknown option");
     expect(new Set(flags).size).toBe(20);
   });
 
-  test("should be told everything that is wrong with it at once", () => {
+  test("should report all errors at once", () => {
     const args = [
       "--upstream",
       "a",

@@ -74,7 +74,7 @@ service Shop { ${rules} }
 `;
 
 describe("the descriptor set", () => {
-  test("should be what buf build writes, also gzipped, and name what has to be done without imports", () => {
+  test("should be the output of buf build, also gzipped, and say what to do if imports are missing", () => {
     const rules = `rpc Get(Item) returns (Item) { option (google.api.http) = { get: "/v1/{name=items/*}" }; }`;
     const api = readApi([compile(shop(rules), "image.binpb")], strict);
     expect(servicesOf(api).map(({ typeName }) => typeName)).toEqual(["shop.v1.Shop"]);
@@ -87,7 +87,7 @@ describe("the descriptor set", () => {
     );
   });
 
-  test("should be told every rule that cannot be served, and be served without them where that is wished", () => {
+  test("should have every invalid rule reported, and be served without them by option", () => {
     const path = compile(
       shop(`
         rpc Get(Item) returns (Item) {
@@ -117,7 +117,7 @@ describe("the descriptor set", () => {
     expect(routes).toEqual([["Get", "/v1/items/{name}"], ["Put"], ["Find"]]);
   });
 
-  test("should be served without rules of another gateway's dialect, which are told", () => {
+  test("should be served without rules of another gateway's dialect, which are reported", () => {
     const rules = `
       rpc Get(Item) returns (Item) { option (google.api.http) = { get: "/v1/{tags}" }; }
       rpc Put(Order) returns (Item) { option (google.api.http) = { put: "/v1/items" body: "item.name" }; }`;
@@ -128,8 +128,8 @@ describe("the descriptor set", () => {
     ]);
   });
 
-  test("should be taken from several files together, in any order of imports", () => {
-    const own = write(
+  test("should be merged from several files, in any order of imports", () => {
+    const serviceFiles = write(
       "own.binpb",
       changed((set) => void (set.file = ownFile(set))),
     );
@@ -138,7 +138,7 @@ describe("the descriptor set", () => {
       changed((set) => void (set.file = set.file.filter(({ service }) => service.length === 0).reverse())),
     );
     const one = readApi([testDescriptorSet], strict);
-    const two = readApi([own, rest, testDescriptorSet], strict);
+    const two = readApi([serviceFiles, rest, testDescriptorSet], strict);
     expect(servicesOf(two).map(({ typeName }) => typeName)).toEqual(servicesOf(one).map(({ typeName }) => typeName));
     const other = changed((set) => {
       const [file] = ownFile(set);
@@ -164,7 +164,7 @@ describe("the descriptor set", () => {
       }),
       "there is no service in it",
     ],
-  ])("should be told what to do where the file %s", (name, content, message) => {
+  ])("should get an error that says what to do if the file %s", (name, content, message) => {
     const path = content === undefined ? join(folder, "nowhere") : write(name, content);
     expect(() => readApi([path], strict)).toThrow(`${path}: ${message}`);
   });

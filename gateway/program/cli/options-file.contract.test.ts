@@ -26,7 +26,7 @@ const complaint = (text: string, name?: string): string => {
 };
 
 describe("the configuration file", () => {
-  test("should be what the README shows", () => {
+  test("should accept the README's example", () => {
     const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
     const blocks = [...readme.matchAll(/```json\n([\s\S]*?)```/g)].map(([, block = ""]) => block);
     expect(blocks).toHaveLength(1);
@@ -46,7 +46,7 @@ describe("the configuration file", () => {
     expect(read("", "gateway.yaml")).toEqual({});
   });
 
-  test("should be told everything that is wrong with it at once, each with its path", () => {
+  test("should have all errors reported at once, each with its path", () => {
     const text = JSON.stringify({
       lenient: "yes",
       errorFormat: "xml",
@@ -91,7 +91,7 @@ describe("the configuration file", () => {
     expect(complaint(text)).toContain(message);
   });
 
-  test("should not be YAML that cannot be read, or be missing", () => {
+  test("should not be malformed YAML, or be missing", () => {
     expect(complaint("a: [1", "gateway.yaml")).toContain("gateway.yaml: it is neither JSON nor YAML: ");
     expect(complaint("lenient: true\nlenient: false\n", "gateway.yaml")).toContain("Map keys must be unique");
     expect(() => readOptionsFile("/nowhere.json")).toThrow("/nowhere.json: there is no such file");

@@ -11,7 +11,7 @@ import { stat } from "node:fs/promises";
 export function watchFiles(paths: readonly string[], onChange: () => void, intervalMs = 250): Disposable {
   let disposed = false;
   let seen = paths.map((path) => show(attempt(() => statSync(path, { bigint: true })))).join();
-  let told = seen;
+  let reported = seen;
   let timer: NodeJS.Timeout | undefined;
 
   const look = async (): Promise<void> => {
@@ -22,8 +22,8 @@ export function watchFiles(paths: readonly string[], onChange: () => void, inter
     const now = found.join();
     const settled = now === seen;
     seen = now;
-    if (settled && now !== told) {
-      told = now;
+    if (settled && now !== reported) {
+      reported = now;
       onChange();
     }
     wait();

@@ -54,7 +54,7 @@ describe("gRPC on the port of the program, without TLS", () => {
       call.on("status", ({ metadata }) => resolve({ answer, header, trailer: metadata }));
     });
 
-  test("unary calls come through with headers and trailers", async () => {
+  test("unary calls are forwarded with headers and trailers", async () => {
     const message = encode("CreateBookRequest", { parent: "shelves/1", book: { title: "T" } });
     const { answer, header, trailer } = await unary("/gateway.test.v1.Library/CreateBook", message);
     expect(decode("Book", answer)).toMatchObject({ title: "T", name: "shelves/1/books/new" });
@@ -87,7 +87,7 @@ describe("gRPC on the port of the program, without TLS", () => {
     expect(code).toBe(status.OK);
   });
 
-  test("a deadline and a client that leaves reach the upstream", async () => {
+  test("deadlines and client disconnects reach the upstream", async () => {
     const wait = encode("WaitRequest", { duration: { seconds: 600n } });
     await expect(unary("/gateway.test.v1.Echo/Wait", wait, { deadline: Date.now() + 500 })).rejects.toMatchObject({
       code: status.DEADLINE_EXCEEDED,
@@ -99,7 +99,7 @@ describe("gRPC on the port of the program, without TLS", () => {
     await until(() => upstream.cancelled() > cancelled);
   });
 
-  test("the program answers for its health, and tells watchers", async () => {
+  test("the program reports its health, and notifies watchers", async () => {
     const health = createClient(Health, createGrpcTransport({ baseUrl: program.url, sessionManager: session }));
     await until(async () => (await health.check({})).status === Status.SERVING);
     expect(await health.check({ service: "gateway.test.v1.Library" })).toMatchObject({ status: Status.SERVING });
@@ -133,7 +133,7 @@ describe("gRPC on the port of the program, without TLS", () => {
     ]);
   });
 
-  test("HTTP/1 is on the same port, whatever its first bytes", async () => {
+  test("HTTP/1 is served on the same port, whatever its first bytes", async () => {
     expect((await rawRequest(program.url, "/v1/books/b")).status).toBe(200);
     const { hostname, port } = new URL(program.url);
     const socket = connectTcp(Number(port), hostname);

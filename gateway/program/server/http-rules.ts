@@ -65,8 +65,10 @@ export function removeRules(files: readonly FileDescriptorProto[], invalid: read
         const name = [file.package, service.name, method.name].filter((part) => part !== "").join(".");
         const bindings = new Set(invalid.filter((rule) => rule.method === name).map(({ binding }) => binding));
         if (bindings.size === 0 || method.options === undefined) continue;
-        const own = getExtension(method.options, http);
-        const [first, ...rest] = [own, ...own.additionalBindings].filter((_, binding) => !bindings.has(binding));
+        const httpRule = getExtension(method.options, http);
+        const [first, ...rest] = [httpRule, ...httpRule.additionalBindings].filter(
+          (_, binding) => !bindings.has(binding),
+        );
         if (first === undefined) {
           clearExtension(method.options, http);
         } else {

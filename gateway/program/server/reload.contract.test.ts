@@ -63,7 +63,7 @@ describe("reloading", () => {
     await until(() => servesEcho(program.url));
   });
 
-  test("should notice a folder that is swapped by a link, as Kubernetes mounts a ConfigMap", async () => {
+  test("should notice a folder that is swapped by a symbolic link, as Kubernetes mounts a ConfigMap", async () => {
     mkdirSync(join(folder, "..first"));
     mkdirSync(join(folder, "..second"));
     writeFileSync(join(folder, "..first", "api.binpb"), withoutEcho);
@@ -85,7 +85,7 @@ describe("reloading", () => {
     await until(() => servesEcho(program.url));
   });
 
-  test("should go on as before while the file is broken or gone, say so, and notice when it is whole again", async () => {
+  test("should continue as before while the file is invalid or missing, report it, and notice when it is valid again", async () => {
     writeFileSync(file, whole);
     await using program = await start("--ops-port=0");
     replace(file, "broken");
@@ -101,7 +101,7 @@ describe("reloading", () => {
     expect(metrics).toContain('gateway_reloads_total{result="served"} 1');
   });
 
-  test("should serve by changed options, and go on by the old ones where the new are wrong", async () => {
+  test("should apply changed options, and keep the old ones if the new ones are invalid", async () => {
     copyFileSync(testDescriptorSet, file);
     const options = join(folder, "gateway.yaml");
     writeFileSync(options, "lenient: false\n");
@@ -115,7 +115,7 @@ describe("reloading", () => {
     await until(async () => (await status()) === 200);
   });
 
-  test("should fail no request in fifty reloads, and end no call that runs", async () => {
+  test("should fail no request in fifty reloads, and end no call in flight", async () => {
     copyFileSync(testDescriptorSet, file);
     await using program = await start("--no-watch");
     const long = rawRequest(program.url, "/v1/books:watch?count=30&pause_ms=20");

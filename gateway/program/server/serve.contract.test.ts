@@ -45,13 +45,13 @@ describe("the program in front of a gRPC server", () => {
     expect(JSON.parse(answer.text)).toMatchObject({ title: "T", name: "shelves/1/books/new" });
   });
 
-  test("should hand on allowed headers, binary ones as bytes, and no others", async () => {
+  test("should forward allowed headers, binary ones as bytes, and no others", async () => {
     await send("/v1/books/b", { headers: { authorization: "Bearer x", "x-internal": "root", "x-request-id": "7" } });
     expect(upstream.lastMetadata()?.getMap()).toMatchObject({ authorization: "Bearer x", "x-request-id": "7" });
     expect(upstream.lastMetadata()?.get("x-internal")).toEqual([]);
   });
 
-  test("should answer the upstream's errors with their details", async () => {
+  test("should return the upstream's errors with their details", async () => {
     const answer = await send("/fail/5?message=gone&reason=WHY");
     expect(answer.status).toBe(404);
     expect(JSON.parse(answer.text)).toEqual({
@@ -90,7 +90,7 @@ describe("the program in front of a gRPC server", () => {
     expect(Object.keys(ofOne.paths)).not.toContain("/v1/books:watch");
   });
 
-  test("should say to the log and not to clients where the upstream is when it is down", async () => {
+  test("should report the address of an unavailable upstream in the log and not to clients", async () => {
     const log: string[] = [];
     const flags = ["--descriptor-set", testDescriptorSet, "--upstream", "127.0.0.1:1", "--no-watch"];
     await using program = await startProgram(flags, (line) => log.push(line));

@@ -80,7 +80,7 @@ describe("a service configuration", () => {
     return status === 200 ? JSON.parse(body.toString()) : status;
   };
 
-  test("gives methods of the program other rules than their annotations, and serves mixins", async () => {
+  test("replaces the annotations of the program's methods, and serves mixins", async () => {
     await using program = await start("--service-config", write("api.yaml", mixins));
     expect(await get(program.url, "/v9/books/a%2Fb/c")).toMatchObject({ name: "books/a/b/c" });
     expect(await get(program.url, "/v9/alias/a%2Fb")).toMatchObject({ name: "a/b" });
@@ -92,7 +92,7 @@ describe("a service configuration", () => {
     expect(Object.keys(document.paths)).toContain("/v9/operations/{operation}");
   });
 
-  test("can be named in the configuration file, from whose folder its path is", async () => {
+  test("can be named in the configuration file, relative to its folder", async () => {
     write("api.yaml", mixins);
     await using program = await start("--config", write("gateway.yaml", "serviceConfig: api.yaml"));
     expect(await get(program.url, "/v9/alias/x")).toMatchObject({ name: "x" });
@@ -106,11 +106,11 @@ describe("a service configuration", () => {
       /wrong\.yaml, line 3: gateway\.test\.v1\.Library\.GetBook: path template/,
     ],
     ["http: {", /wrong\.yaml:\n {2}line 1: /],
-  ])("that is wrong stops the program with line and selector: %j", async (text, message) => {
+  ])("that is invalid stops the program with line and selector: %j", async (text, message) => {
     await expect(start("--service-config", write("wrong.yaml", text))).rejects.toThrow(message);
   });
 
-  test("gives methods of the library other rules", async () => {
+  test("replaces the annotations of the library's methods", async () => {
     const specs = [testSpec("Library", libraryMethods())];
     const serviceConfig = readServiceConfig(http);
     await using server = await startUnwatchedServer({ specs, serviceConfig });

@@ -128,8 +128,8 @@ function addWithImports(files: Map<string, FileDescriptorProto>, file: FileDescr
   if (files.has(file.name)) return;
   files.set(file.name, file);
   for (const name of file.dependency) {
-    const own = known().find((other) => other.name === name);
-    if (own !== undefined) addWithImports(files, own);
+    const mixin = known().find((other) => other.name === name);
+    if (mixin !== undefined) addWithImports(files, mixin);
     else for (const imported of imports) addDescFile(files, imported, name);
   }
 }

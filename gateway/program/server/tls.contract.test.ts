@@ -41,13 +41,13 @@ describe("TLS to the upstream", () => {
   };
   const clientFlags = () => ["--upstream-cert", client.cert, "--upstream-key", client.key];
 
-  test("should trust a private authority and show the client certificate", async () => {
+  test("should trust a private authority and present the client certificate", async () => {
     expect(await statusOf("--upstream-ca", authority.ca, "--upstream-name=library.internal", ...clientFlags())).toBe(
       200,
     );
   });
 
-  test("should check the name of the host where a host is named", async () => {
+  test("should verify the host name if a host is named", async () => {
     const [, port] = upstream.address.split(":");
     const flags = ["--upstream-ca", authority.ca, ...clientFlags()];
     await using program = await startProgram([
@@ -64,7 +64,7 @@ describe("TLS to the upstream", () => {
     ],
     ["where the certificate is for another name", () => ["--upstream-ca", authority.ca, ...clientFlags()]],
     ["without TLS", () => []],
-  ])("should be 503 %s, and tell nothing of why", async (_, flags) => {
+  ])("should be 503 %s, without the reason", async (_, flags) => {
     await using program = await start(...flags());
     const answer = await rawRequest(program.url, "/v1/books/b");
     expect(answer.status).toBe(503);
@@ -72,7 +72,7 @@ describe("TLS to the upstream", () => {
   });
 });
 
-describe("TLS on the port that is served", () => {
+describe("TLS on the served port", () => {
   const served = () => [
     "--upstream-ca",
     authority.ca,
@@ -115,7 +115,7 @@ describe("TLS on the port that is served", () => {
     expect(messages.map((text) => JSON.parse(text))).toEqual([{ room: "lobby", text: "echo a" }]);
   });
 
-  test("should accept only clients that present a certificate, where --tls-client-ca is given", async () => {
+  test("should accept only clients that present a certificate, if --tls-client-ca is given", async () => {
     const { cert, key } = authority.issue("mutual", "IP:127.0.0.1");
     const flags = ["--tls-cert", cert, "--tls-key", key, "--tls-client-ca", authority.ca];
     await using program = await start(...served(), ...flags);
@@ -131,7 +131,7 @@ describe("TLS on the port that is served", () => {
     await expect(get({})).rejects.toThrow();
   });
 
-  test("should show a renewed certificate to new connections", async () => {
+  test("should present a renewed certificate to new connections", async () => {
     const files = { cert: join(authority.folder, "live.pem"), key: join(authority.folder, "live.key") };
     const use = ({ cert, key }: { cert: string; key: string }): void => {
       for (const [from, to] of [

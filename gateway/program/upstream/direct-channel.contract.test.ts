@@ -49,7 +49,7 @@ const behaviours: Readonly<Record<string, (stream: ServerHttp2Stream) => void>> 
   "/hang": () => undefined,
 };
 
-describe("calls over sessions of our own", () => {
+describe("calls over a direct channel", () => {
   let server: Http2Server;
   let address: string;
   let channel: DirectChannel;
@@ -121,17 +121,17 @@ describe("calls over sessions of our own", () => {
     );
 
   test.each(Object.keys(behaviours).filter((path) => !["/two-messages", "/drop", "/hang"].includes(path)))(
-    "should come to what grpc-js comes to: %s",
+    "should have the same outcome as with grpc-js: %s",
     async (path) => {
       expect(await direct(path)).toEqual(await throughGrpcJs(path));
     },
   );
 
-  test("should refuse an answer of two messages", async () => {
+  test("should reject a response of two messages", async () => {
     expect(await direct("/two-messages")).toMatchObject({ code: 12, details: "Too many responses received" });
   });
 
-  test("should send what gRPC asks for", async () => {
+  test("should send the headers that gRPC requires", async () => {
     await call("/answer", undefined, { authorization: "Bearer x", "grpc-timeout": "5m" });
     expect(seen.at(-1)).toMatchObject({
       path: "/answer",
@@ -148,7 +148,7 @@ describe("calls over sessions of our own", () => {
     });
   });
 
-  test("should say that a call was not taken where the server refused its stream", async () => {
+  test("should report a call as unprocessed if the server refused its stream", async () => {
     refusedPaths.add("/answer");
     expect(await direct("/answer")).toEqual({ message: "not taken" });
     refusedPaths.delete("/answer");
@@ -166,7 +166,7 @@ describe("calls over sessions of our own", () => {
     await expect(call("/hang", abort.signal)).rejects.toMatchObject({ code: 1 });
   });
 
-  test("should be UNAVAILABLE for a call whose connection drops, take none while it is down, and connect again", async () => {
+  test("should be UNAVAILABLE for a call whose connection drops, accept none while it is down, and reconnect", async () => {
     expect(await direct("/drop")).toMatchObject({ code: 14, details: "Connection dropped" });
     expect(
       channel.call("/answer", {}, Buffer.from("hello"), new AbortController().signal, () => undefined),
@@ -175,7 +175,7 @@ describe("calls over sessions of our own", () => {
   });
 });
 
-describe("keepalive of sessions of our own", () => {
+describe("keepalive of a direct channel", () => {
   const minute = 60_000;
 
   /** Waits for network events without a timer. */
@@ -183,7 +183,7 @@ describe("keepalive of sessions of our own", () => {
     while (!isTrue()) await new Promise((resolve) => setImmediate(resolve));
   };
 
-  test("a session with calls is pinged no more than once in five minutes, and half as often where that is too much", async () => {
+  test("a session with calls is pinged at most once in five minutes, and half as often if that is too much", async () => {
     const sessions: ServerHttp2Session[] = [];
     let pings = 0;
     let calls = 0;

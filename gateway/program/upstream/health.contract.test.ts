@@ -36,7 +36,7 @@ const checkOnly = (answer: () => "SERVING" | "NOT_SERVING") => (server: Server) 
 };
 
 describe("health of the upstream", () => {
-  test("should keep new calls from an address that says it does not serve, until it serves again", async () => {
+  test("should send no new calls to an address that is not serving, until it serves again", async () => {
     const health = new HealthImplementation({ "": "SERVING" });
     await using first = await start({ extend: (server) => health.addToServer(server) });
     await using second = await start();
@@ -50,7 +50,7 @@ describe("health of the upstream", () => {
     await until(() => statesOf(pool).join() === "ready,ready");
   });
 
-  test("should refuse calls with UNAVAILABLE where no address serves", async () => {
+  test("should reject calls with UNAVAILABLE if no address is serving", async () => {
     const health = new HealthImplementation({ "": "NOT_SERVING" });
     await using upstream = await start({ extend: (server) => health.addToServer(server) });
     using pool = open(upstream.address);
@@ -58,7 +58,7 @@ describe("health of the upstream", () => {
     expect(() => pool.pick()).toThrow("the upstream does not serve at the moment");
   });
 
-  test("should count a server without the service as serving, also one that comes after another", async () => {
+  test("should count a server without the service as serving, also one that replaces another", async () => {
     const health = new HealthImplementation({ "": "NOT_SERVING" });
     let upstream = await start();
     const port = Number(upstream.address.split(":")[1]);
@@ -74,7 +74,7 @@ describe("health of the upstream", () => {
     await upstream[Symbol.asyncDispose]();
   });
 
-  test("should ask a server that has only Check, and one that knows no empty name counts as serving", async () => {
+  test("should poll a server that has only Check, and count one that does not know the empty name as serving", async () => {
     await using serving = await start({ extend: checkOnly(() => "SERVING") });
     await using ailing = await start({ extend: checkOnly(() => "NOT_SERVING") });
     const other = new HealthImplementation({ "some.Service": "NOT_SERVING" });

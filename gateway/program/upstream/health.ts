@@ -116,11 +116,11 @@ function isLost(code: status): boolean {
 /** Reads HealthCheckResponse: field 1 is the status. A server that does not know the empty name counts as serving. */
 function healthOf(bytes: Buffer): Health {
   const reader = new BinaryReader(bytes);
-  let told = 0;
+  let status = 0;
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
-    if (field === 1) told = reader.int32();
+    if (field === 1) status = reader.int32();
     else reader.skip(wireType, field);
   }
-  return told === serving || told === serviceUnknown ? "serving" : "not-serving";
+  return status === serving || status === serviceUnknown ? "serving" : "not-serving";
 }

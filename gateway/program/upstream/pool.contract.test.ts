@@ -62,7 +62,7 @@ describe("connections to the upstream", () => {
     expect([first.connections(), second.connections()]).toEqual([2, 2]);
   });
 
-  test("should share the calls evenly between the addresses of a name", async () => {
+  test("should distribute the calls evenly over the addresses of a name", async () => {
     const upstreams = await startAtOnePort(3);
     const port = upstreams[0]?.address.split(":")[1];
     const resolve = async () => ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
@@ -75,7 +75,7 @@ describe("connections to the upstream", () => {
     for (const upstream of upstreams) await upstream[Symbol.asyncDispose]();
   });
 
-  test("should follow a name to addresses that come and leave those that go", async () => {
+  test("should connect to added addresses of a name and disconnect from removed ones", async () => {
     const upstreams = await startAtOnePort(2);
     const port = upstreams[0]?.address.split(":")[1];
     let addresses: string[] | undefined;
@@ -103,7 +103,7 @@ describe("connections to the upstream", () => {
     for (const upstream of upstreams) await upstream[Symbol.asyncDispose]();
   });
 
-  test("should leave out addresses that cannot be reached", async () => {
+  test("should skip unreachable addresses", async () => {
     await using upstream = await startGrpcUpstream(specs);
     await using gateway = await servePool(`127.0.0.1:1,${upstream.address}`, {});
     await until(() => isReady(gateway.pool, 1));
@@ -111,7 +111,7 @@ describe("connections to the upstream", () => {
     expect(gateway.pool.states().map(({ address }) => address)).toEqual(["127.0.0.1:1", upstream.address]);
   });
 
-  test("should be made anew after the upstream has been away, with 503 in the meantime", async () => {
+  test("should be reopened after the upstream was down, with 503 in the meantime", async () => {
     let upstream = await startGrpcUpstream(specs);
     const port = Number(upstream.address.split(":")[1]);
     await using gateway = await servePool(upstream.address, {});
@@ -128,7 +128,7 @@ describe("connections to the upstream", () => {
     await upstream[Symbol.asyncDispose]();
   });
 
-  test("should outlive a connection that is cut", async () => {
+  test("should recover from a dropped connection", async () => {
     await using upstream = await startGrpcUpstream(specs);
     await using proxy = await startTcpProxy(upstream.address);
     await using gateway = await servePool(proxy.address, {});

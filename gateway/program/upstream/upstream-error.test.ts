@@ -22,7 +22,7 @@ describe("an error of the upstream", () => {
     [status.RESOURCE_EXHAUSTED, "Bandwidth exhausted or memory limit exceeded"],
     [status.PERMISSION_DENIED, "Protocol not secure enough"],
     [status.INTERNAL, "Received RST_STREAM with code 2 triggered by internal client error: Session closed"],
-  ])("should tell nothing of trouble on the way: %d %s", (code, details) => {
+  ])("should not expose connection failures: %d %s", (code, details) => {
     const error = upstreamError(serviceError(code, details), calm);
     expect([error.code, error.rawMessage]).toEqual([Code.Unavailable, "the upstream cannot be reached"]);
   });
@@ -31,16 +31,16 @@ describe("an error of the upstream", () => {
     [status.INTERNAL, "Received RST_STREAM with code 2 (Internal server error)", "the upstream broke off the call"],
     [status.UNKNOWN, "No status information received", "the upstream broke off the call"],
     [status.DEADLINE_EXCEEDED, "Deadline exceeded after 0.05s,remote_addr=10.0.0.7:9090", "the operation timed out"],
-  ])("should not repeat what the library says: %d %s", (code, details, message) => {
+  ])("should not repeat the library's message: %d %s", (code, details, message) => {
     const error = upstreamError(serviceError(code, details), calm);
     expect([error.code, error.rawMessage]).toEqual([code, message]);
   });
 
-  test("should be what the server says, with its details and metadata", () => {
+  test("should be the server's, with its details and metadata", () => {
     const info = create(ErrorInfoSchema, { reason: "TOO_BUSY", domain: "shop.example" });
-    const told = create(StatusSchema, { code: 14, message: "too busy", details: [anyPack(ErrorInfoSchema, info)] });
+    const received = create(StatusSchema, { code: 14, message: "too busy", details: [anyPack(ErrorInfoSchema, info)] });
     const metadata = new Metadata();
-    metadata.set("grpc-status-details-bin", Buffer.from(toBinary(StatusSchema, told)));
+    metadata.set("grpc-status-details-bin", Buffer.from(toBinary(StatusSchema, received)));
     metadata.set("x-queue", "7");
     const error = upstreamError(serviceError(status.UNAVAILABLE, "Channel too busy", metadata), calm);
     expect([error.code, error.rawMessage]).toEqual([Code.Unavailable, "Channel too busy"]);
@@ -48,20 +48,20 @@ describe("an error of the upstream", () => {
     expect([...error.metadata]).toEqual([["x-queue", "7"]]);
   });
 
-  test("should be why the call was cancelled, where it was", () => {
+  test("should be the reason of a cancelled call", () => {
     const abort = new AbortController();
     abort.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
     const error = upstreamError(serviceError(status.CANCELLED, "Call cancelled"), abort.signal);
     expect([error.code, error.rawMessage]).toEqual([Code.DeadlineExceeded, "the operation timed out"]);
   });
 
-  test("should be INTERNAL without a word of what it was, where it is nothing that gRPC knows", () => {
+  test("should be INTERNAL without the original message, if it is not a gRPC error", () => {
     const error = upstreamError(new TypeError("x is not a function"), calm);
     expect([error.code, error.rawMessage]).toEqual([Code.Internal, "internal error"]);
   });
 });
 
-describe("a request that cannot be sent", () => {
+describe("a request that cannot be encoded", () => {
   test("should name the field", () => {
     const error = unsendable(new Error("cannot encode field shop.v1.Item.sku to binary: required field not set"));
     expect([error.code, error.rawMessage]).toEqual([Code.InvalidArgument, "shop.v1.Item.sku: required field not set"]);

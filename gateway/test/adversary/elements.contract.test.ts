@@ -97,7 +97,7 @@ const webSocket: Send = (url, count) =>
 const bookJson = (count: number): Buffer => Buffer.from(JSON.stringify(books(count)));
 const bookBytes = (count: number): Uint8Array => toBinary(book, create(book, books(count) as never));
 
-describe("a message of more elements than allowed is refused, one of as many is taken", () => {
+describe("a message with too many elements is rejected, one at the limit is accepted", () => {
   let server: TestServer;
   const errors: unknown[] = [];
 
@@ -158,7 +158,7 @@ describe("a message of more elements than allowed is refused, one of as many is 
   });
 });
 
-describe("a body that is compressed further than data are", () => {
+describe("a body with an excessive compression ratio", () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startUnwatchedServer();
@@ -196,7 +196,7 @@ describe("a body that is compressed further than data are", () => {
     expect(web.text).toContain("grpc-status: 8");
   });
 
-  test("is taken where it is small", async () => {
+  test("is accepted if it is small", async () => {
     const small = Buffer.from(JSON.stringify({ stringField: "x".repeat(200_000) }));
     const { status } = await post(server.url, "/echo", gzipSync(small), { ...json, "content-encoding": "gzip" });
 
@@ -249,7 +249,7 @@ describe("integers of a million digits", () => {
   const json = { "content-type": "application/json" };
   const form = { "content-type": "application/x-www-form-urlencoded" };
 
-  test("are refused as what they are on every way in", async () => {
+  test("are rejected as such on every wire", async () => {
     const all = await Promise.all([
       post(server.url, "/echo", body, json),
       post(server.url, "/echo", mapBody, json),
@@ -268,7 +268,7 @@ describe("integers of a million digits", () => {
 });
 
 describe("bytes that are being decompressed", () => {
-  test("are bounded over all requests: a request that waits too long is 429 with Retry-After", async () => {
+  test("are bounded over all requests: a request whose wait times out is 429 with Retry-After", async () => {
     const decodeBudget = createDecodeBudget({ maxBytes: 1024 * 1024, maxWaitMs: 50 });
     await using server = await startUnwatchedServer({ decodeBudget });
     const body = gzipSync(JSON.stringify({ stringField: randomBytes(400_000).toString("base64") }));

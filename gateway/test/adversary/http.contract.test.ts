@@ -31,7 +31,7 @@ async function exchange(url: string, bytes: string | Buffer, endsAt: "once" | "a
   return Buffer.concat(chunks).toString("latin1");
 }
 
-describe("HTTP that is odd or none", () => {
+describe("odd or malformed HTTP", () => {
   let server: ServerProcess;
   beforeAll(async () => {
     server = await startServerProcess("any");
@@ -81,7 +81,7 @@ describe("HTTP that is odd or none", () => {
     expect(await server.errors()).toEqual([]);
   });
 
-  test("an offer of HTTP/2, which Java's client makes with every request, is let be, with a body too", async () => {
+  test("an offer of HTTP/2, which Java's client makes with every request, is ignored, also with a body", async () => {
     const offer =
       "Host: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
     for (const head of ["GET /v1/books/b HTTP/1.1\r\n", `POST /echo HTTP/1.1\r\n${json}`]) {
@@ -91,7 +91,7 @@ describe("HTTP that is odd or none", () => {
   });
 
   test.each([1, 2])(
-    "1,000 heads and bodies with bytes changed are answered, or closed, and leave it alive (seed %d)",
+    "1,000 heads and bodies with mutated bytes get a response, or are closed, and do not crash the server (seed %d)",
     async (seed) => {
       const random = createRandom(seed);
       const valid = [
@@ -115,7 +115,7 @@ describe("HTTP that is odd or none", () => {
   );
 });
 
-test("10,000 query parameters are bound, or refused with 100 of what is wrong, where the listener lets them in", async () => {
+test("10,000 query parameters are bound, or rejected with 100 violations, if the listener accepts them", async () => {
   const handler = createHttpHandler({ specs: [anySpec(testService("Echo"))], registry: testRegistry });
   const server = createServer({ maxHeaderSize: 1024 * 1024 }, handler);
   server.listen(0, "127.0.0.1");

@@ -56,7 +56,7 @@ describe("limits", () => {
       outgoing.end();
     });
 
-  describe("a body of 4 MiB is taken, one byte more is 413", () => {
+  describe("a body of 4 MiB is accepted, one byte more is 413", () => {
     const compressed = (encoding: string, compress: (body: Buffer) => Buffer) => async (bytes: number) =>
       (await post("/echo", compress(objectOf("stringField", bytes)), { ...json, "content-encoding": encoding })).status;
 
@@ -92,7 +92,7 @@ describe("limits", () => {
     });
   });
 
-  describe("what is nested without end is refused, with the limit in the error", () => {
+  describe("unbounded nesting is rejected, with the limit in the error", () => {
     const nest = (open: string, depth: number, inner: string, close: string): string =>
       open.repeat(depth) + inner + close.repeat(depth);
 
@@ -134,7 +134,7 @@ describe("limits", () => {
     test.each([
       ["messages", [93]],
       ["Values and lists of them", [6, 1]],
-      ["groups that nobody knows", undefined],
+      ["unknown groups", undefined],
     ])("%s on the wire of Protobuf", async (_, fields) => {
       for (const depth of [1000, 100_000]) {
         const body =
@@ -151,7 +151,7 @@ describe("limits", () => {
     });
   });
 
-  describe("errors do not grow with what was sent", () => {
+  describe("errors do not grow with the request", () => {
     const many = (count: number, make: (at: number) => string): string =>
       Array.from({ length: count }, (_, at) => make(at)).join("");
     const form = { "content-type": "application/x-www-form-urlencoded" };
@@ -159,7 +159,7 @@ describe("limits", () => {
     const part = (name: string): string => `--x\r\nContent-Disposition: form-data; name="${name}"\r\n\r\na\r\n`;
 
     test.each([
-      ["300,000 keys that nobody knows", `{${many(300_000, (at) => `"k${at}":1,`)}"z":1}`, json],
+      ["300,000 unknown keys", `{${many(300_000, (at) => `"k${at}":1,`)}"z":1}`, json],
       ["90,000 nulls in a list", `{"repeatedInt32":[${"null,".repeat(90_000)}1]}`, json],
       ["a key of 4 MB", `{"${"x".repeat(4_000_000)}":1}`, json],
       ["a string of 4 MB for a number", `{"int32Field":"${"1".repeat(4_000_000)}"}`, json],
@@ -176,7 +176,7 @@ describe("limits", () => {
     });
   });
 
-  test("a body of blanks costs no more than its length where there should be none", async () => {
+  test("a body of blanks costs no more than its length if none is allowed", async () => {
     const body = `${" ".repeat(2 * mib)}x${" ".repeat(mib)}`;
     const answer = await rawRequest(server.url, "/v1/books/b", { method: "GET", body });
     expect(JSON.parse(answer.body.toString())).toMatchObject({ details: [{ reason: "UNEXPECTED_BODY" }, {}] });
@@ -229,7 +229,7 @@ describe("compression bombs", () => {
     }
   });
 
-  test("what is cut off or goes on after its end is not of its encoding: 400, whole or as a stream", async () => {
+  test("a body that is truncated or continues after its end is malformed: 400, whole or as a stream", async () => {
     const whole = gzipSync('{"name":"a"}');
     const headers = { ...json, "content-encoding": "gzip" };
     for (const body of [whole.subarray(0, 20), Buffer.from("junk"), Buffer.concat([whole, Buffer.from("junk")])]) {

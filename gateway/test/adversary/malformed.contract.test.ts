@@ -67,7 +67,7 @@ describe("10,000 malformed requests", () => {
     expect(server.isAlive()).toBe(true);
   };
 
-  test.each([1, 2])("are answered on REST with a google.rpc.Status that says what is wrong (seed %d)", async (seed) => {
+  test.each([1, 2])("get a google.rpc.Status on REST that says what is wrong (seed %d)", async (seed) => {
     let refused = 0;
     await flood(
       seed,
@@ -83,7 +83,7 @@ describe("10,000 malformed requests", () => {
     expect(refused).toBeGreaterThan(1000);
   });
 
-  test.each([3, 4])("are answered on Connect with an error that says what is wrong (seed %d)", async (seed) => {
+  test.each([3, 4])("get an error on Connect that says what is wrong (seed %d)", async (seed) => {
     let refused = 0;
     await flood(
       seed,
@@ -99,7 +99,7 @@ describe("10,000 malformed requests", () => {
     expect(refused).toBeGreaterThan(400);
   });
 
-  test.each([5, 6])("are answered on gRPC-Web with an error that says what is wrong (seed %d)", async (seed) => {
+  test.each([5, 6])("get an error on gRPC-Web that says what is wrong (seed %d)", async (seed) => {
     let refused = 0;
     await flood(
       seed,

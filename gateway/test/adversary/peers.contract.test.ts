@@ -95,7 +95,7 @@ describe("a peer that stalls", () => {
     expect(await server.errors()).toEqual([]);
   });
 
-  test("suspends the client while the implementation does not take what it uploads", async () => {
+  test("suspends the client while the implementation does not read its upload", async () => {
     const head =
       "POST /v1/books:upload HTTP/1.1\r\nHost: x\r\nContent-Type: x/stalled\r\nTransfer-Encoding: chunked\r\n\r\n";
     const socket = await open(server.url, head);
@@ -111,7 +111,7 @@ describe("a peer that stalls", () => {
     socket.destroy();
   });
 
-  test("is not waited for by others: 200 that send half a head or half a body", async () => {
+  test("does not block others: 200 that send half a head or half a body", async () => {
     const halves = ["GET /v1/books/b HT", "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"];
     const sockets = await Promise.all(Array.from({ length: 200 }, (_, at) => open(server.url, halves[at % 2] ?? "")));
     expect((await rawRequest(server.url, "/v1/books/b")).status).toBe(200);
@@ -119,7 +119,7 @@ describe("a peer that stalls", () => {
   });
 });
 
-describe("a client that leaves", () => {
+describe("a client that disconnects", () => {
   let server: TestServer;
   let running = 0;
   let started = 0;
@@ -202,7 +202,7 @@ describe("a client that leaves", () => {
     expect(errors).toEqual([]);
   });
 
-  test("while it is being refused a WebSocket", async () => {
+  test("during the rejection of its WebSocket", async () => {
     for (const path of ["/nope", "/v1/books/b", "/v1/chat/a"]) {
       const data = upgrade
         .replace("/v1/chat/a", path)
@@ -213,7 +213,7 @@ describe("a client that leaves", () => {
     expect((await rawRequest(server.url, "/v1/books/b")).status).toBe(200);
   });
 
-  test("on HTTP/2, by thousands of streams that it opens and resets", async () => {
+  test("on HTTP/2, with thousands of streams that it opens and resets", async () => {
     errors.length = 0;
     const echo = echoMethods();
     const handler = createHttpHandler({
@@ -311,7 +311,7 @@ describe("a WebSocket of a hostile client", () => {
   test.each([
     ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Key: x"],
     ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 99"],
-  ])("is refused with a google.rpc.Status where %s is %s", async (good, bad) => {
+  ])("is rejected with a google.rpc.Status if %s is %s", async (good, bad) => {
     const socket = await open(server.url, upgrade.replace(good, bad));
     let text = "";
     for await (const chunk of socket) text += String(chunk);
@@ -322,7 +322,7 @@ describe("a WebSocket of a hostile client", () => {
     });
   });
 
-  test("loses nothing that it sends at once, while an interceptor takes its time", async () => {
+  test("loses no early messages while an interceptor is pending", async () => {
     const frames = ['{"text":"a"}', '{"text":"b"}', ""].map((text) => masked(0x81, Buffer.from(text)));
     const socket = await open(server.url, Buffer.concat([Buffer.from(upgrade), ...frames]));
     let text = "";
@@ -334,7 +334,7 @@ describe("a WebSocket of a hostile client", () => {
     socket.destroy();
   });
 
-  test("is held back while nobody takes what it sends", async () => {
+  test("is paused while its messages are not consumed", async () => {
     await using stalled = await startTestServer({
       heartbeatMs: 20,
       specs: [

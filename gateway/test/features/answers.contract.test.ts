@@ -31,7 +31,7 @@ describe(features.serverStream, () => {
   const watch = (query: string, accept: string, headers: Record<string, string> = {}) =>
     call(`GET /v1/books:watch?${query}`, { accept, ...headers });
 
-  test("SSE has ids, goes on after Last-Event-ID, and shows that it lives", async () => {
+  test("SSE has ids, resumes after Last-Event-ID, and sends heartbeats", async () => {
     const events = await watch("count=2", "text/event-stream");
     expect(events.headers["content-type"]).toBe("text/event-stream");
     expect(events.text).toMatch(/^id: 1\ndata: \{"book":.*\}\n\nid: 2\ndata: .*\n\nevent: end\ndata: \{\}\n\n$/);
@@ -41,7 +41,7 @@ describe(features.serverStream, () => {
     expect(idle.text).toMatch(/^(: keep-alive\n\n)+id: 1\n/);
   });
 
-  test("an option chooses for a client that does not say", async () => {
+  test("an option chooses the format if Accept does not", async () => {
     await using other = await startTestServer({ streamFormat: "array" });
     const typeOf = async (headers: Record<string, string>) =>
       (await call("GET /v1/books:watch?count=1", headers, undefined, other)).headers["content-type"];
@@ -50,7 +50,7 @@ describe(features.serverStream, () => {
     expect(await typeOf({ accept: "text/event-stream" })).toBe("text/event-stream");
   });
 
-  test("NDJSON, also for a client that does not say; an array for application/json", async () => {
+  test("NDJSON, also without Accept; an array for application/json", async () => {
     for (const accept of ["application/x-ndjson", "*/*", "text/event-stream;q=0.1, application/x-ndjson"]) {
       const answer = await watch("count=3", accept);
       expect(answer.headers["content-type"]).toBe("application/x-ndjson");
@@ -121,7 +121,7 @@ describe(features.errors, () => {
     expect((await call(`GET /fail/${code}?message=m`)).status).toBe(status);
   });
 
-  test("what an implementation throws besides is not told", async () => {
+  test("other exceptions of an implementation are not exposed", async () => {
     const answer = await call("GET /fail/0?message=secret");
     expect(JSON.parse(answer.text)).toMatchObject({ code: 13, message: "internal error" });
     expect(answer.text).not.toMatch(/secret|at .*\.ts/);
@@ -131,7 +131,7 @@ describe(features.errors, () => {
 describe(features.etag, () => {
   const path = "/v1/shelves/1/books/2";
 
-  test("an etag field is the ETag, and If-None-Match that names it is answered 304", async () => {
+  test("an etag field is the ETag, and a matching If-None-Match is 304", async () => {
     expect((await call(`GET ${path}`)).headers["etag"]).toBe('"v1"');
     for (const tags of ['"v1"', 'W/"v1"', '"v0", "v1"', "*"]) {
       expect(await call(`GET ${path}`, { "if-none-match": tags })).toMatchObject({ status: 304, text: "" });
@@ -139,7 +139,7 @@ describe(features.etag, () => {
     expect((await call(`GET ${path}`, { "if-none-match": '"v0"' })).status).toBe(200);
   });
 
-  test("nothing is stored by caches but what has an ETag, which its client alone may keep and must ask about", async () => {
+  test("caches store nothing except responses with an ETag, which only the client may keep and must revalidate", async () => {
     const cacheControl = async (line: string, headers: Record<string, string> = {}, body?: string, to = server) =>
       (await call(line, headers, body, to)).headers["cache-control"];
     expect(await cacheControl(`GET ${path}`)).toBe("private, no-cache");
@@ -162,7 +162,7 @@ describe(features.etag, () => {
     expect(await cacheControl(`GET ${path}`, {}, undefined, other)).toBe("max-age=60");
   });
 
-  test("If-Match fills the etag: 412 where it is another, 400 where the body says otherwise", async () => {
+  test("If-Match fills the etag: 412 if it does not match, 400 if it contradicts the body", async () => {
     const patch = (ifMatch: string, body = "{}") => call(`PATCH ${path}`, { ...json, "if-match": ifMatch }, body);
     expect((await patch('"v1"')).status).toBe(200);
     expect((await patch("*")).status).toBe(200);
@@ -173,7 +173,7 @@ describe(features.etag, () => {
     expect((await patch('"v1", "v2"')).status).toBe(400);
   });
 
-  test.each(["a\nb", "ü€", 'a"b', "a b"])("%j is no entity tag, and is not sent as one", async (etag) => {
+  test.each(["a\nb", "ü€", 'a"b', "a b"])("%j is not a valid entity tag, and is not sent as one", async (etag) => {
     const answer = await call(`POST ${path}:move`, json, JSON.stringify({ etag }));
     expect(answer).toMatchObject({ status: 200, headers: expect.not.objectContaining({ etag: expect.anything() }) });
     expect(JSON.parse(answer.text)).toMatchObject({ etag });
@@ -196,7 +196,7 @@ describe(features.success, () => {
     }
   });
 
-  test("there is no Location where no GET serves the name", async () => {
+  test("there is no Location if no GET serves the name", async () => {
     const named = (name: string) => {
       const methods = { ...libraryMethods(), createBook: () => ({ name }) };
       return startTestServer({ specs: [testSpec("Library", methods)] });
@@ -241,7 +241,7 @@ describe(features.transport, () => {
     ["a form that only says that its site is another", { ...form, "sec-fetch-site": "cross-site" }],
     ["a body of text", { "content-type": "text/plain", origin: "https://evil.example" }],
     ["a body without a content type", { origin: "https://evil.example" }],
-  ])("a page of another origin may not send %s with cookies", async (_, headers) => {
+  ])("a cross-origin page may not send %s with cookies", async (_, headers) => {
     const answer = await forged(headers);
     expect([answer.status, JSON.parse(answer.text)]).toMatchObject([
       403,
@@ -249,9 +249,9 @@ describe(features.transport, () => {
     ]);
   });
 
-  test("a form with cookies is taken from an origin that CORS allows, from the same origin, and from no page", async () => {
-    const own = new URL(server.url).origin;
-    for (const headers of [{ origin }, { origin: own }, {}]) {
+  test("a form with cookies is accepted from an origin that CORS allows, from the same origin, and without a page", async () => {
+    const sameOrigin = new URL(server.url).origin;
+    for (const headers of [{ origin }, { origin: sameOrigin }, {}]) {
       expect((await forged({ ...form, ...headers })).status).toBe(201);
     }
     const withoutCookies = { ...form, origin: "https://evil.example" };
@@ -269,7 +269,7 @@ describe(features.transport, () => {
     expect(JSON.parse(undo(answer.body).toString())).toMatchObject(JSON.parse(body) as object);
   });
 
-  test("CORS: a preflight, an answer and an error for our pages, nothing for others", async () => {
+  test("CORS: a preflight, a response and an error for allowed pages, nothing for others", async () => {
     for (const path of ["/v1/books/b", "/gateway.test.v1.Library/GetBook"]) {
       const headers = { origin, "access-control-request-method": "PATCH", "access-control-request-headers": "x-a" };
       expect(await call(`OPTIONS ${path}`, headers)).toMatchObject({

@@ -72,7 +72,7 @@ const get = async (path: string, headers: Record<string, string> = {}) => {
 };
 
 describe(features.httpBody, () => {
-  test("the bytes with their type, out and in, beside what path and query set", async () => {
+  test("the bytes with their content type, out and in, with the fields of path and query", async () => {
     const cover = await get("/v1/shelves/1/books/2/cover");
     expect(cover).toMatchObject({ text: "<svg/>", headers: { "content-type": "image/svg+xml" } });
     const bytes = Buffer.from([0, 255, 1]);
@@ -91,7 +91,7 @@ describe(features.httpBody, () => {
     });
   });
 
-  test("256 MiB go through each way", async () => {
+  test("256 MiB are transferred each way", async () => {
     await using process = await startServerProcess("library");
     const roundTrip = async (bytes: number): Promise<void> => {
       const download = await fetch(`${process.url}/v1/books:download?byte_count=${bytes}`);
@@ -147,7 +147,7 @@ describe(features.cancellation, () => {
       "POST /gateway.test.v1.Echo/Wait HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 19\r\n\r\n" +
         '{"duration":"600s"}',
     ],
-  ])("a client of %s that leaves aborts the handler's signal", async (_, request) => {
+  ])("a disconnecting client of %s aborts the handler's signal", async (_, request) => {
     const socket = connect(Number(new URL(server.url).port), "127.0.0.1");
     socket.write(request);
     await began.promise;
@@ -191,7 +191,7 @@ describe(features.interceptors, () => {
 });
 
 describe(features.metadata, () => {
-  test("no header of a client's invention is metadata: identity and tracing cannot be forged", async () => {
+  test("headers invented by a client are not metadata: identity and tracing cannot be forged", async () => {
     const forged = [
       ...["x-user-id", "x-internal-user", "x-forwarded-user", "x-amzn-oidc-identity", "grpc-metadata-authorization"],
       ...[
@@ -213,7 +213,7 @@ describe(features.metadata, () => {
     });
   });
 
-  test("the allow-list is an option, by name and by beginning", async () => {
+  test("the allow-list is an option, by name and by prefix", async () => {
     await using other = await startTestServer({ requestHeaders: ["X-Shop-*"] });
     const headers = { "x-shop-a": "1", "x-shop-b-bin": "AP8=", authorization: "x" };
     const path = "/metadata?names=x-shop-a&names=x-shop-b-bin&names=authorization";
@@ -221,7 +221,7 @@ describe(features.metadata, () => {
     expect(JSON.parse(answer.body.toString())).toEqual({ values: { "x-shop-a": "1", "x-shop-b-bin": "AP8=" } });
   });
 
-  test("headers of the answer, `-bin` in base64, and trailers as Grpc-Trailer-", async () => {
+  test("headers of the response, `-bin` in base64, and trailers as Grpc-Trailer-", async () => {
     const { headers } = await get("/v1/books/b");
     expect(headers).toMatchObject({ "x-proof-bin": "AP8=", "grpc-trailer-x-left": "3" });
   });

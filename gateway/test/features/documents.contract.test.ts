@@ -153,7 +153,7 @@ describe(features.openapi, () => {
     expect(document).toMatchObject({ openapi: expect.stringMatching(/^3\.1\./), info: { title: "Shop" } });
   });
 
-  test("field_behavior: what is required, and what only comes out", () => {
+  test("field_behavior: required fields and output-only fields", () => {
     const item = at("components", "schemas", "Item") as { required?: string[]; properties: Record<string, JsonObject> };
     expect(item.properties["name"]).toMatchObject({ readOnly: true });
     expect(item.required).toContain("sku");
@@ -164,7 +164,7 @@ describe(features.openapi, () => {
     expect(properties["sku"]).toMatchObject({ minLength: 2, maxLength: 9, pattern: "^[A-Z]+$" });
   });
 
-  test("streaming: every form that Accept may ask for", () => {
+  test("streaming: every format that Accept may request", () => {
     const content = at("paths", "/items:watch", "get", "responses", "200", "content") as JsonObject;
     expect(Object.keys(content).sort()).toEqual(["application/json", "application/x-ndjson", "text/event-stream"]);
   });

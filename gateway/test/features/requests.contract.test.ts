@@ -74,19 +74,19 @@ describe(features.bodies, () => {
     ["POST /echo:string", '"text"', { stringField: "text" }],
     ["POST /echo:map", '{"k":"v"}', { stringMap: { k: "v" } }],
     ["PUT /echo:part", '{"stringField":"a","nested":{"name":"n"}}', { name: "n" }],
-  ])("%s takes %s", async (line, body, expected) => {
+  ])("%s accepts %s", async (line, body, expected) => {
     const answer = await call(line, body);
     expect(answer.json).toEqual(expected);
   });
 
-  test("no body where the method takes none, a list where response_body is one", async () => {
+  test("no body if the method takes none, a list if response_body is one", async () => {
     expect((await call("GET /v1/books/b", '{"name":"x"}')).status).toBe(400);
     expect((await call("GET /v1/shelves/1/books:only")).json).toHaveLength(2);
   });
 });
 
 describe(features.query, () => {
-  test("parameters on an allow-list are dropped where they name no field; others stay 400", async () => {
+  test("parameters on an allow-list are dropped if they name no field; others are 400", async () => {
     await using other = await startTestServer({ queryParameters: ["$alt", "key", "string_field"] });
     const get = (query: string) => rawRequest(other.url, `/echo?${query}`);
     const answer = await get("$alt=json&%24alt=x&key=k&string_field=a");
@@ -123,7 +123,7 @@ describe(features.query, () => {
     ["oneof_string=a&oneof_int32=1", ["oneofInt32"]],
     ["repeated_nested=1", ["repeatedNested"]],
     ["enum_field=KIND_NONE&bool_field=1", ["enumField", "boolField"]],
-  ])("GET /echo?%s is refused for %j", async (query, fields) => {
+  ])("GET /echo?%s is rejected for %j", async (query, fields) => {
     const answer = await call(`GET /echo?${query}`);
     expect(answer.status).toBe(400);
     expect(fieldsOf(answer)).toEqual(fields);
@@ -131,13 +131,13 @@ describe(features.query, () => {
 });
 
 describe(features.unknown, () => {
-  test("every unknown name is told, with its path", async () => {
+  test("every unknown name is reported with its path", async () => {
     expect(fieldsOf(await call("GET /echo?zzz=1&nested.yyy=2"))).toEqual(["zzz", "nested.yyy"]);
     const body = '{"zzz":1,"nested":{"child":{"yyy":2}},"repeatedNested":[{},{"x":3}]}';
     expect(fieldsOf(await call("POST /echo", body))).toEqual(["zzz", "nested.child.yyy", "repeatedNested[1].x"]);
   });
 
-  test("the option drops them, and refuses what is known and wrong all the same", async () => {
+  test("the option drops them, and still rejects invalid known ones", async () => {
     await using lenient = await startTestServer({ lenient: true, json: { emitDefaults: false } });
     expect((await call("GET /echo?zzz=1&string_field=a", undefined, json, lenient)).json).toEqual({ stringField: "a" });
     expect((await call("POST /echo", '{"zzz":1,"stringField":"a"}', json, lenient)).json).toEqual({ stringField: "a" });
@@ -173,7 +173,7 @@ describe(features.patch, () => {
     expect((await call("PATCH /v1/shelves/1/books/2", body)).json["tags"] ?? []).toEqual(paths);
   });
 
-  test("a mask that is sent stays, and PUT has none", async () => {
+  test("a mask in the request is kept, and PUT has none", async () => {
     expect((await call("PATCH /v1/shelves/1/books/2?update_mask=title", '{"author":"A"}')).json["tags"]).toEqual([
       "title",
     ]);
@@ -192,21 +192,21 @@ describe(features.clientStream, () => {
   });
 
   test.each(['[{"name":"a"}', '[{"name":"a"},]', '[{"name":"a"}{"name":"b"}]', '{"name":"a"},', '{"name":"a"}]'])(
-    "%s is none",
+    "%s is invalid",
     async (body) => {
       const answer = await call("POST /v1/books:import", body);
       expect(answer).toMatchObject({ status: 400, json: { details: [{ reason: "MALFORMED_JSON" }, {}] } });
     },
   );
 
-  test.each(["[[]]", "7"])("%s holds no message of this method", async (body) => {
+  test.each(["[[]]", "7"])("%s contains no message of this method", async (body) => {
     const answer = await call("POST /v1/books:import", body);
     expect(answer).toMatchObject({ status: 400, json: { details: [{ reason: "INVALID_REQUEST" }, {}] } });
   });
 });
 
 describe(features.forms, () => {
-  test("form-urlencoded, by the rules of the query", async () => {
+  test("form-urlencoded, under the rules of the query", async () => {
     const form = { "content-type": "application/x-www-form-urlencoded" };
     const body = "string_field=a+%26+b&nested.name=n&repeated_int32=1&repeated_int32=2&string_map%5Bk%5D=v";
     expect((await call("POST /echo", body, form)).json).toEqual({
@@ -223,7 +223,7 @@ describe(features.forms, () => {
     }
   });
 
-  test("multipart, files as they are", async () => {
+  test("multipart, with files verbatim", async () => {
     const form = new FormData();
     form.set("string_field", "ä\r\n--b");
     form.set("bytes_field", new Blob([new Uint8Array([0, 13, 10, 255])]), "x.bin");
@@ -235,7 +235,7 @@ describe(features.forms, () => {
 describe(features.bodyLimit, () => {
   const blanks = (bytes: number): string => `{}${" ".repeat(bytes - 2)}`;
 
-  test("4 MiB are taken, one byte more is 413", async () => {
+  test("4 MiB are accepted, one byte more is 413", async () => {
     expect((await call("POST /echo", blanks(4 * 1024 * 1024))).status).toBe(200);
     const answer = await call("POST /echo", blanks(4 * 1024 * 1024 + 1));
     expect(answer).toMatchObject({
@@ -284,7 +284,7 @@ describe(features.ambiguity, () => {
     );
   });
 
-  test("rules of different rank are none", async () => {
+  test("rules of different rank are not ambiguous", async () => {
     expect(routesOf(testService("Library").method["getBook"] as never)).toHaveLength(2);
     expect((await call("GET /v1/books:watch?count=0")).status).toBe(200);
     expect((await call("GET /v1/books/watch")).status).toBe(200);

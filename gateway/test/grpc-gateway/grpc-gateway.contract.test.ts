@@ -64,7 +64,7 @@ describeWithGo(`in front of grpc-gateway's example server, beside its own gatewa
     return { status: answer.status, text, json: parse(text) };
   };
 
-  test("should say which rules of the descriptor set it leaves out, and serve its methods all the same", async () => {
+  test("should report the skipped rules of the descriptor set, and still serve its methods", async () => {
     expect(lines.filter((line) => line.startsWith("left out: "))).toEqual([
       expect.stringMatching(/CreateNestedBodyOneof: body "payload.input_value" is not a field of/),
       expect.stringMatching(
@@ -97,7 +97,7 @@ describeWithGo(`in front of grpc-gateway's example server, beside its own gatewa
     }
   });
 
-  test("should end a call at its deadline, whoever notices first", async () => {
+  test("should end a call at its deadline, whichever side notices first", async () => {
     const answer = await send(program.url, {
       method: "GET",
       path: "/v2/example/timeout",
@@ -122,7 +122,7 @@ describeWithGo(`in front of grpc-gateway's example server, beside its own gatewa
     expect(answer.headers).toMatchObject({ uuid: "missing" });
   });
 
-  test("should end a stream that fails with the error, where grpc-gateway does", async () => {
+  test("should end a failed stream with the error, like grpc-gateway", async () => {
     const path = "/v1/example/a_bit_of_everything?error=true";
     const [ours, theirs] = await Promise.all(
       [program.url, servers.gatewayUrl].map(async (url) => {
@@ -150,7 +150,7 @@ describeWithGo(`in front of grpc-gateway's example server, beside its own gatewa
     expect(answers).toEqual([{ value: "a" }, { value: "b" }]);
   });
 
-  test("should announce no difference in its README that no case shows", () => {
+  test("should document no difference in its README without a case", () => {
     const shown = new Set([...exampleCases.map(({ differs }) => differs), "response headers"]);
     expect([...rows].filter((row) => !shown.has(row))).toEqual([]);
   });

@@ -39,7 +39,7 @@ describeWithGo(`in front of a grpc-go server${skipped}`, () => {
     authority[Symbol.dispose]();
   });
 
-  describe("a client that leaves in mid-stream is cancelled there, and never looks complete", () => {
+  describe("a client that disconnects in mid-stream is cancelled upstream, and never appears complete", () => {
     const leave = async ({ method, open }: WayToLeave, url: string) => {
       const before = upstream.reports.length;
       const client = await open(url);
@@ -59,7 +59,7 @@ describeWithGo(`in front of a grpc-go server${skipped}`, () => {
     test.each(http2Ways(readFileSync(authority.ca, "utf8")))("$name", (way) => leave(way, secure.url));
   });
 
-  test("a call that the server drops for too many pings is UNAVAILABLE, and its error names nothing of the library", async () => {
+  test("a call dropped by the server for too many pings is UNAVAILABLE, and its error exposes nothing of the library", async () => {
     const args = ["--descriptor-set", testDescriptorSet, "--upstream", upstream.address, "--no-health-check"];
     await using eager = await startProgram([...args, "--no-watch", "--upstream-keepalive", "1"]);
     const answers = await Promise.all(
@@ -67,9 +67,9 @@ describeWithGo(`in front of a grpc-go server${skipped}`, () => {
         rawRequest(eager.url, path, { headers: { accept: "application/json" } }),
       ),
     );
-    const told = answers.map(({ status, body }) => [status, JSON.parse(body.toString()) as unknown]);
+    const outcomes = answers.map(({ status, body }) => [status, JSON.parse(body.toString()) as unknown]);
     const lost = { code: 14, message: "the upstream cannot be reached" };
-    expect(told).toEqual([
+    expect(outcomes).toEqual([
       [503, expect.objectContaining(lost)],
       [503, expect.objectContaining(lost)],
     ]);
