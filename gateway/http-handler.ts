@@ -1,9 +1,9 @@
 import type { ServerResponse } from "node:http";
 import { createRpcHandler } from "./connect/handler.ts";
 import { httpStatusOf } from "./errors.ts";
-import { answerWhole, discardRest, hasBody, type Request, type Response, stopSending } from "./http/body.ts";
+import { discardRest, hasBody, type Request, type Response, sendResponse, stopSending } from "./http/body.ts";
 import { createCors } from "./http/cors.ts";
-import { answerFailure, withoutThrowing } from "./http/last-resort.ts";
+import { sendFailure, withoutThrowing } from "./http/last-resort.ts";
 import type { HttpHandler } from "./http/listener.ts";
 import { faultOfHead } from "./http/request-head.ts";
 import { createRequestMeter } from "./http/request-meter.ts";
@@ -38,7 +38,7 @@ export function createHttpHandler(given: HttpOptions): HttpHandler {
       serve(request, response);
     } catch (error) {
       options.onError(error, request);
-      answerFailure(request, response, isRpc(request) ? "rpc" : "rest");
+      sendFailure(request, response, isRpc(request) ? "rpc" : "rest");
     }
   };
 
@@ -47,7 +47,7 @@ export function createHttpHandler(given: HttpOptions): HttpHandler {
     const fault = faultOfHead(request);
     if (fault !== undefined) {
       // RPC clients derive an error from the status and would not understand a REST error body.
-      if (isRpc(request)) answerWhole(response, httpStatusOf(fault), {}, noBytes);
+      if (isRpc(request)) sendResponse(response, httpStatusOf(fault), {}, noBytes);
       else rest.refuse(request, response, fault);
       return;
     }
@@ -70,14 +70,14 @@ export function createHttpHandler(given: HttpOptions): HttpHandler {
     }
     if (isRpc(request)) {
       // RPC clients derive an error from the status and would not understand a REST error body.
-      answerWhole(response, 404, {}, noBytes);
+      sendResponse(response, 404, {}, noBytes);
       return;
     }
     const documented = docs?.(request, response, path);
     if (documented !== undefined) {
       documented.catch((error: unknown) => {
         options.onError(error, request);
-        answerFailure(request, response, "rest");
+        sendFailure(request, response, "rest");
       });
       return;
     }

@@ -87,7 +87,7 @@ export function createBinding(route: Route, codec: JsonCodec, options: BindingOp
       return { message: codec.read(input, whole), json };
     } catch (error) {
       const explained = explainJson(input, whole, { registry: codec.registry, ignoreUnknownFields: options.lenient });
-      const isExplained = explained.some((each) => each.description !== "is not valid");
+      const isExplained = explained.some((violation) => violation.description !== "is not valid");
       throw invalidRequest(
         isExplained
           ? explained.map((violation) => ({ ...violation, field: withinBody(violation.field, bodyField) }))

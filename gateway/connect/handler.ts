@@ -11,9 +11,9 @@ import {
 import { createHandlerFactory as createConnectFactory } from "@connectrpc/connect/protocol-connect";
 import { compressionBrotli, compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { withoutDetails } from "../errors.ts";
-import { answerWhole, bodyOfSameTurn, envelopedBody, meteredBody, type Request, type Response } from "../http/body.ts";
+import { bodyOfSameTurn, envelopedBody, meteredBody, type Request, type Response, sendResponse } from "../http/body.ts";
 import { decodeBody } from "../http/content-encoding.ts";
-import { answerFailure } from "../http/last-resort.ts";
+import { sendFailure } from "../http/last-resort.ts";
 import { createRequestMeter } from "../http/request-meter.ts";
 import { defaultMaxBodyBytes, type RestOptions } from "../rest/options.ts";
 import { noBytes } from "../rest/request-body.ts";
@@ -21,7 +21,7 @@ import { createEnvelopeFactory } from "./envelope-handler.ts";
 import { connectStreamWire, grpcWebWire, grpcWire } from "./envelope-wires.ts";
 import { namesFieldsAsJson } from "./json-field-names.ts";
 import { createRpcCodec, type RpcCodec } from "./method-codec.ts";
-import { sendAnswer } from "./stream-response.ts";
+import { sendStreamResponse } from "./stream-response.ts";
 import { createUnaryRpc, type RpcOptions } from "./unary-handler.ts";
 
 /** Serves a Connect, gRPC-Web or gRPC request whose path is that of a method; undefined for any other path. */
@@ -124,7 +124,7 @@ function runHandler(
   const universal = universalRequestOf(request, response, contextValues);
   if (universal === undefined) {
     // Without a valid authority the request has no URL: RFC 9112, section 3.2.
-    answerWhole(response, 400, {}, noBytes);
+    sendResponse(response, 400, {}, noBytes);
     return;
   }
   handler({
@@ -136,7 +136,7 @@ function runHandler(
   })
     .then(async (answer) => {
       await bodyOfSameTurn(request);
-      await sendAnswer(answer, response);
+      await sendStreamResponse(answer, response);
     })
     .catch((reason: unknown) => {
       if (isOfTheConnection(reason)) {
@@ -144,6 +144,6 @@ function runHandler(
         return;
       }
       options.onError?.(reason, request);
-      answerFailure(request, response, "rpc");
+      sendFailure(request, response, "rpc");
     });
 }

@@ -1,14 +1,14 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Http2ServerResponse, ServerHttp2Stream } from "node:http2";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { clientGone, type Response, stopSending, writeChunk } from "../http/body.ts";
+import { clientDisconnected, type Response, stopSending, writeChunk } from "../http/body.ts";
 
 /**
  * Writes the response of a Connect handler, each chunk as it is produced and no faster than the client reads.
  *
  * @throws if the client disconnects before the end; the handler has been notified.
  */
-export async function sendAnswer(answer: UniversalServerResponse, response: Response): Promise<void> {
+export async function sendStreamResponse(answer: UniversalServerResponse, response: Response): Promise<void> {
   const out = "stream" in response ? http2Answer(response) : http1Answer(response);
   const chunks = answer.body?.[Symbol.asyncIterator]();
   // A handler may set headers until its first chunk, and trailers until its last.
@@ -57,7 +57,7 @@ function http1Answer(response: ServerResponse): Out {
 function http2Answer(response: Http2ServerResponse): Out {
   const { stream } = response;
   const respond = (headers: OutgoingHttpHeaders, { status, trailer }: UniversalServerResponse, endStream: boolean) => {
-    if (stream.destroyed || stream.closed) throw clientGone();
+    if (stream.destroyed || stream.closed) throw clientDisconnected();
     const waitForTrailers = trailer !== undefined && !endStream;
     stream.respond({ ...response.getHeaders(), ...headers, ":status": status }, { endStream, waitForTrailers });
   };

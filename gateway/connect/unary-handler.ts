@@ -11,10 +11,16 @@ import { withoutDetails } from "../errors.ts";
 import { jsonFieldNames, withFieldNames } from "../fields/field-names.ts";
 import { bodyOfSameTurn, type Request, type Response, readRaw } from "../http/body.ts";
 import { bodyTooLarge, decodeBody } from "../http/content-encoding.ts";
-import { answerFailure } from "../http/last-resort.ts";
+import { sendFailure } from "../http/last-resort.ts";
 import { defaultMaxBodyBytes, type RestOptions } from "../rest/options.ts";
 import type { RpcCodec } from "./method-codec.ts";
-import { answerConnect, answerGrpcWeb, type RpcWire, refuseConnect, refuseGrpcWeb } from "./unary-response.ts";
+import {
+  type RpcWire,
+  sendConnectError,
+  sendConnectResponse,
+  sendGrpcWebError,
+  sendGrpcWebResponse,
+} from "./unary-response.ts";
 
 /**
  * Serves a unary Connect or gRPC-Web call, or declines it.
@@ -83,7 +89,7 @@ export function createUnaryRpc(
       return false;
     serve(request, response, { wire, timeoutMs, query }).catch((error: unknown) => {
       options.onError?.(error, request);
-      answerFailure(request, response, "rpc");
+      sendFailure(request, response, "rpc");
     });
     return true;
   };
@@ -119,15 +125,15 @@ export function createUnaryRpc(
       const answer = invokeUnary(spec, call, input, interceptors);
       const message = timeoutMs === undefined ? await answer : await untilAborted(Promise.resolve(answer), call.signal);
       const output = codec.encode(message, wire.binary);
-      if (wire.protocol === "connect") await answerConnect(request, response, call, wire, output);
-      else await answerGrpcWeb(request, response, call, wire, output);
+      if (wire.protocol === "connect") await sendConnectResponse(request, response, call, wire, output);
+      else await sendGrpcWebResponse(request, response, call, wire, output);
     } catch (thrown) {
       const error = errorOf(thrown, call);
       if (error.code === Code.Internal) options.onError?.(thrown, request);
       await bodyOfSameTurn(request);
       if (response.headersSent || response.destroyed) return;
-      if (wire.protocol !== "connect") refuseGrpcWeb(response, call, wire, error);
-      else refuseConnect(response, call, wire.binary ? error : withFieldNames(error, fieldNames), jsonOptions);
+      if (wire.protocol !== "connect") sendGrpcWebError(response, call, wire, error);
+      else sendConnectError(response, call, wire.binary ? error : withFieldNames(error, fieldNames), jsonOptions);
     } finally {
       call.abort();
     }

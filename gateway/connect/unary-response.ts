@@ -6,7 +6,7 @@ import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol
 import { setTrailerStatus, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Call } from "../call/call-context.ts";
-import { answerWhole, type Request, type Response } from "../http/body.ts";
+import { type Request, type Response, sendResponse } from "../http/body.ts";
 
 /** The protocol, codec and compression of a unary call. */
 export interface RpcWire {
@@ -26,7 +26,7 @@ function setHeaders(headers: OutgoingHttpHeaders, from: Headers | undefined, pre
 }
 
 /** Sends a unary Connect response, compressed if the client accepts it and the size justifies it. */
-export async function answerConnect(
+export async function sendConnectResponse(
   request: Request,
   response: Response,
   call: Call,
@@ -45,11 +45,11 @@ export async function answerConnect(
       headers["content-encoding"] = compression.name;
     }
   }
-  answerWhole(response, 200, headers, body);
+  sendResponse(response, 200, headers, body);
 }
 
 /** Sends a unary Connect error, which is JSON whatever the codec. */
-export function refuseConnect(
+export function sendConnectError(
   response: Response,
   call: Call,
   error: ConnectError,
@@ -61,7 +61,7 @@ export function refuseConnect(
   headers["content-type"] = "application/json";
   if (!error.isWireError) setMetadata(headers, error);
   const body = errorToJsonBytes(error, jsonOptions);
-  answerWhole(response, codeToHttpStatus(error.code), headers, body);
+  sendResponse(response, codeToHttpStatus(error.code), headers, body);
 }
 
 /** Copies the metadata of an error, except protocol headers. */
@@ -73,7 +73,7 @@ function setMetadata(headers: OutgoingHttpHeaders, error: ConnectError): void {
 }
 
 /** Sends a unary gRPC-Web response: the message and the trailers are the two frames of the body. */
-export async function answerGrpcWeb(
+export async function sendGrpcWebResponse(
   request: Request,
   response: Response,
   call: Call,
@@ -92,16 +92,16 @@ export async function answerGrpcWeb(
   const trailer = new Headers(call.touchedTrailer());
   trailer.set("grpc-status", "0");
   const body = Buffer.concat([envelope(flags, data.length), data, trailerFrame(trailer)]);
-  answerWhole(response, 200, headers, body);
+  sendResponse(response, 200, headers, body);
 }
 
 /** Sends a unary gRPC-Web error: trailers only. */
-export function refuseGrpcWeb(response: Response, call: Call, wire: RpcWire, error: ConnectError): void {
+export function sendGrpcWebError(response: Response, call: Call, wire: RpcWire, error: ConnectError): void {
   const headers = grpcWebHead(call, wire);
   const trailer = new Headers(call.touchedTrailer());
   setTrailerStatus(trailer, error);
   const body = trailerFrame(trailer);
-  answerWhole(response, 200, headers, body);
+  sendResponse(response, 200, headers, body);
 }
 
 function grpcWebHead(call: Call, wire: RpcWire): OutgoingHttpHeaders {

@@ -41,7 +41,7 @@ export function pathsOf(resource: DescMessage, body: JsonValue): string[] {
 function collect(message: DescMessage, value: JsonValue, prefix: string, paths: string[]): void {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return;
   for (const [key, inner] of Object.entries(value)) {
-    const field = message.fields.find((each) => each.jsonName === key || each.name === key);
+    const field = message.fields.find((candidate) => candidate.jsonName === key || candidate.name === key);
     if (field === undefined) continue;
     const path = `${prefix}${field.name}`;
     const nested =

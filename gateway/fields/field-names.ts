@@ -28,7 +28,9 @@ function parsePath(root: DescMessage, path: string): Step[] | undefined {
   stepPattern.lastIndex = 0;
   while (stepPattern.lastIndex < path.length) {
     const [, name, subscript = ""] = stepPattern.exec(path) ?? [];
-    const field: DescField | undefined = message?.fields.find((each) => each.name === name || each.jsonName === name);
+    const field: DescField | undefined = message?.fields.find(
+      (candidate) => candidate.name === name || candidate.jsonName === name,
+    );
     if (field === undefined || (subscript !== "" && field.fieldKind !== "list" && field.fieldKind !== "map")) {
       return undefined;
     }

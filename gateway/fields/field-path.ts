@@ -15,7 +15,7 @@ export interface FieldPath {
 
 /** The path in JSON names separated by dots, as errors use it. */
 export function jsonNameOf(path: FieldPath): string {
-  return path.fields.map((each) => each.jsonName).join(".");
+  return path.fields.map((field) => field.jsonName).join(".");
 }
 
 /** Maximum number of names in a path: the nesting depth that the JSON reader accepts. */
@@ -40,7 +40,7 @@ export function resolveFieldPath(root: DescMessage, names: readonly string[]): F
     if (field === undefined) return { at, description: `${message.typeName} has no field "${name}"` };
     fields.push(field);
     if (at === names.length - 1) {
-      return { root, fields, leaf: field, name: fields.map((each) => each.name).join(".") };
+      return { root, fields, leaf: field, name: fields.map((part) => part.name).join(".") };
     }
     if (field.fieldKind !== "message" || hasJsonForm(field.message)) {
       return { at: at + 1, description: `"${name}" has no fields of its own` };

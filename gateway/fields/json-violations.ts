@@ -41,7 +41,7 @@ export function explainJson(desc: DescMessage, json: JsonValue, options: Explain
     const oneofs = new Map<string, string>();
     for (const [key, inner] of Object.entries(value)) {
       if (violations.length >= maxViolations) return;
-      const field = message.fields.find((each) => each.jsonName === key || each.name === key);
+      const field = message.fields.find((candidate) => candidate.jsonName === key || candidate.name === key);
       if (field === undefined) {
         const extension = key.startsWith("[") && options.registry?.getExtension(key.slice(1, -1)) !== undefined;
         if (extension || options.ignoreUnknownFields === true) continue;

@@ -64,7 +64,7 @@ const bad: [field: string, text: string, description: string][] = [
 
 describe("parseText", () => {
   const field = (name: string) => {
-    const found = testMessage("Everything").fields.find((each) => each.name === name);
+    const found = testMessage("Everything").fields.find((field) => field.name === name);
     if (found === undefined) throw new Error(name);
     return found;
   };

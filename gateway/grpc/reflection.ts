@@ -89,13 +89,13 @@ function answer(index: Index, request: Question): Answer {
         value: { service: index.services.map((name) => ({ name })) },
       };
     case "fileByFilename":
-      return fileAnswer(index.files.get(request.value), request.value);
+      return fileResponse(index.files.get(request.value), request.value);
     case "fileContainingSymbol":
-      return fileAnswer(fileOfSymbol(index, request.value), request.value);
+      return fileResponse(fileOfSymbol(index, request.value), request.value);
     case "fileContainingExtension": {
       const { containingType, extensionNumber } = request.value;
       const file = index.extensions.get(containingType)?.get(extensionNumber);
-      return fileAnswer(file, `extension ${extensionNumber} of ${containingType}`);
+      return fileResponse(file, `extension ${extensionNumber} of ${containingType}`);
     }
     case "allExtensionNumbersOfType": {
       const numbers = index.extensions.get(request.value);
@@ -120,7 +120,7 @@ function fileOfSymbol({ symbols }: Index, symbol: string): DescFile | undefined 
 }
 
 /** The file and all its imports, so that a client need not request them separately. */
-function fileAnswer(file: DescFile | undefined, wanted: string): Answer {
+function fileResponse(file: DescFile | undefined, wanted: string): Answer {
   if (file === undefined) {
     return refusal(Code.NotFound, `${wanted} is not known here`);
   }

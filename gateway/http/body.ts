@@ -23,7 +23,7 @@ export type Request = IncomingMessage | Http2ServerRequest;
 export type Response = ServerResponse | Http2ServerResponse;
 
 /** The error of a call whose client has disconnected: CANCELLED, logged as 499. */
-export function clientGone(): ConnectError {
+export function clientDisconnected(): ConnectError {
   return new ConnectError("the client closed the request", Code.Canceled);
 }
 
@@ -114,7 +114,7 @@ export function readRaw(request: Request, { maxBytes, meter }: BodyLimits): Prom
       // `close` also follows a complete body, and an unused error would cost as much as reading the body.
       if (ended) return;
       received.end();
-      reject(clientGone());
+      reject(clientDisconnected());
     };
     incoming.on("error", onGone);
     incoming.on("close", onGone);
@@ -186,7 +186,7 @@ export function stopSending(stream: ServerHttp2Stream): void {
  * Sends a response with a whole body. On HTTP/2 all of it, including the end, is sent in one turn: some clients reset
  * their request after the head of an early response, so nothing may be left to send by then.
  */
-export function answerWhole(response: Response, status: number, headers: OutgoingHttpHeaders, body: Uint8Array): void {
+export function sendResponse(response: Response, status: number, headers: OutgoingHttpHeaders, body: Uint8Array): void {
   headers["content-length"] = body.length;
   if (!("stream" in response)) {
     response.writeHead(status, headers).end(body);
@@ -209,7 +209,7 @@ export async function* undecodedBody(request: Request): AsyncGenerator<Buffer> {
   try {
     yield* (request as IncomingMessage).iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
   } catch {
-    throw clientGone();
+    throw clientDisconnected();
   }
 }
 
@@ -316,7 +316,7 @@ export function streamBody(request: Request): AsyncIterable<Buffer> {
   const incoming = request as IncomingMessage;
   incoming.on("error", (error) => decoder.destroy(error));
   incoming.on("close", () => {
-    if (!incoming.complete) decoder.destroy(clientGone());
+    if (!incoming.complete) decoder.destroy(clientDisconnected());
   });
   return decoded(incoming.pipe(decoder), encoding ?? "");
 }
@@ -342,7 +342,7 @@ async function* decoded(decoder: Decoder, encoding: string): AsyncGenerator<Buff
  */
 export function writeChunk(to: Response | Writable, chunk: string | Uint8Array): Promise<void> | undefined {
   const stream = to as Writable;
-  if (stream.destroyed || stream.closed) throw clientGone();
+  if (stream.destroyed || stream.closed) throw clientDisconnected();
   if (stream.write(chunk)) return undefined;
   return new Promise((resolve, reject) => {
     const settle = (): void => {
@@ -355,7 +355,7 @@ export function writeChunk(to: Response | Writable, chunk: string | Uint8Array):
     };
     const onClose = (): void => {
       settle();
-      reject(clientGone());
+      reject(clientDisconnected());
     };
     stream.on("drain", onDrain);
     stream.on("close", onClose);

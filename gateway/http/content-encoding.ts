@@ -159,7 +159,9 @@ export function negotiateEncoding(accept: string | undefined): ContentEncoding {
   const weights = new Map<string, number>();
   for (const part of accept.split(",")) {
     const [name = "", ...parameters] = part.split(";");
-    const quality = parameters.map((each) => /^\s*q\s*=\s*([\d.]+)\s*$/i.exec(each)?.[1]).find((each) => each);
+    const quality = parameters
+      .map((parameter) => /^\s*q\s*=\s*([\d.]+)\s*$/i.exec(parameter)?.[1])
+      .find((weight) => weight);
     weights.set(name.trim().toLowerCase(), quality === undefined ? 1 : Number(quality));
   }
   const weightOf = (name: string): number => weights.get(name) ?? weights.get("*") ?? 0;

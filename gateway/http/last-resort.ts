@@ -11,7 +11,7 @@ const connectBody = JSON.stringify({ code: "internal", message: "internal error"
  * Ends a request for which not even an error could be written: with a fixed 500 (for gRPC and gRPC-Web a fixed
  * INTERNAL), or by closing the connection if the head of a response was already sent. Never throws.
  */
-export function answerFailure(request: Request, response: Response, wire: "rest" | "rpc"): void {
+export function sendFailure(request: Request, response: Response, wire: "rest" | "rpc"): void {
   try {
     const plain = response as ServerResponse;
     if (plain.headersSent || plain.destroyed) {

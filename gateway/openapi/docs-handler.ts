@@ -3,7 +3,7 @@ import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Request, Response } from "../http/body.ts";
-import { writeWhole } from "../rest/response.ts";
+import { writeResponse } from "../rest/response.ts";
 
 /**
  * Serves `/openapi.json`, `/openapi/{service}.json`, the same in YAML, `/docs` and the page's assets; undefined for any
@@ -148,7 +148,7 @@ async function serve(
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
   };
-  await writeWhole(request, response, 200, headers, body);
+  await writeResponse(request, response, 200, headers, body);
 }
 
 async function redirect(response: Response): Promise<void> {

@@ -88,8 +88,8 @@ describe("the OpenAPI document", () => {
     });
     const parameters = (path: string, verb: string): unknown =>
       ((mixed[path]?.[verb]?.["parameters"] ?? []) as JsonObject[])
-        .filter((each) => each["in"] === "path")
-        .map((each) => each["name"]);
+        .filter((parameter) => parameter["in"] === "path")
+        .map((parameter) => parameter["name"]);
     expect(Object.keys(mixed)).toEqual(
       ["/x/{string_field}/y/{nested.name}", "/z/{segment}/cats/{cat}", "/z/{segment}/cats/{cat}/{segment_2}"].sort(),
     );

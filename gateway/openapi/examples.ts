@@ -41,7 +41,7 @@ export function exampleOf(
 }
 
 /** The example of a whole response; not every message is an object in JSON. */
-export function exampleOfAnswer(message: DescMessage): JsonValue | undefined {
+export function exampleOfResponse(message: DescMessage): JsonValue | undefined {
   return exampleOfMessage(message, "answer", []);
 }
 
@@ -139,7 +139,9 @@ function candidates(field: DescField, rules: JsonObject): JsonValue[] {
       return texts(field, rules);
     default: {
       const [least, most] = isUnsigned(field.scalar) ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];
-      return numbers(rules).filter((each) => Number.isInteger(each) && each >= least && each <= most);
+      return numbers(rules).filter(
+        (candidate) => Number.isInteger(candidate) && candidate >= least && candidate <= most,
+      );
     }
   }
 }

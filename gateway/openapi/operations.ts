@@ -147,7 +147,7 @@ function headerParameters(route: Route): JsonObject[] {
   };
   const { method, httpMethod } = route;
   const field = (name: string): boolean =>
-    method.input.fields.some((each) => each.name === name && each.scalar === ScalarType.STRING);
+    method.input.fields.some((field) => field.name === name && field.scalar === ScalarType.STRING);
   if (field("request_id")) header("Idempotency-Key", "Makes the request safe to repeat; the same as `requestId`.");
   if (etagPathOf(route) !== undefined && httpMethod !== "GET") {
     header("If-Match", "Refuse with 412 where the resource has changed since it had this entity tag.");
@@ -182,7 +182,9 @@ function requestBody({ route, schemas }: OperationInput): JsonObject | undefined
     const content = { "application/json": { schema, ...example(value) } };
     return { ...described(commentOf(body)), required: true, content };
   }
-  const omit = route.variables.filter((variable) => variable.path.fields.length === 1).map((each) => each.path.name);
+  const omit = route.variables
+    .filter((variable) => variable.path.fields.length === 1)
+    .map((variable) => variable.path.name);
   const schema = schemas.reference(method.input, mode, omit);
   const value = exampleOf(method.input, use, omit);
   if (method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming") {

@@ -5,7 +5,7 @@ import { etagPathOf } from "../rest/conditional-requests.ts";
 import { createsResource, mayOnlyValidate } from "../rest/success-status.ts";
 import type { Route } from "../routing/http-rules.ts";
 import { declaredHeaders, type ErrorResponseName } from "./errors.ts";
-import { exampleOfAnswer, exampleOfField } from "./examples.ts";
+import { exampleOfField, exampleOfResponse } from "./examples.ts";
 import { arrayOf, example, hasEtag, type OperationInput, plain } from "./operation-parts.ts";
 import { nullable } from "./rules/narrow.ts";
 
@@ -50,7 +50,7 @@ function success({ route, schemas, created: answersCreated }: OperationInput): J
   const whole = responseBody === undefined ? schemas.reference(message) : plain(schemas.field(responseBody));
   // An unset message field is null when it is the whole response.
   const schema = responseBody?.fieldKind === "message" ? nullable(whole) : whole;
-  const value = responseBody === undefined ? exampleOfAnswer(method.output) : exampleOfField(responseBody, "answer");
+  const value = responseBody === undefined ? exampleOfResponse(method.output) : exampleOfField(responseBody, "answer");
   const answer = {
     description: "OK.",
     ...(Object.keys(headers).length > 0 ? { headers } : {}),

@@ -108,7 +108,7 @@ export function createSchemas(nameOf: (type: DescMessage | DescEnum) => string):
       ...(outputOnly ? [] : rules.sentences),
       ...(behaviors.includes(FieldBehavior.IMMUTABLE) ? ["Cannot be changed later."] : []),
       ...(field.oneof
-        ? [`At most one of ${field.oneof.fields.map((each) => `\`${each.jsonName}\``).join(", ")}.`]
+        ? [`At most one of ${field.oneof.fields.map((member) => `\`${member.jsonName}\``).join(", ")}.`]
         : []),
     ];
     const description = [commentOf(field), notes.join(" ")].filter((text) => text !== "").join("\n\n");
@@ -268,7 +268,7 @@ function exclusions(message: DescMessage, omit: readonly string[]): JsonObject {
   for (const { fields } of message.oneofs) {
     const members = fields.filter((field) => !omit.includes(field.name));
     for (const field of members) {
-      const [other, ...more] = members.filter((each) => each !== field).map(whereSet);
+      const [other, ...more] = members.filter((member) => member !== field).map(whereSet);
       if (other !== undefined) schemas[field.jsonName] = { not: more.length > 0 ? { anyOf: [other, ...more] } : other };
     }
   }

@@ -18,7 +18,7 @@ import {
   streamBody,
 } from "../http/body.ts";
 import { refuseForgery } from "../http/cross-origin.ts";
-import { answerFailure } from "../http/last-resort.ts";
+import { sendFailure } from "../http/last-resort.ts";
 import { createHeaderFilter, defaultRequestHeaders } from "../http/metadata.ts";
 import { createRequestMeter } from "../http/request-meter.ts";
 import { defaultServerLimits } from "../http/server-limits.ts";
@@ -145,7 +145,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
         writeError(request, response, error, errors, statusOf(error, request), context?.touchedHeader());
       } catch (unwritable) {
         options.onError?.(unwritable, request);
-        answerFailure(request, response, "rest");
+        sendFailure(request, response, "rest");
       }
     } finally {
       context?.abort();

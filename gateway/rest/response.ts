@@ -11,7 +11,7 @@ import { type ErrorFormat, errorBody, retryAfterSeconds } from "./error-body.ts"
  * Writes a whole response, compressed if the client accepts it and the size justifies it. Asynchronous only if
  * compressed.
  */
-export function writeWhole(
+export function writeResponse(
   request: Request,
   response: Response,
   status: number,
@@ -124,7 +124,7 @@ function addVary(headers: OutgoingHttpHeaders, names: string): void {
     .split(/,\s*/)
     .filter((name) => name !== "");
   for (const name of names.split(/,\s*/)) {
-    if (!known.some((each) => each.toLowerCase() === name.toLowerCase())) known.push(name);
+    if (!known.some((header) => header.toLowerCase() === name.toLowerCase())) known.push(name);
   }
   headers["vary"] = known.join(", ");
 }

@@ -77,7 +77,9 @@ export function negotiateStreamFormat(accept: string | undefined, byDefault: Str
     const [type = "", ...parameters] = part.split(";");
     const format = mediaTypes[type.trim().toLowerCase()];
     if (format === undefined) continue;
-    const quality = parameters.map((each) => /^\s*q\s*=\s*([\d.]+)\s*$/i.exec(each)?.[1]).find((each) => each);
+    const quality = parameters
+      .map((parameter) => /^\s*q\s*=\s*([\d.]+)\s*$/i.exec(parameter)?.[1])
+      .find((weight) => weight);
     const weight = quality === undefined ? 1 : Number(quality);
     if (weight > bestQuality) {
       best = format;

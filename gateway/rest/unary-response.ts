@@ -6,7 +6,7 @@ import type { Request, Response } from "../http/body.ts";
 import { copyMetadata } from "../http/metadata.ts";
 import { etagOf, noneMatch } from "./conditional-requests.ts";
 import { contentTypeOf, httpBodyOf, type PreparedRoute } from "./prepared-route.ts";
-import { writeHead, writeWhole } from "./response.ts";
+import { writeHead, writeResponse } from "./response.ts";
 import type { SuccessRule } from "./success-status.ts";
 import { addTrailers, copyTrailers, takesTrailers } from "./trailers.ts";
 
@@ -37,7 +37,7 @@ export function writeMessage(
     headers["content-type"] = contentTypeOf(body);
     headers["cache-control"] ??= "no-store";
     const { status } = success(route, message);
-    return writeWhole(request, response, status, headers, Buffer.from(body?.data ?? new Uint8Array()));
+    return writeResponse(request, response, status, headers, Buffer.from(body?.data ?? new Uint8Array()));
   }
   const etag = etagOf(message, route.etagField);
   if (etag !== undefined) headers["etag"] ??= etag;
@@ -59,5 +59,5 @@ export function writeMessage(
     route.responseBody === undefined
       ? codec.write(route.method.output, message)
       : codec.writeField(route.method.output, message, route.responseBody);
-  return writeWhole(request, response, status, headers, json);
+  return writeResponse(request, response, status, headers, json);
 }

@@ -11,8 +11,8 @@ import { type Call, plainContext } from "../call/call-context.ts";
 import type { JsonCodec } from "../codec/json-codec.ts";
 import { codeName, gatewayError, isServerFault, toConnectError } from "../errors.ts";
 import { type FieldNames, jsonFieldNames, withFieldNames } from "../fields/field-names.ts";
-import { clientGone } from "../http/body.ts";
-import { answerFailure, internalError } from "../http/last-resort.ts";
+import { clientDisconnected } from "../http/body.ts";
+import { internalError, sendFailure } from "../http/last-resort.ts";
 import type { HttpHandler } from "../http/listener.ts";
 import { faultOfHead } from "../http/request-head.ts";
 import type { RequestMeter } from "../http/request-meter.ts";
@@ -89,7 +89,7 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
         });
       }
       const call = options.open(request, response, route);
-      socket.once("close", () => call.abort(clientGone()));
+      socket.once("close", () => call.abort(clientDisconnected()));
       await options.admit?.(call);
       server.handleUpgrade(request, socket, head, (webSocket) => {
         serve(webSocket, request, route, segments, rawQuery, call).catch((error: unknown) => {
@@ -124,7 +124,7 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
       writeError(request, response, toConnectError(thrown), options.errors);
     } catch (unwritable) {
       options.onError(unwritable, request);
-      answerFailure(request, response, "rest");
+      sendFailure(request, response, "rest");
     }
   }
 
@@ -151,10 +151,10 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
     });
     const heartbeat = setInterval(() => socket.ping(), options.heartbeatMs);
     // The close code of the socket identifies the error.
-    socket.once("error", () => call.abort(clientGone()));
+    socket.once("error", () => call.abort(clientDisconnected()));
     socket.once("close", () => {
       clearInterval(heartbeat);
-      call.abort(clientGone());
+      call.abort(clientDisconnected());
     });
     countUnfinished(socket, request.socket, options.meter);
     const texts = receive(socket);
@@ -198,7 +198,7 @@ function send(socket: WebSocket, text: string, stallMs: number): Promise<void> {
     const timer = setTimeout(() => socket.terminate(), stallMs);
     socket.send(text, (error) => {
       clearTimeout(timer);
-      if (error) reject(clientGone());
+      if (error) reject(clientDisconnected());
       else resolve();
     });
   });
@@ -272,7 +272,7 @@ function receive(socket: WebSocket): AsyncIterable<string> {
         continue;
       }
       if (end === "finished") return;
-      if (end === "left") throw clientGone();
+      if (end === "left") throw clientDisconnected();
       await new Promise<void>((resolve) => {
         wake = resolve;
       });

@@ -164,7 +164,7 @@ function compileVariable(method: DescMethod, template: Template, variable: Varia
 function compileBody(method: DescMethod, body: string): Route["body"] {
   if (body === "") return "none";
   if (body === "*") return "all";
-  const field = method.input.fields.find((each) => each.name === body);
+  const field = method.input.fields.find((candidate) => candidate.name === body);
   if (field === undefined) {
     const reason = `body "${body}" is not a field of ${method.input.typeName}`;
     const isInside = isFieldPath(resolveFieldPath(method.input, body.split(".")));
@@ -175,7 +175,7 @@ function compileBody(method: DescMethod, body: string): Route["body"] {
 
 function compileResponseBody(method: DescMethod, name: string): DescField | undefined {
   if (name === "") return undefined;
-  const field = method.output.fields.find((each) => each.name === name);
+  const field = method.output.fields.find((candidate) => candidate.name === name);
   if (field === undefined) {
     throw new RouteError(method, `response_body "${name}" is not a field of ${method.output.typeName}`);
   }

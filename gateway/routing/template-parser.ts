@@ -153,7 +153,11 @@ export function parseTemplate(source: string, { extendedTemplates = false }: Tem
   if (after.kind !== "end") throw fail(after, `unexpected ${describe(after)}`);
   const rest = segments.findIndex(({ kind }) => kind === "**");
   const positioned = (at: number): number => (rest === -1 || at <= rest ? at : at - segments.length - 1);
-  const placed = variables.map((each) => ({ ...each, start: positioned(each.start), end: positioned(each.end) }));
+  const placed = variables.map((variable) => ({
+    ...variable,
+    start: positioned(variable.start),
+    end: positioned(variable.end),
+  }));
   return { source, segments, verb, variables: placed };
 }
 

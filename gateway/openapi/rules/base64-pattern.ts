@@ -22,6 +22,8 @@ function character(bits: string): string {
   if (bits === "??????") return ".";
   const pattern = new RegExp(`^${bits.replaceAll("?", ".")}$`);
   const fitting = [...alphabet].filter((_, value) => pattern.test(value.toString(2).padStart(6, "0")));
-  const either = fitting.map((each) => (each === "+" ? "+\\-" : each === "/" ? "\\/_" : each)).join("");
+  const either = fitting
+    .map((character) => (character === "+" ? "+\\-" : character === "/" ? "\\/_" : character))
+    .join("");
   return either.length === 1 ? either : `[${either}]`;
 }

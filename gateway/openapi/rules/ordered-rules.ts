@@ -72,7 +72,7 @@ function sentencesOf(kind: string, rules: RuleSet): string[] {
     if (words === undefined || value === false) return [];
     if (value === true) return [words];
     if (kind !== "duration" && kind !== "timestamp" && !(name in boundWords)) return [];
-    const values = (Array.isArray(value) ? value : [value]).flatMap((each) => ruleJson(place, each));
+    const values = (Array.isArray(value) ? value : [value]).flatMap((item) => ruleJson(place, item));
     return [`${words} ${values.join(", ")}.`];
   });
 }

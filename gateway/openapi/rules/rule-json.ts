@@ -11,7 +11,7 @@ export function ruleJson(
   value: RuleValue,
 ): JsonValue[] {
   const number = Number(value);
-  const names = place.enum?.values.filter((each) => each.number === number).map((each) => each.jsonName) ?? [];
+  const names = place.enum?.values.filter((member) => member.number === number).map((member) => member.jsonName) ?? [];
   if (names.length > 0) return names;
   if (value instanceof Uint8Array) return [base64Encode(value)];
   if (typeof value === "number") return [place.isKey || !Number.isFinite(value) ? String(value) : value];

@@ -51,7 +51,7 @@ describe("protovalidate's standard rules in JSON Schema", () => {
   });
 
   test.each(unmapped)("should describe %s in a sentence", (name) => {
-    const rule = standardRules.find((each) => nameOf(each) === name);
+    const rule = standardRules.find((candidate) => nameOf(candidate) === name);
     const [without, with_] = rule === undefined ? [] : schemasOf(rule);
     expect(with_).not.toEqual(without);
   });

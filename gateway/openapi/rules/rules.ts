@@ -140,7 +140,7 @@ function translate(rules: FieldRules, place: Place): RuleSchema {
       };
     }
     default: {
-      const inner = FieldRulesSchema.fields.find((each) => each.localName === type.case)?.message;
+      const inner = FieldRulesSchema.fields.find((field) => field.localName === type.case)?.message;
       const type_ = place.isKey ? undefined : place.field.enum;
       const set = ruleSetOf(type.value, inner?.fields ?? []);
       const { schema, sentences } = translateValue({ kind: type.case, enum: type_, isKey: place.isKey }, set);

@@ -102,7 +102,7 @@ function takes(rules: RuleSet, value: number): boolean {
   const bound = (name: string): number | undefined => rules.get(name) as number | undefined;
   if (rules.get("finite") === true || (rules.has("const") && rules.get("const") !== value)) return false;
   // NaN equals nothing, so it is in no list either.
-  if (numbers("in")?.every((each) => each !== value) || numbers("not_in")?.some((each) => each === value)) return false;
+  if (numbers("in")?.every((item) => item !== value) || numbers("not_in")?.some((item) => item === value)) return false;
   const [gt, gte, lt, lte] = [bound("gt"), bound("gte"), bound("lt"), bound("lte")];
   const above = gt !== undefined ? value > gt : gte !== undefined ? value >= gte : undefined;
   const below = lt !== undefined ? value < lt : lte !== undefined ? value <= lte : undefined;

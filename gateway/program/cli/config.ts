@@ -108,9 +108,9 @@ export function readConfig(args: readonly string[]): Config | undefined {
   if (descriptorSets.length === 0) {
     wrong.push("--descriptor-set is missing: the file that `buf build -o api.binpb` writes");
   }
-  const given = (values.upstream ?? []).filter((each) => each.trim() !== "");
+  const given = (values.upstream ?? []).filter((text) => text.trim() !== "");
   if (given.length === 0) wrong.push("--upstream is missing: the gRPC server's host:port");
-  const upstreams = given.flatMap((each) => attempt(() => parseTargets(each)) ?? []);
+  const upstreams = given.flatMap((text) => attempt(() => parseTargets(text)) ?? []);
   const port = attempt(() => portOf("--port", values.port ?? "8080"));
   const opsText = values["ops-port"];
   const opsPort = opsText === undefined ? undefined : attempt(() => portOf("--ops-port", opsText));

@@ -159,7 +159,7 @@ const options = object({
 export function readOptionsFile(path: string): FileOptions {
   const value = parse(path, readText(path));
   const wrong = options(value, "");
-  if (wrong.length > 0) throw new ProgramError(`${path}:\n${wrong.map((each) => `  ${each}`).join("\n")}`);
+  if (wrong.length > 0) throw new ProgramError(`${path}:\n${wrong.map((violation) => `  ${violation}`).join("\n")}`);
   const read = value as FileOptions;
   const { serviceConfig } = read;
   return serviceConfig === undefined ? read : { ...read, serviceConfig: resolve(dirname(path), serviceConfig) };

@@ -42,14 +42,14 @@ export async function serve(config: Config, log: (line: string) => void): Promis
   const shutdown = new AbortController();
   const limits = { ...defaultServerLimits, ...optionsOf(config).limits };
   const meter = createRequestMeter(limits);
-  const onTrouble = seldom((reason) => log(`the upstream cannot be reached: ${reason}`));
+  const onFailure = seldom((reason) => log(`the upstream cannot be reached: ${reason}`));
   await using opened = new AsyncDisposableStack();
   const files = filesOf(config);
   // Watching starts before the files are read, so that no change is missed.
   if (config.watch) opened.use(watchFiles(files, () => reload()));
-  const pool = opened.use(openPool(config.upstreams, { ...config.pool, onTrouble }));
+  const pool = opened.use(openPool(config.upstreams, { ...config.pool, onFailure }));
   const health = opened.use(watchPool(pool));
-  const context = { pool, health, meter, shutdownSignal: shutdown.signal, log, onTrouble };
+  const context = { pool, health, meter, shutdownSignal: shutdown.signal, log, onFailure };
   let handler = load(config, context);
   let listener: HttpListener | undefined;
   let operations: Operations | undefined;
@@ -143,10 +143,10 @@ interface LoadContext {
   readonly meter: RequestMeter;
   readonly shutdownSignal: AbortSignal;
   readonly log: (line: string) => void;
-  readonly onTrouble: (reason: string) => void;
+  readonly onFailure: (reason: string) => void;
 }
 
-function load(config: Config, { pool, health, meter, shutdownSignal, log, onTrouble }: LoadContext): HttpHandler {
+function load(config: Config, { pool, health, meter, shutdownSignal, log, onFailure }: LoadContext): HttpHandler {
   const { skipInvalidRules = false, limits, serviceConfig: _, maxDecodingBytes, ...options } = optionsOf(config);
   const serviceConfigPath = serviceConfigOf(config);
   const serviceConfig = serviceConfigPath === undefined ? undefined : readServiceConfigFile(serviceConfigPath);
@@ -166,7 +166,7 @@ function load(config: Config, { pool, health, meter, shutdownSignal, log, onTrou
     ...(serviceConfig !== undefined && { serviceConfig: { ...serviceConfig.config, rules: [] } }),
     meter,
     ...(maxDecodingBytes !== undefined && { decodeBudget: createDecodeBudget({ maxBytes: maxDecodingBytes }) }),
-    specs: [...forwarded.map((service) => forwardTo(pool, service, onTrouble)), ...ofOurs],
+    specs: [...forwarded.map((service) => forwardTo(pool, service, onFailure)), ...ofOurs],
     registry,
     openapi: documentsOf(registry, options),
     shutdownSignal,

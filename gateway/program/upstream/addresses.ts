@@ -25,8 +25,8 @@ export const resolveHost: Resolve = async (host) => {
 export function parseTargets(text: string): Target[] {
   return text
     .split(",")
-    .map((each) => each.trim())
-    .filter((each) => each !== "")
+    .map((target) => target.trim())
+    .filter((target) => target !== "")
     .map(parseTarget);
 }
 

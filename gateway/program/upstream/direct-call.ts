@@ -8,7 +8,7 @@ import {
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 
 /** The response to a unary call: the bytes of its message and its trailers. */
-export interface DirectAnswer {
+export interface DirectResponse {
   readonly message: Buffer;
   readonly trailer: IncomingHttpHeaders;
 }
@@ -27,7 +27,7 @@ export function callDirectly(
   message: Uint8Array,
   signal: AbortSignal,
   onHeader: (header: IncomingHttpHeaders) => void,
-): Promise<DirectAnswer | undefined> {
+): Promise<DirectResponse | undefined> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       reject(failure(status.CANCELLED, "Cancelled on client"));

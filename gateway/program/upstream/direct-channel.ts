@@ -5,7 +5,7 @@ import {
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
 } from "node:http2";
-import { callDirectly, type DirectAnswer } from "./direct-call.ts";
+import { callDirectly, type DirectResponse } from "./direct-call.ts";
 
 /**
  * A direct HTTP/2 session to a gRPC server without TLS, for unary calls: the layers of grpc-js triple the cost of a
@@ -24,7 +24,7 @@ export interface DirectChannel extends Disposable {
     message: Uint8Array,
     signal: AbortSignal,
     onHeader: (header: IncomingHttpHeaders) => void,
-  ): Promise<DirectAnswer | undefined> | undefined;
+  ): Promise<DirectResponse | undefined> | undefined;
 }
 
 interface Connection {

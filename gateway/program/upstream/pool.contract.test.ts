@@ -85,8 +85,8 @@ describe("connections to the upstream", () => {
     };
     {
       const troubles: string[] = [];
-      const onTrouble = (reason: string): void => void troubles.push(reason);
-      await using gateway = await servePool(`orders.internal:${port}`, { resolve, resolveEveryMs: 20, onTrouble });
+      const onFailure = (reason: string): void => void troubles.push(reason);
+      await using gateway = await servePool(`orders.internal:${port}`, { resolve, resolveEveryMs: 20, onFailure });
       expect(await statusesOf(gateway.url, 1)).toEqual([503]);
       expect(gateway.pool.states()).toEqual([{ address: `orders.internal:${port}`, state: "unreachable" }]);
       expect(troubles[0]).toBe("ENOTFOUND");

@@ -46,7 +46,7 @@ export interface PoolOptions {
   readonly keepaliveMs?: number | undefined;
   readonly resolve?: Resolve;
   /** Called with the reason of each failed lookup. */
-  readonly onTrouble?: (reason: string) => void;
+  readonly onFailure?: (reason: string) => void;
   /** Interval at which a host's addresses are resolved again, in milliseconds. */
   readonly resolveEveryMs?: number;
 }
@@ -120,7 +120,7 @@ export function openPool(targets: readonly Target[], options: PoolOptions): Pool
         addresses = (await resolve(target.host)).map((ip) => showAddress(ip, target.port));
       } catch (error) {
         // The known addresses of the host are kept, and the lookup is retried.
-        options.onTrouble?.(error instanceof Error ? error.message : String(error));
+        options.onFailure?.(error instanceof Error ? error.message : String(error));
       }
       if (disposed) return;
       if (addresses.length > 0) {
@@ -128,9 +128,9 @@ export function openPool(targets: readonly Target[], options: PoolOptions): Pool
         const gone = mine.filter(({ address }) => !addresses.includes(address));
         const kept = mine.filter(({ address }) => addresses.includes(address));
         const added = [...new Set(addresses)]
-          .filter((address) => !kept.some((each) => each.address === address))
+          .filter((address) => !kept.some((endpoint) => endpoint.address === address))
           .map((address) => open(address, showAddress(target.host, target.port)));
-        endpoints = [...endpoints.filter((each) => !gone.includes(each)), ...added];
+        endpoints = [...endpoints.filter((endpoint) => !gone.includes(endpoint)), ...added];
         mine = [...kept, ...added];
         gone.forEach(close);
       }

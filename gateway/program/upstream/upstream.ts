@@ -25,16 +25,16 @@ import { unsendable, upstreamError } from "./upstream-error.ts";
 /**
  * Creates implementations that forward every call of the service to the upstream.
  *
- * @param onTrouble called with the reason of a connection failure, which clients do not see.
+ * @param onFailure called with the reason of a connection failure, which clients do not see.
  */
 export function forwardTo(
   pool: Pool,
   service: DescService,
-  onTrouble: (reason: string) => void = () => undefined,
+  onFailure: (reason: string) => void = () => undefined,
 ): ServiceImplSpec {
   const fail: Fail = (thrown, { signal }) => {
     const error = upstreamError(thrown, signal);
-    if (error.code === Code.Unavailable && error.cause instanceof Error) onTrouble(error.cause.message);
+    if (error.code === Code.Unavailable && error.cause instanceof Error) onFailure(error.cause.message);
     return error;
   };
   const implementation = Object.fromEntries(

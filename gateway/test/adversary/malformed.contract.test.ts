@@ -52,7 +52,7 @@ describe("10,000 malformed requests", () => {
     const complaints: string[] = [];
     for (let at = 0; at < count; at += 16) {
       const requests = Array.from({ length: Math.min(16, count - at) }, () => make(random));
-      const answers = await Promise.all(requests.map((each) => send(server.url, agent, each)));
+      const answers = await Promise.all(requests.map((request) => send(server.url, agent, request)));
       for (const [index, answer] of answers.entries()) {
         const request = requests[index] as AnyRequest;
         const complaint = check(request, answer);

@@ -101,7 +101,7 @@ export function everyKind(): DescMessage {
     name: "gateway/test/fuzz/every_kind.proto",
     package: "gateway.fuzz",
     syntax: "proto3",
-    dependency: wellKnownFiles.map((each) => each.proto.name),
+    dependency: wellKnownFiles.map((wellKnown) => wellKnown.proto.name),
     enumType: [
       {
         name: "Kind",
@@ -123,7 +123,9 @@ export function everyKind(): DescMessage {
       },
     ],
   });
-  const registry = createFileRegistry(file, (name) => wellKnownFiles.find((each) => each.proto.name === name));
+  const registry = createFileRegistry(file, (name) =>
+    wellKnownFiles.find((wellKnown) => wellKnown.proto.name === name),
+  );
   const found = registry.getMessage("gateway.fuzz.EveryKind");
   if (found === undefined) throw new Error("EveryKind was not made");
   return found;

@@ -54,7 +54,9 @@ export function mutateJson(random: Random, text: string): string {
   }
 
   function spellString(value: string): string {
-    const escaped = [...value].map((each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
+    const escaped = [...value]
+      .map((character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`)
+      .join("");
     return random.pick([
       `"${escaped}"`,
       // The other base64 alphabet, with and without padding.

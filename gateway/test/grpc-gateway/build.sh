@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the example servers of grpc-gateway, gRPC and REST, through the Go module proxy, and the descriptor set of the
-# API that they serve from the protos of the same module. Everything it makes is under .cache/grpc-gateway.
+# API that they serve from the protos of the same module. All output is under .cache/grpc-gateway.
 set -eu
 cd "$(dirname "$0")/../../.."
 PATH="$PWD/node_modules/.bin:$PATH:/usr/local/go/bin"
@@ -11,7 +11,7 @@ cache=".cache/grpc-gateway/$version"
 module="$(go mod download -json "github.com/grpc-ecosystem/grpc-gateway/v2@$version" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')"
 rm -rf "$cache"
 mkdir -p "$cache/source"
-# A copy, because a main package that imports its internal packages has to be in the module.
+# A copy, because a main package that imports its internal packages must be inside the module.
 cp -R "$module/." "$cache/source"
 chmod -R u+w "$cache/source"
 mkdir "$cache/source/examples/internal/cmd/loopback-gateway"
@@ -19,7 +19,7 @@ cp gateway/test/grpc-gateway/loopback-gateway.go "$cache/source/examples/interna
 bin="$PWD/$cache"
 (cd "$cache/source" && go build -o "$bin/" ./examples/internal/cmd/example-grpc-server ./examples/internal/cmd/loopback-gateway)
 
-# The files of the services that the example server has. The others repeat their paths.
+# The files of the example server's services. The other files have conflicting paths.
 examples="$cache/source/examples/internal/proto/examplepb"
 google=node_modules/google-proto-files
 buf build . -o "$cache/examples.binpb" \

@@ -79,23 +79,26 @@ describeWithGo(`in front of grpc-gateway's example server, beside its own gatewa
     expect(json).toEqual({ pathRepeatedInt32Value: [1, 2] });
   });
 
-  test.each(exampleCases.map((each, index) => [index, nameOf(each), each] as const))("%d. %s", async (_, __, each) => {
-    const ours = await send(program.url, each);
-    expect({ status: ours.status, text: ours.text }).toMatchObject({
-      status: each.status,
-      ...(each.text === undefined ? {} : { text: each.text }),
-    });
-    if (each.json !== undefined) expect({ json: ours.json }).toMatchObject({ json: each.json });
+  test.each(exampleCases.map((example, index) => [index, nameOf(example), example] as const))(
+    "%d. %s",
+    async (_, __, example) => {
+      const ours = await send(program.url, example);
+      expect({ status: ours.status, text: ours.text }).toMatchObject({
+        status: example.status,
+        ...(example.text === undefined ? {} : { text: example.text }),
+      });
+      if (example.json !== undefined) expect({ json: ours.json }).toMatchObject({ json: example.json });
 
-    const theirs = await send(servers.gatewayUrl, each);
-    if (each.differs === undefined) {
-      const byGateway = raisedByGateway(ours);
-      expect(comparable(theirs, byGateway)).toEqual(comparable(ours, byGateway));
-    } else {
-      expect([...rows]).toContain(each.differs);
-      expect(exact(theirs)).not.toEqual(exact(ours));
-    }
-  });
+      const theirs = await send(servers.gatewayUrl, example);
+      if (example.differs === undefined) {
+        const byGateway = raisedByGateway(ours);
+        expect(comparable(theirs, byGateway)).toEqual(comparable(ours, byGateway));
+      } else {
+        expect([...rows]).toContain(example.differs);
+        expect(exact(theirs)).not.toEqual(exact(ours));
+      }
+    },
+  );
 
   test("should end a call at its deadline, whichever side notices first", async () => {
     const answer = await send(program.url, {

@@ -1,5 +1,5 @@
-// Command loopback-gateway is grpc-gateway's example gateway at an address of the caller's choice, where its own command
-// has one that is fixed and open to all. It is built inside a copy of the module: see build.sh.
+// Command loopback-gateway runs grpc-gateway's example gateway at a given address; its own command listens on a
+// fixed address on all interfaces. It is built inside a copy of the module: see build.sh.
 package main
 
 import (

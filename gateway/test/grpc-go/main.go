@@ -1,6 +1,6 @@
 // A gRPC server for any method, with grpc-go's default keepalive enforcement. It reads all requests of a call, then
-// answers one empty message; Wait and WatchBooks answer nothing until the call ends. How each call's requests ended is a
-// line of JSON on standard output.
+// sends one empty message; Wait and WatchBooks send nothing until the call ends. It reports how each call's requests
+// ended as a line of JSON on standard output.
 package main
 
 import (

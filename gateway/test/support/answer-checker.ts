@@ -63,7 +63,7 @@ export function createAnswerChecker(document: JsonObject): AnswerChecker {
   const checkHeaders = ({ headers }: RestAnswer, { response, pointer }: Described): string[] => {
     const declared = Object.keys((response["headers"] ?? {}) as JsonObject);
     return Object.entries(headers).flatMap(([name, value]) => {
-      const known = declared.find((each) => each.toLowerCase() === name);
+      const known = declared.find((header) => header.toLowerCase() === name);
       if (known === undefined) return meaningful.includes(name) ? [`header "${name}" is not declared`] : [];
       return mismatches(`${pointer}/headers/${toPointer(known)}/schema`, value ?? "", `header "${name}"`);
     });

@@ -34,7 +34,7 @@ const http1Bodies: readonly { name: string; method: string; path: string; header
     { name: "an array that is not closed", headers: chunked, body: chunk('[{"name":"1"}') },
     { name: "an array after a comma", headers: chunked, body: chunk('[{"name":"1"},') },
     { name: "within a chunk", headers: chunked, body: '100\r\n{"name":"1"}\n' },
-  ].map((each) => ({ method: "ImportBooks", path: "/v1/books:import", ...each })),
+  ].map((way) => ({ method: "ImportBooks", path: "/v1/books:import", ...way })),
   {
     ...{ name: "HttpBody, 5 of 100 bytes", method: "UploadBooks", path: "/v1/books:upload" },
     ...{ headers: "Content-Type: text/csv\r\nContent-Length: 100\r\n", body: "a,b,c" },

@@ -153,7 +153,7 @@ function multipart(random: Random, value: string): string {
 /** A unary call over Connect or gRPC-Web with a mutated message, or random bytes. */
 export function malformedRpc(random: Random, registry: Registry, protocol: "connect" | "grpc-web"): AnyRequest {
   const methods = [...registry].filter((type) => type.kind === "service").flatMap((service) => service.methods);
-  const method = random.pick(methods.filter((each) => each.methodKind === "unary"));
+  const method = random.pick(methods.filter((candidate) => candidate.methodKind === "unary"));
   if (method === undefined) throw new Error("no methods");
   const isBinary = random.chance(0.5);
   const message = rpcMessage(random, method, registry, isBinary);

@@ -11,7 +11,7 @@ export function rulesAndValues(kind: string): fc.Arbitrary<RulesAndValues> {
   const value = valueOfKind(kind);
   const values = fc.array(value, { minLength: 12, maxLength: 12 });
   // Nothing compares to NaN, so no useful rule contains it.
-  const inRules = value.filter((each) => !Number.isNaN(each));
+  const inRules = value.filter((number) => !Number.isNaN(number));
   return fc.record({ set: rulesOfKind(kind, inRules), values });
 }
 

@@ -144,7 +144,7 @@ export function libraryMethods(): Methods {
     }),
     importBooks: async (requests) => {
       const books = await collect(requests);
-      return { messageCount: books.length, names: books.map((each) => String(each["name"])) };
+      return { messageCount: books.length, names: books.map((book) => String(book["name"])) };
     },
     chat: async function* (requests: unknown) {
       for await (const message of requests as AsyncIterable<Loose>) {
