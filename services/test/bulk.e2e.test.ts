@@ -96,9 +96,9 @@ describeEachStorage("files of orders", (createStorage) => {
     expect(comparable(await exported(second.docket, ExportFormat.CSV))).toEqual(comparable(tenth));
     for (const { docket: shop } of [first, second]) {
       const placing = async () => (await shop.orders.listOrders({ filter: "state = PLACING", pageSize: 1 })).orders;
-      await eventually(async () => (await placing()).length, 0, 60_000);
+      await eventually(async () => (await placing()).length, 0, 240_000);
     }
-  }, 180_000);
+  }, 600_000);
 
   test("with bad rows say which line and field is wrong, and take the others", async () => {
     const { docket } = await shops.open(1_000);
@@ -128,7 +128,7 @@ describeEachStorage("files of orders", (createStorage) => {
     await expect(docket.importOrders("sku,colour\nTEA,red\n", csv)).rejects.toMatchObject({
       code: "INVALID_ARGUMENT",
     });
-  }, 60_000);
+  }, 240_000);
 
   test("go through the command line as CSV and NDJSON, with exit codes and bad rows told", async () => {
     const [first, second, third] = [await shops.open(1_000), await shops.open(1_000), await shops.open(1_000)];
@@ -157,5 +157,5 @@ describeEachStorage("files of orders", (createStorage) => {
     }
     const refused = await runCli(["import", path("out.csv")], at("dk_wrong"));
     expect(refused.code).toBe(5);
-  }, 60_000);
+  }, 240_000);
 });

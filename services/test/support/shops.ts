@@ -20,7 +20,7 @@ export interface Shops {
 }
 
 /** How long the books of a test may take to come to rest. */
-const REST_MS = 15_000;
+const REST_MS = 60_000;
 
 /** More do not help whoever reads them. */
 const MAX_PROBLEMS = 20;
