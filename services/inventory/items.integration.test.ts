@@ -128,12 +128,12 @@ describeEachDatabase("items", (open) => {
       { sku: "chang", title: "Chang", stockOnHand: 17n },
       { ...chai, title: "Chai tea", stockOnHand: 1000n },
     ];
-    const answer = await it.inventory.batchUpsertItems({ items, requestId: "b1" });
-    expect(answer.items.map(({ sku, title, stockOnHand }) => [sku, title, stockOnHand])).toEqual([
+    const response = await it.inventory.batchUpsertItems({ items, requestId: "b1" });
+    expect(response.items.map(({ sku, title, stockOnHand }) => [sku, title, stockOnHand])).toEqual([
       ["chang", "Chang", 17n],
       ["chai", "Chai tea", 39n],
     ]);
-    expect(await it.inventory.batchUpsertItems({ items, requestId: "b1" })).toEqual(answer);
+    expect(await it.inventory.batchUpsertItems({ items, requestId: "b1" })).toEqual(response);
     expect(await auditBooks(it.db.kysely)).toEqual([]);
   });
 

@@ -86,7 +86,7 @@ describeEachDatabase("cancelling shipments", (open) => {
     await it.service.start();
     const { name } = await create(it, "o1");
     await booked(it, name);
-    carrier.cancelAnswer = { kind: "too-late", reason: "collected" };
+    carrier.cancelOutcome = { kind: "too-late", reason: "collected" };
     expect(await refusal(it.logistics.cancelShipment({ name }))).toMatchObject({ reason: "SHIPMENT_UNDER_WAY" });
     expect((await report(it, carrier, name, update("DELIVERED", 5))).state).toBe(State.DELIVERED);
   });
@@ -95,20 +95,20 @@ describeEachDatabase("cancelling shipments", (open) => {
   test("a shipment that is collected while its booking is in flight is not cancelled, and its booking is recorded", async () => {
     const { it, carrier } = await started();
     await using _ = it;
-    const asked = Promise.withResolvers<void>();
-    const answer = Promise.withResolvers<void>();
-    carrier.beforeAnswer = async (call) => {
+    const bookingRequested = Promise.withResolvers<void>();
+    const bookingResponse = Promise.withResolvers<void>();
+    carrier.beforeResponse = async (call) => {
       if (call === "book") {
-        asked.resolve();
-        await answer.promise;
+        bookingRequested.resolve();
+        await bookingResponse.promise;
       }
     };
     await it.service.start();
     const { name } = await create(it, "o1");
-    await asked.promise;
-    carrier.cancelAnswer = { kind: "too-late", reason: "collected" };
+    await bookingRequested.promise;
+    carrier.cancelOutcome = { kind: "too-late", reason: "collected" };
     expect(await refusal(it.logistics.cancelShipment({ name }))).toMatchObject({ reason: "SHIPMENT_UNDER_WAY" });
-    answer.resolve();
+    bookingResponse.resolve();
     await booked(it, name);
     expect(carrier.booked).toHaveLength(1);
     expect(await it.published("o1")).toEqual(["Created"]);
@@ -139,7 +139,7 @@ describeEachDatabase("cancelling shipments", (open) => {
     const { name } = await create(it, "o1");
     await booked(it, name);
     let down = true;
-    carrier.beforeAnswer = async () => {
+    carrier.beforeResponse = async () => {
       if (down) {
         throw new Error("the carrier is down");
       }
@@ -210,7 +210,7 @@ describeEachDatabase("cancelling shipments", (open) => {
     await it.service.start();
     const { name } = await create(it, "o1", "1", [{ lineItemId: "1", quantity: 1 }]);
     await booked(it, name);
-    carrier.cancelAnswer = { kind: "too-late", reason: "collected" };
+    carrier.cancelOutcome = { kind: "too-late", reason: "collected" };
     expect(await refusal(it.logistics.cancelOrderShipments({ parent: "orders/o1" }))).toMatchObject({
       reason: "SHIPMENT_UNDER_WAY",
     });

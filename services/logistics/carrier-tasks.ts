@@ -2,7 +2,7 @@ import { afterCommit } from "../runtime/db/after-commit.ts";
 import type { Claimed } from "../runtime/jobs/claim-due.ts";
 import { fullJitterMs } from "../runtime/values/backoff.ts";
 import { applyTrackingUpdates, changeProgress } from "./apply-tracking-updates.ts";
-import type { BookingAnswer, CancelAnswer, Carrier } from "./carriers/carrier.ts";
+import type { BookingOutcome, CancelOutcome, Carrier } from "./carriers/carrier.ts";
 import type { LogisticsContext } from "./context.ts";
 import type { StoredShipment } from "./domain/shipment.ts";
 import { isOpen } from "./domain/shipment-state.ts";
@@ -44,14 +44,14 @@ async function askCarrier(
 ): Promise<void> {
   const { reference, trackingNumber } = consignmentOf(shipment);
   if (shipment.cancelRequested) {
-    const answer: CancelAnswer = neverSent(shipment)
+    const outcome: CancelOutcome = neverSent(shipment)
       ? { kind: "cancelled" }
       : await carrier.cancel({ reference, trackingNumber }, signal);
-    await recordCancellation(logistics, shipment, answer);
+    await recordCancellation(logistics, shipment, outcome);
   } else if (shipment.booking === "PENDING") {
     const { carrierService: service, destination, lines } = shipment;
-    const answer = await carrier.book({ reference, service, destination, lines }, signal);
-    await recordBooking(logistics, shipment, answer);
+    const outcome = await carrier.book({ reference, service, destination, lines }, signal);
+    await recordBooking(logistics, shipment, outcome);
   } else {
     const updates = await carrier.track({ reference, trackingNumber }, signal);
     await recordTrackingPoll(logistics, shipment, updates);
@@ -71,7 +71,7 @@ function neverSent(shipment: StoredShipment): boolean {
 async function recordBooking(
   logistics: LogisticsContext,
   claimed: StoredShipment,
-  answer: BookingAnswer,
+  outcome: BookingOutcome,
 ): Promise<void> {
   const { db, outbox, clock, timing, callbacks, nudgeShipments } = logistics;
   await db.transaction(async (trx) => {
@@ -79,11 +79,11 @@ async function recordBooking(
     if (shipment?.attempt !== claimed.attempt || shipment.booking !== "PENDING") {
       return;
     }
-    if (answer.kind === "refused") {
-      await decideCancelled(logistics, trx, shipment, "booking_refused", answer.reason);
+    if (outcome.kind === "refused") {
+      await decideCancelled(logistics, trx, shipment, "booking_refused", outcome.reason);
       return;
     }
-    const { trackingNumber, trackingUrl } = answer;
+    const { trackingNumber, trackingUrl } = outcome;
     const dueInMs = shipment.cancelRequested ? 0 : timing.pollAfterMs;
     const change = { booking: "BOOKED", trackingNumber, trackingUrl, failures: 0, dueInMs } as const;
     const booked = await updateShipment(trx, db.dialect, shipment, change, clock.now().getTime());
@@ -97,7 +97,7 @@ async function recordBooking(
 async function recordCancellation(
   logistics: LogisticsContext,
   claimed: StoredShipment,
-  answer: CancelAnswer,
+  outcome: CancelOutcome,
 ): Promise<void> {
   const { db, clock, timing, log, nudgeShipments } = logistics;
   await db.transaction(async (trx) => {
@@ -105,11 +105,11 @@ async function recordCancellation(
     if (shipment?.attempt !== claimed.attempt || !shipment.cancelRequested) {
       return;
     }
-    if (answer.kind === "cancelled" && !shipment.progress.collected) {
+    if (outcome.kind === "cancelled" && !shipment.progress.collected) {
       await decideCancelled(logistics, trx, shipment, "cancelled", "cancelled before it was collected");
       return;
     }
-    if (answer.kind === "cancelled") {
+    if (outcome.kind === "cancelled") {
       log.error({ shipment: shipmentName(shipment) }, "the carrier has cancelled what it has collected");
     }
     // The cancellation invalidated the booking's claim, so its response was discarded: book again.

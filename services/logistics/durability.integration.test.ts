@@ -58,7 +58,7 @@ describeEachDatabase("shipments survive", (open) => {
     const { it, carrier, create } = await started();
     await using _ = it;
     let lost = 2;
-    carrier.beforeAnswer = async () => {
+    carrier.beforeResponse = async () => {
       lost -= 1;
       if (lost >= 0) {
         throw new Error("the connection was reset");
@@ -76,7 +76,7 @@ describeEachDatabase("shipments survive", (open) => {
     await using _ = it;
     const hanging = Promise.withResolvers<void>();
     let calls = 0;
-    carrier.beforeAnswer = async () => {
+    carrier.beforeResponse = async () => {
       calls += 1;
       await (calls === 1 ? hanging.promise : undefined);
     };

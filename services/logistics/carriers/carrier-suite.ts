@@ -38,17 +38,17 @@ export function describeCarrier(name: string, open: () => Promise<CarrierUnderTe
     test("books a shipment once per reference, also for repeated and concurrent requests", async () => {
       await using it = await open();
       const booking = request(it.restingService);
-      const answers = await Promise.all([1, 2, 3].map(() => it.carrier.book(booking, never)));
-      expect(answers[0]).toMatchObject({ kind: "booked", trackingNumber: expect.stringMatching(/./) });
-      expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+      const outcomes = await Promise.all([1, 2, 3].map(() => it.carrier.book(booking, never)));
+      expect(outcomes[0]).toMatchObject({ kind: "booked", trackingNumber: expect.stringMatching(/./) });
+      expect(new Set(outcomes.map((outcome) => JSON.stringify(outcome))).size).toBe(1);
       const other = await it.carrier.book(request(it.restingService), never);
-      expect(other).not.toEqual(answers[0]);
+      expect(other).not.toEqual(outcomes[0]);
     });
 
     test("gives the reason for a refused booking", async () => {
       await using it = await open();
-      const answer = await it.carrier.book(request(it.refusedService), never);
-      expect(answer).toMatchObject({ kind: "refused", reason: expect.stringMatching(/./) });
+      const outcome = await it.carrier.book(request(it.refusedService), never);
+      expect(outcome).toMatchObject({ kind: "refused", reason: expect.stringMatching(/./) });
     });
 
     test("cancels a shipment that it has not collected, idempotently", async () => {
@@ -75,8 +75,8 @@ export function describeCarrier(name: string, open: () => Promise<CarrierUnderTe
       const booked = await it.carrier.book(booking, never);
       const trackingNumber = booked.kind === "booked" ? booked.trackingNumber : undefined;
       await new Promise((resolve) => setTimeout(resolve, 20));
-      const answer = await it.carrier.cancel({ reference: booking.reference, trackingNumber }, never);
-      expect(answer).toMatchObject({ kind: "too-late", reason: expect.stringMatching(/./) });
+      const outcome = await it.carrier.cancel({ reference: booking.reference, trackingNumber }, never);
+      expect(outcome).toMatchObject({ kind: "too-late", reason: expect.stringMatching(/./) });
     });
 
     test("tracks a shipment, with stable event ids", async () => {

@@ -12,11 +12,11 @@ export interface BookingRequest {
   readonly lines: readonly ShippedLine[];
 }
 
-export type BookingAnswer =
+export type BookingOutcome =
   | { readonly kind: "booked"; readonly trackingNumber: string; readonly trackingUrl: string }
   | { readonly kind: "refused"; readonly reason: string };
 
-export type CancelAnswer = { readonly kind: "cancelled" } | { readonly kind: "too-late"; readonly reason: string };
+export type CancelOutcome = { readonly kind: "cancelled" } | { readonly kind: "too-late"; readonly reason: string };
 
 /** A shipment at the carrier. The tracking number is undefined while the outcome of the booking is unknown. */
 export interface Consignment {
@@ -41,9 +41,9 @@ export interface Carrier extends CallbackSource {
   /** Valid values of `shipment.carrier_service`. An empty value selects the carrier's default. */
   readonly services: readonly string[];
   /** Books a shipment. Refuses a reference that has been cancelled. */
-  book(request: BookingRequest, signal: AbortSignal): Promise<BookingAnswer>;
+  book(request: BookingRequest, signal: AbortSignal): Promise<BookingOutcome>;
   /** Cancels a shipment that has not been collected, even if its booking has not arrived yet and may still do so. */
-  cancel(consignment: Consignment, signal: AbortSignal): Promise<CancelAnswer>;
+  cancel(consignment: Consignment, signal: AbortSignal): Promise<CancelOutcome>;
   /** Returns all updates of the shipment so far, in no particular order. */
   track(consignment: Consignment, signal: AbortSignal): Promise<readonly CarrierUpdate[]>;
   /** Parses the body of a verified callback. Throws if it is malformed. */

@@ -21,9 +21,9 @@ export function cancelOrderShipments(
 ): ServiceImpl<typeof LogisticsService>["cancelOrderShipments"] {
   return async ({ parent }, context) => {
     const key = { tenant: principalOf(context).tenant, orderId: orderIdOf(parent) };
-    const asked = await closeOrder(logistics, key);
+    const shipments = await closeOrder(logistics, key);
     const settled: StoredShipment[] = [];
-    for (const { id } of asked) {
+    for (const { id } of shipments) {
       settled.push(await untilCancellationSettled(logistics, id, context.signal));
     }
     const kept = settled.filter((shipment) => cancellation(shipment) !== "cancelled" && isKept(shipment));

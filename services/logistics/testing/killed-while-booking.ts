@@ -13,7 +13,7 @@ import { createScriptedCarrier } from "./scripted-carrier.ts";
 
 const [databaseUrl = "", file = ""] = process.argv.slice(2);
 const carrier = createScriptedCarrier();
-carrier.beforeAnswer = async () => {
+carrier.beforeResponse = async () => {
   appendFileSync(file, `${carrier.booked[0]?.reference}\n`);
   process.kill(process.pid, "SIGKILL");
 };

@@ -79,8 +79,8 @@ export async function startLogistics(open: OpenTestDatabase, options: LogisticsO
     const data = new Uint8Array(init?.body as Buffer);
     try {
       const headers = init?.headers ?? {};
-      const answer = await anybody.receiveCarrierCallback({ carrier, body: { data } }, { headers });
-      return new Response(Buffer.from(answer.data), { headers: { "content-type": answer.contentType } });
+      const response = await anybody.receiveCarrierCallback({ carrier, body: { data } }, { headers });
+      return new Response(Buffer.from(response.data), { headers: { "content-type": response.contentType } });
     } catch (error) {
       return new Response("", { status: ConnectError.from(error).code === Code.Unauthenticated ? 401 : 500 });
     }

@@ -1,51 +1,51 @@
-import type { BookingAnswer, BookingRequest, CancelAnswer, Carrier } from "../carriers/carrier.ts";
+import type { BookingOutcome, BookingRequest, CancelOutcome, Carrier } from "../carriers/carrier.ts";
 import type { CarrierUpdate } from "../domain/tracking.ts";
 
-/** A carrier whose answers a test decides; it keeps count of what arrived. */
+/** A carrier with test-controlled responses that records its requests. */
 export interface ScriptedCarrier extends Carrier {
   readonly booked: BookingRequest[];
   readonly cancelled: string[];
-  /** Runs before each booking is answered, after it has taken effect; throwing loses the answer. */
-  beforeAnswer: (call: "book" | "cancel" | "track", signal: AbortSignal) => Promise<void>;
-  cancelAnswer: CancelAnswer;
+  /** Runs before each response, after a booking has taken effect. Throwing loses the response. */
+  beforeResponse: (call: "book" | "cancel" | "track", signal: AbortSignal) => Promise<void>;
+  cancelOutcome: CancelOutcome;
   updates: readonly CarrierUpdate[];
 }
 
-/** `name` is what shipments call it. Bookings are idempotent by their reference, as the port asks. */
+/** Creates a scripted carrier with the given name. Bookings are idempotent by reference, as the port requires. */
 export function createScriptedCarrier(name = "scripted"): ScriptedCarrier {
-  const answers = new Map<string, BookingAnswer>();
+  const bookings = new Map<string, BookingOutcome>();
   const carrier: ScriptedCarrier = {
     name,
     services: ["standard"],
     booked: [],
     cancelled: [],
-    beforeAnswer: async () => {},
-    cancelAnswer: { kind: "cancelled" },
+    beforeResponse: async () => {},
+    cancelOutcome: { kind: "cancelled" },
     updates: [],
     async book(request, signal) {
-      const known = answers.get(request.reference);
-      const answer: BookingAnswer = known ?? {
+      const known = bookings.get(request.reference);
+      const outcome: BookingOutcome = known ?? {
         kind: "booked",
-        trackingNumber: `N${answers.size + 1}`,
+        trackingNumber: `N${bookings.size + 1}`,
         trackingUrl: "https://carrier.invalid/N",
       };
       if (!known) {
-        answers.set(request.reference, answer);
+        bookings.set(request.reference, outcome);
         carrier.booked.push(request);
       }
-      await carrier.beforeAnswer("book", signal);
-      return answer;
+      await carrier.beforeResponse("book", signal);
+      return outcome;
     },
     async cancel({ reference }, signal) {
-      await carrier.beforeAnswer("cancel", signal);
-      if (carrier.cancelAnswer.kind === "cancelled") {
+      await carrier.beforeResponse("cancel", signal);
+      if (carrier.cancelOutcome.kind === "cancelled") {
         carrier.cancelled.push(reference);
-        answers.set(reference, { kind: "refused", reason: "cancelled" });
+        bookings.set(reference, { kind: "refused", reason: "cancelled" });
       }
-      return carrier.cancelAnswer;
+      return carrier.cancelOutcome;
     },
     async track(_, signal) {
-      await carrier.beforeAnswer("track", signal);
+      await carrier.beforeResponse("track", signal);
       return carrier.updates;
     },
     async verify({ header }) {
@@ -58,7 +58,7 @@ export function createScriptedCarrier(name = "scripted"): ScriptedCarrier {
   return carrier;
 }
 
-/** One thing that the carrier tells, at this second of its clock. */
+/** Creates a tracking update at the given second of the carrier's clock. */
 export function update(state: CarrierUpdate["state"], second: number): CarrierUpdate {
   return {
     eventId: `${state}-${second}`,

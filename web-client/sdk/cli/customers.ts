@@ -32,9 +32,9 @@ export function addCustomerCommands(program: Command, surroundings: Surroundings
       const { docket, output } = contextOf(command, surroundings);
       const selection = { customerId: id, email, validateOnly: dryRun, wait: durationFromMs(WAIT_MS) };
       for (let names = orders; ; names = []) {
-        const answer = await docket.customers.anonymizeCustomer({ ...selection, orders: names });
-        output.one(AnonymizeCustomerResponseSchema, answer, describe(answer, dryRun));
-        if (!answer.hasMore || dryRun || (id === "" && email === "")) {
+        const response = await docket.customers.anonymizeCustomer({ ...selection, orders: names });
+        output.one(AnonymizeCustomerResponseSchema, response, describe(response, dryRun));
+        if (!response.hasMore || dryRun || (id === "" && email === "")) {
           return;
         }
       }

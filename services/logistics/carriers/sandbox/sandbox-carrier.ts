@@ -14,7 +14,7 @@ import {
   lockParcel,
   type SandboxParcel,
 } from "../../store/sandbox-parcels.ts";
-import type { BookingAnswer, Carrier } from "../carrier.ts";
+import type { BookingOutcome, Carrier } from "../carrier.ts";
 import { isCollected, scriptOf, serviceNames, words } from "./script.ts";
 import { readEvent, type SandboxEvent, toUpdate } from "./wire.ts";
 
@@ -119,7 +119,7 @@ export function createSandboxCarrier(options: SandboxCarrierOptions): Carrier {
   };
 }
 
-function booked(parcel: SandboxParcel): BookingAnswer {
+function booked(parcel: SandboxParcel): BookingOutcome {
   if (parcel.cancelled_at !== null) {
     return { kind: "refused", reason: "the shipment was cancelled" };
   }
