@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { targetNames } from "./targets.ts";
 
-/** How the program is started, as `--help` prints it. */
+/** Usage text, as printed by `--help`. */
 export const usage = `Usage: node services/main.ts [serve] [--services LIST]
 
   --services LIST   what this process runs, between commas: all (the default), or some of
@@ -16,7 +16,7 @@ export type Arguments =
   | { readonly command: "help" }
   | { readonly command: "refused"; readonly problem: string };
 
-/** Reads the command line. */
+/** Parses the command line. */
 export function readArguments(given: readonly string[]): Arguments {
   try {
     const { values, positionals } = parseArgs({

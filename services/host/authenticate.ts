@@ -7,7 +7,7 @@ import { limitFailedAuthentications } from "../runtime/limits/failed-authenticat
 import type { HostConfig } from "./config.ts";
 import { perMinute } from "./request-limits.ts";
 
-/** Who may call: holders of API keys, of JWTs where an issuer is configured, and our own services in other processes. */
+/** Creates authentication by API keys, by JWTs if an issuer is configured, and by service tokens of other processes. */
 export function createAuthentication(
   operations: ServiceClient<typeof ApiKeyService>,
   config: HostConfig,

@@ -3,7 +3,7 @@ import type { HostConfig } from "./config.ts";
 import type { Host } from "./host.ts";
 import { targetNames } from "./targets.ts";
 
-/** What a person who has just started Docket wants to know. The key itself is in it only when it is new. */
+/** Start message on the terminal. Contains the admin key only if it is new. */
 export function banner(running: Host, config: HostConfig): string {
   const keyFile = join(config.dataDir, "admin-key");
   const shown = keyVariable(config) ?? `$(cat ${keyFile})`;

@@ -6,17 +6,17 @@ import { ConfigError } from "../runtime/config/config.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
 import type { HostConfig } from "./config.ts";
 
-/** The certificate of the HTTP and gRPC ports, as the configured files have it. */
+/** Certificate of the HTTP and gRPC ports, from the configured files. */
 export interface Certificates extends Disposable {
   readonly current: Certificate;
-  /** Calls `renew` with the new certificate when the files change. Files that cannot be used are logged, and left. */
+  /** Calls `renew` with the new certificate when the files change. Unusable files are logged and ignored. */
   onChange(renew: (certificate: Certificate) => void): void;
 }
 
 /**
- * Reads the certificate; undefined where none is configured.
+ * Reads the certificate; undefined if none is configured.
  *
- * @throws ConfigError where the files cannot be used
+ * @throws ConfigError if the files are unusable
  */
 export function openCertificates(config: HostConfig, log: Logger): Certificates | undefined {
   const files = filesOf(config);

@@ -22,27 +22,31 @@ import {
 import { defaultRetention } from "../runtime/retention/settings.ts";
 import { serviceNames, type Target, targetNames, targetsOf } from "./targets.ts";
 
-/** Everything about a standalone Docket that its environment decides. */
+/** All settings of a host. */
 const settings = {
-  /** What this process runs: `all`, or some of `order`, `payment`, `logistics`, `inventory`, `operations`, `gateway`. */
+  /**
+   * Targets of this process: `all`, or some of `order`, `payment`, `logistics`, `inventory`, `operations`, `gateway`.
+   */
   services: list("DOCKET_SERVICES", { fallback: ["all"] }),
-  /** `order=host:port,payment=host:port`: the gRPC addresses of the services that other processes run. */
+  /** `order=host:port,payment=host:port`: gRPC addresses of services in other processes. */
   serviceAddresses: entries("DOCKET_SERVICE_ADDRESSES", { fallback: new Map() }),
-  /** Shared by all processes of an installation: with it services prove to each other who they are. */
+  /** Secret with which services authenticate each other, shared by all processes of an installation. */
   serviceSecret: secret("DOCKET_SERVICE_SECRET", { fallback: undefined, minLength: 32, maxLength: 512 }),
-  /** What the sandboxes sign their callbacks with. Unset: made at the first start and kept in the data folder. */
+  /**
+   * Signing secret of the sandboxes' callbacks. Default: generated at the first start and stored in the data folder.
+   */
   sandboxSecret: secret("DOCKET_SANDBOX_SECRET", { fallback: undefined, minLength: 32, maxLength: 512 }),
-  /** REST, Connect, gRPC-Web, the OpenAPI documents. 0 is any free port; so with the others. */
+  /** REST, Connect, gRPC-Web, the OpenAPI documents. 0 is any free port, here and below. */
   httpPort: port("DOCKET_HTTP_PORT", { fallback: 8080 }),
   /** Native gRPC. */
   grpcPort: port("DOCKET_GRPC_PORT", { fallback: 9090 }),
   /** Probes and metrics. */
   opsPort: port("DOCKET_OPS_PORT", { fallback: 8081 }),
-  /** The address that the HTTP and gRPC ports are bound to; `0.0.0.0` for every one of the machine. */
+  /** Bind address of the HTTP and gRPC ports; `0.0.0.0` for all interfaces. */
   host: text("DOCKET_HOST", { fallback: "127.0.0.1" }),
-  /** The address of probes and metrics, which anyone who reaches them may read. */
+  /** Bind address of probes and metrics, which are served without authentication. */
   opsHost: text("DOCKET_OPS_HOST", { fallback: "127.0.0.1" }),
-  /** PEM files: with the first two, the HTTP and gRPC ports speak TLS; with the third, clients must present a certificate. */
+  /** PEM files. The first two enable TLS on the HTTP and gRPC ports; the third requires client certificates. */
   tlsCertFile: text("DOCKET_TLS_CERT_FILE", { fallback: undefined }),
   tlsKeyFile: text("DOCKET_TLS_KEY_FILE", { fallback: undefined }),
   tlsClientCaFile: text("DOCKET_TLS_CLIENT_CA_FILE", { fallback: undefined }),
@@ -52,28 +56,31 @@ const settings = {
   docs: flag("DOCKET_DOCS", { fallback: true }),
   /** Databases and secrets. */
   dataDir: text("DOCKET_DATA_DIR", { fallback: ".docket" }),
-  /** `mysql://user:password@host:port/prefix`: each service has a schema whose name begins with the prefix. Unset: SQLite in the data folder. */
+  /**
+   * `mysql://user:password@host:port/prefix`: each service has a schema whose name begins with the prefix. Default:
+   * SQLite in the data folder.
+   */
   databaseUrl: url("DOCKET_DATABASE_URL", ["mysql"], { fallback: undefined }),
-  /** Unset: made at the first start, shown once and kept in the data folder. */
+  /** Default: generated at the first start, shown once and stored in the data folder. */
   adminKey: secret("DOCKET_ADMIN_KEY", { fallback: undefined, minLength: 32, maxLength: 512 }),
-  /** JWTs of this issuer are accepted beside API keys, when all three are set. */
+  /** Issuer of JWTs, which are accepted in addition to API keys if all three settings are present. */
   jwtIssuer: text("DOCKET_JWT_ISSUER", { fallback: undefined }),
   jwtAudience: text("DOCKET_JWT_AUDIENCE", { fallback: undefined }),
-  /** Where the issuer publishes its keys (a JWKS). */
+  /** URL of the issuer's keys (a JWKS). */
   jwtKeysUrl: url("DOCKET_JWT_KEYS_URL", ["https", "http"], { fallback: undefined }),
-  /** JWTs that live longer are refused. */
+  /** Longest accepted lifetime of a JWT. */
   jwtMaxLifetimeMs: milliseconds("DOCKET_JWT_MAX_LIFETIME", { fallback: 24 * 3_600_000 }),
-  /** Whether the issuer may grant `platform.admin`, which reaches the keys of every tenant. */
+  /** Whether the issuer may grant `platform.admin`, which gives access to the keys of every tenant. */
   jwtPlatformAdmin: flag("DOCKET_JWT_PLATFORM_ADMIN", { fallback: false }),
-  /** How others reach the HTTP port, for links and the sandbox's callbacks. Unset: the address that it is bound to. */
+  /** External URL of the HTTP port, for links and the sandbox's callbacks. Default: the bind address. */
   publicUrl: url("DOCKET_PUBLIC_URL", ["http", "https"], { fallback: undefined }),
-  /** Browsers' origins that may call, between commas; `*` for all. */
+  /** Comma-separated CORS origins; `*` for all. */
   corsOrigins: list("DOCKET_CORS_ORIGINS", { fallback: ["*"] }),
-  /** How long the database may take for one SELECT that a caller can make long. */
+  /** Time limit of a SELECT whose duration depends on the caller. */
   queryTimeoutMs: milliseconds("DOCKET_QUERY_TIMEOUT", { fallback: 10_000, min: 1, max: 24 * 3_600_000 }),
-  /** How long the audit trail is kept. */
+  /** Retention of the audit trail. */
   auditRetentionMs: milliseconds("DOCKET_AUDIT_RETENTION", { fallback: 365 * 24 * 3_600_000 }),
-  /** How long orders are kept after they have ended. Unset: for ever. */
+  /** Retention of ended orders. Default: forever. */
   orderRetentionMs: milliseconds("DOCKET_ORDER_RETENTION", { fallback: undefined }),
   /** See `RetentionSettings` for this and the next ones. */
   deadLetterRetentionMs: milliseconds("DOCKET_DEAD_LETTER_RETENTION", { fallback: defaultRetention.deadLettersMs }),
@@ -82,35 +89,35 @@ const settings = {
   deliveryRetentionMs: milliseconds("DOCKET_DELIVERY_RETENTION", { fallback: defaultRetention.deliveriesMs }),
   idempotencyRetentionMs: milliseconds("DOCKET_IDEMPOTENCY_RETENTION", {
     fallback: defaultRetention.idempotencyKeysMs,
-    // So long callers may repeat a request.
+    // The time within which callers may repeat a request.
     min: 24 * 3_600_000,
   }),
   outboxRetentionMs: milliseconds("DOCKET_OUTBOX_RETENTION", { fallback: defaultRetention.outboxMs }),
   inboxRetentionMs: milliseconds("DOCKET_INBOX_RETENTION", { fallback: defaultRetention.inboxMs }),
   feedRetentionMs: milliseconds("DOCKET_FEED_RETENTION", { fallback: orderDefaults.feedRetentionMs }),
   sandboxRetentionMs: milliseconds("DOCKET_SANDBOX_RETENTION", { fallback: defaultRetention.sandboxMs }),
-  /** How often services look for what is too old. */
+  /** Interval of retention runs. */
   retentionIntervalMs: milliseconds("DOCKET_RETENTION_INTERVAL", { fallback: defaultRetention.everyMs }),
-  /** How long a shopper has to pay. */
+  /** Time within which an order must be paid. */
   paymentDeadlineMs: milliseconds("DOCKET_PAYMENT_DEADLINE", { fallback: 30 * 60_000 }),
-  /** How much one import may take: rows, bytes after decompression, and time. */
+  /** Limits of one import: rows, bytes after decompression, and time. */
   importMaxRows: integer("DOCKET_IMPORT_MAX_ROWS", { fallback: orderDefaults.importLimits.rows, min: 1 }),
   importMaxBytes: integer("DOCKET_IMPORT_MAX_BYTES", { fallback: orderDefaults.importLimits.bytes, min: 1024 }),
   importMaxMs: milliseconds("DOCKET_IMPORT_MAX_TIME", { fallback: orderDefaults.importLimits.ms }),
-  /** How long the sandbox takes from one step of a payment to the next. */
+  /** Delay between steps of a sandbox payment. */
   sandboxDelayMs: milliseconds("DOCKET_SANDBOX_DELAY", { fallback: 20 }),
-  /** How long after its expiry the sandbox pays what is to be paid late. */
+  /** Delay of the sandbox's late payments after the expiry. */
   sandboxLateMs: milliseconds("DOCKET_SANDBOX_LATE", { fallback: 1000 }),
-  /** How long a sandbox parcel takes from one stage to the next. */
+  /** Delay between stages of a sandbox parcel. */
   sandboxStepMs: milliseconds("DOCKET_SANDBOX_CARRIER_STEP", { fallback: 1500 }),
   logLevel: oneOf("DOCKET_LOG_LEVEL", ["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
     fallback: "info",
   }),
-  /** For how long requests are still served after SIGTERM, so that a load balancer can notice. */
+  /** How long requests are still served after SIGTERM, so that load balancers can react. */
   drainWindowMs: milliseconds("DOCKET_DRAIN_WINDOW", { fallback: 0 }),
-  /** Calls and streams on the way out may take this long in all. */
+  /** Total time for calls and streams to end on shutdown. */
   drainBudgetMs: milliseconds("DOCKET_DRAIN_BUDGET", { fallback: 15_000 }),
-  /** The largest request that is read whole. */
+  /** Largest request body that is read as a whole. */
   maxBodyBytes: integer("DOCKET_MAX_BODY_BYTES", { fallback: 4 * 1024 * 1024, min: 1024 }),
   /** See `ServerLimits` for this and the next ones. */
   maxConnections: integer("DOCKET_MAX_CONNECTIONS", { fallback: defaultServerLimits.connections, min: 1 }),
@@ -129,34 +136,37 @@ const settings = {
   stallMs: milliseconds("DOCKET_STALL_TIMEOUT", { fallback: defaultServerLimits.stallMs }),
   lingerMs: milliseconds("DOCKET_LINGER_TIMEOUT", { fallback: defaultServerLimits.lingerMs }),
   lingerBytes: integer("DOCKET_MAX_LINGER_BYTES", { fallback: defaultServerLimits.lingerBytes }),
-  /** After which gRPC connections are renewed, so that clients find new servers. */
+  /** Age at which gRPC connections are closed, so that clients find new servers. */
   grpcConnectionAgeMs: milliseconds("DOCKET_GRPC_CONNECTION_AGE", { fallback: 2 * 60 * 60_000 }),
-  /** Networks of the proxies in front of the ports, between commas. */
+  /** Comma-separated networks of trusted proxies in front of the ports. */
   trustedProxies: networks("DOCKET_TRUSTED_PROXIES", { fallback: parseNetworks([]) }),
-  /** The header in which they name their client. */
+  /** Header with the client address that these proxies set. */
   forwardedHeader: oneOf("DOCKET_FORWARDED_HEADER", ["x-forwarded-for", "forwarded"], { fallback: "x-forwarded-for" }),
-  /** Wrong credentials of one client address a minute, after which further ones are refused unseen. 0: no limit; so with the next ones. */
+  /**
+   * Failed authentications per client address and minute, beyond which credentials are rejected without a lookup. 0: no
+   * limit, here and below.
+   */
   failedAuthLimit: integer("DOCKET_FAILED_AUTH_LIMIT", { fallback: 300 }),
-  /** Requests a minute. */
+  /** Requests per minute. */
   keyRateLimit: integer("DOCKET_RATE_LIMIT_PER_KEY", { fallback: 600_000 }),
   tenantRateLimit: integer("DOCKET_RATE_LIMIT_PER_TENANT", { fallback: 1_200_000 }),
-  /** `docket.order.v1.OrderService/ExportOrders=10`, between commas: requests a minute of one key to that method. */
+  /** `docket.order.v1.OrderService/ExportOrders=10`, comma-separated: requests per minute of one key to that method. */
   methodRateLimits: counts("DOCKET_RATE_LIMIT_PER_METHOD", { fallback: new Map() }),
   /** Open streams. */
   keyStreamLimit: integer("DOCKET_MAX_STREAMS_PER_KEY", { fallback: 5000 }),
   tenantStreamLimit: integer("DOCKET_MAX_STREAMS_PER_TENANT", { fallback: 10_000 }),
-  /** Most messages, list elements and map entries of one request message. */
+  /** Most messages, list elements and map entries per request message. */
   maxRequestElements: integer("DOCKET_MAX_REQUEST_ELEMENTS", { fallback: 100_000, min: 1000 }),
-  /** Bytes that requests are being decompressed to at once. */
+  /** Most bytes that requests are decompressed to concurrently. */
   maxDecodingBytes: integer("DOCKET_MAX_DECODING_BYTES", { fallback: 256 * 1024 * 1024, min: 1024 * 1024 }),
 };
 
 export type HostConfig = ConfigOf<typeof settings> & {
-  /** What `services` names. */
+  /** Parsed from `services`. */
   readonly targets: ReadonlySet<Target>;
 };
 
-/** @throws ConfigError naming every variable that cannot be used */
+/** @throws ConfigError with every invalid variable */
 export function readHostConfig(environment: Environment): HostConfig {
   const config = readConfig(environment, settings);
   const jwt = [config.jwtIssuer, config.jwtAudience, config.jwtKeysUrl].filter((value) => value !== undefined);
@@ -180,7 +190,7 @@ export function readHostConfig(environment: Environment): HostConfig {
   return { ...config, targets: targetsFrom(config) };
 }
 
-/** @throws ConfigError where the process does not know what it needs of others */
+/** @throws ConfigError if settings needed to reach other processes are missing */
 function targetsFrom({ services, serviceAddresses, serviceSecret, publicUrl }: ConfigOf<typeof settings>) {
   const targets = targetsOf(services);
   if ("unknown" in targets) {

@@ -2,27 +2,27 @@ import { randomBytes } from "node:crypto";
 import { chmod, link, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** The folder in which a standalone Docket keeps its databases and secrets. */
+/** Folder with the databases and secrets of a standalone Docket. */
 export interface DataFolder {
   /** Absolute or relative to the working directory. */
   readonly path: string;
-  /** The path of a file of the folder. */
+  /** Path of a file in the folder. */
   file(name: string): string;
   /**
-   * The secret with this name: what the file of that name holds, else what `make` answers, which is then kept. Two
-   * processes that ask at once get the same one.
+   * Returns the secret with this name: the content of that file, else the result of `make`, which is then stored.
+   * Concurrent processes get the same secret.
    */
   secret(name: string, make?: () => string): Promise<{ value: string; isNew: boolean }>;
   /** Paths whose permissions could not be restricted, because another user owns them. */
   readonly exposed: readonly string[];
 }
 
-/** Databases, with the files that SQLite keeps beside them. */
+/** Databases and SQLite's files beside them. */
 const databaseFile = /\.sqlite(-wal|-shm|-journal)?$/;
 
 /**
- * Opens the folder, which is created when missing. Only the owner may read it, its databases and its secrets, whatever
- * their permissions were before.
+ * Opens the folder, creating it if missing. Restricts the permissions of the folder, its databases and its secrets to
+ * the owner.
  */
 export async function openDataFolder(path: string): Promise<DataFolder> {
   await mkdir(path, { recursive: true, mode: 0o700 });
@@ -70,7 +70,7 @@ async function readSecret(path: string): Promise<string | undefined> {
   }
 }
 
-/** Creates the file, whole or not at all; false when it exists. */
+/** Creates the file atomically; returns false if it exists. */
 async function writeNew(path: string, text: string): Promise<boolean> {
   const draft = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`;
   try {

@@ -1,6 +1,6 @@
 import type { DataFolder } from "./data-folder.ts";
 
-/** The database of a service: a schema of the configured server, or a file of the data folder. */
+/** Database URL of a service: a schema of the configured server, or a file of the data folder. */
 export function databaseUrlOf(
   service: string,
   folder: Pick<DataFolder, "file">,

@@ -27,23 +27,23 @@ import type { HostConfig } from "./config.ts";
 import { signingSecretFor } from "./signing-secret.ts";
 import type { ServiceName } from "./targets.ts";
 
-/** What a host gives to each service that it runs. */
+/** Dependencies that a host passes to each service. */
 export interface HostDeps {
   readonly config: HostConfig;
   /** The database of the service. */
   readonly databaseUrl: string;
   readonly adminKey: string;
-  /** What the sandboxes' signing secrets are derived from. */
+  /** Master secret from which the sandboxes' signing secrets are derived. */
   readonly sandboxSecret: string;
-  /** Where providers and carriers reach the gateway. */
+  /** External URL of the gateway, for providers and carriers. */
   readonly publicUrl: string;
-  /** Reaches every service, in this process or another. */
+  /** Transport to every service, in this process or another. */
   readonly transport: Transport;
-  /** What all services share: the bus, the log, the clock. */
+  /** Shared dependencies: the bus, the log, the clock. */
   readonly shared: ServiceDeps;
 }
 
-/** One service, as a host can run it or call it. */
+/** A service as a host runs or calls it. */
 export interface ServiceDefinition {
   /** Every RPC service that it implements. */
   readonly services: readonly DescService[];
@@ -69,7 +69,7 @@ const retentionOf = (config: HostConfig) => ({
   sandboxMs: config.sandboxRetentionMs,
 });
 
-/** The table of services. */
+/** All services by name. */
 export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
   operations: {
     services: [ApiKeyService, AuditService, DeadLetterService, WebhookService],
@@ -131,7 +131,7 @@ export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
           orderRetentionMs: config.orderRetentionMs,
           feedRetentionMs: config.feedRetentionMs,
           paymentDeadlineMs: config.paymentDeadlineMs,
-          // Payment and logistics are composed above without others.
+          // Payment and logistics are composed above with these defaults only.
           paymentProviders: [paymentDefaults.defaultProvider],
           carriers: [logisticsDefaults.defaultCarrier],
           importLimits: { rows: config.importMaxRows, bytes: config.importMaxBytes, ms: config.importMaxMs },

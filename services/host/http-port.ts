@@ -11,7 +11,7 @@ import type { Admit } from "../runtime/interceptors/admission.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
 import type { HostConfig } from "./config.ts";
 
-/** What the gateway serves, and with what around it. */
+/** Dependencies of the HTTP port. */
 export interface HttpPortOptions {
   readonly config: HostConfig;
   readonly specs: readonly ServiceImplSpec[];
@@ -22,7 +22,7 @@ export interface HttpPortOptions {
   readonly decodeBudget: DecodeBudget;
 }
 
-/** The headers in which payment providers and carriers sign what they send. */
+/** Signature headers of payment providers and carriers. */
 const signatureHeaders = [
   "webhook-*",
   "stripe-signature",
@@ -32,7 +32,7 @@ const signatureHeaders = [
   "aftership-*",
 ];
 
-/** Serves REST, Connect, gRPC-Web and the documentation on a port that listens already. */
+/** Serves REST, Connect, gRPC-Web and the documentation on a listening port. */
 export async function serveHttp(http: HttpListener, options: HttpPortOptions): Promise<void> {
   const { config, log } = options;
   const forwarding = forwardingOf(config);
@@ -58,13 +58,13 @@ export async function serveHttp(http: HttpListener, options: HttpPortOptions): P
       shutdownSignal: http.overdue,
       cors: { origins: config.corsOrigins.includes("*") ? "*" : config.corsOrigins },
       ...(config.docs && { openapi: await readOpenapi() }),
-      // A request whose client left is not a fault of the server.
+      // An aborted request is not a server fault.
       onError: (err, request) => log[request.destroyed ? "debug" : "error"]({ err }, "a request failed in the gateway"),
     }),
   );
 }
 
-/** Which proxies are believed when they name their client, and in which header. */
+/** The trusted proxies, and the header with the client address. */
 export function forwardingOf({ trustedProxies, forwardedHeader }: HostConfig) {
   return { trustedProxies, header: forwardedHeader };
 }

@@ -7,11 +7,11 @@ import { createGrpcTransport } from "../runtime/grpc/transport.ts";
 import { definitions } from "./definitions.ts";
 import { type ServiceName, serviceNames, type Target } from "./targets.ts";
 
-/** How every service is reached from this process. */
+/** Access to every service from this process. */
 export interface Mesh extends AsyncDisposable {
-  /** Calls a service in this process where it is one of the targets, and at its address otherwise. */
+  /** Calls a service in this process if it is a target, otherwise at its address. */
   readonly transport: Transport;
-  /** The services of other processes. */
+  /** The services in other processes. */
   readonly remotes: readonly Remote[];
 }
 
@@ -26,11 +26,11 @@ export interface MeshOptions {
   readonly targets: ReadonlySet<Target>;
   /** `host:port` of each service that is not a target. */
   readonly addresses: ReadonlyMap<string, string>;
-  /** Proves to other processes which service calls; needed where there are any. */
+  /** Authenticates this process's services to other processes; required if there are any. */
   readonly tokens: ServiceTokens | undefined;
 }
 
-/** Opens no connection: each remote service is connected to with the first call. */
+/** Creates the mesh without opening connections: each remote service is connected to on its first call. */
 export function createMesh({ local, targets, addresses, tokens }: MeshOptions): Mesh {
   const opened = serviceNames
     .filter((name) => !targets.has(name))

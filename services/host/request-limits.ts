@@ -3,7 +3,7 @@ import type { RateLimits } from "../runtime/limits/rate-limits.ts";
 import { createSlots, type Slots } from "../runtime/limits/stream-slots.ts";
 import type { HostConfig } from "./config.ts";
 
-/** The limits of authenticated callers, as configured. */
+/** The configured limits of authenticated callers. */
 export function rateLimitsOf(config: HostConfig): RateLimits {
   return {
     perKey: perMinute(config.keyRateLimit),
@@ -19,7 +19,7 @@ export function rateLimitsOf(config: HostConfig): RateLimits {
   };
 }
 
-/** Uses in a minute; undefined, for no limit, where the setting is 0. */
+/** A limiter per minute; undefined (no limit) for 0. */
 export function perMinute(limit: number): RateLimiter | undefined {
   return limit === 0 ? undefined : createMemoryRateLimiter({ limit, windowSeconds: 60 });
 }

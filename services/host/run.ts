@@ -7,8 +7,8 @@ import { startHost } from "./host.ts";
 import { explainStartFailure } from "./start-failure.ts";
 
 /**
- * Runs Docket until a signal ends it. Prints why it cannot start on one line and exits with 1, or with 2 where the command
- * line is wrong.
+ * Runs Docket until a signal stops it. On failure prints the reason on one line and exits with 1, or with 2 for an
+ * invalid command line.
  */
 export async function runHost(environment: Environment, args: readonly string[]): Promise<void> {
   const given = readArguments(args);
@@ -20,7 +20,7 @@ export async function runHost(environment: Environment, args: readonly string[])
     process.stderr.write(`docket: ${given.problem}\n\n${usage}`);
     process.exit(2);
   }
-  // Whatever the program writes is for its owner alone.
+  // Files created by the program are accessible to their owner only.
   process.umask(0o077);
   try {
     const config = readHostConfig(

@@ -1,9 +1,9 @@
 import { defaultServerLimits, type ServerLimits } from "../../gateway/http/server-limits.ts";
 import type { HostConfig } from "./config.ts";
 
-/** The limits of every port, as configured. */
+/** The configured limits of every port. */
 export function serverLimitsOf(config: HostConfig): ServerLimits {
-  // A single request must fit, whatever the settings.
+  // A single request of the largest size must fit.
   const largest = config.maxBodyBytes + 1024;
   return {
     ...defaultServerLimits,

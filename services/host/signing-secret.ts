@@ -1,8 +1,8 @@
 import { hkdfSync } from "node:crypto";
 
 /**
- * The signing secret for one purpose, in the form of Standard Webhooks (`whsec_` and base64 of 32 bytes), derived from
- * the installation's secret by HKDF (RFC 5869). What is signed for one purpose does not verify for another.
+ * Derives the signing secret for one purpose from the installation's secret by HKDF (RFC 5869), in the form of Standard
+ * Webhooks (`whsec_` and base64 of 32 bytes). Signatures for one purpose do not verify for another.
  */
 export function signingSecretFor(purpose: string, installationSecret: string): string {
   return `whsec_${Buffer.from(hkdfSync("sha256", installationSecret, "", `docket ${purpose}`, 32)).toString("base64")}`;

@@ -1,4 +1,4 @@
-/** Why Docket could not start, and what to do about it. What is not known here is told with its stack. */
+/** Explains why Docket could not start, and what to do. Unknown errors are shown with their stack. */
 export function explainStartFailure(error: unknown): string {
   const { code, port, address, path, message, stack } = error as Partial<Record<string, unknown>>;
   switch (code) {

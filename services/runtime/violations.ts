@@ -1,23 +1,23 @@
 /**
- * Bounds on what an error repeats of a request. A request of a few bytes can hold millions of invalid elements, and the
- * error must not grow with them.
+ * Limits on what an error repeats from a request. A request of a few bytes can contain millions of invalid elements,
+ * and the error must not grow with them.
  */
 
-/** How many violations an error lists at most, on every wire and in the gateway alike. */
+/** Most violations listed in an error, on every wire and in the gateway alike. */
 export const maxViolations = 100;
-/** Characters of each text of a violation. */
+/** Most characters of each text of a violation. */
 const maxTextLength = 400;
-/** Characters of an error's message. */
+/** Most characters of an error message. */
 const maxMessageLength = 2000;
-/** Of a message, what is kept for saying how many violations it does not name. */
+/** Part of a message reserved for the number of unnamed violations. */
 const remainderLength = 40;
 
-/** The text, cut to `length` characters with an ellipsis where it is longer. Never ends in half a surrogate pair. */
+/** Shortens the text to `length` characters with an ellipsis. Never ends in half a surrogate pair. */
 export function shorten(text: string, length = maxTextLength): string {
   return text.length <= length ? text : `${text.slice(0, length).toWellFormed()}…`;
 }
 
-/** The first {@link maxViolations} violations with each of their texts shortened. */
+/** Returns the first {@link maxViolations} violations with shortened texts. */
 export function boundedViolations<T extends object>(violations: readonly T[]): T[] {
   return violations.slice(0, maxViolations).map((violation) => {
     const bounded = Object.entries(violation).map(([key, value]) => [
@@ -28,12 +28,12 @@ export function boundedViolations<T extends object>(violations: readonly T[]): T
   });
 }
 
-/** The message of an error: as much of it as a sentence may have. */
+/** Shortens an error message to its limit. */
 export function boundedMessage(message: string): string {
   return shorten(message, maxMessageLength);
 }
 
-/** One text for many violations: those that fit, and how many more there are. */
+/** Summarizes violations in one text: those that fit, and the number of others. */
 export function summarize(violations: readonly { field: string; description: string }[]): string {
   let text = "";
   for (const [index, { field, description }] of violations.entries()) {

@@ -2,8 +2,8 @@ import { fromBinary, type Registry, toBinary } from "@bufbuild/protobuf";
 import { eraseCustomer } from "../api/personal-fields.ts";
 
 /**
- * A message in the binary format without what it tells of a customer. Empty where its type is not in the registry or it
- * cannot be decoded: what cannot be read cannot be searched either.
+ * Removes customer data from an encoded message. Returns empty bytes if its type is not in the registry or it cannot be
+ * decoded, because its content cannot be inspected then.
  */
 export function eraseEncoded(registry: Registry, type: string, data: Uint8Array): Uint8Array {
   const schema = registry.getMessage(type);

@@ -5,16 +5,18 @@ import type { InboxTables } from "../inbox/tables.ts";
 import type { OutboxTables } from "../outbox/tables.ts";
 import { eraseEncoded } from "./erase-encoded.ts";
 
-/** Whose messages to erase. */
+/** The aggregate whose messages to erase. */
 export interface ErasedAggregate {
   readonly tenant: string;
-  /** As events name it, for example `trips/01h…`. */
+  /** As in events, for example `trips/01h…`. */
   readonly aggregate: string;
-  /** The types of the messages. Messages of other types are emptied. */
+  /** Types of the messages. Messages of other types are emptied. */
   readonly registry: Registry;
 }
 
-/** Erases what the outbox still holds about the aggregate, sent or not; identities and sequences stay. Idempotent. */
+/**
+ * Erases customer data from the aggregate's outbox rows, sent or not; identities and sequences are kept. Idempotent.
+ */
 export async function eraseOutbox(
   anyTrx: AnyTransaction,
   { tenant, aggregate, registry }: ErasedAggregate,
@@ -40,7 +42,10 @@ export async function eraseOutbox(
   }
 }
 
-/** Erases what dead letters hold about the aggregate, the texts of their errors too. They can still be replayed. Idempotent. */
+/**
+ * Erases customer data from the aggregate's dead letters, including their error texts. They stay replayable.
+ * Idempotent.
+ */
 export async function eraseDeadLetters(
   anyTrx: AnyTransaction,
   { tenant, aggregate, registry }: ErasedAggregate,

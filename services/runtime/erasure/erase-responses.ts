@@ -9,8 +9,8 @@ import type { IdempotencyTables } from "../idempotency/idempotent.ts";
 const WINDOW = 500;
 
 /**
- * Erases what stored responses tell of a customer in the resource of this name and those below it. A repeated request gets
- * the erased response. Looks through the tenant's stored responses, a bounded number at a time. Idempotent.
+ * Erases customer data from stored responses about this resource and its children. A repeated request receives the
+ * erased response. Scans the tenant's stored responses in bounded batches. Idempotent.
  */
 export async function eraseResponses<DB extends IdempotencyTables>(
   db: Database<DB>,
@@ -40,7 +40,7 @@ export async function eraseResponses<DB extends IdempotencyTables>(
   }
 }
 
-/** Under a lock, as a response may hold several resources that are erased at the same time. */
+/** Under a lock, because a response may hold several resources that are erased concurrently. */
 async function eraseResponse(
   anyTrx: AnyTransaction,
   dialect: DialectName,
@@ -63,7 +63,7 @@ async function eraseResponse(
   }
 }
 
-/** Erases the resources of the name in one response. */
+/** Erases the resources with this name in one response. */
 export function eraseNamed(output: DescMessage, response: Uint8Array, name: string): Uint8Array {
   const message = fromBinary(output, response);
   eraseIn(output, message, name);

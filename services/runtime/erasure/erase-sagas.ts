@@ -3,12 +3,12 @@ import { type AnyTransaction, withTables } from "../db/any-transaction.ts";
 import { decodeJson, encodeJson } from "../saga/store/record-codec.ts";
 import type { SagaTables } from "../saga/store/tables.ts";
 
-/** What people, providers and carriers write: their words, and one-time secrets. */
+/** Free text of people, providers and carriers, and one-time secrets. */
 const texts: ReadonlySet<string> = new Set(["message", "note", "owed", "paymentToken"]);
 
 const ended = ["SUCCEEDED", "COMPENSATED", "NEEDS_ATTENTION"];
 
-/** Erases the texts in the records of an aggregate's sagas that have ended. Idempotent. */
+/** Erases the texts in the records of an aggregate's ended sagas. Idempotent. */
 export async function eraseSagas(
   anyTrx: AnyTransaction,
   { tenant, aggregate }: { readonly tenant: string; readonly aggregate: string },

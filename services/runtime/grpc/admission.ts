@@ -18,16 +18,19 @@ import { type DecompressionBudget, limitExpansion } from "./expansion.ts";
 import { headersOf } from "./metadata.ts";
 import { statusOf } from "./status.ts";
 
-/** What a call of grpc-js says of itself. */
+/** Information about a call from grpc-js. */
 type WireCall = Pick<ServerInterceptingCallInterface, "getDeadline" | "getPeer">;
 
-/** Begins calls, and keeps those that were begun before their handler is called. */
+/** Begins calls, and keeps those that begin before their handler runs. */
 export interface GrpcCalls {
-  /** The call with this metadata, begun by now. */
+  /** Returns the call with this metadata, beginning it if necessary. */
   of(metadata: Metadata, wire: WireCall): Call;
 }
 
-/** Makes the calls of one server. @param forwarding how the address of a client behind proxies is found. */
+/**
+ * Creates the calls of one server.
+ * @param forwarding How to determine the client address behind proxies.
+ */
 export function createGrpcCalls(forwarding: Forwarding): GrpcCalls {
   const calls = new WeakMap<Metadata, Call>();
   return {
@@ -48,7 +51,7 @@ function begin(metadata: Metadata, wire: WireCall, forwarding: Forwarding): Call
   return beginCall({
     wire: "grpc",
     header: () => headersOf(metadata),
-    // A millisecond early: at the deadline itself grpc-js gives a status of its own, which has no details.
+    // One millisecond early, because at the deadline grpc-js sends a status of its own, without details.
     timeoutMs: at === Number.POSITIVE_INFINITY ? undefined : at - Date.now() - 1,
     clientAddress: () => {
       const peer = wire.getPeer();
@@ -59,20 +62,21 @@ function begin(metadata: Metadata, wire: WireCall, forwarding: Forwarding): Call
 }
 
 export interface GrpcAdmissionOptions {
-  /** Undefined where every call may go on. */
+  /** Undefined if all calls are admitted. */
   readonly admit: Admit | undefined;
   readonly calls: GrpcCalls;
-  /** By path; calls to other methods pass. */
+  /** By path. Calls to other methods are not checked. */
   readonly methods: ReadonlyMap<string, DescMethod>;
   readonly log: Logger;
-  /** What a message may have decompressed. */
+  /** Most bytes of a decompressed message. */
   readonly maxMessageBytes: number;
   readonly decompressionBudget: DecompressionBudget | undefined;
 }
 
 /**
- * Limits what messages decompress to, and puts the admission of a call before the reading of its messages: grpc-js reads, decompresses and decodes nothing until
- * the metadata have been passed on. What the call's context values get is seen by its handler.
+ * Limits the decompressed size of messages, and runs admission before a call's messages are read: grpc-js reads,
+ * decompresses and decodes nothing until the metadata have been passed on. Context values set on admission are visible
+ * to the handler.
  */
 export function createGrpcAdmission(options: GrpcAdmissionOptions): ServerInterceptor {
   const { admit, calls, methods, log, maxMessageBytes, decompressionBudget } = options;

@@ -17,7 +17,7 @@ import {
 import { headersOf, metadataOf } from "./metadata.ts";
 import { errorOf } from "./status.ts";
 
-/** One unary call. Rejects with a ConnectError; resolves when the trailers are there too. */
+/** Makes a unary call. Resolves after the trailers have arrived; rejects with a ConnectError. */
 export function callUnary<I extends DescMessage, O extends DescMessage>(
   client: Client,
   request: UnaryRequest<I, O>,
@@ -44,7 +44,7 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
     call.on("metadata", (metadata) => {
       header = headersOf(metadata);
     });
-    // Comes after the answer and last of all, with the trailers.
+    // Emitted last, after the response, with the trailers.
     call.on("status", (status) => {
       signal.removeEventListener("abort", cancel);
       if (message === undefined) {
@@ -57,8 +57,9 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
 }
 
 /**
- * One streaming call; the three kinds are one on the wire: requests one way, answers the other, a status at the end.
- * Resolves when the server has begun to answer or has refused; a failure is thrown where the answers are read.
+ * Makes a streaming call. All three kinds are the same on the wire: requests one way, responses the other, a status
+ * last. Resolves when the server has begun to respond or has rejected the call; failures are thrown by the response
+ * iterator.
  */
 export async function callStream<I extends DescMessage, O extends DescMessage>(
   client: Client,
@@ -88,7 +89,7 @@ export async function callStream<I extends DescMessage, O extends DescMessage>(
     });
   });
   const ended = new Promise<StatusObject>((resolve) => call.on("status", resolve));
-  // The error of a call is read from its status; without a listener it would end the process.
+  // Errors are read from the status. Without a listener the event would end the process.
   call.on("error", () => {});
   const sent = send(call, request.message);
 
@@ -103,7 +104,7 @@ export async function callStream<I extends DescMessage, O extends DescMessage>(
   };
 }
 
-/** Writes the requests as fast as the server takes them. A source that fails cancels the call; resolves with its error. */
+/** Writes the requests with backpressure. A failing source cancels the call; resolves with its error. */
 async function send<I, O>(call: ClientDuplexStream<I, O>, messages: AsyncIterable<I>): Promise<unknown> {
   try {
     for await (const message of messages) {
@@ -135,7 +136,7 @@ async function* answers<I, O>(
   try {
     yield* call as AsyncIterable<O>;
   } catch {
-    // Told by the status below.
+    // Reported by the status below.
   } finally {
     call.cancel();
   }
@@ -162,7 +163,7 @@ function encode<Desc extends DescMessage>(schema: Desc, message: MessageShape<De
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** What grpc-js says of a connection names hosts and ports, and must not become part of what our own callers read. */
+/** grpc-js names hosts and ports in connection errors, which must not be exposed to callers. */
 function failureOf(status: StatusObject, service: string): ConnectError {
   const error = errorOf(status);
   if (error.details.length > 0) {

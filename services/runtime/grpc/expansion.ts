@@ -6,21 +6,21 @@ import { maxExpandedBytes, maxExpansion } from "../../../gateway/codec/expansion
 const decompressors = { gzip: promisify(gunzip), deflate: promisify(inflate) };
 const headBytes = 5;
 
-/** Bounds what is being decompressed at once, in bytes. Rejects with a ConnectError where the wait takes too long. */
+/** Bounds the bytes being decompressed concurrently. Rejects with a ConnectError if the wait takes too long. */
 export interface DecompressionBudget {
   reserve(bytes: number): Promise<void> | undefined;
   release(bytes: number): void;
 }
 
-/** What grpc-js has no hook for: the function with which a call decompresses its messages, heads included. */
+/** The function that a grpc-js call uses to decompress messages, their heads included. There is no public hook. */
 interface Decompressing {
   decompressMessage(message: Buffer, encoding: string): Buffer | Promise<Buffer>;
 }
 
 /**
- * Limits what the messages of a call may decompress to: a message of a few bytes cannot become one of megabytes.
+ * Limits the decompressed size of a call's messages, against decompression bombs.
  *
- * @param wire as grpc-js made it, before any interceptor.
+ * @param wire The call as created by grpc-js, before any interceptor.
  */
 export function limitExpansion(
   wire: ServerInterceptingCallInterface,
@@ -59,7 +59,7 @@ async function decompress(
   }
 }
 
-/** A status as grpc-js takes it from a failed decompression. */
+/** A status in the form that grpc-js expects from a failed decompression. */
 function refusal(code: status, details: string) {
   return { code, details, metadata: null };
 }

@@ -30,15 +30,15 @@ import { statusOf } from "./status.ts";
 export interface GrpcHandlerOptions {
   readonly interceptors: readonly Interceptor[];
   readonly log: Logger;
-  /** Where calls are entered while they last. */
+  /** Registers calls while they last. */
   readonly inFlight: InFlight;
-  /** Where calls are begun. */
+  /** Begins calls. */
   readonly calls: GrpcCalls;
-  /** A request message of more elements is RESOURCE_EXHAUSTED. */
+  /** Request messages with more elements are RESOURCE_EXHAUSTED. */
   readonly maxRequestElements: number;
-  /** A stream in which no message moves in either direction for this long is ended. */
+  /** Idle timeout of a stream, without a message in either direction. */
   readonly idleMs: number;
-  /** Whether the refusal of a message has `google.rpc` details. */
+  /** Whether rejected messages carry `google.rpc` details. */
   readonly detailedRefusals: boolean;
 }
 
@@ -49,7 +49,7 @@ type ServerSurfaceCall = Pick<
   on(event: "cancelled", listener: () => void): unknown;
 };
 
-/** What a handler is made of: the method, its invoker, and the limits. */
+/** Parts of a handler: the method, its invoker, and the limits. */
 interface Served extends GrpcHandlerOptions {
   readonly spec: MethodImplSpec;
   readonly invoker: MethodInvoker;
@@ -57,7 +57,7 @@ interface Served extends GrpcHandlerOptions {
   readonly write: BinaryWrite;
 }
 
-/** The grpc-js handler of one method. Requests and responses are its raw bytes: messages are read and written here. */
+/** Creates the grpc-js handler of a method. Requests and responses are raw bytes; serialization happens here. */
 export function createGrpcHandler(spec: MethodImplSpec, options: GrpcHandlerOptions): UntypedHandleCall {
   const served = {
     ...options,
@@ -80,10 +80,10 @@ export function createGrpcHandler(spec: MethodImplSpec, options: GrpcHandlerOpti
   }
 }
 
-/** What a call ends with for which not even an error could be written. */
+/** Final status if not even an error could be written. */
 const lastResort = { code: status.INTERNAL, details: "internal error" };
 
-/** Runs a handler. Whatever it fails to catch is logged and ends the call; it never becomes an unhandled rejection. */
+/** Runs a handler. Logs any uncaught error and ends the call with it, so that no rejection is unhandled. */
 function run(handle: () => Promise<void>, end: (failure: typeof lastResort) => void, { log, spec }: Served): void {
   handle().catch((error: unknown) => {
     const { method } = spec;
@@ -163,7 +163,7 @@ function bidiStreaming(served: Served): handleBidiStreamingCall<Buffer, Buffer> 
     );
 }
 
-/** Begins the call that grpc-js hands over. The `cancelled` event also comes after each answer, when it means nothing. */
+/** Begins the call. The `cancelled` event is also emitted after each response, when it is meaningless. */
 function accept(wire: ServerSurfaceCall, { spec, inFlight, calls }: Served): Call {
   const call = calls.of(wire.metadata, wire);
   wire.on("cancelled", () => {
@@ -180,13 +180,13 @@ function finish(call: Call, { inFlight }: Served): void {
   inFlight.leave(call);
 }
 
-/** Ends a stream that rests for too long. The timer starts again with `refresh`, and must be cleared. */
+/** Ends a stream that is idle for too long. Restart the timer with `refresh`; it must be cleared. */
 function idleTimer(call: Call, { idleMs }: Served): NodeJS.Timeout {
   const message = "the stream was idle for too long; open it again";
   return setTimeout(() => call.abort(unavailable("STREAM_IDLE", message)), idleMs).unref();
 }
 
-/** Writes all answers, never more than `maxUnsentBytes` ahead of what the caller reads, and the status after them. */
+/** Writes all responses, at most `maxUnsentBytes` ahead of the caller, and then the status. */
 async function answer(
   wire: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
   call: Call,
@@ -207,7 +207,7 @@ async function answer(
       }
       await write(bytes);
     }
-    // A handler that ends its stream because the call is over has not answered it.
+    // A handler that ends its stream because of an abort has not completed the response.
     if (call.signal.aborted) {
       throw withErrorInfo(call.signal.reason);
     }
@@ -225,7 +225,7 @@ async function answer(
 
 const maxUnsentBytes = 64 * 1024;
 
-/** Writes a message; resolves when there is room for more, rejects when the call is over before that. */
+/** Writes a message. Resolves when there is room for more; rejects if the call ends first. */
 function createWriter(
   wire: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
   signal: AbortSignal,
@@ -256,7 +256,7 @@ async function* requests(
   idle: NodeJS.Timeout,
 ): AsyncGenerator<Message> {
   try {
-    // Leaving the loop early must not destroy the stream: the answer is still to be written to it.
+    // Leaving the loop early must not destroy the stream, because the response is still to be written.
     for await (const bytes of wire.iterator({ destroyOnReturn: false })) {
       idle.refresh();
       yield decode(bytes, served);
@@ -298,11 +298,11 @@ function encode(message: Message, { write }: Served): Buffer {
 }
 
 /**
- * The status to end the call with, after the headers that the handler had set. What the interceptors have not mapped is
- * a bug of this wire, and is logged here.
+ * Converts an error to the final status, after the handler's headers are sent. An error that the interceptors have not
+ * mapped is a bug of this wire, and is logged.
  */
 function refusal(error: unknown, wire: Pick<ServerSurfaceCall, "sendMetadata">, call: Call, { log, spec }: Served) {
-  // Without any, head and trailers are one.
+  // Without headers, head and trailers are one frame.
   const { header } = call.touched();
   if (header !== undefined && !header.keys().next().done) {
     wire.sendMetadata(metadataOf(header));

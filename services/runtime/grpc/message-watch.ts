@@ -1,17 +1,17 @@
 import type { ServerHttp2Stream } from "node:http2";
 import type { CutReason, RequestMeter } from "../../../gateway/http/request-meter.ts";
 
-/** What the messages of one call may be. */
+/** Rules for the messages of one call. */
 export interface MessageRules {
   readonly maxMessageBytes: number;
-  /** Whether the call has an encoding, without which no message may be compressed. */
+  /** Whether the call declares an encoding; without one, compressed messages are forbidden. */
   readonly mayCompress: boolean;
-  /** Whether the request is one message, which must arrive at a rate; messages of a stream may rest. */
+  /** Whether the request is a single message, which must arrive at a minimum rate; streams may be idle. */
   readonly isOneMessage: boolean;
   readonly meter: RequestMeter;
 }
 
-/** Why a call is refused by what its messages' heads say. */
+/** Reason to reject a call by the heads of its messages. */
 export type MessageFault =
   | { readonly kind: "compressed" }
   | { readonly kind: "too large"; readonly length: number }
@@ -20,18 +20,18 @@ export type MessageFault =
 const headLength = 5;
 
 /**
- * Follows the messages of a call while they arrive: their flags, lengths, rate, and the bytes that are held until they
- * are whole. Calls `onFault` at most once, before a reader of the stream that listens later gets the offending bytes.
+ * Checks the messages of a call as they arrive: flags, lengths, rate, and the bytes held until they are complete. Calls
+ * `onFault` at most once, before readers attached later receive the offending bytes.
  */
 export function watchMessages(
   stream: ServerHttp2Stream,
   rules: MessageRules,
   onFault: (fault: MessageFault) => void,
 ): void {
-  /** How many bytes of a head are known, and the length as far as they say it. */
+  /** Number of head bytes read, and the length decoded from them so far. */
   let known = 0;
   let length = 0;
-  /** What is still to come of a message. */
+  /** Remaining bytes of the current message. */
   let rest = 0;
   let faulty = false;
   const fail = (fault: MessageFault) => {

@@ -1,6 +1,6 @@
 import { Metadata } from "@grpc/grpc-js";
 
-/** Headers that belong to the protocol: neither shown to handlers as theirs nor taken from them. */
+/** Protocol headers, hidden from handlers and never taken from them. */
 const protocolHeaders = new Set([
   "connection",
   "content-length",
@@ -12,7 +12,7 @@ const protocolHeaders = new Set([
 ]);
 
 /**
- * gRPC metadata as headers. Several values of one key are joined by commas, as HTTP has it; keys that end in `-bin`
+ * Converts gRPC metadata to headers. Multiple values of a key are joined by commas, as in HTTP. Keys that end in `-bin`
  * hold base64, as on the wire: read them with Connect's `decodeBinaryHeader`.
  */
 export function headersOf(metadata: Metadata): Headers {
@@ -31,7 +31,7 @@ export function headersOf(metadata: Metadata): Headers {
   return headers;
 }
 
-/** Metadata whose binary values are written without padding, as gRPC asks of senders; grpc-js pads them. */
+/** Writes binary values without padding, as gRPC requires of senders; grpc-js pads them. */
 class UnpaddedMetadata extends Metadata {
   override clone(): UnpaddedMetadata {
     const copy = new UnpaddedMetadata(this.getOptions());
@@ -53,7 +53,7 @@ class UnpaddedMetadata extends Metadata {
 
 const unpadded = (base64: string) => base64.replace(/=+$/, "");
 
-/** Headers as gRPC metadata, without those of the protocol; the inverse of `headersOf`. */
+/** Converts headers to gRPC metadata, without protocol headers; the inverse of `headersOf`. */
 export function metadataOf(headers: Headers): Metadata {
   const metadata = new UnpaddedMetadata();
   headers.forEach((value, key) => {
@@ -71,10 +71,13 @@ export function metadataOf(headers: Headers): Metadata {
   return metadata;
 }
 
-/** The trailers of a call that went well. @param headers undefined for none. */
+/**
+ * The trailers of a successful call.
+ * @param headers Undefined for none.
+ */
 export function trailersOf(headers: Headers | undefined): Metadata {
   const metadata = headers === undefined ? new Metadata() : metadataOf(headers);
-  // grpc-js says "OK" here, where gRPC has a message for errors only; what the metadata says counts.
+  // grpc-js sends "OK" here, although gRPC defines a message for errors only. Metadata takes precedence.
   metadata.set("grpc-message", "");
   return metadata;
 }

@@ -12,17 +12,17 @@ import { type MessageFault, watchMessages } from "./message-watch.ts";
 import { statusOf } from "./status.ts";
 
 export interface GrpcGuardOptions {
-  /** Messages of more bytes, compressed, are refused; decompressed, by grpc-js. */
+  /** Most bytes of a compressed message. grpc-js enforces the limit for decompressed ones. */
   readonly maxMessageBytes: number;
   readonly meter: RequestMeter;
   readonly openRequests: OpenRequests;
-  /** Whether the method at this path takes a stream of messages. */
+  /** Whether the method at this path has streaming requests. */
   readonly takesStream: (path: string) => boolean;
-  /** A response of which the client takes nothing for this long ends. */
+  /** A response is aborted if the client reads nothing for this long. */
   readonly stallMs: number;
-  /** How the address of a client behind proxies is found, for the log. */
+  /** How to determine the client address behind proxies, for the log. */
   readonly forwarding: Forwarding;
-  /** Whether refusals have `google.rpc` details. */
+  /** Whether rejections carry `google.rpc` details. */
   readonly detailedRefusals: boolean;
   readonly log: Logger;
 }
@@ -30,19 +30,18 @@ export interface GrpcGuardOptions {
 type StreamListener = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number) => void;
 
 const codecs = /^application\/grpc(\+proto)?\s*(;|$)/i;
-/** What grpc-js reads. */
+/** Encodings that grpc-js supports. */
 const encodings = ["identity", "deflate", "gzip"];
 
 /**
- * Refuses calls before grpc-js handles them: those that gRPC forbids and grpc-js serves (another verb than POST, another
- * codec than Protobuf, an unknown encoding, a compressed message in a call without an encoding; see
+ * Rejects calls before grpc-js handles them: those that gRPC forbids but grpc-js serves (another verb than POST,
+ * another codec than Protobuf, an unknown encoding, a compressed message in a call without an encoding; see
  * github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md and compression.md), and those beyond the server's limits: too
- * many open calls, messages that are too large or arrive too slowly, too many bytes of unfinished messages.
+ * many open calls, messages that are too large or arrive too slowly, too many bytes of unfinished messages. grpc-js has
+ * no hook before its own handler, so this replaces the handler on the HTTP/2 servers that grpc-js has created so far,
+ * and delegates to it.
  *
- * grpc-js has no hook before its own handler, so that this takes the handler's place on the HTTP/2 servers that grpc-js
- * has made by now, and hands on to it.
- *
- * @throws where grpc-js no longer keeps its servers where they are looked for.
+ * @throws if grpc-js no longer keeps its servers in the expected place.
  */
 export function guardCalls(server: Server, options: GrpcGuardOptions): void {
   const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<Http2Server, unknown> };
@@ -62,7 +61,10 @@ export function guardCalls(server: Server, options: GrpcGuardOptions): void {
   }
 }
 
-/** Refuses a call by its headers, or watches what follows them. @returns whether the call may go on. */
+/**
+ * Rejects a call by its headers, or watches its messages.
+ * @returns Whether the call may proceed.
+ */
 function admit(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
@@ -100,7 +102,7 @@ function admit(
   return true;
 }
 
-/** Has a client that still sends when its call is refused send no more. grpc-js would go on reading. */
+/** Makes a client that is still sending stop. grpc-js would continue to read. */
 function resetAfterRefusal(stream: ServerHttp2Stream): void {
   stream.once("finish", () => {
     if (stream.sentHeaders?.["grpc-status"] !== undefined) {
@@ -149,7 +151,7 @@ function encodingOf(headers: IncomingHttpHeaders): string {
   return String(headers["grpc-encoding"] ?? "identity");
 }
 
-/** A status without a message before it: gRPC's "Trailers-Only". */
+/** A "Trailers-Only" response of gRPC: a status without a message. */
 function ended(error: ConnectError): Refusal {
   const { code, details, metadata } = statusOf(error, new Headers());
   return {
@@ -161,12 +163,12 @@ function ended(error: ConnectError): Refusal {
   };
 }
 
-/** Sends the refusal, and has the client send no more. Where a response has begun, only the stream can be reset. */
+/** Sends the rejection and makes the client stop. Once a response has begun, the stream can only be reset. */
 function refuse(stream: ServerHttp2Stream, headers: Refusal): void {
   if (stream.closed || stream.destroyed) {
     return;
   }
-  // The connection may be closed by now.
+  // The connection may be closed already.
   stream.on("error", () => {});
   if (stream.headersSent) {
     stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);

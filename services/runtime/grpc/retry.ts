@@ -6,17 +6,17 @@ import { http } from "../../../gen/google/api/annotations_pb.js";
 import { type Backoff, fullJitterMs } from "../values/backoff.ts";
 
 export interface RetryOptions {
-  /** Attempts in all. Default 6: with the pauses enough for a process that restarts to be found again. */
+  /** Total attempts. Default 6, which with the delays covers the restart of a process. */
   readonly attempts?: number;
-  /** Pauses between them. Default 100 ms up to 1 s. */
+  /** Delays between attempts. Default 100 ms up to 1 s. */
   readonly backoff?: Backoff;
   readonly random?: () => number;
 }
 
 /**
- * Repeats unary calls that ended UNAVAILABLE, within the call's deadline, where repeating cannot do harm: the
- * contract declares the method idempotent or its HTTP rule is GET, or the request carries an idempotency key (`request_id`).
- * Streams are never repeated.
+ * Retries unary calls that failed with UNAVAILABLE, within the call's deadline, if retrying is safe: the contract
+ * declares the method idempotent or its HTTP rule is GET, or the request carries an idempotency key (`request_id`).
+ * Streams are never retried.
  */
 export function createRetryInterceptor(options: RetryOptions = {}): Interceptor {
   const { attempts = 6, backoff = { initialMs: 100, maxMs: 1_000 }, random = Math.random } = options;

@@ -26,61 +26,62 @@ import { guardCalls } from "./request-guard.ts";
 export interface GrpcServerOptions {
   readonly specs: readonly ServiceImplSpec[];
   /**
-   * Decides by its headers whether a call of `specs` may go on, before its messages are read: see `createAdmission`.
-   * Default: all may.
+   * Admits or rejects a call of `specs` by its headers, before its messages are read: see `createAdmission`. Default:
+   * all are admitted.
    */
   readonly admit?: Admit;
-  /** The same list as every other wire: see `createInterceptors`. Health and reflection are served without it. */
+  /** The same list as on every other wire, see `createInterceptors`. Health and reflection are served without it. */
   readonly interceptors: readonly Interceptor[];
   readonly log: Logger;
-  /** With one the port speaks TLS. Default: plain text, for a mesh or a proxy to encrypt. */
+  /** Enables TLS. Default: plain text, behind a mesh or a proxy that encrypts. */
   readonly certificate?: Certificate | undefined;
-  /** Serve `grpc.reflection`, to whoever reaches the port. Default true: the contract is public. */
+  /** Serve `grpc.reflection`, without authentication. Default true: the contract is public. */
   readonly reflection?: boolean;
   /** Larger request messages are RESOURCE_EXHAUSTED. Default 4 MiB. */
   readonly maxRequestBytes?: number;
   /** Default {@link defaultServerLimits}. */
   readonly limits?: ServerLimits;
-  /** Shared by all ports of a process. Default: one of its own, with `limits`. */
+  /** Shared by all ports of a process. Default: a separate one, with `limits`. */
   readonly meter?: RequestMeter;
-  /** The proxies in front, to which limits per address do not apply. Default: none. */
+  /** The proxies in front, which are exempt from limits per address. Default: none. */
   readonly forwarding?: Forwarding;
-  /** After this time a connection is closed when its calls have ended, so that clients spread anew. Default 2 h. */
+  /** Age after which a connection is closed once its calls have ended, so that clients rebalance. Default 2 h. */
   readonly maxConnectionAgeMs?: number;
   /** Request messages of more elements (messages, list elements, map entries) are RESOURCE_EXHAUSTED. Default 100,000. */
   readonly maxRequestElements?: number;
-  /** Bounds what is being decompressed at once. Default: nothing does. */
+  /** Bounds concurrent decompression. Default: unbounded. */
   readonly decompressionBudget?: DecompressionBudget;
-  /** Whether the port's own refusals say more in `google.rpc` details. Those of handlers pass as they are. Default true. */
+  /** Whether the port's own rejections carry `google.rpc` details. Those of handlers are unaffected. Default true. */
   readonly detailedRefusals?: boolean;
 }
 
-/** Native gRPC on a port of its own. */
+/** Native gRPC server on a port of its own. */
 export interface GrpcServer extends AsyncDisposable {
-  /** Begins to accept connections; port 0 is any free one. Answers the port. */
+  /** Starts accepting connections and returns the port. Port 0 selects a free one. */
   listen(address: { host: string; port: number }): Promise<number>;
-  /** New connections get the new certificate. */
+  /** Replaces the certificate for new connections. */
   renew(certificate: Certificate): void;
-  /** What `grpc.health.v1` says of every service; NOT_SERVING until this is first called. */
+  /** Sets the `grpc.health.v1` status of every service; NOT_SERVING until this is first called. */
   setServing(serving: boolean): void;
   /**
-   * Stops: no new connection, GOAWAY on all there are; what is in flight finishes; then streams are ended with
-   * UNAVAILABLE. Whatever still runs after `graceMs` is cut off. Resolves when every connection is closed. Repeatable.
+   * Stops the server: accepts no new connections, sends GOAWAY on existing ones, waits for calls in flight, then ends
+   * streams with UNAVAILABLE. After `graceMs` remaining calls are cut off. Resolves when every connection is closed.
+   * Idempotent.
    */
   close(graceMs: number): Promise<void>;
-  /** Calls being served, streams included. */
+  /** Calls in flight, streams included. */
   readonly callsInFlight: number;
 }
 
 const defaultMaxRequestBytes = 4 * 1024 * 1024;
 const defaultConnectionAgeMs = 2 * 60 * 60_000;
-/** What calls have to end on a connection that has reached its age. */
+/** Time for calls to end on a connection that has reached its maximum age. */
 const connectionAgeGraceMs = 10 * 60_000;
-/** A connection without calls is closed after this time. */
+/** Idle timeout of a connection without calls. */
 const connectionIdleMs = 5 * 60_000;
-/** Megabytes that Node may hold for one connection before it refuses new streams of it. */
+/** Megabytes that Node may hold per connection before it rejects new streams of it. */
 const sessionMemoryMb = 128;
-/** What an aborted call has to get its status out before the connection is cut. */
+/** Time for an aborted call to send its status before the connection is cut. */
 const lastWordsMs = 250;
 
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
@@ -106,7 +107,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
         decompressionBudget: options.decompressionBudget,
       }),
     ],
-    // Enforced by the guard for messages as they arrive, by grpc-js for decompressed ones.
+    // Enforced by the guard for arriving messages, by grpc-js for decompressed ones.
     "grpc.max_receive_message_length": maxRequestBytes,
     "grpc.max_concurrent_streams": limits.streamsPerConnection,
     "grpc-node.max_session_memory": sessionMemoryMb,
@@ -114,7 +115,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     "grpc.max_connection_age_grace_ms": connectionAgeGraceMs,
     "grpc.max_connection_idle_ms": connectionIdleMs,
     "grpc.enable_channelz": 0,
-    // Finds peers that vanished without closing the connection.
+    // Detects peers that vanished without closing the connection.
     "grpc.keepalive_time_ms": 60_000,
     "grpc.keepalive_timeout_ms": 20_000,
   });
@@ -131,7 +132,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     add(server, spec, { ...handling, interceptors: [] });
   }
 
-  // A listener of our own: grpc-js would not say which connections are open, nor cut all of them off.
+  // A separate listener, because grpc-js can neither list open connections nor close all of them.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const streamed = new Set(
     [...specs, health.spec, ...reflection].flatMap(({ service }) =>
@@ -157,7 +158,8 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     }
   };
   const socketOptions = { noDelay: true, keepAlive: true };
-  // TLS ends here and not in grpc-js: connections count before their handshake, and certificates can be renewed.
+  // TLS is terminated here instead of in grpc-js, so that connections count before their handshake and certificates can
+  // be renewed.
   const secure =
     certificate && createTlsListener({ ...socketOptions, ...h2Options, ...tlsOptions(certificate) }, accept);
   const listener = secure ?? createListener(socketOptions, accept);

@@ -9,15 +9,15 @@ import { headersOf, metadataOf } from "./metadata.ts";
 const detailsKey = "grpc-status-details-bin";
 
 /**
- * Trailers are headers: HTTP/2 peers refuse more than they have room for (64 KiB in Node, 16 or 8 elsewhere), and then
- * the caller learns nothing at all.
+ * Trailers are headers, which HTTP/2 peers reject beyond their limit (64 KiB in Node, 16 or 8 elsewhere); the caller
+ * would then receive no error at all.
  */
 const maxDetailBytes = 6 * 1024;
 const maxMessageLength = 1024;
 
 /**
- * The error as grpc-js wants it: code and message in the status, the whole `google.rpc.Status` in its trailers, beside
- * those that the handler had set.
+ * Converts an error for grpc-js: code and message in the status, the whole `google.rpc.Status` in the trailers, beside
+ * the handler's own.
  */
 export function statusOf(error: ConnectError, trailer: Headers): StatusObject {
   const message = shortened(error.rawMessage);
@@ -33,7 +33,7 @@ export function statusOf(error: ConnectError, trailer: Headers): StatusObject {
   return { code: error.code as number as status, details: message, metadata };
 }
 
-/** The error of a failed call as the client got it. The details are those of the trailers where they can be read. */
+/** Converts a failed call's status to an error, with the details of the trailers if they can be decoded. */
 export function errorOf(failure: ServiceError | StatusObject): ConnectError {
   const [bytes] = failure.metadata.get(detailsKey);
   const status = bytes instanceof Buffer ? parsed(bytes) : undefined;
@@ -55,7 +55,9 @@ function parsed(bytes: Uint8Array): Status | undefined {
   }
 }
 
-/** The status within the room of a trailer: a BadRequest loses its last violations, then whole details are left out. */
+/**
+ * Shrinks the status to fit into a trailer: first the last violations of a BadRequest, then whole details are dropped.
+ */
 function fitting(code: Code, message: string, details: readonly WireDetail[]): Status {
   let room = maxDetailBytes;
   const kept: WireDetail[] = [];
@@ -90,7 +92,9 @@ function cutToFit(detail: WireDetail, room: number): WireDetail | undefined {
   return undefined;
 }
 
-/** Percent-encoding fails on half a surrogate pair, so that there must be none; and a message is a sentence, not a page. */
+/**
+ * Percent-encoding fails on half a surrogate pair, so there must be none. The message is cut to a sentence's length.
+ */
 function shortened(message: string): string {
   const whole = message.toWellFormed();
   return whole.length <= maxMessageLength ? whole : `${whole.slice(0, maxMessageLength).toWellFormed()}…`;

@@ -5,25 +5,25 @@ import { cancelAbruptly } from "../../../gateway/http/abrupt-cancel.ts";
 import { callStream, callUnary } from "./client-calls.ts";
 
 export interface GrpcTransportOptions {
-  /** `host:port`, `dns:///name:port` (all its addresses, in turns) or `unix:/path`. */
+  /** `host:port`, `dns:///name:port` (round-robin over its addresses) or `unix:/path`. */
   readonly address: string;
   /** Default: plain text. */
   readonly credentials?: ChannelCredentials;
-  /** Around every call, the first outermost; they see the same requests and answers as on any Connect transport. */
+  /** Around every call, the first outermost; the same as on any Connect transport. */
   readonly interceptors?: readonly Interceptor[];
-  /** Larger answers are RESOURCE_EXHAUSTED. Default 4 MiB. */
+  /** Larger responses are RESOURCE_EXHAUSTED. Default 4 MiB. */
   readonly maxResponseBytes?: number;
 }
 
-/** A connection to one service on another machine, made with the first call and again after it was lost. */
+/** A connection to a service on another machine, established on the first call and again after it is lost. */
 export interface GrpcTransport extends AsyncDisposable {
   readonly transport: Transport;
 }
 
 /**
- * Connect's Transport over grpc-js: deadlines become `grpc-timeout`, an aborted signal cancels the call at the server,
- * in mid-stream too, and every failure is a ConnectError with the details that the server sent. A failure of the
- * connection itself is UNAVAILABLE without a word about addresses: that stands in `cause`.
+ * Connect's Transport over grpc-js. Deadlines become `grpc-timeout`, an aborted signal cancels the call at the server,
+ * even in mid-stream, and every failure is a ConnectError with the server's details. A connection failure is
+ * UNAVAILABLE; addresses appear only in its `cause`.
  */
 export function createGrpcTransport(options: GrpcTransportOptions): GrpcTransport {
   cancelAbruptly();
@@ -86,7 +86,7 @@ function requestOf(address: string, service: string, method: string, header: Hea
   return { requestMethod: "POST", url: `grpc://${address}/${service}/${method}`, header: new Headers(header) };
 }
 
-/** For Connect's clients a timeout of zero or less means none. */
+/** In Connect's clients a timeout of zero or less means none. */
 function limitsOf(signal: AbortSignal | undefined, timeoutMs: number | undefined) {
   const limits: { signal?: AbortSignal; timeoutMs?: number } = {};
   if (signal !== undefined) {

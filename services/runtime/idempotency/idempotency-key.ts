@@ -6,22 +6,22 @@ const HEADER = "Idempotency-Key";
 const FIELD = "request_id";
 const MAX_LENGTH = 128;
 
-/** An idempotency key, and whose it is. */
+/** An idempotency key and its owner. */
 export interface RequestKey {
   readonly id: string;
   /**
-   * The principal that may repeat the request: another one of the tenant, which may lack scopes of the first, gets no stored
-   * response. Empty for Docket's own services, which act for the tenant.
+   * The principal that may repeat the request. Other principals of the tenant, which may lack its scopes, do not
+   * receive the stored response. Empty for Docket's own services, which act for the tenant.
    */
   readonly caller: string;
 }
 
 /**
- * The caller's idempotency key: the request's field `request_id` (AIP-155) or the header `Idempotency-Key`, whose value may
- * stand in double quotes (draft-ietf-httpapi-idempotency-key-header). Undefined where there is neither.
+ * Reads the idempotency key: the request field `request_id` (AIP-155) or the header `Idempotency-Key`, optionally in
+ * double quotes (draft-ietf-httpapi-idempotency-key-header). Undefined if neither is set.
  *
- * @throws ConnectError INVALID_ARGUMENT when both are given and differ, when the header is blank, or when the key is not 1 to
- *   128 printable ASCII characters.
+ * @throws ConnectError INVALID_ARGUMENT if both are set and differ, if the header is blank, or if the key is not 1 to
+ * 128 printable ASCII characters.
  */
 export function idempotencyKeyOf(
   request: { readonly requestId: string },

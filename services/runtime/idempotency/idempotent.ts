@@ -14,25 +14,25 @@ import type { Clock } from "../values/clock.ts";
 import type { RequestKey } from "./idempotency-key.ts";
 import { hashRequest } from "./request-hash.ts";
 
-/** One mutation that was carried out under a caller's key, with its answer. */
+/** A completed mutation with its idempotency key and response. */
 export interface IdempotencyKeysTable {
   tenant_id: string;
   /** The full name of the RPC, `docket.order.v1.OrderService/CreateOrder`. */
   method: string;
   request_id: string;
   request_hash: string;
-  /** The response in the binary format; null only inside the transaction that carries the mutation out. */
+  /** The encoded response; null only inside the transaction of the mutation. */
   response: Uint8Array | null;
   /** Epoch milliseconds by the service's clock. */
   created_at: number;
 }
 
-/** To be part of the schema type of every service that takes mutations. */
+/** Part of the schema type of every service with mutations. */
 export interface IdempotencyTables {
   idempotency_keys: IdempotencyKeysTable;
 }
 
-/** To be part of the migrations of every service that takes mutations. */
+/** Migrations for every service with mutations. */
 export const idempotencyMigrations: Readonly<Record<string, Migration>> = {
   "idempotency-0001": {
     async up({ schema }) {
@@ -59,7 +59,7 @@ export const idempotencyMigrations: Readonly<Record<string, Migration>> = {
   },
 };
 
-/** Keeps only the first use of keys that were used for several methods. */
+/** Deletes all but the first use of keys that were used for several methods. */
 async function forgetReusedKeys(kysely: Kysely<IdempotencyTables>): Promise<void> {
   const reused = await kysely
     .selectFrom("idempotency_keys")
@@ -89,35 +89,34 @@ async function forgetReusedKeys(kysely: Kysely<IdempotencyTables>): Promise<void
   }
 }
 
-/** A mutation to be carried out at most once. */
+/** A mutation to execute at most once. */
 export interface IdempotentCall<Input extends DescMessage, Output extends DescMessage> {
   tenant: string;
   method: DescMethod & { input: Input; output: Output };
-  /** The caller's key, see `idempotencyKeyOf`; without one the mutation is simply carried out. */
+  /** The idempotency key, see `idempotencyKeyOf`. Without one the mutation is executed unconditionally. */
   requestId: RequestKey | undefined;
   request: MessageShape<Input>;
   clock: Clock;
   signal?: AbortSignal | undefined;
 }
 
-/** How long a caller waits before it asks for a key's outcome again. */
+/** Suggested delay before a caller retries a key in progress. */
 const IN_PROGRESS_RETRY_MS = 1000;
 const MAX_LOOKUPS = 5;
 const LOOKUP_PAUSE_MS = 200;
 
 /**
- * Carries a mutation out in a transaction, together with its key, the request's hash and the response: all of it is
- * committed, or nothing. The same key with the same request of the same caller gives the stored response, from any
- * process, without `fn`.
- * While another call with the key runs, this one waits for it.
+ * Executes a mutation in a transaction, together with its key, the request's hash and the response: all are committed,
+ * or none. The same key with the same request of the same caller returns the stored response, in any process, without
+ * running `fn`. A concurrent call with the key is waited for.
  *
- * `fn` is repeated like that of `Database.transaction`. What it throws leaves the key unused. When the answer to COMMIT is
- * lost, the key is looked up, so that a mutation with a key is never carried out twice and never reported lost when it
- * took place.
+ * `fn` is retried like that of `Database.transaction`. If it throws, the key stays unused. If the response to COMMIT is
+ * lost, the key is looked up, so that a mutation with a key is never executed twice and never reported as lost if it
+ * was committed.
  *
- * @throws ConnectError ALREADY_EXISTS, reason IDEMPOTENCY_KEY_REUSED, when the key belongs to another caller or to another
- *   request, of any method;
- *   ABORTED, reason REQUEST_IN_PROGRESS, with RetryInfo, when the other call takes longer than a lock is waited for.
+ * @throws ConnectError ALREADY_EXISTS, reason IDEMPOTENCY_KEY_REUSED, if the key belongs to another caller or to
+ * another request, of any method; ABORTED, reason REQUEST_IN_PROGRESS, with RetryInfo, if the other call takes longer
+ * than the lock wait timeout.
  */
 export async function idempotent<DB extends IdempotencyTables, Input extends DescMessage, Output extends DescMessage>(
   db: Database<DB>,
@@ -151,10 +150,10 @@ export async function idempotent<DB extends IdempotencyTables, Input extends Des
 }
 
 /**
- * The response that is stored under the call's key, undefined where there is none. For mutations that do something before
- * their transaction: a replay and a key of another request are recognized before it.
+ * Returns the response stored under the call's key, if any. For mutations with work before their transaction, to detect
+ * replays and reused keys first.
  *
- * @throws ConnectError ALREADY_EXISTS, reason IDEMPOTENCY_KEY_REUSED, when the key belongs to another request
+ * @throws ConnectError ALREADY_EXISTS, reason IDEMPOTENCY_KEY_REUSED, if the key belongs to another request
  */
 export async function storedResponse<
   DB extends IdempotencyTables,
@@ -168,7 +167,7 @@ export async function storedResponse<
   return stored && fromBinary(call.method.output, stored);
 }
 
-/** Keys of requests that are too old to be repeated. */
+/** Retention of idempotency keys. */
 export function idempotencyRetention<DB extends IdempotencyTables>(
   { db, clock }: { readonly db: Database<DB>; readonly clock: Clock },
   keptMs: number,
@@ -184,8 +183,8 @@ export function idempotencyRetention<DB extends IdempotencyTables>(
 }
 
 /**
- * Deletes keys created before the time, the oldest first and at most about `limit`, and returns how many it deleted: zero
- * when there are none left.
+ * Deletes keys created before the time, oldest first and at most about `limit`. Returns the number deleted, zero if
+ * none are left.
  */
 export async function deleteIdempotencyKeys<DB extends IdempotencyTables>(
   db: Database<DB>,
@@ -223,7 +222,7 @@ function claimOf<Input extends DescMessage, Output extends DescMessage>(
   };
 }
 
-/** Makes the key this transaction's own, or returns the response that is stored under it. */
+/** Claims the key for this transaction, or returns the response stored under it. */
 async function takeKey(trx: AnyTransaction, claim: Claim): Promise<Uint8Array | undefined> {
   const kysely = withTables<IdempotencyTables>(trx);
   try {
@@ -240,7 +239,7 @@ async function takeKey(trx: AnyTransaction, claim: Claim): Promise<Uint8Array | 
   return response;
 }
 
-/** The response under the key, whichever method it was used for; undefined while there is none. */
+/** The response under the key, for any method; undefined if there is none. */
 async function findResponse(kysely: Kysely<IdempotencyTables>, claim: Claim): Promise<Uint8Array | undefined> {
   const row = await kysely
     .selectFrom("idempotency_keys")
@@ -267,7 +266,7 @@ async function storeResponse(trx: AnyTransaction, claim: Claim, response: Uint8A
     .execute();
 }
 
-/** The key belongs to another request, of the same method or of another one. */
+/** The key belongs to another request, of the same or another method. */
 export function idempotencyKeyReused(requestId: string): ConnectError {
   return alreadyExists(
     "IDEMPOTENCY_KEY_REUSED",

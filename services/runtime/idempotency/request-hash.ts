@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { clone, type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { isReflectMessage, type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 
-/** Fields of a request that say how to answer, not what to do: a repetition may differ in them. */
+/** Fields that affect the response but not the mutation; a repeated request may differ in them. */
 const IGNORED_FIELDS = ["request_id", "wait", "validate_only"];
 
 /**
- * SHA-256, hex, of what a request asks for: two requests of one caller (see `RequestKey.caller`) have the same hash when
- * they are equal but for `request_id`, `wait` and `validate_only`, in whatever order the entries of their maps came.
+ * SHA-256 of a request, in hex. Two requests of one caller (see `RequestKey.caller`) have the same hash if they are
+ * equal except for `request_id`, `wait` and `validate_only`, and the order of map entries.
  */
 export function hashRequest<Desc extends DescMessage>(
   schema: Desc,
@@ -26,7 +26,7 @@ export function hashRequest<Desc extends DescMessage>(
   return createHash("sha256").update(toBinary(schema, copy)).update(caller).digest("hex");
 }
 
-/** Puts the entries of all maps, at every depth, into the order of their keys. */
+/** Sorts the entries of all maps by key, at every depth. */
 function sortMaps(message: ReflectMessage): void {
   if (!mayHoldMaps(message.desc)) {
     return;
@@ -62,7 +62,7 @@ function sortIfMessage(value: unknown): void {
 
 const holders = new WeakMap<DescMessage, boolean>();
 
-/** Whether a message of this type can hold a map at any depth, so that the others need not be walked through. */
+/** Whether a message type can contain a map at any depth; others need not be traversed. */
 function mayHoldMaps(schema: DescMessage): boolean {
   const known = holders.get(schema);
   if (known !== undefined) {

@@ -18,16 +18,16 @@ import {
 } from "./dead-letter-rows.ts";
 import type { InboxTables } from "./tables.ts";
 
-/** What a consumer does with one type of event. Make it with {@link on}. */
+/** Handler of one event type. Create it with {@link on}. */
 export interface MessageHandler<DB> {
   readonly schema: DescMessage;
-  /** The effect, in the transaction that also remembers the message. Nothing but the database is awaited in it. */
+  /** Applies the effect, in the transaction that also inserts the inbox row. Must await only the database. */
   handle(trx: Transaction<DB>, message: never, event: BusEvent): Promise<void>;
-  /** Whether there is an effect at all; a message of no concern is neither handled nor remembered. */
+  /** Filters messages: one without an effect is neither handled nor recorded. */
   readonly concerns?: ((message: never) => boolean) | undefined;
 }
 
-/** Ties a handler to its message's type; with `concerns`, to those of its messages that have an effect. */
+/** Binds a handler to a message type and, with `concerns`, to those of its messages that have an effect. */
 export function on<Desc extends DescMessage, DB>(
   schema: Desc,
   handle: (trx: Transaction<DB>, message: MessageShape<Desc>, event: BusEvent) => Promise<void>,
@@ -39,39 +39,39 @@ export function on<Desc extends DescMessage, DB>(
 export interface ConsumerOptions<DB extends InboxTables> {
   readonly db: Database<DB>;
   readonly bus: EventBus;
-  /** Unique in the whole system and never changed, for example `trips.visas`. At most 64 characters. */
+  /** Unique in the whole system and immutable, for example `trips.visas`. At most 64 characters. */
   readonly consumer: string;
   readonly handlers: readonly MessageHandler<DB>[];
   readonly log: Logger;
   readonly ids: Ids;
-  /** A number in [0, 1), for the jitter of pauses; `Math.random` unless given. */
+  /** Random number in [0, 1) for jitter. Default `Math.random`. */
   readonly random?: () => number;
-  /** After how many attempts a message becomes a dead letter. 8 unless given. */
+  /** Attempts before a message becomes a dead letter. Default 8. */
   readonly maxAttempts?: number;
-  /** The pauses between them. 50 ms up to 5 s unless given. */
+  /** Delays between attempts. Default 50 ms up to 5 s. */
   readonly retry?: Backoff;
 }
 
-/** One consumer. Disposing it ends the subscription. */
+/** A consumer. Disposing it ends the subscription. */
 export interface Consumer extends AsyncDisposable {
   readonly name: string;
   /**
    * Handles a dead letter again: the effect, the inbox row and the letter's `replayed_at` in one transaction. A letter
-   * that was replayed before, or whose message was handled meanwhile, has no second effect.
+   * replayed before, or whose message was handled meanwhile, has no second effect.
    *
-   * @returns false where there is no such letter of this consumer
-   * @throws what the handler throws; the letter then stays, with the error and one attempt more
+   * @returns False if this consumer has no such letter
+   * @throws the handler's error; the letter is then kept, with the error and one more attempt
    */
   replay(deadLetterId: string): Promise<boolean>;
 }
 
 /**
- * Subscribes a consumer, at once: make every consumer of a process before any relay starts.
+ * Subscribes a consumer immediately: create every consumer of a process before any relay starts.
  *
- * Each message has its effect once, however often it is delivered: the inbox row commits with the effect. A message
- * whose handler throws is tried again after a growing pause, holding up only its own aggregate; after its last attempt,
- * or at once where it cannot be decoded, it becomes a dead letter and the next one follows. A database that cannot be
- * reached uses up no attempt: the bus delivers the message again.
+ * Each message has its effect exactly once, however often it is delivered, because the inbox row commits with the
+ * effect. A message whose handler throws is retried with backoff, which blocks only its own aggregate; after the last
+ * attempt, or immediately if it cannot be decoded, it becomes a dead letter and the next message follows. An
+ * unreachable database does not use up attempts: the bus redelivers the message.
  *
  * ```ts
  * const visas = createConsumer({
@@ -87,7 +87,7 @@ export function createConsumer<DB extends InboxTables>(options: ConsumerOptions<
   const handlers = new Map(options.handlers.map((handler) => [handler.schema.typeName, handler]));
   const leaving = new AbortController();
 
-  /** The effect, once: whoever inserts the inbox row has it. */
+  /** Applies the effect exactly once: only the transaction that inserts the inbox row does. */
   const handleOnce = async (trx: Transaction<DB>, handler: MessageHandler<DB>, message: object, event: BusEvent) => {
     const inbox = withTables<InboxTables>(trx);
     const row = { consumer, message_id: event.id, received_at: nowMs(db.dialect) };

@@ -9,7 +9,7 @@ export type DeadLetterRow = Selectable<DeadLettersTable>;
 
 const ERROR_LENGTH = 4_000;
 
-/** Keeps a message that was given up, unless it is kept already. */
+/** Stores a dead letter, unless it is stored already. */
 export async function insertDeadLetter(
   trx: AnyTransaction,
   dialect: DialectName,
@@ -35,7 +35,7 @@ export async function insertDeadLetter(
   });
 }
 
-/** Locks a letter of this consumer. */
+/** Locks a dead letter of this consumer. */
 export async function takeDeadLetter(
   trx: AnyTransaction,
   dialect: DialectName,
@@ -62,7 +62,7 @@ export async function noteFailedReplay(trx: AnyTransaction, id: string, error: u
     .execute();
 }
 
-/** The error and its causes, one a line. */
+/** The error and its causes, one per line. */
 function describe(error: unknown): string {
   const lines: string[] = [];
   for (let at = error; at !== undefined && lines.length < 5; at = at instanceof Error ? at.cause : undefined) {

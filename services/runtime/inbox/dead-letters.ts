@@ -5,7 +5,7 @@ import type { Consumer } from "./consumer.ts";
 import type { DeadLetterRow } from "./dead-letter-rows.ts";
 import type { InboxTables } from "./tables.ts";
 
-/** A message that a consumer gave up, for operators. */
+/** A dead letter, as shown to operators. */
 export interface DeadLetter {
   readonly id: string;
   readonly tenant: string;
@@ -20,25 +20,27 @@ export interface DeadLetter {
   readonly replayedAt?: number;
 }
 
-/** One page of dead letters, the newest first. */
+/** A page of dead letters, newest first. */
 export interface DeadLetterQuery {
   readonly tenant: string;
   readonly limit: number;
-  /** Only ids below this one, the last of the page before. */
+  /** Only ids below this one, the last of the previous page. */
   readonly beforeId?: string;
   /** A condition on the columns of `dead_letters`, for example a compiled filter. */
   readonly where?: RawBuilder<SqlBool>;
 }
 
-/** The dead letters of one database. */
+/** The dead letters of a database. */
 export interface DeadLetters {
   get(id: string): Promise<DeadLetter | undefined>;
   list(query: DeadLetterQuery): Promise<DeadLetter[]>;
-  /** Hands a letter to its consumer; see `Consumer.replay`. False where the letter or its consumer is not here. */
+  /**
+   * Replays a letter with its consumer, see `Consumer.replay`. False if the letter or its consumer does not exist here.
+   */
   replay(id: string): Promise<boolean>;
 }
 
-/** The dead letters of one database, with the consumers that can replay them. */
+/** Creates the dead letters of a database, with the consumers that can replay them. */
 export function createDeadLetters<DB extends InboxTables>(
   db: Database<DB>,
   consumers: readonly Consumer[],

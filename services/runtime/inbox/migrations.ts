@@ -1,7 +1,7 @@
 import { bigint, bytes, epochMs, id, int, json, longText, notNull, tenantId, text } from "../db/columns.ts";
 import { ensure, type Migration } from "../db/migrate.ts";
 
-/** To be part of the migrations of every service that consumes. */
+/** Migrations for every service with consumers. */
 export const inboxMigrations: Readonly<Record<string, Migration>> = {
   "inbox-0001": {
     async up({ schema }) {

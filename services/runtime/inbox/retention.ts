@@ -7,7 +7,7 @@ import type { Clock } from "../values/clock.ts";
 import { firstIdAt } from "../values/ids.ts";
 import type { InboxTables } from "./tables.ts";
 
-/** The rules of the tables that every service with consumers has. */
+/** Retention rules for every service with consumers. */
 export function inboxRetention<DB extends InboxTables>(
   { db, clock }: { readonly db: Database<DB>; readonly clock: Clock },
   { inboxMs, deadLettersMs }: Pick<RetentionSettings, "inboxMs" | "deadLettersMs">,
@@ -43,7 +43,7 @@ export function inboxRetention<DB extends InboxTables>(
         const old = await tables
           .selectFrom("dead_letters")
           .select("id")
-          // Ids begin with their time: rows that are too new are not even looked at.
+          // Ids begin with their time, so recent rows are not even scanned.
           .where("id", "<", firstIdAt(clock.now().getTime() - keptMs))
           .where((row) => row("created_at", "<", row(nowMs(db.dialect), "-", keptMs)))
           .orderBy("id")

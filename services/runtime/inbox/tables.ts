@@ -1,12 +1,12 @@
-/** A message that a consumer has handled. */
+/** A handled message. */
 export interface InboxMessagesTable {
   consumer: string;
   message_id: string;
-  /** Epoch milliseconds by the database's clock, as are all. */
+  /** Epoch milliseconds by the database's clock, as are all times. */
   received_at: number;
 }
 
-/** A message that a consumer gave up. */
+/** A message whose consumer failed permanently. */
 export interface DeadLettersTable {
   id: string;
   tenant_id: string;
@@ -22,11 +22,11 @@ export interface DeadLettersTable {
   error: string;
   attempts: number;
   created_at: number;
-  /** When it was handled after all; null until then. */
+  /** When it was replayed successfully; null until then. */
   replayed_at: number | null;
 }
 
-/** To be part of the schema type of every service that consumes. */
+/** Part of the schema type of every service with consumers. */
 export interface InboxTables {
   inbox_messages: InboxMessagesTable;
   dead_letters: DeadLettersTable;

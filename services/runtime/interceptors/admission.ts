@@ -3,24 +3,24 @@ import type { HandlerContext, Interceptor, UnaryRequest } from "@connectrpc/conn
 import { createAuthorize } from "../auth/access.ts";
 import { createReporting, type InterceptorOptions } from "./interceptors.ts";
 
-/** What is known of a call before its body is read. */
+/** Properties of a call known before its body is read. */
 export type AdmittedCall = Pick<
   HandlerContext,
   "service" | "method" | "requestMethod" | "url" | "requestHeader" | "signal" | "values"
 >;
 
 /**
- * Decides whether a call may go on, before a byte of its body is read. Undefined where there is nothing to wait for.
+ * Admits or rejects a call before its body is read. Returns undefined if the decision is synchronous.
  *
- * @throws ConnectError, at once or later: the call ends with it.
+ * @throws ConnectError that ends the call, synchronously or not.
  */
 export type Admit = (call: AdmittedCall) => Promise<void> | undefined;
 
 type AnyFn = ReturnType<Interceptor>;
 
 /**
- * Authenticates the caller of each call and checks the method's declared access, as the interceptors do, which then find
- * the principal in the context values. A refusal gets its request id, log line and metrics as any failed call does.
+ * Authenticates the caller and checks the method's declared access, as the interceptors do, which then find the
+ * principal in the context values. Rejections get a request id, a log line and metrics like any failed call.
  */
 export function createAdmission(options: InterceptorOptions): Admit {
   const authorize = createAuthorize(options.authenticate);

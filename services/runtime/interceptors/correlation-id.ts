@@ -5,15 +5,15 @@ import type { Ids } from "../values/ids.ts";
 
 export const requestIdHeader = "x-request-id";
 
-/** What a caller may choose as id: short, and harmless in a log line and a header. */
+/** Format of a caller's request id: short, and safe in a log line and a header. */
 const requestIdForm = /^[\w.:@/+=-]{1,128}$/;
 
 /** https://www.w3.org/TR/trace-context/#traceparent-header-field-values, version 00; ids of all zeros are invalid. */
 const traceparentForm = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /**
- * Gives each call its request id and trace: the caller's own where they are well formed, else a new id and no trace.
- * The id is in the answer's `x-request-id`, in its header or, of a failed call, in the error's metadata.
+ * Assigns each call its request id and trace: the caller's if well-formed, else a new id and no trace. The id is
+ * returned in `x-request-id`, in the response header or, for failed calls, in the error's metadata.
  */
 export function createRequestIdInterceptor(ids: Ids): Interceptor {
   return (next) => async (request) => {

@@ -2,9 +2,9 @@ import type { Interceptor } from "@connectrpc/connect";
 import { abortable, untilAborted } from "../call/abort.ts";
 
 /**
- * A call that is over before it begins does not reach its handler. Any other is answered the moment its signal is
- * aborted, whether the handler heeds it or not. The handler may go on: a commit that has begun is not undone by a
- * caller that does not wait for it.
+ * Enforces deadlines and cancellation. An expired call does not reach its handler. Any other ends as soon as its signal
+ * is aborted, even if the handler ignores it. The handler may continue: a commit in progress is not undone by a caller
+ * that stops waiting.
  */
 export const deadlineInterceptor: Interceptor = (next) => async (request) => {
   const { signal } = request;

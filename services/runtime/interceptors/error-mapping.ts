@@ -5,13 +5,13 @@ import { requestIdKey } from "../context-values.ts";
 import { databaseFailure } from "../db/outward-error.ts";
 import { internal } from "../errors.ts";
 
-/** What decides how a failure reads to the caller, besides the failure itself. */
+/** The call's properties that affect how its error is reported. */
 interface FailedCall {
   readonly signal: AbortSignal;
   readonly contextValues: ContextValues;
 }
 
-/** Everything that is thrown inside becomes what `toOutward` says, also in the middle of a stream. */
+/** Maps every error with `toOutward`, also in the middle of a stream. */
 export const errorMappingInterceptor: Interceptor = (next) => async (request) => {
   try {
     const response = await next(request);
@@ -30,13 +30,12 @@ async function* mapped<T>(messages: AsyncIterable<T>, call: FailedCall): AsyncGe
 }
 
 /**
- * The error that the caller gets for `error`. It always carries an ErrorInfo.
- *
- * - A ConnectError passes, except those that say nothing to this caller: UNKNOWN, INTERNAL and DATA_LOSS, and a
- *   refusal that one of our services met at another one (the caller's own credential was good). They are INTERNAL.
- * - Of a call that is over, anything else is the reason why it is over: DEADLINE_EXCEEDED or CANCELLED.
- * - A database that is away or too busy is UNAVAILABLE or ABORTED; see `databaseFailure`.
- * - The rest is a bug of ours: INTERNAL, with only the request id in it and the whole story in `cause`.
+ * Converts an error to the one reported to the caller. It always carries an ErrorInfo.
+ * - A ConnectError passes, except UNKNOWN, INTERNAL and DATA_LOSS, and an authorization error between Docket's services
+ *   (the caller's own credential was valid). These become INTERNAL.
+ * - After the call has ended, any other error becomes the reason: DEADLINE_EXCEEDED or CANCELLED.
+ * - An unreachable or overloaded database is UNAVAILABLE or ABORTED; see `databaseFailure`.
+ * - The rest are bugs: INTERNAL with the request id only; the details are in `cause`.
  */
 export function toOutward(error: unknown, call: FailedCall): ConnectError {
   if (error instanceof ConnectError) {
@@ -62,7 +61,7 @@ function isOurFault(error: ConnectError): boolean {
   }
 }
 
-/** The same error with an ErrorInfo whose reason is the code's name, where the one who made it left it out. */
+/** Adds an ErrorInfo with the code's name as its reason, if the error has none. */
 export function withErrorInfo(error: ConnectError): ConnectError {
   if (error.findDetails(ErrorInfoSchema).length > 0) {
     return error;

@@ -20,22 +20,21 @@ export interface InterceptorOptions {
   readonly log: Logger;
   readonly metrics: RpcMetrics;
   readonly clock: Clock;
-  /** Limits of authenticated callers; none where it is missing. */
+  /** Limits of authenticated callers. Default: none. */
   readonly rateLimits?: RateLimits;
-  /** Told of refused attempts at audited methods. */
+  /** Called for rejected attempts at audited methods. */
   readonly onDenied?: (denial: Denial) => void;
 }
 
 /**
- * What happens around every RPC, on every wire, once and in this order (the first is the outermost):
- *
- * 1. request id: taken from `x-request-id` where it is well formed, else made; in context, answer and log;
- * 2. telemetry: one log line and the RPC metrics, with the code that the caller really got;
- * 3. errors: whatever is thrown becomes a ConnectError that gives nothing away and carries an ErrorInfo;
- * 4. audit: refused attempts at audited methods are reported;
- * 5. deadline: the caller is answered when its deadline passes or it leaves, also if the handler sleeps on;
+ * Creates the interceptors of every RPC, on every wire, in this order (the first is outermost):
+ * 1. request id: taken from `x-request-id` if well-formed, else generated; in context, response and log;
+ * 2. telemetry: one log line and the RPC metrics, with the code that the caller received;
+ * 3. errors: every exception becomes a ConnectError that is safe to expose and carries an ErrorInfo;
+ * 4. audit: rejected attempts at audited methods are reported;
+ * 5. deadline: the call ends when its deadline passes or the caller cancels, even if the handler does not;
  * 6. auth: credential → principal, and the method's declared access; streams end with their credential;
- * 7. rate limits: requests and open streams of the key, its tenant, and of the method;
+ * 7. rate limits: requests and open streams per key, per tenant, and per method;
  * 8. validation: the rules of the proto, on each message, all violations at once.
  */
 export function createInterceptors(options: InterceptorOptions): Interceptor[] {
@@ -49,7 +48,7 @@ export function createInterceptors(options: InterceptorOptions): Interceptor[] {
   ];
 }
 
-/** The outer ones of these interceptors, which calls that are refused before their body is read go through too. */
+/** The outer interceptors, which also apply to calls rejected before their body is read. */
 export function createReporting({ log, metrics, clock, onDenied }: InterceptorOptions): Interceptor[] {
   return [
     createRequestIdInterceptor(createIds(clock)),

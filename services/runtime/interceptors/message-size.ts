@@ -1,12 +1,11 @@
 import type { Message } from "@bufbuild/protobuf";
 
-/** Characters or bytes that count as much as one value. */
+/** Characters or bytes that count as one value. */
 const unitLength = 64;
 
 /**
- * Whether a message holds more than `limit` values, where each started 64 characters or bytes count as one.
- *
- * Looks at no more than `limit` values, whatever the message holds.
+ * Whether a message contains more than `limit` values, where each started 64 characters or bytes count as one. Inspects
+ * at most `limit` values.
  */
 export function isLargerThan(message: Message, limit: number): boolean {
   let rest = limit;

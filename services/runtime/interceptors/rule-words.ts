@@ -1,4 +1,4 @@
-/** Says in words what a string must look like. Keys are the patterns of the contract's `buf.validate` rules. */
+/** Descriptions of string formats by the patterns of the contract's `buf.validate` rules. */
 const wordsByPattern: Readonly<Record<string, string>> = {
   "^[A-Z]{2}$": 'must be two capital letters, for example "DE"',
   "^[A-Z]{3}$": 'must be three capital letters, for example "EUR"',
@@ -22,10 +22,10 @@ const wordsByPattern: Readonly<Record<string, string>> = {
   "^(0(\\.[0-9]{1,6})?|1(\\.0{1,6})?)?$": 'must be a decimal from 0 to 1 with up to 6 decimal places, such as "0.15"',
 };
 
-/** `^orders/[^/]{1,64}/payments/[^/]{1,64}$`: the name of a resource. */
+/** Matches patterns of resource names, such as `^orders/[^/]{1,64}/payments/[^/]{1,64}$`. */
 const resourcePattern = /^\^(?:[A-Za-z]+\/\[\^\/\]\{1,\d+\}(?:\/(?!\$)|(?=\$)))+\$$/;
 
-/** The words for a pattern; undefined for one that has none yet. */
+/** The description of a pattern; undefined if it has none. */
 export function wordsOf(pattern: string): string | undefined {
   if (!resourcePattern.test(pattern)) {
     return Object.hasOwn(wordsByPattern, pattern) ? wordsByPattern[pattern] : undefined;
@@ -34,7 +34,7 @@ export function wordsOf(pattern: string): string | undefined {
   return `must have the form "${form}"`;
 }
 
-/** What a violated rule demands, in words: a pattern is described, the message of any other rule is kept. */
+/** Describes a violated rule: a pattern by its description, any other rule by its message. */
 export function ruleText({ message, ruleId }: { readonly message: string; readonly ruleId: string }): string {
   const pattern = /^does not match regex pattern `(.*)`$/s.exec(message)?.[1];
   return (pattern === undefined ? undefined : wordsOf(pattern)) ?? (message === "" ? ruleId : message);

@@ -2,11 +2,14 @@ import type { DescMessage, Message } from "@bufbuild/protobuf";
 import type { FieldViolation } from "../errors.ts";
 import { maxViolations } from "../violations.ts";
 
-/** Control characters but tab, line feed and carriage return. No text has them, and NUL ends strings elsewhere. */
+/**
+ * Control characters except tab, line feed and carriage return. They are never valid in texts, and NUL ends strings
+ * elsewhere.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: They are what is looked for.
 const control = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 
-/** What is wrong with a text; undefined for nothing. */
+/** Describes what is invalid in a text; undefined if it is valid. */
 function problemOf(text: string): string | undefined {
   const [found] = control.exec(text) ?? [];
   if (found !== undefined) {
@@ -16,9 +19,12 @@ function problemOf(text: string): string | undefined {
   return text.isWellFormed() ? undefined : "must not contain half of a surrogate pair";
 }
 
-/** Violations of every text in a message, keys of maps included, that holds what no text may hold; no rule is needed. */
+/**
+ * Violations of all texts in a message, map keys included, with characters that are never valid, whatever the field's
+ * rules.
+ */
 export function textViolations(schema: DescMessage, message: Message): FieldViolation[] {
-  // Most messages have none, which is found out without their schema.
+  // Most messages have none, which is detected without their schema.
   if (!hasProblem(message)) {
     return [];
   }

@@ -7,25 +7,24 @@ import { isLargerThan } from "./message-size.ts";
 import { ruleText } from "./rule-words.ts";
 import { textViolations } from "./text-check.ts";
 
-/** Up to this size, as {@link isLargerThan} counts, an invalid message is searched for all of its violations. */
+/** Largest invalid message, as {@link isLargerThan} counts, that is searched for all of its violations. */
 const maxSearchedSize = 10_000;
 
 interface Validators {
-  /** Stops at the first violation; a list's or map's size is checked before its elements. */
+  /** Stops at the first violation. The size of a list or map is checked before its elements. */
   readonly first: Validator;
   readonly all: Validator;
 }
 
 /**
- * Checks every request message against the protovalidate rules of its schema. The first message that breaks one ends
- * the call with INVALID_ARGUMENT and a BadRequest of its violations, fields by their proto names.
+ * Validates every request message against the protovalidate rules of its schema. The first invalid message ends the
+ * call with INVALID_ARGUMENT and a BadRequest of its violations, with fields by their proto names.
  *
- * No text may hold control characters (but tabs and line breaks) or half of a surrogate pair, whatever its rules.
+ * No text may contain control characters (except tabs and line breaks) or half of a surrogate pair, whatever its rules.
+ * The cost is bounded independently of the message: checking stops at the first violation, and the others are collected
+ * only for messages of ordinary size.
  *
- * Work is bounded by the rules and not by the message: checking stops at the first violation, and the others are only
- * searched for in a message of ordinary size.
- *
- * Rules are compiled once per schema, with its first message.
+ * Rules are compiled once per schema, on its first message.
  */
 export function createValidationInterceptor(): Interceptor {
   const validators = { first: createValidator({ failFast: true }), all: createValidator() };

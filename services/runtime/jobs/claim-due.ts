@@ -3,10 +3,9 @@ import type { Database } from "../db/connect.ts";
 import { nowMs } from "../db/sql.ts";
 
 /**
- * The columns of a table whose rows are work. `due_at` is when a row is to be taken, by the database's clock, null when
- * there is nothing to do. A claim moves it to the end of the claim's lease, so that the work of a dead process is due
- * again by itself, and counts `attempt` up, which is the claim's fence: whoever writes the outcome does so
- * `where attempt = …`.
+ * Columns of a table whose rows are work. `due_at` is when a row may be claimed, by the database's clock; null if there
+ * is nothing to do. A claim moves it to the end of the lease, so that the work of a crashed process becomes due again,
+ * and increments `attempt`, the fencing token: outcomes are written `where attempt = …`.
  */
 export interface DueColumns {
   id: string;
@@ -14,15 +13,15 @@ export interface DueColumns {
   attempt: number;
 }
 
-/** A row that is ours until its lease ends. */
+/** A row claimed until its lease expires. */
 export interface Claimed {
   readonly id: string;
   readonly attempt: number;
 }
 
 /**
- * Claims up to `limit` due rows, the longest due first. Processes that claim at once get different rows and do not wait
- * for each other. Looking costs one read when nothing is due.
+ * Claims up to `limit` due rows, longest overdue first. Concurrent processes claim disjoint rows without waiting for
+ * each other. Costs one read if nothing is due.
  */
 export async function claimDue<Table extends string>(
   db: Database<Record<Table, DueColumns>>,

@@ -6,13 +6,16 @@ export interface PeriodicWork {
   readonly name: string;
   readonly log: Logger;
   readonly everyMs: number;
-  /** Does a part of what is due, and tells whether there is more. What it throws is logged; the next time comes anyway. */
+  /**
+   * Processes a part of what is due; returns whether there is more. Exceptions are logged, and the next run is
+   * unaffected.
+   */
   readonly work: () => Promise<boolean>;
 }
 
 /**
- * Does housekeeping now and then, never twice at once in this process, in small parts, so that a database that serves
- * callers is not held up. It keeps no process alive. Disposing it waits for the part that is being done.
+ * Runs a job periodically, without overlap in this process, in small parts, so that it does not block a database that
+ * serves callers. Does not keep the process alive. Disposing it waits for the current part.
  */
 export function periodically({ name, log, everyMs, work }: PeriodicWork): AsyncDisposable {
   let stopped = false;
@@ -20,7 +23,7 @@ export function periodically({ name, log, everyMs, work }: PeriodicWork): AsyncD
 
   const run = async () => {
     try {
-      // Others get their turn between two parts, also where the work itself never waits, as on SQLite.
+      // Yields between parts, because the work may be synchronous, as on SQLite.
       while (!stopped && (await work())) {
         await turn();
       }

@@ -4,32 +4,32 @@ export interface WorkLoopOptions<Item> {
   /** For the log. */
   readonly name: string;
   readonly log: Logger;
-  /** Takes up to `limit` items that nobody else will take now. */
+  /** Claims up to `limit` items exclusively. */
   readonly claim: (limit: number) => Promise<readonly Item[]>;
-  /** Does one. It keeps its own book of failures: what it throws is only logged. */
+  /** Processes one item, including its failures: exceptions are only logged. */
   readonly work: (item: Item, signal: AbortSignal) => Promise<void>;
-  /** How many items are worked on at once at the most. */
+  /** Most items processed concurrently. */
   readonly concurrency: number;
-  /** How often it looks without being nudged. */
+  /** Poll interval. */
   readonly pollMs: number;
 }
 
-/** Claims work and does it, in the background. */
+/** Claims and processes work in the background. */
 export interface WorkLoop<Item = unknown> extends AsyncDisposable {
   start(): void;
-  /** Looks for work now. */
+  /** Polls immediately. */
   nudge(): void;
-  /** Begins with an item that was claimed in another way. */
+  /** Processes an item that was claimed elsewhere. */
   add(item: Item): void;
-  /** How many items more it would take. */
+  /** Remaining capacity in items. */
   room(): number;
-  /** Claims nothing more and waits for what is being done. Repeatable. */
+  /** Stops claiming and waits for items in progress. Idempotent. */
   drain(): Promise<void>;
 }
 
 /**
- * A loop over claimed work: looks when nudged and every `pollMs`, and again at once as long as it finds as much as it
- * can hold. Disposing drains it and aborts the signal of what takes longer than `drain` was given.
+ * Creates a work loop: polls when nudged and every `pollMs`, and again immediately while each poll fills its capacity.
+ * Disposing drains it and then aborts the signal of remaining items.
  */
 export function createWorkLoop<Item>(options: WorkLoopOptions<Item>): WorkLoop<Item> {
   const { name, log, claim, work, concurrency, pollMs } = options;

@@ -5,14 +5,14 @@ import type { Authenticate } from "../auth/authenticate.ts";
 import { tooManyFailedAuthentications } from "../errors.ts";
 import type { RateLimiter } from "./rate-limiter.ts";
 
-/** Credentials that were accepted of late, and are not held up by others' failures. */
+/** Most recently accepted credentials to remember, which are exempt from the limit. */
 const maxKnown = 10_000;
 const knownForMs = 60 * 60_000;
 
 /**
- * The same, refusing a client address with RESOURCE_EXHAUSTED, and without looking its credentials up, once too many of
- * them were wrong. Credentials that were accepted within the last hour are still looked up: clients behind one address
- * do not lock each other out.
+ * Limits failed authentications per client address. Above the limit, rejects with RESOURCE_EXHAUSTED without looking
+ * the credential up. Credentials accepted within the last hour are exempt, so that clients behind one address do not
+ * lock each other out.
  */
 export function limitFailedAuthentications(authenticate: Authenticate, failures: RateLimiter): Authenticate {
   const known = new LRUCache<string, true>({ max: maxKnown, ttl: knownForMs });

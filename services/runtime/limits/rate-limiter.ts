@@ -1,29 +1,29 @@
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 
 /**
- * Counts uses of a key in windows of a fixed length. The port for limits of requests: this process's memory for one
- * process; a store that several share, for several.
+ * Counts uses of a key in fixed windows. Port for request limits: in memory for one process, in a shared store for
+ * several.
  */
 export interface RateLimiter {
   readonly limit: number;
   readonly windowSeconds: number;
-  /** Counts one use. Its result says whether the use is within the limit. */
+  /** Counts one use and returns whether it is within the limit. */
   use(key: string): Promise<Quota>;
-  /** What `use` would say, without counting. */
+  /** Like `use`, without counting. */
   look(key: string): Promise<Quota>;
 }
 
-/** Where a key is in its current window. */
+/** State of a key in its current window. */
 export interface Quota {
   readonly allowed: boolean;
   readonly limit: number;
-  /** Uses that are left in the window. */
+  /** Remaining uses in the window. */
   readonly remaining: number;
   /** Milliseconds until the window ends. */
   readonly resetMs: number;
 }
 
-/** Counts in the memory of this process; a key is forgotten when its window ends. */
+/** Rate limiter in this process's memory; keys are evicted when their window ends. */
 export function createMemoryRateLimiter(options: { limit: number; windowSeconds: number }): RateLimiter {
   const { limit, windowSeconds } = options;
   const counter = new RateLimiterMemory({ points: limit, duration: windowSeconds });
@@ -40,7 +40,7 @@ export function createMemoryRateLimiter(options: { limit: number; windowSeconds:
       try {
         return quotaOf(await counter.consume(key), true);
       } catch (refusal) {
-        // The library rejects with the state of the key, which is no Error.
+        // The library rejects with the state of the key, which is not an Error.
         if (refusal instanceof RateLimiterRes) {
           return quotaOf(refusal, false);
         }

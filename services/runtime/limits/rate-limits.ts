@@ -4,7 +4,7 @@ import { rateLimited } from "../errors.ts";
 import type { Quota, RateLimiter } from "./rate-limiter.ts";
 import type { Slots } from "./stream-slots.ts";
 
-/** Limits for authenticated callers. Where one is missing, nothing is limited by it. */
+/** Limits for authenticated callers. Undefined ones are not enforced. */
 export interface RateLimits {
   /** Requests of one key or JWT subject. */
   readonly perKey?: RateLimiter | undefined;
@@ -12,18 +12,18 @@ export interface RateLimits {
   readonly perTenant?: RateLimiter | undefined;
   /** Requests of one key to one method, by the method's full name, `docket.order.v1.OrderService/ListOrders`. */
   readonly perMethod?: ReadonlyMap<string, RateLimiter>;
-  /** Streams that one key, and one tenant, has open. */
+  /** Open streams per key and per tenant. */
   readonly streamsPerKey?: Slots | undefined;
   readonly streamsPerTenant?: Slots | undefined;
 }
 
-/** After how long a client may try a stream again for which there was no slot. */
+/** Suggested delay before retrying a stream that found no free slot. */
 const slotRetryMs = 1000;
 
 /**
- * Limits what authenticated callers may ask for: RESOURCE_EXHAUSTED with QuotaFailure and RetryInfo, and `Retry-After`.
- * Responses and refusals say in `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds) where the caller
- * is with the limit that it will reach first. Calls of open methods and of our own services are not limited.
+ * Enforces the limits: RESOURCE_EXHAUSTED with QuotaFailure and RetryInfo, and `Retry-After`. Responses and errors
+ * report the limit closest to exhaustion in `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds).
+ * Open methods and Docket's own services are exempt.
  */
 export function createRateLimitInterceptor(limits: RateLimits): Interceptor {
   return (next) => async (request) => {
@@ -47,7 +47,11 @@ export function createRateLimitInterceptor(limits: RateLimits): Interceptor {
   };
 }
 
-/** Counts the call under every limit. @returns the limit that is closest. @throws where one is reached. */
+/**
+ * Counts the call under every limit.
+ * @returns The limit closest to exhaustion.
+ * @throws if one is exceeded.
+ */
 async function useAll(limits: RateLimits, principal: Principal, method: string): Promise<Quota | undefined> {
   const key = keyOf(principal);
   const uses: [RateLimiter | undefined, string, string][] = [
@@ -100,7 +104,7 @@ function keyOf(principal: Principal): string {
   return `${principal.tenant} ${actorOf(principal)}`;
 }
 
-/** The response, whose slot is given back with its last message, or when the call is over before that. */
+/** The response, which releases its slot after its last message, or when the call ends first. */
 function releasing(response: StreamResponse, signal: AbortSignal, release: () => void): StreamResponse {
   if (signal.aborted) {
     release();

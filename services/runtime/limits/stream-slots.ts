@@ -1,7 +1,7 @@
-/** Counts what is open under a key, such as streams of a tenant. */
+/** Counts open resources per key, such as a tenant's streams. */
 export interface Slots {
   readonly limit: number;
-  /** Takes a slot; undefined where none is free. The result gives it back, and may be called again. */
+  /** Takes a slot; undefined if none is free. Returns its idempotent release function. */
   take(key: string): (() => void) | undefined;
 }
 

@@ -3,17 +3,17 @@ import type { Database } from "../db/connect.ts";
 import { forUpdate, incoming, nowMs, upsert } from "../db/sql.ts";
 import { BUCKETS, type OutboxTables } from "./tables.ts";
 
-/** How the relays of one database divide the buckets among themselves. */
+/** Divides the buckets among the relays of a database. */
 export interface BucketLeases {
-  /** Says that this relay lives, and takes and gives buckets towards an equal share. Answers which are its own now. */
+  /** Renews this relay's heartbeat, and acquires or releases buckets towards an equal share. Returns its buckets. */
   renew(): Promise<readonly number[]>;
-  /** Gives all back. */
+  /** Releases all buckets. */
   release(): Promise<void>;
 }
 
 /**
- * Bucket leases. A relay that stalls past its lease may for a moment send what another sends too: each begins at an
- * aggregate's first unsent row, so consumers still get every event for the first time in its order.
+ * Creates bucket leases. A relay that stalls past its lease may briefly send the same events as another; both begin at
+ * an aggregate's first unsent row, so consumers still first see every event in its order.
  */
 export function createBucketLeases<DB extends OutboxTables>(
   db: Database<DB>,

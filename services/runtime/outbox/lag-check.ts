@@ -5,12 +5,13 @@ import { nowMs } from "../db/sql.ts";
 import type { Check } from "../process/checks.ts";
 import type { OutboxTables } from "./tables.ts";
 
-/** How many unsent events are looked at; a longer backlog is told by its size. */
+/** Number of unsent events to inspect; a longer backlog is reported by its size. */
 const SAMPLE = 1_000;
 
 /**
- * A check that warns when events wait to be sent: one for longer than `warnAfterMs`, 30 s unless given, or very many.
- * It never makes a process unready: a bus that is away is no reason to refuse callers.
+ * Check that warns of unsent events: one older than `warnAfterMs`, default 30 s, or a large backlog.
+ *
+ * It never makes a process unready: an unavailable bus is not a reason to reject callers.
  */
 export function outboxLagCheck<DB extends OutboxTables>(db: Database<DB>, warnAfterMs = 30_000): Check {
   const tables = tablesOf<OutboxTables>(db.kysely);

@@ -6,7 +6,7 @@ interface Waiting {
   readonly failed: (error: unknown) => void;
 }
 
-/** Marks runs as sent; those that are sent while a statement is under way share the next one. */
+/** Marks runs as sent. Runs sent while a statement is in progress share the next one. */
 export function createMarker(mark: (runs: readonly Run[]) => Promise<void>): (run: Run) => Promise<void> {
   let waiting: Waiting[] = [];
   let marking = false;

@@ -3,7 +3,7 @@ import { bigint, bytes, epochMs, id, int, json, notNull, tenantId, text } from "
 import { ensure, type Migration } from "../db/migrate.ts";
 import { BUCKETS, type OutboxTables } from "./tables.ts";
 
-/** To be part of the migrations of every service that publishes. */
+/** Migrations for every service that publishes. */
 export const outboxMigrations: Readonly<Record<string, Migration>> = {
   "outbox-0001-messages": {
     async up({ schema }) {
@@ -23,7 +23,7 @@ export const outboxMigrations: Readonly<Record<string, Migration>> = {
         .addColumn("sent_at", epochMs)
         .addPrimaryKeyConstraint("outbox_messages_pk", ["tenant_id", "aggregate", "sequence"])
         .execute();
-      // The unsent rows of an aggregate stand together and in order; behind them the sent ones by age, for pruning.
+      // Unsent rows of an aggregate are adjacent and in order; sent rows follow by age, for pruning.
       const columns = ["sent_at", "tenant_id", "aggregate", "sequence"];
       await ensure(schema.createIndex("outbox_messages_unsent").on("outbox_messages").columns(columns));
     },

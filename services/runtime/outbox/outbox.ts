@@ -8,23 +8,23 @@ import type { Clock } from "../values/clock.ts";
 import type { Ids } from "../values/ids.ts";
 import { bucketOf } from "./tables.ts";
 
-/** An event about to be published. {@link outboxEvent} makes one from a message. */
+/** An event to publish. {@link outboxEvent} creates one from a message. */
 export interface OutboxEvent {
-  /** Unique among all events; made when absent. */
+  /** Globally unique; generated if absent. */
   readonly id?: string;
   readonly tenant: string;
-  /** What it is about, as a resource name, for example `trips/01h…`. */
+  /** Resource name of the subject, for example `trips/01h…`. */
   readonly aggregate: string;
   /** The full name of the Protobuf message in `data`. */
   readonly type: string;
-  /** The message in the binary format. */
+  /** The encoded message. */
   readonly data: Uint8Array;
   /** CloudEvents extension attributes, such as `traceparent` or `causationid`: names are lower-case letters and digits. */
   readonly extensions?: Readonly<Record<string, string>>;
 }
 
 /**
- * An event with its payload encoded.
+ * Creates an event from a message.
  *
  * ```ts
  * outboxEvent(TripBookedSchema, create(TripBookedSchema, { trip }), { tenant, aggregate: trip.name })
@@ -38,14 +38,14 @@ export function outboxEvent<Desc extends DescMessage>(
   return { ...attributes, type: schema.typeName, data: toBinary(schema, message) };
 }
 
-/** Where a service publishes its events. */
+/** Publishes a service's events. */
 export interface Outbox {
   /**
    * Writes the events in the caller's transaction, with the next sequence numbers of their aggregates: they are
-   * published if and only if the transaction commits. One statement for any number of events. The relay of this
-   * process is woken after the commit.
+   * published if and only if the transaction commits. One statement for any number of events. Wakes this process's
+   * relay after the commit.
    *
-   * Sequences of an aggregate are unique and without a gap, also when transactions race for it.
+   * Sequences of an aggregate are unique and without gaps, even under concurrent transactions.
    *
    * ```ts
    * await db.transaction(async (trx) => {
@@ -55,7 +55,7 @@ export interface Outbox {
    * ```
    */
   publish(trx: AnyTransaction, events: readonly OutboxEvent[]): Promise<void>;
-  /** Calls the listener after each commit of a transaction that published; the relay listens here. */
+  /** Calls the listener after each commit of a transaction that published; used by the relay. */
   onCommitted(listener: () => void): void;
 }
 
@@ -66,7 +66,7 @@ export interface OutboxOptions {
   readonly clock: Clock;
 }
 
-/** The outbox of one service. Its tables come from `migrations.ts`; what is in it `createOutboxRelay` sends. */
+/** Creates the outbox of a service. Its tables come from `migrations.ts`; `createOutboxRelay` sends its events. */
 export function createOutbox({ source, ids, clock }: OutboxOptions): Outbox {
   const listeners: (() => void)[] = [];
   const notify = () => {
@@ -102,15 +102,17 @@ interface NewRow extends Omit<OutboxEvent, "id"> {
   readonly bucket: number;
 }
 
-/** SQLite compiles a compound SELECT of 500 terms at the most. */
+/** SQLite compiles a compound SELECT of at most 500 terms. */
 const ROWS_PER_INSERT = 250;
 
-/** How often a sequence may be lost to another transaction before it is an error. Each loss is another one's commit. */
+/**
+ * How often a sequence number may be lost to another transaction before it is an error. Each loss is another's commit.
+ */
 const MAX_RACES = 100;
 
 /**
- * Inserts the rows with the numbers that follow their aggregates' last. Where a transaction that is not committed yet has
- * taken a number, the key makes this one wait for it, and then it takes the next: no lock is needed, and no number lost.
+ * Inserts the rows with the next numbers of their aggregates. If an uncommitted transaction has taken a number, the key
+ * makes this one wait and then take the next: no lock is needed and no number is lost.
  */
 async function insertNext(trx: AnyTransaction, rows: readonly NewRow[]): Promise<void> {
   const perAggregate = new Map<string, number>();
@@ -136,7 +138,7 @@ async function insertNext(trx: AnyTransaction, rows: readonly NewRow[]): Promise
 
 const insertTexts: string[] = [];
 
-/** The statement for a number of rows; its text is built once. */
+/** The statement for a number of rows; built once. */
 function insertText(rows: number): string {
   insertTexts[rows] ??= `
     insert into outbox_messages

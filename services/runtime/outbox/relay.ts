@@ -14,32 +14,32 @@ import { type AggregateKey, createUnsent, type Run } from "./unsent.ts";
 export interface OutboxRelayOptions<DB extends OutboxTables> {
   readonly db: Database<DB>;
   readonly bus: EventBus;
-  /** What this outbox of the same process commits is sent at once; other processes' rows are found by looking. */
+  /** Commits of this outbox in the same process are sent immediately; rows of other processes are found by polling. */
   readonly outbox: Outbox;
   readonly log: Logger;
   readonly clock?: Clock;
   readonly ids?: Ids;
-  /** A number in [0, 1), for the jitter of pauses; `Math.random` unless given. */
+  /** Random number in [0, 1) for jitter. Default `Math.random`. */
   readonly random?: () => number;
-  /** How often it looks without being nudged. 200 ms unless given. */
+  /** Poll interval. Default 200 ms. */
   readonly pollMs?: number;
-  /** How long a dead relay's share stays with it. 5 s unless given. */
+  /** Lease duration. After a crash, other relays can claim the buckets once it expires. Default 5 s. */
   readonly leaseMs?: number;
-  /** How many aggregates may have events on their way at once. 256 unless given. */
+  /** Most aggregates with events in transit. Default 256. */
   readonly concurrency?: number;
-  /** The pauses of an aggregate whose events the bus did not take. 100 ms up to 30 s unless given. */
+  /** Delays of an aggregate whose events the bus rejected. Default 100 ms up to 30 s. */
   readonly retry?: Backoff;
 }
 
-/** Sends what is in the outbox. */
+/** Sends the events of the outbox. */
 export interface OutboxRelay extends AsyncDisposable {
-  /** Begins to send. Call it when every consumer of this process has subscribed. */
+  /** Starts sending. Call it after every consumer of this process has subscribed. */
   start(): void;
-  /** Looks for rows now. */
+  /** Polls immediately. */
   nudge(): void;
   /**
-   * Takes no more rows, waits for what is on its way for 5 s at the most, and gives its share to the other relays.
-   * Repeatable. What the bus had not taken is sent again by another relay.
+   * Stops reading rows, waits up to 5 s for events in transit, and releases its buckets to the other relays.
+   * Idempotent. Events that the bus had not accepted are sent again by another relay.
    */
   drain(): Promise<void>;
 }
@@ -48,9 +48,9 @@ const DRAIN_MS = 5_000;
 const PAGE = 512;
 
 /**
- * Sends the rows of a database's outbox to the bus: at least once, in order per aggregate. An aggregate whose event
- * the bus does not take waits at that event and holds up no other. Of many relays on one database each sends its own
- * share of the aggregates; the share of a dead one goes to the others within `leaseMs` and a third.
+ * Sends the rows of a database's outbox to the bus: at least once, in order per aggregate. An aggregate whose event the
+ * bus rejects waits at that event without blocking others. Each relay of a database sends its own share of the
+ * aggregates; a crashed relay's share moves to the others within 4/3 of `leaseMs`.
  *
  * ```ts
  * const outbox = createOutbox({ source: "docket/trips", ids, clock });
@@ -66,7 +66,7 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
   const owner = (options.ids ?? createIds(clock)).next();
   const leases = createBucketLeases(db, { owner, leaseMs });
   const unsent = createUnsent(db);
-  /** Aggregates with events on their way, or resting after the bus did not take them, by name. */
+  /** Aggregates with events in transit, or backing off after a rejection, by name. */
   const busy = new Map<string, number>();
   const failures = new Map<string, number>();
   const timers = new Set<NodeJS.Timeout>();
@@ -109,7 +109,7 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
     }
   };
 
-  /** Renews the lease in good time. */
+  /** Renews the lease before it expires. */
   const maintain = async () => {
     const nowMs = clock.monotonicMs();
     if (nowMs >= renewAtMs) {
@@ -119,7 +119,7 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
     }
   };
 
-  /** Sends one page of what is to be sent; answers whether there may be more. */
+  /** Sends one page of unsent events; returns whether there may be more. */
   const sendPage = async (): Promise<boolean> => {
     const room = concurrency - busy.size;
     if (room <= 0 || buckets.length === 0 || clock.monotonicMs() > ownedUntilMs) {
@@ -183,7 +183,7 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
   };
 }
 
-/** Cuts a page where the aggregate changes. */
+/** Splits a page into runs, one per aggregate. */
 function runsOf(events: readonly BusEvent[]): readonly Run[] {
   const runs: (AggregateKey & { readonly events: BusEvent[] })[] = [];
   for (const event of events) {

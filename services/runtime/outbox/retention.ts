@@ -3,7 +3,7 @@ import type { RetentionRule } from "../retention/retention.ts";
 import type { OutboxTables } from "./tables.ts";
 import { createUnsent } from "./unsent.ts";
 
-/** Sent events. An aggregate's last row stays, without its content, as it holds the aggregate's sequence. */
+/** Retention of sent events. An aggregate's last row is kept without its content, because it holds the sequence. */
 export function outboxRetention<DB extends OutboxTables>(db: Database<DB>, keptMs: number): RetentionRule {
   const unsent = createUnsent(db);
   return { table: "outbox_messages", keptMs, prune: unsent.prune };

@@ -1,7 +1,7 @@
-/** Into how many shares the aggregates are divided among the relays of a database. Part of the data: it never changes. */
+/** Number of shares of the aggregates among a database's relays. Part of the data: must not change. */
 export const BUCKETS = 32;
 
-/** One published event. Sent rows stay for a while; an aggregate's last row stays for good, as it holds its sequence. */
+/** A published event. Sent rows are pruned after a while, except an aggregate's last row, which holds its sequence. */
 export interface OutboxMessagesTable {
   tenant_id: string;
   aggregate: string;
@@ -12,35 +12,37 @@ export interface OutboxMessagesTable {
   /** Epoch milliseconds by the publisher's clock. */
   published_at: number;
   data: Uint8Array;
-  /** CloudEvents extension attributes as a JSON object; null for none. */
+  /** CloudEvents extension attributes as a JSON object, or null. */
   extensions: string | null;
-  /** Which share it belongs to, see {@link bucketOf}. */
+  /** The bucket, see {@link bucketOf}. */
   bucket: number;
-  /** Epoch milliseconds by the database's clock; null until it is sent; 0 once it is kept for its sequence alone. */
+  /** Epoch milliseconds by the database's clock; null until sent; 0 once kept only for its sequence. */
   sent_at: number | null;
 }
 
-/** Which relay sends which share, until when. All rows exist from the start. */
+/** Bucket leases: owner and expiry. All rows exist from the start. */
 export interface OutboxBucketsTable {
   bucket: number;
   owner: string;
   leased_until: number;
 }
 
-/** The relays that live, so that each knows how many divide the shares. */
+/** Live relays, which determine each one's share. */
 export interface OutboxRelaysTable {
   owner: string;
   leased_until: number;
 }
 
-/** To be part of the schema type of every service that publishes. */
+/** Part of the schema type of every service that publishes. */
 export interface OutboxTables {
   outbox_messages: OutboxMessagesTable;
   outbox_buckets: OutboxBucketsTable;
   outbox_relays: OutboxRelaysTable;
 }
 
-/** The share of an aggregate: FNV-1a (draft-eastlake-fnv) of its tenant and name. Part of the data: it never changes. */
+/**
+ * The bucket of an aggregate: FNV-1a (draft-eastlake-fnv) of its tenant and name. Part of the data: must not change.
+ */
 export function bucketOf(tenant: string, aggregate: string): number {
   let hash = 0x811c9dc5;
   for (const byte of Buffer.from(`${tenant}\0${aggregate}`)) {

@@ -11,7 +11,7 @@ export interface AggregateKey {
   readonly aggregate: string;
 }
 
-/** Unsent events that follow one another in one aggregate, from its first unsent one on. */
+/** Consecutive unsent events of one aggregate, starting at its first unsent one. */
 export interface Run extends AggregateKey {
   readonly events: readonly BusEvent[];
 }
@@ -19,22 +19,22 @@ export interface Run extends AggregateKey {
 export interface UnsentQuery {
   readonly buckets: readonly number[];
   readonly limit: number;
-  /** Aggregates of these names are left out. */
+  /** Names of aggregates to exclude. */
   readonly without: readonly string[];
-  /** Where to begin, for going round all aggregates in turn. */
+  /** Start position, for round-robin over all aggregates. */
   readonly after: AggregateKey | undefined;
 }
 
-/** The rows of the outbox as a relay reads and marks them. */
+/** The outbox rows as a relay reads and marks them. */
 export interface Unsent {
   /**
-   * The unsent events of some aggregates, aggregate by aggregate, in order. An aggregate's rows become visible in the order of
-   * its sequence, as each number is taken only when the one before is committed.
+   * Reads unsent events, aggregate by aggregate, in order. Rows of an aggregate become visible in sequence, because
+   * each number is taken only after the previous one has committed.
    */
   find(query: UnsentQuery): Promise<readonly BusEvent[]>;
   /** Marks events as sent. */
   mark(runs: readonly Run[]): Promise<void>;
-  /** Deletes what was sent longer ago than `retentionMs`, a batch at the most; answers whether there may be more. */
+  /** Deletes one batch of events sent more than `retentionMs` ago; returns whether there may be more. */
   prune(retentionMs: number): Promise<boolean>;
 }
 
@@ -113,7 +113,7 @@ export function createUnsent<DB extends OutboxTables>(db: Database<DB>): Unsent 
   };
 }
 
-/** The aggregates after this one, in the order of the index. */
+/** The aggregates after this one, in index order. */
 function beyond(after: AggregateKey | undefined): Expression<SqlBool> {
   const { tenant = "", aggregate = "" } = after ?? {};
   return sql<SqlBool>`tenant_id >= ${tenant} and (tenant_id > ${tenant} or aggregate > ${aggregate})`;

@@ -1,19 +1,19 @@
 import type { Check, CheckResult, Checks } from "./checks.ts";
 import { overdue, within } from "./with-timeout.ts";
 
-/** The last result of one check, with how long it took. */
+/** The last result of a check and its duration. */
 export interface CheckState extends CheckResult {
   readonly policy: NonNullable<Check["policy"]>;
   readonly elapsedMs: number;
 }
 
-/** Runs checks in the background, so that whoever asks is answered from memory. */
+/** Runs checks in the background and serves their results from memory. */
 export interface CheckRunner extends Disposable {
-  /** Begins to run every check, at once and then at its interval. */
+  /** Starts running every check, immediately and then at its interval. */
   start(): void;
-  /** Adds checks; a name that is taken is an error of the composition root and throws. */
+  /** Adds checks. Throws if a name is taken. */
   add(checks: Checks): void;
-  /** The last result of each; a check that has not answered yet is a fail. */
+  /** The last result of each check; a check without a result is a fail. */
   states(): ReadonlyMap<string, CheckState>;
 }
 
@@ -85,7 +85,7 @@ async function runOnce(check: Check, stopped: AbortSignal): Promise<CheckResult>
   }
 }
 
-/** Resolves after `ms` or with the signal; does not keep the process alive. */
+/** Resolves after `ms` or on abort; does not keep the process alive. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const wake = () => {

@@ -1,23 +1,23 @@
-/** How one dependency is doing. `warn` means: working, but somebody should look. */
+/** State of a dependency. `warn` means: working, but needs attention. */
 export interface CheckResult {
   readonly status: "pass" | "warn" | "fail";
-  /** Why, for people; required in spirit wherever the status is not `pass`. */
+  /** Explanation for operators; expected unless the status is `pass`. */
   readonly error?: string;
 }
 
-/**
- * One dependency check. It runs in the background, never on a probe's request; probes answer from its last result.
- */
+/** A dependency check. It runs in the background, never on a probe's request; probes return its last result. */
 export interface Check {
-  /** Resolving with nothing is a pass; throwing is a fail with the error's message; so is passing the timeout. */
+  /** Resolving with nothing is a pass. Throwing is a fail with the error's message, as is exceeding the timeout. */
   run(signal: AbortSignal): Promise<CheckResult | undefined> | Promise<void>;
-  /** `critical`: a fail makes the process not ready. `degraded`: a fail is shown as a warning. Default `critical`. */
+  /**
+   * `critical`: a fail makes the process not ready. `degraded`: a fail is reported as a warning. Default `critical`.
+   */
   readonly policy?: "critical" | "degraded";
-  /** Pause between two runs. Default 5,000. */
+  /** Delay between two runs in milliseconds. Default 5,000. */
   readonly intervalMs?: number;
-  /** After this the run counts as failed and its signal is aborted. Default 2,000. */
+  /** Time in milliseconds after which the run fails and its signal is aborted. Default 2,000. */
   readonly timeoutMs?: number;
 }
 
-/** Checks by the name that `/probe/{name}` knows them under. */
+/** Checks by their name in `/probe/{name}`. */
 export type Checks = Readonly<Record<string, Check>>;

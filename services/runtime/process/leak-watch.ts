@@ -2,27 +2,28 @@ import { constants, PerformanceObserver } from "node:perf_hooks";
 import { Gauge, type Registry } from "prom-client";
 import type { Check } from "./checks.ts";
 
-/** What may leak, by name: how much of it there is now. Cheap to ask. */
+/** Functions that return the current amount of a resource, by name. Must be cheap. */
 export type LeakSources = Readonly<Record<string, () => number>>;
 
 export interface LeakOptions {
   readonly registry: Registry;
-  /** Beside the heap after a full collection and the active handles of the process, which are always watched. */
+  /** Watched in addition to the heap after a full collection and the active handles of the process. */
   readonly sources?: LeakSources;
-  /** How many samples make the window. Default 60: ten minutes at the default interval. */
+  /** Number of samples in the window. Default 60: ten minutes at the default interval. */
   readonly samples?: number;
-  /** Between two samples. Default 10,000. */
+  /** Sampling interval in milliseconds. Default 10,000. */
   readonly intervalMs?: number;
 }
 
-/** The window is cut in as many parts; each part's lowest value must be above that of the part before. */
+/** The window is divided into this many parts; the minimum of each must exceed that of the previous one. */
 const parts = 4;
-/** What grew by less is noise. */
+/** Smaller growth is noise. */
 const minGrowth = 1.2;
 
 /**
- * Watches for what keeps rising. The check warns, and never fails: restarting cures no leak. It names each suspect
- * with its value at the window's begin and end; the values are also the metric `process_watched_resource`.
+ * Creates a check for resources that keep growing. It warns and never fails, because a restart does not fix a leak. It
+ * names each suspect with its value at the window's begin and end; the values are also the metric
+ * `process_watched_resource`.
  */
 export function createLeakCheck(options: LeakOptions): Check {
   const { samples = 60, intervalMs = 10_000 } = options;
@@ -58,7 +59,7 @@ export function createLeakCheck(options: LeakOptions): Check {
   };
 }
 
-/** Whether the low-water mark rises through the whole window: load goes up and down, a leak only up. */
+/** Whether the low-water mark rises through the whole window. Load goes up and down; a leak only up. */
 export function keepsRising(values: readonly number[]): boolean {
   const size = Math.floor(values.length / parts);
   const lows = Array.from({ length: parts }, (_, part) => Math.min(...values.slice(part * size, (part + 1) * size)));
@@ -66,7 +67,7 @@ export function keepsRising(values: readonly number[]): boolean {
   return rising && (lows[parts - 1] ?? 0) > (lows[0] ?? 0) * minGrowth;
 }
 
-/** The heap as it was after the last full garbage collection; before the first one, zero. */
+/** Measures the heap after the last full garbage collection; zero before the first one. */
 function watchHeap(): () => number {
   let heapBytes = 0;
   const observer = new PerformanceObserver((list) => {

@@ -3,18 +3,17 @@ import type { Logger } from "../telemetry/log.ts";
 import type { Clock } from "../values/clock.ts";
 import { overdue, within } from "./with-timeout.ts";
 
-/** Where a process stands. It only ever moves to the right: starting → ready → draining → stopped. */
+/** State of a process. Transitions are one-way: starting → ready → draining → stopped. */
 export type LifecycleState = "starting" | "ready" | "draining" | "stopped";
 
 /**
- * What a process does on its way out, in this order. Steps of one phase run at the same time; a phase begins when
- * every step of the one before has ended, failed or used up its time.
- *
+ * Phases of a shutdown, in order. Steps of a phase run concurrently; a phase begins when every step of the previous one
+ * has ended, failed or used up its time.
  * - `pause`: consumers and saga claims take no new work; requests are still served, through the drain window;
- * - `close`: listeners close, connections are told to go, calls in flight finish, streams end;
- * - `flush`: outbox and producers are emptied, offsets committed, leases handed back;
+ * - `close`: listeners close, connections are drained, calls in flight finish, streams end;
+ * - `flush`: outbox and producers are emptied, offsets committed, leases released;
  * - `release`: databases and caches are closed;
- * - `telemetry`: the last logs, metrics and spans leave.
+ * - `telemetry`: the last logs, metrics and spans are sent.
  */
 export const drainPhases = ["pause", "close", "flush", "release", "telemetry"] as const;
 
@@ -23,9 +22,9 @@ export type DrainPhase = (typeof drainPhases)[number];
 export interface LifecycleOptions {
   readonly log: Logger;
   readonly clock: Clock;
-  /** For how long requests are still served after the process said that it is not ready. Default 0. */
+  /** How long requests are still served after the process reports not ready. Default 0. */
   readonly windowMs?: number;
-  /** The whole way out, window included, takes no longer. Default 15,000. */
+  /** Most milliseconds of a shutdown, window included. Default 15,000. */
   readonly budgetMs?: number;
 }
 
@@ -33,17 +32,20 @@ export interface Lifecycle {
   readonly state: LifecycleState;
   /** Aborted when draining begins: the one shutdown signal for loops. */
   readonly draining: AbortSignal;
-  /** Called with every later state, before anything else happens in it. Answers how to stop listening. */
+  /**
+   * Calls the listener on each transition, before anything else happens in the new state. Returns a function to
+   * unsubscribe.
+   */
   onState(listener: (state: LifecycleState) => void): () => void;
-  /** Adds a step to the way out. It gets the milliseconds that it may take; what it throws is logged and passed over. */
+  /** Adds a shutdown step. It receives its time budget in milliseconds; exceptions are logged and ignored. */
   onDrain(phase: DrainPhase, name: string, step: (budgetMs: number) => Promise<void> | void): void;
-  /** starting → ready. Without effect in any other state: a process that was told to stop while it started stays so. */
+  /** starting → ready. A no-op in any other state: a process that shuts down while starting does not become ready. */
   ready(): void;
-  /** Goes through all phases; resolves in state stopped, within the budget. Repeatable: the same drain. */
+  /** Runs all phases; resolves in state stopped, within the budget. Idempotent: later calls return the same promise. */
   shutdown(reason: string): Promise<void>;
 }
 
-/** Kept back from calls in flight, for flushing and closing what is behind them. */
+/** Share of the budget reserved for flush and release; calls in flight cannot use it. */
 const reserveShare = 0.2;
 
 export function createLifecycle(options: LifecycleOptions): Lifecycle {

@@ -115,8 +115,8 @@ test("a critical check decides readiness, a degraded one only warns, each has it
   expect(await get("/probe/nothing")).toMatchObject({ status: 404 });
 });
 
-test("a check that hangs counts as failed, is told to stop, and delays no probe", async () => {
-  let told = false;
+test("a check that hangs counts as failed, is aborted, and delays no probe", async () => {
+  let aborted = false;
   const { runner, get } = await serving({
     redis: {
       timeoutMs: 30,
@@ -124,14 +124,14 @@ test("a check that hangs counts as failed, is told to stop, and delays no probe"
       run: (signal) =>
         new Promise<never>(() => {
           signal.addEventListener("abort", () => {
-            told = true;
+            aborted = true;
           });
         }),
     },
   });
   runner.start();
   await until(() => runner.states().get("redis")?.error === "no answer in 30 ms");
-  expect(told).toBe(true);
+  expect(aborted).toBe(true);
   expect((await get("/probe/redis")).status).toBe(422);
 });
 

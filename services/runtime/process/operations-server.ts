@@ -12,25 +12,25 @@ export interface OperationsOptions {
   readonly checks: CheckRunner;
   readonly registry: Registry;
   readonly clock: Clock;
-  /** How long refused clients may go on sending. Default `defaultServerLimits`. */
+  /** How long rejected clients may continue to send. Default `defaultServerLimits`. */
   readonly limits?: LingerLimits;
 }
 
 /**
- * Answers `/live`, `/ready`, `/probe/{name}` and `/metrics`; false for any other path, which it leaves alone. Also to
- * be put in front of the main port where a platform gives only one.
+ * Serves `/live`, `/ready`, `/probe/{name}` and `/metrics`; returns false for any other path. Can also be placed in
+ * front of the main port on platforms with a single port.
  *
- * No probe asks a dependency: all answers are from memory.
+ * Responses come from memory; no probe calls a dependency.
  */
 export type OperationsHandler = (request: IncomingMessage, response: ServerResponse) => boolean;
 
 /** The operations port. */
 export interface OperationsServer extends AsyncDisposable {
-  /** Port 0 is any free one. Answers the port. */
+  /** Starts listening and returns the port. Port 0 selects a free one. */
   listen(address: { host: string; port: number }): Promise<number>;
 }
 
-/** Above this, a hundredth of all timers comes so late that callers notice. */
+/** Above this value one percent of all timers is late enough for callers to notice. */
 const slowEventLoopMs = 200;
 
 export function createOperationsHandler(options: OperationsOptions): OperationsHandler {
@@ -127,7 +127,7 @@ function probeAnswer(states: ReadonlyMap<string, CheckState>, status: number, cl
   };
 }
 
-/** `error` when a critical check fails; any other fail, and any warn, is a `warn`. */
+/** `error` if a critical check fails; any other fail, and any warn, is a `warn`. */
 function worst(states: ReadonlyMap<string, CheckState>): "ok" | "warn" | "error" {
   const all = [...states.values()];
   if (all.some(({ status, policy }) => status === "fail" && policy === "critical")) {

@@ -1,11 +1,10 @@
-/** What `within` answers when the time was over first. */
+/** Result of `within` on a timeout. */
 export const overdue: unique symbol = Symbol("overdue");
 
 /**
- * The result of `work`, or `overdue` after `ms`. What `work` does afterwards is of no consequence. Leaves no timer
- * behind.
+ * Returns the result of `work`, or `overdue` after `ms`. A later result of `work` is ignored. Leaves no timer behind.
  *
- * @throws what `work` throws in time
+ * @throws the error of `work`, if in time
  */
 export async function within<T>(ms: number, work: () => Promise<T> | T): Promise<T | typeof overdue> {
   let timer: NodeJS.Timeout | undefined;

@@ -2,25 +2,25 @@ import { setImmediate as turn } from "node:timers/promises";
 import { periodically } from "../jobs/periodic-job.ts";
 import type { Logger } from "../telemetry/log.ts";
 
-/** How long the rows of one table are kept. A service declares one for each table that grows. */
+/** Retention of the rows of one table. A service declares a rule for each table that grows. */
 export interface RetentionRule {
-  /** The table's name, for the log. */
+  /** Table name, for the log. */
   readonly table: string;
-  /** In milliseconds; undefined for rows that are kept for ever. */
+  /** In milliseconds; undefined to keep rows forever. */
   readonly keptMs: number | undefined;
   /**
-   * Deletes the oldest rows that are older than `keptMs`, at most about {@link RETENTION_BATCH}. Returns whether there may
-   * be more. Safe to run in several processes at once.
+   * Deletes the oldest rows beyond `keptMs`, at most about {@link RETENTION_BATCH}. Returns whether there may be more.
+   * Safe to run concurrently in several processes.
    */
   prune(keptMs: number): Promise<boolean>;
 }
 
-/** How many rows one statement deletes at the most, so that it holds no lock for long. */
+/** Most rows deleted per statement, which bounds how long it holds locks. */
 export const RETENTION_BATCH = 1_000;
 
 /**
- * Deletes what is older than its table's rule, table by table, in small parts, now and then. A table that fails is logged
- * and tried again the next time; the others are not held up. Disposing it waits for the part that is being done.
+ * Periodically prunes all tables by their rules, in small parts. A failure is logged and retried at the next run
+ * without affecting other tables. Disposing it waits for the current part.
  */
 export function startRetention({
   rules,
@@ -40,7 +40,7 @@ export function startRetention({
       for (const { table, keptMs, prune } of rules) {
         try {
           while (!stopped && keptMs !== undefined && (await prune(keptMs))) {
-            // Others get their turn between two parts, also where a database never waits, as SQLite.
+            // Yields between parts, because SQLite is synchronous.
             await turn();
           }
         } catch (error) {

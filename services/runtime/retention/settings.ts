@@ -1,22 +1,22 @@
-/** How long a service keeps what the runtime writes for it, in milliseconds. */
+/** Retention of the runtime's tables, in milliseconds. */
 export interface RetentionSettings {
-  /** How often a service looks for what is too old. */
+  /** Interval of retention runs. */
   readonly everyMs: number;
-  /** Messages that consumers have handled. Longer than the bus may repeat one. */
+  /** Handled messages. Must exceed the time within which the bus may redeliver. */
   readonly inboxMs: number;
-  /** Messages that consumers gave up, replayed or not. */
+  /** Dead letters, replayed or not. */
   readonly deadLettersMs: number;
-  /** Events that were sent. */
+  /** Sent events. */
   readonly outboxMs: number;
-  /** Keys of requests with their responses: for so long a request can be repeated. At least a day. */
+  /** Idempotency keys with their responses: the time within which a request can be repeated. At least a day. */
   readonly idempotencyKeysMs: number;
   /** Callbacks of payment providers and carriers. */
   readonly callbacksMs: number;
-  /** Requests that were delivered or given up, webhooks among them. */
+  /** Settled outgoing requests, webhooks among them. */
   readonly deliveriesMs: number;
-  /** Sagas that have ended, with their steps. */
+  /** Ended sagas with their steps. */
   readonly sagasMs: number;
-  /** What the sandboxes know of payments and parcels; undefined for ever. */
+  /** Sandbox payments and parcels; undefined to keep them forever. */
   readonly sandboxMs: number | undefined;
 }
 

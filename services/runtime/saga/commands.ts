@@ -2,26 +2,26 @@ import { currentStep, type SagaRecord, type SagaShape, type Transition, withStep
 import { enter, rest, then, turn } from "./transitions.ts";
 
 /**
- * What people and services ask of a saga. Each is a pure function of the record and whether a runner is at work on it
- * (`owned`); then it only leaves a request, which that runner's next checkpoint heeds. Undefined means that the saga
- * stands where this is not possible; the same record, that there is nothing to do.
+ * Commands to a saga from operators and services. Each is a pure function of the record and of whether a runner is
+ * executing the saga (`owned`); in that case it only records a request, which the runner's next checkpoint applies.
+ * Undefined means that the command is not possible in this status; the same record, that it has no effect.
  */
 export type Command = (record: SagaRecord, now: number, owned: boolean) => Transition | undefined;
 
 const unchanged = (record: SagaRecord): Transition => ({ record, hooks: [] });
 
-/** Keeps a signal, once per name and id, and makes the saga due where it waits for it. */
+/** Stores a signal, once per name and id, and makes the saga due if it waits for the signal. */
 export function signalCommand(name: string, id: string, payload: unknown): Command {
   return (record, now) => {
     if (record.signals.some((signal) => signal.name === name && signal.id === id)) {
       return unchanged(record);
     }
-    const told = { ...record, signals: [...record.signals, { name, id, payload, takenAt: null }] };
-    return unchanged(record.status === "WAITING" ? rest(told, now) : told);
+    const signalled = { ...record, signals: [...record.signals, { name, id, payload, takenAt: null }] };
+    return unchanged(record.status === "WAITING" ? rest(signalled, now) : signalled);
   };
 }
 
-/** Undoes the saga, from wherever it stands. */
+/** Compensates the saga, from any status. */
 export function compensateCommand(reason: string, message: string): Command {
   return (record, now, owned) => {
     const standing = record.interrupted ?? record.status;
@@ -39,7 +39,7 @@ export function compensateCommand(reason: string, message: string): Command {
   };
 }
 
-/** Stops the saga after the step that runs now. */
+/** Pauses the saga after its current step. */
 export const pauseCommand: Command = (record, _now, owned) => {
   switch (record.status) {
     case "PAUSED":
@@ -57,50 +57,53 @@ export const pauseCommand: Command = (record, _now, owned) => {
   }
 };
 
-/** Lets a paused saga go on, or takes back the request to pause it. */
+/** Resumes a paused saga, or withdraws the request to pause it. */
 export const resumeCommand: Command = (record, now) => {
   if (record.requested.pause) {
     return unchanged({ ...record, requested: { ...record.requested, pause: false } });
   }
-  return record.status === "PAUSED" ? goOn(record, now) : undefined;
+  return record.status === "PAUSED" ? resumeInterrupted(record, now) : undefined;
 };
 
 /**
- * Lets a saga that NEEDS_ATTENTION go on in its direction, or forward from a step at or before the one that failed;
- * or begins a COMPENSATED one anew.
+ * Retries a saga in NEEDS_ATTENTION in its direction, or forward from a step at or before the failed one; restarts a
+ * COMPENSATED one.
  */
 export function retryCommand(definition: SagaShape, fromStep?: string): Command {
   return (record, now) => {
     const at = fromStep === undefined ? record.at : record.steps.findIndex(({ name }) => name === fromStep);
     if (record.status === "COMPENSATED" && (fromStep === undefined || at === 0)) {
-      return anew(definition, record, now);
+      return restart(definition, record, now);
     }
     if (record.status !== "NEEDS_ATTENTION" || at < 0 || at > record.at) {
       return undefined;
     }
     if (record.interrupted === "COMPENSATING") {
-      return fromStep === undefined ? then(goOn(record, now), retried) : undefined;
+      return fromStep === undefined ? then(resumeInterrupted(record, now), retried) : undefined;
     }
-    return then(fromStep === undefined ? goOn(record, now) : again(definition, record, at, now), retried);
+    return then(
+      fromStep === undefined ? resumeInterrupted(record, now) : rerunFrom(definition, record, at, now),
+      retried,
+    );
   };
 }
 
 const retried = (record: SagaRecord): Transition => ({ record, hooks: ["onRetried"] });
 
-/** A saga that is being undone already goes on with it where it was stopped. */
+/** A saga that was already compensating resumes where it stopped. */
 function resumeUndoing(record: SagaRecord, now: number): Transition {
   switch (record.status) {
     case "NEEDS_ATTENTION":
-      return then(goOn(record, now), retried);
+      return then(resumeInterrupted(record, now), retried);
     case "PAUSED":
-      return goOn(record, now);
+      return resumeInterrupted(record, now);
     default:
       return unchanged(record);
   }
 }
 
-/** From PAUSED or NEEDS_ATTENTION back to what it did, the current step's attempts counted from nothing. */
-function goOn(record: SagaRecord, now: number): Transition {
+/** Returns from PAUSED or NEEDS_ATTENTION to the interrupted status, with the current step's attempts reset. */
+function resumeInterrupted(record: SagaRecord, now: number): Transition {
   const base: SagaRecord = { ...record, attention: null, interrupted: null, dueAt: now };
   switch (record.interrupted) {
     case "COMPENSATING":
@@ -112,8 +115,8 @@ function goOn(record: SagaRecord, now: number): Transition {
   }
 }
 
-/** Forward from an earlier step, with the same idempotency keys: what had its effect has it once. */
-function again(definition: SagaShape, record: SagaRecord, at: number, now: number): Transition {
+/** Reruns from an earlier step, with the same idempotency keys, so that effects are not repeated. */
+function rerunFrom(definition: SagaShape, record: SagaRecord, at: number, now: number): Transition {
   const steps = record.steps.map((step, index) =>
     index < at ? step : ({ ...step, status: "PENDING", attempts: 0, beganAt: null, endedAt: null } as const),
   );
@@ -123,10 +126,10 @@ function again(definition: SagaShape, record: SagaRecord, at: number, now: numbe
 }
 
 /**
- * A compensated saga from its first step, with new idempotency keys: the old ones stand for effects that were undone.
- * ChangeNotifier that were taken stay taken.
+ * Restarts a compensated saga from its first step, with new idempotency keys, because the old ones refer to effects
+ * that were undone. Consumed signals stay consumed.
  */
-function anew(definition: SagaShape, record: SagaRecord, now: number): Transition {
+function restart(definition: SagaShape, record: SagaRecord, now: number): Transition {
   const deadlineAt = definition.deadlineMs === undefined ? null : now + definition.deadlineMs;
   const steps = record.steps.map(
     (step) => ({ ...step, status: "PENDING", attempts: 0, beganAt: null, endedAt: null }) as const,

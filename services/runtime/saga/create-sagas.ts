@@ -22,15 +22,15 @@ import { claimedOf } from "./store/sql-store.ts";
 import type { SagasTable, SagaTables } from "./store/tables.ts";
 import { begin } from "./transitions.ts";
 
-/** The runner of the same process, which takes up at once what a transaction makes due. */
+/** The runner of this process, which immediately runs sagas that a transaction makes due. */
 export interface LocalRunner {
   readonly owner: string;
   readonly leaseMs: number;
-  /** Whether it has room for one saga more. */
+  /** Whether it has capacity for one more saga. */
   accepts(): boolean;
-  /** Works on a saga that was written as claimed by it. */
+  /** Runs a saga that was stored as claimed by this runner. */
   take(saga: ClaimedSaga): void;
-  /** Looks for due sagas. */
+  /** Polls for due sagas. */
   nudge(): void;
 }
 
@@ -41,14 +41,14 @@ export interface SagasOptions<DB extends SagaTables> {
   readonly runner: LocalRunner;
 }
 
-/** The commands and queries of one database's sagas. */
+/** Creates the commands and queries of a database's sagas. */
 export function createSagas<DB extends SagaTables>(options: SagasOptions<DB>): Sagas<DB> {
   const { db, definitions, databaseClock, runner } = options;
   const { dialect } = db;
   const tables = tablesOf<SagaTables>(db.kysely);
   const leaseEnd = sql<number>`${nowMs(dialect)} + ${runner.leaseMs}`;
 
-  /** The columns that say when and by whom a saga with this record is run next. */
+  /** The columns that determine when and by which runner the saga is run next. */
   const placing = (record: SagaRecord, now: number, epoch: number) => {
     const dueAt = dueAtOf(record);
     const taken = dueAt !== null && dueAt <= now && runner.accepts();

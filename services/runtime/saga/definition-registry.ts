@@ -1,15 +1,15 @@
 import type { SagaDefinition } from "./definition.ts";
 
-/** The definitions that a process can run, by name and version. */
+/** The saga definitions of a process, by name and version. */
 export interface Definitions<DB> {
   readonly all: readonly SagaDefinition<unknown, DB>[];
   find(saga: { readonly definition: string; readonly version: number }): SagaDefinition<unknown, DB> | undefined;
 }
 
 /**
- * Checks the definitions.
+ * Validates the definitions.
  *
- * @throws RangeError naming the first thing that is wrong with them
+ * @throws RangeError naming the first problem
  */
 export function createDefinitions<DB>(all: readonly SagaDefinition<unknown, DB>[]): Definitions<DB> {
   const byKey = new Map<string, SagaDefinition<unknown, DB>>();

@@ -49,107 +49,114 @@ export interface SagaDefinition<State, DB = unknown> {
   readonly name: string;
   /** 1, 2, 3, … */
   readonly version: number;
-  /** At least one; their names differ. */
+  /** At least one, with unique names. */
   readonly steps: readonly SagaStep<State, DB>[];
-  /** How long after its start a saga that has not succeeded is compensated, with the reason `DEADLINE_EXCEEDED`. */
+  /**
+   * Time after its start within which the saga must succeed. It is then compensated, with the reason
+   * `DEADLINE_EXCEEDED`.
+   */
   readonly deadlineMs?: number;
-  /** In the transaction that completes the last step. */
+  /** Runs in the transaction that completes the last step. */
   onSucceeded?(trx: Transaction<DB>, saga: Saga<State>): Promise<void>;
-  /** In the transaction that turns the saga round, whatever the cause: a refusal, a deadline, a command. */
+  /** Runs in the transaction that begins compensation, whatever the cause: a refusal, a deadline, a command. */
   onCompensating?(trx: Transaction<DB>, saga: Saga<State>): Promise<void>;
-  /** In the transaction that completes the last compensation. */
+  /** Runs in the transaction that completes the last compensation. */
   onCompensated?(trx: Transaction<DB>, saga: Saga<State>): Promise<void>;
-  /** In the transaction that gives up; `saga.attention` says why. */
+  /** Runs in the transaction that fails the saga permanently; `saga.attention` holds the reason. */
   onNeedsAttention?(trx: Transaction<DB>, saga: Saga<State>): Promise<void>;
-  /** In the transaction of the command with which somebody lets a saga in NEEDS_ATTENTION go on. */
+  /** Runs in the transaction of the command that retries a saga in NEEDS_ATTENTION. */
   onRetried?(trx: Transaction<DB>, saga: Saga<State>): Promise<void>;
 }
 
-/** One step. Both functions are called at least once, outside any transaction, and possibly again after a crash. */
+/** A step. Both functions are called at least once, outside any transaction, and possibly again after a crash. */
 export interface SagaStep<State, DB = unknown> {
-  /** Unique in the definition; the idempotency key is made from it, so it never changes. At most 64 characters. */
+  /** Unique in the definition and immutable, because idempotency keys contain it. At most 64 characters. */
   readonly name: string;
-  /** The saga rests before this step until a signal or the deadline comes; `invoke` then learns which. */
+  /** Suspends the saga before this step until a signal or the deadline; `invoke` receives which one. */
   readonly waitFor?: WaitFor<State>;
-  /** How long one attempt may take; its outcome then counts as unknown. 10 s unless given. */
+  /** Timeout of an attempt, whose outcome is then unknown. Default 10 s. */
   readonly timeoutMs?: number;
-  /** For attempts that throw or time out. */
+  /** Retry policy for attempts that throw or time out. */
   readonly retry?: RetryPolicy;
-  /** What follows the last attempt: undo everything, or stop for a person to look. `compensate` unless given. */
+  /** After the last attempt: compensate the saga, or stop for an operator. Default `compensate`. */
   readonly whenExhausted?: "compensate" | "needs-attention";
   /**
-   * Does the step. Throwing means that the outcome is not known: it is tried again with the same key.
-   * A refusal is for good, and says that the step had no effect.
+   * Executes the step. An exception means an unknown outcome: it is retried with the same key.
+   *
+   * A refusal is final, and states that the step had no effect.
    */
   invoke(context: StepContext<State>): Promise<StepOutcome<State, DB>>;
   /**
-   * Undoes the step. It must do no harm where the step had no effect or is undone already, and a call of `invoke` that
-   * arrives after it must have no effect. Steps without it have nothing to undo.
+   * Undoes the step. Must be safe if the step had no effect or is undone already, and a call of `invoke` that arrives
+   * later must have no effect. Steps without it have nothing to undo.
    */
   compensate?(context: CompensationContext<State>): Promise<CompensationOutcome<State, DB>>;
-  /** For compensations that throw or time out; after the last the saga NEEDS_ATTENTION. */
+  /** Retry policy for compensations that throw or time out; after the last attempt the saga NEEDS_ATTENTION. */
   readonly compensationRetry?: RetryPolicy;
 }
 
-/** Pauses grow from `initialMs` twofold to `maxMs`, each drawn evenly from nothing to there (full jitter). */
+/** Exponential backoff from `initialMs`, doubling up to `maxMs`, with full jitter. */
 export interface RetryPolicy {
-  /** How many attempts in all. 8 unless given, 20 for compensations. */
+  /** Total attempts. Default 8, for compensations 20. */
   readonly maxAttempts?: number;
-  /** 100 ms unless given. */
+  /** Default 100 ms. */
   readonly initialMs?: number;
-  /** 30 s unless given. */
+  /** Default 30 s. */
   readonly maxMs?: number;
 }
 
-/** What a step waits for. */
+/** The wait condition of a step. */
 export interface WaitFor<State> {
-  /** Any of these names, as given to `Sagas.signal`; one that came before is not missed. */
+  /** Any of these names, as passed to `Sagas.signal`. Earlier signals count. */
   readonly signals: readonly string[];
-  /** Until when, by the database's clock: that long after the saga came to the step, or a moment. None: for ever. */
+  /** End of the wait by the database's clock: a duration after the saga reached the step, or a time. Default: none. */
   deadline?(state: State): { readonly afterMs: number } | { readonly atMs: number } | undefined;
 }
 
-/** What ended the waiting. `payload` is what was given to `Sagas.signal`. */
+/** What ended the wait. `payload` is the argument of `Sagas.signal`. */
 export type Wake =
   | { readonly kind: "signal"; readonly name: string; readonly payload: unknown }
   | { readonly kind: "deadline" };
 
-/** What a compensation gets. */
+/** Argument of a compensation. */
 export interface CompensationContext<State> {
   readonly sagaId: string;
   readonly tenant: string;
   readonly aggregate: string;
   readonly state: State;
-  /** 1 on the first attempt, as far as is recorded. */
+  /** 1 on the first recorded attempt. */
   readonly attempt: number;
-  /** `{saga id}/{step name}`, with `/undo` for compensations: the same over every attempt and crash. */
+  /** `{saga id}/{step name}`, with `/undo` for compensations: stable across attempts and crashes. */
   readonly idempotencyKey: string;
-  /** Aborted by the step's timeout and when the process ends. Hand it to every call. */
+  /** Aborted by the step's timeout and on shutdown. Pass it to every call. */
   readonly signal: AbortSignal;
 }
 
-/** What `invoke` gets. */
+/** Argument of `invoke`. */
 export interface StepContext<State> extends CompensationContext<State> {
-  /** What ended the waiting, for steps with `waitFor`. */
+  /** What ended the wait, for steps with `waitFor`. */
   readonly wake: Wake | undefined;
 }
 
-/** What becomes durable together with the step, in one transaction. */
+/** Effects committed together with the step, in one transaction. */
 export interface StepEffects<State, DB> {
-  /** The saga's state from now on; the old one when absent. */
+  /** The saga's new state. Default: unchanged. */
   readonly state?: State;
-  /** Domain writes. It must be repeatable, as transactions are; nothing but the database is awaited in it. */
+  /** Domain writes. Must be repeatable, as in any transaction, and must await only the database. */
   checkpoint?(trx: Transaction<DB>): Promise<void>;
-  /** Published through the runner's outbox. Cheaper than publishing in `checkpoint`: many sagas share the statement. */
+  /**
+   * Published through the runner's outbox. Cheaper than publishing in `checkpoint`, because many sagas share the
+   * statement.
+   */
   readonly events?: readonly OutboxEvent[];
 }
 
-/** The step is done; the next one follows. */
+/** The step succeeded; the next one follows. */
 export interface Done<State, DB> extends StepEffects<State, DB> {
   readonly kind: "done";
 }
 
-/** The step was refused for good and had no effect; what was done before is undone. */
+/** The step failed permanently without an effect; earlier steps are compensated. */
 export interface Refused<State, DB> extends StepEffects<State, DB> {
   readonly kind: "refused";
   /** UPPER_SNAKE. */
@@ -157,12 +164,12 @@ export interface Refused<State, DB> extends StepEffects<State, DB> {
   readonly message: string;
 }
 
-/** What came is not yet what the step waits for: rest on, until the same deadline. */
+/** The signal is not the expected one: keep waiting, until the same deadline. */
 export interface KeepWaiting<State, DB> extends StepEffects<State, DB> {
   readonly kind: "keep-waiting";
 }
 
-/** Neither done nor failed: ask again after that time. No attempt is counted. */
+/** Neither done nor failed: retry after this time. Does not count as an attempt. */
 export interface Later<State, DB> extends StepEffects<State, DB> {
   readonly kind: "later";
   readonly afterMs: number;

@@ -6,8 +6,8 @@ import type { Check } from "../process/checks.ts";
 import type { SagaTables } from "./store/tables.ts";
 
 /**
- * A check that warns when a saga has been due for longer than `warnAfterMs`, 30 s unless given, and nobody works on it:
- * the runners are too few, or none knows its definition. It never makes a process unready.
+ * Check that warns if a saga has been due for longer than `warnAfterMs`, default 30 s, without a runner: there are too
+ * few runners, or none has its definition. It never makes a process unready.
  */
 export function sagaLagCheck<DB extends SagaTables>(db: Database<DB>, warnAfterMs = 30_000): Check {
   const tables = tablesOf<SagaTables>(db.kysely);

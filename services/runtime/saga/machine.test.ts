@@ -28,18 +28,18 @@ const done = { kind: "done" } as const;
 
 const advanced = (record: SagaRecord, ...events: readonly StepEvent[]): SagaRecord =>
   events.reduce((at, event) => advance(shape, settle(at, NOW).record, event, NOW, () => 1).record, record);
-const told = (record: SagaRecord, command: Command, owned = false) => command(record, NOW, owned)?.record ?? record;
+const applied = (record: SagaRecord, command: Command, owned = false) => command(record, NOW, owned)?.record ?? record;
 
 const running = begin(shape, { n: 1 }, NOW);
 const waiting = advanced(running, done, done);
-const signalled = told(waiting, signalCommand("paid", "e1", 7));
+const signalled = applied(waiting, signalCommand("paid", "e1", 7));
 const shipping = advanced(signalled, done);
 const succeeded = advanced(shipping, done);
 const compensating = advanced(signalled, refused);
 const compensated = advanced(running, refused);
 const gaveUp = advanced(shipping, failed);
 const cannotUndo = advanced(compensating, failed, failed);
-const paused = (record: SagaRecord) => told(record, pauseCommand);
+const paused = (record: SagaRecord) => applied(record, pauseCommand);
 
 /** A record of each status, and of each way into it that matters for what follows. */
 const standing: Record<string, SagaRecord> = {
@@ -102,15 +102,15 @@ describe("commands", () => {
         const { signals: _s, requested: _r, ...before } = record;
         expect(rest).toEqual(before);
       }
-      expect(told(record, pauseCommand, true).requested.pause).toBe(true);
-      expect(told(told(record, pauseCommand, true), resumeCommand, true).requested.pause).toBe(false);
-      const asked = told(record, compensateCommand("CANCELLED", ""), true).requested.compensate;
+      expect(applied(record, pauseCommand, true).requested.pause).toBe(true);
+      expect(applied(applied(record, pauseCommand, true), resumeCommand, true).requested.pause).toBe(false);
+      const asked = applied(record, compensateCommand("CANCELLED", ""), true).requested.compensate;
       expect(asked?.reason).toBe(undoing[name] ? undefined : "CANCELLED");
     });
   }
 
   test("a compensation that is asked for wins over a pause", () => {
-    const both = told(told(running, pauseCommand, true), compensateCommand("CANCELLED", ""), true);
+    const both = applied(applied(running, pauseCommand, true), compensateCommand("CANCELLED", ""), true);
     const { record, hooks } = settle(both, NOW);
     expect(record.status).toBe("COMPENSATING");
     expect(record.requested).toEqual({ compensate: null, pause: false });
@@ -133,7 +133,7 @@ describe("commands", () => {
     const timed: SagaShape = { ...shape, deadlineMs: 77 };
     const undone = advanced(compensating, done);
     expect(undone.status).toBe("COMPENSATED");
-    const late = told(undone, signalCommand("paid", "e2", 8));
+    const late = applied(undone, signalCommand("paid", "e2", 8));
     const fresh = retryCommand(timed)(late, NOW, false)?.record ?? late;
     expect(fresh).toMatchObject({ status: "RUNNING", at: 0, round: 1, failure: null, deadlineAt: NOW + 77 });
     const again = settle(advanced(fresh, done, done), NOW).record;
@@ -142,9 +142,9 @@ describe("commands", () => {
 
   test("a signal is kept once per name and id, and makes due only what waits for it", () => {
     expect(signalled.dueAt).toBe(NOW);
-    expect(told(signalled, signalCommand("paid", "e1", "other"))).toBe(signalled);
-    expect(told(waiting, signalCommand("else", "e1", 1)).dueAt).toBe(NOW + 500);
-    expect(told(succeeded, signalCommand("paid", "e1", 1))).toBe(succeeded);
+    expect(applied(signalled, signalCommand("paid", "e1", "other"))).toBe(signalled);
+    expect(applied(waiting, signalCommand("else", "e1", 1)).dueAt).toBe(NOW + 500);
+    expect(applied(succeeded, signalCommand("paid", "e1", 1))).toBe(succeeded);
   });
 });
 
@@ -228,7 +228,7 @@ describe("steps going forward", () => {
 describe("steps going back", () => {
   test("done leads to the step before that has something to undo, and past the first to the end", () => {
     expect(compensating).toMatchObject({ status: "COMPENSATING", at: 0 });
-    const deep = told(succeeded, compensateCommand("CANCELLED", ""));
+    const deep = applied(succeeded, compensateCommand("CANCELLED", ""));
     const path = [deep, advanced(deep, done), advanced(deep, done, done), advanced(deep, done, done, done)];
     expect(path.map(({ status, at }) => [status, at])).toEqual([
       ["COMPENSATING", 3],
@@ -245,7 +245,7 @@ describe("steps going back", () => {
       attention: { reason: "COMPENSATION_FAILED", step: "hold" },
       failure: { reason: "NO", step: "await" },
     });
-    expect(told(cannotUndo, retryCommand(shape))).toMatchObject({ attention: null, failure: { reason: "NO" } });
+    expect(applied(cannotUndo, retryCommand(shape))).toMatchObject({ attention: null, failure: { reason: "NO" } });
   });
 });
 
@@ -259,7 +259,7 @@ describe("taking a saga up", () => {
     expect(settle(waiting, NOW, MAX_TAKEOVERS).record.status).toBe("WAITING");
     expect(settle(signalled, NOW, 1).record).toMatchObject({ status: "RUNNING", uncertain: true });
     expect(settle(signalled, NOW, MAX_TAKEOVERS).record.status).toBe("NEEDS_ATTENTION");
-    const toPause = told(running, pauseCommand, true);
+    const toPause = applied(running, pauseCommand, true);
     expect(settle(toPause, NOW, 1).record).toMatchObject({ status: "PAUSED", uncertain: true });
   });
 
@@ -275,7 +275,7 @@ describe("taking a saga up", () => {
   });
 
   test("a step that was only just come to is not undone when the saga turns round at that moment", () => {
-    const asked = told(running, compensateCommand("CANCELLED", ""), true);
+    const asked = applied(running, compensateCommand("CANCELLED", ""), true);
     const turned = advance(shape, asked, done, NOW, () => 0).record;
     expect(turned).toMatchObject({ status: "COMPENSATING", at: 0 });
     expect(turned.steps[1]).toMatchObject({ status: "PENDING", beganAt: null });
@@ -283,7 +283,7 @@ describe("taking a saga up", () => {
 
   test("what commands left while a runner was at work is heeded, and what the runner took stays taken", () => {
     const mine = settle(signalled, NOW).record;
-    const stored = told(told(signalled, signalCommand("more", "e2", 9), true), pauseCommand, true);
+    const stored = applied(applied(signalled, signalCommand("more", "e2", 9), true), pauseCommand, true);
     const merged = merge(mine, stored);
     expect(merged.signals).toEqual([
       { name: "paid", id: "e1", payload: 7, takenAt: 2 },

@@ -19,7 +19,7 @@ import { awaitedSignal, enter, giveUp, rest, then, turn, undo } from "./transiti
  *      RUNNING, WAITING, COMPENSATING ◀──resume── PAUSED ◀──pause── (the same three)
  */
 
-/** What came of running the current step, forward or backward. */
+/** Outcome of the current step or compensation. */
 export type StepEvent =
   | { readonly kind: "done"; readonly state?: unknown }
   | { readonly kind: "refused"; readonly reason: string; readonly message: string; readonly state?: unknown }
@@ -27,22 +27,22 @@ export type StepEvent =
   | { readonly kind: "later"; readonly afterMs: number; readonly state?: unknown }
   | NoAnswer;
 
-/** An attempt without an outcome. */
+/** An attempt with an unknown outcome. */
 export type NoAnswer =
-  /** It threw or took too long: whether it had its effect is not known. */
+  /** It threw or timed out, so it may or may not have had its effect. */
   | { readonly kind: "failed"; readonly message: string }
-  /** This process is ending: as `failed`, but no attempt is counted. */
+  /** Shutdown: like `failed`, but not counted as an attempt. */
   | { readonly kind: "interrupted" };
 
-/** How many runners may be lost at one step before a person must look: the step may be what kills them. */
+/** Number of runners that may crash at one step before the saga needs attention: the step may be what crashes them. */
 export const MAX_TAKEOVERS = 20;
 
 const FORWARD_RETRY = { maxAttempts: 8, initialMs: 100, maxMs: 30_000 } satisfies Required<RetryPolicy>;
 const BACKWARD_RETRY = { maxAttempts: 20, initialMs: 100, maxMs: 30_000 } satisfies Required<RetryPolicy>;
 
 /**
- * What a runner finds when it takes up a saga: what was asked for meanwhile, a deadline that passed, a signal that came.
- * Afterwards the saga's current step is to be run if it is RUNNING or COMPENSATING and due.
+ * Prepares a claimed saga: applies requests recorded meanwhile, a deadline that passed, and a signal that arrived.
+ * Afterwards the current step must be run if the saga is RUNNING or COMPENSATING and due.
  */
 export function settle(record: SagaRecord, now: number, takeovers = 0): Transition {
   const heeded = heed(takeovers === 0 ? record : { ...record, uncertain: true }, now);
@@ -58,7 +58,7 @@ export function settle(record: SagaRecord, now: number, takeovers = 0): Transiti
   });
 }
 
-/** What becomes of a saga that runs or compensates by what came of its current step. `random` draws the jitter of a pause. */
+/** Applies the outcome of the current step to a running or compensating saga. `random` draws the jitter of a delay. */
 export function advance(
   definition: SagaShape,
   record: SagaRecord,
@@ -71,15 +71,15 @@ export function advance(
   }
   const updated = "state" in event && event.state !== undefined ? { ...record, state: event.state } : record;
   const move = record.status === "COMPENSATING" ? backward : forward;
-  // A step that was only just come to has not begun: turning round now leaves it out.
+  // A step just reached has not begun, so compensating now skips it.
   return then(move(definition, updated, event, now, random), (moved) =>
     heed(moved, now, Math.min(moved.at, record.at)),
   );
 }
 
 /**
- * What a runner's record becomes when the stored one was changed by commands and signals while the runner was at work:
- * these only ever add signals and requests to a saga that has an owner.
+ * Merges a runner's record with the stored one if commands and signals changed it meanwhile. These only ever add
+ * signals and requests to a saga that has an owner.
  */
 export function merge(mine: SagaRecord, stored: SagaRecord): SagaRecord {
   const taken = new Map(mine.signals.map((signal) => [`${signal.name}\0${signal.id}`, signal]));
@@ -147,7 +147,7 @@ function backward(
   }
 }
 
-/** One failed attempt more: again after a pause, or the end of attempts. */
+/** Counts a failed attempt: retry after a delay, or the end of attempts. */
 function failed(
   definition: SagaShape,
   record: SagaRecord,
@@ -177,7 +177,7 @@ function failed(
 const pause = (failures: number, backoff: Backoff, random: () => number) =>
   Math.max(1, Math.round(fullJitterMs(failures, backoff, random)));
 
-/** Does what was asked for while a runner was at work, and what the saga's deadline asks for. */
+/** Applies the requests recorded while a runner was executing the saga, and the saga's deadline. */
 function heed(record: SagaRecord, now: number, from = record.at): Transition {
   const { compensate, pause: toPause } = record.requested;
   const goes = record.status === "RUNNING" || record.status === "WAITING";
@@ -208,14 +208,14 @@ const nothing = { compensate: null, pause: false } as const;
 const interruptible = ({ status }: SagaRecord) =>
   status === "WAITING" || status === "COMPENSATING" ? status : "RUNNING";
 
-/** A step that rests on after its deadline rests until a signal. */
+/** A step that continues to wait after its deadline waits for signals only. */
 function withoutPastDeadline(record: SagaRecord): SagaRecord {
   return record.wake?.kind === "deadline"
     ? { ...record, waiting: { signals: record.waiting?.signals ?? [], untilAt: null } }
     : record;
 }
 
-/** Lets the current step run if what it waits for has come. */
+/** Runs the current step if its wait has ended. */
 function wakeUp(record: SagaRecord, now: number): SagaRecord {
   const signal = awaitedSignal(record);
   const woken = withStep({ ...record, status: "RUNNING", dueAt: now }, { status: "BEGUN" });

@@ -2,7 +2,7 @@ import { dueAtOf, type SagaRecord } from "./record.ts";
 import type { Saga } from "./saga.ts";
 import type { SagaIdentity } from "./store/saga-store.ts";
 
-/** A saga as hooks, tests and operators see it. */
+/** A saga as seen by hooks, tests and operators. */
 export function viewOf<State>(saga: SagaIdentity, record: SagaRecord, updatedAt: number): Saga<State> {
   const dueAt = dueAtOf(record);
   return {

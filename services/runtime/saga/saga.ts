@@ -1,29 +1,32 @@
-/** Where a saga stands. */
+/** Lifecycle status of a saga. */
 export type SagaStatus =
-  /** Going forward. */
+  /** Executing its steps. */
   | "RUNNING"
-  /** Resting before a step until a signal or a deadline. */
+  /** Waiting before a step for a signal or a deadline. */
   | "WAITING"
-  /** Stopped by somebody. */
+  /** Paused by a command. */
   | "PAUSED"
-  /** Undoing what was done. */
+  /** Undoing completed steps. */
   | "COMPENSATING"
   /** All steps done. It can still be compensated. */
   | "SUCCEEDED"
-  /** All that was begun is undone. */
+  /** All begun steps are undone. */
   | "COMPENSATED"
-  /** Failed for good; a person must look. */
+  /** Failed permanently; an operator must intervene. */
   | "NEEDS_ATTENTION";
 
-/** Where one step of a saga stands. */
+/** Status of a step. */
 export type SagaStepStatus = "PENDING" | "BEGUN" | "WAITING" | "DONE" | "COMPENSATED" | "FAILED";
 
 /** Why a saga compensates or needs attention. */
 export interface SagaFailure {
-  /** UPPER_SNAKE: what a step or a command gave, `DEADLINE_EXCEEDED`, `ATTEMPTS_EXHAUSTED`, `COMPENSATION_FAILED` or `WORKER_DIED`. */
+  /**
+   * UPPER_SNAKE: the reason of a step or command, `DEADLINE_EXCEEDED`, `ATTEMPTS_EXHAUSTED`, `COMPENSATION_FAILED` or
+   * `WORKER_DIED`.
+   */
   readonly reason: string;
   readonly message: string;
-  /** The step at which it happened. */
+  /** The step where it occurred. */
   readonly step: string;
 }
 
@@ -31,11 +34,11 @@ export interface SagaFailure {
 export interface SagaStepRecord {
   readonly name: string;
   readonly status: SagaStepStatus;
-  /** How many attempts ended, in the direction that the saga has now. */
+  /** Number of attempts in the saga's current direction. */
   readonly attempts: number;
   readonly beganAt?: number;
   readonly endedAt?: number;
-  /** The last errors, the newest last, at most five. */
+  /** The last errors, newest last, at most five. */
   readonly errors: readonly SagaStepError[];
 }
 
@@ -45,7 +48,7 @@ export interface SagaStepError {
   readonly message: string;
 }
 
-/** A saga as hooks, tests and operators see it. */
+/** A saga as seen by hooks, tests and operators. */
 export interface Saga<State = unknown> {
   readonly id: string;
   readonly tenant: string;
@@ -54,14 +57,14 @@ export interface Saga<State = unknown> {
   readonly version: number;
   readonly status: SagaStatus;
   readonly state: State;
-  /** The step that runs, waits or failed; the last one when all are done. */
+  /** The step that runs, waits or failed; the last one if all are done. */
   readonly step: string;
   readonly steps: readonly SagaStepRecord[];
-  /** Why it was turned round, from then on. */
+  /** Why it is or was compensated. */
   readonly failure?: SagaFailure;
-  /** Why it NEEDS_ATTENTION, as long as it does. */
+  /** Why it NEEDS_ATTENTION. */
   readonly attention?: SagaFailure;
-  /** When it runs next without being woken; undefined where nothing is planned. Epoch milliseconds, as are the others. */
+  /** When it is next due without a signal; undefined if nothing is planned. Epoch milliseconds, like all times. */
   readonly dueAt?: number;
   readonly createdAt: number;
   readonly updatedAt: number;

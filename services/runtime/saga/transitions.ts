@@ -1,7 +1,7 @@
 import { currentStep, type Hook, type SagaRecord, type SagaShape, type Transition, withStep } from "./record.ts";
 import type { SagaFailure } from "./saga.ts";
 
-/** The moves that transitions are made of. Each leaves a record that is complete in itself. */
+/** Building blocks of transitions. Each returns a complete record. */
 
 const clearedStep = { waiting: null, wake: null, uncertain: false, interrupted: null, attention: null } as const;
 
@@ -31,7 +31,7 @@ export function begin(definition: SagaShape, state: unknown, now: number): SagaR
   return enter(definition, blank, 0, now).record;
 }
 
-/** Goes forward to a step, which from here on counts as begun; past the last one the saga has succeeded. */
+/** Moves forward to a step, which then counts as begun; past the last step the saga has succeeded. */
 export function enter(definition: SagaShape, record: SagaRecord, at: number, now: number): Transition {
   const step = definition.steps[at];
   if (step === undefined) {
@@ -51,22 +51,22 @@ export function enter(definition: SagaShape, record: SagaRecord, at: number, now
   return { record: rest(withStep({ ...moved, waiting }, { ...began, status: "WAITING" }), now), hooks: [] };
 }
 
-/** Rests before the current step, which waits; due at once when what it waits for is there already. */
+/** Suspends before the current step; due immediately if its signal has arrived already. */
 export function rest(record: SagaRecord, now: number): SagaRecord {
   const untilAt = record.waiting?.untilAt ?? null;
   const resting = withStep({ ...record, status: "WAITING", wake: null, dueAt: untilAt }, { status: "WAITING" });
   return awaitedSignal(resting) === undefined ? resting : { ...resting, dueAt: now };
 }
 
-/** The first signal that the current step waits for and nobody has taken. */
+/** The first unconsumed signal that the current step waits for. */
 export function awaitedSignal(record: SagaRecord) {
   const names = record.waiting?.signals ?? [];
   return record.signals.find((signal) => signal.takenAt === null && names.includes(signal.name));
 }
 
 /**
- * Turns round: every step that was begun, up to `from`, is to be undone. The current step is among them also when it
- * only waits or when its outcome is not known.
+ * Begins compensation of every begun step up to `from`, including the current one even if it only waits or its outcome
+ * is unknown.
  */
 export function turn(record: SagaRecord, failure: SagaFailure, from: number, now: number): Transition {
   const notBegun = from < record.at && currentStep(record).status !== "FAILED";
@@ -81,7 +81,7 @@ export function turn(record: SagaRecord, failure: SagaFailure, from: number, now
   return { record: undoing, hooks: ["onCompensating", ...hooks] };
 }
 
-/** Goes back to the next step that has something to undo; before the first one all is undone. */
+/** Moves back to the next step with something to undo; before the first one the saga is COMPENSATED. */
 export function undo(record: SagaRecord, from: number, now: number): Transition {
   let at = from;
   let passed: SagaRecord = { ...record, ...clearedStep };
@@ -95,7 +95,7 @@ export function undo(record: SagaRecord, from: number, now: number): Transition 
   return { record: withStep({ ...passed, at, status: "COMPENSATING", dueAt: now }, { attempts: 0 }), hooks: [] };
 }
 
-/** Stops for a person to look. */
+/** Fails permanently and requests an operator's attention. */
 export function giveUp(record: SagaRecord, reason: string, message: string): Transition {
   const interrupted = record.status === "COMPENSATING" ? "COMPENSATING" : "RUNNING";
   const attention = { reason, message, step: currentStep(record).name };
@@ -110,7 +110,7 @@ export function giveUp(record: SagaRecord, reason: string, message: string): Tra
   return { record: withStep(stopped, { status: "FAILED" }), hooks: ["onNeedsAttention"] };
 }
 
-/** One change after another. */
+/** Chains two changes. */
 export function then(first: Transition, next: (record: SagaRecord) => Transition): Transition {
   const second = next(first.record);
   const hooks: readonly Hook[] = [...first.hooks, ...second.hooks];

@@ -13,22 +13,22 @@ import { createLogger, type Logger } from "../telemetry/log.ts";
 import { type Clock, systemClock } from "../values/clock.ts";
 import { createIds, type Ids } from "../values/ids.ts";
 
-/** What any service may be given; it makes for itself what it is not given. */
+/** Dependencies of a service. It creates those that are omitted. */
 export interface ServiceDeps {
-  /** Where events come from and go to. Unless given, a bus that nobody else is on. */
+  /** Event bus. Default: a separate in-process bus. */
   readonly bus?: EventBus;
   readonly clock?: Clock;
   readonly ids?: Ids;
-  /** A number in [0, 1), for the jitter of pauses. */
+  /** Random number in [0, 1) for jitter. */
   readonly random?: () => number;
   readonly log?: Logger;
-  /** How long a SELECT may take, see `OpenOptions`. */
+  /** Time limit of a SELECT, see `OpenOptions`. */
   readonly statementTimeoutMs?: number;
-  /** Told of every statement. */
+  /** Called after every statement. */
   readonly onStatement?: OnStatement;
 }
 
-/** What a service that stores something and tells others of it stands on. It disposes of `relay` and `db`, in this order. */
+/** Foundation of a service with a database and events. Owner of `relay` and `db`; disposes of them in this order. */
 export interface ServiceBase<DB> {
   readonly db: Database<DB>;
   readonly bus: EventBus;
@@ -39,11 +39,11 @@ export interface ServiceBase<DB> {
   readonly ids: Ids;
   readonly random: () => number;
   readonly log: Logger;
-  /** Whether the database answers, and how long events wait to be sent. */
+  /** Checks of the database connection and of the outbox lag. */
   readonly checks: Checks;
 }
 
-/** Opens a service's database, brings its schema up to date, and makes the way out for its events. */
+/** Opens a service's database, migrates its schema, and creates its outbox and relay. */
 export async function createServiceBase<DB extends OutboxTables>(
   service: {
     readonly name: string;

@@ -2,19 +2,21 @@ import { type DestinationStream, destination, type Logger as PinoLogger, pino } 
 
 import { reasonOf } from "../errors.ts";
 
-/** The one logger type of the code base: pino's, one JSON object a line. */
+/** The only logger type: pino's, with one JSON object per line. */
 export type Logger = PinoLogger;
 
 export interface LogOptions {
-  /** `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. Can be changed while running by `logger.level`. */
+  /**
+   * `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. Can be changed at runtime through `logger.level`.
+   */
   readonly level: string;
-  /** The service: `order`, `gateway`, `standalone`, … */
+  /** Name of the service: `order`, `gateway`, `standalone`, … */
   readonly name: string;
-  /** Where lines go; standard output unless given. */
+  /** Destination of log lines. Default: standard output. */
   readonly destination?: DestinationStream;
 }
 
-/** Field names whose values never reach a log, at the top of a line or one object down. */
+/** Fields that are redacted, at the top level or one object down. */
 const secretFields: ReadonlySet<string> = new Set([
   "authorization",
   "cookie",
@@ -49,8 +51,8 @@ const isPlainObject = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Error);
 
 /**
- * The same fields, a copy only where something had to be blotted out. Pino's own redaction copies every object of
- * every line, which costs more than writing the line.
+ * Redacts secret fields, copying only if necessary. Pino's own redaction copies every object of every line, which costs
+ * more than writing the line.
  */
 function withoutSecrets(fields: Fields, depth = 1): Fields {
   let copy: Fields | undefined;
@@ -71,8 +73,8 @@ function withoutSecrets(fields: Fields, depth = 1): Fields {
 }
 
 /**
- * A logger whose lines carry `level` as a word, `time` as ISO 8601 UTC and `name`, with the values of well-known
- * secret and personal fields replaced by `[redacted]`. An `Error` under `err` is written with its stack and causes.
+ * Creates a logger whose lines carry `level` as a word, `time` as ISO 8601 UTC and `name`. Values of well-known secret
+ * and personal fields are replaced by `[redacted]`. An `Error` under `err` is logged with its stack and causes.
  */
 export function createLogger(options: LogOptions): Logger {
   const settings = {
@@ -90,8 +92,9 @@ export function createLogger(options: LogOptions): Logger {
 }
 
 /**
- * An error's type, message, stack (causes included), its plain properties such as `code`, and the reason of one of ours.
- * Other properties may be whole object graphs: a ConnectError's details hold the descriptors of their messages.
+ * Serializes an error: type, message, stack (causes included), plain properties such as `code`, and the reason of a
+ * Docket error. Other properties may be whole object graphs: a ConnectError's details refer to the descriptors of their
+ * messages.
  */
 function errorFields(error: unknown): unknown {
   if (!Error.isError(error)) {
@@ -107,8 +110,8 @@ function errorFields(error: unknown): unknown {
 let sharedOutput: DestinationStream | undefined;
 
 /**
- * Lines leave together, at the latest after 100 ms and when the process exits: a system call for each would be
- * a tenth of what an RPC costs. One for the whole process, so that lines of two loggers keep their order.
+ * Buffers lines for at most 100 ms, and flushes on exit: a system call per line would be a tenth of the cost of an RPC.
+ * Shared by the whole process, so that lines of different loggers stay in order.
  */
 function standardOutput(): DestinationStream {
   sharedOutput ??= destination({ dest: 1, sync: false, minLength: 8 * 1024, periodicFlush: 100 });

@@ -3,12 +3,13 @@ import { Gauge, Histogram, type Registry } from "prom-client";
 import { codeName } from "../call/code-name.ts";
 
 /**
- * The server metrics of OpenTelemetry's RPC conventions, in Prometheus' names:
+ * Server metrics of OpenTelemetry's RPC conventions, with Prometheus names:
+ *
  * `rpc_server_call_duration_seconds{rpc_system_name, rpc_method, rpc_response_status_code}` and
  * `rpc_server_active_calls{rpc_method}`.
  */
 export interface RpcMetrics {
-  /** A call has begun. The returned function is called once, when it has ended; `code` undefined means OK. */
+  /** Records the start of a call. The returned function must be called once at its end; `code` undefined means OK. */
   begin(system: string, method: string): (code: Code | undefined) => void;
 }
 
@@ -49,7 +50,7 @@ export function createRpcMetrics(registry: Registry): RpcMetrics {
   };
 }
 
-/** The labelled child, looked up by one string: prom-client hashes all labels on each use otherwise. */
+/** Caches the labelled child under one string, because prom-client hashes all labels on each use. */
 function cached<T>(children: Map<string, T>, key: string, make: () => T): T {
   let child = children.get(key);
   if (child === undefined) {

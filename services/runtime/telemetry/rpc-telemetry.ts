@@ -11,11 +11,11 @@ export interface RpcTelemetryOptions {
 }
 
 /**
- * One log line and one set of measurements for each call, when its last message is out or it failed.
+ * Records one log line and one set of metrics per call, after its last message or its failure.
  *
- * The line is of level `error` for our own faults, with the cause in it, `warn` for what a person may want to look
- * at (UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED), else `info`, or `debug` for calls between services of one
- * process. Of a call that failed the client's address is in it. No request or response content is logged.
+ * The level is `error` for server faults, with the cause; `warn` for UNAVAILABLE, DEADLINE_EXCEEDED and
+ * RESOURCE_EXHAUSTED, which may need attention; else `info`, or `debug` for calls between services of one process.
+ * Failed calls include the client's address. Request and response content is never logged.
  */
 export function createRpcTelemetryInterceptor({ log, metrics }: RpcTelemetryOptions): Interceptor {
   return (next) => async (request) => {
@@ -53,8 +53,8 @@ export function createRpcTelemetryInterceptor({ log, metrics }: RpcTelemetryOpti
 }
 
 /**
- * The same messages; `end` is called once: with the last message, with the error, or as cancelled when the call was
- * over (its signal says so) before either.
+ * Passes the messages through; calls `end` once: with the last message, with the error, or as cancelled if the call
+ * ends (by its signal) before either.
  */
 function observed<T>(
   messages: AsyncIterable<T>,

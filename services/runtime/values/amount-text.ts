@@ -1,6 +1,6 @@
 import { exponentOf } from "./money.ts";
 
-/** An amount as a plain decimal number with all digits of its currency: `12.30`, `-0.05`, `1200` for yen. */
+/** Formats an amount as a decimal number with all digits of its currency: `12.30`, `-0.05`, `1200` for yen. */
 export function decimalOf(currency: string, minor: bigint): string {
   const exponent = exponentOf(currency) ?? 0;
   const digits = (minor < 0n ? -minor : minor).toString().padStart(exponent + 1, "0");
@@ -9,7 +9,7 @@ export function decimalOf(currency: string, minor: bigint): string {
   return `${minor < 0n ? "-" : ""}${whole}${fraction === "" ? "" : `.${fraction}`}`;
 }
 
-/** The minor units of a decimal number; undefined where it is none, or finer than the currency. */
+/** Parses a decimal number to minor units; undefined if it is malformed or has more digits than the currency. */
 export function minorOfDecimal(currency: string, text: string): bigint | undefined {
   const exponent = exponentOf(currency);
   const match = /^(-?)(\d{1,18})(?:\.(\d+))?$/.exec(text);
@@ -25,7 +25,7 @@ export function minorOfDecimal(currency: string, text: string): bigint | undefin
   return sign === "-" ? -minor : minor;
 }
 
-/** An amount for people: `12.30 EUR`. */
+/** Formats an amount for display: `12.30 EUR`. */
 export function amountText(currency: string, minor: bigint): string {
   return `${decimalOf(currency, minor)} ${currency}`;
 }

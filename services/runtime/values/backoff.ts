@@ -1,14 +1,14 @@
-/** How long to pause between attempts. */
+/** Exponential backoff between attempts. */
 export interface Backoff {
-  /** The longest pause after the first failure. */
+  /** Upper bound of the delay after the first failure. */
   readonly initialMs: number;
-  /** The longest pause of all. */
+  /** Upper bound of all delays. */
   readonly maxMs: number;
 }
 
 /**
- * The pause after that many failures (1 or more) with full jitter: drawn evenly from nothing up to `initialMs`, which
- * doubles with each failure up to `maxMs`. Callers that failed together thus come back spread out
+ * Delay after this many failures (1 or more) with full jitter: uniform between zero and `initialMs`, which doubles with
+ * each failure up to `maxMs`. This spreads out callers that failed together
  * (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
  */
 export function fullJitterMs(failures: number, { initialMs, maxMs }: Backoff, random: () => number): number {

@@ -1,15 +1,16 @@
 /**
- * Where a process gets the time from. A test or the simulator passes its own.
- * Leases and timers of the database use the database's clock instead: see `nowMs` in `db/sql.ts`.
+ * Source of time of a process. Tests and the simulator pass their own.
+ *
+ * Leases and timers in the database use the database's clock instead: see `nowMs` in `db/sql.ts`.
  */
 export interface Clock {
-  /** The wall clock, for times that people and other processes see. It may jump either way. */
+  /** Wall clock, for times visible to people and other processes. It may jump in either direction. */
   now(): Date;
-  /** Milliseconds since an arbitrary moment, never going back: for intervals inside this process. */
+  /** Milliseconds since an arbitrary moment, monotonic: for intervals within this process. */
   monotonicMs(): number;
 }
 
-/** The machine's own clock. */
+/** The machine's clock. */
 export const systemClock: Clock = {
   now: () => new Date(),
   monotonicMs: () => performance.now(),

@@ -1,33 +1,33 @@
 import { getRandomValues } from "node:crypto";
 import type { Clock } from "./clock.ts";
 
-/** Makes identifiers. */
+/** Generates identifiers. */
 export interface Ids {
   /**
-   * A ULID (github.com/ulid/spec) in lower case: 26 characters, 48 bits of time and 80 random bits.
-   * Ids of one generator are strictly ascending, also within a millisecond and when the clock goes back;
-   * ids of different processes never meet for practical purposes and sort by time roughly.
+   * Returns a ULID (github.com/ulid/spec) in lower case: 26 characters, 48 bits of time and 80 random bits. Ids of one
+   * generator are strictly ascending, even within a millisecond and when the clock goes back; ids of different
+   * processes are unique for practical purposes and sort roughly by time.
    */
   next(): string;
 }
 
-/** Crockford's base 32 in lower case; its order is the order of the characters' code points. */
+/** Crockford's base 32 in lower case, in the order of the characters' code points. */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 const TIME_LENGTH = 10;
 const RANDOM_LENGTH = 16;
-/** New randomness is drawn for many ids at once, as each draw is a system call. */
+/** Randomness is drawn for many ids at once, because each draw is a system call. */
 const POOL_BYTES = 4096;
 
 /** Fills the array with random bytes, as `crypto.getRandomValues` does. */
 export type RandomBytes = (target: Uint8Array<ArrayBuffer>) => unknown;
 
-/** An id generator. `random` is for tests and the simulator; it defaults to the system's secure source. */
+/** Creates an id generator. `random` is for tests and the simulator; default: the system's secure source. */
 export function createIds(clock: Clock, random: RandomBytes = getRandomValues): Ids {
   const pool = new Uint8Array(POOL_BYTES);
   let used = POOL_BYTES;
   let lastMs = -1;
   let timePart = "";
-  /** The random part as digits of base 32, so that it can be counted up within one millisecond. */
+  /** The random part as base 32 digits, incremented within a millisecond. */
   const digits = new Uint8Array(RANDOM_LENGTH);
 
   const draw = () => {
@@ -62,7 +62,10 @@ export function createIds(clock: Clock, random: RandomBytes = getRandomValues): 
   };
 }
 
-/** What sorts before every id that was made at this moment (epoch milliseconds) or later, and after every earlier one. */
+/**
+ * A bound that sorts before every id generated at this moment (epoch milliseconds) or later, and after every earlier
+ * one.
+ */
 export function firstIdAt(ms: number): string {
   return encodeTime(Math.max(0, ms));
 }
@@ -82,7 +85,7 @@ function encodeTime(ms: number): string {
   return text;
 }
 
-/** Adds one to the number; false when it was at its greatest, which leaves it at zero. */
+/** Increments the number; returns false on overflow, which leaves zero. */
 function increment(digits: Uint8Array): boolean {
   for (let i = digits.length - 1; i >= 0; i--) {
     const digit = digits[i] ?? 0;

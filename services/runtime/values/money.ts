@@ -1,13 +1,16 @@
 import { create } from "@bufbuild/protobuf";
 import { type Money, MoneySchema } from "../../../gen/google/type/money_pb.js";
 
-/** A sum of money as the database holds it: minor units (cents) of an ISO 4217 currency, within 64 signed bits. */
+/** An amount of money as stored: minor units (cents) of an ISO 4217 currency, within 64 signed bits. */
 export interface Amount {
   currency: string;
   minor: bigint;
 }
 
-/** ISO 4217 list one, by the number of decimal digits of the minor unit. Codes without one (XAU, XDR, …) are not money here. */
+/**
+ * ISO 4217 list one, by the number of decimal digits of the minor unit. Codes without one (XAU, XDR, …) are not
+ * supported.
+ */
 const CODES_BY_EXPONENT: readonly (readonly [number, string])[] = [
   [0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"],
   [
@@ -30,14 +33,14 @@ const NANOS_PER_UNIT = 1_000_000_000n;
 const MIN_INT64 = -(2n ** 63n);
 const MAX_INT64 = 2n ** 63n - 1n;
 
-/** How many decimal digits the currency's minor unit has; undefined for what is no active currency of ISO 4217. */
+/** Number of decimal digits of the currency's minor unit; undefined if it is not an active ISO 4217 currency. */
 export function exponentOf(currency: string): number | undefined {
   return EXPONENTS.get(currency);
 }
 
 /**
- * The amount that a `google.type.Money` says, or undefined when it is not one: an unknown currency, nanos out of range or
- * of another sign than the units, a fraction finer than the minor unit, or more than 64 bits of minor units.
+ * Parses a `google.type.Money`; undefined if it is invalid: an unknown currency, nanos out of range or of another sign
+ * than the units, a fraction finer than the minor unit, or more than 64 bits of minor units.
  */
 export function parseMoney(money: Money): Amount | undefined {
   const exponent = exponentOf(money.currencyCode);
@@ -57,7 +60,7 @@ export function parseMoney(money: Money): Amount | undefined {
   return minor < MIN_INT64 || minor > MAX_INT64 ? undefined : { currency: money.currencyCode, minor };
 }
 
-/** The amount as `google.type.Money`. Throws a RangeError for a currency that `exponentOf` does not know. */
+/** Converts the amount to `google.type.Money`. Throws a RangeError for a currency that `exponentOf` does not know. */
 export function toMoney(amount: Amount): Money {
   const exponent = exponentOf(amount.currency);
   if (exponent === undefined) {
@@ -72,8 +75,8 @@ export function toMoney(amount: Amount): Money {
 }
 
 /**
- * The integer nearest to `numerator / denominator`; a half goes away from zero, so that a charge and its refund are
- * rounded to the same size. The denominator must be positive.
+ * Divides and rounds to the nearest integer; a half rounds away from zero, so that a charge and its refund have the
+ * same size. The denominator must be positive.
  */
 export function roundHalfUp(numerator: bigint, denominator: bigint): bigint {
   if (denominator <= 0n) {

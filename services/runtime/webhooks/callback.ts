@@ -1,12 +1,12 @@
-/** An HTTP POST that shall be made later, as surely as the transaction that schedules it commits. */
+/** A delayed HTTP POST, made if and only if the transaction that schedules it commits. */
 export interface Callback {
-  /** The header `webhook-id`. Equal in every repetition of one message, so that the receiver removes duplicates by it. */
+  /** The header `webhook-id`, stable across retries, by which receivers deduplicate. */
   readonly messageId: string;
   /** Absolute, or relative to the sender's base URL at the time of sending: `/v1/hooks/…`. */
   readonly url: string;
   readonly body: string | Uint8Array;
-  /** `application/json` unless given. */
+  /** Default `application/json`. */
   readonly contentType?: string;
-  /** How long after the scheduling, by the database's clock. 0 unless given. */
+  /** Delay after scheduling, by the database's clock. Default 0. */
   readonly delayMs?: number;
 }

@@ -1,7 +1,7 @@
 import { bytes, epochMs, id, int, notNull, text } from "../db/columns.ts";
 import { ensure, type Migration } from "../db/migrate.ts";
 
-/** To be part of the migrations of every service that schedules callbacks. */
+/** Migrations for every service that schedules callbacks. */
 export const callbackMigrations = {
   "callbacks-001": {
     async up({ schema }) {

@@ -4,8 +4,8 @@ import { pruneCallbacks } from "./rows.ts";
 import type { CallbackTables } from "./tables.ts";
 
 /**
- * Requests that were delivered or given up. Each row says when it is to be deleted, as the sender was configured when it
- * settled the row.
+ * Retention of settled requests. Each row holds its deletion time, by the sender's configuration when it settled the
+ * row.
  */
 export function deliveryRetention<DB extends CallbackTables>(db: Database<DB>, keptMs: number): RetentionRule {
   return {

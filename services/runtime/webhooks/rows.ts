@@ -48,7 +48,7 @@ export async function deleteUndelivered(anyTrx: AnyTransaction, messageIds: read
   }
 }
 
-/** The claimed row, unless its claim is over. */
+/** Loads the claimed row, unless its claim has expired. */
 export function loadCallback(db: Database<CallbackTables>, claim: Claimed): Promise<CallbacksTable | undefined> {
   return held(db.kysely.selectFrom("callbacks").selectAll(), claim).executeTakeFirst();
 }
@@ -63,7 +63,7 @@ export async function settleDelivered(
   await held(kysely.updateTable("callbacks").set(settled), claim).execute();
 }
 
-/** Makes the row due again after the pause, or gives it up when its time is over. */
+/** Makes the row due again after the delay, or gives it up after its deadline. */
 export async function settleFailed(
   { kysely, dialect }: Database<CallbackTables>,
   claim: Claimed,
@@ -71,7 +71,7 @@ export async function settleFailed(
 ): Promise<void> {
   const now = nowMs(dialect);
   const over = sql<boolean>`${now} >= give_up_at`;
-  // MySQL assigns from left to right and gives the new value to what follows: only columns that stay are read here.
+  // MySQL assigns from left to right and uses new values in later expressions: only unchanged columns are read here.
   const failed = {
     last_error: problem,
     due_at: sql<number | null>`case when ${over} then null else ${now} + ${pauseMs} end`,
@@ -80,7 +80,7 @@ export async function settleFailed(
   await held(kysely.updateTable("callbacks").set(failed), claim).execute();
 }
 
-/** Deletes a batch of the rows whose time is over; returns whether there may be more. */
+/** Deletes a batch of expired rows; returns whether there may be more. */
 export async function pruneCallbacks({ kysely, dialect }: Database<CallbackTables>): Promise<boolean> {
   const old = await prunable(kysely, dialect).execute();
   if (old.length > 0) {

@@ -8,11 +8,11 @@ export interface SignedPostOptions {
   readonly fetch?: typeof fetch;
 }
 
-/** Makes one request; resolves with what was wrong, or with undefined when a 2xx came. */
+/** Makes one request; resolves with a description of the failure, or with undefined on a 2xx response. */
 export type SignedPost = (row: CallbacksTable, stop: AbortSignal) => Promise<string | undefined>;
 
 /**
- * Posts signed as Standard Webhooks ask: the signature covers id, time and body, the time is that of this attempt.
+ * Creates a POST signed per Standard Webhooks: the signature covers id, time and body; the time is that of the attempt.
  * Redirects are not followed.
  */
 export function createSignedPost({ secret, baseUrl, timeoutMs, fetch: send = fetch }: SignedPostOptions): SignedPost {
@@ -32,7 +32,7 @@ export function createSignedPost({ secret, baseUrl, timeoutMs, fetch: send = fet
         },
         body: Buffer.from(row.body),
       });
-      // The answer is not kept, but a connection is only used again after it was read.
+      // The body is discarded, but must be read for the connection to be reused.
       await response.arrayBuffer();
       return response.ok ? undefined : `status ${response.status}`;
     } catch (error) {

@@ -1,31 +1,31 @@
-/** One HTTP request that shall reach somebody; the row goes when its retention ends. */
+/** An outgoing HTTP request. Rows are deleted after their retention. */
 export interface CallbacksTable {
-  /** Of this request; a message that is scheduled twice has two rows. */
+  /** Id of this request; a message scheduled twice has two rows. */
   id: string;
-  /** The header `webhook-id`, by which the receiver removes duplicates. */
+  /** The header `webhook-id`, by which receivers deduplicate. */
   message_id: string;
   /** Absolute, or relative to the sender's base URL. */
   url: string;
   content_type: string;
   body: Uint8Array;
-  /** How many times it was claimed; also the fence of a claim: only the claim of this number may settle the row. */
+  /** Number of claims. Also the fencing token: only the claim with this number may settle the row. */
   attempt: number;
   /**
-   * When it is to be claimed next, epoch milliseconds by the database's clock; null when it is settled. A claim moves it
-   * to the end of the claim's lease, so that the request of a dead sender is due again by itself.
+   * When it may be claimed next, in epoch milliseconds by the database's clock; null once settled. A claim moves it to
+   * the end of the lease, so that the request of a crashed sender becomes due again.
    */
   due_at: number | null;
   /** When the sender gives up, by the database's clock. */
   give_up_at: number;
-  /** When a 2xx came; null as long as none did. */
+  /** When a 2xx response arrived; null until then. */
   delivered_at: number | null;
-  /** When the row is removed; null until it is settled. */
+  /** When the row is deleted; null until settled. */
   prune_at: number | null;
-  /** What the last attempt met: `status 503`, `timeout`, …; null before the first and after a delivery. */
+  /** Failure of the last attempt: `status 503`, `timeout`, …; null before the first and after a delivery. */
   last_error: string | null;
 }
 
-/** To be part of the schema type of every service that schedules callbacks. */
+/** Part of the schema type of every service that schedules callbacks. */
 export interface CallbackTables {
   callbacks: CallbacksTable;
 }

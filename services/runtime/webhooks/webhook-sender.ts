@@ -15,49 +15,50 @@ export interface WebhookSenderOptions<DB extends CallbackTables> {
   readonly db: Database<DB>;
   readonly ids: Ids;
   readonly log: Logger;
-  /** Signs as Standard Webhooks do: base64 of 24 to 64 bytes after `whsec_`. */
+  /** Secret for Standard Webhooks signatures: base64 of 24 to 64 bytes after `whsec_`. */
   readonly secret: string;
-  /** What relative URLs are relative to, asked for at each sending: a server may get its port after the sender is made. */
+  /** Base of relative URLs, read on each request: a server may get its port after the sender is created. */
   readonly baseUrl: () => string;
-  /** A number in [0, 1), for the jitter of pauses; `Math.random` unless given. */
+  /** Random number in [0, 1) for jitter. Default `Math.random`. */
   readonly random?: () => number;
-  /** `globalThis.fetch` unless given. */
+  /** Default `globalThis.fetch`. */
   readonly fetch?: typeof fetch;
-  /** How often it looks without being nudged. 250 ms unless given. */
+  /** Poll interval. Default 250 ms. */
   readonly pollMs?: number;
-  /** How many requests are on their way at once at the most. 16 unless given. */
+  /** Most concurrent requests. Default 16. */
   readonly concurrency?: number;
-  /** How long an attempt may take. 10 s unless given; a claim is leased for twice as long. */
+  /** Timeout of an attempt. Default 10 s; the lease of a claim is twice as long. */
   readonly timeoutMs?: number;
-  /** The pause after the first failure, doubled after each further one, up to the most; half of it is jitter. 200 ms and 60 s. */
+  /**
+   * Delay after the first failure, doubled after each further one up to the maximum; half of it is jitter. Default 200
+   * ms, 60 s.
+   */
   readonly retry?: Backoff;
-  /** How long after its due time it is given up. Three days unless given. */
+  /** Time after which it gives up, counted from the due time. Default three days. */
   readonly giveUpMs?: number;
-  /** How long settled rows are kept. One day unless given. */
+  /** Retention of settled rows. Default one day. */
   readonly retentionMs?: number;
 }
 
-/** Makes the scheduled requests. */
+/** Sends the scheduled requests. */
 export interface WebhookSender extends AsyncDisposable {
-  /**
-   * Writes them in the caller's transaction. They are sent when it has committed and they are due.
-   */
+  /** Schedules requests in the caller's transaction. They are sent once it has committed and they are due. */
   schedule(trx: AnyTransaction, callbacks: readonly Callback[]): Promise<void>;
-  /** Takes back what was not delivered of these messages. What is on its way at this moment may still arrive. */
+  /** Cancels undelivered requests of these messages. Requests in transit may still arrive. */
   cancel(trx: AnyTransaction, messageIds: readonly string[]): Promise<void>;
-  /** Begins to send. */
+  /** Starts sending. */
   start(): void;
-  /** Looks for due rows now. */
+  /** Polls immediately. */
   nudge(): void;
-  /** Claims nothing more and waits for what is on its way. Repeatable. */
+  /** Stops claiming and waits for requests in transit. Idempotent. */
   drain(): Promise<void>;
 }
 
 /**
- * Sends durable, delayed HTTP callbacks, signed as https://www.standardwebhooks.com asks (`webhook-id`,
- * `webhook-timestamp`, `webhook-signature`), each until the receiver answers 2xx: at least once, in no order, from any
- * process that shares the database. Rows of a killed process are sent by another, or by it after its restart, when their
- * lease ends.
+ * Sends durable, delayed HTTP callbacks, signed per https://www.standardwebhooks.com (`webhook-id`,
+ * `webhook-timestamp`, `webhook-signature`), and retries until the receiver responds with 2xx: at least once,
+ * unordered, from any process that shares the database. Rows of a crashed process are claimed again when their lease
+ * expires.
  *
  * ```ts
  * const sender = createWebhookSender({ db, ids, log, secret, baseUrl: () => config.publicUrl });
@@ -95,7 +96,7 @@ export function createWebhookSender<DB extends CallbackTables>(options: WebhookS
     work: send,
   });
 
-  /** The next poll would find it too; this is only sooner. */
+  /** Only reduces the delay until the next poll. */
   const nudgeLater = (delayMs: number) => {
     if (delayMs === 0) {
       loop.nudge();
@@ -136,7 +137,7 @@ export function createWebhookSender<DB extends CallbackTables>(options: WebhookS
   };
 }
 
-/** Between half of the doubled pause and all of it. */
+/** Between half of the doubled delay and all of it. */
 function withHalfJitter(failures: number, retry: Backoff, random: () => number): number {
   const ceiling = fullJitterMs(failures, retry, () => 1);
   return Math.ceil(ceiling / 2 + fullJitterMs(failures, retry, random) / 2);

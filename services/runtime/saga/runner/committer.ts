@@ -2,22 +2,22 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { databaseErrorKind } from "../../db/errors.ts";
 import { type Checkpoint, type Committed, EffectError, FencedError, type SagaStore } from "../store/saga-store.ts";
 
-/** What became of a checkpoint. */
+/** Outcome of a checkpoint. */
 export type CheckpointOutcome =
   | ({ readonly kind: "committed" } & Committed)
-  /** Another runner has the saga. Nothing was written. */
+  /** Another runner has claimed the saga. Nothing was written. */
   | { readonly kind: "fenced" }
-  /** What belongs to it failed and would fail again. Nothing was written. */
+  /** Its own writes failed and would fail again. Nothing was written. */
   | { readonly kind: "failed"; readonly error: unknown }
-  /** The database failed: whether it was written is not known. */
+  /** The database failed, so it may or may not have been written. */
   | { readonly kind: "lost"; readonly error: unknown };
 
 export type Committer<DB> = (checkpoint: Checkpoint<DB>) => Promise<CheckpointOutcome>;
 
 export interface CommitterOptions {
-  /** How many transactions run at once at the most. */
+  /** Most concurrent transactions. */
   readonly parallel: number;
-  /** How many checkpoints share one at the most. */
+  /** Most checkpoints per transaction. */
   readonly batch: number;
 }
 
@@ -27,8 +27,9 @@ interface Waiting<DB> {
 }
 
 /**
- * Group commit: checkpoints that are ready in the same moment, or become so while a transaction is under way, share the
- * next one. Alone, a checkpoint waits for nothing. One that cannot be written is taken out and the others go on without.
+ * Group commit: checkpoints that become ready at the same time, or while a transaction is in progress, share the next
+ * one. A single checkpoint does not wait. One that cannot be written is removed and the others are committed without
+ * it.
  */
 export function createCommitter<DB>(store: Pick<SagaStore<DB>, "commit">, options: CommitterOptions): Committer<DB> {
   const queue: Waiting<DB>[] = [];
@@ -52,7 +53,7 @@ export function createCommitter<DB>(store: Pick<SagaStore<DB>, "commit">, option
     });
 }
 
-/** Writes a batch, without those that cannot be written; never rejects. */
+/** Writes a batch, without checkpoints that cannot be written; never rejects. */
 async function settleAll<DB>(store: Pick<SagaStore<DB>, "commit">, batch: readonly Waiting<DB>[]): Promise<void> {
   let left = batch;
   while (left.length > 0) {
@@ -76,7 +77,10 @@ async function settleAll<DB>(store: Pick<SagaStore<DB>, "commit">, batch: readon
   }
 }
 
-/** Tells those whom the error concerns; none when it cannot be told whom of many. Those are then written one by one. */
+/**
+ * Settles the checkpoints that an error concerns. Returns none if the error cannot be attributed; the checkpoints are
+ * then written one by one.
+ */
 function settleFailed<DB>(batch: readonly Waiting<DB>[], error: unknown): Set<Waiting<DB>> {
   const of = (outcome: CheckpointOutcome, whose: (id: string) => boolean) => {
     const out = batch.filter(({ checkpoint }) => whose(checkpoint.saga.id));
@@ -93,7 +97,7 @@ function settleFailed<DB>(batch: readonly Waiting<DB>[], error: unknown): Set<Wa
   }
   const kind = databaseErrorKind(error);
   if (kind === "lost" || kind === "commit-unknown") {
-    // It may have been written: writing it again would do everything twice. Whoever claims the sagas next finds out.
+    // It may have been committed, and a retry would write everything twice. The next claim reads the actual state.
     return of({ kind: "lost", error }, () => true);
   }
   if (batch.length > 1) {

@@ -2,13 +2,13 @@ import type { NoAnswer } from "../machine.ts";
 
 export interface RunOptions {
   readonly timeoutMs: number;
-  /** Ends the step before its time when the process ends. */
+  /** Aborts the step early on shutdown. */
   readonly shutdown: AbortSignal;
 }
 
 /**
- * Runs one attempt at a step. It always comes to an end: what throws, or does not answer in time, has failed with an
- * unknown outcome. A call that ignores its signal is left to itself.
+ * Runs one attempt at a step, within its timeout. An exception or a timeout is a failure with an unknown outcome. A
+ * call that ignores its signal is abandoned.
  */
 export async function runStep<Outcome>(
   call: (signal: AbortSignal) => Promise<Outcome>,

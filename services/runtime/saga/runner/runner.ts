@@ -17,39 +17,39 @@ import { createWorker } from "./worker.ts";
 
 export interface SagaRunnerOptions<DB extends SagaTables> {
   readonly db: Database<DB>;
-  /** All definitions and versions that this process can run; sagas of others are left to other processes. */
+  /** All definitions and versions that this process can run; other sagas are left to other processes. */
   readonly definitions: readonly SagaDefinition<unknown, DB>[];
   readonly log: Logger;
-  /** Where steps' `events` are published. */
+  /** Outbox for the `events` of steps. */
   readonly outbox?: Outbox;
   readonly clock?: Clock;
   readonly ids?: Ids;
-  /** A number in [0, 1), for the jitter of pauses; `Math.random` unless given. */
+  /** Random number in [0, 1) for jitter. Default `Math.random`. */
   readonly random?: () => number;
-  /** How many sagas this process works on at once. 64 unless given. */
+  /** Most sagas run concurrently by this process. Default 64. */
   readonly concurrency?: number;
-  /** How long a dead process's sagas stay with it. 10 s unless given. */
+  /** Lease duration. After a crash, other runners can claim the saga once it expires. Default 10 s. */
   readonly leaseMs?: number;
-  /** How often it looks for due sagas without being nudged. 500 ms unless given. */
+  /** Poll interval for due sagas. Default 500 ms. */
   readonly pollMs?: number;
-  /** How long steps that run may take when the process ends, before their signal is aborted. 5 s unless given. */
+  /** Time for running steps to end on shutdown before their signal is aborted. Default 5 s. */
   readonly drainMs?: number;
 }
 
 /** Runs sagas. */
 export interface SagaRunner<DB> extends AsyncDisposable {
   readonly sagas: Sagas<DB>;
-  /** Begins to claim sagas. */
+  /** Starts claiming sagas. */
   start(): void;
-  /** Looks for due sagas now. Commands given through `sagas` of this process do it by themselves. */
+  /** Polls for due sagas now. Commands through `sagas` of this process do so automatically. */
   nudge(): void;
-  /** Claims no more, lets the steps that run end, and hands their sagas to other processes. Repeatable. */
+  /** Stops claiming, lets running steps end, and releases their sagas to other processes. Idempotent. */
   drain(): Promise<void>;
 }
 
 /**
- * The runner of one service's sagas. Any number of processes may run one on the same database: each saga is worked on
- * by one of them at a time, and a dead one's sagas go to the others within `leaseMs` plus one second.
+ * Creates the runner of a service's sagas. Several processes may run one on the same database: each saga is run by one
+ * of them at a time, and the sagas of a crashed process are claimed by others within `leaseMs` plus one second.
  *
  * ```ts
  * const runner = createSagaRunner({ db, outbox, log, definitions: [bookTrip(clients)] });
@@ -83,14 +83,14 @@ export function createSagaRunner<DB extends SagaTables>(options: SagaRunnerOptio
     draining: () => !running,
   });
 
-  /** When to look again without being nudged, by the monotonic clock. The loop also asks when a saga has left room. */
+  /** Time of the next poll, by the monotonic clock. The loop also polls when a saga frees capacity. */
   let lookAtMs = 0;
   const nudge = () => {
     lookAtMs = 0;
     loop.nudge();
   };
 
-  /** Sagas that transactions of this process started as claimed, more at once than there was room for. */
+  /** Sagas started as claimed by transactions of this process, beyond its capacity. */
   const backlog: ClaimedSaga[] = [];
   const take = (saga: ClaimedSaga) => {
     if (loop.room() > 0 || !running) {
@@ -129,7 +129,7 @@ export function createSagaRunner<DB extends SagaTables>(options: SagaRunnerOptio
 
   const loop = createWorkLoop({ name: "sagas", log, claim, work: worker.run, concurrency, pollMs });
 
-  /** Leases are renewed for what runs for long; a checkpoint renews its own. */
+  /** Renews the leases of long-running sagas; a checkpoint renews its own. */
   const renew = async () => {
     const ids = worker.olderThan(leaseMs / 3);
     if (ids.length > 0) {

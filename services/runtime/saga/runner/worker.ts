@@ -18,33 +18,33 @@ export interface WorkerOptions<DB> {
   readonly databaseClock: Pick<DatabaseClock, "peek">;
   readonly random: () => number;
   readonly log: Logger;
-  /** Aborted when steps that run are to end before their time. */
+  /** Aborted when running steps must end early. */
   readonly shutdown: AbortSignal;
-  /** Whether sagas are to be handed back instead of being gone on with. */
+  /** Whether sagas are to be released instead of continued. */
   readonly draining: () => boolean;
 }
 
-/** Works on claimed sagas, step by step. */
+/** Executes claimed sagas, step by step. */
 export interface Worker {
-  /** Goes on with a claimed saga until it rests, ends, or belongs to somebody else. Never rejects. */
+  /** Runs a claimed saga until it waits, ends, or is claimed by another runner. Never rejects. */
   run(saga: ClaimedSaga): Promise<void>;
-  /** Takes note of a saga that is this runner's and whose turn has not come. */
+  /** Registers a saga that is claimed by this runner and queued. */
   hold(id: string): void;
-  /** The sagas at work whose leases began at least that long ago. */
+  /** Ids of the claimed sagas whose lease is at least this old. */
   olderThan(ms: number): readonly string[];
-  /** Takes note that the leases of these began anew. */
+  /** Records that the leases of these sagas were renewed. */
   renewed(ids: readonly string[]): void;
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
-/** How long a saga rests whose change cannot be written, for example because a hook throws. */
+/** Delay of a saga whose change cannot be written, for example because a hook throws. */
 const POSTPONE_MS = 5_000;
 
 export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
   const { definitions, commit, clock, databaseClock, random, log, shutdown, draining } = options;
   const leasedAt = new Map<string, number>();
 
-  /** The database's time; never before the moment for which the saga was due. */
+  /** The database's time, but never before the saga's due time. */
   const nowFor = (record: SagaRecord) => {
     const now = databaseClock.peek() ?? clock.now().getTime();
     return Math.max(now, dueAtOf(record) ?? now);
@@ -75,7 +75,7 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
     return outcome;
   };
 
-  /** One turn: runs the current step, if it is its time, and writes what came of it. */
+  /** Runs the current step if due and checkpoints the outcome. */
   const turn = async (saga: ClaimedSaga, definition: SagaDefinition<unknown, DB>): Promise<CheckpointOutcome> => {
     if (draining()) {
       return checkpoint(saga, definition, saga.record, (record) => unchanged(saga, record));
@@ -145,7 +145,7 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
   };
 }
 
-/** Calls the current step, forward or backward. */
+/** Calls the current step or its compensation. */
 function call<DB>(
   saga: ClaimedSaga,
   record: SagaRecord,
@@ -169,7 +169,7 @@ function call<DB>(
   return step.invoke({ ...context, wake: record.wake ?? undefined });
 }
 
-/** Nothing happened, except that a runner before this one may have begun the step. */
+/** No change, except that a previous runner may have begun the step. */
 const unchanged = ({ takeovers }: ClaimedSaga, record: SagaRecord): Transition => ({
   record: takeovers > 0 ? { ...record, uncertain: true } : record,
   hooks: [],

@@ -1,7 +1,7 @@
 import { epochMs, id, int, json, notNull, tenantId, text } from "../../db/columns.ts";
 import { ensure, type Migration } from "../../db/migrate.ts";
 
-/** To be part of the migrations of every service that runs sagas. */
+/** Migrations for every service with sagas. */
 export const sagaMigrations: Readonly<Record<string, Migration>> = {
   "saga-0001": {
     async up({ schema }) {

@@ -1,8 +1,8 @@
 import type { SagaRecord } from "../record.ts";
 
 /**
- * JSON that also keeps bigint and bytes, as `{"$bigint":"12"}` and `{"$bytes":"base64"}`; a state with such keys of its
- * own is not supported. Everything else is as with JSON: undefined members vanish, dates become texts.
+ * JSON that preserves bigint and bytes, as `{"$bigint":"12"}` and `{"$bytes":"base64"}`; states with such keys are not
+ * supported. Otherwise as JSON: undefined members are dropped, dates become texts.
  */
 export function encodeJson(value: unknown): string {
   return JSON.stringify(value, function (this: Record<string, unknown>, key, converted: unknown) {
@@ -14,7 +14,7 @@ export function encodeJson(value: unknown): string {
   });
 }
 
-/** What {@link encodeJson} wrote. */
+/** The inverse of {@link encodeJson}. */
 export function decodeJson(text: string): unknown {
   return JSON.parse(text, (_key, value: unknown) => {
     if (typeof value !== "object" || value === null) {
@@ -29,7 +29,7 @@ export function decodeJson(text: string): unknown {
   });
 }
 
-/** The `data` column. The status stands in a column of its own. */
+/** Encodes the `data` column. The status has a column of its own. */
 export function encodeRecord({ status: _, ...data }: SagaRecord): string {
   return encodeJson(data);
 }

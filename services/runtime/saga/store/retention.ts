@@ -8,8 +8,8 @@ import { firstIdAt } from "../../values/ids.ts";
 import type { SagaTables } from "./tables.ts";
 
 /**
- * Sagas that SUCCEEDED or are COMPENSATED, with their steps. `isDone` is a condition on `sagas`: whether nothing can compensate
- * the saga any more.
+ * Retention of SUCCEEDED and COMPENSATED sagas with their steps. `isDone` is a condition on `sagas`: whether the saga
+ * can no longer be compensated.
  */
 export function sagaRetention<DB extends SagaTables>(
   { db, clock }: { readonly db: Database<DB>; readonly clock: Clock },
@@ -24,7 +24,7 @@ export function sagaRetention<DB extends SagaTables>(
       const old = await tables
         .selectFrom("sagas")
         .select("id")
-        // Ids begin with their time: rows that are too new are not even looked at.
+        // Ids begin with their time, so recent rows are not even scanned.
         .where("id", "<", firstIdAt(clock.now().getTime() - keptMs))
         .where("status", "in", ["SUCCEEDED", "COMPENSATED"])
         .where((row) => row("updated_at", "<", row(nowMs(db.dialect), "-", keptMs)))

@@ -2,7 +2,7 @@ import type { Transaction } from "kysely";
 import type { OutboxEvent } from "../../outbox/outbox.ts";
 import type { Hook, SagaRecord, Transition } from "../record.ts";
 
-/** What never changes of a saga. */
+/** The immutable part of a saga. */
 export interface SagaIdentity {
   readonly id: string;
   readonly tenant: string;
@@ -12,54 +12,54 @@ export interface SagaIdentity {
   readonly createdAt: number;
 }
 
-/** A saga in the hands of one runner, as it was when that runner last wrote or claimed it. */
+/** A saga claimed by a runner, as last written or claimed by it. */
 export interface ClaimedSaga extends SagaIdentity {
   readonly record: SagaRecord;
-  /** The fence: a later claim has a higher one. */
+  /** Fencing token, incremented by each claim. */
   readonly epoch: number;
-  /** Changes with every write, also those of commands and signals. */
+  /** Incremented by every write, including commands and signals. */
   readonly revision: number;
-  /** How many runners were lost at this step. */
+  /** Number of runners lost at this step. */
   readonly takeovers: number;
 }
 
-/** A change of a claimed saga, to be committed with what belongs to it. */
+/** A change of a claimed saga, committed together with its effects. */
 export interface Checkpoint<DB> {
   readonly saga: ClaimedSaga;
   /**
-   * Gives the change; `stored` is the record as commands and signals have left it, where they came since the claim.
-   * Repeatable and without side effects.
+   * Computes the change; `stored` is the current record if commands or signals changed it since the claim. Repeatable
+   * and without side effects.
    */
   change(stored: SagaRecord | undefined): Transition;
   /** The step's own writes. */
   write?(trx: Transaction<DB>): Promise<void>;
   readonly events: readonly OutboxEvent[];
-  /** The definition's part in the change. */
+  /** Runs a hook of the definition. */
   hook(trx: Transaction<DB>, hook: Hook, record: SagaRecord): Promise<void>;
-  /** Whether the runner goes on with the saga; else it is given up for anybody to claim. */
+  /** Whether the runner keeps the saga; otherwise it is released for any runner to claim. */
   keeps(record: SagaRecord): boolean;
 }
 
-/** A change that took place. */
+/** A committed change. */
 export interface Committed {
   readonly record: SagaRecord;
   readonly revision: number;
   readonly kept: boolean;
 }
 
-/** Where a runner keeps its sagas. */
+/** Storage of a runner's sagas. */
 export interface SagaStore<DB> {
-  /** The database's time, and when the next saga is due. */
+  /** Returns the database's time, and when the next saga is due. */
   look(): Promise<{ readonly now: number; readonly dueAt: number | null }>;
-  /** Claims due sagas, the longest due first. Runners that claim at once get different ones. */
+  /** Claims due sagas, longest overdue first. Concurrent runners claim disjoint ones. */
   claim(limit: number): Promise<readonly ClaimedSaga[]>;
-  /** Begins the leases of these sagas anew, where they are still this runner's. */
+  /** Renews the leases of these sagas, if this runner still holds them. */
   renew(ids: readonly string[]): Promise<void>;
   /**
-   * Writes all checkpoints in one transaction, or none.
+   * Commits all checkpoints in one transaction, or none.
    *
-   * @throws FencedError for sagas that another runner has claimed since; EffectError when what belongs to a change
-   *   failed; database errors
+   * @throws FencedError for sagas that another runner has claimed; EffectError if the effects of a change failed;
+   * database errors
    */
   commit(checkpoints: readonly Checkpoint<DB>[]): Promise<readonly Committed[]>;
 }

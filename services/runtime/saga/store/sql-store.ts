@@ -19,7 +19,7 @@ import type { SagasTable, SagaTables } from "./tables.ts";
 
 export interface SqlSagaStoreOptions<DB extends SagaTables> {
   readonly db: Database<DB>;
-  /** Names this runner among all that ever ran. */
+  /** Globally unique id of this runner. */
   readonly owner: string;
   readonly leaseMs: number;
   readonly definitions: readonly { readonly name: string; readonly version: number }[];
@@ -27,7 +27,7 @@ export interface SqlSagaStoreOptions<DB extends SagaTables> {
   readonly log: Logger;
 }
 
-/** The sagas of a service in its own database. */
+/** Creates the saga store in a service's own database. */
 export function createSqlSagaStore<DB extends SagaTables>(options: SqlSagaStoreOptions<DB>): SagaStore<DB> {
   const { db, owner, leaseMs, definitions, outbox, log } = options;
   const now = nowMs(db.dialect);
@@ -49,7 +49,7 @@ export function createSqlSagaStore<DB extends SagaTables>(options: SqlSagaStoreO
         try {
           return claimedOf({ ...row, takeovers: row.takeovers + (row.owner === null ? 0 : 1) }, row.epoch + 1);
         } catch (error) {
-          // It comes up again after each lease and holds up no other.
+          // It is claimed again after each lease without blocking others.
           log.error({ err: error, saga: row.id }, "saga cannot be read");
           return [];
         }
@@ -64,7 +64,7 @@ export function createSqlSagaStore<DB extends SagaTables>(options: SqlSagaStoreO
 
     commit: (checkpoints) =>
       db.transaction(async (trx) => {
-        // Services lock their own rows and then the saga's; a checkpoint does it in the same order.
+        // Services lock their own rows before the saga's; checkpoints use the same order.
         const sorted = checkpoints.toSorted((a, b) => (a.saga.id < b.saga.id ? -1 : 1));
         for (const checkpoint of sorted) {
           await effect(checkpoint, () => checkpoint.write?.(trx));
@@ -95,7 +95,7 @@ export function createSqlSagaStore<DB extends SagaTables>(options: SqlSagaStoreO
     if (rows.length > 0) {
       await sagas
         .updateTable("sagas")
-        // MySQL assigns from left to right: the old owner is looked at before it is replaced.
+        // MySQL assigns from left to right: the old owner is read before it is replaced.
         .set({ takeovers: sql`case when owner is null then takeovers else takeovers + 1 end`, owner })
         .set((row) => ({ epoch: row("epoch", "+", 1), due_at: leaseEnd }))
         .where("id", "in", rows.map((row) => row.id).sort())
@@ -104,7 +104,7 @@ export function createSqlSagaStore<DB extends SagaTables>(options: SqlSagaStoreO
     return rows;
   }
 
-  /** Locks the rows and finds those that changed under the runner's hands. */
+  /** Locks the rows and finds those that changed since the claim. */
   async function lock(trx: Transaction<DB>, checkpoints: readonly Checkpoint<DB>[]): Promise<Map<string, Stored>> {
     const sagas = withTables<SagaTables>(trx).selectFrom("sagas");
     const ids = checkpoints.map(({ saga }) => saga.id);
@@ -131,7 +131,7 @@ export function createSqlSagaStore<DB extends SagaTables>(options: SqlSagaStoreO
     return stored;
   }
 
-  /** All changes by one statement: the rows are locked, so the ids alone say which. */
+  /** Writes all changes in one statement. The rows are locked, so the ids alone identify them. */
   async function write(trx: Transaction<DB>, changes: readonly Change<DB>[]): Promise<void> {
     const byId = (value: (change: Change<DB>) => unknown) =>
       sql<never>`case id ${sql.join(
@@ -161,7 +161,7 @@ export function createSqlSagaStore<DB extends SagaTables>(options: SqlSagaStoreO
 
 interface Stored {
   readonly revision: number;
-  /** Only where it is another than the runner's. */
+  /** Only if it differs from the runner's. */
   readonly record: SagaRecord | undefined;
 }
 
@@ -171,7 +171,7 @@ interface Change<DB> {
   readonly kept: boolean;
 }
 
-/** Runs what belongs to one saga's change. What helps when the transaction is repeated is left to the transaction. */
+/** Runs the effects of one saga's change. Errors that a retry of the transaction can fix are propagated unchanged. */
 async function effect<DB>({ saga }: Checkpoint<DB>, run: () => Promise<void> | undefined): Promise<void> {
   try {
     await run();
@@ -193,7 +193,7 @@ function committedOf<DB>(
   return { record, kept, revision: (stored.get(saga.id)?.revision ?? saga.revision) + 1 };
 }
 
-/** A row as the runner that claims it with this epoch holds it. */
+/** Converts a row to a saga claimed with this epoch. */
 export function claimedOf(row: Selectable<SagasTable>, epoch: number): ClaimedSaga {
   return {
     id: row.id,

@@ -1,8 +1,8 @@
 /**
- * One saga, all of it: a checkpoint is one UPDATE of one row, conditional on `epoch` and `revision`.
+ * A whole saga: a checkpoint is one UPDATE of one row, conditional on `epoch` and `revision`.
  *
- * `due_at` alone says when a runner may claim the row: at once, after a pause, at a deadline, or, while a runner works
- * on it, when that runner's lease ends.
+ * `due_at` alone determines when a runner may claim the row: immediately, after a delay, at a deadline, or, while a
+ * runner executes it, when that runner's lease expires.
  */
 export interface SagasTable {
   id: string;
@@ -11,25 +11,25 @@ export interface SagasTable {
   definition: string;
   version: number;
   status: string;
-  /** The current step's name. */
+  /** Name of the current step. */
   step: string;
-  /** The state, the steps' records and what is kept for later, as JSON; see `record.ts`. */
+  /** The state, the steps' records and pending signals, as JSON; see `record.ts`. */
   data: string;
-  /** Epoch milliseconds by the database's clock, as are all; null where nothing is planned. */
+  /** Epoch milliseconds by the database's clock, like all times; null if nothing is planned. */
   due_at: number | null;
-  /** The runner that works on it; null while it rests. */
+  /** The runner that holds it; null if none. */
   owner: string | null;
-  /** Grows with each claim: the fence. Whoever claimed before can change nothing any more. */
+  /** Fencing token, incremented by each claim. Writes with an older one have no effect. */
   epoch: number;
-  /** Grows with each change: commands and signals change a row without claiming it. */
+  /** Incremented by each change: commands and signals change a row without claiming it. */
   revision: number;
-  /** How many runners were lost at this step. */
+  /** Number of runners lost at this step. */
   takeovers: number;
   created_at: number;
   updated_at: number;
 }
 
-/** To be part of the schema type of every service that runs sagas. */
+/** Part of the schema type of every service with sagas. */
 export interface SagaTables {
   sagas: SagasTable;
 }

@@ -8,9 +8,9 @@ import { crashingSaga } from "./crashing-saga.ts";
 import { type LedgerTables, runnerOn } from "./ledger.ts";
 
 /**
- * A process that runs sagas until it is killed: `node crash-worker.ts <database url> <lease ms> <concurrency>`. It tells
- * its parent through the channel of `fork` when it runs. At any message it stops in the middle of its next step, with the
- * effect done and not written down, as with SIGSTOP; it says so just before.
+ * Process that runs sagas until it is killed: `node crash-worker.ts <database url> <lease ms> <concurrency>`. Reports
+ * over the `fork` channel when it is running. On any message it stalls in the middle of its next step, after the effect
+ * and before its checkpoint, as with SIGSTOP, and reports this just before.
  */
 const [url = "", leaseMs = "0", concurrency = "0"] = process.argv.slice(2);
 const db = await openDatabase<LedgerTables>({ url });
@@ -21,7 +21,7 @@ process.on("message", () => {
   stopping = true;
 });
 
-/** The world outside: it does what a key asks for once, slowly, and sometimes its answer is lost. */
+/** The external system: executes each key once, slowly, and sometimes loses its response. */
 const effect = async (key: string) => {
   await sleep(Math.random() * 15);
   await db.transaction((trx) => insertIgnore(trx, "effects", { effect_key: key, times: 1 }));

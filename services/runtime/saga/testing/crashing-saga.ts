@@ -4,8 +4,8 @@ import { type LedgerTables, note } from "./ledger.ts";
 const STEPS = ["one", "two", "three", "four"];
 
 /**
- * Four steps with an effect outside and a line in the ledger each, the last with the process that wrote it. Sagas whose
- * id ends in 0 are refused at the last step, so that they are undone.
+ * A saga of four steps, each with an external effect and a ledger line; the last line names its process. Sagas whose id
+ * ends in 0 are refused at the last step, and therefore compensated.
  */
 export function crashingSaga(effect: (key: string) => Promise<void>): SagaDefinition<null, LedgerTables> {
   const worker = `${process.pid}`;
@@ -33,7 +33,7 @@ export function crashingSaga(effect: (key: string) => Promise<void>): SagaDefini
   };
 }
 
-/** All lines that a saga leaves in the ledger, and their order. */
+/** All ledger lines of a saga, in order. */
 export function expectedNotes(id: string): readonly string[] {
   const did = STEPS.map((name) => `${id}/${name}`);
   if (!id.endsWith("0")) {
@@ -42,6 +42,6 @@ export function expectedNotes(id: string): readonly string[] {
   const undone = STEPS.slice(0, 3)
     .reverse()
     .map((name) => `${id}/${name}/undo`);
-  // The refused step is undone as well where a runner was lost at it; that leaves a line only then.
+  // The refused step is compensated too if a runner was lost at it; only then it leaves a line.
   return [...did.slice(0, 3), ...undone, `${id} compensated`];
 }

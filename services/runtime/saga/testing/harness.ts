@@ -7,7 +7,7 @@ import type { SagaRunnerOptions } from "../runner/runner.ts";
 import type { Saga, SagaStatus } from "../saga.ts";
 import { type LedgerTables, note, openLedger, runnerOn } from "./ledger.ts";
 
-/** The state of the sagas that tests run. */
+/** State of the sagas in tests. */
 export interface TestState {
   readonly trail: readonly string[];
   readonly amount: bigint;
@@ -18,7 +18,7 @@ export type TestSaga = SagaDefinition<TestState, LedgerTables>;
 
 const retry = { maxAttempts: 3, initialMs: 1, maxMs: 5 };
 
-/** A step that writes its key into the ledger with its checkpoint, and so does its compensation. */
+/** A step that writes its key into the ledger with its checkpoint, as does its compensation. */
 export const step = (name: string, overrides: Partial<TestStep> = {}): TestStep => ({
   name,
   retry,
@@ -29,7 +29,7 @@ export const step = (name: string, overrides: Partial<TestStep> = {}): TestStep 
   ...overrides,
 });
 
-/** A saga that writes its turns into the ledger. */
+/** A saga that writes its transitions into the ledger. */
 export const saga = (steps: readonly TestStep[], overrides: Partial<TestSaga> = {}): TestSaga => ({
   name: "test",
   version: 1,
@@ -42,14 +42,14 @@ export const saga = (steps: readonly TestStep[], overrides: Partial<TestSaga> = 
   ...overrides,
 });
 
-/** A step's part that refuses. */
+/** A step that is refused. */
 export const refuse = (reason: string): Pick<TestStep, "invoke"> => ({
   invoke: async () => refused(reason, { message: "no" }),
 });
 
 const ids = createIds(systemClock);
 
-/** Opens a ledger with a runner of this saga, started. Disposing it stops the runner. */
+/** Opens a ledger with a started runner of this saga. Disposing it stops the runner. */
 export const runSaga =
   (open: OpenTestDatabase) =>
   async (definition: TestSaga, options: Partial<SagaRunnerOptions<LedgerTables>> = {}) => {
@@ -68,7 +68,7 @@ export const runSaga =
         );
         return id;
       },
-      /** Waits until the saga stands there. */
+      /** Waits until the saga has this status. */
       async reaches(id: string, status: SagaStatus): Promise<Saga> {
         let found: Saga | undefined;
         await until(async () => {

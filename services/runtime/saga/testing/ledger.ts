@@ -13,7 +13,7 @@ import { createSagaRunner, type SagaRunner, type SagaRunnerOptions } from "../ru
 import { sagaMigrations } from "../store/migrations.ts";
 import type { SagaTables } from "../store/tables.ts";
 
-/** A database for tests of sagas: what was done is counted in it. */
+/** Database for saga tests, with a ledger of their effects. */
 export interface LedgerTables extends SagaTables, OutboxTables {
   notes: { id: string; text: string; worker: string };
   effects: { effect_key: string; times: number };
@@ -41,7 +41,7 @@ const ids = createIds(systemClock);
 
 export const ledgerMigrations = { ...sagaMigrations, ...outboxMigrations, ledger } satisfies Record<string, Migration>;
 
-/** An empty ledger. */
+/** Opens an empty ledger. */
 export async function openLedger(open: OpenTestDatabase): Promise<TestDatabase<LedgerTables>> {
   const db = await open<LedgerTables>();
   await migrate(db, ledgerMigrations);
@@ -53,16 +53,16 @@ export async function note(trx: AnyTransaction, line: string, worker = ""): Prom
   await withTables<LedgerTables>(trx).insertInto("notes").values({ id: ids.next(), text: line, worker }).execute();
 }
 
-/** All lines in the order of their writing. */
+/** All lines, in the order they were written. */
 export async function notes(db: Database<LedgerTables>): Promise<string[]> {
   const rows = await db.kysely.selectFrom("notes").select("text").orderBy("id").execute();
   return rows.map((row) => row.text);
 }
 
-/** Says nothing. */
+/** A silent logger. */
 export const testLog = createLogger({ level: "silent", name: "test" });
 
-/** A runner as tests want it: quiet, and quick to look. */
+/** Creates a runner for tests: silent, with a short poll interval. */
 export function runnerOn(
   db: Database<LedgerTables>,
   definitions: readonly SagaDefinition<unknown, LedgerTables>[],

@@ -3,7 +3,7 @@ import type { Command } from "../commands.ts";
 import { dueAtOf, type SagaRecord } from "../record.ts";
 import { type ClaimedSaga, EffectError, FencedError, type SagaIdentity, type SagaStore } from "../store/saga-store.ts";
 
-/** A row as `sagas` has it. */
+/** A row of `sagas`. */
 interface Row {
   readonly identity: SagaIdentity;
   record: SagaRecord;
@@ -14,15 +14,15 @@ interface Row {
   dueAt: number | null;
 }
 
-/** What the transactions of a simulation write besides the sagas: lines, by saga. */
+/** A line that a transaction of the simulation writes besides the sagas. */
 export type Line = readonly [saga: string, text: string];
 
-/** A database in memory, with a clock that stands still unless it is told to go. */
+/** An in-memory database, with a clock that only moves on request. */
 export interface SimulatedDatabase {
   nowMs: number;
   readonly rows: Map<string, Row>;
   readonly lines: Line[];
-  /** The lines that a transaction is about to write. */
+  /** Uncommitted lines by transaction. */
   readonly pending: WeakMap<object, Line[]>;
 }
 
@@ -39,11 +39,11 @@ export interface SimulatedStoreOptions {
   readonly database: SimulatedDatabase;
   readonly owner: string;
   readonly leaseMs: number;
-  /** Awaited before and after each statement that changes something: where a crash, a stall or a lost answer falls. */
+  /** Awaited before and after each write statement: the point where a crash, a stall or a lost response is injected. */
   readonly gate: () => Promise<void>;
 }
 
-/** The runner's store on the simulated database: the rules of `sql-store.ts` without SQL. */
+/** Creates the runner's store on the simulated database: the rules of `sql-store.ts` without SQL. */
 export function createSimulatedStore({ database, owner, leaseMs, gate }: SimulatedStoreOptions): SagaStore<unknown> {
   const place = (row: Row, kept: boolean) => {
     row.owner = kept ? owner : undefined;
@@ -117,7 +117,7 @@ export function createSimulatedStore({ database, owner, leaseMs, gate }: Simulat
   };
 }
 
-/** A command in a transaction of its own, as `create-sagas.ts` does it; answers whether it was possible. */
+/** Runs a command in its own transaction, like `create-sagas.ts`; returns whether it was possible. */
 export function command(database: SimulatedDatabase, id: string, run: Command, hook: (hook: string) => void): boolean {
   const row = database.rows.get(id);
   const transition = row && run(row.record, database.nowMs, row.owner !== undefined);

@@ -10,10 +10,10 @@ import { createWorker, type Worker } from "../runner/worker.ts";
 import { begin } from "../transitions.ts";
 import { command, createSimulatedDatabase, createSimulatedStore, writeLine } from "./simulated-store.ts";
 
-/** How one attempt at a step goes. */
+/** Outcome of one attempt at a step. */
 export type Attempt = "done" | "refuse" | "throw before" | "throw after" | "later" | "bad write";
 
-/** One step of the saga of a simulation. What is not in the lists goes well. */
+/** A planned step. Attempts beyond the lists succeed. */
 export interface PlannedStep {
   readonly undoable: boolean;
   readonly waits: boolean;
@@ -22,7 +22,7 @@ export interface PlannedStep {
   readonly backward: readonly Attempt[];
 }
 
-/** One event of a simulation. `pick` chooses among what there is at that moment. */
+/** A simulation event. `pick` selects among the current candidates. */
 export type Happening =
   | { readonly kind: "go" | "crash" | "break"; readonly pick: number }
   | { readonly kind: "claim"; readonly pick: number }
@@ -36,23 +36,23 @@ export interface Plan {
   readonly happenings: readonly Happening[];
 }
 
-/** What the world outside, which the steps call, knows of an idempotency key. */
+/** State of an idempotency key in the external system, which the steps call. */
 export interface Effect {
   applied: boolean;
   undone: boolean;
 }
 
-/** How a simulation ended. */
+/** Final state of a simulation. */
 export interface Ending {
   readonly statuses: ReadonlyMap<string, { readonly status: string; readonly round: number }>;
   readonly effects: ReadonlyMap<string, Effect>;
-  /** What transactions wrote, by saga, in the order of their commits. */
+  /** Lines written by transactions, by saga, in commit order. */
   readonly lines: ReadonlyMap<string, readonly string[]>;
 }
 
 interface Gate {
   readonly runner: Runner;
-  /** A call to the world outside goes on its way also when who made it is dead. */
+  /** Whether it is an external call, which proceeds even if its caller has crashed. */
   readonly outside: boolean;
   readonly open: () => void;
   readonly fail: (error: Error) => void;
@@ -71,7 +71,8 @@ const RUNNERS = 3;
 
 /**
  * Runs a plan: workers of `worker.ts` on a simulated database and clock, stopping before and after every call and
- * statement until the plan lets them go on, crash, or lose the answer. Afterwards all goes well until all is at rest.
+ * statement until the plan continues or crashes them, or drops the response. Afterwards everything succeeds until all
+ * is settled.
  */
 export async function simulate(plan: Plan): Promise<Ending> {
   const database = createSimulatedDatabase();
@@ -96,7 +97,7 @@ export async function simulate(plan: Plan): Promise<Ending> {
     line: (trx, saga, text) => writeLine(database, trx, saga, text),
   });
 
-  /** Steps do not know their runner: whichever resumed last is the one that runs. */
+  /** Steps do not know their runner: it is the one resumed last. */
   let resumed: Runner | undefined;
   const gateOf = (runner: Runner | undefined, outside: boolean) =>
     new Promise<void>((open, fail) => {
@@ -243,7 +244,9 @@ interface Outside {
   line(trx: object, saga: string, text: string): void;
 }
 
-/** The plan's saga: its steps call a world outside that knows idempotency keys, and write a line with each checkpoint. */
+/**
+ * The saga of a plan: its steps call an external system with idempotency keys, and write a line with each checkpoint.
+ */
 function planned({ steps, deadlineMs }: Plan, outside: Outside): SagaDefinition<unknown, unknown> {
   const hook =
     (name: string) =>
@@ -280,7 +283,7 @@ function plannedStep(plan: PlannedStep, at: number, outside: Outside): SagaStep<
         return later(50);
       }
       const refuses = attempt === "refuse" && !effect.applied;
-      // The callee's part of the contract: what was undone stays so, whatever arrives late. A refusal is not remembered.
+      // The callee's side of the contract: an undone key stays undone, even for late calls. A refusal is not stored.
       effect.applied ||= !refuses && !effect.undone;
       await outside.gate();
       if (refuses) {
