@@ -1,16 +1,16 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 
-/** A benchmark's server in a process of its own, which answers `ask`ed questions over Node's channel. */
+/** A benchmark server in a process of its own, which responds to `ask`ed questions over Node's channel. */
 export interface Child<Ready> extends AsyncDisposable {
   readonly process: ChildProcess;
-  /** What it said when it was ready. */
+  /** Its ready message. */
   readonly ready: Ready;
-  /** Asks one question after another; the answer's type is the asker's to know. */
+  /** Asks one question after another; the response type is the caller's assertion. */
   ask<Answer>(question: string): Promise<Answer>;
 }
 
-/** Starts a file of this folder, with `--cpu-prof` where `BENCH_CPU_PROF` names a folder for the profile. */
+/** Starts a file of this folder, with `--cpu-prof` if `BENCH_CPU_PROF` names a folder for the profile. */
 export async function startChild<Ready>(
   file: string,
   args: readonly string[],
@@ -50,7 +50,7 @@ export async function startChild<Ready>(
   };
 }
 
-/** The other side of {@link startChild}: says that it is ready, answers, and ends when nobody can ask any more. */
+/** The child's side of {@link startChild}: reports that it is ready, responds, and exits when the channel closes. */
 export function serveParent(ready: object, answers: Readonly<Record<string, () => unknown>>, end: () => unknown): void {
   process.on("message", (question: string) => {
     process.send?.(answers[question]?.() ?? {});
@@ -62,7 +62,7 @@ export function serveParent(ready: object, answers: Readonly<Record<string, () =
   process.send?.(ready);
 }
 
-/** Of this process since its start, user and system. */
+/** CPU time of this process since its start, user and system. */
 export function cpuMicros(): number {
   const { user, system } = process.cpuUsage();
   return user + system;

@@ -17,10 +17,10 @@ import { drive } from "./load.ts";
 import { chosen, describeMachine, keepResult, option, percentile, printRatios, printRounds } from "./measure.ts";
 
 /**
- * The same work done by commands in batches and by one transaction per command: lock an account with its notes, add to its
- * balance, insert a receipt under an idempotency key, publish an event. The receipt is inserted without looking by both.
- * Load and database client share the process, so that its CPU is that of both. `--commands` a round, `--rounds`,
- * `--storages`, `--concurrency` for some alone.
+ * Compares commands in batches with one transaction per command, on the same work: lock an account with its notes, add
+ * to its balance, insert a receipt under an idempotency key, publish an event. Both insert the receipt without a
+ * SELECT. Load generator and database client share the process, so its CPU time covers both. `--commands` per round,
+ * `--rounds`; `--storages`, `--concurrency` select some only.
  */
 const rounds = option("rounds", 5);
 const commandsPerRound = option("commands", 1280);
@@ -65,7 +65,7 @@ async function openTarget(storage: Storage): Promise<Target> {
 
 const outbox = createOutbox({ source: "docket/bench", ids: createIds(systemClock), clock: systemClock });
 
-/** What `add` does, as services do it that use no commands. */
+/** The work of `add`, as written in services without commands. */
 function addInTransaction(db: Database<AccountTables>, id: string, receipt: string): Promise<number> {
   return db.transaction(async (trx) => {
     const query = trx.selectFrom("accounts").selectAll().where("tenant_id", "=", "t").where("id", "=", id);
@@ -115,13 +115,13 @@ let nth = 0;
 for (let round = -1; round < rounds; round++) {
   for (const { name, target, concurrency, way } of cases) {
     const { counted, place, ways } = target;
-    // One at a time takes its time; fewer tell as much.
+    // A concurrency of one is slow; fewer calls are equally significant.
     const count = concurrency === 1 ? commandsPerRound / 8 : commandsPerRound;
     const before = { ...counted, cpu: cpuMicros(), databaseCpu: await place.databaseCpuMicros() };
     const { seconds, latenciesMs } = await drive({ concurrency, count, seconds: 2 }, () => ways[way](nth++));
     const cpu = cpuMicros() - before.cpu;
     const databaseCpu = (await place.databaseCpuMicros()) - before.databaseCpu;
-    // The first round only warms up.
+    // The first round is warm-up.
     if (round >= 0) {
       const done = latenciesMs.length;
       measured.commandsPerSecond[name]?.push(done / seconds);

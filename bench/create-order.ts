@@ -8,9 +8,9 @@ import { chosen, describeMachine, keepResult, option, percentile, printRatios, p
 import { anOrder, openShop } from "./shop.ts";
 
 /**
- * Orders created per second, and how long a caller waits, over REST and gRPC at several concurrencies on both storages.
- * Each order's saga runs meanwhile, up to the payment that never comes; a round begins when the last one's are at rest.
- * `--orders` a round, `--rounds`; `--storages`, `--wires` for some alone.
+ * Orders created per second, and latencies, over REST and gRPC at several concurrencies on both storages. Each order's
+ * saga runs meanwhile, up to a payment that never arrives; a round begins once all previous sagas are waiting.
+ * `--orders` per round, `--rounds`; `--storages`, `--wires` select some only.
  */
 const rounds = option("rounds", 5);
 const orders = option("orders", 160);
@@ -66,11 +66,11 @@ const measured = { ordersPerSecond: empty(), p50Ms: empty(), p99Ms: empty() };
 let nth = 0;
 for (let round = -1; round < rounds; round++) {
   for (const { name, target, wire, concurrency } of cases) {
-    // One at a time takes its time; fewer tell as much.
+    // A concurrency of one is slow; fewer calls are equally significant.
     const count = concurrency === 1 ? orders / 4 : orders;
     const { seconds, latenciesMs } = await drive({ concurrency, count, seconds: 2 }, () => target.create[wire](nth++));
     await target.docket.untilQuiet();
-    // The first round only warms up.
+    // The first round is warm-up.
     if (round >= 0) {
       measured.ordersPerSecond[name]?.push(latenciesMs.length / seconds);
       measured.p50Ms[name]?.push(percentile(latenciesMs, 50));

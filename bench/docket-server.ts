@@ -5,7 +5,7 @@ import { cpuMicros, serveParent } from "./child.ts";
 
 /**
  * A whole Docket for a benchmark, in a process of its own, which counts its statements. With `BENCH_STATEMENTS` set it
- * also keeps which they were.
+ * also counts them by kind.
  */
 const kinds =
   process.env["BENCH_STATEMENTS"] === undefined ? undefined : new Map<string, [count: number, ms: number]>();
@@ -22,7 +22,7 @@ function note({ sql, durationMs }: Statement): void {
   }
 }
 
-/** The statement without what only says how many rows it is for. */
+/** Normalizes a statement by removing the parts that depend on the number of rows. */
 function kindOf(sql: string): string {
   return sql
     .replace(/\s+/g, " ")

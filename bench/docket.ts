@@ -9,11 +9,11 @@ import { type Child, startChild } from "./child.ts";
 export const storages = ["sqlite", "mariadb"] as const;
 export type Storage = (typeof storages)[number];
 
-/** Since the server's start. */
+/** Resource usage since the server's start. */
 export interface Usage {
-  /** Of the server's process, user and system. */
+  /** CPU time of the server's process, user and system. */
   readonly cpuMicros: number;
-  /** Of the database server's process, where it is ours. */
+  /** CPU time of the database server's process, if it is private. */
   readonly databaseCpuMicros: number;
   readonly statements: number;
   readonly commits: number;
@@ -26,30 +26,33 @@ interface Ready {
   readonly adminKey: string;
 }
 
-/** A whole Docket in a process of its own, on an empty database that is gone with it. */
+/** A whole Docket in a process of its own, on an empty database that is removed with it. */
 export interface BenchDocket extends Ready, AsyncDisposable {
   readonly storage: Storage;
-  /** What the data is kept in, with its version and how durable a commit is. */
+  /** The database, with its version and the durability of a commit. */
   readonly database: string;
   usage(): Promise<Usage>;
-  /** How often each kind of statement was sent since the last call, and how long it took; see docket-server.ts. */
+  /** Number and total duration of each kind of statement since the last call; see docket-server.ts. */
   kinds(): Promise<Readonly<Record<string, readonly [count: number, ms: number]>>>;
-  /** Resolves when the server has been idle for a while: what was begun is done. */
+  /** Resolves when the server has been idle for a while, so that all work has ended. */
   untilQuiet(): Promise<void>;
-  /** The database of a service, for filling it behind its back. */
+  /** Database URL of a service, for direct writes. */
   databaseUrl(service: string): string;
 }
 
-/** Where databases are kept until it is disposed. */
+/** Storage of databases until it is disposed. */
 export interface Place extends AsyncDisposable {
-  /** Which database it is, with its version and how durable a commit is. */
+  /** The database, with its version and the durability of a commit. */
   readonly database: string;
   readonly environment: Record<string, string>;
   databaseCpuMicros(): Promise<number>;
   databaseUrl(service: string): string;
 }
 
-/** Starts one on that storage. MariaDB is that of `DOCKET_TEST_MYSQL_URL`, else a private one that flushes each commit. */
+/**
+ * Starts one on this storage. MariaDB is the server of `DOCKET_TEST_MYSQL_URL`, else a private one that flushes each
+ * commit.
+ */
 export async function startDocket(storage: Storage, environment: Record<string, string> = {}): Promise<BenchDocket> {
   const place = await createPlace(storage);
   const server: Child<Ready> = await startChild("docket-server.ts", [], {
@@ -86,7 +89,10 @@ export async function startDocket(storage: Storage, environment: Record<string, 
   };
 }
 
-/** An empty place: a folder, or schemas of the MariaDB of `DOCKET_TEST_MYSQL_URL`, else of a private one that flushes each commit. */
+/**
+ * Creates empty storage: a folder, or schemas on the MariaDB of `DOCKET_TEST_MYSQL_URL`, else on a private one that
+ * flushes each commit.
+ */
 export function createPlace(storage: Storage): Promise<Place> {
   return storage === "sqlite" ? createFolder() : createSchemas();
 }
@@ -146,7 +152,7 @@ async function inServer<Row>(server: string, statement: string): Promise<readonl
   return rows as Row[];
 }
 
-/** User and system time of any process, by Linux' /proc in its ticks of 10 ms; 0 elsewhere. */
+/** User and system time of any process, from Linux' /proc in ticks of 10 ms; 0 on other systems. */
 async function processCpuMicros(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -64,7 +64,7 @@ for (let round = -1; round < rounds; round += 1) {
     const start = process.cpuUsage();
     for (let at = 0; at < operations; at += 1) run();
     const { user, system } = process.cpuUsage(start);
-    // The first round only warms up.
+    // The first round is warm-up.
     if (round >= 0) measured[name]?.push((user + system) / operations);
   }
 }

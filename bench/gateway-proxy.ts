@@ -65,10 +65,10 @@ interface Contender {
   readonly port: number;
 }
 
-/** Starts a program that prints the address it serves on. */
+/** Starts a program that prints its address. */
 async function start(name: string, command: string, args: readonly string[], env = {}): Promise<Contender> {
   const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "inherit"] });
-  // Also where a round fails.
+  // Runs even if a round fails.
   process.once("exit", () => child.kill());
   const [line] = (await once(child.stdout, "data")) as [Buffer];
   const port = Number(/127\.0\.0\.1:(\d+)/.exec(line.toString())?.[1]);
@@ -120,7 +120,7 @@ const machine = await describeMachine(["@grpc/grpc-js", "@bufbuild/protobuf", "@
 const go = contenders.length > 1 ? readFileSync(`${cache}/versions`, "utf8").trim() : undefined;
 if (go !== undefined) console.log(go);
 const micros: Record<string, number[]> = Object.fromEntries(calls.map(({ name }) => [name, []]));
-// Two rounds only warm up.
+// The first two rounds are warm-up.
 for (let round = -2; round < rounds; round++) {
   for (const { name, contender, call } of calls) {
     const before = cpuMicrosOf(contender);

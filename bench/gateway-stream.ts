@@ -47,7 +47,7 @@ async function upload(size: number): Promise<void> {
   if (byteCount !== String(size)) throw new Error(`sent ${size} bytes, ${byteCount} arrived`);
 }
 
-/** Asks for a download and takes none of it until the server has stopped making more. */
+/** Starts a download without reading it, until the server has stopped producing. */
 async function stall(): Promise<void> {
   const response = await open(256 * mib);
   response.pause();

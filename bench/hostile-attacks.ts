@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 
-/** The server that is attacked. */
+/** The server under attack. */
 export interface Target {
   readonly httpUrl: string;
   readonly grpcAddress: string;
@@ -13,14 +13,14 @@ export interface Target {
   readonly pid: number;
 }
 
-/** What a hostile caller does, in bounded time and number. Resolves with how it was answered. */
+/** A bounded attack. Resolves with a description of the responses. */
 export type Attack = (target: Target) => Promise<string>;
 
 const mib = 1024 * 1024;
 const json = { "content-type": "application/json" };
 const withKey = ({ adminKey }: Target) => ({ authorization: `Bearer ${adminKey}` });
 
-/** The most elements that 4 MiB hold. */
+/** The most elements that fit into 4 MiB. */
 const emptyLines = Buffer.from(`{"lineItems":[${"{},".repeat(1_398_000)}{}]}`);
 const digits = Buffer.from(`{"item":{"sku":"X","title":"X","stockOnHand":${"9".repeat(4_000_000)}}}`);
 const createItem = "/docket.inventory.v1.InventoryService/CreateItem";
@@ -34,7 +34,7 @@ export const attacks: Readonly<Record<string, Attack>> = {
       "content-encoding": "br",
     }),
   "empty lines, gRPC, with a key": (target) =>
-    // Field 1 (order) of CreateOrderRequest, in it field 7 (line_items) with nothing in it, again and again.
+    // Field 1 (order) of CreateOrderRequest, with field 7 (line_items) empty and repeated.
     grpc(
       target,
       "/docket.order.v1.OrderService/CreateOrder",
@@ -189,7 +189,7 @@ export const attacks: Readonly<Record<string, Attack>> = {
       );
       return socket;
     });
-    // A paused socket does not tell that it was closed: whether the server freed the slots does.
+    // A paused socket does not report that it was closed; freed slots of the server do.
     let freed = false;
     for (let second = 0; second < 150 && !freed; second += 1) {
       await sleep(1000);
@@ -200,7 +200,7 @@ export const attacks: Readonly<Record<string, Attack>> = {
   },
 };
 
-/** The CPU that a process has used, in seconds, as Linux counts it in ticks of 10 ms. */
+/** CPU time of a process in seconds, from Linux' ticks of 10 ms. */
 async function cpuSeconds(pid: number): Promise<number> {
   const fields = (await readFile(`/proc/${pid}/stat`, "utf8")).split(") ")[1]?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) / 100;

@@ -75,7 +75,7 @@ async function startServer(): Promise<Server> {
   };
 }
 
-/** Linux' own account, in MiB: `VmRSS` now, `VmHWM` at the most. */
+/** Memory in MiB as reported by Linux: `VmRSS` now, `VmHWM` at most. */
 async function memory(pid: number, field: "VmRSS" | "VmHWM"): Promise<number> {
   const text = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
   return Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(text)?.[1] ?? Number.NaN) / 1024;
@@ -102,7 +102,7 @@ async function measure(name: string): Promise<Cost> {
       liveMs = Math.max(liveMs, performance.now() - began);
     }),
     repeat(async () => {
-      // A process that has ended has no account any more.
+      // An ended process has no memory status.
       peak = Math.max(peak, (await memory(server.pid, "VmHWM")) || peak);
     }),
   ];

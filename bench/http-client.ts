@@ -1,6 +1,6 @@
 import { Agent, request } from "node:http";
 
-/** Sends a request and resolves with the answer's body; rejects for a status that is not 2xx. */
+/** Sends a request and resolves with the response body; rejects for a status other than 2xx. */
 export type HttpCall = (
   method: "GET" | "POST",
   path: string,
@@ -8,9 +8,9 @@ export type HttpCall = (
   headers?: Readonly<Record<string, string>>,
 ) => Promise<Buffer>;
 
-/** A client that costs little itself: connections kept alive, no decoding. */
+/** A cheap client: keep-alive connections, no decoding. */
 export function createHttpClient(baseUrl: string, apiKey: string): HttpCall & Disposable {
-  // A connection that rests between two rounds is closed by us before the server does, who would meet our next request.
+  // Closes idle connections before the server does, to avoid a race with the next request.
   const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, timeout: 2000 });
   const url = new URL(baseUrl);
   const call: HttpCall = (method, path, body, headers = {}) =>

@@ -1,6 +1,8 @@
 import { type DescField, type DescMessage, type JsonObject, ScalarType } from "@bufbuild/protobuf";
 
-/** The JSON Schema of a message's JSON as somebody would write it who has no Protobuf. Messages must not be recursive. */
+/**
+ * Derives the JSON Schema of a message's JSON, as one would write it without Protobuf. Messages must not be recursive.
+ */
 export function jsonSchemaOf(message: DescMessage): JsonObject {
   if (message.typeName === "google.protobuf.Timestamp") return { type: "string" };
   const properties = Object.fromEntries(message.fields.map((field) => [field.jsonName, fieldSchema(field)]));

@@ -1,18 +1,18 @@
-/** One round's work. */
+/** Results of one round. */
 export interface Driven {
   readonly seconds: number;
-  /** Of each call. */
+  /** Latency of each call. */
   readonly latenciesMs: readonly number[];
 }
 
 export interface Load {
   readonly concurrency: number;
   readonly count: number;
-  /** Begins no call after that, so that a slow or busy machine does not take all day. */
+  /** Time limit after which no call is started, for slow or busy machines. */
   readonly seconds?: number;
 }
 
-/** Calls `count` times, `concurrency` at once, each worker beginning its next call when its last has ended. */
+/** Calls `count` times with `concurrency` workers, each starting its next call when the last has ended. */
 export async function drive(
   { concurrency, count, seconds = Number.POSITIVE_INFINITY }: Load,
   call: (nth: number) => Promise<unknown>,

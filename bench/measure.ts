@@ -1,16 +1,16 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { cpus, loadavg, totalmem } from "node:os";
 
-/** What is measured, round by round, by the name of the contender. */
+/** Measurements by contender, one per round. */
 export type Rounds = Readonly<Record<string, readonly number[]>>;
 
-/** `--name value` of the command line as a number. */
+/** Reads `--name value` from the command line as a number. */
 export function option(name: string, fallback: number): number {
   const at = process.argv.indexOf(`--${name}`);
   return at < 0 ? fallback : Number(process.argv[at + 1]);
 }
 
-/** `--name a,b` of the command line, else all of them. */
+/** Reads `--name a,b` from the command line; default: all. */
 export function chosen<Name extends string>(name: string, all: readonly Name[]): readonly Name[] {
   const at = process.argv.indexOf(`--${name}`);
   const wanted = at < 0 ? undefined : process.argv[at + 1]?.split(",");
@@ -21,19 +21,19 @@ export function median(values: readonly number[]): number {
   return percentile(values, 50);
 }
 
-/** The nearest-rank percentile; NaN of nothing. */
+/** The nearest-rank percentile; NaN without values. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN;
 }
 
-/** The median of the ratios of each round: what slows one round down slows both sides of it. */
+/** The median of the ratios of each round, because a slow round slows both sides. */
 export function ratio(rounds: Rounds, of: string, to: string): number {
   const base = rounds[to] ?? [];
   return median((rounds[of] ?? []).map((value, round) => value / (base[round] ?? Number.NaN)));
 }
 
-/** Each contender's median and its raw rounds, a line each. */
+/** Prints each contender's median and raw rounds, one per line. */
 export function printRounds(rounds: Rounds, unit: string): void {
   const width = Math.max(...Object.keys(rounds).map((name) => name.length));
   for (const [name, values] of Object.entries(rounds)) {
@@ -52,12 +52,12 @@ export interface Machine {
   readonly cpu: string;
   readonly cores: number;
   readonly memoryGiB: number;
-  /** Of the last minute, when the benchmark began: others may have been at work. */
+  /** Load average over the last minute at the start, to detect interference. */
   readonly loadBefore: number;
   readonly packages: Readonly<Record<string, string>>;
 }
 
-/** What the figures were taken on, printed too. */
+/** Describes and prints the environment of the measurements. */
 export async function describeMachine(packages: readonly string[]): Promise<Machine> {
   const versions = await Promise.all(packages.map(async (name) => [name, await versionOf(name)] as const));
   const machine = {
@@ -72,7 +72,7 @@ export async function describeMachine(packages: readonly string[]): Promise<Mach
   return machine;
 }
 
-/** Keeps the raw figures under bench/results/. */
+/** Writes the raw figures to bench/results/. */
 export async function keepResult(name: string, result: object): Promise<void> {
   await mkdir(new URL("results/", import.meta.url), { recursive: true });
   const text = JSON.stringify(
@@ -80,7 +80,7 @@ export async function keepResult(name: string, result: object): Promise<void> {
     (_, value) => (typeof value === "number" ? Number(value.toPrecision(6)) : value),
     2,
   );
-  // Arrays of plain numbers are read side by side.
+  // Prints arrays of numbers on one line.
   const compact = text.replace(/\[[\s\d.,eE+-]+\]/g, (list) => list.replace(/\s+/g, " "));
   await writeFile(new URL(`results/${name}.json`, import.meta.url), `${compact}\n`);
 }

@@ -24,7 +24,7 @@ const file = fileDesc(
   [file_docket_order_v1_order, file_docket_options_v1_options],
 );
 
-/** One unary method that takes an order and gives it back: all road, no work. */
+/** A unary method that echoes an order: transport cost only. */
 export const OrderEcho: GenService<{
   echo: { methodKind: "unary"; input: GenMessage<Order>; output: GenMessage<Order> };
 }> = serviceDesc(file, 0);

@@ -15,7 +15,7 @@ interface Connection {
 
 const maxRestMs = 2000;
 
-/** Prepares a request to a port of the loopback. Connections are kept and used again, one request at a time on each. */
+/** Prepares a request to a loopback port. Connections are reused, one request at a time on each. */
 export function prepareRequest(
   port: number,
   method: "GET" | "POST",
@@ -56,7 +56,7 @@ export function prepareRequest(
     return connection;
   };
 
-  /** One that has rested between two rounds may be closed by the server just when our next request comes. */
+  /** The server may close an idle connection just as the next request is sent. */
   const takeIdle = (): Connection | undefined => {
     for (let connection = idle.pop(); connection !== undefined; connection = idle.pop()) {
       if (performance.now() - connection.restsSince < maxRestMs) return connection;
@@ -78,7 +78,7 @@ export function prepareRequest(
   });
 }
 
-/** True where an answer is there to its end: by its Content-Length, or with the last of its chunks. */
+/** Whether a response is complete: by its Content-Length, or with the last of its chunks. */
 function isWhole(answer: string): boolean {
   const end = answer.indexOf("\r\n\r\n");
   if (end === -1) return false;

@@ -68,7 +68,7 @@ function restCalls({ httpPort }: Ports): Calls {
   const json = { ...authorization, "content-type": "application/json" };
   return {
     get: prepareRequest(httpPort, "GET", `/v1/${order.name}`, authorization),
-    // With defaults, as they are answered: Fastify answers what it got.
+    // With defaults, as in responses: Fastify echoes its input.
     create: prepareRequest(
       httpPort,
       "POST",
@@ -119,7 +119,7 @@ function callsOf(ports: Ports, wire: Wire): Calls {
   return wire === "grpc" ? grpcCalls(ports) : rpcCalls(ports, wire);
 }
 
-/** The JSON that a REST answer holds. */
+/** The JSON body of a REST response. */
 function restBody(answer: unknown): string {
   const text = String(answer);
   return JSON.stringify(JSON.parse(text.slice(text.indexOf("\r\n\r\n") + 4)));
@@ -160,7 +160,7 @@ for (const { name, method, wire, call } of contenders) {
 }
 
 const micros: Record<string, number[]> = Object.fromEntries(contenders.map(({ name }) => [name, []]));
-// Two rounds only warm up: a compiler that is still at work would be counted.
+// The first two rounds are warm-up, so that compilation is not measured.
 for (let round = -2; round < rounds; round++) {
   for (const { name, server, call } of contenders) {
     const before = await server.ask<{ cpuMicros: number }>("usage");

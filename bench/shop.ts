@@ -3,7 +3,7 @@ import { drive } from "./load.ts";
 
 const items = 200;
 
-/** Puts the items on the shelves that {@link anOrder} asks for, more of each than any benchmark sells. */
+/** Stocks the items that {@link anOrder} uses, more than any benchmark sells. */
 export async function openShop(call: HttpCall): Promise<void> {
   await drive({ concurrency: 16, count: items }, (nth) =>
     call(
@@ -19,7 +19,7 @@ export async function openShop(call: HttpCall): Promise<void> {
   );
 }
 
-/** The nth order: two lines, of items that few orders of the same moment share, as in a shop with many. */
+/** The nth order: two lines, with items that few concurrent orders share, as in a shop with many. */
 export function anOrder(nth: number, own: object = {}) {
   return {
     currencyCode: "EUR",

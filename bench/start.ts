@@ -8,9 +8,9 @@ import { startDocket } from "./docket.ts";
 import { describeMachine, keepResult, option, printRatios, printRounds } from "./measure.ts";
 
 /**
- * The standalone program on SQLite: from the start of its process until it says that it is ready, on an empty folder and
- * on its own data, and as a bundle on an empty folder, against a Node that does nothing; then its memory, its CPU and its statements while nobody asks for
- * anything. `--rounds`, `--idle` seconds.
+ * Starts the standalone program on SQLite and measures the time until it is ready, on an empty folder and on existing
+ * data, and as a bundle on an empty folder, compared with an empty Node; then memory, CPU and statements while idle.
+ * `--rounds`, `--idle` seconds.
  */
 const rounds = option("rounds", 7);
 const idleSeconds = option("idle", 5);
@@ -57,7 +57,7 @@ async function start(script: readonly string[], folder: string, sign: string): P
   };
 }
 
-/** Resident memory in MiB, by Linux' /proc. */
+/** Resident memory in MiB, from Linux' /proc. */
 async function rssMib(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;

@@ -7,10 +7,11 @@ import { chosen, describeMachine, keepResult, option, percentile, printRatios, p
 import { anOrder, openShop } from "./shop.ts";
 
 /**
- * Whole orders per second: created over REST, stock held, paid at the sandbox, stock committed, shipped by the sandbox
- * carrier, delivered, COMPLETED. An order is over when a watcher of changes is told so; then its worker places the next.
- * A round is over after `--orders` or `--seconds`; `--rounds`, `--concurrency`; `--storages sqlite` for one alone. With `BENCH_STATEMENTS=1` it also says
- * which statements an order consists of; with `BENCH_CPU_PROF=folder` each server leaves a profile there.
+ * Whole orders per second: created over REST, stock reserved, paid at the sandbox, stock committed, shipped by the
+ * sandbox carrier, delivered, COMPLETED. Completion is observed through a watch of changes; then the worker places its
+ * next order. A round ends after `--orders` or `--seconds`; `--rounds`, `--concurrency`; `--storages sqlite` selects
+ * one only. With `BENCH_STATEMENTS=1` it also reports the statements per order; with `BENCH_CPU_PROF=folder` each
+ * server writes a profile there.
  */
 const rounds = option("rounds", 5);
 const orders = option("orders", 600);

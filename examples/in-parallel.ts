@@ -1,4 +1,4 @@
-/** Does `work` for each element, that many at a time, and tells how many are done after each. Stops at the first failure. */
+/** Runs `work` for each element with limited concurrency, and reports progress. Stops at the first failure. */
 export async function inParallel<T>(
   elements: readonly T[],
   atOnce: number,

@@ -13,8 +13,9 @@ export interface LocalDocket extends AsyncDisposable {
 const root = join(import.meta.dirname, "..");
 
 /**
- * The Docket at `DOCKET_URL` (default `http://127.0.0.1:8080`) with `DOCKET_ADMIN_KEY` or the key in the data folder; where
- * none answers there and `DOCKET_URL` is not set, one that is started for as long as the example runs, on the same data.
+ * Connects to the Docket at `DOCKET_URL` (default `http://127.0.0.1:8080`) with `DOCKET_ADMIN_KEY` or the key in the
+ * data folder. If it does not respond and `DOCKET_URL` is not set, starts one on the same data for the duration of the
+ * example.
  */
 export async function useDocket(env: NodeJS.ProcessEnv = process.env): Promise<LocalDocket> {
   const url = env["DOCKET_URL"] ?? `http://127.0.0.1:${env["DOCKET_HTTP_PORT"] ?? "8080"}`;
@@ -50,7 +51,7 @@ export async function useDocket(env: NodeJS.ProcessEnv = process.env): Promise<L
 
 async function answers(url: string): Promise<boolean> {
   try {
-    // Without a key: any Docket refuses it, and nothing else answers so.
+    // Without a key, because every Docket rejects such a request in a recognizable way.
     const response = await fetch(`${url}/v1/orders`, { signal: AbortSignal.timeout(2000) });
     return response.status === 401;
   } catch {

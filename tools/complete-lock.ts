@@ -22,7 +22,7 @@ interface Locked {
 const systems = ["aix", "android", "darwin", "freebsd", "linux", "netbsd", "openbsd", "openharmony", "sunos", "win32"];
 const processors = ["arm64", "ia32", "loong64", "mips64el", "ppc64", "riscv64", "s390x", "x64"];
 
-/** What npm would have noted of `@swc/core-linux-arm-gnueabihf`, told from its name. */
+/** The lock entry that npm would have written for `@swc/core-linux-arm-gnueabihf`, derived from its name. */
 function platformOf(name: string): Pick<Locked, "os" | "cpu" | "libc"> {
   const words = name.replace("linuxmusl", "linux-musl").split(/[-/]/);
   const cpu = processors.filter((processor) => words.includes(processor));

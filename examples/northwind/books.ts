@@ -3,7 +3,7 @@ import type { Money } from "../../gen/google/type/money_pb.js";
 import type { Docket } from "../../web-client/sdk/docket.ts";
 import { northwindOrders } from "./messages.ts";
 
-/** What Northwind's orders add up to. Amounts are in cents. */
+/** Totals of Northwind's orders. Amounts are in cents. */
 export interface Totals {
   orders: number;
   lines: number;
@@ -15,19 +15,19 @@ export interface Totals {
   confirmed: number;
 }
 
-/** Whether both say the same of everything. */
+/** Whether both totals are equal. */
 export function same(a: Totals, b: Totals): boolean {
   return (Object.keys(b) as (keyof Totals)[]).every((key) => a[key] === b[key]);
 }
 
-/** Sums over Northwind's orders, and where the books do not balance. */
+/** Totals of Northwind's orders, and the discrepancies in the books. */
 export interface Books {
   readonly totals: Totals;
-  /** One line for each disagreement between ledgers and what they must add up to; none is what we want. */
+  /** One line per discrepancy between ledgers and orders; empty if the books balance. */
   readonly disagreements: readonly string[];
 }
 
-/** Reads every order of Northwind's, every payment, and every stock movement of the SKUs, and adds them up. */
+/** Reads and sums every Northwind order, every payment, and every stock movement of the SKUs. */
 export async function readBooks(docket: Docket, skus: ReadonlySet<string>): Promise<Books> {
   const totals: Totals = {
     orders: 0,
@@ -66,7 +66,7 @@ export async function readBooks(docket: Docket, skus: ReadonlySet<string>): Prom
   return { totals, disagreements };
 }
 
-/** Captured less refunded, by order. */
+/** Captured minus refunded amounts, by order. */
 async function paidByOrder(docket: Docket): Promise<Map<string, bigint>> {
   const paid = new Map<string, bigint>();
   for await (const payment of docket.listPayments({ parent: "orders/-", pageSize: 500 })) {
@@ -76,7 +76,10 @@ async function paidByOrder(docket: Docket): Promise<Map<string, bigint>> {
   return paid;
 }
 
-/** The stock ledger of each item adds up to its stock, and what is reserved and gone is what the orders say. */
+/**
+ * Checks that the stock ledger of each item adds up to its stock, and that reserved and consumed units match the
+ * orders.
+ */
 async function checkStock(
   docket: Docket,
   skus: ReadonlySet<string>,

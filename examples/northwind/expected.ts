@@ -1,7 +1,7 @@
 import { same, type Totals } from "./books.ts";
 import type { OrderLine, Records } from "./records.ts";
 
-/** What the whole of Northwind adds up to. */
+/** Totals of the complete Northwind data. */
 const northwind: Totals = {
   orders: 830,
   lines: 2155,
@@ -14,9 +14,9 @@ const northwind: Totals = {
 };
 
 /**
- * What the files add up to, without asking Docket. Any folder in Northwind's form will do.
+ * Computes the totals from the files, without Docket. Accepts any folder in Northwind's format.
  *
- * @throws where the files have as many orders as Northwind and add up to something else
+ * @throws if the files have as many orders as Northwind but different totals
  */
 export function expectedTotals({ orders, lines }: Records): Totals {
   const all = orders.flatMap((order) => lines.get(order.OrderID) ?? []);
@@ -37,12 +37,12 @@ export function expectedTotals({ orders, lines }: Records): Totals {
   return totals;
 }
 
-/** Cents of a line before its discount. */
+/** Price of a line before its discount, in cents. */
 function goodsOf({ UnitPrice, Quantity }: OrderLine): bigint {
   return scaled(UnitPrice, 2) * BigInt(Quantity);
 }
 
-/** Cents that are taken off a line, rounded half up. */
+/** Discount of a line in cents, rounded half up. */
 function discountOf(line: OrderLine): bigint {
   return (goodsOf(line) * scaled(line.Discount, 6) + 500_000n) / 1_000_000n;
 }

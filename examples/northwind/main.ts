@@ -48,7 +48,7 @@ console.log(compare(totals));
 console.log(disagreements.length === 0 ? "stock and money ledgers balance" : "the ledgers do NOT balance");
 process.exitCode = disagreements.length === 0 && same(totals, expected) ? 0 : 1;
 
-/** Creates the items that do not exist, with as much stock as all the orders need. */
+/** Creates missing items, with as much stock as all orders need. */
 async function createItems(docket: Docket, { products, lines }: Records): Promise<number> {
   const needed = new Map<string, bigint>();
   for (const line of [...lines.values()].flat()) {
@@ -64,7 +64,7 @@ async function createItems(docket: Docket, { products, lines }: Records): Promis
   return missing.length;
 }
 
-/** Creates the orders that do not exist; answers the name of each by its number. */
+/** Creates missing orders; returns the resource names by order number. */
 async function createOrders(docket: Docket, { orders, customers, lines }: Records) {
   const names = new Map<string, string>();
   for await (const order of docket.listOrders({ filter: northwindOrders, pageSize: 500 })) {
@@ -86,7 +86,7 @@ async function createOrders(docket: Docket, { orders, customers, lines }: Record
   return { names, created: missing.length };
 }
 
-/** Ships what Northwind shipped; answers how many shipments are new. */
+/** Ships what Northwind shipped; returns the number of new shipments. */
 async function shipOrders(docket: Docket, { orders }: Records, { names }: { names: ReadonlyMap<string, string> }) {
   const resting = new Set<string>();
   for await (const order of docket.listOrders({ filter: `${northwindOrders} AND state = CONFIRMED`, pageSize: 500 })) {
@@ -114,7 +114,7 @@ async function countOrders(docket: Docket, filter: string): Promise<number> {
   return (await Array.fromAsync(orders)).length;
 }
 
-/** Waits until nothing is left to wait for. */
+/** Waits until the count is zero. */
 async function settle(what: string, countLeft: () => Promise<number>): Promise<void> {
   const deadline = Date.now() + settleMs;
   const first = await countLeft();
@@ -157,7 +157,7 @@ function compare(totals: Totals): string {
   return rows.map(([name, left, right]) => `${name.padEnd(15)} ${left.padStart(14)} ${right.padStart(14)}`).join("\n");
 }
 
-/** Counts with separators; amounts (cents) as dollars. */
+/** Formats counts with separators and amounts (cents) as dollars. */
 function text(value: number | bigint): string {
   return typeof value === "bigint"
     ? (Number(value) / 100).toLocaleString("en-US", { minimumFractionDigits: 2 })

@@ -6,7 +6,7 @@ import type { Customer, OrderLine, OrderRecord, Product } from "./records.ts";
 
 const currency = "USD";
 
-/** Which of a Docket's orders are Northwind's: whoever has others beside them sees them left alone. */
+/** Filter for Northwind's orders, so that other orders of the same Docket are left alone. */
 export const northwindOrders = 'labels.source = "northwind"';
 
 /** CLDR region codes of the countries that Northwind ships to. */
@@ -39,7 +39,7 @@ export function skuOf(productId: string): string {
   return `NW-${productId.padStart(2, "0")}`;
 }
 
-/** The item of a product, with that many units on hand. */
+/** Converts a product to an item with this stock on hand. */
 export function toItem(product: Product, stockOnHand: bigint): MessageInitShape<typeof ItemSchema> {
   return {
     sku: skuOf(product.ProductID),
@@ -51,8 +51,8 @@ export function toItem(product: Product, stockOnHand: bigint): MessageInitShape<
 }
 
 /**
- * The order of a record: at the prices and discounts of its lines, paid at once with the sandbox, and shipped by
- * whoever calls CreateShipment.
+ * Converts a record to an order: at the prices and discounts of its lines, paid immediately with the sandbox, and
+ * shipped by CreateShipment.
  */
 export function toOrder(
   record: OrderRecord,
@@ -93,7 +93,7 @@ export function toOrder(
   };
 }
 
-/** The day of `1996-07-04 00:00:00.000`. */
+/** Parses the day of `1996-07-04 00:00:00.000`. */
 function dateOf(text: string): string {
   return text.slice(0, 10);
 }

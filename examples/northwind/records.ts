@@ -2,12 +2,12 @@ import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { parse } from "csv-parse";
 
-/** The rows of Northwind's CSV files that the examples read, as they stand there: everything is text. */
+/** Rows of Northwind's CSV files, with all fields as text. */
 export interface Records {
   readonly products: readonly Product[];
   readonly customers: ReadonlyMap<string, Customer>;
   readonly orders: readonly OrderRecord[];
-  /** An order's lines by its id. */
+  /** Order lines by order id. */
   readonly lines: ReadonlyMap<string, readonly OrderLine[]>;
 }
 
@@ -49,7 +49,7 @@ export interface OrderLine {
   readonly Discount: string;
 }
 
-/** Reads `products.csv`, `customers.csv`, `orders.csv` and `order_details.csv` of a folder. */
+/** Reads `products.csv`, `customers.csv`, `orders.csv` and `order_details.csv` from a folder. */
 export async function readRecords(folder: string): Promise<Records> {
   const [products, customers, orders, lines] = await Promise.all([
     readCsv<Product>(join(folder, "products.csv")),

@@ -25,7 +25,7 @@ await docket.items.createItem({
   item: { sku: "TEA", title: "Green tea", prices: [money("EUR", "4.50")], stockOnHand: BigInt(tins) },
 });
 
-/** Orders one tin. The sandbox decides by the token what becomes of the payment. */
+/** Orders one tin. The payment token selects the sandbox's outcome. */
 const buy = (buyer: string, paymentToken = "tok_success") =>
   docket.placeOrder({
     externalId: buyer,
@@ -36,7 +36,7 @@ const buy = (buyer: string, paymentToken = "tok_success") =>
     paymentToken,
   });
 
-/** The reason of a refusal. Anything else is a failure of the example. */
+/** The reason of a rejected order. Any other error fails the example. */
 async function reasonOf(order: Promise<Order>): Promise<string> {
   try {
     await order;
@@ -54,7 +54,7 @@ const results = await Promise.allSettled(names.map((name) => buy(name)));
 const placed = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
 console.log(`${buyers} buyers for ${tins} tins: ${placed.length} orders are paid`);
 
-/** Waits until an order has ended: delivered by the sandbox's carrier, or cancelled with its stock given back. */
+/** Waits until an order is delivered by the sandbox's carrier, or cancelled with its stock released. */
 async function untilEnded({ name }: Order): Promise<Order> {
   for (let tries = 0; tries < 600; tries++) {
     const order = await docket.orders.getOrder({ name });

@@ -25,7 +25,7 @@ describe("the data folder", () => {
     expect(answers.filter(({ isNew }) => isNew)).toHaveLength(1);
   });
 
-  test("lets nobody else read a secret", async () => {
+  test("stores secrets readable by their owner only", async () => {
     const folder = await openDataFolder(root);
     await folder.secret("key");
     expect((await stat(folder.file("key"))).mode & 0o077).toBe(0);

@@ -74,7 +74,7 @@ test("FAILED_PRECONDITION says what does not hold, and its metadata travels", ()
   expect(error.findDetails(ErrorInfoSchema)[0]?.metadata).toEqual({ order: "orders/1" });
 });
 
-test("a retry delay is told to the millisecond", () => {
+test("a retry delay is precise to the millisecond", () => {
   const error = aborted("BUSY", "again", { retryAfterMs: 1250.4 });
 
   expect(error.findDetails(RetryInfoSchema)[0]?.retryDelay).toMatchObject({ seconds: 1n, nanos: 251_000_000 });
@@ -84,7 +84,7 @@ test("without a retry delay there is no RetryInfo", () => {
   expect(aborted("LOST", "again").findDetails(RetryInfoSchema)).toEqual([]);
 });
 
-test("a bug's cause is kept for the log and not told", () => {
+test("a bug's cause is kept for the log and not exposed", () => {
   const cause = new Error("secret");
   const error = internal("request-1", cause);
 
@@ -93,6 +93,6 @@ test("a bug's cause is kept for the log and not told", () => {
   expect(error.findDetails(ErrorInfoSchema)[0]?.metadata).toEqual({ request_id: "request-1" });
 });
 
-test("an error of somebody else has no reason of ours", () => {
+test("an error of another domain has no reason", () => {
   expect(reasonOf(new Error("x"))).toBeUndefined();
 });

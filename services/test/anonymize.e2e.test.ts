@@ -102,7 +102,7 @@ async function live({ docket: shop }: Program, marks: Marks, used: Set<string>):
   return { name, order, requestId };
 }
 
-/** Writes what real providers and carriers send, and messages that nobody could handle, beside the program. */
+/** Writes messages in the form of real providers and carriers, and unprocessable messages, beside the program. */
 async function plantBeside(storage: Storage, marks: Marks, name: string): Promise<void> {
   const about = `${name}/%`;
   const at = (where: string) => marks.at(where);

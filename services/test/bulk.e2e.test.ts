@@ -30,7 +30,7 @@ const columns = [
 /** Differs from shop to shop. */
 const own = ["name", "create_time", "state", "payment_state"];
 
-/** A file of orders with that many lines each; `change` may break a row, whose line number it is told. */
+/** Builds a CSV file of orders with this many lines each; `change` may break a row, by its line number. */
 function csvOf(
   orders: number,
   lines: number,
@@ -117,8 +117,8 @@ describeEachStorage("files of orders", (createStorage) => {
     });
     const result = await docket.importOrders(file, csv);
     expect(result).toMatchObject({ rowCount: 16n, createdCount: 9n, failedCount: 7n });
-    const told = result.failures.map(({ lineNumber, field }) => [Number(lineNumber), field]);
-    expect(told.sort()).toEqual(
+    const reported = result.failures.map(({ lineNumber, field }) => [Number(lineNumber), field]);
+    expect(reported.sort()).toEqual(
       Object.entries(bad)
         .map(([line, [column]]) => [Number(line), column])
         .sort(),
@@ -130,7 +130,7 @@ describeEachStorage("files of orders", (createStorage) => {
     });
   }, 240_000);
 
-  test("go through the command line as CSV and NDJSON, with exit codes and bad rows told", async () => {
+  test("go through the command line as CSV and NDJSON, with exit codes and reports of bad rows", async () => {
     const [first, second, third] = [await shops.open(1_000), await shops.open(1_000), await shops.open(1_000)];
     const at = (key: string) => ({ url: shops.docket.running.httpUrl, key });
     const path = (name: string) => join(folder, name);

@@ -13,7 +13,7 @@ const { DELIVERED, EXCEPTION, RETURNED, INFO_RECEIVED, IN_TRANSIT, OUT_FOR_DELIV
 describeEachStorage("fulfilling an order", (createStorage) => {
   const shops = openShops(createStorage);
 
-  /** A confirmed order of so many units that somebody ships by hand. */
+  /** A confirmed order of this many units, for manual shipping. */
   const confirmed = async (shop: Docket, quantity = 1) => {
     const lineItems = [{ sku: "TEA", quantity }];
     const { name } = await shop.orders.createOrder({
@@ -29,7 +29,7 @@ describeEachStorage("fulfilling an order", (createStorage) => {
     });
   const untilShipment = (shop: Docket, name: string, state: Shipment_State) =>
     eventually(async () => (await shop.shipments.getShipment({ name })).state, state);
-  const told = async (shop: Docket, name: string, type: string) =>
+  const countEvents = async (shop: Docket, name: string, type: string) =>
     (await Array.fromAsync(shop.listOrderEvents({ parent: name }))).filter((event) => event.type === type).length;
 
   test.each(["", "standard", "deliver_now", "duplicate", "reordered", "attempt_failed"])(
@@ -42,7 +42,7 @@ describeEachStorage("fulfilling an order", (createStorage) => {
       expect(lineItems).toMatchObject([{ quantityShipped: 1, quantityDelivered: 1 }]);
       await untilShipment(shop, shipment.name, DELIVERED);
       for (const once of ["ShipmentCreated", "ShipmentCollected", "ShipmentDelivered", "OrderCompleted"]) {
-        expect(await told(shop, name, once)).toBe(1);
+        expect(await countEvents(shop, name, once)).toBe(1);
       }
       const { movements } = await shop.items.listStockMovements({ parent: "items/TEA" });
       expect(movements.filter(({ onHandDelta }) => onHandDelta < 0n)).toHaveLength(1);
@@ -50,7 +50,7 @@ describeEachStorage("fulfilling an order", (createStorage) => {
     30_000,
   );
 
-  test("a parcel that stays moves a stage each time somebody asks", async () => {
+  test("a parcel that stays moves a stage on each poll", async () => {
     const { docket: shop } = await shops.open();
     const name = await confirmed(shop);
     const shipment = await ship(shop, name, "stay");
@@ -71,7 +71,7 @@ describeEachStorage("fulfilling an order", (createStorage) => {
       const name = await confirmed(shop);
       const shipment = await ship(shop, name, service);
       await untilShipment(shop, shipment.name, state);
-      await eventually(() => told(shop, name, "ShipmentStateChanged").then((count) => count > 0), true);
+      await eventually(() => countEvents(shop, name, "ShipmentStateChanged").then((count) => count > 0), true);
       const order = await shop.orders.getOrder({ name });
       expect(order).toMatchObject({ state: FULFILLING, lineItems: [{ quantityShipped: 1, quantityDelivered: 0 }] });
       expect(await shop.items.getItem({ name: "items/TEA" })).toMatchObject({ stockOnHand: 9n, stockReserved: 0n });

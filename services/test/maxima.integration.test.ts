@@ -178,7 +178,7 @@ describeEachDatabase("the largest request that the contract allows", (open) => {
       "FailedPrecondition STOCK_LIMIT",
       "NotFound RESOURCE_NOT_FOUND",
       "OK",
-      // Callbacks that nobody signed.
+      // Unsigned callbacks.
       "Unauthenticated UNAUTHENTICATED",
       "Unimplemented METHOD_NOT_IMPLEMENTED",
     ]);

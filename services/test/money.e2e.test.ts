@@ -14,7 +14,7 @@ const eur = (amount: string) => money("EUR", amount);
 describeEachStorage("money", (createStorage) => {
   const shops = openShops(createStorage);
 
-  /** A confirmed order of two units, 9.00 EUR, that nobody ships by themselves. */
+  /** A confirmed order of two units, 9.00 EUR, without automatic shipping. */
   const confirmed = async (shop: Docket, own: Parameters<typeof teaOrder>[0] = {}) => {
     const order = teaOrder({ fulfillment: Automation.MANUAL, lineItems: [{ sku: "TEA", quantity: 2 }], ...own });
     const { name } = await shop.orders.createOrder({ order });
@@ -61,7 +61,7 @@ describeEachStorage("money", (createStorage) => {
         const { state, capturedAmount } = await shop.payments.getPayment({ name: payment });
         expect(cents(capturedAmount)).toBe(state === Payment_State.CAPTURED ? 900n : 0n);
         await untilPaid(shop, name, state === Payment_State.CAPTURED ? PaymentState.PAID : PaymentState.UNPAID);
-        // An order without its money is not shipped away: whoever voids cancels.
+        // An order without its money must not be shipped: a void cancels it.
         await shop.orders.cancelOrder({ name });
         await untilState(shop, name, [CANCELLED]);
       }),

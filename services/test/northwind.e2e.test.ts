@@ -62,7 +62,7 @@ describeEachStorage("the northwind example", (createStorage) => {
       });
     try {
       await writeRecords(folder);
-      // A shop with orders of its own, one of which nobody pays: they are not Northwind's business.
+      // A shop with other orders, one of them unpaid, which the example must ignore.
       const shop = createDocket({ baseUrl: httpUrl, apiKey: adminKey });
       await stockTea(shop, 3);
       await shop.placeOrder({ ...teaOrder(), externalId: "own-1", paymentToken: "tok_action" });
@@ -77,7 +77,7 @@ describeEachStorage("the northwind example", (createStorage) => {
       expect(second.text).toContain("new: 0 items, 0 orders, 0 shipments");
       expect(second.code).toBe(0);
 
-      // A line more than Docket was told of is a difference, and the example says so.
+      // A line missing in Docket is a difference, which the example must report.
       await appendFile(join(folder, "order_details.csv"), "1,3,1.00,1,0.0\n");
       const third = await run();
       expect(third.text).toMatch(/lines .* DIFFERS/);

@@ -101,7 +101,7 @@ describeEachStorage("orders", (createStorage) => {
     await untilState(shop, orders[0]?.name ?? "", [COMPLETED]);
   }, 60_000);
 
-  test("that cannot be had are told to each of ten who wait with the same key", async () => {
+  test("that are out of stock are reported to each of ten callers waiting with the same key", async () => {
     const { docket: shop } = await shops.open(1);
     const wanted = teaOrder({ lineItems: [{ sku: "TEA", quantity: 2 }] });
     const outcomes = await Promise.allSettled(

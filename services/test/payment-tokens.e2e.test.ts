@@ -36,7 +36,7 @@ describeEachStorage("the sandbox's payment tokens", (createStorage) => {
     });
 
   test.each(["tok_success", "tok_duplicate", "tok_reordered"])(
-    "%s brings an order to its end, paid once and told once",
+    "%s brings an order to its end, paid once and reported once",
     async (token) => {
       const { docket: shop } = await shops.open();
       const { name } = await place(shop, token);
@@ -72,7 +72,7 @@ describeEachStorage("the sandbox's payment tokens", (createStorage) => {
     30_000,
   );
 
-  test("an order that nobody pays expires at its deadline, and its stock comes back", async () => {
+  test("an unpaid order expires at its deadline, and its stock is released", async () => {
     const { docket: shop } = await shops.open();
     const names = await Promise.all(["tok_timeout", "tok_action", ""].map(async (it) => (await place(shop, it)).name));
     for (const name of names) {
@@ -101,7 +101,7 @@ describeEachStorage("the sandbox's payment tokens", (createStorage) => {
     expect(await stockOf(shop)).toEqual([9, 9]);
   }, 30_000);
 
-  test("tok_late_success is given back when somebody else has the stock by then", async () => {
+  test("tok_late_success is refunded when the stock is sold by then", async () => {
     const { docket: shop } = await shops.open(1);
     const { name } = await place(shop, "tok_late_success");
     await untilState(shop, name, [EXPIRED]);

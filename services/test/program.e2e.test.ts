@@ -38,7 +38,7 @@ describe("the program", () => {
     expect(await Array.fromAsync(second.docket.listOrders())).toEqual([]);
   }, 30_000);
 
-  test("ends with 0 on SIGTERM, also while somebody watches", async () => {
+  test("ends with 0 on SIGTERM, also with an open watch", async () => {
     await using program = await startProgram({ DOCKET_DATA_DIR: folder });
     const watching = Array.fromAsync(program.docket.orders.watchOrders({}, { timeoutMs: 0 })).then(
       () => "ended",

@@ -16,7 +16,7 @@ describeEachStorage("buyers at once", (createStorage) => {
     await storage?.[Symbol.asyncDispose]();
   });
 
-  test("of 12 for 5 items, 5 get one and 7 are told the SKU", async () => {
+  test("of 12 for 5 items, 5 get one and 7 receive the SKU in an error", async () => {
     const { docket: shop } = await docket.tenant("race");
     await stockTea(shop, 5);
     const outcomes = await Promise.allSettled(

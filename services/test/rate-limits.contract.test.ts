@@ -36,7 +36,7 @@ describe("limits of requests", () => {
     });
   });
 
-  test("are told to REST clients in headers", async () => {
+  test("are reported to REST clients in headers", async () => {
     const { key } = await docket.tenant("headers");
     const list = () => fetch(`${docket.running.httpUrl}/v1/apiKeys`, { headers: { authorization: `Bearer ${key}` } });
     const first = await list();

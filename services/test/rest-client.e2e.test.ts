@@ -10,7 +10,7 @@ import { startDocket, type TestDocket } from "./support/start-docket.ts";
 const run = promisify(execFile);
 const modules = join(import.meta.dirname, "../../node_modules");
 
-/** What somebody writes who has nothing of Docket but its document; it is type-checked and run as it stands here. */
+/** A client written with nothing but the OpenAPI document; it is type-checked and run as is. */
 const consumer = `
 import { ok } from "@oazapfts/runtime";
 import * as docket from "./client.ts";

@@ -62,8 +62,8 @@ describeEachStorage("an order whose goods do not arrive", (createStorage) => {
     expect(order).toMatchObject({ paymentState: PaymentState.PAID, lineItems: [{ quantityDelivered: 2 }] });
     await expectStock(shop, 6);
     expect(await restocked(shop)).toEqual([]);
-    const told = (await Array.fromAsync(shop.listOrderEvents({ parent: name }))).map(({ type }) => type);
-    expect(told.filter((type) => type === "ShipmentClosed")).toHaveLength(1);
+    const eventTypes = (await Array.fromAsync(shop.listOrderEvents({ parent: name }))).map(({ type }) => type);
+    expect(eventTypes.filter((type) => type === "ShipmentClosed")).toHaveLength(1);
   }, 60_000);
 
   test("is not shipped again from stock that is not there, and can be cancelled then", async () => {

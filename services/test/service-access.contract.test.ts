@@ -95,7 +95,7 @@ describe("a service token", () => {
     ["for another audience", { audience: "docket" }],
     ["that has expired", { expires: "-1m" }],
     ["without a tenant", { tenant: 7 }],
-  ])("%s admits nobody, to any method, on any wire", async (_name, own) => {
+  ])("%s is rejected by every method on every wire", async (_name, own) => {
     expect([...(await verdicts(await sign(own))).keys()]).toEqual(["UNAUTHENTICATED"]);
   });
 });

@@ -18,7 +18,7 @@ const { createOrder, getOrder, lookupOrder, updateOrder, listOrders, listOrderEv
 const { listPayments, refundPayment } = PaymentService.method;
 const { createShipment, getShipment, listShipments } = LogisticsService.method;
 
-/** A valid order of two units, whose payment succeeds and whose shipment nobody books. */
+/** A valid order of two units, whose payment succeeds, without automatic shipping. */
 const anOrder = {
   externalId: "A-1",
   currencyCode: "EUR",

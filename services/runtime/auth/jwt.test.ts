@@ -42,7 +42,7 @@ test("a good token is its subject, tenant, scopes and expiry", async () => {
   expect(withList?.scopes).toEqual(new Set(["items.read"]));
 });
 
-test("a token of another audience, issuer, time, key or algorithm is nobody's", async () => {
+test("a token of another audience, issuer, time, key or algorithm is rejected", async () => {
   const { tenant: _, ...withoutTenant } = good;
   const other = await generateKeyPair("ES256");
   const publicPem = new TextEncoder().encode(await exportSPKI(pair.publicKey));

@@ -59,7 +59,7 @@ function expectCopy<Desc extends DescMessage>(schema: Desc, message: MessageShap
   expect(shared(copy, message)).toEqual([]);
 }
 
-test("a copy keeps which fields are set, and the fields that nobody knows", () => {
+test("a copy keeps field presence and unknown fields", () => {
   const message = create(FieldDescriptorProtoSchema, { name: "x", type: FieldType.BYTES });
   const copy = copyMessage(message);
   expect(isFieldSet(copy, FieldDescriptorProtoSchema.field.name)).toBe(true);

@@ -517,7 +517,7 @@ describeEachWire("an RPC", (open, wire) => {
     expect(text).toContain('rpc_server_active_calls{rpc_method="docket.testing.v1.ProbeService/Ask"} 0');
   });
 
-  test("that nobody implements is UNIMPLEMENTED", async () => {
+  test("that is not implemented is UNIMPLEMENTED", async () => {
     await using served = await serving({});
     expect((await failureOf(served.client.ask({}, asReader))).code).toBe(Code.Unimplemented);
     expect((await failureOf(collected(served.client.follow({}, asReader)))).code).toBe(Code.Unimplemented);

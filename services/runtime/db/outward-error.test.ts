@@ -17,7 +17,7 @@ test.each([
   ["a query beyond MariaDB's time limit", mysqlError(1969), Code.DeadlineExceeded, "QUERY_TOO_EXPENSIVE"],
   ["a query beyond MySQL's time limit", mysqlError(3024), Code.DeadlineExceeded, "QUERY_TOO_EXPENSIVE"],
   ["a lost answer to COMMIT", new CommitUnknownError(socketError("ECONNRESET")), Code.Unknown, "OUTCOME_UNKNOWN"],
-])("%s is told as what it means to the caller", (_, error, code, reason) => {
+])("%s is converted to an error for the caller", (_, error, code, reason) => {
   const failure = databaseFailure(error);
 
   expect(failure?.code).toBe(code);
@@ -32,6 +32,6 @@ test.each([
   ["a full disk", sqliteError(13)],
   ["any other error", new Error("x")],
   ["what is no error", "x"],
-])("%s is not told", (_, error) => {
+])("%s is not exposed", (_, error) => {
   expect(databaseFailure(error)).toBeUndefined();
 });

@@ -289,7 +289,7 @@ describe("connections", () => {
     await new Promise((resolve) => second.once("close", resolve));
   });
 
-  test("of a certain age are told to go, and calls on them may end", async () => {
+  test("of a certain age receive GOAWAY, and calls on them may end", async () => {
     let release = () => {};
     const { port } = await serve(
       {},

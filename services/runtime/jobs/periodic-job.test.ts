@@ -29,7 +29,7 @@ test("work is done again and again, part after part, never twice at once, and go
   expect(most).toBe(1);
 });
 
-test("work that never ends and never waits holds nobody up, and after it is disposed nothing is done any more", async () => {
+test("endless synchronous work does not block the event loop, and stops when disposed", async () => {
   let parts = 0;
   const work = periodically({ name: "test", log, everyMs: 1, work: async () => ++parts > 0 });
   await until(() => parts > 3);

@@ -75,7 +75,7 @@ describeEachDatabase("the outbox", (open) => {
     expect(row).toMatchObject({ source: "docket/test", type: "docket.test.v1.Bytes", sent_at: null });
   });
 
-  test("leaves no gap when a transaction rolls back, and tells nobody", async () => {
+  test("leaves no gap when a transaction rolls back, and notifies no listener", async () => {
     await using db = await opened();
     const mine = createOutbox({ source: "docket/test", ids: createIds(systemClock), clock: systemClock });
     let committed = 0;

@@ -254,7 +254,7 @@ describeEachDatabase("the outbox relay", (open) => {
   });
 });
 
-test("aggregates spread over the buckets, and tenant and name are told apart", () => {
+test("aggregates spread over the buckets, by tenant and name", () => {
   const buckets = Array.from({ length: 3_200 }, (_, nth) => bucketOf("tenant", `things/${nth}`));
   const counts = Array.from({ length: BUCKETS }, (_, bucket) => buckets.filter((each) => each === bucket).length);
   expect(Math.min(...counts)).toBeGreaterThan(50);

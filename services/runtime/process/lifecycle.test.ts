@@ -78,7 +78,7 @@ test("a step that hangs uses up its share of the budget and no more", async () =
   expect(trail).toEqual(["released"]);
 });
 
-test("a process that is told to stop while it starts never becomes ready", async () => {
+test("a process that is stopped while starting never becomes ready", async () => {
   const lifecycle = lifecycleWith();
   const first = lifecycle.shutdown("early");
   lifecycle.ready();

@@ -1,19 +1,19 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 
-/** A TCP proxy that can lose what a server answers, to see what a client makes of it. */
+/** A TCP proxy that can drop a server's response, to test the client's reaction. */
 export interface CutProxy extends AsyncDisposable {
   readonly port: number;
   /**
-   * From the next bytes on in which a client sends `text`: the server gets them, and the client gets its connection closed
-   * instead of the answer. Happens once for each call.
+   * Cuts the connection on the next request that contains `text`: the server receives it, but the client loses its
+   * connection instead of receiving the response. Applies once per call.
    */
   cutAnswerTo(text: string): void;
-  /** Closes all connections; new ones are taken. */
+  /** Closes all connections; new ones are accepted. */
   cutAll(): void;
 }
 
-/** Starts a proxy on a free port of the loopback to a port of the loopback. */
+/** Starts a proxy on a free loopback port to another loopback port. */
 export async function startCutProxy(target: number): Promise<CutProxy> {
   const sockets = new Set<Socket>();
   const cuts: string[] = [];

@@ -7,9 +7,12 @@ import { type Database, type DialectName, type OpenOptions, openDatabase } from 
 import { systemClock } from "../values/clock.ts";
 import { createIds } from "../values/ids.ts";
 
-/** An empty database of a test's own. Disposing it closes and removes it; what a test leaves open is disposed after it. */
+/**
+ * An empty database for one test. Disposing it closes and removes it; resources that the test leaves open are disposed
+ * after it.
+ */
 export interface TestDatabase<DB> extends Database<DB> {
-  /** Where it is, for opening it once more by `openDatabase` or in another process. */
+  /** Its URL, for opening it again with `openDatabase` or in another process. */
   readonly url: string;
 }
 
@@ -36,12 +39,12 @@ export function describeEachDatabase(
   describeMariadb(name, (open) => suite(open, "mysql"));
 }
 
-/** For what only SQLite has; see {@link describeEachDatabase}. */
+/** For features of SQLite only; see {@link describeEachDatabase}. */
 export function describeSqlite(name: string, suite: (open: OpenTestDatabase) => void): void {
   describe(`${name} on SQLite`, () => suite(opener(createSqlite)));
 }
 
-/** For what only a database server has; see {@link describeEachDatabase}. */
+/** For features of a database server only; see {@link describeEachDatabase}. */
 export function describeMariadb(name: string, suite: (open: OpenTestDatabase) => void): void {
   const server = process.env["DOCKET_TEST_MYSQL_URL"];
   const describeOrSkip = server ? describe : describe.skip;

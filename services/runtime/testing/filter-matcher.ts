@@ -9,15 +9,15 @@ import {
 /** A value to compare: times are epoch milliseconds, booleans 0 and 1. */
 export type FilterValueOf = string | number | bigint | undefined;
 
-/** What objects can be filtered by, and how to read it from one. */
+/** A filterable field of an object, with its accessor. */
 export type MatchFilterField<T> = FilterFieldType & {
-  /** The value, undefined where there is none; of a map, what stands under the key; of a repeated field, all values. */
+  /** Returns the value, undefined if absent; for maps the value under the key; for repeated fields all values. */
   get: (object: T, key: string) => FilterValueOf | readonly FilterValueOf[];
 };
 
 /**
- * A filter of AIP-160 as a predicate over objects in memory, to hold SQL against; a blank one lets everything through. It agrees with
- * `compileFilter` over rows of the same values.
+ * Evaluates an AIP-160 filter on objects in memory, as a reference for SQL; a blank one matches everything. It agrees
+ * with `compileFilter` on rows of the same values.
  *
  * @throws ConnectError INVALID_ARGUMENT, reason INVALID_FILTER, as `checkFilter` does.
  */
@@ -77,7 +77,7 @@ function compares(operator: Operator, difference: number): boolean {
   }
 }
 
-/** Negative, zero or positive; texts by code point, as the databases do, where JavaScript goes by UTF-16 unit. */
+/** Compares values, texts by code point as databases do; JavaScript compares UTF-16 units. */
 function order(a: string | number | bigint, b: string | number | bigint): number {
   if (typeof a === "string" && typeof b === "string") {
     return Buffer.compare(Buffer.from(a), Buffer.from(b));

@@ -1,9 +1,8 @@
 import { INSTALL_HINT, startMariadb } from "./mariadb.ts";
 
 /**
- * Runs once per jest run, before the first suite that may use a database: suites find MariaDB through
- * `DOCKET_TEST_MYSQL_URL`, which is either set already or names a private server started here. The server ends by
- * itself with the run.
+ * Runs once per jest run, before the first suite that may use a database. Suites find MariaDB through
+ * `DOCKET_TEST_MYSQL_URL`, which is either preset or names a private server started here, which stops with the run.
  */
 export default async function globalSetup(): Promise<void> {
   if (process.env["DOCKET_TEST_MYSQL_URL"]) {

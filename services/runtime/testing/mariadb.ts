@@ -11,20 +11,20 @@ import { createConnection } from "mysql2/promise";
 
 /** A private MariaDB server in a temporary folder: no network but the loopback, no password. */
 export interface MariadbServer extends AsyncDisposable {
-  /** `mysql://root@127.0.0.1:port/`, to which a schema's name is added. */
+  /** `mysql://root@127.0.0.1:port/`, to which a schema name is appended. */
   readonly url: string;
   readonly pid: number;
-  /** Kills the server as a crash would. Its folder stays. */
+  /** Kills the server like a crash. Its folder is kept. */
   kill(): Promise<void>;
-  /** Starts the server again on the same folder and port. */
+  /** Restarts the server on the same folder and port. */
   restart(): Promise<void>;
 }
 
-/** What to say where {@link startMariadb} found no server. */
+/** Error message if {@link startMariadb} found no server. */
 export const INSTALL_HINT =
   "MariaDB is not installed, so suites that need it are skipped: install it (Debian: apt-get install mariadb-server) or set DOCKET_TEST_MYSQL_URL";
 
-/** Administrators' folders are missing in many a PATH. */
+/** Administrators' folders are often missing in PATH. */
 const EXTRA_FOLDERS = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/opt/homebrew/bin", "/usr/local/bin"];
 const START_TIMEOUT_MS = 30_000;
 
@@ -38,7 +38,7 @@ const SETTINGS = [
   "--innodb-buffer-pool-size=64M",
 ];
 
-/** A commit survives the server's death, not the machine's. */
+/** A commit survives a crash of the server, not of the machine. */
 const QUICK = [
   "--innodb-flush-log-at-trx-commit=2",
   "--innodb-flush-method=nosync",
@@ -47,13 +47,13 @@ const QUICK = [
 ];
 
 export interface MariadbOptions {
-  /** Flushes every commit to the disk, as a server does by default: slower, and what a benchmark is to measure. */
+  /** Flushes every commit to disk, like the server's default: slower, for benchmarks. */
   readonly durable?: boolean;
 }
 
 /**
- * Starts a server, or returns undefined where MariaDB is not installed. The server and its folder are gone a second after
- * this process ends, however it ends.
+ * Starts a server; returns undefined if MariaDB is not installed. The server and its folder are removed within a second
+ * after this process ends, in whatever way.
  */
 export async function startMariadb({ durable = false }: MariadbOptions = {}): Promise<MariadbServer | undefined> {
   const program = findProgram("mariadbd");
@@ -67,7 +67,7 @@ export async function startMariadb({ durable = false }: MariadbOptions = {}): Pr
   await promisify(execFile)(installer, [
     "--no-defaults",
     `--datadir=${data}`,
-    // Two installations at once in one folder for temporary files get in each other's way.
+    // Concurrent installations conflict in a shared folder for temporary files.
     `--tmpdir=${folder}`,
     "--auth-root-authentication-method=normal",
     "--skip-test-db",
@@ -128,7 +128,7 @@ export function findProgram(name: string): string | undefined {
     });
 }
 
-/** A port of the loopback that nobody listened on a moment ago. */
+/** Returns a loopback port that was unused a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -18,7 +18,7 @@ await answerRunner(suite, async (wanted) => {
     log: createLogger({ level: "silent", name: "conformance" }),
     certificate: wanted.tls,
     maxRequestBytes: wanted.messageReceiveLimit,
-    // The suite counts them, and expects none.
+    // The suite counts details and expects none.
     detailedRefusals: false,
   });
   return { port: await server.listen({ host: "127.0.0.1", port: 0 }) };

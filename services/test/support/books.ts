@@ -9,14 +9,14 @@ import { auditStock } from "./stock-books.ts";
 
 const { CONFIRMED, FULFILLING, COMPLETED, CANCELLED, EXPIRED, NEEDS_ATTENTION } = Order_State;
 
-/** Orders that came to nothing: nothing is held for them and no money is kept. */
+/** Terminal states without a sale: no stock is reserved and no money is kept. */
 const over: ReadonlySet<Order_State> = new Set([CANCELLED, EXPIRED]);
-/** Orders whose money is there, or promised where somebody captures by hand. */
+/** States of orders that are paid, or authorized with manual capture. */
 const funded: ReadonlySet<Order_State> = new Set([CONFIRMED, FULFILLING, COMPLETED]);
 
 /**
- * Everything in a tenant's books that does not add up, one line each: stock, reservations, money, shipments, timelines
- * and sagas. What is still on its way counts as well, so that an empty list also says that the tenant is at rest.
+ * Audits a tenant's books and returns one line per discrepancy: stock, reservations, money, shipments, timelines and
+ * sagas. Work in progress counts as a discrepancy, so an empty list also means that the tenant is settled.
  */
 export async function auditBooks(docket: Docket): Promise<string[]> {
   const orders = await Array.fromAsync(docket.listOrders({ pageSize: 1000 }));
@@ -84,7 +84,7 @@ function auditShipments(shipments: readonly Shipment[], orders: readonly Order[]
       return shipped === quantityShipped && delivered === quantityDelivered && shipped <= most
         ? []
         : [
-            `${order.name}#${id}: ${shipped}/${delivered} shipped/delivered, told ${quantityShipped}/${quantityDelivered}`,
+            `${order.name}#${id}: ${shipped}/${delivered} shipped/delivered, but the order says ${quantityShipped}/${quantityDelivered}`,
           ];
     });
   });

@@ -1,11 +1,13 @@
 import { delimiter, dirname } from "node:path";
 
-/** What npm and jest tell the programs that they run, and Docket's own settings: which a test's child is not to see. */
+/**
+ * Variables that npm and jest set for child programs, and Docket's own settings; hidden from a test's child process.
+ */
 const ours = /^(DOCKET_|JEST_|NODE_OPTIONS$|npm_(?!config_registry$))/;
 
 /**
- * The environment of a program that a test starts: the machine's (certificates, proxies, the home folder), without what is
- * meant for this process alone. `node` and `npm` run on the same Node.
+ * Environment of a program started by a test: the machine's (certificates, proxies, the home folder), without variables
+ * meant for this process. `node` and `npm` run on the same Node.
  */
 export const childEnvironment: NodeJS.ProcessEnv = {
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name))),

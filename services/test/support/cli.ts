@@ -4,7 +4,7 @@ import { childEnvironment } from "./child-environment.ts";
 
 const main = join(import.meta.dirname, "../../../web-client/sdk/cli/main.ts");
 
-/** Runs the `docket` command in a process of its own, and resolves when it has ended, however it ended. */
+/** Runs the `docket` command in a process of its own; resolves when it has ended, with any exit code. */
 export function runCli(
   args: readonly string[],
   { url, key }: { url: string; key: string },

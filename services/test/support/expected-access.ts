@@ -1,6 +1,6 @@
 /**
- * Who may call each method that is served: `open`, `internal`, or the scopes of which any one suffices. Written by hand and
- * compared with what the contract declares, so that no method is added, opened or given other scopes by accident.
+ * Access rule of each served method: `open`, `internal`, or the scopes of which any one suffices. Maintained manually
+ * and compared with the contract, so that no method is added, opened or given other scopes by accident.
  */
 export const expectedAccess: Readonly<Record<string, string>> = {
   "docket.inventory.v1.InventoryService/AdjustStock": "items.write",

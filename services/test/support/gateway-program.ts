@@ -11,7 +11,7 @@ export interface GatewayProgram extends AsyncDisposable {
 
 const main = join(import.meta.dirname, "../../../gateway/main.ts");
 
-/** Starts the gateway program with these arguments on free ports, and resolves when it serves. */
+/** Starts the gateway program with these arguments on free ports; resolves when it serves. */
 export async function startGatewayProgram(flags: readonly string[]): Promise<GatewayProgram> {
   const child = spawn(
     process.execPath,

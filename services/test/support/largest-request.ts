@@ -4,24 +4,29 @@ import { FieldBehavior, field_behavior } from "../../../gen/google/api/field_beh
 
 type Init = Record<string, unknown>;
 
-/** Makes requests as large as the rules of the contract allow. */
+/** Options for requests as large as the contract's rules allow. */
 export interface LargestOptions {
   /**
-   * Values that rules do not describe, by the type of a message, the field's name, or its message's and its own. Of a list
-   * they are its elements. `index` is the place in the nearest list, for what must be unique there.
+   * Values that rules do not describe, by message type, by field name, or by message and field name. For lists they are
+   * the elements. `index` is the position in the nearest list, for values that must be unique there.
    */
   readonly values: Readonly<Record<string, (index: number) => unknown>>;
-  /** One more than this field may have, lists else of one element. Paths are as `Largest.limited` gives them. */
+  /**
+   * Path of a field that exceeds its limit by one; other lists have one element. Paths are those of `Largest.limited`.
+   */
   readonly exceed?: string;
 }
 
 export interface Largest {
   readonly init: Init;
-  /** The paths of its fields with an upper limit, in the names of the contract. */
+  /** Paths of the fields with an upper limit, by proto names. */
   readonly limited: readonly string[];
 }
 
-/** A request whose lists, maps, texts and numbers are as large as its rules allow. What only the server sets is left out. */
+/**
+ * Builds a request whose lists, maps, texts and numbers are as large as the rules allow. Output-only fields are
+ * omitted.
+ */
 export function largestRequest(schema: DescMessage, { values, exceed }: LargestOptions): Largest {
   const limited = new Set<string>();
 
@@ -110,7 +115,7 @@ export function largestRequest(schema: DescMessage, { values, exceed }: LargestO
     }
   };
 
-  /** A limit whose largest value is given counts too. */
+  /** Fields with given values count too, if the largest value is among them. */
   const note = (field: DescField, path: string) => {
     const rules = getOption(field, fieldRules);
     if (["maxLen", "maxItems", "maxPairs"].some((name) => hasLimit(rules, name))) {

@@ -8,7 +8,7 @@ import type { Storage } from "./start-docket.ts";
 const publishers = ["order", "payment", "logistics", "inventory"];
 const consumers = ["order", "inventory"];
 
-/** Events that nobody was told of yet, and events that a consumer gave up: one line each, read from the databases. */
+/** Unsent events and dead letters, one line each, read from the databases. */
 export async function looseEnds({ environment }: Storage): Promise<string[]> {
   const folder = environment["DOCKET_DATA_DIR"] ?? "";
   const urlOf = (service: string) =>
@@ -24,7 +24,7 @@ export async function looseEnds({ environment }: Storage): Promise<string[]> {
       ? await db.kysely.selectFrom("dead_letters").select(["consumer", "event_type", "aggregate", "error"]).execute()
       : [];
     return [
-      ...unsent.map(({ type, aggregate }) => `${service} has not told of ${type} of ${aggregate}`),
+      ...unsent.map(({ type, aggregate }) => `${service} has not sent ${type} of ${aggregate}`),
       ...dead.map((it) => `${it.consumer} gave ${it.event_type} of ${it.aggregate} up: ${it.error}`),
     ];
   });

@@ -10,11 +10,11 @@ import { isErasedWithCustomer } from "../../runtime/api/personal-fields.ts";
 import { type Database, openDatabase } from "../../runtime/db/connect.ts";
 import type { Storage } from "./start-docket.ts";
 
-/** Unique texts that stand for personal data, each with where it was planted. */
+/** Unique texts in place of personal data, each with its location. */
 export interface Marks {
-  /** A new text of lower-case letters and digits. */
+  /** Creates a text of lower-case letters and digits. */
   at(where: string): string;
-  /** Where the marks were planted that the bytes contain, whatever their case. */
+  /** Locations of the marks contained in the bytes, ignoring case. */
   foundIn(bytes: Uint8Array | string): string[];
   readonly planted: readonly string[];
 }
@@ -40,8 +40,8 @@ export function createMarks(): Marks {
 }
 
 /**
- * Fills every field of the message that a caller can set and that is erased with its customer, at every depth. Returns the
- * full names of these fields.
+ * Fills every field of the message that a caller can set and that is erased with its customer, at every depth. Returns
+ * the full names of these fields.
  */
 export function plant(schema: DescMessage, message: Message, marks: Marks, where = schema.name): string[] {
   const reflected = reflect(schema, message);
@@ -83,14 +83,14 @@ function holdsMarks(schema: DescMessage): boolean {
 
 export const services = ["order", "payment", "logistics", "inventory", "operations"] as const;
 
-/** The database of a service, for looking beside the service. */
+/** Opens the database of a service for direct access. */
 export function openBeside<DB>({ environment }: Storage, service: (typeof services)[number]): Promise<Database<DB>> {
   const file = (name: string) => join(environment["DOCKET_DATA_DIR"] ?? "", name);
   const url = databaseUrlOf(service, { file }, environment["DOCKET_DATABASE_URL"]);
   return openDatabase<DB>({ url, maxConnections: 1 });
 }
 
-/** Every column of every row of every database with a mark in it: `service.table.column: where it was planted`. */
+/** Finds every column of every row of every database with a mark in it: `service.table.column: location`. */
 export async function marksInDatabases(storage: Storage, marks: Marks): Promise<string[]> {
   const found = new Set<string>();
   for (const service of services) {
@@ -111,7 +111,7 @@ export async function marksInDatabases(storage: Storage, marks: Marks): Promise<
   return [...found].sort();
 }
 
-/** Every file of the data folder with a mark in its bytes. */
+/** Finds every file of the data folder with a mark in its bytes. */
 export async function marksInFiles({ environment }: Storage, marks: Marks): Promise<string[]> {
   const folder = environment["DOCKET_DATA_DIR"] ?? "";
   const found = new Set<string>();

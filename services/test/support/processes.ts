@@ -10,11 +10,11 @@ import type { Storage } from "./start-docket.ts";
 export interface Processes extends AsyncDisposable {
   readonly gateway: Program;
   readonly programs: ReadonlyMap<Target, Program>;
-  /** Kills the process of the target with SIGKILL and starts it again. */
+  /** Kills the target's process with SIGKILL and restarts it. */
   restart(target: Target): Promise<void>;
 }
 
-/** Starts them on one storage, the gateway last. */
+/** Starts all processes on one storage, the gateway last. */
 export async function startProcesses(storage: Pick<Storage, "environment">): Promise<Processes> {
   const [httpPort = 0, ...ports] = await freePorts(1 + targetNames.length);
   const portOf = new Map(targetNames.map((name, i) => [name, ports[i]]));
@@ -60,7 +60,7 @@ export async function startProcesses(storage: Pick<Storage, "environment">): Pro
   };
 }
 
-/** Ports on which nothing listens, below those that the system gives to outgoing connections. */
+/** Unused ports below the ephemeral range. */
 async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>();
   while (ports.size < count) {

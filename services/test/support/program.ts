@@ -8,9 +8,9 @@ import { testEnvironment } from "./start-docket.ts";
 /** The program, in a process of its own. */
 export interface Program extends AsyncDisposable {
   readonly child: ChildProcess;
-  /** What it has written on standard error so far. */
+  /** Standard error so far. */
   readonly said: () => string;
-  /** What it has logged so far. */
+  /** Log output so far. */
   readonly logged: () => string;
   readonly httpUrl: string;
   readonly grpcAddress: string;
@@ -19,23 +19,25 @@ export interface Program extends AsyncDisposable {
   readonly key: string;
   /** A client with the admin key. */
   readonly docket: Docket;
-  /** Ends it as a power failure would, and waits until it is gone. */
+  /** Kills it as a power failure would, and waits for its exit. */
   kill(): Promise<void>;
-  /** Ends it as an operator does; answers the exit code. */
+  /** Stops it with a signal; returns the exit code. */
   stop(): Promise<number | null>;
 }
 
 const root = join(import.meta.dirname, "../../..");
 const main = join(root, "services/main.ts");
 
-/** Runs the program with that environment and resolves with its exit code and what it said, for starts that must fail. */
+/**
+ * Runs the program with this environment until it exits; resolves with exit code and output. For starts that must fail.
+ */
 export async function runToEnd(environment: Record<string, string>): Promise<{ code: number | null; said: string }> {
   const { child, said } = launch(environment);
   const [code] = await once(child, "exit");
   return { code, said: said() };
 }
 
-/** Starts the program and resolves when it says that it is ready. */
+/** Starts the program; resolves when it reports ready. */
 export async function startProgram(environment: Record<string, string>): Promise<Program> {
   const { child, said, logged } = launch(environment);
   const exited = once(child, "exit");
@@ -83,7 +85,7 @@ function launch(environment: Record<string, string>) {
   child.stdout.setEncoding("utf8").on("data", (piece: string) => {
     log += piece;
   });
-  // A test that ran out of time disposes nothing.
+  // A test that timed out disposes nothing.
   const killOrphan = () => child.kill("SIGKILL");
   process.once("exit", killOrphan);
   child.once("exit", () => process.off("exit", killOrphan));

@@ -3,13 +3,13 @@ import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/
 import { http } from "../../../gen/google/api/annotations_pb.js";
 import type { HttpRule } from "../../../gen/google/api/http_pb.js";
 
-/** How a call with an empty request ended, or that it began to stream. */
+/** Outcome of a call with an empty request, or of a stream's beginning. */
 export type Verdict = "UNAUTHENTICATED" | "PERMISSION_DENIED" | "admitted";
 
-/** One wire, without any of Docket's own code: it calls every kind of method with an empty request. */
+/** A wire without Docket's own code: it calls every kind of method with an empty request. */
 export interface RawWire extends Disposable {
   readonly name: string;
-  /** False where the wire does not serve the method at all. */
+  /** False if the wire does not serve the method. */
   serves(method: DescMethod): boolean;
   call(method: DescMethod, headers: Readonly<Record<string, string>>): Promise<Verdict>;
 }
@@ -22,7 +22,7 @@ function pathOf(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`;
 }
 
-/** Health and reflection are services of the gRPC port alone. */
+/** Health and reflection are served on the gRPC port only. */
 function isDocket(method: DescMethod): boolean {
   return method.parent.typeName.startsWith("docket.");
 }
@@ -196,7 +196,7 @@ function httpWire(
         try {
           return await call(method, headers, leave.signal);
         } catch (error) {
-          // The server may close an idle connection in the moment in which a slow client uses it again.
+          // The server may close an idle connection just as a slow client reuses it.
           if (!(error instanceof TypeError) || attempt === 5) throw error;
         } finally {
           leave.abort();

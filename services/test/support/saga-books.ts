@@ -4,10 +4,10 @@ import { type Order, Order_State } from "../../../gen/docket/order/v1/order_pb.j
 import type { Docket } from "../../../web-client/sdk/docket.ts";
 import { paged } from "../../../web-client/sdk/pages.ts";
 
-/** How late a saga may wake on a busy machine. */
+/** Tolerated delay of a saga on a busy machine. */
 const SLACK_MS = 2_000;
 
-/** Every saga has come to an end, or rests for a reason that its order shows. */
+/** Checks that every saga has ended, or waits for a reason visible in its order. */
 export async function auditSagas(docket: Docket, orders: readonly Order[]): Promise<string[]> {
   const sagas = await Array.fromAsync(
     paged(

@@ -19,19 +19,19 @@ import {
 
 type Question = NonNullable<ServerReflectionRequest["messageRequest"]>;
 
-/** The API of the gRPC server at `address`, as its own reflection describes it. */
+/** The API of a gRPC server, by its own reflection service. */
 export interface ServedApi {
   readonly methods: readonly DescMethod[];
-  /** The descriptor set of its services and of all that they import. */
+  /** The descriptor set of its services with all imports. */
   readonly descriptorSet: Uint8Array;
 }
 
-/** Every method that the gRPC server at `address` serves, as its own reflection describes it. */
+/** Lists every method that the gRPC server at `address` serves, by its own reflection service. */
 export async function servedMethods(address: string): Promise<readonly DescMethod[]> {
   return (await servedApi(address)).methods;
 }
 
-/** Asks a gRPC server for all that it serves. */
+/** Reads the served API from a gRPC server. */
 export async function servedApi(address: string): Promise<ServedApi> {
   const client = new Client(address, credentials.createInsecure());
   try {
@@ -42,7 +42,7 @@ export async function servedApi(address: string): Promise<ServedApi> {
         files.set(file.name, file);
       }
     }
-    // Imports come first where the set is read; reflection gives each file with all of its imports.
+    // Imports must precede their users in the set; reflection returns each file with all of its imports.
     const set = create(FileDescriptorSetSchema, { file: inOrderOfImports(files) });
     const registry: Registry = createFileRegistry(set);
     return {
@@ -54,7 +54,7 @@ export async function servedApi(address: string): Promise<ServedApi> {
   }
 }
 
-/** Who may call a method, as its option says: `open`, `internal`, scopes between bars, or `undeclared`. */
+/** The declared access rule of a method: `open`, `internal`, scopes separated by bars, or `undeclared`. */
 export function declaredAccess(method: DescMethod): string {
   if (!hasOption(method, access)) {
     return "undeclared";

@@ -6,7 +6,7 @@ import { money } from "../../../web-client/sdk/money.ts";
 
 type OrderInit = Exclude<MessageInitShape<typeof OrderSchema>, Order>;
 
-/** An order of one unit of TEA for 4.50 EUR whose payment succeeds, with what differs. */
+/** An order of one unit of TEA for 4.50 EUR whose payment succeeds, with overrides. */
 export function teaOrder(own: Partial<OrderInit> = {}): OrderInit {
   return {
     currencyCode: "EUR",
@@ -18,14 +18,14 @@ export function teaOrder(own: Partial<OrderInit> = {}): OrderInit {
   };
 }
 
-/** Creates TEA with that many units. */
+/** Creates TEA with this stock. */
 export async function stockTea(docket: Docket, units: number): Promise<void> {
   await docket.items.createItem({
     item: { sku: "TEA", title: "Green tea", prices: [money("EUR", "4.50")], stockOnHand: BigInt(units) },
   });
 }
 
-/** The order once it is in one of the states; fails, naming the state and the timeline, when that takes too long. */
+/** Waits until the order is in one of the states. On a timeout fails with its state and timeline. */
 export async function untilState(
   docket: Docket,
   name: string,
@@ -47,12 +47,12 @@ export async function untilState(
   }
 }
 
-/** Where an order stands apart from being on hold. */
+/** The state of an order, ignoring a hold. */
 export function reached({ state, heldState }: Order): Order_State {
   return state === Order_State.ON_HOLD ? heldState : state;
 }
 
-/** Hundredths; zero for no amount. */
+/** Amount in hundredths; zero if undefined. */
 export function cents(amount: Money | undefined): bigint {
   return amount === undefined ? 0n : amount.units * 100n + BigInt(amount.nanos / 10_000_000);
 }

@@ -5,31 +5,31 @@ import { looseEnds } from "./loose-ends.ts";
 import { stockTea } from "./shop.ts";
 import { type Storage, startDocket, type TestDocket } from "./start-docket.ts";
 
-/** A tenant of its own with TEA in stock. */
+/** A separate tenant with TEA in stock. */
 export interface Shop {
   readonly docket: Docket;
   readonly key: string;
 }
 
-/** One Docket for all tests of a suite. */
+/** One Docket shared by the tests of a suite. */
 export interface Shops {
-  /** Opens a shop with that many units of TEA. Its books are looked at when the test is over. */
+  /** Opens a shop with this stock of TEA. Its books are audited after the test. */
   open(units?: number): Promise<Shop>;
   readonly docket: TestDocket;
   readonly storage: Storage;
 }
 
-/** How long the books of a test may take to come to rest. */
+/** Time for the books of a test to settle. */
 const REST_MS = 60_000;
 
-/** More do not help whoever reads them. */
+/** Limit of reported problems, for readability. */
 const MAX_PROBLEMS = 20;
 
 let opened = 0;
 
 /**
- * Starts a Docket for the tests of the suite around it. After each test the books of its shops must come to rest and add
- * up, every event must have been told, and no consumer may have given one up.
+ * Starts a Docket for the tests of the enclosing suite. After each test the books of its shops must settle and balance,
+ * every event must have been sent, and there must be no dead letters.
  */
 export function openShops(createStorage: () => Promise<Storage>, environment: Record<string, string> = {}): Shops {
   let storage: Storage;
@@ -67,7 +67,7 @@ export function openShops(createStorage: () => Promise<Storage>, environment: Re
   };
 }
 
-/** What is wrong with the books; looked at again for a while, as what is on its way comes to rest. */
+/** Audits the books until they balance or time is up, while work in progress settles. */
 async function untilBalanced(shops: readonly Shop[], storage: Storage): Promise<string[]> {
   const giveUpAt = performance.now() + REST_MS;
   for (;;) {

@@ -7,16 +7,16 @@ import { createDocket, type Docket } from "../../../web-client/sdk/docket.ts";
 import { readHostConfig } from "../../host/config.ts";
 import { type Host, type HostObserver, startHost } from "../../host/host.ts";
 
-/** A whole Docket of a test's own, on free ports and an empty data folder. */
+/** A whole Docket for one test, on free ports and an empty data folder. */
 export interface TestDocket extends AsyncDisposable {
   readonly running: Host;
   /** With the scope `admin` in the default tenant. */
   readonly admin: Docket;
-  /** A client, and its key, in a tenant of its own. */
+  /** Creates a separate tenant; returns a client and its key. */
   tenant(name: string, scopes?: readonly string[]): Promise<{ docket: Docket; key: string }>;
 }
 
-/** What a test's program reads, beside where its data is. */
+/** Environment of a test's program, except for the storage. */
 export const testEnvironment = {
   DOCKET_HTTP_PORT: "0",
   DOCKET_GRPC_PORT: "0",
@@ -27,7 +27,7 @@ export const testEnvironment = {
   DOCKET_SANDBOX_CARRIER_STEP: "20ms",
 };
 
-/** Starts one in this process, on a storage that is removed with it unless one is given. */
+/** Starts one in this process. Unless a storage is given, it creates one and removes it at the end. */
 export async function startDocket(
   environment: Record<string, string> = {},
   storage?: Storage,
@@ -50,7 +50,7 @@ export async function startDocket(
   };
 }
 
-/** Makes keys of tenants by an administrator's client. */
+/** Creates keys of tenants with an administrator's client. */
 export function tenantsOf(admin: Docket, baseUrl: string): TestDocket["tenant"] {
   return async (tenant, scopes = ["admin"]) => {
     const { key } = await admin.apiKeys.createApiKey({
@@ -60,14 +60,14 @@ export function tenantsOf(admin: Docket, baseUrl: string): TestDocket["tenant"] 
   };
 }
 
-/** What makes a Docket keep its data somewhere; disposing it removes what is there. */
+/** Settings of a storage; disposing it removes the data. */
 export interface Storage extends AsyncDisposable {
   readonly environment: Record<string, string>;
 }
 
 /**
- * Describes a suite once on SQLite and once on MariaDB (reported as skipped where there is none). Each call of `create`
- * makes an empty storage.
+ * Describes a suite once on SQLite and once on MariaDB (reported as skipped if not installed). Each call of `create`
+ * creates an empty storage.
  */
 export function describeEachStorage(name: string, suite: (create: () => Promise<Storage>) => void): void {
   describe(`${name} on SQLite`, () => suite(createFolder));

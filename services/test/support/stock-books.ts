@@ -9,7 +9,7 @@ import { reached } from "./shop.ts";
 
 const { HELD, COMMITTED, CONSUMED } = Reservation_State;
 
-/** In which states an order's reservations may be once the order stands so. Other states: anything. */
+/** Allowed reservation states by order state. Other order states allow any. */
 const expected: Partial<Record<Order_State, readonly Reservation_State[]>> = {
   [Order_State.AWAITING_PAYMENT]: [HELD],
   [Order_State.CONFIRMED]: [COMMITTED],
@@ -19,7 +19,9 @@ const expected: Partial<Record<Order_State, readonly Reservation_State[]>> = {
   [Order_State.EXPIRED]: [],
 };
 
-/** Each item's ledger adds up to its stock, and what is reserved belongs to the reservations of orders that need it. */
+/**
+ * Checks that each item's ledger adds up to its stock, and that reserved units belong to reservations of active orders.
+ */
 export async function auditStock(
   docket: Docket,
   orders: readonly Order[],
@@ -63,8 +65,8 @@ async function auditItem(docket: Docket, item: Item, live: readonly Reservation[
     ["available", item.stockAvailable, item.stockOnHand - item.stockReserved],
   ] as const;
   const problems = rows
-    .filter(([, told, summed]) => told !== summed)
-    .map(([what, told, summed]) => `${item.sku}: ${what} ${told}, its ledger says ${summed}`);
+    .filter(([, stored, summed]) => stored !== summed)
+    .map(([what, stored, summed]) => `${item.sku}: ${what} ${stored}, its ledger says ${summed}`);
   return item.stockOnHand < 0n || item.stockReserved < 0n || item.stockAvailable < 0n
     ? [...problems, `${item.sku} is oversold: ${item.stockOnHand} on hand, ${item.stockReserved} reserved`]
     : problems;

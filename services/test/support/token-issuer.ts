@@ -3,9 +3,9 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 
-/** An identity provider that Docket trusts, with its keys at an address of this machine. */
+/** A trusted identity provider with its keys on a local port. */
 export interface TokenIssuer extends AsyncDisposable {
-  /** The settings that make Docket trust it. */
+  /** Settings that make Docket trust it. */
   readonly environment: Record<string, string>;
   sign(claims: TokenClaims, options?: { expires?: string; forged?: boolean }): Promise<string>;
 }

@@ -19,7 +19,7 @@ import { http } from "../../../gen/google/api/annotations_pb.js";
 import { file_google_rpc_error_details } from "../../../gen/google/rpc/error_details_pb.js";
 import { StatusSchema } from "../../../gen/google/rpc/status_pb.js";
 
-/** What came of a call: the message in proto3 JSON, or the status with its details in JSON. */
+/** Outcome of a call: the message in proto3 JSON, or the status with its details in JSON. */
 export type Outcome = { readonly ok: JsonValue } | { readonly error: JsonObject };
 
 /** One of the four ways to call Docket. */
@@ -32,10 +32,10 @@ export interface Wire extends Disposable {
   ): Promise<Outcome>;
 }
 
-/** As REST writes it: fields with their defaults too. */
+/** As in REST responses: including fields with default values. */
 const json = { alwaysEmitImplicit: true, registry: createRegistry(file_google_rpc_error_details) };
 
-/** All four, each with a client that knows nothing of Docket's own serving code. */
+/** Creates all four, each with a client independent of Docket's serving code. */
 export function allWires(httpUrl: string, grpcAddress: string): Wire[] {
   return [
     restWire(httpUrl),
@@ -104,8 +104,8 @@ function grpcStatus(error: ServiceError | null): JsonObject {
 }
 
 /**
- * Requests made from the annotation, as an integrator makes them who has read it. Every answer has to be what the
- * served OpenAPI document says, or the call throws.
+ * Builds requests from the HTTP annotations, as an integrator would. Throws if a response does not match the served
+ * OpenAPI document.
  */
 function restWire(baseUrl: string): Wire {
   const checker = fetch(`${baseUrl}/openapi.json`).then(async (response) =>
@@ -148,7 +148,7 @@ function statusJson(status: MessageInitShape<typeof StatusSchema>): JsonObject {
   return toJson(StatusSchema, create(StatusSchema, status), { registry: json.registry }) as JsonObject;
 }
 
-/** The value at the path, which is taken out of the object; empty where there is none. Names are JSON names. */
+/** Removes and returns the value at the path; empty if absent. Names are JSON names. */
 function take(object: JsonObject, path: readonly string[]): JsonValue {
   const [first = "", ...rest] = path.map((name) =>
     name.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase()),
@@ -161,7 +161,7 @@ function take(object: JsonObject, path: readonly string[]): JsonValue {
   return value ?? "";
 }
 
-/** Scalars, lists of scalars and nested messages as parameters. */
+/** Converts scalars, lists of scalars and nested messages to query parameters. */
 function queryOf(message: JsonObject): string {
   const parameters = new URLSearchParams();
   const add = (name: string, value: JsonValue) => {

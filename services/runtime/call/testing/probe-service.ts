@@ -15,7 +15,7 @@ import {
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { AccessSchema, access, file_docket_options_v1_options } from "../../../../gen/docket/options/v1/options_pb.js";
 
-/** The request and answer of every method of `ProbeService`. */
+/** Request and response of every method of `ProbeService`. */
 export type Probe = Message<"docket.testing.v1.Probe"> & {
   /** At most 20 characters. */
   text: string;
@@ -106,7 +106,7 @@ const file = fileDesc(
 
 export const ProbeSchema = messageDesc<Probe>(file, 0);
 
-/** All four kinds of method, and each kind of access. Made in memory: it is part of no contract. */
+/** All four kinds of method, and each kind of access. Built in memory, outside the contract. */
 export const ProbeService: GenService<{
   ask: ProbeMethod<"unary">;
   follow: ProbeMethod<"server_streaming">;

@@ -22,7 +22,7 @@ export interface WireSetup {
   readonly interceptors?: Interceptor[];
 }
 
-/** Serves the probe service on one wire and answers a transport to it. */
+/** Serves the probe service on one wire and returns a transport to it. */
 export type OpenWireFn = (setup: WireSetup) => Promise<OpenWire>;
 
 const openLocal: OpenWireFn = async ({ implementation, interceptors = probeInterceptors().interceptors }) => {
@@ -64,7 +64,7 @@ const authenticate: Authenticate = async ({ token }) => {
   return scopes && { kind: "api_key", tenant: "acme", subject: token, scopes: new Set(scopes) };
 };
 
-/** The real interceptors around a fixed set of keys, unless others are given, and what they logged. */
+/** The production interceptors with a fixed set of keys, and their log. */
 export function probeInterceptors(keys = authenticate) {
   const lines: Record<string, unknown>[] = [];
   const registry = new Registry();

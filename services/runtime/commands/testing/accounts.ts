@@ -13,7 +13,7 @@ import { type CommandsOptions, createCommands } from "../commands.ts";
 import { defineMapping } from "../mapping.ts";
 import { defineTable } from "../table.ts";
 
-/** A database for tests of commands: accounts with notes, and receipts of what was done. */
+/** Database for command tests: accounts with notes, and receipts. */
 export interface AccountTables extends OutboxTables {
   accounts: { tenant_id: string; id: string; number: string | null; balance: number | bigint; version: number };
   account_notes: { tenant_id: string; account_id: string; name: string; body: string };
@@ -124,7 +124,7 @@ export function startCommands(
   return createCommands({ outbox, log: createLogger({ level: "silent", name: "test" }), ...options, db });
 }
 
-/** What a command throws that does not want to do what it was asked. */
+/** Thrown by a command that rejects its request. */
 export class RefusedError extends Error {
   override readonly name = "RefusedError";
 }
@@ -143,7 +143,7 @@ export function open(id: string, { number, balance = 0 }: { number?: string; bal
   };
 }
 
-/** Adds to a balance, which must not become negative, and returns the new one. A receipt makes it repeatable. */
+/** Adds to a balance, which must not become negative, and returns the new one. A receipt makes it idempotent. */
 export function add(id: string, amount: number, { receipt }: { receipt?: string } = {}): Command<number> {
   return {
     keys(need) {
@@ -173,7 +173,7 @@ export function add(id: string, amount: number, { receipt }: { receipt?: string 
   };
 }
 
-/** Adds to a balance and writes a row that the database refuses. */
+/** Adds to a balance and writes a row that the database rejects. */
 export function poison(id: string, amount = 1000): Command<void> {
   return {
     keys: (need) => need.one(accounts, keyOf(id)),
@@ -185,7 +185,7 @@ export function poison(id: string, amount = 1000): Command<void> {
   };
 }
 
-/** Writes a note, or removes it. */
+/** Writes or removes a note. */
 export function note(id: string, name: string, body: string | undefined): Command<void> {
   return {
     keys: (need) => need.one(accounts, keyOf(id)),
@@ -198,7 +198,7 @@ export function note(id: string, name: string, body: string | undefined): Comman
   };
 }
 
-/** Finds an account by its number and gives it another one, or none. */
+/** Finds an account by its number and changes or removes the number. */
 export function renumber(from: string, to: string | undefined): Command<string> {
   return {
     keys: (need) => need.by(accounts, "number", keyOf(from)),
@@ -240,7 +240,7 @@ function changedTo(id: string, balance: number): OutboxEvent {
   return { tenant, aggregate: `accounts/${id}`, type: "docket.test.v1.Changed", data: Buffer.from(String(balance)) };
 }
 
-/** Everything in the database, accounts by id. */
+/** The whole content of the database, with accounts by id. */
 export async function stored(db: Database<AccountTables>) {
   const rows = await db.kysely.selectFrom("accounts").selectAll().orderBy("id").execute();
   const notes = await db.kysely.selectFrom("account_notes").selectAll().orderBy("name").execute();
@@ -252,7 +252,7 @@ export async function stored(db: Database<AccountTables>) {
   );
 }
 
-/** The types and payloads of an account's events, in their order. */
+/** Types and payloads of an account's events, in order. */
 export async function eventsOf(db: Database<AccountTables>, id: string): Promise<string[]> {
   const rows = await db.kysely
     .selectFrom("outbox_messages")

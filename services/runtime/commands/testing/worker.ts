@@ -2,7 +2,7 @@ import { openDatabase } from "../../db/connect.ts";
 import type { Statement } from "../../db/statement.ts";
 import { type AccountTables, add, startCommands } from "./accounts.ts";
 
-/** Where a process kills itself: between which two steps of a batch. */
+/** Where a process kills itself between two steps of a batch. */
 export type Boundary = "before load" | "after load" | "after decide" | "before commit" | "after commit";
 
 export interface WorkerOptions {
@@ -13,7 +13,7 @@ export interface WorkerOptions {
   readonly killAt?: Boundary;
 }
 
-/** What a worker sends for each result that it got; at the end it exits. */
+/** Sent by a worker for each result; afterwards it exits. */
 export interface WorkerMessage {
   readonly receipt: string;
   readonly balance: number;

@@ -13,7 +13,7 @@ import { AGGREGATES, type ChainTables, COUNT_TO } from "./chain.ts";
 
 /**
  * A process that counts, publishes each count, relays it and consumes it, until it is killed: `node chain-worker.ts
- * <database url>`. It tells its parent through the channel of `fork` when it runs and when all is counted.
+ * <database url>`. Reports over the `fork` channel when it is running and when all is counted.
  */
 const [url = ""] = process.argv.slice(2);
 const db = await openDatabase<ChainTables>({ url });

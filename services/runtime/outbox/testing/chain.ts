@@ -5,7 +5,7 @@ import type { InboxTables } from "../../inbox/tables.ts";
 import { outboxMigrations } from "../migrations.ts";
 import type { OutboxTables } from "../tables.ts";
 
-/** A database for tests that publish, relay and consume: a counter of each aggregate, and the effects of its events. */
+/** Database for tests that publish, relay and consume: a counter per aggregate, and the effects of its events. */
 export interface ChainTables extends OutboxTables, InboxTables {
   counters: { aggregate: string; value: number };
   effects: { id: string; aggregate: string; sequence: number; value: number; at: number };
@@ -33,6 +33,6 @@ const chain: Migration = {
 
 export const chainMigrations = { ...outboxMigrations, ...inboxMigrations, chain } satisfies Record<string, Migration>;
 
-/** How many aggregates there are, and up to which value their counters are counted. */
+/** Number of aggregates, and the final value of their counters. */
 export const AGGREGATES = 8;
 export const COUNT_TO = 25;

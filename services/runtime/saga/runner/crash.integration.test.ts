@@ -197,7 +197,7 @@ describeEachDatabase("sagas of processes that die", (open, dialect) => {
     expect(await notes(db)).toHaveLength(expectedNotes("s0").length + expectedNotes("s2").length);
   });
 
-  test("the lag check warns of sagas that nobody works on", async () => {
+  test("the lag check warns of sagas without a runner", async () => {
     await using db = await openLedger(open);
     const check = sagaLagCheck(db, 1_000);
     expect(await check.run(new AbortController().signal)).toEqual({ status: "pass" });

@@ -205,7 +205,7 @@ describeEachDatabase("the saga runner", (open) => {
     ]);
   });
 
-  test("a saga that succeeded can still be undone, once, and begun anew with new keys", async () => {
+  test("a succeeded saga can be compensated, once, and restarted with new keys", async () => {
     await using it = await run(saga([step("one"), step("two")]));
     const id = await it.start("s");
     await it.reaches(id, "SUCCEEDED");

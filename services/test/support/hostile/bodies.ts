@@ -1,12 +1,12 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import type { FieldPath } from "./fields.ts";
 
-/** Messages that JSON writes as a text. */
+/** Messages that are texts in JSON. */
 const textual = new Set(["google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.FieldMask"]);
 
 /**
- * A JSON body of about `bytes` bytes whose one field is as large as they allow: a list or map of as many of the smallest
- * elements as fit, an endless text, a number of as many digits.
+ * Builds a JSON body of about `bytes` bytes with one field as large as possible: a list or map of the smallest
+ * elements, a long text, or a number of many digits.
  */
 export function jsonBody(path: FieldPath, bytes: number): Buffer {
   const leaf = path.at(-1);
@@ -63,8 +63,8 @@ function isNumber(scalar: ScalarType | undefined): boolean {
 }
 
 /**
- * A binary message of about `bytes` bytes whose one field is as large as they allow. A singular field that is not
- * length-delimited, and a message, comes again and again, as the format permits.
+ * Builds a binary message of about `bytes` bytes with one field as large as possible. A singular field that is not
+ * length-delimited, or a message, is repeated, as the format permits.
  */
 export function binaryBody(path: FieldPath, bytes: number): Buffer {
   const leaf = path.at(-1);

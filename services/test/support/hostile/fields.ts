@@ -1,9 +1,9 @@
 import { type DescField, type DescMessage, type DescMethod, ScalarType } from "@bufbuild/protobuf";
 
-/** A field somewhere in a request: the fields that lead to it, itself last. */
+/** Path to a field of a request, ending with the field itself. */
 export type FieldPath = readonly DescField[];
 
-/** How deep messages are entered. What lies deeper has the same decoders and rules as what lies above it. */
+/** Depth limit for nested messages. Deeper fields have the same decoders and rules as the ones above. */
 const maxDepth = 4;
 
 /**

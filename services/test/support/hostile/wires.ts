@@ -8,19 +8,22 @@ import type { FieldPath } from "./fields.ts";
 
 export type Encoding = "identity" | "gzip" | "br";
 
-/** How a call ended: a gRPC code where the wire has one, else an HTTP status. */
+/** Outcome of a call: a gRPC code if the wire has one, else an HTTP status. */
 export interface Ended {
   readonly code: number;
   readonly text: string;
 }
 
-/** A wire that sends one hostile request and reads how the call ended, without any of Docket's own code. */
+/** A wire that sends one hostile request and reads its outcome, without Docket's own code. */
 export interface HostileWire extends Disposable {
   readonly name: string;
   readonly encodings: readonly Encoding[];
-  /** The bytes of a request in which that field is as large as `bytes` allow; undefined where the wire cannot carry it. */
+  /** Builds a request with this field as large as `bytes` allow; undefined if the wire cannot carry it. */
   body(method: DescMethod, path: FieldPath, bytes: number): Buffer | undefined;
-  /** Sends it, the first message compressed as `encoding` says. @throws where the connection ends without a response. */
+  /**
+   * Sends the request, with the first message compressed by `encoding`.
+   * @throws if the connection ends without a response.
+   */
   send(method: DescMethod, body: Buffer, encoding: Encoding, headers: Readonly<Record<string, string>>): Promise<Ended>;
 }
 
@@ -30,7 +33,7 @@ const compress: Readonly<Record<Encoding, (bytes: Buffer) => Buffer>> = {
   br: (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }),
 };
 
-/** The wires of Docket's HTTP port, or of a gateway program before it. */
+/** The wires of Docket's HTTP port, or of a gateway program in front of it. */
 export function httpWires(baseUrl: string): HostileWire[] {
   return [restWire(baseUrl), connectWire(baseUrl, "json"), connectWire(baseUrl, "proto"), grpcWebWire(baseUrl)];
 }
@@ -169,7 +172,7 @@ function httpWire(name: string, baseUrl: string, { target, frame, codeOf, ...par
           };
           response.setEncoding("latin1").on("data", (chunk: string) => {
             text += text.length < 100_000 ? chunk : "";
-            // A stream that was admitted goes on; its first bytes say enough.
+            // An admitted stream stays open; its first bytes suffice.
             if (method.methodKind !== "unary" && text.length > 5) end();
           });
           response.on("end", end);
