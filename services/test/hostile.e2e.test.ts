@@ -13,7 +13,7 @@ import { type Program, startProgram } from "./support/program.ts";
 import { declaredAccess, servedApi } from "./support/served-methods.ts";
 
 /** The largest body that the server takes here. The work that a byte may cause does not depend on it. */
-const limit = 1024 * 1024;
+const limit = 512 * 1024;
 const together = 4;
 
 /** No caller's input may end in these: they are faults of the server. */
