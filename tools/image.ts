@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chmod, copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 /**
@@ -86,6 +86,7 @@ async function extractDebian(arch: string, sourceDate: string): Promise<string> 
   const day = new Date().toISOString().slice(0, 10);
   const folder = resolve(root, `.cache/image/debian-${debianRelease}-${arch}-${day}`);
   if (!existsSync(folder)) {
+    await mkdir(dirname(folder), { recursive: true });
     const draft = `${folder}.${process.pid}`;
     const include = `--include=${debianPackages.join(",")}`;
     // The archives stay: the image lists its packages from them.
