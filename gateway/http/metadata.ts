@@ -39,6 +39,14 @@ export function createHeaderFilter(allowed: readonly string[]): (headers: Incomi
   };
 }
 
+const ofProtocol =
+  /^(:.*|connection|content-.*|accept|accept-encoding|host|te|trailer|transfer-encoding|upgrade|keep-alive|expect|grpc-.*|connect-.*|http2-settings|origin|sec-.*)$/;
+
+/** True for a request header of HTTP or an RPC protocol itself, which is not forwarded to an upstream as metadata. */
+export function isProtocolHeader(name: string): boolean {
+  return ofProtocol.test(name);
+}
+
 /** Headers that belong to the connection or the gateway and that an implementation cannot set. */
 const reserved = new Set([
   "connection",

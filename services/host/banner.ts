@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { HostConfig } from "./config.ts";
 import type { Host } from "./host.ts";
-import { targetNames } from "./targets.ts";
+import { serviceNames, targetNames } from "./targets.ts";
 
 /** Start message on the terminal. Contains the admin key only if it is new. */
 export function banner(running: Host, config: HostConfig): string {
@@ -20,7 +20,7 @@ export function banner(running: Host, config: HostConfig): string {
       : []),
     `  gRPC                      ${running.grpcAddress}`,
     `  probes and metrics        ${running.opsUrl}/ready`,
-    `  data                      ${storage}`,
+    ...(serviceNames.some((name) => config.targets.has(name)) ? [`  data                      ${storage}`] : []),
     "",
   ];
   if (running.adminKeyIsNew) {

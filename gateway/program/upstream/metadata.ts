@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Metadata } from "@grpc/grpc-js";
+import { isProtocolHeader } from "../../http/metadata.ts";
 
 /** Metadata as headers, with binary values as base64 and without protocol headers. */
 export function headersOf(metadata: Metadata | undefined): Headers {
@@ -41,15 +42,11 @@ export function directHeadersOf(context: HandlerContext): OutgoingHttpHeaders {
   return headers;
 }
 
-/** HTTP-only headers, which the upstream does not need and some of which grpc-js rejects. */
-const ofHttp =
-  /^(:.*|connection|content-.*|accept|accept-encoding|host|te|trailer|transfer-encoding|upgrade|keep-alive|grpc-.*|connect-.*|http2-settings|origin|sec-.*)$/;
-
 /** The call's headers as metadata, with `-bin` values as bytes. */
 export function metadataOf(context: HandlerContext): Metadata {
   const metadata = new Metadata();
   context.requestHeader.forEach((value, name) => {
-    if (ofHttp.test(name)) return;
+    if (isProtocolHeader(name)) return;
     try {
       metadata.add(name, name.endsWith("-bin") ? Buffer.from(value, "base64") : value);
     } catch {

@@ -15,6 +15,7 @@ import {
   type ServiceImplSpec,
   type Transport,
 } from "@connectrpc/connect";
+import { isProtocolHeader } from "../../../gateway/http/metadata.ts";
 import { clientAddressKey, requestIdKey } from "../context-values.ts";
 
 /**
@@ -87,14 +88,10 @@ async function* only(message: Message): AsyncGenerator<Message> {
   yield message;
 }
 
-/** Hop-by-hop headers. */
-const ofTheWire =
-  /^(:|content-|accept|te$|trailer$|connection$|keep-alive$|transfer-encoding$|upgrade$|host$|user-agent$|expect$|grpc-|connect-|x-grpc-)/;
-
 function headersFor({ requestHeader, values }: HandlerContext, forwardedHeader: string): Headers {
   const headers = new Headers();
   requestHeader.forEach((value, name) => {
-    if (!ofTheWire.test(name)) {
+    if (!isProtocolHeader(name)) {
       headers.append(name, value);
     }
   });
@@ -115,7 +112,7 @@ function bracketed(address: string): string {
 
 function copyHeaders(from: Headers, to: Headers): void {
   from.forEach((value, name) => {
-    if (!ofTheWire.test(name) && name !== "date" && name !== "x-request-id") {
+    if (!isProtocolHeader(name) && name !== "date" && name !== "x-request-id") {
       to.append(name, value);
     }
   });
