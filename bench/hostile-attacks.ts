@@ -162,7 +162,7 @@ export const attacks: Readonly<Record<string, Attack>> = {
     for (const session of sessions) session.destroy();
     return outcome;
   },
-  "40 exports that nobody reads, of 16 MB each": async (target) => {
+  "40 unread exports of 16 MB each": async (target) => {
     const item = {
       sku: "TEA",
       title: "x".repeat(255),

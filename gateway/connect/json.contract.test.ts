@@ -142,7 +142,7 @@ describe("JSON on every wire", () => {
   test.each([
     ["bytes that are no message", { encoding: "proto", base64: "1", message: "Cv8" }],
     ["text that is no base64", { encoding: "proto", base64: "1", message: "*" }],
-    ["JSON that is no message", { encoding: "json", message: '{"int64Field":true}' }],
+    ["JSON that is not a valid message", { encoding: "json", message: '{"int64Field":true}' }],
     ["no message", { encoding: "json" }],
     ["what is not compressed", { encoding: "json", compression: "gzip", base64: "1", message: "AAAA" }],
   ])("Connect's GET blames the client for %s", async (_, query) => {

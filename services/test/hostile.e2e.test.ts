@@ -96,15 +96,6 @@ describe("the most that the byte limit holds, in each field of each method", () 
     600_000,
   );
 
-  test.each(names)(
-    "has a clean error or success with a key: %s",
-    async (name) => {
-      const headers = { authorization: `Bearer ${program.key}` };
-      expect(await sendAll(name, headers, ({ code }) => !faults.has(code))).toEqual([]);
-    },
-    600_000,
-  );
-
   const gatewayNames = names.slice(0, 4).map((name) => `${name} of the gateway program`);
 
   // It does not know keys: it refuses what it cannot take, and Docket the rest.
@@ -120,7 +111,7 @@ describe("the most that the byte limit holds, in each field of each method", () 
     600_000,
   );
 
-  test.each(gatewayNames)(
+  test.each([...names, ...gatewayNames])(
     "has a clean error or success with a key: %s",
     async (name) => {
       const headers = { authorization: `Bearer ${program.key}` };

@@ -242,16 +242,10 @@ export function counts(
   name: string,
   options: Fallback<ReadonlyMap<string, number>> = {},
 ): Setting<ReadonlyMap<string, number>> {
-  const parse = (value: string): ReadonlyMap<string, number> =>
-    new Map(
-      listed(value).map((item) => {
-        const [, key, count] = /^([^=\s]+)\s*=\s*(\d{1,9})$/.exec(item) ?? [];
-        if (key === undefined) {
-          throw new Invalid("must be names with numbers between commas, such as first=10,second=20");
-        }
-        return [key, Number(count)];
-      }),
-    );
+  const parse = (value: string) => {
+    const pairs = pairsOf(value, /^\d{1,9}$/, "must be names with numbers between commas, such as first=10,second=20");
+    return new Map(pairs.map(([key, count]) => [key, Number(count)]));
+  };
   return setting(name, parse, options);
 }
 
@@ -260,17 +254,19 @@ export function entries(
   name: string,
   options: Fallback<ReadonlyMap<string, string>> = {},
 ): Setting<ReadonlyMap<string, string>> {
-  const parse = (value: string): ReadonlyMap<string, string> =>
-    new Map(
-      listed(value).map((item) => {
-        const [, key, text] = /^([^=\s]+)\s*=\s*(\S+)$/.exec(item) ?? [];
-        if (key === undefined || text === undefined) {
-          throw new Invalid("must be names with values between commas, such as first=a,second=b");
-        }
-        return [key, text];
-      }),
-    );
-  return setting(name, parse, options);
+  const problem = "must be names with values between commas, such as first=a,second=b";
+  return setting(name, (value) => new Map(pairsOf(value, /^\S+$/, problem)), options);
+}
+
+/** @throws Invalid with the problem, unless every item is `name=value` and its value matches */
+function pairsOf(text: string, valuePattern: RegExp, problem: string): [name: string, value: string][] {
+  return listed(text).map((item) => {
+    const [, key, value = ""] = /^([^=\s]+)\s*=\s*(.*)$/.exec(item) ?? [];
+    if (key === undefined || !valuePattern.test(value)) {
+      throw new Invalid(problem);
+    }
+    return [key, value];
+  });
 }
 
 /** Comma-separated texts, trimmed, without empty ones. */
