@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { clone, create, createFileRegistry, type FileRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import type { TemplateOptions } from "../../routing/template-parser.ts";
 import { ProgramError } from "../program-error.ts";
+import { readNamedFile } from "../read-file.ts";
 import { findInvalidRules, type InvalidRule, removeRules } from "../server/http-rules.ts";
 import { applyServiceConfig, type ServiceConfigFile } from "../server/service-config.ts";
 
@@ -54,13 +54,7 @@ export function readApi(
 }
 
 function readFiles(path: string): FileDescriptorProto[] {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : "it cannot be read";
-    throw new ProgramError(`${path}: ${reason}; ${howToMake}`);
-  }
+  let bytes = readNamedFile(path, path, `; ${howToMake}`);
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
     try {
       bytes = gunzipSync(bytes);

@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { parseDocument } from "yaml";
 import type { ServerLimits } from "../../http/server-limits.ts";
 import type { HttpOptions } from "../../rest/options.ts";
 import { ProgramError } from "../program-error.ts";
+import { readNamedFile } from "../read-file.ts";
 
 /** The options of the configuration file. */
 export interface FileOptions
@@ -157,21 +157,12 @@ const options = object({
  * @throws ProgramError that names the file and every violation with its path.
  */
 export function readOptionsFile(path: string): FileOptions {
-  const value = parse(path, readText(path));
+  const value = parse(path, readNamedFile(path).toString());
   const wrong = options(value, "");
   if (wrong.length > 0) throw new ProgramError(`${path}:\n${wrong.map((violation) => `  ${violation}`).join("\n")}`);
   const read = value as FileOptions;
   const { serviceConfig } = read;
   return serviceConfig === undefined ? read : { ...read, serviceConfig: resolve(dirname(path), serviceConfig) };
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : "it cannot be read";
-    throw new ProgramError(`${path}: ${reason}`);
-  }
 }
 
 /** JSON is valid YAML, but the JSON parser reports errors more precisely. */

@@ -1,8 +1,8 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
 import type { Certificate } from "../../http/certificate.ts";
 import { ProgramError } from "../program-error.ts";
+import { readNamedFile } from "../read-file.ts";
 
 /** The files of a certificate chain and its key, with the flags that name them. */
 export interface CertificateFiles {
@@ -21,14 +21,14 @@ export function pathsOf({ certFile, keyFile, clientCa }: CertificateFiles): stri
 
 /** Reads a certificate and its key. @throws ProgramError if they are not PEM or do not match. */
 export function readCertificate({ certFlag, certFile, keyFlag, keyFile, clientCa }: CertificateFiles): Certificate {
-  const cert = read(certFlag, certFile);
-  const key = read(keyFlag, keyFile);
+  const cert = readNamedFile(certFile, `${certFlag} ${certFile}`);
+  const key = readNamedFile(keyFile, `${keyFlag} ${keyFile}`);
   const parsed = parseCertificate(certFlag, certFile, cert);
   if (!parsed.checkPrivateKey(parseKey(keyFlag, keyFile, key))) {
     throw new ProgramError(`${keyFlag} ${keyFile}: it is not the key of the certificate in ${certFile}`);
   }
   if (clientCa === undefined) return { cert, key };
-  const roots = read(clientCa.flag, clientCa.file);
+  const roots = readNamedFile(clientCa.file, `${clientCa.flag} ${clientCa.file}`);
   parseCertificate(clientCa.flag, clientCa.file, roots);
   return { cert, key, clientCa: roots };
 }
@@ -41,7 +41,7 @@ export function readUpstreamCredentials(options: {
 }): ChannelCredentials {
   const { tls, ca, client } = options;
   if (!tls && ca === undefined && client === undefined) return credentials.createInsecure();
-  const roots = ca === undefined ? null : read("--upstream-ca", ca);
+  const roots = ca === undefined ? null : readNamedFile(ca, `--upstream-ca ${ca}`);
   if (ca !== undefined && roots !== null) parseCertificate("--upstream-ca", ca, roots);
   if (client === undefined) return credentials.createSsl(roots);
   const { cert, key } = readCertificate(client);
@@ -61,14 +61,5 @@ function parseKey(flag: string, path: string, pem: Buffer): KeyObject {
     return createPrivateKey(pem);
   } catch {
     throw new ProgramError(`${flag} ${path}: it is not a PEM key without a passphrase`);
-  }
-}
-
-function read(flag: string, path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    throw new ProgramError(`${flag} ${path}: ${missing ? "there is no such file" : "it cannot be read"}`);
   }
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { clone, create, type DescFile, fromBinary, setExtension } from "@bufbuild/protobuf";
 import {
@@ -24,6 +23,7 @@ import {
   unusedRules,
 } from "../../routing/service-config.ts";
 import { ProgramError } from "../program-error.ts";
+import { readNamedFile } from "../read-file.ts";
 import { mixinFiles } from "./mixin-files.ts";
 
 /** A service configuration and the name of its file. */
@@ -34,13 +34,7 @@ export interface ServiceConfigFile {
 
 /** Reads a service configuration. @throws ProgramError that names the file and every violation with its line. */
 export function readServiceConfigFile(path: string): ServiceConfigFile {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : "it cannot be read";
-    throw new ProgramError(`--service-config ${path}: ${reason}`);
-  }
+  const text = readNamedFile(path, `--service-config ${path}`).toString();
   try {
     return { path, config: readServiceConfig(text) };
   } catch (error) {
