@@ -128,7 +128,8 @@ describe("a REST client that a stock generator makes of the served document", ()
     await expect(check("main.ts")).resolves.toMatchObject({ stdout: "" });
     const client = await readFile(join(project, "client.ts"), "utf8");
     // Error details are open objects: theirs is the only one.
-    expect(client.match(/\bany\b(?![^\n]*\*\/)/g)).toHaveLength(1);
+    const code = client.replaceAll(/\/\*.*?\*\//gs, "");
+    expect(code.match(/\bany\b/g)).toHaveLength(1);
   }, 120_000);
 
   test("refuses what the document refuses when it is compiled", async () => {
