@@ -48,14 +48,14 @@ const responses = {
     code: Code.NotFound,
     status: 404,
     reason: "RESOURCE_NOT_FOUND",
-    message: "there is no such resource",
+    message: "the resource does not exist",
   },
   Conflict: {
-    description: "It exists already, or somebody else was faster.",
+    description: "It already exists, or a concurrent request changed it first.",
     code: Code.AlreadyExists,
     status: 409,
     reason: "ALREADY_EXISTS",
-    message: "it exists already",
+    message: "the resource already exists",
   },
   PreconditionFailed: {
     description: "The resource has changed since it had the entity tag of `If-Match`.",

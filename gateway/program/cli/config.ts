@@ -43,7 +43,7 @@ of a gRPC server in any language.
   --service-config FILE   YAML of a google.api.Service: its http.rules in place of annotations, and the mixin services
                           that its apis name
   --skip-invalid-rules    leave out HTTP rules that are wrong or ambiguous; without it they are an error
-  --no-watch              do not serve anew when a file changes; SIGHUP still does
+  --no-watch              do not reload when a file changes; SIGHUP still reloads
   --help                  show this
 
 What is served:

@@ -117,7 +117,7 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
         outcome = await checkpoint(saga, definition, saga.record, (record) => unchanged(saga, { ...record, dueAt }));
       }
       if (outcome.kind !== "committed") {
-        log.warn({ ...labels(saga, saga.record), outcome }, "saga was left to whoever claims it");
+        log.warn({ ...labels(saga, saga.record), outcome }, "the saga was left for another worker to claim");
         return;
       }
       if (!outcome.kept) {
