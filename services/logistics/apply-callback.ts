@@ -14,20 +14,8 @@ import { findIdByTrackingNumber, lockShipment } from "./store/shipments.ts";
 export async function applyCallback(
   logistics: LogisticsContext,
   trx: Transaction<LogisticsDatabase>,
-  { source, body }: CallbackToApply,
+  { source, content: { trackingNumber: reference, updates } }: CallbackToApply<CarrierReport>,
 ): Promise<Applied> {
-  const carrier = logistics.carriers.get(source);
-  if (carrier === undefined) {
-    return { kind: "early", problem: `the carrier ${source} is not configured` };
-  }
-  let report: CarrierReport;
-  try {
-    report = carrier.read(body);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return { kind: "failed", problem: `it cannot be read: ${why}` };
-  }
-  const { trackingNumber: reference, updates } = report;
   const id = await findIdByTrackingNumber(trx, source, reference);
   const shipment = id === undefined ? undefined : await lockShipment(trx, logistics.db.dialect, id);
   if (shipment === undefined) {

@@ -7,7 +7,7 @@ import type { Logger } from "../runtime/telemetry/log.ts";
 import type { Backoff } from "../runtime/values/backoff.ts";
 import type { Clock } from "../runtime/values/clock.ts";
 import type { Ids } from "../runtime/values/ids.ts";
-import type { Carrier } from "./carriers/carrier.ts";
+import type { Carrier, CarrierReport } from "./carriers/carrier.ts";
 import type { LogisticsDatabase } from "./db/schema.ts";
 
 /** Clients for the services that logistics calls. */
@@ -30,7 +30,7 @@ export interface LogisticsContext {
   /** Wakes the shipment worker. Best effort: the worker also polls. */
   readonly nudgeShipments: () => void;
   /** Inbox of carrier callbacks. */
-  readonly callbacks: CallbackInbox<LogisticsDatabase>;
+  readonly callbacks: CallbackInbox<LogisticsDatabase, CarrierReport>;
 }
 
 /** Times in milliseconds. */

@@ -9,7 +9,7 @@ import { createServiceBase, type ServiceDeps } from "../runtime/service/service-
 import { deliveryRetention } from "../runtime/webhooks/retention.ts";
 import { createWebhookSender } from "../runtime/webhooks/webhook-sender.ts";
 import { applyCallback } from "./apply-callback.ts";
-import type { Carrier } from "./carriers/carrier.ts";
+import type { Carrier, CarrierReport } from "./carriers/carrier.ts";
 import { createSandboxCarrier } from "./carriers/sandbox/sandbox-carrier.ts";
 import type { LogisticsConfig } from "./config.ts";
 import type { LogisticsClients, LogisticsContext, LogisticsTiming } from "./context.ts";
@@ -55,7 +55,7 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
   const carriers = new Map([sandbox, ...(deps.carriers ?? [])].map((carrier) => [carrier.name, carrier]));
 
   const timing = timingOf(config);
-  const callbacks = createCallbackInbox<LogisticsDatabase>({
+  const callbacks = createCallbackInbox<LogisticsDatabase, CarrierReport>({
     name: "carrier",
     db,
     ids,
@@ -65,6 +65,7 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
     retry: timing.retry,
     patienceMs: CALLBACK_PATIENCE_MS,
     pollMs: config.workPollMs,
+    source: (name) => carriers.get(name),
     apply: (trx, callback) => applyCallback(logistics, trx, callback),
   });
   const logistics: LogisticsContext = {

@@ -16,22 +16,11 @@ import { lockPayment, lockPaymentByReference } from "./store/payments.ts";
 export async function applyCallback(
   context: PaymentContext,
   trx: Transaction<PaymentDatabase>,
-  callback: CallbackToApply,
+  callback: CallbackToApply<readonly ProviderReport[]>,
 ): Promise<Applied> {
-  const provider = context.providers.get(callback.source);
-  if (provider === undefined) {
-    return { kind: "early", problem: `the provider ${callback.source} is not configured` };
-  }
-  let reports: readonly ProviderReport[];
-  try {
-    reports = provider.read(callback.body);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return { kind: "failed", problem: `it cannot be read: ${why}` };
-  }
   let known: Payment | undefined;
   let changed = false;
-  for (const report of reports) {
+  for (const report of callback.content) {
     const payment = await lockReported(context, trx, callback.source, report);
     if (payment === undefined) {
       const problem = `no payment is known by ${report.payment?.name ?? report.reference}`;

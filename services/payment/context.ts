@@ -6,6 +6,7 @@ import type { Backoff } from "../runtime/values/backoff.ts";
 import type { Clock } from "../runtime/values/clock.ts";
 import type { Ids } from "../runtime/values/ids.ts";
 import type { PaymentDatabase } from "./db/schema.ts";
+import type { ProviderReport } from "./domain/provider-report.ts";
 import type { PaymentProvider } from "./providers/payment-provider.ts";
 
 /** Dependencies of the payment service's RPCs and workers. */
@@ -20,7 +21,7 @@ export interface PaymentContext {
   readonly defaultProvider: string;
   readonly timing: PaymentTiming;
   /** The inbox of provider callbacks. */
-  readonly callbacks: CallbackInbox<PaymentDatabase>;
+  readonly callbacks: CallbackInbox<PaymentDatabase, readonly ProviderReport[]>;
   /**
    * When follow-up operations of a change are due: at once, unless the process that makes the change executes them
    * itself and holds a lease against the workers.

@@ -15,6 +15,7 @@ import { type PaymentConfig, paymentDefaults } from "./config.ts";
 import type { PaymentContext } from "./context.ts";
 import { migrations } from "./db/migrations.ts";
 import type { PaymentDatabase } from "./db/schema.ts";
+import type { ProviderReport } from "./domain/provider-report.ts";
 import type { PaymentProvider } from "./providers/payment-provider.ts";
 import { createSandboxProvider } from "./providers/sandbox/sandbox-provider.ts";
 import { routes } from "./routes.ts";
@@ -63,7 +64,7 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
   }
   const retry = { initialMs: Math.min(200, settings.retryMaxMs), maxMs: settings.retryMaxMs };
   const { pollMs } = settings;
-  const callbacks = createCallbackInbox<PaymentDatabase>({
+  const callbacks = createCallbackInbox<PaymentDatabase, readonly ProviderReport[]>({
     name: "payment",
     db,
     ids,
@@ -73,6 +74,7 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
     retry,
     pollMs,
     patienceMs: settings.callbackPatienceMs,
+    source: (name) => providers.get(name),
     apply: (trx, callback) => applyCallback(payments, trx, callback),
   });
   const payments: PaymentContext = {

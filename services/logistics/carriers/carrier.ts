@@ -37,7 +37,7 @@ export interface CarrierReport {
  * the last one unknown, takes effect once and returns the same response. They throw if the outcome is unknown; the call
  * is then repeated later.
  */
-export interface Carrier extends CallbackSource {
+export interface Carrier extends CallbackSource<CarrierReport> {
   /** Valid values of `shipment.carrier_service`. An empty value selects the carrier's default. */
   readonly services: readonly string[];
   /** Books a shipment. Refuses a reference that has been cancelled. */
@@ -46,6 +46,4 @@ export interface Carrier extends CallbackSource {
   cancel(consignment: Consignment, signal: AbortSignal): Promise<CancelOutcome>;
   /** Returns all updates of the shipment so far, in no particular order. */
   track(consignment: Consignment, signal: AbortSignal): Promise<readonly CarrierUpdate[]>;
-  /** Parses the body of a verified callback. Throws if it is malformed. */
-  read(body: Uint8Array): CarrierReport;
 }

@@ -48,11 +48,17 @@ export function createScriptedCarrier(name = "scripted"): ScriptedCarrier {
       await carrier.beforeResponse("track", signal);
       return carrier.updates;
     },
-    async verify({ header }) {
+    async verify({ header, body }) {
       const eventId = header.get("event-id");
-      return eventId === null ? undefined : { eventId, eventType: "" };
+      return eventId === null ? undefined : { eventId, ...carrier.read(body) };
     },
-    read: (body) => JSON.parse(new TextDecoder().decode(body)),
+    read(body) {
+      try {
+        return { eventType: "", content: JSON.parse(new TextDecoder().decode(body)) };
+      } catch (error) {
+        return { eventType: "", problem: `${error}` };
+      }
+    },
     acknowledgement: { contentType: "text/plain", body: "success" },
   };
   return carrier;

@@ -8,9 +8,10 @@ import type { ProviderReport } from "../domain/provider-report.ts";
  * - Each request carries a key. Repeating a request with its key has no further effect and returns the current state.
  * - A rejected promise means that the outcome is unknown: the caller retries with the same key until it gets a response.
  *   A definite rejection resolves with `refused`.
- * - Every response reports the state of the whole payment, as callbacks and `fetch` do; all are merged alike.
+ * - Every response reports the state of the whole payment, as callbacks and `fetch` do; all are merged alike. A callback
+ *   that is not about a payment has no reports.
  */
-export interface PaymentProvider extends CallbackSource {
+export interface PaymentProvider extends CallbackSource<readonly ProviderReport[]> {
   /** Opens a payment. A declined payment is not a rejection but a report with `failed`. */
   open(request: OpenRequest, signal: AbortSignal): Promise<ProviderAnswer>;
   /** Captures part of the authorized amount. */
@@ -23,12 +24,6 @@ export interface PaymentProvider extends CallbackSource {
   refund(request: RefundRequest, signal: AbortSignal): Promise<ProviderAnswer>;
   /** Fetches the payment's current state; undefined if the provider does not know it. */
   fetch(reference: string, signal: AbortSignal): Promise<ProviderReport | undefined>;
-
-  /**
-   * Parses the reports of a verified body: none for an event that is not about a payment. Throws if the body is
-   * unreadable.
-   */
-  read(body: Uint8Array): readonly ProviderReport[];
 }
 
 interface ReferenceRequest {

@@ -67,7 +67,7 @@ export function createUnreliableProvider(name = "unreliable") {
       }),
     fetch: async (reference) => payments.get(reference),
     verify: async () => undefined,
-    read: () => [],
+    read: () => ({ eventType: "", content: [] }),
     acknowledgement: { contentType: "text/plain", body: "ok" },
   };
   return {

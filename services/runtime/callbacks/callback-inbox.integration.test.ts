@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { expect, test } from "@jest/globals";
+import { expect, jest, test } from "@jest/globals";
 import { migrate } from "../db/migrate.ts";
 import { createLogger } from "../telemetry/log.ts";
 import { describeEachDatabase, type TestDatabase } from "../testing/databases.ts";
@@ -15,12 +15,16 @@ import type { CallbackInboxTables } from "./tables.ts";
 const ids = createIds(systemClock);
 const log = createLogger({ level: "silent", name: "test" });
 
-/** A source that signs with the header `event-id`. */
-const source: CallbackSource = {
+/** A source that signs with the header `event-id` and sends text. It cannot read an empty body. */
+const source: CallbackSource<string> = {
   name: "acme",
-  async verify({ header }) {
+  async verify({ header, body }) {
     const eventId = header.get("event-id");
-    return eventId === null ? undefined : { eventId, eventType: "test" };
+    return eventId === null ? undefined : { eventId, ...source.read(body) };
+  },
+  read(body) {
+    const content = Buffer.from(body).toString();
+    return { eventType: "test", ...(content === "" ? { problem: "it is empty" } : { content }) };
   },
   acknowledgement: { contentType: "text/plain", body: "ok" },
 };
@@ -34,14 +38,15 @@ describeEachDatabase("the callback inbox", (open) => {
   const start = async (apply: (body: string) => Applied | Promise<Applied>, more: { patienceMs?: number } = {}) => {
     const db = await open<CallbackInboxTables>();
     await migrate(db, callbackInboxMigrations);
-    const inbox = createCallbackInbox<CallbackInboxTables>({
+    const inbox = createCallbackInbox<CallbackInboxTables, string>({
       name: "test",
       db,
       ids,
       clock: systemClock,
       log,
       random: () => 0,
-      apply: async (_, { body }) => apply(Buffer.from(body).toString()),
+      source: (name) => (name === source.name ? source : undefined),
+      apply: async (_, { content }) => apply(content),
       retry: { initialMs: 1, maxMs: 10 },
       patienceMs: 60_000,
       pollMs: 10,
@@ -114,6 +119,45 @@ describeEachDatabase("the callback inbox", (open) => {
     await db.kysely.updateTable("inbound_callbacks").set({ due_at: 0 }).execute();
     inbox.start();
     await until(async () => (await rows(db))[0]?.state === "IGNORED");
+    await inbox.drain();
+  });
+
+  test("applies a callback as its verification has parsed it, and parses the stored body only later", async () => {
+    const results: Applied[] = [{ kind: "early", problem: "unknown" }, applied];
+    const { db, inbox } = await start(() => results.shift() ?? applied);
+    await using _ = inbox;
+    const read = jest.spyOn(source, "read");
+    const verifies: typeof source.verify = async () => ({ eventId: "e1", eventType: "test", content: "parsed before" });
+    await inbox.receive({ ...source, verify: verifies }, signed("e1"));
+    expect(await rows(db)).toMatchObject([{ state: "RECEIVED", failure_message: "unknown" }]);
+    expect(read).not.toHaveBeenCalled();
+    inbox.start();
+    await until(async () => (await rows(db))[0]?.state === "PROCESSED");
+    expect(read).toHaveBeenCalledTimes(1);
+    await inbox.drain();
+    read.mockRestore();
+  });
+
+  test("an unreadable callback is stored as FAILED, on receipt and on replay", async () => {
+    const { db, inbox } = await start(() => applied);
+    await using _ = inbox;
+    await inbox.receive(source, signed("e1", ""));
+    const unreadable = { state: "FAILED", failure_message: "it cannot be read: it is empty", event_type: "test" };
+    const [row] = await rows(db);
+    expect(row).toMatchObject(unreadable);
+    const stored = await findCallback(db.kysely, row?.id ?? "");
+    expect(stored && (await db.transaction((trx) => inbox.replay(trx, stored)))).toMatchObject({ kind: "failed" });
+    expect(await rows(db)).toMatchObject([unreadable]);
+  });
+
+  test("a stored callback waits until its source is configured", async () => {
+    const { db, inbox } = await start(() => ({ kind: "early", problem: "unknown" }));
+    await using _ = inbox;
+    await inbox.receive({ ...source, name: "other" }, signed("e1"));
+    inbox.start();
+    const problem = "the source other is not configured";
+    await until(async () => (await rows(db))[0]?.failure_message === problem);
+    expect(await rows(db)).toMatchObject([{ state: "RECEIVED", source: "other" }]);
     await inbox.drain();
   });
 

@@ -9,7 +9,7 @@ import type { Logger } from "../telemetry/log.ts";
 import { type Backoff, fullJitterMs } from "../values/backoff.ts";
 import type { Clock } from "../values/clock.ts";
 import type { Ids } from "../values/ids.ts";
-import type { CallbackSource, RawCallback } from "./callback-source.ts";
+import type { CallbackSource, ParsedCallback, RawCallback } from "./callback-source.ts";
 import { createRejectedCallbacks, type RejectedCallback } from "./rejected.ts";
 import {
   type CallbackOutcome,
@@ -33,8 +33,12 @@ const WORK_LEASE_MS = 30_000;
 /** Caller credentials, which are not part of the source's signature. Never stored. */
 const notStored = new Set(["authorization", "cookie", "proxy-authorization", "x-api-key"]);
 
-/** The fields of a callback needed to apply it. */
-export type CallbackToApply = Pick<StoredCallback, "id" | "source" | "body">;
+/** A callback to apply. */
+export interface CallbackToApply<Content> {
+  readonly id: string;
+  readonly source: string;
+  readonly content: Content;
+}
 
 /** Outcome of applying a callback. */
 export type Applied =
@@ -45,7 +49,7 @@ export type Applied =
   /** Temporary failure. Nothing was written. `reference` is the source's id of the missing resource, see `wake`. */
   | { readonly kind: "early"; readonly problem: string; readonly reference?: string };
 
-export interface CallbackInboxOptions<DB extends CallbackInboxTables> {
+export interface CallbackInboxOptions<DB extends CallbackInboxTables, Content> {
   /** For logs and the check's name: `payment`, `carrier`. */
   readonly name: string;
   readonly db: Database<DB>;
@@ -54,11 +58,13 @@ export interface CallbackInboxOptions<DB extends CallbackInboxTables> {
   readonly log: Logger;
   /** Random number in [0, 1) for jitter. */
   readonly random: () => number;
+  /** Finds the source of a stored callback. Callbacks of a source that is not configured wait for it. */
+  readonly source: (name: string) => CallbackSource<Content> | undefined;
   /**
    * Applies a callback in the caller's transaction, which has stored or locked it. Must be idempotent. An exception
    * rolls the transaction back, and the callback is retried.
    */
-  readonly apply: (trx: Transaction<DB>, callback: CallbackToApply) => Promise<Applied>;
+  readonly apply: (trx: Transaction<DB>, callback: CallbackToApply<Content>) => Promise<Applied>;
   /** Delays between attempts. */
   readonly retry: Backoff;
   /** How long a callback may wait for its resource before it is FAILED. */
@@ -70,7 +76,7 @@ export interface CallbackInboxOptions<DB extends CallbackInboxTables> {
 /**
  * Receives callbacks of external systems: verifies them, stores each event once, and applies it, immediately or later.
  */
-export interface CallbackInbox<DB extends CallbackInboxTables> extends AsyncDisposable {
+export interface CallbackInbox<DB extends CallbackInboxTables, Content> extends AsyncDisposable {
   /**
    * Verifies the raw bytes, then stores the callback and applies it in one transaction. Resolves once it is stored,
    * also for a duplicate. A callback that cannot be applied yet is stored for the worker.
@@ -78,7 +84,7 @@ export interface CallbackInbox<DB extends CallbackInboxTables> extends AsyncDisp
    * @throws ConnectError UNAUTHENTICATED if verification fails, RESOURCE_EXHAUSTED beyond {@link MAX_CALLBACK_BYTES}.
    * Nothing is stored then; see `rejected`.
    */
-  receive(source: CallbackSource, callback: RawCallback): Promise<void>;
+  receive(source: CallbackSource<Content>, callback: RawCallback): Promise<void>;
   /** Reapplies a stored callback in the caller's transaction. `early` leaves it unchanged. */
   replay(trx: Transaction<DB>, callback: StoredCallback): Promise<Applied>;
   /** Makes callbacks due that wait for the resource with this id of the source. Nudge after the commit. */
@@ -93,21 +99,21 @@ export interface CallbackInbox<DB extends CallbackInboxTables> extends AsyncDisp
   drain(): Promise<void>;
 }
 
-export function createCallbackInbox<DB extends CallbackInboxTables>(
-  options: CallbackInboxOptions<DB>,
-): CallbackInbox<DB> {
+export function createCallbackInbox<DB extends CallbackInboxTables, Content>(
+  options: CallbackInboxOptions<DB, Content>,
+): CallbackInbox<DB, Content> {
   const { name, ids, clock, log, random, apply, retry, patienceMs, pollMs } = options;
   const { db } = options;
   const inbox = db as unknown as Database<CallbackInboxTables>;
   const { kysely: tables, dialect } = inbox;
   const rejected = createRejectedCallbacks();
 
-  const reject = (source: CallbackSource, { header, body }: RawCallback, reason: string) => {
+  const reject = (source: CallbackSource<Content>, { header, body }: RawCallback, reason: string) => {
     rejected.add({ at: clock.now(), source: source.name, reason, header, bytes: body.length });
     log.debug({ source: source.name, bytes: body.length, reason }, "a callback was rejected");
   };
 
-  const verify = async (source: CallbackSource, callback: RawCallback) => {
+  const verify = async (source: CallbackSource<Content>, callback: RawCallback) => {
     if (callback.body.length > MAX_CALLBACK_BYTES) {
       reject(source, callback, "larger than the limit");
       throw resourceExhausted("CALLBACK_TOO_LARGE", `a callback must not exceed ${MAX_CALLBACK_BYTES} bytes`);
@@ -122,7 +128,7 @@ export function createCallbackInbox<DB extends CallbackInboxTables>(
 
   const settle = async (
     trx: AnyTransaction,
-    callback: CallbackToApply,
+    id: string,
     applied: Exclude<Applied, { kind: "early" }>,
     before?: StoredCallback,
   ) => {
@@ -131,7 +137,7 @@ export function createCallbackInbox<DB extends CallbackInboxTables>(
       applied.kind === "failed"
         ? { state: "FAILED", failureMessage: applied.problem, tenant, subject }
         : { state: applied.changed || before?.state === "PROCESSED" ? "PROCESSED" : "IGNORED", tenant, subject };
-    await settleCallback(withTables<CallbackInboxTables>(trx), dialect, callback.id, outcome);
+    await settleCallback(withTables<CallbackInboxTables>(trx), dialect, id, outcome);
   };
 
   const postpone = (id: string, attempt: number, problem: string, reference?: string, on = tables) => {
@@ -139,14 +145,28 @@ export function createCallbackInbox<DB extends CallbackInboxTables>(
     return postponeCallback(on, dialect, id, { pauseMs, patienceMs, problem, reference });
   };
 
-  /** Applies a RECEIVED callback that the transaction has stored or locked. */
-  const process = async (trx: Transaction<DB>, callback: CallbackToApply, attempt: number) => {
-    const applied = await apply(trx, callback);
+  const applyParsed = async (
+    trx: Transaction<DB>,
+    { id, source }: Pick<StoredCallback, "id" | "source">,
+    parsed: ParsedCallback<Content>,
+  ): Promise<Applied> =>
+    "problem" in parsed
+      ? { kind: "failed", problem: `it cannot be read: ${parsed.problem}` }
+      : apply(trx, { id, source, content: parsed.content });
+
+  const applyStored = async (trx: Transaction<DB>, callback: StoredCallback): Promise<Applied> => {
+    const source = options.source(callback.source);
+    return source === undefined
+      ? { kind: "early", problem: `the source ${callback.source} is not configured` }
+      : applyParsed(trx, callback, source.read(callback.body));
+  };
+
+  const record = async (trx: Transaction<DB>, id: string, applied: Applied, attempt: number) => {
     if (applied.kind === "early") {
       const { problem, reference } = applied;
-      await postpone(callback.id, attempt, problem, reference, withTables<CallbackInboxTables>(trx));
+      await postpone(id, attempt, problem, reference, withTables<CallbackInboxTables>(trx));
     } else {
-      await settle(trx, callback, applied);
+      await settle(trx, id, applied);
     }
   };
 
@@ -155,7 +175,7 @@ export function createCallbackInbox<DB extends CallbackInboxTables>(
       await db.transaction(async (trx) => {
         const callback = await lockCallback(withTables<CallbackInboxTables>(trx), dialect, id);
         if (callback?.state === "RECEIVED") {
-          await process(trx, callback, attempt);
+          await record(trx, id, await applyStored(trx, callback), attempt);
         }
       });
     } catch (error) {
@@ -177,28 +197,29 @@ export function createCallbackInbox<DB extends CallbackInboxTables>(
     async receive(source, callback) {
       const event = await verify(source, callback);
       const headers = Object.fromEntries([...callback.header].filter(([header]) => !notStored.has(header)));
-      const stored = { ...event, id: ids.next(), source: source.name, body: callback.body, headers };
+      const { eventId, eventType } = event;
+      const stored = { id: ids.next(), source: source.name, eventId, eventType, body: callback.body, headers };
       const store = (andApply: boolean) =>
         db.transaction(async (trx) => {
           const isNew = await insertCallback(withTables<CallbackInboxTables>(trx), dialect, stored, RECEIVE_LEASE_MS);
           if (isNew && andApply) {
-            await process(trx, stored, 1);
+            await record(trx, stored.id, await applyParsed(trx, stored, event), 1);
           }
           return isNew;
         });
       const isNew = await store(true).catch((error: unknown) => {
-        log.error({ err: error, source: source.name, event: event.eventId }, "a callback is left to the worker");
+        log.error({ err: error, source: source.name, event: eventId }, "a callback is left to the worker");
         return store(false);
       });
       if (!isNew) {
         // A separate statement: the failed INSERT holds a lock that many concurrent duplicates would share.
-        await countRepetition(tables, source.name, event.eventId);
+        await countRepetition(tables, source.name, eventId);
       }
     },
     async replay(trx, callback) {
-      const applied = await apply(trx, callback);
+      const applied = await applyStored(trx, callback);
       if (applied.kind !== "early") {
-        await settle(trx, callback, applied, callback);
+        await settle(trx, callback.id, applied, callback);
       }
       return applied;
     },

@@ -111,7 +111,7 @@ export function createSandboxCarrier(options: SandboxCarrierOptions): Carrier {
 
     async verify(callback) {
       const eventId = verifiedMessageId(webhook, callback);
-      return eventId === undefined ? undefined : { eventId, eventType: "" };
+      return eventId === undefined ? undefined : { eventId, ...readEvent(callback.body) };
     },
 
     read: readEvent,

@@ -1,3 +1,4 @@
+import type { ParsedCallback } from "../../../runtime/callbacks/callback-source.ts";
 import { sandboxStatuses, stateOf } from "../../domain/carrier-status.ts";
 import type { CarrierUpdate } from "../../domain/tracking.ts";
 import type { CarrierReport } from "../carrier.ts";
@@ -25,13 +26,17 @@ export function toUpdate(event: SandboxEvent): CarrierUpdate {
   };
 }
 
-/** Parses the body of a callback. Throws a SyntaxError or TypeError if it is not a sandbox event. */
-export function readEvent(body: Uint8Array): CarrierReport {
-  const event: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-  if (!isEvent(event)) {
-    throw new TypeError("the body is no event of the sandbox");
+/** Parses the body of a callback. */
+export function readEvent(body: Uint8Array): ParsedCallback<CarrierReport> {
+  const eventType = "";
+  try {
+    const event: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    return isEvent(event)
+      ? { eventType, content: { trackingNumber: event.tracking_number, updates: [toUpdate(event)] } }
+      : { eventType, problem: "the body is no event of the sandbox" };
+  } catch (error) {
+    return { eventType, problem: error instanceof Error ? error.message : String(error) };
   }
-  return { trackingNumber: event.tracking_number, updates: [toUpdate(event)] };
 }
 
 const texts = ["id", "tracking_number", "status", "message", "location", "occurred_at"] as const;

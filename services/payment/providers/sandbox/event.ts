@@ -1,3 +1,4 @@
+import type { ParsedCallback } from "../../../runtime/callbacks/callback-source.ts";
 import type { Amount } from "../../../runtime/values/money.ts";
 import type { ProviderReport, RefundReport } from "../../domain/provider-report.ts";
 import { REFUND_STATES } from "../../domain/refund-state.ts";
@@ -19,12 +20,20 @@ export function encodeEvent(id: string, type: string, report: ProviderReport): s
   });
 }
 
-/** Parses the report of a body; undefined if it is about something else. Throws if the format is wrong. */
-export function decodeEvent(body: Uint8Array): ProviderReport | undefined {
-  const event = objectAt(JSON.parse(Buffer.from(body).toString()), "event");
-  if (event["payment"] === undefined) {
-    return undefined;
+/** Parses the type and the report of a body; an event about something else has no report. */
+export function readEvent(body: Uint8Array): ParsedCallback<readonly ProviderReport[]> {
+  let eventType = "";
+  try {
+    const event = objectAt(JSON.parse(Buffer.from(body).toString()), "event");
+    eventType = typeof event["type"] === "string" ? event["type"].slice(0, 255) : "";
+    return { eventType, content: event["payment"] === undefined ? [] : [decodePayment(event)] };
+  } catch (error) {
+    return { eventType, problem: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** Decodes the report of an event about a payment. Throws if the format is wrong. */
+function decodePayment(event: Readonly<Record<string, unknown>>): ProviderReport {
   const payment = objectAt(event["payment"], "payment");
   const of = payment["payment"] === undefined ? undefined : objectAt(payment["payment"], "payment.payment");
   const refunds = payment["refunds"];
@@ -45,15 +54,6 @@ export function decodeEvent(body: Uint8Array): ProviderReport | undefined {
     redirectUrl: optionalText(payment, "redirectUrl"),
     refunds: refunds.map(decodeRefund),
   };
-}
-
-/** The event type of a body; empty if there is none. */
-export function typeOfEvent(body: Uint8Array): string {
-  try {
-    return textAt(objectAt(JSON.parse(Buffer.from(body).toString()), "event"), "type");
-  } catch {
-    return "";
-  }
 }
 
 function decodeRefund(value: unknown): RefundReport {

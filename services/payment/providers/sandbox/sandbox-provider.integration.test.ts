@@ -40,7 +40,11 @@ describeEachDatabase("the sandbox", (open) => {
       goodToken: "tok_success",
       badToken: "tok_decline",
       async callback(reference) {
-        const about = () => sent.find(({ body }) => provider.read(body)[0]?.reference === reference);
+        const about = () =>
+          sent.find(({ body }) => {
+            const parsed = provider.read(body);
+            return "content" in parsed && parsed.content[0]?.reference === reference;
+          });
         await until(() => about() !== undefined);
         const callback = about();
         new Webhook(secret).verify(Buffer.from(callback?.body ?? ""), Object.fromEntries(callback?.header ?? []));

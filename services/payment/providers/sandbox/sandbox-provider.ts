@@ -18,7 +18,7 @@ import {
 } from "../../store/sandbox.ts";
 import type { PaymentProvider, ProviderAnswer } from "../payment-provider.ts";
 import { decide, type SandboxAction } from "./decide.ts";
-import { decodeEvent, encodeEvent, typeOfEvent } from "./event.ts";
+import { encodeEvent, readEvent } from "./event.ts";
 import { callbacksFor, type ScheduledCallback, type ScriptTiming, scriptOf } from "./script.ts";
 import { paymentStateAt } from "./standing.ts";
 import { behaviourOf } from "./tokens.ts";
@@ -159,13 +159,10 @@ export function createSandboxProvider(options: SandboxOptions): SandboxProvider 
 
     async verify(callback) {
       const eventId = verifiedMessageId(webhook, callback);
-      return eventId === undefined ? undefined : { eventId, eventType: typeOfEvent(callback.body).slice(0, 255) };
+      return eventId === undefined ? undefined : { eventId, ...readEvent(callback.body) };
     },
 
-    read(body) {
-      const report = decodeEvent(body);
-      return report === undefined ? [] : [report];
-    },
+    read: readEvent,
 
     acknowledgement: { contentType: "application/json", body: "{}" },
 
