@@ -57,6 +57,19 @@ describeEachDatabase("an import", (open) => {
     expect(await orderIds(world)).toEqual(["A", "C", "E"]);
   });
 
+  test("refuses line breaks in texts of one line, and takes those between address lines", async () => {
+    await using world = await start();
+    const result = await imported(
+      world,
+      fileOf(row("A", "TEA", '"Ada\nLovelace"'), row("B").replace("1 Mill Lane", '"1 Mill Lane\nLondon"')),
+    );
+    expect(report(result)).toEqual({
+      counts: [2, 1, 0, 1],
+      failures: ["2 customer_display_name: must be a single line, without the line break U+000A"],
+    });
+    expect(await orderIds(world)).toEqual(["B"]);
+  });
+
   test("reports an unclosed quote and the orders created before it", async () => {
     await using world = await start();
     const result = await imported(world, fileOf(...rows(60), 'X,EUR,"c1', row("Y")));

@@ -187,6 +187,15 @@ describe.each(shapes)("the four wires of %s", (_, start) => {
       (call) => call(createOrder, { order: { ...anOrder, note: "a\u0000b", labels: { channel: "\u0000" } } }),
     ],
     [
+      "line breaks in texts of one line",
+      3,
+      "INVALID_FIELD",
+      (call) =>
+        call(createOrder, {
+          order: { ...anOrder, note: "a\nb", customer: { id: "c1", displayName: "a\nb" }, labels: { channel: "a\tb" } },
+        }),
+    ],
+    [
       "an enum value that does not exist",
       3,
       "INVALID_FIELD",
@@ -252,7 +261,8 @@ describe.each(shapes)("the four wires of %s", (_, start) => {
   test("name the fields of a violation as their requests do", async () => {
     const { key } = await docket.tenant("field-names");
     const { shippingFee: _, fulfillment: __, ...order } = anOrder;
-    const invalid = { ...order, lineItems: [{ sku: "no such/sku", quantity: 1 }], labels: { Web: "x" } };
+    const customer = { id: "c1", displayName: "Ada\nLovelace" };
+    const invalid = { ...order, customer, lineItems: [{ sku: "no such/sku", quantity: 1 }], labels: { Web: "x" } };
     const fields: Record<string, unknown> = {};
     for (const wire of wires) {
       const outcome = await wire.call(createOrder, { order: invalid, requestId: "x".repeat(200) }, key);
@@ -264,9 +274,9 @@ describe.each(shapes)("the four wires of %s", (_, start) => {
       body: JSON.stringify({ order: invalid, requestId: "x".repeat(200) }),
     });
     const { message } = (await response.json()) as { message: string };
-    const byContract = ["order.line_items[0].sku", 'order.labels["Web"]', "request_id"];
+    const byContract = ["order.line_items[0].sku", 'order.labels["Web"]', "request_id", "order.customer.display_name"];
     expect(fields).toEqual({
-      REST: ["lineItems[0].sku", 'labels["Web"]', "requestId"],
+      REST: ["lineItems[0].sku", 'labels["Web"]', "requestId", "customer.displayName"],
       gRPC: byContract,
       "gRPC-Web": byContract,
       Connect: byContract,

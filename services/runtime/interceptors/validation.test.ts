@@ -1,5 +1,5 @@
-import { create, type MessageInitShape, setExtension, toBinary } from "@bufbuild/protobuf";
-import { fileDesc, type GenMessage, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { create, type DescMethod, type MessageInitShape, setExtension, toBinary } from "@bufbuild/protobuf";
+import { fileDesc, type GenMessage, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import {
   FieldOptionsSchema,
   type FieldDescriptorProto_Type as FieldType,
@@ -15,6 +15,8 @@ import {
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { Code, ConnectError, createContextValues, type UnaryRequest } from "@connectrpc/connect";
 import { expect, test } from "@jest/globals";
+import { CreateItemRequestSchema, InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
+import { PaymentService, SettlePaymentRequestSchema } from "../../../gen/docket/payment/v1/payment_service_pb.js";
 import { BadRequestSchema } from "../../../gen/google/rpc/error_details_pb.js";
 import { maxViolations } from "../violations.ts";
 import { createValidationInterceptor } from "./validation.ts";
@@ -79,12 +81,16 @@ const file = fileDesc(
 );
 const requestSchema = messageDesc(file, 0) as GenMessage<never>;
 const itemSchema = messageDesc(file, 1);
+const [checkMethod] = serviceDesc(file, 0).methods;
 
 /** Sends a message through the interceptor. @returns what it is refused with, undefined where it passes. */
-async function refusalOf(message: object): Promise<ConnectError | undefined> {
+async function refusalOf(
+  message: object,
+  method: DescMethod | undefined = checkMethod,
+): Promise<ConnectError | undefined> {
   const request = {
     stream: false,
-    method: { input: requestSchema },
+    method,
     message,
     header: new Headers(),
     signal: new AbortController().signal,
@@ -150,4 +156,14 @@ test("a value that does not match its pattern is refused in words", async () => 
   const description = "must be empty, or up to 63 lower-case letters, digits and hyphens, beginning with a letter";
   expect(violationsOf(error)).toMatchObject([{ field: "tenant", description }]);
   expect(error?.rawMessage).toBe(`tenant: ${description}`);
+});
+
+test("a line break in a text of one line is refused, and passed on between services", async () => {
+  const item = create(CreateItemRequestSchema, { item: { sku: "TEA", title: "Green\ntea" } });
+  const settlement = create(SettlePaymentRequestSchema, { name: "orders/a/payments/1", reason: "two\nlines" });
+
+  expect(violationsOf(await refusalOf(item, InventoryService.method.createItem))).toMatchObject([
+    { field: "item.title", description: "must be a single line, without the line break U+000A" },
+  ]);
+  expect(await refusalOf(settlement, PaymentService.method.settlePayment)).toBeUndefined();
 });

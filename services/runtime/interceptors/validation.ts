@@ -1,7 +1,8 @@
-import type { DescMessage, Message } from "@bufbuild/protobuf";
+import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Validator, type Violation } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
+import { accessOf } from "../auth/access.ts";
 import { type FieldViolation, invalidArgument } from "../errors.ts";
 import { isLargerThan } from "./message-size.ts";
 import { ruleText } from "./rule-words.ts";
@@ -20,7 +21,9 @@ interface Validators {
  * Validates every request message against the protovalidate rules of its schema. The first invalid message ends the
  * call with INVALID_ARGUMENT and a BadRequest of its violations, with fields by their proto names.
  *
- * No text may contain control characters (except tabs and line breaks) or half of a surrogate pair, whatever its rules.
+ * No text may contain control characters or half of a surrogate pair, whatever its rules. Texts are single lines, except
+ * in fields with the option `multiline`, which may contain tabs and line breaks. Requests of internal methods may contain
+ * them everywhere, as they repeat texts that were stored earlier.
  * The cost is bounded independently of the message: checking stops at the first violation, and the others are collected
  * only for messages of ordinary size.
  *
@@ -29,30 +32,31 @@ interface Validators {
 export function createValidationInterceptor(): Interceptor {
   const validators = { first: createValidator({ failFast: true }), all: createValidator() };
   return (next) => async (request) => {
-    const { input } = request.method;
     if (request.stream) {
-      return next({ ...request, message: checked(validators, input, request.message) });
+      return next({ ...request, message: checked(validators, request.method, request.message) });
     }
-    check(validators, input, request.message);
+    check(validators, request.method, request.message);
     return next(request);
   };
 }
 
 async function* checked(
   validators: Validators,
-  schema: DescMessage,
+  method: DescMethod,
   messages: AsyncIterable<Message>,
 ): AsyncGenerator<Message> {
   for await (const message of messages) {
-    check(validators, schema, message);
+    check(validators, method, message);
     yield message;
   }
 }
 
-function check({ first, all }: Validators, schema: DescMessage, message: Message): void {
+function check({ first, all }: Validators, method: DescMethod, message: Message): void {
+  const { input: schema } = method;
+  const textOptions = { singleLines: accessOf(method)?.kind !== "internal" };
   let result = first.validate(schema, message);
   if (result.kind === "valid") {
-    const texts = textViolations(schema, message);
+    const texts = textViolations(schema, message, textOptions);
     if (texts.length > 0) {
       throw invalidArgument(texts);
     }
@@ -68,7 +72,7 @@ function check({ first, all }: Validators, schema: DescMessage, message: Message
     case "invalid":
       throw invalidArgument([
         ...result.violations.map((violation) => toFieldViolation(violation, isLarge)),
-        ...(isLarge ? [] : textViolations(schema, message)),
+        ...(isLarge ? [] : textViolations(schema, message, textOptions)),
       ]);
     case "error":
       throw result.error;

@@ -84,3 +84,11 @@ export declare const personal: GenExtension<FieldOptions, boolean>;
  */
 export declare const erased_with_customer: GenExtension<FieldOptions, boolean>;
 
+/**
+ * Whether the text may contain tabs and line breaks. Any other text in a request is a single line without control
+ * characters.
+ *
+ * @generated from extension: bool multiline = 50806;
+ */
+export declare const multiline: GenExtension<FieldOptions, boolean>;
+

@@ -11,7 +11,7 @@ import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
  * Describes the file docket/options/v1/options.proto.
  */
 export const file_docket_options_v1_options = /*@__PURE__*/
-  fileDesc("Ch9kb2NrZXQvb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEhFkb2NrZXQub3B0aW9ucy52MSI4CgZBY2Nlc3MSDgoGc2NvcGVzGAEgAygJEgwKBG9wZW4YAiABKAgSEAoIaW50ZXJuYWwYAyABKAg6UwoGYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY8YwDIAEoCzIZLmRvY2tldC5vcHRpb25zLnYxLkFjY2Vzc1IGYWNjZXNzOjoKB2F1ZGl0ZWQSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxj0jAMgASgIUgdhdWRpdGVkOkYKDXVuaW1wbGVtZW50ZWQSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxj1jAMgASgIUg11bmltcGxlbWVudGVkOjsKCHBlcnNvbmFsEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxjyjAMgASgIUghwZXJzb25hbDpRChRlcmFzZWRfd2l0aF9jdXN0b21lchIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMY84wDIAEoCFISZXJhc2VkV2l0aEN1c3RvbWVyYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("Ch9kb2NrZXQvb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEhFkb2NrZXQub3B0aW9ucy52MSI4CgZBY2Nlc3MSDgoGc2NvcGVzGAEgAygJEgwKBG9wZW4YAiABKAgSEAoIaW50ZXJuYWwYAyABKAg6UwoGYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY8YwDIAEoCzIZLmRvY2tldC5vcHRpb25zLnYxLkFjY2Vzc1IGYWNjZXNzOjoKB2F1ZGl0ZWQSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxj0jAMgASgIUgdhdWRpdGVkOkYKDXVuaW1wbGVtZW50ZWQSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxj1jAMgASgIUg11bmltcGxlbWVudGVkOjsKCHBlcnNvbmFsEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxjyjAMgASgIUghwZXJzb25hbDpRChRlcmFzZWRfd2l0aF9jdXN0b21lchIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMY84wDIAEoCFISZXJhc2VkV2l0aEN1c3RvbWVyOj0KCW11bHRpbGluZRIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMY9owDIAEoCFIJbXVsdGlsaW5lYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * Describes the message docket.options.v1.Access.
@@ -61,4 +61,13 @@ export const personal = /*@__PURE__*/
  */
 export const erased_with_customer = /*@__PURE__*/
   extDesc(file_docket_options_v1_options, 4);
+
+/**
+ * Whether the text may contain tabs and line breaks. Any other text in a request is a single line without control
+ * characters.
+ *
+ * @generated from extension: bool multiline = 50806;
+ */
+export const multiline = /*@__PURE__*/
+  extDesc(file_docket_options_v1_options, 5);
 

@@ -75,7 +75,7 @@ export function createImporter(
     const checked = validator.validate(OrderSchema, record.order);
     const rule = checked.kind === "invalid" ? checked.violations[0] : undefined;
     const { draft, violations } = readDraft(record.order, ctx.config);
-    const [text] = textViolations(OrderSchema, record.order);
+    const [text] = textViolations(OrderSchema, record.order, { singleLines: true });
     const violation =
       text ?? (rule === undefined ? violations[0] : { field: pathToString(rule.field), description: ruleText(rule) });
     if (violation !== undefined) {
