@@ -26,9 +26,15 @@ const tea = {
   lineItems: [{ sku: "TEA", quantity: 2 }],
   paymentToken: "tok_success",
 };
-let order: Order = await docket.placeOrder({ ...tea, externalId: "from-the-package" });
+const absent: string | undefined = process.argv[4];
+const noSignal: AbortSignal | undefined = undefined;
+const absentFields = { note: absent, labels: undefined, customer: { id: "c1", email: absent } };
+let order: Order = await docket.placeOrder(
+  { ...tea, ...absentFields, externalId: "from-the-package" },
+  { requestId: absent, signal: noSignal },
+);
 while (order.state !== Order_State.COMPLETED) {
-  order = await docket.orders.lookupOrder({ externalId: "from-the-package" });
+  order = await docket.orders.lookupOrder({ externalId: "from-the-package" }, { signal: noSignal });
 }
 const total: string = order.total ? formatMoney(order.total) : formatMoney(money("EUR", "0"));
 let refusal = "";
@@ -38,9 +44,9 @@ try {
   if (!(error instanceof DocketError)) throw error;
   refusal = \`\${error.reason} \${error.metadata["wanted"]} of \${error.metadata["available"]}\`;
 }
-const imported = await docket.importOrders('{"externalId":"x"}', { contentType: "application/x-ndjson", validateOnly: true });
+const imported = await docket.importOrders('{"externalId":"x"}', { contentType: "application/x-ndjson", validateOnly: true, signal: noSignal });
 const failed: bigint = imported.failedCount;
-console.log(JSON.stringify({ state: Order_State[order.state], total, refusal, failed: \`\${failed}\` }));
+console.log(JSON.stringify({ state: Order_State[order.state], total, note: order.note, refusal, failed: \`\${failed}\` }));
 `;
 
 describe("the package that npm pack makes", () => {
@@ -69,20 +75,36 @@ describe("the package that npm pack makes", () => {
     expect(JSON.parse(stdout)).toEqual({
       state: "COMPLETED",
       total: "9.00",
+      note: "",
       refusal: "OUT_OF_STOCK 99 of 8",
       failed: "1",
     });
   }, 60_000);
 
-  test("type-checks strictly, its declarations included", async () => {
-    const tsc = join(root, "node_modules/typescript/bin/tsc");
-    const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2024", "--lib", "es2024,dom"];
-    await writeFile(join(project, "globals.d.ts"), "declare const process: { readonly argv: string[] };");
-    const check = () => run(process.execPath, [tsc, ...options, "main.ts", "globals.d.ts"], { cwd: project, env });
-    await expect(check()).resolves.toMatchObject({ stdout: "" });
-    await writeFile(join(project, "main.ts"), consumer.replace("failed: bigint", "failed: string"));
-    await expect(check()).rejects.toMatchObject({ stdout: expect.stringContaining("TS2322") });
-  }, 60_000);
+  test.each([
+    ["strictly", []],
+    ["with exact optional properties", ["--exactOptionalPropertyTypes"]],
+  ])(
+    "type-checks %s, its declarations included",
+    async (_, flags) => {
+      const tsc = join(root, "node_modules/typescript/bin/tsc");
+      const base = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2024", "--lib", "es2024,dom"];
+      const options = [...base, ...flags];
+      await writeFile(join(project, "main.ts"), consumer);
+      await writeFile(join(project, "globals.d.ts"), "declare const process: { readonly argv: string[] };");
+      const check = () => run(process.execPath, [tsc, ...options, "main.ts", "globals.d.ts"], { cwd: project, env });
+      await expect(check()).resolves.toMatchObject({ stdout: "" });
+      const mistakes = [
+        ["failed: bigint", "failed: string"],
+        ["quantity: 2", 'quantity: "2"'],
+      ] as const;
+      for (const [correct, wrong] of mistakes) {
+        await writeFile(join(project, "main.ts"), consumer.replace(correct, wrong));
+        await expect(check()).rejects.toMatchObject({ stdout: expect.stringMatching(/TS2322|TS2345/) });
+      }
+    },
+    60_000,
+  );
 
   test("type-checks the samples of the README, exact optional properties included", async () => {
     const readme = await readFile(join(root, "README.md"), "utf8");

@@ -1,4 +1,3 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Interceptor } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
@@ -18,6 +17,7 @@ import { type ListPaymentsRequestSchema, PaymentService } from "../../gen/docket
 import { createTypedClient } from "./client.ts";
 import { type ImportOptions, type ImportSource, importOrders } from "./import-orders.ts";
 import { paged } from "./pages.ts";
+import type { RequestShape } from "./request-shape.ts";
 import { createRetryInterceptor, type RetryOptions } from "./retry.ts";
 import { type WatchOptions, watchOrders } from "./watch-orders.ts";
 
@@ -82,7 +82,7 @@ export function createDocket(options: DocketOptions = {}) {
      * @throws DocketError FAILED_PRECONDITION `OUT_OF_STOCK` with `sku`, `wanted` and `available` in its metadata, or
      *   `PAYMENT_FAILED` if the payment is declined; both with `order`
      */
-    placeOrder: (order: MessageInitShape<typeof OrderSchema>, place: PlaceOrderOptions = {}): Promise<Order> => {
+    placeOrder: (order: RequestShape<typeof OrderSchema>, place: PlaceOrderOptions = {}): Promise<Order> => {
       const waitMs = place.waitMs ?? 20_000;
       return orders.createOrder(
         { order, wait: durationFromMs(waitMs), requestId: place.requestId ?? crypto.randomUUID() },
@@ -98,35 +98,35 @@ export function createDocket(options: DocketOptions = {}) {
     importOrders: (source: ImportSource, how: ImportOptions) => importOrders({ baseUrl, apiKey, fetch }, source, how),
 
     /** Lists all matching orders. Pages are fetched on demand. */
-    listOrders: (request: MessageInitShape<typeof ListOrdersRequestSchema> = {}) =>
+    listOrders: (request: RequestShape<typeof ListOrdersRequestSchema> = {}) =>
       paged(
         (pageToken) => orders.listOrders({ ...request, pageToken }),
         (page) => page.orders,
       ),
 
     /** Lists an order's timeline, oldest entry first. */
-    listOrderEvents: (request: MessageInitShape<typeof ListOrderEventsRequestSchema>) =>
+    listOrderEvents: (request: RequestShape<typeof ListOrderEventsRequestSchema>) =>
       paged(
         (pageToken) => orders.listOrderEvents({ ...request, pageToken }),
         (page) => page.events,
       ),
 
     /** Lists all matching items. */
-    listItems: (request: MessageInitShape<typeof ListItemsRequestSchema> = {}) =>
+    listItems: (request: RequestShape<typeof ListItemsRequestSchema> = {}) =>
       paged(
         (pageToken) => items.listItems({ ...request, pageToken }),
         (page) => page.items,
       ),
 
     /** Lists all matching payments. The parent `orders/-` includes all orders. */
-    listPayments: (request: MessageInitShape<typeof ListPaymentsRequestSchema>) =>
+    listPayments: (request: RequestShape<typeof ListPaymentsRequestSchema>) =>
       paged(
         (pageToken) => payments.listPayments({ ...request, pageToken }),
         (page) => page.payments,
       ),
 
     /** Lists all matching shipments. The parent `orders/-` includes all orders. */
-    listShipments: (request: MessageInitShape<typeof ListShipmentsRequestSchema>) =>
+    listShipments: (request: RequestShape<typeof ListShipmentsRequestSchema>) =>
       paged(
         (pageToken) => shipments.listShipments({ ...request, pageToken }),
         (page) => page.shipments,

@@ -13,8 +13,8 @@ export interface ImportOptions {
   /** `text/csv` or `application/x-ndjson`, optionally with the encoding: `text/csv; charset=windows-1252`. */
   readonly contentType: FileType | `${FileType};${string}`;
   /** Validates every row without creating orders. */
-  readonly validateOnly?: boolean;
-  readonly signal?: AbortSignal;
+  readonly validateOnly?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The server and credentials to use. */

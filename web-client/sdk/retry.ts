@@ -8,14 +8,14 @@ import { type DocketError, toDocketError } from "./errors.ts";
 /** Retry policy. */
 export interface RetryOptions {
   /** Maximum attempts per call; 1 disables retries. Default 4. */
-  readonly maxAttempts?: number;
+  readonly maxAttempts?: number | undefined;
   /**
    * Upper bound of the delay before the first retry, in milliseconds. Doubles with each retry; with full jitter.
    * Default 100.
    */
-  readonly initialMs?: number;
+  readonly initialMs?: number | undefined;
   /** Maximum delay, in milliseconds. Default 5,000. */
-  readonly maxMs?: number;
+  readonly maxMs?: number | undefined;
 }
 
 /**

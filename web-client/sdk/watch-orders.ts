@@ -1,18 +1,18 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Client } from "@connectrpc/connect";
 import type {
   OrderService,
   WatchOrdersRequestSchema,
   WatchOrdersResponse,
 } from "../../gen/docket/order/v1/order_service_pb.js";
+import type { TypedClient } from "./client.ts";
 import { toDocketError } from "./errors.ts";
+import type { RequestShape } from "./request-shape.ts";
 
 /** Options of `watchOrders`. */
 export interface WatchOptions {
   /** Ends the watch. The iteration then ends without an error. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** The delay before the first reconnection, in milliseconds. Doubles up to 10 s. Default 250. */
-  readonly reconnectMs?: number;
+  readonly reconnectMs?: number | undefined;
 }
 
 /** Errors that reconnecting cannot resolve. */
@@ -23,8 +23,8 @@ const final = new Set(["INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED
  * after the last message received, or from the start position: no change is missed or repeated.
  */
 export async function* watchOrders(
-  orders: Client<typeof OrderService>,
-  request: MessageInitShape<typeof WatchOrdersRequestSchema> = {},
+  orders: Pick<TypedClient<typeof OrderService>, "watchOrders">,
+  request: RequestShape<typeof WatchOrdersRequestSchema> = {},
   { signal, reconnectMs = 250 }: WatchOptions = {},
 ): AsyncGenerator<WatchOrdersResponse> {
   let resumeToken = request.resumeToken ?? "";
