@@ -1,5 +1,5 @@
 import { createCommands } from "../runtime/commands/commands.ts";
-import { idempotencyRetention } from "../runtime/idempotency/idempotent.ts";
+import { idempotencyRetention } from "../runtime/idempotency/retention.ts";
 import { createConsumer } from "../runtime/inbox/consumer.ts";
 import { inboxRetention } from "../runtime/inbox/retention.ts";
 import { outboxRetention } from "../runtime/outbox/retention.ts";

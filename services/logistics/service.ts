@@ -1,6 +1,6 @@
 import { createCallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
 import { callbackRetention } from "../runtime/callbacks/retention.ts";
-import { idempotencyRetention } from "../runtime/idempotency/idempotent.ts";
+import { idempotencyRetention } from "../runtime/idempotency/retention.ts";
 import { outboxRetention } from "../runtime/outbox/retention.ts";
 import { startRetention } from "../runtime/retention/retention.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";

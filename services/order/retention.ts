@@ -1,4 +1,4 @@
-import { idempotencyRetention } from "../runtime/idempotency/idempotent.ts";
+import { idempotencyRetention } from "../runtime/idempotency/retention.ts";
 import { inboxRetention } from "../runtime/inbox/retention.ts";
 import { outboxRetention } from "../runtime/outbox/retention.ts";
 import { RETENTION_BATCH, type RetentionRule } from "../runtime/retention/retention.ts";

@@ -1,6 +1,6 @@
 import { bigint, epochMs, flag, int, json, longText, notNull, tenantId, text } from "../../runtime/db/columns.ts";
 import { ensure, type Migration } from "../../runtime/db/migrate.ts";
-import { idempotencyMigrations } from "../../runtime/idempotency/idempotent.ts";
+import { idempotencyMigrations } from "../../runtime/idempotency/migrations.ts";
 import { inboxMigrations } from "../../runtime/inbox/migrations.ts";
 import { outboxMigrations } from "../../runtime/outbox/migrations.ts";
 

@@ -1,4 +1,4 @@
-import type { IdempotencyTables } from "../../runtime/idempotency/idempotent.ts";
+import type { IdempotencyTables } from "../../runtime/idempotency/tables.ts";
 import type { InboxTables } from "../../runtime/inbox/tables.ts";
 import type { OutboxTables } from "../../runtime/outbox/tables.ts";
 import type { ReservationState } from "../domain/reservation.ts";

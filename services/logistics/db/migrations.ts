@@ -2,7 +2,7 @@ import { type ColumnDefinitionBuilder, sql } from "kysely";
 import { callbackInboxMigrations } from "../../runtime/callbacks/migrations.ts";
 import { bytes, epochMs, flag, id, int, json, longText, notNull, tenantId, text } from "../../runtime/db/columns.ts";
 import { ensure, type Migration } from "../../runtime/db/migrate.ts";
-import { idempotencyMigrations } from "../../runtime/idempotency/idempotent.ts";
+import { idempotencyMigrations } from "../../runtime/idempotency/migrations.ts";
 import { outboxMigrations } from "../../runtime/outbox/migrations.ts";
 import { callbackMigrations } from "../../runtime/webhooks/migrations.ts";
 

@@ -1,5 +1,5 @@
 import type { CallbackInboxTables } from "../../runtime/callbacks/tables.ts";
-import type { IdempotencyTables } from "../../runtime/idempotency/idempotent.ts";
+import type { IdempotencyTables } from "../../runtime/idempotency/tables.ts";
 import type { OutboxTables } from "../../runtime/outbox/tables.ts";
 import type { CallbackTables } from "../../runtime/webhooks/tables.ts";
 import type { Booking } from "../domain/shipment.ts";

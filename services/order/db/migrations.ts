@@ -14,7 +14,7 @@ import {
   text,
 } from "../../runtime/db/columns.ts";
 import { ensure, type Migration } from "../../runtime/db/migrate.ts";
-import { idempotencyMigrations } from "../../runtime/idempotency/idempotent.ts";
+import { idempotencyMigrations } from "../../runtime/idempotency/migrations.ts";
 import { inboxMigrations } from "../../runtime/inbox/migrations.ts";
 import { outboxMigrations } from "../../runtime/outbox/migrations.ts";
 import { sagaMigrations } from "../../runtime/saga/store/migrations.ts";

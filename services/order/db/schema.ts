@@ -1,6 +1,6 @@
 import type { ColumnType } from "kysely";
 import type { Integer64 } from "../../runtime/db/columns.ts";
-import type { IdempotencyTables } from "../../runtime/idempotency/idempotent.ts";
+import type { IdempotencyTables } from "../../runtime/idempotency/tables.ts";
 import type { InboxTables } from "../../runtime/inbox/tables.ts";
 import type { OutboxTables } from "../../runtime/outbox/tables.ts";
 import type { SagaTables } from "../../runtime/saga/store/tables.ts";

@@ -15,7 +15,6 @@ import type { Offers } from "../config.ts";
 import type { OrderContext } from "../context.ts";
 import { under } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
-import { attempt } from "./attempt.ts";
 import { type OrderDraft, readDraft } from "./order-draft.ts";
 import { placeAll, toPlacement } from "./place-drafts.ts";
 import { priceDrafts } from "./price-drafts.ts";
@@ -26,11 +25,11 @@ import { priceDrafts } from "./price-drafts.ts";
  */
 export function batchCreateOrders(ctx: OrderContext): ServiceImpl<typeof OrderService>["batchCreateOrders"] {
   const method = OrderService.method.batchCreateOrders;
-  return async (request, context) => {
-    const { tenant } = principalOf(context);
+  return async (request, call) => {
+    const { tenant } = principalOf(call);
     const drafts = readDrafts(request.requests, ctx.config);
-    const placements = await attempt(async () => {
-      const pricings = await priceDrafts(ctx, drafts, context);
+    const prepare = async () => {
+      const pricings = await priceDrafts(ctx, drafts, call);
       const violations = pricings.flatMap((pricing, i) =>
         pricing.ok ? [] : under(`requests[${i}].order`, pricing.violations),
       );
@@ -39,14 +38,17 @@ export function batchCreateOrders(ctx: OrderContext): ServiceImpl<typeof OrderSe
       }
       return pricings.flatMap((pricing, i) => {
         const draft = drafts[i];
-        return pricing.ok && draft ? [toPlacement(ctx, context, { ...pricing, draft })] : [];
+        return pricing.ok && draft ? [toPlacement(ctx, call, { ...pricing, draft })] : [];
       });
-    });
-    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock: ctx.clock };
-    return idempotent(ctx.db, call, async (trx) => {
-      await placeAll(trx, ctx, placements());
-      const orders = placements().map(({ change }) => toOrderMessage(change.order));
-      return create(BatchCreateOrdersResponseSchema, { orders });
+    };
+    const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock: ctx.clock };
+    return idempotent(ctx.db, mutation, {
+      prepare,
+      async commit(trx, placements) {
+        await placeAll(trx, ctx, placements);
+        const orders = placements.map(({ change }) => toOrderMessage(change.order));
+        return create(BatchCreateOrdersResponseSchema, { orders });
+      },
     });
   };
 }

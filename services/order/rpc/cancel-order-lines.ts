@@ -18,8 +18,9 @@ import { linesBusy, nothingLeft, orderNotFound, tooManyUnits, wrongState } from 
 import { toOrderMessage } from "../messages.ts";
 import { closedBySku, shippedByLine } from "../shipment-units.ts";
 import { lockOrder, saveChanges } from "../store/orders.ts";
-import { checkFence, type FencedShipments, mayHaveShipments, whileFenced } from "./fence-shipments.ts";
+import { checkFence, type FencedShipments, fenceShipments, mayHaveShipments } from "./fence-shipments.ts";
 import { orderIdOf } from "./order-name.ts";
+import { retryIfChanged } from "./retry-if-changed.ts";
 
 /**
  * Cancels units that are in no shipment, by the logistics service's own books. The order's lines and amount due change
@@ -27,12 +28,12 @@ import { orderIdOf } from "./order-name.ts";
  */
 export function cancelOrderLines(ctx: OrderContext): ServiceImpl<typeof OrderService>["cancelOrderLines"] {
   const method = OrderService.method.cancelOrderLines;
-  return async (request, context) => {
-    const principal = principalOf(context);
+  return async (request, call) => {
+    const principal = principalOf(call);
     const { tenant } = principal;
     const id = orderIdOf(request.name);
     const wanted = wantedUnits(request.lines);
-    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock: ctx.clock };
+    const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock: ctx.clock };
 
     const cancel = async (trx: Transaction<OrderDatabase>, fenced: FencedShipments | undefined) => {
       const before = await lockOrder(trx, ctx.db.dialect, tenant, id);
@@ -87,9 +88,8 @@ export function cancelOrderLines(ctx: OrderContext): ServiceImpl<typeof OrderSer
         state: { orderId: id, amount, closed: [...closedBySku(shipments)], note },
       });
 
-    return whileFenced(ctx, { tenant, id, context }, (fenced) =>
-      idempotent(ctx.db, call, async (trx) => cancel(trx, fenced())),
-    );
+    const prepare = () => fenceShipments(ctx, { tenant, id, call });
+    return retryIfChanged(() => idempotent(ctx.db, mutation, { prepare, commit: cancel }));
   };
 }
 

@@ -5,21 +5,26 @@ import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent, storedResponse } from "../../runtime/idempotency/idempotent.ts";
 import type { OrderContext } from "../context.ts";
 import { toOrderMessage } from "../messages.ts";
-import { cancelling } from "./cancellation.ts";
+import { commitCancellation, prepareCancellation } from "./cancellation.ts";
+import { retryIfChanged } from "./retry-if-changed.ts";
 
-/** Cancels an order in any state, unless a shipment is in transit; see {@link cancelling}. */
+/** Cancels an order in any state, unless a shipment is in transit; see {@link prepareCancellation}. */
 export function cancelOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["cancelOrder"] {
   const method = OrderService.method.cancelOrder;
-  return async (request, context) => {
-    const { tenant } = principalOf(context);
+  return async (request, call) => {
+    const { tenant } = principalOf(call);
     const { name, etag, note } = request;
-    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock: ctx.clock };
-    const replayed = await storedResponse(ctx.db, call);
+    const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock: ctx.clock };
+    const replayed = await storedResponse(ctx.db, mutation);
     if (replayed !== undefined) {
       return replayed;
     }
-    return cancelling(ctx, { name, etag, note, method: "CancelOrder" }, context, (cancel) =>
-      idempotent(ctx.db, call, async (trx) => toOrderMessage(await cancel(trx))),
+    const wanted = { name, etag, note, method: "CancelOrder" };
+    return retryIfChanged(() =>
+      idempotent(ctx.db, mutation, {
+        prepare: () => prepareCancellation(ctx, wanted, call),
+        commit: async (trx, prepared) => toOrderMessage(await commitCancellation(ctx, trx, wanted, { call, prepared })),
+      }),
     );
   };
 }

@@ -9,8 +9,6 @@ import { type Order, orderName } from "../domain/order.ts";
 import { transition } from "../domain/order-state.ts";
 import { lostRace, orderNotFound, shipmentUnderWay, wrongState } from "../errors.ts";
 import { findOrder, lockOrder, saveChanges } from "../store/orders.ts";
-import { againWhenChanged } from "./again-when-changed.ts";
-import { attempt } from "./attempt.ts";
 import { mayHaveShipments } from "./fence-shipments.ts";
 import { orderIdOf } from "./order-name.ts";
 
@@ -26,37 +24,23 @@ export interface Cancellation {
   readonly method: string;
 }
 
-/**
- * Cancels an order by compensating its saga. If shipments may exist, they are cancelled first: once one is in transit,
- * the cancellation is rejected and nothing has changed. Cancelling them may change the order, so the etag is checked
- * before. `commit` runs the given function in a transaction; obstacles to the cancellation are thrown from inside it,
- * so that a stored response takes precedence. May call `commit` more than once.
- *
- * @throws ConnectError NOT_FOUND; FAILED_PRECONDITION, reasons ORDER_STATE and SHIPMENT_UNDER_WAY
- */
-export function cancelling<T>(
-  ctx: OrderContext,
-  wanted: Cancellation,
-  context: HandlerContext,
-  commit: (cancel: (trx: Transaction<OrderDatabase>) => Promise<Order>) => Promise<T>,
-): Promise<T> {
-  return againWhenChanged(async () => {
-    const prepared = await attempt(() => prepare(ctx, wanted, context));
-    return commit((trx) => cancel(ctx, trx, wanted, context, prepared()));
-  });
-}
-
-interface Prepared {
+/** Outcome of {@link prepareCancellation}. */
+export interface PreparedCancellation {
   readonly shipmentsCancelled: boolean;
 }
 
-/** Rejects what cannot be cancelled; otherwise cancels the shipments. */
-async function prepare(
+/**
+ * First phase of cancelling an order. If shipments may exist, they are cancelled: once one is in transit, the
+ * cancellation is rejected and nothing has changed. Cancelling them may change the order, so the etag is checked before.
+ *
+ * @throws ConnectError NOT_FOUND; FAILED_PRECONDITION, reasons ORDER_STATE and SHIPMENT_UNDER_WAY
+ */
+export async function prepareCancellation(
   { db, clients }: OrderContext,
   { name, etag, method }: Cancellation,
-  context: HandlerContext,
-): Promise<Prepared> {
-  const { tenant } = principalOf(context);
+  call: HandlerContext,
+): Promise<PreparedCancellation> {
+  const { tenant } = principalOf(call);
   const order = await findOrder(db.kysely, tenant, orderIdOf(name));
   if (order === undefined) {
     throw orderNotFound(name);
@@ -69,7 +53,7 @@ async function prepare(
     return { shipmentsCancelled: false };
   }
   try {
-    await clients.logistics.for(tenant, context).cancelOrderShipments({ parent: orderName(order) });
+    await clients.logistics.for(tenant, call).cancelOrderShipments({ parent: orderName(order) });
   } catch (error) {
     if (error instanceof ConnectError && error.code === Code.FailedPrecondition) {
       throw shipmentUnderWay(order, error.rawMessage);
@@ -79,14 +63,22 @@ async function prepare(
   return { shipmentsCancelled: true };
 }
 
-async function cancel(
+/**
+ * Second phase: cancels the order by compensating its saga.
+ *
+ * @throws ConnectError NOT_FOUND; FAILED_PRECONDITION, reason ORDER_STATE; ABORTED, reason ORDER_CHANGED, if the order
+ * may have shipments since the first phase: begin again
+ */
+export async function commitCancellation(
   ctx: OrderContext,
   trx: Transaction<OrderDatabase>,
   { name, etag, note, method }: Cancellation,
-  context: HandlerContext,
-  { shipmentsCancelled }: Prepared,
+  {
+    call,
+    prepared: { shipmentsCancelled },
+  }: { readonly call: HandlerContext; readonly prepared: PreparedCancellation },
 ): Promise<Order> {
-  const principal = principalOf(context);
+  const principal = principalOf(call);
   const before = await lockOrder(trx, ctx.db.dialect, principal.tenant, orderIdOf(name));
   if (before === undefined) {
     throw orderNotFound(name);

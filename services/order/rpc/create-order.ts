@@ -9,8 +9,8 @@ import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { OrderContext } from "../context.ts";
 import { externalIdTaken, orderInvalid } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
-import { attempt } from "./attempt.ts";
 import { readDraft } from "./order-draft.ts";
+import { orderIdOf } from "./order-name.ts";
 import { placeAll, takenExternalIds, toPlacement } from "./place-drafts.ts";
 import { priceDrafts } from "./price-drafts.ts";
 import { untilSettled } from "./until-settled.ts";
@@ -21,33 +21,40 @@ import { untilSettled } from "./until-settled.ts";
  */
 export function createOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["createOrder"] {
   const method = OrderService.method.createOrder;
-  return async (request, context) => {
-    const { tenant } = principalOf(context);
+  return async (request, call) => {
+    const { tenant } = principalOf(call);
     const order = request.order ?? create(OrderSchema);
     const { draft, violations } = readDraft(order, ctx.config);
     if (violations.length > 0) {
       throw orderInvalid(violations, "order");
     }
-    const requestId = idempotencyKeyOf(request, context);
-    const placement = await attempt(async () => {
-      const [pricing] = await priceDrafts(ctx, [draft], context);
+    const requestId = idempotencyKeyOf(request, call);
+    const prepare = async () => {
+      const [pricing] = await priceDrafts(ctx, [draft], call);
       if (!pricing?.ok) {
         throw orderInvalid(pricing?.violations ?? [], "order");
       }
-      return toPlacement(ctx, context, { ...pricing, draft });
-    });
+      return toPlacement(ctx, call, { ...pricing, draft });
+    };
     if (request.validateOnly) {
-      return validated(ctx, placement().change.order);
+      return validated(ctx, (await prepare()).change.order);
     }
-    const call = { tenant, method, requestId, request, clock: ctx.clock, signal: context.signal };
-    const answer = await idempotent(ctx.db, call, async (trx) => {
-      const placed = placement();
-      await placeAll(trx, ctx, [placed]);
-      return toOrderMessage(placed.change.order);
+    const mutation = { tenant, method, requestId, request, clock: ctx.clock, signal: call.signal };
+    const response = await idempotent(ctx.db, mutation, {
+      prepare,
+      async commit(trx, placement) {
+        await placeAll(trx, ctx, [placement]);
+        return toOrderMessage(placement.change.order);
+      },
     });
     const waitMs = request.wait ? durationMs(request.wait) : 0;
-    const isPaid = draft.paymentToken !== "";
-    return waitMs > 0 ? untilSettled(ctx, tenant, answer, { waitMs, isPaid, signal: context.signal }) : answer;
+    if (waitMs === 0) {
+      return response;
+    }
+    // A replay's order has the id in its response, not the id of this call's placement.
+    const key = { tenant, id: orderIdOf(response.name) };
+    const settled = await untilSettled(ctx, key, { waitMs, isPaid: draft.paymentToken !== "", signal: call.signal });
+    return settled ? toOrderMessage(settled) : response;
   };
 }
 

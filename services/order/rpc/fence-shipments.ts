@@ -5,8 +5,6 @@ import { type Order, orderName } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { lostRace } from "../errors.ts";
 import { findOrder } from "../store/orders.ts";
-import { againWhenChanged } from "./again-when-changed.ts";
-import { attempt } from "./attempt.ts";
 
 /** All shipments of an order, by the logistics service's own books, complete up to the given announcement. */
 export interface FencedShipments {
@@ -14,19 +12,31 @@ export interface FencedShipments {
   readonly announcements: number;
 }
 
+/** Whose shipments to fence, and for which call. */
+export interface FencedCall {
+  readonly tenant: string;
+  readonly id: string;
+  readonly call: HandlerContext;
+  /** Whether this order's shipments matter to the call; defaults to always. */
+  readonly needs?: (order: Order) => boolean;
+}
+
 /**
- * Asks the logistics service for the order's shipments, for decisions that must not rely on the order's own lagging
- * copy. CreateShipment announces each shipment to the order first, under the order's lock. A shipment announced before
+ * Asks the logistics service for the order's shipments, if it may have any and the call needs them, for decisions that
+ * must not rely on the order's own lagging copy. CreateShipment announces each shipment to the order first, under the order's lock. A shipment announced before
  * the fence is therefore either in the response or rejected by the fence; a later announcement changes
  * `shipmentAnnouncements`, which {@link checkFence} compares under the lock.
  */
-async function fenceShipments(
-  { clients }: Pick<OrderContext, "clients">,
-  order: Order,
-  context: HandlerContext,
-): Promise<FencedShipments> {
+export async function fenceShipments(
+  { db, clients }: Pick<OrderContext, "db" | "clients">,
+  { tenant, id, call, needs = () => true }: FencedCall,
+): Promise<FencedShipments | undefined> {
+  const order = await findOrder(db.kysely, tenant, id);
+  if (order === undefined || !mayHaveShipments(order) || !needs(order)) {
+    return undefined;
+  }
   const announcements = order.shipmentAnnouncements;
-  const logistics = clients.logistics.for(order.tenant, context);
+  const logistics = clients.logistics.for(tenant, call);
   const { shipments } = await logistics.fenceOrderShipments({ parent: orderName(order) });
   return { shipments, announcements };
 }
@@ -41,35 +51,6 @@ export function checkFence(order: Order, fenced: FencedShipments | undefined): r
     throw lostRace(order);
   }
   return fenced.shipments;
-}
-
-/** The order, and the principal of the request. */
-export interface FencedCall {
-  readonly tenant: string;
-  readonly id: string;
-  readonly context: HandlerContext;
-  /** Whether this order's shipments matter to the call; defaults to always. */
-  readonly needs?: (order: Order) => boolean;
-}
-
-/**
- * Runs the work after fencing the order's shipments, if it may have any and the call needs them, and restarts if
- * another request changed the order meanwhile. An error of the fence is rethrown only when the work reads the
- * shipments, so that a stored response needs no fence.
- */
-export function whileFenced<T>(
-  ctx: OrderContext,
-  { tenant, id, context, needs = () => true }: FencedCall,
-  work: (fenced: () => FencedShipments | undefined) => Promise<T>,
-): Promise<T> {
-  return againWhenChanged(async () =>
-    work(
-      await attempt(async () => {
-        const order = await findOrder(ctx.db.kysely, tenant, id);
-        return order && mayHaveShipments(order) && needs(order) ? fenceShipments(ctx, order, context) : undefined;
-      }),
-    ),
-  );
 }
 
 /** Whether an order is in a state in which it may have shipments. */

@@ -11,8 +11,9 @@ import { command } from "../domain/changes.ts";
 import { orderNotFound, wrongState } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
 import { changeOrder } from "../store/orders.ts";
-import { checkFence, type FencedShipments, mayHaveShipments, whileFenced } from "./fence-shipments.ts";
+import { checkFence, type FencedShipments, fenceShipments, mayHaveShipments } from "./fence-shipments.ts";
 import { orderIdOf } from "./order-name.ts";
+import { retryIfChanged } from "./retry-if-changed.ts";
 
 /**
  * Stops an order, and its saga after the current step. A saga that has ended is not stopped. A CreateShipment that
@@ -20,11 +21,11 @@ import { orderIdOf } from "./order-name.ts";
  */
 export function holdOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["holdOrder"] {
   const method = OrderService.method.holdOrder;
-  return async (request, context) => {
-    const principal = principalOf(context);
+  return async (request, call) => {
+    const principal = principalOf(call);
     const { tenant } = principal;
     const id = orderIdOf(request.name);
-    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock: ctx.clock };
+    const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock: ctx.clock };
 
     const hold = async (trx: Transaction<OrderDatabase>, fenced: FencedShipments | undefined) => {
       const at = ctx.clock.now().getTime();
@@ -48,8 +49,7 @@ export function holdOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["
       return toOrderMessage(order);
     };
 
-    return whileFenced(ctx, { tenant, id, context }, (fenced) =>
-      idempotent(ctx.db, call, async (trx) => hold(trx, fenced())),
-    );
+    const prepare = () => fenceShipments(ctx, { tenant, id, call });
+    return retryIfChanged(() => idempotent(ctx.db, mutation, { prepare, commit: hold }));
   };
 }

@@ -15,7 +15,6 @@ import { orderNotFound, orderNotFunded, wrongState } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
 import { retryRefundOf } from "../saga/start-late-payment.ts";
 import { findOrder, lockOrder, saveChanges } from "../store/orders.ts";
-import { attempt } from "./attempt.ts";
 import { holdStockAgain } from "./hold-stock-again.ts";
 import { orderIdOf } from "./order-name.ts";
 
@@ -28,15 +27,13 @@ import { orderIdOf } from "./order-name.ts";
  */
 export function releaseOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["releaseOrder"] {
   const method = OrderService.method.releaseOrder;
-  return async (request, context) => {
-    const principal = principalOf(context);
+  return async (request, call) => {
+    const principal = principalOf(call);
     const { tenant } = principal;
     const id = orderIdOf(request.name);
-    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock: ctx.clock };
-    const stockHeld = await attempt(async () =>
-      holdStockAgain(ctx, await findOrder(ctx.db.kysely, tenant, id), context.signal),
-    );
-    return idempotent(ctx.db, call, async (trx) => {
+    const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock: ctx.clock };
+    const prepare = async () => holdStockAgain(ctx, await findOrder(ctx.db.kysely, tenant, id), call.signal);
+    const commit = async (trx: Transaction<OrderDatabase>, stockHeld: number | undefined) => {
       const before = await lockOrder(trx, ctx.db.dialect, tenant, id);
       if (before === undefined) {
         throw orderNotFound(request.name);
@@ -44,7 +41,7 @@ export function releaseOrder(ctx: OrderContext): ServiceImpl<typeof OrderService
       checkEtag(request.etag, before.version);
       const moment = { actor: actorOf(principal), at: ctx.clock.now().getTime() };
       const released = await changesOf(trx, ctx, before, release(before, request.note, moment));
-      const changes = withReservation(released, before, stockHeld(), moment);
+      const changes = withReservation(released, before, stockHeld, moment);
       const order = await saveChanges(trx, ctx, before, changes);
       for (const sagaId of [order.sagaId, order.lateSagaId, order.linesSagaId]) {
         if (sagaId !== undefined) {
@@ -52,7 +49,8 @@ export function releaseOrder(ctx: OrderContext): ServiceImpl<typeof OrderService
         }
       }
       return toOrderMessage(order);
-    });
+    };
+    return idempotent(ctx.db, mutation, { prepare, commit });
   };
 }
 

@@ -1,11 +1,9 @@
-import type { Order as OrderMessage } from "../../../gen/docket/order/v1/order_pb.js";
 import type { OrderContext } from "../context.ts";
 import type { Order } from "../domain/order.ts";
 import { outOfStock, paymentFailed } from "../errors.ts";
-import { toOrderMessage } from "../messages.ts";
 import { findOrder } from "../store/orders.ts";
+import type { OrderKey } from "../store/projections.ts";
 import { readTimeline } from "../store/timeline.ts";
-import { orderIdOf } from "./order-name.ts";
 
 /** Initial and maximum pause between polls for changes made by other processes; the pause doubles. */
 const LOOK_MS = { first: 10, most: 500 };
@@ -14,7 +12,8 @@ const LOOK_MS = { first: 10, most: 500 };
 const MAX_ENTRIES = 100;
 
 /**
- * Waits until the order is settled, and returns it; returns the current order at the deadline or on cancellation. An
+ * Waits until the order is settled, and returns it; returns the current order at the deadline, and undefined
+ * if it no longer exists or the call was cancelled. An
  * order is settled when it is confirmed or over, and when it awaits payment; an order with a payment token (`isPaid`)
  * only if the shopper must act.
  *
@@ -22,11 +21,9 @@ const MAX_ENTRIES = 100;
  */
 export async function untilSettled(
   { db, clock, changed }: Pick<OrderContext, "db" | "clock" | "changed">,
-  tenant: string,
-  placed: OrderMessage,
+  { tenant, id }: OrderKey,
   { waitMs, isPaid, signal }: { readonly waitMs: number; readonly isPaid: boolean; readonly signal: AbortSignal },
-): Promise<OrderMessage> {
-  const id = orderIdOf(placed.name);
+): Promise<Order | undefined> {
   const until = clock.monotonicMs() + waitMs;
   let order: Order | undefined;
   for (let lookMs = LOOK_MS.first; !signal.aborted; lookMs = Math.min(2 * lookMs, LOOK_MS.most)) {
@@ -45,7 +42,7 @@ export async function untilSettled(
     const entries = await readTimeline(db.kysely, { tenant, id }, 0, MAX_ENTRIES);
     throw paymentFailed(order, entries.findLast(({ type }) => type === "PaymentFailed")?.metadata["reason"]);
   }
-  return order ? toOrderMessage(order) : placed;
+  return order;
 }
 
 function isSettled({ state, paymentAction }: Order, isPaid: boolean): boolean {

@@ -24,8 +24,9 @@ import { orderAnonymized, orderInvalid, orderNotFound, shipmentExists, wrongStat
 import { toAddress, toCustomer, toOrderMessage } from "../messages.ts";
 import { isOver } from "../shipment-units.ts";
 import { changeOrder } from "../store/orders.ts";
-import { checkFence, type FencedShipments, mayHaveShipments, whileFenced } from "./fence-shipments.ts";
+import { checkFence, type FencedShipments, fenceShipments, mayHaveShipments } from "./fence-shipments.ts";
 import { orderIdOf } from "./order-name.ts";
+import { retryIfChanged } from "./retry-if-changed.ts";
 
 /** Mutable at any time. */
 const free = ["labels", "note"];
@@ -67,12 +68,12 @@ export function updateOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
     }
   };
 
-  return async (request, context) => {
-    const principal = principalOf(context);
+  return async (request, call) => {
+    const principal = principalOf(call);
     const { tenant } = principal;
     const wanted = request.order ?? create(OrderSchema);
     const id = orderIdOf(wanted.name);
-    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock: ctx.clock };
+    const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock: ctx.clock };
 
     const update = async (trx: Transaction<OrderDatabase>, fenced: FencedShipments | undefined) => {
       const order = await changeOrder(trx, ctx, { tenant, id }, (before) => {
@@ -99,15 +100,14 @@ export function updateOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
 
     const given = request.updateMask?.paths ?? [];
     if (given.length > 0 && !dependsOnShipments(given)) {
-      return idempotent(ctx.db, call, async (trx) => update(trx, undefined));
+      return idempotent(ctx.db, mutation, (trx) => update(trx, undefined));
     }
     const needs = (order: Order) => {
       const { paths, changes } = wantedOf(order, wanted, request.updateMask);
       return changes && dependsOnShipments(paths);
     };
-    return whileFenced(ctx, { tenant, id, context, needs }, (fenced) =>
-      idempotent(ctx.db, call, async (trx) => update(trx, fenced())),
-    );
+    const prepare = () => fenceShipments(ctx, { tenant, id, call, needs });
+    return retryIfChanged(() => idempotent(ctx.db, mutation, { prepare, commit: update }));
   };
 }
 

@@ -4,7 +4,7 @@ import { eraseCustomer } from "../api/personal-fields.ts";
 import { type AnyTransaction, tablesOf, withTables } from "../db/any-transaction.ts";
 import type { Database, DialectName } from "../db/connect.ts";
 import { forUpdate } from "../db/sql.ts";
-import type { IdempotencyTables } from "../idempotency/idempotent.ts";
+import type { IdempotencyTables } from "../idempotency/tables.ts";
 
 const WINDOW = 500;
 

@@ -1,8 +1,8 @@
 import { create, type DescMethodUnary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { expect, test } from "@jest/globals";
+import { expect, jest, test } from "@jest/globals";
 import type { Transaction } from "kysely";
-import { OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
+import { type Order, OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
 import {
   CancelOrderRequestSchema,
   CreateOrderRequestSchema,
@@ -17,7 +17,10 @@ import { startCutProxy } from "../testing/cut-proxy.ts";
 import { describeEachDatabase, describeMariadb, type OpenTestDatabase } from "../testing/databases.ts";
 import { createStatementLog } from "../testing/statement-log.ts";
 import { systemClock } from "../values/clock.ts";
-import { deleteIdempotencyKeys, type IdempotencyTables, idempotencyMigrations, idempotent } from "./idempotent.ts";
+import { idempotent, type Mutation } from "./idempotent.ts";
+import { idempotencyMigrations } from "./migrations.ts";
+import { deleteIdempotencyKeys } from "./retention.ts";
+import type { IdempotencyTables } from "./tables.ts";
 
 interface Tables extends IdempotencyTables {
   effects: { id: string };
@@ -54,7 +57,7 @@ interface Options {
   externalId?: string;
   tenant?: string;
   at?: number;
-  fn?: typeof effect;
+  fn?: typeof effect | Mutation<Tables, string, Order>;
 }
 
 function run(
@@ -204,6 +207,30 @@ describeEachDatabase("a mutation with a key", (open, dialect) => {
 
     await run(db, { requestId: "k", externalId: "A-2" });
     expect(await countEffects(db)).toBe(1);
+  });
+
+  test("is answered alike when its preparation fails on a repetition", async () => {
+    await using db = await openEffects(open);
+    const first = await run(db, { requestId: "k", fn: { prepare: async () => "p", commit: effect } });
+    const failing = { prepare: () => Promise.reject(new Error("no")), commit: effect };
+
+    expect(await run(db, { requestId: "k", fn: failing })).toEqual(first);
+    const other = await run(db, { requestId: "k", externalId: "A-2", fn: failing }).catch((error) => error);
+    expect(reasonOf(other)).toBe("IDEMPOTENCY_KEY_REUSED");
+    expect(await countEffects(db)).toBe(1);
+  });
+
+  test("commits what it has prepared, and leaves the key unused when the preparation fails", async () => {
+    await using db = await openEffects(open);
+    const failing = { prepare: () => Promise.reject(new Error("no price")), commit: effect };
+    await expect(run(db, { requestId: "k", fn: failing })).rejects.toThrow("no price");
+    await expect(run(db, { fn: failing })).rejects.toThrow("no price");
+
+    const prepare = jest.fn(async () => "prepared");
+    const commit = async (trx: Transaction<Tables>, note: string) => ({ ...(await effect(trx)), note });
+    expect(await run(db, { requestId: "k", fn: { prepare, commit } })).toMatchObject({ note: "prepared" });
+    expect(await run(db, { fn: { prepare, commit } })).toMatchObject({ note: "prepared" });
+    expect(prepare).toHaveBeenCalledTimes(2);
   });
 
   test("costs two statements on top of its own", async () => {

@@ -5,7 +5,8 @@ import type { OrderContext } from "../../context.ts";
 import { orderName } from "../../domain/order.ts";
 import { isGivenUp } from "../../domain/owed-money.ts";
 import { wrongSagaState } from "../../errors.ts";
-import { cancelling } from "../cancellation.ts";
+import { commitCancellation, prepareCancellation } from "../cancellation.ts";
+import { retryIfChanged } from "../retry-if-changed.ts";
 import { commandSaga, findSaga, orderOfSaga } from "./find-saga.ts";
 import { toSagaMessage } from "./saga-message.ts";
 
@@ -14,20 +15,22 @@ import { toSagaMessage } from "./saga-message.ts";
  * order was cancelled or has expired already, only the saga is compensated. A superseded saga is rejected.
  */
 export function compensateSaga(ctx: OrderContext): ServiceImpl<typeof SagaService>["compensateSaga"] {
-  return async ({ name }, context) => {
-    const saga = await findSaga(ctx, name, context);
+  return async ({ name }, call) => {
+    const saga = await findSaga(ctx, name, call);
     const order = await orderOfSaga(ctx, saga);
     if (order.sagaId === saga.id && !isGivenUp(order)) {
       const note = "An operator asked for it.";
-      await cancelling(ctx, { name: orderName(order), etag: "", note, method: "CompensateSaga" }, context, (cancel) =>
-        ctx.db.transaction(async (trx) => {
-          await cancel(trx);
-          await ctx.outbox.publish(trx, auditTrail(context, { resource: name, aggregate: saga.aggregate }));
-        }),
-      );
-      return toSagaMessage(await findSaga(ctx, name, context));
+      const wanted = { name: orderName(order), etag: "", note, method: "CompensateSaga" };
+      await retryIfChanged(async () => {
+        const prepared = await prepareCancellation(ctx, wanted, call);
+        await ctx.db.transaction(async (trx) => {
+          await commitCancellation(ctx, trx, wanted, { call, prepared });
+          await ctx.outbox.publish(trx, auditTrail(call, { resource: name, aggregate: saga.aggregate }));
+        });
+      });
+      return toSagaMessage(await findSaga(ctx, name, call));
     }
-    return commandSaga(ctx, name, context, (trx, { id, status }, { sagaId, lateSagaId, linesSagaId }) => {
+    return commandSaga(ctx, name, call, (trx, { id, status }, { sagaId, lateSagaId, linesSagaId }) => {
       if (![sagaId, lateSagaId, linesSagaId].includes(id)) {
         throw wrongSagaState(name, status);
       }

@@ -4,7 +4,7 @@ import { reasonOf } from "../../runtime/errors.ts";
 const MAX_TRIES = 3;
 
 /** Runs the work, and restarts it if another request changed the order meanwhile. */
-export async function againWhenChanged<T>(work: () => Promise<T>): Promise<T> {
+export async function retryIfChanged<T>(work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await work();
