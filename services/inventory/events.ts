@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { ReservationExpiredSchema, StockChangedSchema } from "../../gen/docket/inventory/v1/inventory_events_pb.js";
 import { type OutboxEvent, outboxEvent } from "../runtime/outbox/outbox.ts";
 import type { StoredItem } from "./domain/item.ts";
-import type { StoredReservation } from "./domain/reservation.ts";
+import type { ReservationValue } from "./domain/reservation.ts";
 import { itemName, reservationName, toItemMessage, toReservationMessage } from "./messages.ts";
 
 /** An item's stock changed. Carries the current item, which is also the aggregate. */
@@ -12,7 +12,7 @@ export function stockChanged(item: StoredItem): OutboxEvent {
 }
 
 /** A held reservation expired. The aggregate is the reservation. */
-export function reservationExpired(reservation: StoredReservation): OutboxEvent {
+export function reservationExpired(reservation: ReservationValue): OutboxEvent {
   const event = create(ReservationExpiredSchema, { reservation: toReservationMessage(reservation) });
   const aggregate = reservationName(reservation.id);
   return outboxEvent(ReservationExpiredSchema, event, { tenant: reservation.tenant, aggregate });

@@ -5,10 +5,10 @@ import { auditBooks } from "./testing/books.ts";
 import { longTtl, startInventory } from "./testing/inventory.ts";
 
 describeEachDatabase("the statements of the inventory service", (open) => {
-  test("are as many for 64 concurrent reservations as for one, and likewise for their commits", async () => {
+  test("are as many for 64 concurrent calls as for one: reservations, their commits and releases, adjustments", async () => {
     const log = createStatementLog();
     // The sweep and the relay occasionally execute statements of their own.
-    const own = /`(items|reservations|reservation_lines|stock_movements)`|into outbox_messages/;
+    const own = /`(items|reservations|reservation_lines|stock_movements|idempotency_keys)`|into outbox_messages/;
     await using it = await startInventory(open, { expiryPollMs: 60_000, onStatement: log.onStatement });
     const items = ["a", "b", "c"].map((sku) => ({ sku, title: sku, stockOnHand: 1000n }));
     await it.inventory.batchUpsertItems({ items });
@@ -34,6 +34,16 @@ describeEachDatabase("the statements of the inventory service", (open) => {
     log.clear();
     await Promise.all(names.map((name) => it.inventory.commitReservation({ name })));
     expect([3, 6]).toContain(kinds().length);
+    log.clear();
+    await Promise.all(names.map((name) => it.inventory.releaseReservation({ name })));
+    // The first batch finds out which items to load: reservations and their lines. The second releases them.
+    expect([9, 11, 18]).toContain(kinds().length);
+    log.clear();
+    await Promise.all(
+      names.map((_, n) => it.inventory.adjustStock({ name: "items/a", delta: 1n, requestId: `adjustment-${n}` })),
+    );
+    // items; items and movements; the outbox; the keys.
+    expect([5, 10]).toContain(kinds().length);
     expect(await auditBooks(it.db.kysely)).toEqual([]);
   });
 });

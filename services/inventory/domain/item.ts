@@ -46,6 +46,21 @@ export function moveItem(
   return { ...item, stock, updatedAt: nowMs, version: item.version + 1 };
 }
 
+/** Creates an item without stock. */
+export function newItem(key: { tenant: string; sku: string }, content: ItemContent, nowMs: number): StoredItem {
+  const stock = { onHand: 0n, reserved: 0n };
+  return { ...key, ...sorted(content), stock, createdAt: nowMs, updatedAt: nowMs, version: 1 };
+}
+
+/** Replaces the content of an item. */
+export function withContent(item: StoredItem, content: ItemContent, nowMs: number): StoredItem {
+  return { ...item, ...sorted(content), updatedAt: nowMs, version: item.version + 1 };
+}
+
+function sorted({ title, prices, discontinued }: ItemContent): ItemContent {
+  return { title, prices: [...prices].sort((a, b) => (a.currency < b.currency ? -1 : 1)), discontinued };
+}
+
 /** Returns whether two contents are equal, regardless of the order of prices. */
 export function sameContent(a: ItemContent, b: ItemContent): boolean {
   return (

@@ -67,12 +67,6 @@ export interface ReservationValue {
   readonly updatedAt: number;
 }
 
-/** A reservation with its expiry status at the time of reading. */
-export interface StoredReservation extends ReservationValue {
-  /** Whether it was HELD and past its expiry by the database's clock. */
-  readonly overdue: boolean;
-}
-
 /** Returns whether a reservation is HELD and past its expiry, by the database's clock. */
 export function isOverdue({ state, expiresAt }: ReservationValue, nowMs: number): boolean {
   return state === "HELD" && expiresAt !== undefined && expiresAt <= nowMs;

@@ -1,22 +1,21 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
+import { executeOnce } from "../../runtime/idempotency/execute-once.ts";
 import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
-import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { InventoryContext } from "../context.ts";
 import { itemNotFound, stockLimit, stockReserved } from "../errors.ts";
 import { stockChanged } from "../events.ts";
 import { skuOf, toItemMessage } from "../messages.ts";
-import { findItem } from "../store/items.ts";
-import { moveStock } from "../store/ledger.ts";
+import { items } from "../store/mappings.ts";
+import { moveInBatch } from "../store/move-in-batch.ts";
 
 /** The API's maximum stock of an item. */
 const MAX_ON_HAND = 1_000_000_000_000n;
 
 /** Adjusts the stock on hand by a delta. Rejects results below the reserved stock or above the maximum. */
 export function adjustStock({
-  db,
-  outbox,
+  commands,
   clock,
 }: InventoryContext): ServiceImpl<typeof InventoryService>["adjustStock"] {
   const method = InventoryService.method.adjustStock;
@@ -24,21 +23,27 @@ export function adjustStock({
     const principal = principalOf(context);
     const { tenant } = principal;
     const sku = skuOf(request.name);
-    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock };
-    return idempotent(db, call, async (trx) => {
-      const move = { sku, onHandDelta: request.delta, reservedDelta: 0n };
-      const cause = { type: "ADJUSTMENT", reason: request.reason, actor: actorOf(principal) } as const;
-      const moved = await moveStock(trx, tenant, [move], cause, clock.now().getTime());
-      const [item] = "items" in moved ? moved.items : [];
-      if (item === undefined) {
-        const [short] = "short" in moved ? moved.short : [];
-        throw short && (await findItem(trx, tenant, sku)) ? stockReserved(short) : itemNotFound(sku);
-      }
-      if (item.stock.onHand > MAX_ON_HAND) {
-        throw stockLimit(item.sku, MAX_ON_HAND);
-      }
-      await outbox.publish(trx, [stockChanged(item)]);
-      return toItemMessage(item);
+    const move = { sku, onHandDelta: request.delta, reservedDelta: 0n };
+    const cause = { type: "ADJUSTMENT", reason: request.reason, actor: actorOf(principal) } as const;
+    const nowMs = clock.now().getTime();
+    const { signal } = context;
+    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock, signal };
+    return executeOnce(commands, call, {
+      keys: (need) => need.one(items, [tenant, sku]),
+      decide(batch) {
+        const known = batch.get(items, [tenant, sku]);
+        const moved = moveInBatch(batch, tenant, [move], cause, nowMs);
+        const [item] = "items" in moved ? moved.items : [];
+        if (item === undefined) {
+          const [short] = "short" in moved ? moved.short : [];
+          throw short && known ? stockReserved(short) : itemNotFound(sku);
+        }
+        if (item.stock.onHand > MAX_ON_HAND) {
+          throw stockLimit(sku, MAX_ON_HAND);
+        }
+        batch.publish(stockChanged(item));
+        return toItemMessage(item);
+      },
     });
   };
 }

@@ -7,61 +7,56 @@ import {
 } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { checkEtag } from "../../runtime/api/etag.ts";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
-import { aborted, type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
+import { type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
+import { executeOnce } from "../../runtime/idempotency/execute-once.ts";
 import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
-import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { InventoryContext } from "../context.ts";
-import { type StoredItem, sameContent } from "../domain/item.ts";
+import { sameContent, withContent } from "../domain/item.ts";
 import { toItemMessage } from "../messages.ts";
-import { findItems, lockItems, updateItemContent } from "../store/items.ts";
+import { items } from "../store/mappings.ts";
 import { parseItemContent } from "./item-content.ts";
-import { createItems, type StockedItem } from "./new-items.ts";
+import { insertItem, type NewItem } from "./new-items.ts";
 
-/**
- * Creates or updates all items, or none. Items that already match are not written. If another caller concurrently
- * creates one of them, the request fails with ABORTED and can be repeated unchanged.
- */
-export function batchUpsertItems(
-  inventory: InventoryContext,
-): ServiceImpl<typeof InventoryService>["batchUpsertItems"] {
-  const { db, clock } = inventory;
+/** Creates or updates all items, or none. Items that already match are not written. */
+export function batchUpsertItems({
+  commands,
+  clock,
+}: InventoryContext): ServiceImpl<typeof InventoryService>["batchUpsertItems"] {
   const method = InventoryService.method.batchUpsertItems;
   return async (request, context) => {
     const principal = principalOf(context);
     const { tenant } = principal;
     const wanted = parse(request.items);
-    const skus = wanted.map(({ sku }) => sku);
-
-    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock };
-    return idempotent(db, call, async (trx) => {
-      const existing = new Map((await lockItems(trx, db.dialect, tenant, skus)).map((item) => [item.sku, item]));
-      const missing = wanted.filter(({ sku }) => !existing.has(sku));
-      if (missing.length > 0 && !(await createItems(inventory, trx, tenant, missing, actorOf(principal)))) {
-        throw aborted("ITEM_CHANGED", "somebody else has just created one of the items", { retryAfterMs: 0 });
-      }
-      const bySku = new Map(wanted.map((item) => [item.sku, item]));
-      const nowMs = clock.now().getTime();
-      for (const [sku, stored] of existing) {
-        const next = bySku.get(sku);
-        if (next) {
-          checkEtag(next.etag, stored.version);
+    const cause = { actor: actorOf(principal), nowMs: clock.now().getTime() };
+    const { signal } = context;
+    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock, signal };
+    return executeOnce(commands, call, {
+      keys(need) {
+        for (const { sku } of wanted) {
+          need.one(items, [tenant, sku]);
         }
-        if (next && !sameContent(stored, next)) {
-          await updateItemContent(trx, stored, next, nowMs);
-        }
-      }
-      const now = new Map<string, StoredItem>((await findItems(trx, tenant, skus)).map((item) => [item.sku, item]));
-      return create(BatchUpsertItemsResponseSchema, {
-        items: skus.flatMap((sku) => {
-          const item = now.get(sku);
-          return item ? [toItemMessage(item)] : [];
-        }),
-      });
+      },
+      decide(batch) {
+        const upserted = wanted.map(({ etag, ...next }) => {
+          const stored = batch.get(items, [tenant, next.sku]);
+          if (stored === undefined) {
+            return insertItem(batch, tenant, next, cause);
+          }
+          checkEtag(etag, stored.version);
+          if (sameContent(stored, next)) {
+            return stored;
+          }
+          const updated = withContent(stored, next, cause.nowMs);
+          batch.update(items, updated);
+          return updated;
+        });
+        return create(BatchUpsertItemsResponseSchema, { items: upserted.map(toItemMessage) });
+      },
     });
   };
 }
 
-interface WantedItem extends StockedItem {
+interface WantedItem extends NewItem {
   readonly etag: string;
 }
 

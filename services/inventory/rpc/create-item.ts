@@ -2,17 +2,17 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
 import { invalidArgument } from "../../runtime/errors.ts";
+import { executeOnce } from "../../runtime/idempotency/execute-once.ts";
 import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
-import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { InventoryContext } from "../context.ts";
 import { itemExists } from "../errors.ts";
 import { toItemMessage } from "../messages.ts";
+import { items } from "../store/mappings.ts";
 import { parseItemContent } from "./item-content.ts";
-import { createItems } from "./new-items.ts";
+import { insertItem } from "./new-items.ts";
 
 /** Creates an item. Its initial stock is the first ledger entry. */
-export function createItem(inventory: InventoryContext): ServiceImpl<typeof InventoryService>["createItem"] {
-  const { db, clock } = inventory;
+export function createItem({ commands, clock }: InventoryContext): ServiceImpl<typeof InventoryService>["createItem"] {
   const method = InventoryService.method.createItem;
   return async (request, context) => {
     const principal = principalOf(context);
@@ -25,14 +25,18 @@ export function createItem(inventory: InventoryContext): ServiceImpl<typeof Inve
       throw invalidArgument(violations);
     }
     const { tenant } = principal;
-    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock };
-    return idempotent(db, call, async (trx) => {
-      const created = { sku: item.sku, stockOnHand: item.stockOnHand, ...content };
-      const [stored] = (await createItems(inventory, trx, tenant, [created], actorOf(principal))) ?? [];
-      if (stored === undefined) {
-        throw itemExists(item.sku);
-      }
-      return toItemMessage(stored);
+    const { sku, stockOnHand } = item;
+    const cause = { actor: actorOf(principal), nowMs: clock.now().getTime() };
+    const { signal } = context;
+    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock, signal };
+    return executeOnce(commands, call, {
+      keys: (need) => need.one(items, [tenant, sku]),
+      decide(batch) {
+        if (batch.get(items, [tenant, sku]) !== undefined) {
+          throw itemExists(sku);
+        }
+        return toItemMessage(insertItem(batch, tenant, { sku, stockOnHand, ...content }, cause));
+      },
     });
   };
 }

@@ -9,7 +9,7 @@ import { findReservation } from "../store/reservations.ts";
 export function getReservation({ db }: InventoryContext): ServiceImpl<typeof InventoryService>["getReservation"] {
   return async ({ name }, context) => {
     const key = { tenant: principalOf(context).tenant, id: reservationIdOf(name) };
-    const reservation = await findReservation(db.kysely, db.dialect, key);
+    const reservation = await findReservation(db.kysely, key);
     if (reservation === undefined) {
       throw reservationNotFound(key.id);
     }

@@ -1,45 +1,34 @@
-import type { Transaction } from "kysely";
-import type { InventoryContext } from "../context.ts";
-import type { InventoryDatabase } from "../db/schema.ts";
-import type { StoredItem } from "../domain/item.ts";
+import type { Batch } from "../../runtime/commands/command.ts";
+import { type ItemContent, newItem, type StoredItem } from "../domain/item.ts";
 import { stockChanged } from "../events.ts";
-import { findItems, insertItems, type NewItem } from "../store/items.ts";
-import { moveStock } from "../store/ledger.ts";
+import { items } from "../store/mappings.ts";
+import { moveInBatch } from "../store/move-in-batch.ts";
 
 /** An item to create, with its initial stock. */
-export interface StockedItem extends NewItem {
+export interface NewItem extends ItemContent {
+  readonly sku: string;
   readonly stockOnHand: bigint;
 }
 
-/**
- * Inserts items and, for those with stock, the first ledger entry and the event.
- *
- * @returns the items, ascending by SKU, or undefined if one of them exists; nothing is written then
- */
-export async function createItems(
-  { outbox, clock }: Pick<InventoryContext, "outbox" | "clock">,
-  trx: Transaction<InventoryDatabase>,
+/** Inserts an item that does not exist and, if it has stock, its first ledger entry and the event. */
+export function insertItem(
+  batch: Batch,
   tenant: string,
-  items: readonly StockedItem[],
-  actor: string,
-): Promise<StoredItem[] | undefined> {
-  const nowMs = clock.now().getTime();
-  if (!(await insertItems(trx, tenant, items, nowMs))) {
-    return undefined;
+  { sku, stockOnHand, ...content }: NewItem,
+  { actor, nowMs }: { actor: string; nowMs: number },
+): StoredItem {
+  const item = newItem({ tenant, sku }, content, nowMs);
+  batch.insert(items, item);
+  if (stockOnHand === 0n) {
+    return item;
   }
-  const moves = items
-    .filter(({ stockOnHand }) => stockOnHand > 0n)
-    .map(({ sku, stockOnHand }) => ({ sku, onHandDelta: stockOnHand, reservedDelta: 0n }));
-  if (moves.length > 0) {
-    const moved = await moveStock(trx, tenant, moves, { type: "ADJUSTMENT", reason: "item created", actor }, nowMs);
-    if ("short" in moved) {
-      throw new Error("new items have gone in the middle of a transaction");
-    }
-    await outbox.publish(trx, moved.items.map(stockChanged));
+  const move = { sku, onHandDelta: stockOnHand, reservedDelta: 0n };
+  const cause = { type: "ADJUSTMENT", reason: "item created", actor } as const;
+  const moved = moveInBatch(batch, tenant, [move], cause, nowMs);
+  const [stocked] = "items" in moved ? moved.items : [];
+  if (stocked === undefined) {
+    throw new Error(`The initial stock of ${sku} was refused.`);
   }
-  return findItems(
-    trx,
-    tenant,
-    items.map(({ sku }) => sku),
-  );
+  batch.publish(stockChanged(stocked));
+  return stocked;
 }

@@ -4,7 +4,7 @@ import type { DialectName } from "../../runtime/db/connect.ts";
 import { compileFilter, type SqlFilterField } from "../../runtime/db/filter-sql.ts";
 import { afterRow, orderByKeys, type SortKey } from "../../runtime/db/keyset.ts";
 import type { InventoryDatabase } from "../db/schema.ts";
-import { reservationStates, type StoredReservation } from "../domain/reservation.ts";
+import { type ReservationValue, reservationStates } from "../domain/reservation.ts";
 import { selectReservations, withLines } from "./reservations.ts";
 
 const filterFields = {
@@ -23,7 +23,7 @@ const keys: readonly SortKey[] = [
 ];
 
 /** Returns a reservation's keyset page keys. */
-export function reservationPageKeys({ createdAt, id }: StoredReservation): PageKeysOf<["integer", "text"]> {
+export function reservationPageKeys({ createdAt, id }: ReservationValue): PageKeysOf<["integer", "text"]> {
   return [createdAt, id];
 }
 
@@ -40,7 +40,7 @@ export async function listReservationsAfter(
   dialect: DialectName,
   tenant: string,
   page: ReservationPage,
-): Promise<StoredReservation[]> {
+): Promise<ReservationValue[]> {
   return withLines(db, await reservationsAfterQuery(db, dialect, tenant, page).execute());
 }
 
@@ -52,7 +52,7 @@ export function reservationsAfterQuery(
   page: ReservationPage,
 ) {
   const where = compileFilter(page.filter, filterFields, dialect);
-  let query = selectReservations(db, dialect).where("tenant_id", "=", tenant);
+  let query = selectReservations(db).where("tenant_id", "=", tenant);
   if (where) {
     query = query.where(where);
   }

@@ -7,6 +7,7 @@ import type { ReservationValue } from "../domain/reservation.ts";
 import type { StoredMovement } from "../domain/stock-move.ts";
 import { toItem, writePrices } from "./item-rows.ts";
 import { toMovement } from "./ledger.ts";
+import { toReservation } from "./reservation-rows.ts";
 
 /** Mappings by which commands read and write the inventory service's aggregates. */
 
@@ -87,21 +88,7 @@ export const reservations = defineMapping({
     }),
   },
   keyOf: ({ tenant, id }: ReservationValue): ReservationKey => [tenant, id],
-  fromRows: (row, { lines }): ReservationValue => ({
-    tenant: row.tenant_id,
-    id: row.id,
-    order: row.order_name,
-    state: row.state,
-    lines: lines.map(({ sku, quantity, consumed }) => ({
-      sku,
-      quantity: BigInt(quantity),
-      consumed: BigInt(consumed),
-    })),
-    expiresAt: row.expires_at ?? undefined,
-    revision: row.revision,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-  }),
+  fromRows: (row, { lines }) => toReservation(row, lines),
   toRow: (it) => ({
     tenant_id: it.tenant,
     id: it.id,

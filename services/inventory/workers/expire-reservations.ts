@@ -4,8 +4,8 @@ import type { InventoryContext } from "../context.ts";
 import { findOverdue, type ReservationKey } from "../store/reservations.ts";
 
 /**
- * Expires every HELD reservation that is overdue by the database's clock, each in a transaction of its own. Safe to run
- * in several processes.
+ * Expires every HELD reservation that is overdue by the database's clock, in batches. Safe to run in several
+ * processes.
  */
 export function createExpirySweep(inventory: InventoryContext, options: { pollMs: number }): WorkLoop {
   const { db, log } = inventory;
@@ -13,7 +13,7 @@ export function createExpirySweep(inventory: InventoryContext, options: { pollMs
     name: "expire reservations",
     log,
     pollMs: options.pollMs,
-    concurrency: 4,
+    concurrency: 16,
     claim: (limit) => findOverdue(db.kysely, db.dialect, limit),
     async work(key) {
       await expireIfOverdue(inventory, key);

@@ -58,8 +58,6 @@ export function createAttempt<DB>({ db, outbox, clock }: AttemptOptions<DB>): At
  */
 function hasUnproven(commands: readonly PreparedCommand[], map: IdentityMap): boolean {
   return commands.some(({ needs: { fresh } }) =>
-    [...fresh].some(([{ mapping }, keys]) =>
-      [...keys.values()].some((key) => map.entry(mapping, key).value === undefined),
-    ),
+    [...fresh].some(([lookup, keys]) => [...keys.values()].some((key) => map.find(lookup, key) === undefined)),
   );
 }

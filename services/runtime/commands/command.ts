@@ -28,6 +28,8 @@ export interface KeySet {
    * loaded.
    */
   fresh<K extends Key, V>(mapping: AggregateMapping<K, V>, key: K): void;
+  /** Like {@link fresh}, by a unique index. */
+  freshBy<K extends Key, V>(mapping: AggregateMapping<K, V>, index: string, value: Key): void;
 }
 
 /** The state of a batch while its commands decide. Values are immutable: an update replaces the whole value. */

@@ -21,6 +21,7 @@ export interface Entry {
 export interface IdentityMap {
   /** Returns the entry of a key; an unknown key gets an entry that does not exist. */
   entry(mapping: AggregateMapping, key: Key): Entry;
+  /** Returns the entry of an existing aggregate. */
   find(lookup: Lookup, value: Key): Entry | undefined;
   /** Undoes all changes and adds loaded aggregates. */
   reset(loaded: readonly LoadedAggregate[]): void;
@@ -72,7 +73,13 @@ export function createIdentityMap(): IdentityMap {
 
   return {
     entry: entryOf,
-    find: (lookup, value) => indexed.get(lookup)?.get(keyText(value)),
+    find(lookup, value) {
+      if (lookup.index !== undefined) {
+        return indexed.get(lookup)?.get(keyText(value));
+      }
+      const entry = entries.get(lookup.mapping)?.get(keyText(value));
+      return entry?.value === undefined ? undefined : entry;
+    },
     reset(loaded) {
       for (const { mapping, key, rows } of loaded) {
         const entry = entryOf(mapping, key);

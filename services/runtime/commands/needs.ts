@@ -37,6 +37,7 @@ export function collectNeeds(command: { keys(need: KeySet): void }): Needs {
     one: (mapping, key) => add(loaded, mapping.primary, key),
     by: (mapping, index, value) => add(loaded, lookupOf(mapping, index), value),
     fresh: (mapping, key) => add(fresh, mapping.primary, key),
+    freshBy: (mapping, index, value) => add(fresh, lookupOf(mapping, index), value),
   });
   return { loaded, fresh, size };
 }

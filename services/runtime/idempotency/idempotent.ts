@@ -117,7 +117,8 @@ export async function storedResponse<
   return stored && fromBinary(call.method.output, stored);
 }
 
-function claimOf<Input extends DescMessage, Output extends DescMessage>(
+/** The key of a call, with the hash of its request. */
+export function claimOf<Input extends DescMessage, Output extends DescMessage>(
   { tenant, method, request, clock }: IdempotentCall<Input, Output>,
   requestId: RequestKey,
 ): Claim {

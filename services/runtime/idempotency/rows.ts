@@ -44,6 +44,18 @@ export async function findResponse(kysely: Kysely<IdempotencyTables>, claim: Cla
     .where("tenant_id", "=", claim.tenant_id)
     .where("request_id", "=", claim.request_id)
     .executeTakeFirst();
+  return readResponse(row, claim);
+}
+
+/**
+ * Returns the response in the row of a key; undefined if there is none.
+ *
+ * @throws ConnectError IDEMPOTENCY_KEY_REUSED if the key belongs to another request or method
+ */
+export function readResponse(
+  row: Pick<IdempotencyKeysTable, "method" | "request_hash" | "response"> | undefined,
+  claim: Claim,
+): Uint8Array | undefined {
   if (!row?.response) {
     return undefined;
   }
