@@ -13,6 +13,7 @@ import { createRemoteBus, eventBusRoutes } from "../runtime/bus/remote-bus.ts";
 import { forwardService } from "../runtime/call/forward.ts";
 import { createLocalTransport } from "../runtime/call/local-transport.ts";
 import { createServiceClient } from "../runtime/call/service-client.ts";
+import { createCommandMetrics } from "../runtime/commands/metrics.ts";
 import type { OnStatement } from "../runtime/db/statement.ts";
 import { createGrpcServer } from "../runtime/grpc/server.ts";
 import { createAdmission } from "../runtime/interceptors/admission.ts";
@@ -118,7 +119,14 @@ export async function startHost(config: HostConfig, { onStatement }: HostObserve
   const localBus = createInProcessBus({ log });
   const peers = mesh.remotes.map(({ transport }) => transport);
   const bus = peers.length === 0 ? localBus : createRemoteBus({ local: localBus, peers, subject: "bus" });
-  const shared = { bus, clock, log, statementTimeoutMs: config.queryTimeoutMs, ...(onStatement && { onStatement }) };
+  const shared = {
+    bus,
+    clock,
+    log,
+    statementTimeoutMs: config.queryTimeoutMs,
+    commandMetrics: createCommandMetrics(registry),
+    ...(onStatement && { onStatement }),
+  };
   const services = await Promise.all(
     serviceNames
       .filter((name) => targets.has(name))

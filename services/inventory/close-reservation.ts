@@ -39,7 +39,9 @@ export async function release(
   { actor, signal }: { actor: string; signal: AbortSignal },
 ): Promise<ReservationValue> {
   const nowMs = clock.now().getTime();
-  return withItems((skus) => commands.execute(releaseCommand({ key, skus, nowMs }, actor), { signal }));
+  return withItems((skus) =>
+    commands.execute(releaseCommand({ key, skus, nowMs }, actor), { signal, tenant: key.tenant }),
+  );
 }
 
 /** Expires a reservation if it is HELD and past its expiry. Returns its resulting state, for the caller's error. */
@@ -48,7 +50,9 @@ export async function expireIfOverdue(
   key: ReservationKey,
 ): Promise<ReservationState> {
   const nowMs = clock.now().getTime();
-  const { state } = await withItems((skus) => commands.execute(expireCommand({ key, skus, nowMs })));
+  const { state } = await withItems((skus) =>
+    commands.execute(expireCommand({ key, skus, nowMs }), { tenant: key.tenant }),
+  );
   // HELD only if the database's clock was set back since the caller's command.
   return state === "HELD" ? "EXPIRED" : state;
 }

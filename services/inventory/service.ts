@@ -1,4 +1,3 @@
-import { createCommands } from "../runtime/commands/commands.ts";
 import { idempotencyRetention } from "../runtime/idempotency/retention.ts";
 import { createConsumer } from "../runtime/inbox/consumer.ts";
 import { inboxRetention } from "../runtime/inbox/retention.ts";
@@ -23,8 +22,7 @@ import { createExpirySweep } from "./workers/expire-reservations.ts";
 export async function createInventoryService(config: InventoryConfig, deps: ServiceDeps = {}): Promise<Service> {
   const { databaseUrl } = config;
   const base = await createServiceBase<InventoryDatabase>({ name: "inventory", databaseUrl, migrations }, deps);
-  const { db, bus, outbox, relay, clock, ids, random, log } = base;
-  const commands = createCommands({ db, outbox, log, clock });
+  const { db, bus, commands, outbox, relay, clock, ids, random, log } = base;
   const inventory: InventoryContext = { db, commands, outbox, clock, log };
   const sweep = createExpirySweep(inventory, { pollMs: config.expiryPollMs });
   const kept = config.retention ?? defaultRetention;

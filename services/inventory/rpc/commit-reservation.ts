@@ -22,7 +22,7 @@ export function commitReservation(
     const { tenant } = principalOf(context);
     const key = { tenant, id: reservationIdOf(name) };
 
-    const committed = await commands.execute(commit(key, clock.now().getTime()), { signal: context.signal });
+    const committed = await commands.execute(commit(key, clock.now().getTime()), { signal: context.signal, tenant });
     if (committed === "overdue") {
       throw reservationIs(await expireIfOverdue(inventory, key), key.id);
     }

@@ -40,6 +40,7 @@ export function reserveStock(inventory: InventoryContext): ServiceImpl<typeof In
 
     const reserved = await commands.execute(reserve({ ...asked, actor: actorOf(principal), nowMs }), {
       signal: context.signal,
+      tenant,
     });
     if (reserved === "overdue") {
       throw reservationIs(await expireIfOverdue(inventory, { tenant, id }), id);

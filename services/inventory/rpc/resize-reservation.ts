@@ -25,7 +25,7 @@ export function resizeReservation({
     const principal = principalOf(context);
     const { tenant } = principal;
     const caller = { tenant, actor: actorOf(principal), nowMs: clock.now().getTime() };
-    const resized = await commands.execute(resizeCommand(request, caller), { signal: context.signal });
+    const resized = await commands.execute(resizeCommand(request, caller), { signal: context.signal, tenant });
     return toReservationMessage(resized);
   };
 }

@@ -16,7 +16,10 @@ import { writeChanges } from "./write.ts";
  *
  * With `loadFresh`, keys that the commands expect not to exist are loaded like any other.
  */
-export type Attempt = (commands: readonly PreparedCommand[], options: { loadFresh: boolean }) => Promise<Decisions>;
+export type Attempt = (
+  commands: readonly PreparedCommand[],
+  options: { loadFresh: boolean },
+) => Promise<Decisions & { readonly statements: number }>;
 
 export interface AttemptOptions<DB> {
   readonly db: Database<DB>;
@@ -48,7 +51,7 @@ export function createAttempt<DB>({ db, outbox, clock }: AttemptOptions<DB>): At
       }
       await writeChanges(statements, map);
       await outbox.publish(trx, decisions.events);
-      return decisions;
+      return { ...decisions, statements: statements.count() + Math.sign(decisions.events.length) };
     });
 }
 

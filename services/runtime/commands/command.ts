@@ -61,6 +61,11 @@ export interface Batch {
 export interface ExecuteOptions {
   /** Withdraws the command if its batch has not begun. After that the command completes. */
   signal?: AbortSignal | undefined;
+  /**
+   * The tenant that the command belongs to. When commands wait, tenants take turns. Commands keep the order of their
+   * calls within a tenant.
+   */
+  tenant?: string | undefined;
 }
 
 /** The command processor of one database. */
@@ -71,9 +76,10 @@ export interface Commands extends AsyncDisposable {
    * - the signal's reason, if the command was withdrawn; nothing is stored;
    * - the database's error for a rejected row, such as a unique violation; nothing is stored;
    * - an error of kind `conflict` or `lost` of `databaseErrorKind`, after all attempts; nothing is stored;
-   * - `CommitUnknownError` if the response to COMMIT was lost: retry only with an idempotency key.
+   * - `CommitUnknownError` if the response to COMMIT was lost: retry only with an idempotency key;
+   * - UNAVAILABLE, reason OVERLOADED, if too many commands wait; nothing is stored.
    *
-   * Commands run in the order of their calls.
+   * Commands of one tenant run in the order of their calls.
    */
   execute<Result>(command: Command<Result>, options?: ExecuteOptions): Promise<Result>;
   /** Rejects new commands with UNAVAILABLE, and resolves when the accepted ones are done. */

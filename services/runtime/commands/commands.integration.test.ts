@@ -7,6 +7,7 @@ import { describeEachDatabase, type OpenTestDatabase } from "../testing/database
 import { planOf } from "../testing/query-plan.ts";
 import { createStatementLog } from "../testing/statement-log.ts";
 import type { Command } from "./command.ts";
+import type { BatchReport } from "./commands.ts";
 import { createSqlText } from "./sql-text.ts";
 import {
   type AccountTables,
@@ -18,6 +19,7 @@ import {
   keyOf,
   note,
   open,
+  poison,
   RefusedError,
   receipts,
   renumber,
@@ -367,6 +369,36 @@ describeEachDatabase("commands", (openDatabase) => {
     expect(await stored(db)).toMatchObject({ a: { balance: 6 } });
     expect(await Promise.all(accepted)).toEqual([1, 3, 6]);
     await commands[Symbol.asyncDispose]();
+  });
+
+  test("beyond the bound of waiting commands are refused, and nothing of them is stored", async () => {
+    const { db } = await openAccounts(openDatabase, []);
+    await using commands = startCommands(db, { maxWaiting: 4 });
+
+    const outcomes = await Promise.allSettled(
+      ["a", "b", "c"].map((id) => commands.execute(open(id), { tenant: "one" })),
+    );
+    const other = commands.execute(open("d"), { tenant: "two" });
+
+    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected"]);
+    expect(reasonOf((outcomes[2] as PromiseRejectedResult).reason)).toBe("OVERLOADED");
+    await other;
+    expect(Object.keys(await stored(db)).sort()).toEqual(["a", "b", "d"]);
+  });
+
+  test("are reported batch by batch: how many there were, their statements and what the database refused", async () => {
+    const batches: BatchReport[] = [];
+    const { db } = await openAccounts(openDatabase, []);
+    const commands = startCommands(db, { onBatch: (batch) => batches.push(batch) });
+
+    await Promise.all([commands.execute(open("a")), commands.execute(open("b"))]);
+    await Promise.allSettled([commands.execute(add("a", 1)), commands.execute(poison("b"))]);
+    await commands[Symbol.asyncDispose]();
+
+    // accounts; accounts; the outbox.
+    expect(batches[0]).toMatchObject({ commands: 2, waiting: 0, attempts: 1, statements: 3, rejected: 0 });
+    expect(batches[1]).toMatchObject({ commands: 2, waiting: 0, attempts: 3, rejected: 1 });
+    expect(batches[0]?.waitMs).toBeGreaterThanOrEqual(0);
   });
 
   test("survive a function that throws after their commit", async () => {

@@ -5,10 +5,11 @@ import type { Outbox } from "../outbox/outbox.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { type Clock, systemClock } from "../values/clock.ts";
 import { createAttempt } from "./attempt.ts";
-import type { Command, Commands } from "./command.ts";
+import type { Command, Commands, ExecuteOptions } from "./command.ts";
 import type { Outcome } from "./decide.ts";
-import { type Pending, runIsolated } from "./isolate.ts";
+import { type IsolationReport, type Pending, runIsolated } from "./isolate.ts";
 import { collectNeeds } from "./needs.ts";
+import { createQueue, type Waiting } from "./queue.ts";
 
 export interface CommandsOptions<DB> {
   readonly db: Database<DB>;
@@ -20,11 +21,23 @@ export interface CommandsOptions<DB> {
   readonly maxCommands?: number;
   /** Most keys per batch, default 2,000. A single command with more runs in its own batch. */
   readonly maxKeys?: number;
+  /** Most waiting commands, default 10,000, and half of them per tenant. */
+  readonly maxWaiting?: number;
+  /** Called after every batch. */
+  readonly onBatch?: ((batch: BatchReport) => void) | undefined;
 }
 
-interface Waiting extends Pending {
-  /** Whether the command was withdrawn. */
-  withdrawn: boolean;
+/** What became of a batch, for metrics. */
+export interface BatchReport extends IsolationReport {
+  readonly commands: number;
+  /** How long its first command waited. */
+  readonly waitMs: number;
+  /** Commands that wait for the next batch. */
+  readonly waiting: number;
+}
+
+interface PendingCommand extends Pending, Omit<Waiting, "needs"> {
+  readonly queuedMs: number;
   begin(): void;
 }
 
@@ -34,29 +47,12 @@ interface Waiting extends Pending {
  * processor per database and process; other processes may have theirs on the same database.
  */
 export function createCommands<DB>(options: CommandsOptions<DB>): Commands {
-  const { db, outbox, log, clock = systemClock, maxCommands = 128, maxKeys = 2000 } = options;
+  const { db, outbox, log, clock = systemClock, onBatch } = options;
+  const { maxCommands = 128, maxKeys = 2000, maxWaiting = 10_000 } = options;
   const attempt = createAttempt({ db, outbox, clock });
-  let queue: Waiting[] = [];
+  const queue = createQueue<PendingCommand>({ maxCommands, maxKeys, maxWaiting });
   let running: Promise<void> | undefined;
   let stopped = false;
-
-  const takeBatch = (): Waiting[] => {
-    const batch: Waiting[] = [];
-    let keys = 0;
-    let taken = 0;
-    for (const waiting of queue) {
-      if (batch.length >= maxCommands || (batch.length > 0 && keys + waiting.needs.size > maxKeys)) {
-        break;
-      }
-      taken += 1;
-      if (!waiting.withdrawn) {
-        batch.push(waiting);
-        keys += waiting.needs.size;
-      }
-    }
-    queue = queue.slice(taken);
-    return batch;
-  };
 
   const afterCommit = (callbacks: readonly (() => void)[]) => {
     for (const callback of callbacks) {
@@ -72,25 +68,28 @@ export function createCommands<DB>(options: CommandsOptions<DB>): Commands {
     while (queue.length > 0) {
       // Lets ready callers join the batch, and yields to the event loop between batches.
       await nextTurn();
-      const batch = takeBatch();
+      const batch = queue.take();
+      if (batch.length === 0) {
+        continue;
+      }
+      const waitMs = clock.monotonicMs() - Math.min(...batch.map(({ queuedMs }) => queuedMs));
       for (const { begin } of batch) {
         begin();
       }
-      if (batch.length > 0) {
-        await runIsolated(attempt, batch, afterCommit);
-      }
+      const report = await runIsolated(attempt, batch, afterCommit);
+      onBatch?.({ ...report, commands: batch.length, waitMs, waiting: queue.length });
     }
     running = undefined;
   };
 
   return {
-    async execute<Result>(command: Command<Result>, { signal }: { signal?: AbortSignal | undefined } = {}) {
+    async execute<Result>(command: Command<Result>, { signal, tenant = "" }: ExecuteOptions = {}) {
       if (stopped) {
         throw unavailable("SHUTTING_DOWN", "The service is shutting down; repeat the request.");
       }
       signal?.throwIfAborted();
-      const waiting = createWaiting(command, signal);
-      queue.push(waiting);
+      const waiting = createWaiting(command, { signal, tenant, queuedMs: clock.monotonicMs() });
+      queue.add(waiting);
       running ??= run();
       return (await waiting.result) as Result;
     },
@@ -103,8 +102,8 @@ export function createCommands<DB>(options: CommandsOptions<DB>): Commands {
 
 function createWaiting(
   command: Command<unknown>,
-  signal: AbortSignal | undefined,
-): Waiting & { result: Promise<unknown> } {
+  { signal, tenant, queuedMs }: { signal: AbortSignal | undefined; tenant: string; queuedMs: number },
+): PendingCommand & { result: Promise<unknown> } {
   const { promise, resolve, reject } = Promise.withResolvers<unknown>();
   const withdraw = () => {
     waiting.withdrawn = true;
@@ -112,6 +111,8 @@ function createWaiting(
   };
   const waiting = {
     command,
+    tenant,
+    queuedMs,
     needs: collectNeeds(command),
     result: promise,
     withdrawn: false,

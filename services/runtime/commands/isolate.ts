@@ -10,6 +10,15 @@ export interface Pending extends PreparedCommand {
   settle(outcome: Outcome): void;
 }
 
+export interface IsolationReport {
+  /** Transactions that were tried. One if the database accepts every row. */
+  readonly attempts: number;
+  /** Statements of the committed transactions, without BEGIN and COMMIT. */
+  readonly statements: number;
+  /** Commands rejected by the database. */
+  readonly rejected: number;
+}
+
 /**
  * Runs a batch and settles all its commands. If the database rejects a row, the batch is bisected until the responsible
  * command is alone, so that only it is rejected; commands stay in order. At most 2n - 1 attempts.
@@ -20,12 +29,16 @@ export async function runIsolated(
   attempt: Attempt,
   pending: readonly Pending[],
   done: (afterCommit: readonly (() => void)[]) => void,
-): Promise<void> {
+): Promise<IsolationReport> {
+  const report = { attempts: 0, statements: 0, rejected: 0 };
   await run(pending, { loadFresh: false, races: 0 });
+  return report;
 
   async function run(commands: readonly Pending[], options: { loadFresh: boolean; races: number }): Promise<void> {
+    report.attempts += 1;
     try {
-      const { outcomes, afterCommit } = await attempt(commands, options);
+      const { outcomes, afterCommit, statements } = await attempt(commands, options);
+      report.statements += statements;
       for (const [at, outcome] of outcomes.entries()) {
         commands[at]?.settle(outcome);
       }
@@ -36,6 +49,7 @@ export async function runIsolated(
         // A key expected to be new, or inserted concurrently by another process, is found this time.
         await run(commands, { loadFresh: true, races: options.races + 1 });
       } else if (commands.length === 1 || kind === "conflict" || kind === "lost" || kind === "commit-unknown") {
+        report.rejected += commands.length;
         for (const { settle } of commands) {
           settle({ error });
         }

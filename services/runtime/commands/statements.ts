@@ -18,6 +18,8 @@ export interface NewRow {
 
 /** The statements of one transaction. */
 export interface Statements {
+  /** How many statements were executed. */
+  count(): number;
   select(table: Table, columns: readonly string[], keys: readonly Key[], options: { lock: boolean }): Promise<Row[]>;
   insert(table: Table, rows: readonly NewRow[]): Promise<void>;
   /** Rejects with a {@link RowMissingError} unless every row exists in its expected version. */
@@ -39,9 +41,13 @@ export class RowMissingError extends Error {
 }
 
 export function createStatements<DB>(trx: Transaction<DB>, text: SqlText): Statements {
-  const run = (sql: string, parameters: readonly unknown[]) =>
-    trx.executeQuery<Row>(CompiledQuery.raw(sql, parameters as unknown[]));
+  let count = 0;
+  const run = (sql: string, parameters: readonly unknown[]) => {
+    count += 1;
+    return trx.executeQuery<Row>(CompiledQuery.raw(sql, parameters as unknown[]));
+  };
   return {
+    count: () => count,
     async select(table, columns, keys, { lock }) {
       const rows: Row[] = [];
       for (let at = 0; at < keys.length; at += maxRowsPerStatement) {

@@ -42,7 +42,7 @@ export async function executeOnce<Input extends DescMessage, Output extends Desc
 ): Promise<MessageShape<Output>> {
   const { requestId, signal } = call;
   if (requestId === undefined) {
-    return commands.execute(command, { signal });
+    return commands.execute(command, { signal, tenant: call.tenant });
   }
   const { output } = call.method;
   const claim = claimOf(call, requestId);
@@ -64,7 +64,7 @@ export async function executeOnce<Input extends DescMessage, Output extends Desc
   };
   for (let lookup = 1; ; lookup++) {
     try {
-      return await commands.execute(once, { signal });
+      return await commands.execute(once, { signal, tenant: call.tenant });
     } catch (error) {
       if (databaseErrorKind(error) !== "commit-unknown" || lookup >= MAX_LOOKUPS) {
         throw error;

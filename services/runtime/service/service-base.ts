@@ -1,5 +1,8 @@
 import type { EventBus } from "../bus/event-bus.ts";
 import { createInProcessBus } from "../bus/in-process.ts";
+import type { Commands } from "../commands/command.ts";
+import { createCommands } from "../commands/commands.ts";
+import type { CommandMetrics } from "../commands/metrics.ts";
 import { type Database, openDatabase } from "../db/connect.ts";
 import { type Migration, migrate } from "../db/migrate.ts";
 import { ping } from "../db/ping.ts";
@@ -26,12 +29,18 @@ export interface ServiceDeps {
   readonly statementTimeoutMs?: number;
   /** Called after every statement. */
   readonly onStatement?: OnStatement;
+  readonly commandMetrics?: CommandMetrics;
 }
 
-/** Foundation of a service with a database and events. Owner of `relay` and `db`; disposes of them in this order. */
+/**
+ * Foundation of a service with a database and events. The service disposes of `commands`, `relay` and `db`, in this
+ * order.
+ */
 export interface ServiceBase<DB> {
   readonly db: Database<DB>;
   readonly bus: EventBus;
+  /** The command processor of `db`. */
+  readonly commands: Commands;
   readonly outbox: Outbox;
   /** Not started yet. */
   readonly relay: OutboxRelay;
@@ -62,7 +71,8 @@ export async function createServiceBase<DB extends OutboxTables>(
   const db = await openDatabase<DB>({ url: service.databaseUrl, random, onStatement, statementTimeoutMs });
   await migrate(db, service.migrations);
   const outbox = createOutbox({ source: `docket/${name}`, ids, clock });
+  const commands = createCommands({ db, outbox, log, clock, onBatch: deps.commandMetrics?.of(name) });
   const relay = createOutboxRelay({ db, bus, outbox, log, clock, random });
   const checks = { [`${name}-database`]: { run: () => ping(db.kysely) }, [`${name}-outbox-lag`]: outboxLagCheck(db) };
-  return { db, bus, outbox, relay, clock, ids, random, log, checks };
+  return { db, bus, commands, outbox, relay, clock, ids, random, log, checks };
 }
