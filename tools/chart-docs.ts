@@ -1,19 +1,23 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { toJsonSchema } from "@valibot/to-json-schema";
 import { isMap, isScalar, parseDocument, type Scalar, type YAMLMap } from "yaml";
-import { readHostConfig } from "../services/host/config.ts";
-import { ConfigError } from "../services/runtime/config/config.ts";
+import { settingGroups } from "../services/host/config.ts";
+import { settingsOf } from "../services/runtime/config/read-settings.ts";
+import type { DescribedSetting } from "../services/runtime/config/setting.ts";
+import { settingsDocument } from "./settings-document.ts";
 
 /**
  * Writes the chart's `values.schema.json` and the table of values in its README from the comments of `values.yaml`, and
- * the schema of `config` from the program's own configuration.
+ * the schema of `config` and the tables of `docs/configuration.md` from the settings of the program.
  *
  *     node tools/chart-docs.ts [--check]
  *
  * With `--check` nothing is written, and the exit code is 1 where a file is out of date.
  */
 
-const chart = join(import.meta.dirname, "../charts/docket");
+const root = join(import.meta.dirname, "..");
+const chart = join(root, "charts/docket");
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -28,69 +32,23 @@ interface Row {
 const managed =
   /^DOCKET_(SERVICES|SERVICE_ADDRESSES|SERVICE_SECRET|SANDBOX_SECRET|(HTTP|GRPC|OPS)_PORT|(OPS_)?HOST|TLS_.*|DATA_DIR|DATABASE_URL|ADMIN_KEY|PUBLIC_URL|DRAIN_.*)(_FILE)?$/;
 
-/** The names of all settings: what the program asks its environment for. */
-function settingNames(): string[] {
-  const asked = new Set<string>();
-  const environment = new Proxy<Record<string, string>>({}, { get: (_, name) => void asked.add(String(name)) });
-  readHostConfig(environment);
-  return [...asked].filter((name) => !name.endsWith("_FILE")).sort();
-}
-
-/** What the program says about a value that is none of its kinds; undefined where any text will do. */
-function refusalOf(name: string): string | undefined {
-  try {
-    readHostConfig({ [name]: "?" });
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof ConfigError)) {
-      throw error;
-    }
-    return error.problems.find((problem) => problem.startsWith(`${name} must`))?.slice(name.length + 1);
+/** The schema of a setting's text or number in `values.yaml`. The chart writes no lists or maps. */
+function settingSchema({ schema }: DescribedSetting): Schema {
+  const { anyOf, $schema, variable, allowed, otherwise, secret, fromFile, ...whole } = toJsonSchema(schema, {
+    typeMode: "input",
+  }) as Schema;
+  if (!Array.isArray(anyOf)) {
+    return whole;
   }
-}
-
-/** The kinds of settings by how the program refuses a wrong value, with the schema of the right ones. */
-const kinds: readonly [refusal: RegExp, schema: (found: RegExpExecArray) => Schema][] = [
-  [/^must be true or false$/, () => ({ enum: [true, false, "true", "false"] })],
-  [
-    /^must be a whole number from (\d+) to (\d+)$/,
-    ([, minimum, maximum]) => ({
-      anyOf: [
-        { type: "integer", minimum: Number(minimum), maximum: Number(maximum) },
-        { type: "string", pattern: "^[0-9]+$" },
-      ],
-    }),
-  ],
-  [/^must be a time such as/, () => ({ type: "string", pattern: "^[0-9]+(ms|s|m|h|d)$" })],
-  [/^must be one of (.*)$/, ([, words = ""]) => ({ enum: words.split(", ") })],
-  [
-    /^must be a URL of the form (.*)$/,
-    ([, forms = ""]) => ({
-      type: "string",
-      pattern: `^(${[...forms.matchAll(/(\w+):…/g)].map(([, it]) => it).join("|")}):`,
-    }),
-  ],
-  [/^must be networks/, () => ({ type: "string", pattern: "^[0-9a-fA-F.:/, ]+$" })],
-  [/^must be names with numbers/, () => ({ type: "string", pattern: "^[^=\\s,]+\\s*=\\s*[0-9]{1,9}(\\s*,.*)?$" })],
-];
-
-function settingSchema(name: string): Schema {
-  const refusal = refusalOf(name);
-  if (refusal === undefined) {
-    return { type: "string" };
-  }
-  for (const [pattern, schema] of kinds) {
-    const found = pattern.exec(refusal);
-    if (found !== null) {
-      return schema(found);
-    }
-  }
-  throw new Error(`${name} ${refusal}: add this kind of setting to tools/chart-docs.ts`);
+  const scalars = anyOf.filter(({ type }) => type !== "array" && type !== "object");
+  return scalars.length === 1 ? { ...scalars[0], description: whole["description"] } : { anyOf: scalars, ...whole };
 }
 
 function configSchema(): Schema {
-  const names = settingNames().filter((name) => !managed.test(name));
-  const properties = Object.fromEntries(names.map((name) => [name, settingSchema(name)]));
+  const settings = settingsOf(settingGroups)
+    .filter(({ variable }) => !managed.test(variable))
+    .sort((a, b) => (a.variable < b.variable ? -1 : 1));
+  const properties = Object.fromEntries(settings.map((setting) => [setting.variable, settingSchema(setting)]));
   return { type: "object", additionalProperties: false, properties };
 }
 
@@ -168,24 +126,26 @@ const whole = {
 };
 
 const readme = await readFile(join(chart, "README.md"), "utf8");
+const configuration = "docs/configuration.md";
 const files = {
-  "values.schema.json": `${JSON.stringify(whole, null, 2)}\n`,
-  "README.md": readme.replace(
+  "charts/docket/values.schema.json": `${JSON.stringify(whole, null, 2)}\n`,
+  "charts/docket/README.md": readme.replace(
     /(<!-- values -->\n)[\s\S]*(<!-- end -->)/,
     (_, start, end) => `${start}\n${tableOf(rows)}\n\n${end}`,
   ),
+  [configuration]: settingsDocument(await readFile(join(root, configuration), "utf8"), settingGroups),
 };
 for (const [name, text] of Object.entries(files)) {
-  const path = join(chart, name);
+  const path = join(root, name);
   const found = await readFile(path, "utf8").catch(() => "");
   if (found === text) {
     continue;
   }
   if (process.argv.includes("--check")) {
-    console.error(`charts/docket/${name} is out of date: run make chart-docs`);
+    console.error(`${name} is out of date: run make chart-docs`);
     process.exitCode = 1;
   } else {
     await writeFile(path, text);
-    console.log(`wrote charts/docket/${name}`);
+    console.log(`wrote ${name}`);
   }
 }

@@ -2,18 +2,29 @@ import { parseArgs } from "node:util";
 import { targetNames } from "./targets.ts";
 
 /** Usage text, as printed by `--help`. */
-export const usage = `Usage: node services/main.ts [serve] [--services LIST]
+export const usage = `Usage: node services/main.ts [serve] [--config FILE] [--services LIST]
+       node services/main.ts config [--check] [--config FILE]
 
+  serve             runs Docket until it gets SIGTERM
+  config            lists all settings
+  config --check    checks the configuration and prints what is in use, without secrets
+
+  --config FILE     settings as YAML or JSON; environment variables take precedence
   --services LIST   what this process runs, between commas: all (the default), or some of
                     ${targetNames.join(", ")}
-  --help            this text
-
-Everything else is set by environment variables; README.md lists them.
+  --help            this text; after config, all settings
 `;
 
+/** Options of every command. */
+interface Given {
+  /** Path of the configuration file. */
+  readonly file: string | undefined;
+  readonly services: string | undefined;
+}
+
 export type Arguments =
-  | { readonly command: "serve"; readonly services: string | undefined }
-  | { readonly command: "help" }
+  | ({ readonly command: "serve" | "check" } & Given)
+  | { readonly command: "help" | "settings" }
   | { readonly command: "refused"; readonly problem: string };
 
 /** Parses the command line. */
@@ -22,16 +33,28 @@ export function readArguments(given: readonly string[]): Arguments {
     const { values, positionals } = parseArgs({
       args: [...given],
       allowPositionals: true,
-      options: { services: { type: "string" }, help: { type: "boolean", short: "h" } },
+      options: {
+        services: { type: "string" },
+        config: { type: "string" },
+        check: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
     });
-    if (values.help === true) {
+    const [command = "serve", ...rest] = positionals;
+    if ((command !== "serve" && command !== "config") || rest.length > 0) {
+      const problem = `Unknown command "${positionals.join(" ")}". The commands are serve and config.`;
+      return { command: "refused", problem };
+    }
+    const sources = { file: values.config, services: values.services };
+    if (command === "config") {
+      return values.check && !values.help ? { command: "check", ...sources } : { command: "settings" };
+    }
+    if (values.help) {
       return { command: "help" };
     }
-    const [command = "serve", ...rest] = positionals;
-    if (command !== "serve" || rest.length > 0) {
-      return { command: "refused", problem: `Unknown command "${positionals.join(" ")}". The only command is serve.` };
-    }
-    return { command: "serve", services: values.services };
+    return values.check
+      ? { command: "refused", problem: "--check belongs to the command config." }
+      : { command: "serve", ...sources };
   } catch (error) {
     return { command: "refused", problem: (error as Error).message };
   }

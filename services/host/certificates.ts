@@ -2,7 +2,7 @@ import type { Certificate } from "../../gateway/http/certificate.ts";
 import { watchFiles } from "../../gateway/program/cli/watch.ts";
 import { ProgramError } from "../../gateway/program/program-error.ts";
 import { type CertificateFiles, pathsOf, readCertificate } from "../../gateway/program/server/certificates.ts";
-import { ConfigError } from "../runtime/config/config.ts";
+import { ConfigError } from "../runtime/config/config-error.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
 import type { HostConfig } from "./config.ts";
 

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
-import { ConfigError } from "../runtime/config/config.ts";
-import { readHostConfig } from "./config.ts";
+import { ConfigError } from "../runtime/config/config-error.ts";
+import { settingsOf } from "../runtime/config/read-settings.ts";
+import { unknownVariables } from "../runtime/config/sources.ts";
+import { readHostConfig, settingGroups } from "./config.ts";
 
 const problemsOf = (environment: Record<string, string>): readonly string[] => {
   try {
@@ -29,9 +31,7 @@ describe("the time limit of queries", () => {
   });
 
   test.each(["0s", "25h"])("may not be %s", (time) => {
-    expect(problemsOf({ DOCKET_QUERY_TIMEOUT: time })).toEqual([
-      "DOCKET_QUERY_TIMEOUT must be a time from 1ms to 86400000ms",
-    ]);
+    expect(problemsOf({ DOCKET_QUERY_TIMEOUT: time })).toEqual(["DOCKET_QUERY_TIMEOUT must be a time from 1ms to 1d"]);
   });
 });
 
@@ -77,4 +77,22 @@ test("proxies and limits of methods are read from lists, and refused by name whe
 
 test("probes and metrics are for this machine unless configured otherwise", () => {
   expect(readHostConfig({ DOCKET_HOST: "0.0.0.0" })).toMatchObject({ host: "0.0.0.0", opsHost: "127.0.0.1" });
+});
+
+test("settings that do not fit together are all named at once", () => {
+  expect(problemsOf({ DOCKET_TLS_CERT_FILE: "/cert", DOCKET_JWT_ISSUER: "issuer", DOCKET_SERVICES: "order" })).toEqual([
+    expect.stringContaining("DOCKET_TLS_CERT_FILE and DOCKET_TLS_KEY_FILE go together"),
+    expect.stringContaining("DOCKET_JWT_ISSUER, DOCKET_JWT_AUDIENCE and DOCKET_JWT_KEYS_URL go together"),
+    expect.stringContaining("DOCKET_SERVICE_ADDRESSES must give"),
+    expect.stringContaining("DOCKET_SERVICE_SECRET is required"),
+  ]);
+});
+
+test("each variable belongs to one setting, whose description is sentences", () => {
+  const settings = settingsOf(settingGroups);
+  const variables = settings.map(({ variable }) => variable);
+  expect(new Set(variables).size).toBe(variables.length);
+  expect(settings.filter(({ variable }) => !/^DOCKET_[A-Z0-9_]+$/.test(variable))).toEqual([]);
+  expect(settings.filter(({ description }) => !/^[A-Zg].*[.]$/.test(description))).toEqual([]);
+  expect(unknownVariables(Object.fromEntries(variables.map((name) => [name, "x"])), settings)).toEqual([]);
 });

@@ -11,12 +11,10 @@ import { CustomerService } from "../../gen/docket/order/v1/customer_service_pb.j
 import { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
 import { PaymentService } from "../../gen/docket/payment/v1/payment_service_pb.js";
 import { SandboxPaymentService } from "../../gen/docket/payment/v1/sandbox_payment_service_pb.js";
-import { inventoryDefaults } from "../inventory/config.ts";
 import { createInventoryService } from "../inventory/service.ts";
 import { logisticsDefaults } from "../logistics/config.ts";
 import { createLogisticsService } from "../logistics/service.ts";
 import { createOperationsService } from "../operations/service.ts";
-import { orderDefaults } from "../order/config.ts";
 import { createOrderService } from "../order/service.ts";
 import { paymentDefaults } from "../payment/config.ts";
 import { createPaymentService } from "../payment/service.ts";
@@ -57,18 +55,6 @@ const clientsOf = (subject: string, transport: Transport) => ({
   payment: createServiceClient(PaymentService, transport, { subject }),
 });
 
-const retentionOf = (config: HostConfig) => ({
-  everyMs: config.retentionIntervalMs,
-  inboxMs: config.inboxRetentionMs,
-  deadLettersMs: config.deadLetterRetentionMs,
-  outboxMs: config.outboxRetentionMs,
-  idempotencyKeysMs: config.idempotencyRetentionMs,
-  callbacksMs: config.callbackRetentionMs,
-  deliveriesMs: config.deliveryRetentionMs,
-  sagasMs: config.sagaRetentionMs,
-  sandboxMs: config.sandboxRetentionMs,
-});
-
 /** All services by name. */
 export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
   operations: {
@@ -79,8 +65,8 @@ export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
           databaseUrl,
           adminKey,
           adminTenant: "default",
-          auditRetentionMs: config.auditRetentionMs,
-          retention: retentionOf(config),
+          ...config.operations,
+          retention: config.retention,
         },
         shared,
       ),
@@ -88,19 +74,18 @@ export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
   inventory: {
     services: [InventoryService],
     create: ({ config, databaseUrl, shared }) =>
-      createInventoryService({ ...inventoryDefaults, databaseUrl, retention: retentionOf(config) }, shared),
+      createInventoryService({ ...config.inventory, databaseUrl, retention: config.retention }, shared),
   },
   payment: {
     services: [PaymentService, SandboxPaymentService],
     create: ({ config, databaseUrl, publicUrl, sandboxSecret, shared }) =>
       createPaymentService(
         {
+          ...config.payment,
           databaseUrl,
-          retention: retentionOf(config),
+          retention: config.retention,
           publicUrl,
           sandboxSecret: signingSecretFor("sandbox payments", sandboxSecret),
-          sandboxDelayMs: config.sandboxDelayMs,
-          sandboxLateMs: config.sandboxLateMs,
         },
         shared,
       ),
@@ -110,12 +95,12 @@ export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
     create: ({ config, databaseUrl, publicUrl, sandboxSecret, transport, shared }) =>
       createLogisticsService(
         {
-          ...logisticsDefaults,
+          ...config.logistics,
+          defaultCarrier: logisticsDefaults.defaultCarrier,
           databaseUrl,
-          retention: retentionOf(config),
+          retention: config.retention,
           publicUrl: () => publicUrl,
           sandboxSecret: signingSecretFor("sandbox carriers", sandboxSecret),
-          sandboxStepMs: config.sandboxStepMs,
         },
         { ...shared, clients: clientsOf("logistics", transport) },
       ),
@@ -125,16 +110,12 @@ export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
     create: ({ config, databaseUrl, transport, shared }) =>
       createOrderService(
         {
-          ...orderDefaults,
+          ...config.order,
           databaseUrl,
-          retention: retentionOf(config),
-          orderRetentionMs: config.orderRetentionMs,
-          feedRetentionMs: config.feedRetentionMs,
-          paymentDeadlineMs: config.paymentDeadlineMs,
+          retention: config.retention,
           // Payment and logistics are composed above with these defaults only.
           paymentProviders: [paymentDefaults.defaultProvider],
           carriers: [logisticsDefaults.defaultCarrier],
-          importLimits: { rows: config.importMaxRows, bytes: config.importMaxBytes, ms: config.importMaxMs },
         },
         { ...shared, clients: clientsOf("order", transport) },
       ),

@@ -1,36 +1,70 @@
-import { ConfigError, type Environment } from "../runtime/config/config.ts";
+import { ConfigError } from "../runtime/config/config-error.ts";
+import { readConfigFile } from "../runtime/config/config-file.ts";
+import { effectiveSettings, settingsOf } from "../runtime/config/read-settings.ts";
+import { effectiveText, settingsList } from "../runtime/config/show-settings.ts";
+import { type Environment, type Sources, unknownVariables } from "../runtime/config/sources.ts";
 import { stopOnSignal } from "../runtime/process/stop-on-signal.ts";
-import { readArguments, usage } from "./arguments.ts";
+import { type Arguments, readArguments, usage } from "./arguments.ts";
 import { banner } from "./banner.ts";
-import { readHostConfig } from "./config.ts";
-import { startHost } from "./host.ts";
+import { readHostConfig, settingGroups } from "./config.ts";
 import { explainStartFailure } from "./start-failure.ts";
 
 /**
- * Runs Docket until a signal stops it. On failure prints the reason on one line and exits with 1, or with 2 for an
- * invalid command line.
+ * Runs a command of the program: Docket until a signal stops it, or the list or check of its settings. On failure prints
+ * the reason and exits with 1, or with 2 for an invalid command line.
  */
 export async function runHost(environment: Environment, args: readonly string[]): Promise<void> {
   const given = readArguments(args);
-  if (given.command === "help") {
-    process.stdout.write(usage);
-    return;
-  }
-  if (given.command === "refused") {
-    process.stderr.write(`docket: ${given.problem}\n\n${usage}`);
-    process.exit(2);
-  }
-  // Files created by the program are accessible to their owner only.
-  process.umask(0o077);
   try {
-    const config = readHostConfig(
-      given.services === undefined ? environment : { ...environment, DOCKET_SERVICES: given.services },
-    );
-    const running = await startHost(config);
-    stopOnSignal(running.lifecycle);
-    process.stderr.write(banner(running, config));
+    switch (given.command) {
+      case "help":
+        process.stdout.write(usage);
+        return;
+      case "settings":
+        process.stdout.write(settingsList(settingGroups));
+        return;
+      case "check":
+        await check(await sourcesOf(given, environment));
+        return;
+      case "serve":
+        await serve(await sourcesOf(given, environment));
+        return;
+      case "refused":
+        process.stderr.write(`docket: ${given.problem}\n\n${usage}`);
+        process.exit(2);
+    }
   } catch (error) {
     process.stderr.write(`docket: ${error instanceof ConfigError ? error.message : explainStartFailure(error)}\n`);
     process.exit(1);
   }
+}
+
+/** Collects the sources of the configuration, and warns of variables that no setting has. */
+async function sourcesOf(
+  given: Extract<Arguments, { command: "serve" | "check" }>,
+  environment: Environment,
+): Promise<Sources> {
+  for (const name of unknownVariables(environment, settingsOf(settingGroups))) {
+    process.stderr.write(`docket: warning: ${name} is not a setting and has no effect\n`);
+  }
+  return {
+    environment: given.services === undefined ? environment : { ...environment, DOCKET_SERVICES: given.services },
+    file: given.file === undefined ? undefined : await readConfigFile(given.file),
+  };
+}
+
+async function check(sources: Sources): Promise<void> {
+  readHostConfig(sources.environment, sources.file);
+  process.stdout.write(effectiveText(effectiveSettings(settingGroups, sources)));
+}
+
+async function serve({ environment, file }: Sources): Promise<void> {
+  const config = readHostConfig(environment, file);
+  // Files created by the program are accessible to their owner only.
+  process.umask(0o077);
+  // Loaded after the configuration is accepted, because it is most of the program.
+  const { startHost } = await import("./host.ts");
+  const running = await startHost(config);
+  stopOnSignal(running.lifecycle);
+  process.stderr.write(banner(running, config));
 }

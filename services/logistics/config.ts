@@ -1,7 +1,42 @@
+import * as v from "valibot";
+import { milliseconds } from "../runtime/config/scalars.ts";
+import { defaultsOf } from "../runtime/config/setting.ts";
 import type { RetentionSettings } from "../runtime/retention/settings.ts";
 
+/** The logistics service's settings. */
+export const logisticsSettings = v.object({
+  sandboxStepMs: milliseconds("DOCKET_SANDBOX_CARRIER_STEP", {
+    default: "1500ms",
+    description: "Time between two stages of a sandbox parcel.",
+  }),
+  workPollMs: milliseconds("DOCKET_SHIPMENT_POLL_INTERVAL", {
+    default: "500ms",
+    min: "1ms",
+    description: "Interval at which pending carrier calls are looked for when no event announces them.",
+  }),
+  trackAfterMs: milliseconds("DOCKET_SHIPMENT_TRACK_AFTER", {
+    default: "6h",
+    min: "1s",
+    description: "Time without an update after which the carrier is asked where a shipment is.",
+  }),
+  expireAfterMs: milliseconds("DOCKET_SHIPMENT_EXPIRE_AFTER", {
+    default: "30d",
+    min: "1h",
+    description: "Time without an update after which a shipment becomes EXPIRED.",
+  }),
+  // Half of it must be shorter than the order service's calls, which wait for a cancellation.
+  carrierTimeoutMs: milliseconds("DOCKET_CARRIER_TIMEOUT", {
+    default: "10s",
+    min: "100ms",
+    max: "19s",
+    description: "Time limit of one call to a carrier.",
+  }),
+});
+
+export const logisticsDefaults = { ...defaultsOf(logisticsSettings), defaultCarrier: "sandbox" };
+
 /** Configuration of the logistics service. Times in milliseconds. */
-export interface LogisticsConfig {
+export interface LogisticsConfig extends v.InferOutput<typeof logisticsSettings> {
   /** See `OpenOptions.url`. */
   readonly databaseUrl: string;
   /** The carrier for orders that do not name one. */
@@ -10,27 +45,6 @@ export interface LogisticsConfig {
   readonly publicUrl: () => string;
   /** Signing secret of the sandbox's callbacks: `whsec_` followed by base64 of 24 to 64 bytes. */
   readonly sandboxSecret: string;
-  /** Time between two stages of a sandbox parcel. */
-  readonly sandboxStepMs: number;
-  /** Poll interval for pending carrier calls when no wake-up arrives. */
-  readonly workPollMs: number;
-  /** Time without an update after which a shipment is tracked by polling its carrier. */
-  readonly trackAfterMs: number;
-  /** Time without an update after which a shipment becomes EXPIRED. */
-  readonly expireAfterMs: number;
-  /** Timeout of one carrier call. */
-  readonly carrierTimeoutMs: number;
   /** Retention periods of the runtime's tables. Missing values use the defaults. */
   readonly retention?: RetentionSettings;
 }
-
-const HOUR_MS = 3_600_000;
-
-export const logisticsDefaults = {
-  defaultCarrier: "sandbox",
-  sandboxStepMs: 1500,
-  workPollMs: 500,
-  trackAfterMs: 6 * HOUR_MS,
-  expireAfterMs: 30 * 24 * HOUR_MS,
-  carrierTimeoutMs: 10_000,
-} as const satisfies Partial<LogisticsConfig>;

@@ -1,4 +1,45 @@
+import * as v from "valibot";
+import { integer, milliseconds } from "../runtime/config/scalars.ts";
+import { defaultsOf } from "../runtime/config/setting.ts";
 import type { RetentionSettings } from "../runtime/retention/settings.ts";
+
+/** The order service's settings. */
+export const orderSettings = v.object({
+  paymentDeadlineMs: milliseconds("DOCKET_PAYMENT_DEADLINE", {
+    default: "30m",
+    description: "Time that a shopper has to pay.",
+  }),
+  reservationSlackMs: milliseconds("DOCKET_RESERVATION_SLACK", {
+    default: "5m",
+    description: "Time for which stock is reserved beyond the payment deadline.",
+  }),
+  orderRetentionMs: milliseconds("DOCKET_ORDER_RETENTION", {
+    otherwise: "forever",
+    description: "Retention of ended orders, with their lines and timeline.",
+  }),
+  feedRetentionMs: milliseconds("DOCKET_FEED_RETENTION", {
+    default: "7d",
+    description: "Retention of the changes of orders, for watchers that reconnect.",
+  }),
+  importMaxRows: integer("DOCKET_IMPORT_MAX_ROWS", {
+    default: 100_000,
+    min: 1,
+    unit: "rows",
+    description: "Limit of one import. An import that exceeds a limit ends, and the response says where.",
+  }),
+  importMaxBytes: integer("DOCKET_IMPORT_MAX_BYTES", {
+    default: 256 * 1024 * 1024,
+    min: 1024,
+    unit: "bytes",
+    description: "Limit of one import's file after decompression.",
+  }),
+  importMaxMs: milliseconds("DOCKET_IMPORT_MAX_TIME", {
+    default: "10m",
+    description: "Time limit of one import, including the time the caller takes to send the file.",
+  }),
+});
+
+export const orderDefaults = defaultsOf(orderSettings);
 
 /** The payment providers and carriers that an order can name. */
 export interface Offers {
@@ -8,39 +49,10 @@ export interface Offers {
   readonly carriers: readonly string[];
 }
 
-/** Settings of the order service. */
-export interface OrderConfig extends Offers {
+/** Configuration of the order service. */
+export interface OrderConfig extends v.InferOutput<typeof orderSettings>, Offers {
   /** See `OpenOptions.url`. */
   readonly databaseUrl: string;
-  /** Time a shopper has to pay, in milliseconds. */
-  readonly paymentDeadlineMs: number;
-  /** Time for which stock is reserved beyond the payment deadline. */
-  readonly reservationSlackMs: number;
-  /** Retention of the change feed for watchers that resume. */
-  readonly feedRetentionMs: number;
-  /** Retention of ended orders; undefined keeps them forever. */
-  readonly orderRetentionMs?: number | undefined;
   /** Retention of the runtime's tables; defaults apply if missing. */
   readonly retention?: RetentionSettings;
-  readonly importLimits: ImportLimits;
 }
-
-/** Limits of one ImportOrders call. */
-export interface ImportLimits {
-  /** CSV rows, or non-blank NDJSON lines. */
-  readonly rows: number;
-  /** Bytes of the file after decompression. */
-  readonly bytes: number;
-  /** Milliseconds, including the time the caller takes to send the file. */
-  readonly ms: number;
-}
-
-const MINUTE_MS = 60_000;
-const DAY_MS = 24 * 60 * MINUTE_MS;
-
-export const orderDefaults = {
-  paymentDeadlineMs: 30 * MINUTE_MS,
-  reservationSlackMs: 5 * MINUTE_MS,
-  feedRetentionMs: 7 * DAY_MS,
-  importLimits: { rows: 100_000, bytes: 256 * 1024 * 1024, ms: 10 * MINUTE_MS },
-} as const satisfies Omit<OrderConfig, "databaseUrl" | keyof Offers>;

@@ -2,10 +2,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "@jest/globals";
 import type { ImportOrdersResponse } from "../../gen/docket/order/v1/order_service_pb.js";
 import { describeEachDatabase } from "../runtime/testing/databases.ts";
-import { orderDefaults } from "./config.ts";
 import { type RunningOrders, startOrders } from "./testing/running-orders.ts";
 
-const { importLimits } = orderDefaults;
 const head =
   "external_id,currency_code,customer_id,customer_display_name,recipient,address_lines,locality,region_code,sku,quantity";
 const row = (id: string, sku = "TEA", name = "Ada") => `${id},EUR,c1,${name},Ada,1 Mill Lane,London,GB,${sku},1`;
@@ -136,7 +134,7 @@ describeEachDatabase("an import", (open) => {
   });
 
   test("ends at its limit of rows, and does not cut the order that is being read", async () => {
-    await using world = await start({ importLimits: { ...importLimits, rows: 7 } });
+    await using world = await start({ importMaxRows: 7 });
     const result = await imported(world, fileOf(...rows(5), row("B"), row("B"), row("C"), row("C"), row("D")));
     expect(report(result)).toEqual({ counts: [7, 6, 0, 0], failures: [] });
     expect(result.stop).toMatchObject({ reason: "ROW_LIMIT", lineNumber: 9n });
@@ -146,7 +144,7 @@ describeEachDatabase("an import", (open) => {
   });
 
   test("ends at its limit of bytes, and reports what it created before", async () => {
-    await using world = await start({ importLimits: { ...importLimits, bytes: 4096 } });
+    await using world = await start({ importMaxBytes: 4096 });
     async function* pieces() {
       yield fileOf(...rows(10));
       for (;;) {
@@ -159,7 +157,7 @@ describeEachDatabase("an import", (open) => {
   });
 
   test("ends at its limit of time, also while it waits for the caller", async () => {
-    await using world = await start({ importLimits: { ...importLimits, ms: 3_000 } });
+    await using world = await start({ importMaxMs: 3_000 });
     async function* pieces() {
       yield fileOf(...rows(10));
       await new Promise(() => {});

@@ -1,4 +1,50 @@
+import * as v from "valibot";
+import { milliseconds } from "../runtime/config/scalars.ts";
+import { defaultsOf } from "../runtime/config/setting.ts";
 import type { RetentionSettings } from "../runtime/retention/settings.ts";
+
+/** The payment service's settings. */
+export const paymentSettings = v.object({
+  pollMs: milliseconds("DOCKET_PAYMENT_POLL_INTERVAL", {
+    default: "500ms",
+    min: "1ms",
+    description: "Interval at which pending provider calls and callbacks are looked for when no event announces them.",
+  }),
+  providerTimeoutMs: milliseconds("DOCKET_PROVIDER_TIMEOUT", {
+    default: "15s",
+    min: "100ms",
+    description: "Time limit of one call to a payment provider.",
+  }),
+  retryMaxMs: milliseconds("DOCKET_PROVIDER_RETRY_MAX", {
+    default: "60s",
+    min: "1ms",
+    description: "Maximum pause between attempts at a provider call that got no response.",
+  }),
+  reconcileAfterMs: milliseconds("DOCKET_PAYMENT_RECONCILE_AFTER", {
+    default: "60s",
+    min: "1ms",
+    description: "Time without callbacks after which the provider is asked for the state of a payment.",
+  }),
+  callbackPatienceMs: milliseconds("DOCKET_CALLBACK_PATIENCE", {
+    default: "3d",
+    description: "How long a callback waits for a payment that is not known yet.",
+  }),
+  sandboxDelayMs: milliseconds("DOCKET_SANDBOX_DELAY", {
+    default: "20ms",
+    description: "Time between the steps of a sandbox payment.",
+  }),
+  sandboxLateMs: milliseconds("DOCKET_SANDBOX_LATE", {
+    default: "1s",
+    description: "Time after its expiry at which the sandbox pays a late payment.",
+  }),
+});
+
+/** Settings with defaults. */
+export const paymentDefaults = {
+  ...defaultsOf(paymentSettings),
+  /** The provider of requests that name none. */
+  defaultProvider: "sandbox",
+};
 
 /** Settings without defaults. */
 interface PaymentInstallation {
@@ -12,27 +58,5 @@ interface PaymentInstallation {
   readonly retention?: RetentionSettings;
 }
 
-/** Settings with defaults. */
-export const paymentDefaults = {
-  /** The provider of requests that name none. */
-  defaultProvider: "sandbox",
-  /** Poll interval of the workers. */
-  pollMs: 500,
-  /** Timeout of a call to a provider. */
-  providerTimeoutMs: 15_000,
-  /** Maximum pause between attempts at an operation without a response. */
-  retryMaxMs: 60_000,
-  /** Time without callbacks after which the provider is polled for a payment's state. */
-  reconcileAfterMs: 60_000,
-  /** How long a callback waits for an unknown payment. */
-  callbackPatienceMs: 3 * 24 * 60 * 60_000,
-  /** Time between the steps of a sandbox payment. */
-  sandboxDelayMs: 20,
-  /** Time after expiry at which the sandbox pays late payments. */
-  sandboxLateMs: 1_000,
-} satisfies Readonly<Record<string, number | string>>;
-
-type PaymentSettings = Readonly<typeof paymentDefaults>;
-
-/** Settings of the payment service; omitted ones take their defaults. */
-export type PaymentConfig = PaymentInstallation & Partial<PaymentSettings>;
+/** Configuration of the payment service; omitted settings take their defaults. */
+export type PaymentConfig = PaymentInstallation & Partial<Readonly<typeof paymentDefaults>>;

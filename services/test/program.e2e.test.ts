@@ -63,6 +63,36 @@ describe("the program", () => {
     expect(said).not.toContain("    at ");
   });
 
+  test("is configured by a file, warns of unknown variables, and refuses unknown keys", async () => {
+    const file = join(folder, "docket.yaml");
+    await writeFile(file, `dataDir: ${folder}/data\nreflection: false\nservices: [all]\n`);
+    const environment = { DOCKET_DATA_DIR: `${folder}/other`, DOCKET_LOG_LEVL: "debug", DOCKET_URL: "http://other" };
+    await using program = await startProgram(environment, ["serve", "--config", file]);
+    expect(program.said()).toMatch(/^docket: warning: DOCKET_LOG_LEVL is not a setting and has no effect$/m);
+    expect(program.said()).not.toContain("DOCKET_URL");
+    expect(await readdir(folder)).toEqual(expect.arrayContaining(["other"]));
+    expect(await readdir(folder)).not.toContain("data");
+    await writeFile(file, "htpPort: 1\nhttpPort: -1\n");
+    const { code, said } = await runToEnd({ DOCKET_DATA_DIR: folder, DOCKET_HTTP_PORT: "" }, ["--config", file]);
+    expect(code).toBe(1);
+    expect(said).toContain(`${file}: httpPort must be a whole number from 0 to 65535\n`);
+    expect(said).toContain(`${file}: htpPort is not a setting\n`);
+  }, 30_000);
+
+  test("lists all settings, and prints those in use without secrets", async () => {
+    const list = await runToEnd({}, ["config", "--help"]);
+    expect(list).toMatchObject({ code: 0, said: "", printed: expect.stringContaining("DOCKET_HTTP_PORT\n") });
+    const adminKey = "k".repeat(40);
+    const environment = { DOCKET_ADMIN_KEY: adminKey, DOCKET_DATABASE_URL: "mysql://root:hunter2@db/shop" };
+    const { code, printed } = await runToEnd(environment, ["config", "--check"]);
+    expect(code).toBe(0);
+    expect(printed).toMatch(/^DOCKET_DATABASE_URL +environment +mysql:\/\/db\/shop$/m);
+    expect(printed).toMatch(/^DOCKET_ADMIN_KEY +environment +\(secret\)$/m);
+    expect(printed).not.toMatch(/hunter2|kkkk/);
+    const invalid = await runToEnd({ DOCKET_DRAIN_BUDGET: "soon" }, ["config", "--check"]);
+    expect(invalid).toMatchObject({ code: 1, printed: "", said: expect.stringContaining("DOCKET_DRAIN_BUDGET must") });
+  });
+
   test("keeps its files to itself, without reflection and documents where they are switched off", async () => {
     await using program = await startProgram({
       DOCKET_DATA_DIR: folder,

@@ -28,10 +28,10 @@ const BATCH = 50;
  * incomplete when a limit is reached are not imported.
  */
 export function importOrders(ctx: OrderContext): ServiceImpl<typeof OrderService>["importOrders"] {
-  const limits = ctx.config.importLimits;
+  const { importMaxRows, importMaxBytes, importMaxMs } = ctx.config;
   return async (requests, context) => {
     const timeLimit = new AbortController();
-    const timer = setTimeout(() => timeLimit.abort(timeLimitReached(limits.ms)), limits.ms);
+    const timer = setTimeout(() => timeLimit.abort(timeLimitReached(importMaxMs)), importMaxMs);
     try {
       const messages = abortable(requests, timeLimit.signal)[Symbol.asyncIterator]();
       const first = await messages.next();
@@ -40,11 +40,11 @@ export function importOrders(ctx: OrderContext): ServiceImpl<typeof OrderService
       }
       const { validateOnly, file } = first.value;
       const importer = createImporter(ctx, context, { validateOnly });
-      const bytes = limited(chunksOf(first.value, messages), limits.bytes);
+      const bytes = limited(chunksOf(first.value, messages), importMaxBytes);
       const records = recordsOf(file?.contentType ?? "", bytes);
       const response = create(ImportOrdersResponseSchema);
       try {
-        await importAll(importer, records, limits.rows, timeLimit.signal);
+        await importAll(importer, records, importMaxRows, timeLimit.signal);
       } catch (error) {
         if (context.signal.aborted || importer.result().rowCount === 0n) {
           throw error instanceof ImportStopped ? resourceExhausted(error.reason, error.message) : error;

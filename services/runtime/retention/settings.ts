@@ -1,36 +1,51 @@
+import * as v from "valibot";
+import { milliseconds } from "../config/scalars.ts";
+import { defaultsOf } from "../config/setting.ts";
+
+/** Retention of the runtime's tables. */
+export const retentionSettings = v.object({
+  everyMs: milliseconds("DOCKET_RETENTION_INTERVAL", {
+    default: "10m",
+    min: "1ms",
+    description: "Interval at which expired data is deleted.",
+  }),
+  // Must exceed the time within which the bus may redeliver.
+  inboxMs: milliseconds("DOCKET_INBOX_RETENTION", {
+    default: "30d",
+    description: "Retention of the records of handled events.",
+  }),
+  deadLettersMs: milliseconds("DOCKET_DEAD_LETTER_RETENTION", {
+    default: "90d",
+    description: "Retention of dead letters, replayed or not.",
+  }),
+  outboxMs: milliseconds("DOCKET_OUTBOX_RETENTION", {
+    default: "7d",
+    description: "Retention of published events.",
+  }),
+  idempotencyKeysMs: milliseconds("DOCKET_IDEMPOTENCY_RETENTION", {
+    default: "3d",
+    min: "24h",
+    description: "Retention of idempotency keys with their responses: the time within which a request can be repeated.",
+  }),
+  callbacksMs: milliseconds("DOCKET_CALLBACK_RETENTION", {
+    default: "30d",
+    description: "Retention of the callbacks of payment providers and carriers.",
+  }),
+  deliveriesMs: milliseconds("DOCKET_DELIVERY_RETENTION", {
+    default: "1d",
+    description: "Retention of outgoing requests (webhooks, the sandboxes' callbacks), once delivered or given up.",
+  }),
+  sagasMs: milliseconds("DOCKET_SAGA_RETENTION", {
+    default: "90d",
+    description: "Retention of ended sagas with their steps.",
+  }),
+  sandboxMs: milliseconds("DOCKET_SANDBOX_RETENTION", {
+    otherwise: "forever",
+    description: "Retention of the sandboxes' payments and parcels after their expiry.",
+  }),
+});
+
 /** Retention of the runtime's tables, in milliseconds. */
-export interface RetentionSettings {
-  /** Interval of retention runs. */
-  readonly everyMs: number;
-  /** Handled messages. Must exceed the time within which the bus may redeliver. */
-  readonly inboxMs: number;
-  /** Dead letters, replayed or not. */
-  readonly deadLettersMs: number;
-  /** Sent events. */
-  readonly outboxMs: number;
-  /** Idempotency keys with their responses: the time within which a request can be repeated. At least a day. */
-  readonly idempotencyKeysMs: number;
-  /** Callbacks of payment providers and carriers. */
-  readonly callbacksMs: number;
-  /** Settled outgoing requests, webhooks among them. */
-  readonly deliveriesMs: number;
-  /** Ended sagas with their steps. */
-  readonly sagasMs: number;
-  /** Sandbox payments and parcels; undefined to keep them forever. */
-  readonly sandboxMs: number | undefined;
-}
+export type RetentionSettings = v.InferOutput<typeof retentionSettings>;
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-
-export const defaultRetention: RetentionSettings = {
-  everyMs: 10 * 60_000,
-  inboxMs: 30 * DAY_MS,
-  deadLettersMs: 90 * DAY_MS,
-  outboxMs: 7 * DAY_MS,
-  idempotencyKeysMs: 3 * DAY_MS,
-  callbacksMs: 30 * DAY_MS,
-  deliveriesMs: DAY_MS,
-  sagasMs: 90 * DAY_MS,
-  sandboxMs: undefined,
-};
+export const defaultRetention: RetentionSettings = defaultsOf(retentionSettings);

@@ -29,17 +29,24 @@ const root = join(import.meta.dirname, "../../..");
 const main = join(root, "services/main.ts");
 
 /**
- * Runs the program with this environment until it exits; resolves with exit code and output. For starts that must fail.
+ * Runs the program with this environment until it exits; resolves with exit code and output. For starts that must fail,
+ * and for commands other than serve.
  */
-export async function runToEnd(environment: Record<string, string>): Promise<{ code: number | null; said: string }> {
-  const { child, said } = launch(environment);
-  const [code] = await once(child, "exit");
-  return { code, said: said() };
+export async function runToEnd(
+  environment: Record<string, string>,
+  args: readonly string[] = [],
+): Promise<{ code: number | null; said: string; printed: string }> {
+  const { child, said, logged } = launch(environment, args);
+  const [code] = await once(child, "close");
+  return { code, said: said(), printed: logged() };
 }
 
 /** Starts the program; resolves when it reports ready. */
-export async function startProgram(environment: Record<string, string>): Promise<Program> {
-  const { child, said, logged } = launch(environment);
+export async function startProgram(
+  environment: Record<string, string>,
+  args: readonly string[] = [],
+): Promise<Program> {
+  const { child, said, logged } = launch(environment, args);
   const exited = once(child, "exit");
   while (!said().includes("Docket is ready.")) {
     if (child.exitCode !== null) {
@@ -71,10 +78,10 @@ export async function startProgram(environment: Record<string, string>): Promise
   };
 }
 
-function launch(environment: Record<string, string>) {
+function launch(environment: Record<string, string>, args: readonly string[]) {
   let text = "";
   let log = "";
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main], {
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], {
     cwd: root,
     env: { PATH: process.env["PATH"], ...testEnvironment, ...environment },
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,0 +1,53 @@
+import * as v from "valibot";
+import { entries, list } from "../../runtime/config/lists.ts";
+import { milliseconds, oneOf, secret, text, url } from "../../runtime/config/scalars.ts";
+
+/** What a process runs, on which data, and how it starts and stops. */
+export const processSettings = v.object({
+  services: list("DOCKET_SERVICES", {
+    default: ["all"],
+    description:
+      "What this process runs: `all`, or some of `order`, `payment`, `logistics`, `inventory`, `operations` and `gateway`.",
+  }),
+  serviceAddresses: entries("DOCKET_SERVICE_ADDRESSES", {
+    default: {},
+    description: "gRPC addresses of the services that other processes run: `order=host:port,payment=host:port`.",
+  }),
+  serviceSecret: secret("DOCKET_SERVICE_SECRET", {
+    min: 32,
+    max: 512,
+    otherwise: "required with several processes",
+    description: "Secret with which services authenticate each other, the same in all processes of an installation.",
+  }),
+  dataDir: text("DOCKET_DATA_DIR", { default: ".docket", description: "Folder of databases and secrets." }),
+  databaseUrl: url("DOCKET_DATABASE_URL", ["mysql"], {
+    otherwise: "SQLite in the data folder",
+    description:
+      "MySQL in place of SQLite, `mysql://user:password@host:port/prefix`: each service has a schema whose name begins with the prefix.",
+  }),
+  queryTimeoutMs: milliseconds("DOCKET_QUERY_TIMEOUT", {
+    default: "10s",
+    min: "1ms",
+    max: "1d",
+    description:
+      "Time limit of one SELECT for a list, a filter, statistics or an export; then DEADLINE_EXCEEDED, reason `QUERY_TOO_EXPENSIVE`.",
+  }),
+  sandboxSecret: secret("DOCKET_SANDBOX_SECRET", {
+    min: 32,
+    max: 512,
+    otherwise: "generated at the first start",
+    description: "Secret with which the sandboxes sign their callbacks.",
+  }),
+  logLevel: oneOf("DOCKET_LOG_LEVEL", ["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
+    default: "info",
+    description: "The least severe level that is logged.",
+  }),
+  drainWindowMs: milliseconds("DOCKET_DRAIN_WINDOW", {
+    default: "0s",
+    description: "How long requests are still served after SIGTERM, so that load balancers can react.",
+  }),
+  drainBudgetMs: milliseconds("DOCKET_DRAIN_BUDGET", {
+    default: "15s",
+    description: "Time for calls and streams to end after SIGTERM; the process exits then at the latest.",
+  }),
+});
