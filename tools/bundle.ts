@@ -110,7 +110,11 @@ function packagesOf(outputs: Metafile["outputs"]): string[] {
 async function licencesOf(folders: readonly string[]): Promise<string> {
   const sections = folders.map(async (folder) => {
     const { name, version, license } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
-    const names = (await readdir(folder)).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file)).sort();
+    const entries = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile());
+    const names = entries
+      .map((entry) => entry.name)
+      .filter((file) => /^(licen[cs]e|notice|copying)/i.test(file))
+      .sort();
     const texts = await Promise.all(names.map((file) => readFile(join(folder, file), "utf8")));
     return [`${name} ${version}: ${license}`, ...texts.map((text) => text.trim())].join("\n\n");
   });

@@ -24,6 +24,7 @@ import { createLifecycle, type Lifecycle } from "../runtime/process/lifecycle.ts
 import { createOperationsServer } from "../runtime/process/operations-server.ts";
 import { createLogger } from "../runtime/telemetry/log.ts";
 import { createRpcMetrics } from "../runtime/telemetry/rpc-metrics.ts";
+import type { Telemetry } from "../runtime/telemetry/start-telemetry.ts";
 import { systemClock } from "../runtime/values/clock.ts";
 import { createAuthentication } from "./authenticate.ts";
 import { openCertificates } from "./certificates.ts";
@@ -50,17 +51,19 @@ export interface Host extends AsyncDisposable {
   readonly lifecycle: Lifecycle;
 }
 
-/** Instrumentation for benchmarks. */
+/** What observes a host. */
 export interface HostObserver {
-  /** Called after every statement of every service. */
+  /** Called after every statement of every service: for benchmarks. */
   readonly onStatement?: OnStatement;
+  /** Shut down last, so that it sends what the others recorded. */
+  readonly telemetry?: Telemetry;
 }
 
 /**
  * Starts the configured targets on the configured databases. Services in other processes are called at their addresses;
  * the gateway serves every service on every wire, forwarding to other processes if needed. Resolves when it is ready.
  */
-export async function startHost(config: HostConfig, { onStatement }: HostObserver = {}): Promise<Host> {
+export async function startHost(config: HostConfig, { onStatement, telemetry }: HostObserver = {}): Promise<Host> {
   const { host, targets } = config;
   const clock = systemClock;
   const log = createLogger({ level: config.logLevel, name: "docket" });
@@ -198,6 +201,7 @@ export async function startHost(config: HostConfig, { onStatement }: HostObserve
     checks[Symbol.dispose]();
     await ops[Symbol.asyncDispose]();
   });
+  lifecycle.onDrain("telemetry", "spans", async () => telemetry?.shutdown());
   for (const service of services) {
     checks.add(service.checks);
     lifecycle.onDrain("pause", service.name, () => service.drain());

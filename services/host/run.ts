@@ -4,6 +4,7 @@ import { effectiveSettings, settingsOf } from "../runtime/config/read-settings.t
 import { effectiveText, settingsList } from "../runtime/config/show-settings.ts";
 import { type Environment, type Sources, unknownVariables } from "../runtime/config/sources.ts";
 import { stopOnSignal } from "../runtime/process/stop-on-signal.ts";
+import { startTelemetry } from "../runtime/telemetry/start-telemetry.ts";
 import { type Arguments, readArguments, usage } from "./arguments.ts";
 import { banner } from "./banner.ts";
 import { readHostConfig, settingGroups } from "./config.ts";
@@ -64,7 +65,8 @@ async function serve({ environment, file }: Sources): Promise<void> {
   process.umask(0o077);
   // Loaded after the configuration is accepted, because it is most of the program.
   const { startHost } = await import("./host.ts");
-  const running = await startHost(config);
+  const telemetry = await startTelemetry({ serviceName: "docket", environment });
+  const running = await startHost(config, { telemetry });
   stopOnSignal(running.lifecycle);
   process.stderr.write(banner(running, config));
 }

@@ -35,11 +35,6 @@ export const requestIdKey = createContextKey<string>("", {
  */
 export const clientAddressKey = createContextKey<string>("", { description: "client address" });
 
-/** The call's W3C `traceparent`, if present and well-formed. */
-export const traceparentKey = createContextKey<string | undefined>(undefined, {
-  description: "traceparent",
-});
-
 /**
  * Returns the caller of this RPC.
  *

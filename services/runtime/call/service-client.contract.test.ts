@@ -5,18 +5,23 @@ import {
   createServiceImplSpec,
   type HandlerContext,
 } from "@connectrpc/connect";
-import { expect, test } from "@jest/globals";
+import { beforeAll, expect, test } from "@jest/globals";
+import { context as otel } from "@opentelemetry/api";
 import { createAuthenticate } from "../auth/authenticate.ts";
 import { createServiceTokens } from "../auth/service-tokens.ts";
-import { principalKey, principalOf, requestIdKey, traceparentKey } from "../context-values.ts";
+import { principalKey, principalOf, requestIdKey } from "../context-values.ts";
 import { createGrpcServer } from "../grpc/server.ts";
 import { createGrpcTransport } from "../grpc/transport.ts";
 import { createInterceptors } from "../interceptors/interceptors.ts";
 import { createLogger } from "../telemetry/log.ts";
+import { startPropagation } from "../telemetry/start-telemetry.ts";
+import { contextOf, traceFields } from "../telemetry/tracing.ts";
 import { systemClock } from "../values/clock.ts";
 import { createServiceClient } from "./service-client.ts";
 import { ProbeService } from "./testing/probe-service.ts";
 import { describeEachWire } from "./testing/wires.ts";
+
+beforeAll(startPropagation);
 
 const secret = "0123456789abcdef0123456789abcdef";
 
@@ -25,7 +30,7 @@ const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 /** An RPC in progress, as far as a call made for it can see. */
 function parentCall(timeoutMs?: number) {
   const controller = new AbortController();
-  const values = createContextValues().set(requestIdKey, "parent-1").set(traceparentKey, traceparent);
+  const values = createContextValues().set(requestIdKey, "parent-1");
   return { controller, values, signal: controller.signal, timeoutMs: () => timeoutMs };
 }
 
@@ -89,13 +94,14 @@ describeEachWire("a call for another call", (open) => {
     await using served = await open({
       implementation: {
         ask(_, { values }) {
-          seen.push(values.get(requestIdKey), values.get(traceparentKey));
+          seen.push(values.get(requestIdKey), traceFields()["traceparent"]);
           return {};
         },
       },
     });
     const client = createServiceClient(ProbeService, served.transport, { subject: "order" });
-    await client.for("acme", parentCall()).ask({}, withKey);
+    const call = () => client.for("acme", parentCall()).ask({}, withKey);
+    await otel.with(contextOf({ traceparent }), call);
     expect(seen).toEqual(["parent-1", traceparent]);
     await client.for("acme").ask({}, withKey);
     expect(seen[2]).toMatch(/^[0-9a-z]{26}$/);

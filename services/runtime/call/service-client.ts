@@ -7,7 +7,8 @@ import {
   type HandlerContext,
   type Transport,
 } from "@connectrpc/connect";
-import { inheritValues, type Principal, principalKey, requestIdKey, traceparentKey } from "../context-values.ts";
+import { context, propagation, type TextMapSetter } from "@opentelemetry/api";
+import { inheritValues, type Principal, principalKey, requestIdKey } from "../context-values.ts";
 
 /** The parts of the RPC being served that `for` needs; a `HandlerContext` fits. */
 export type ParentCall = Pick<HandlerContext, "signal" | "timeoutMs" | "values">;
@@ -18,7 +19,7 @@ export interface ServiceClient<Desc extends DescService> {
    * Returns a client that calls as this service on behalf of `tenant`.
    *
    * With `parent`, the call is cancelled with the parent call, stays within its remaining time, and carries its request
-   * id and trace. Omit it in background work.
+   * id. Omit it in background work. The call carries the active trace.
    */
   for(tenant: string, parent?: ParentCall): Client<Desc>;
 }
@@ -99,18 +100,18 @@ function within(own: number | undefined, parentLeft: number | undefined): number
   return own !== undefined && own > 0 ? Math.min(own, left) : left;
 }
 
-/** Merges the call's headers with the parent's request id and trace; the call's own take precedence. */
+/** Adds the parent's request id and the active trace to the call's headers, whose own take precedence. */
 function continued(own: HeadersInit | undefined, parent: ParentCall | undefined): Headers {
   const header = new Headers(own);
-  if (parent !== undefined) {
-    setMissing(header, "x-request-id", parent.values.get(requestIdKey));
-    setMissing(header, "traceparent", parent.values.get(traceparentKey));
-  }
+  setMissing.set(header, "x-request-id", parent?.values.get(requestIdKey) ?? "");
+  propagation.inject(context.active(), header, setMissing);
   return header;
 }
 
-function setMissing(header: Headers, name: string, value: string | undefined): void {
-  if (value !== undefined && value !== "" && !header.has(name)) {
-    header.set(name, value);
-  }
-}
+const setMissing: TextMapSetter<Headers> = {
+  set(header, name, value) {
+    if (value !== "" && !header.has(name)) {
+      header.set(name, value);
+    }
+  },
+};

@@ -7,7 +7,7 @@ import {
   createContextValues,
   type Interceptor,
 } from "@connectrpc/connect";
-import { expect, test } from "@jest/globals";
+import { beforeAll, expect, test } from "@jest/globals";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -15,9 +15,12 @@ import {
 } from "../../../gen/google/rpc/error_details_pb.js";
 import { principalOf, requestIdKey } from "../context-values.ts";
 import { failedPrecondition } from "../errors.ts";
+import { startPropagation } from "../telemetry/start-telemetry.ts";
 import { until } from "../testing/until.ts";
 import { ProbeSchema, ProbeService } from "./testing/probe-service.ts";
 import { describeEachWire, probeInterceptors, type WireSetup } from "./testing/wires.ts";
+
+beforeAll(startPropagation);
 
 const headers = { authorization: "Bearer reader" };
 const asReader = { headers };

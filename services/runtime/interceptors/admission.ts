@@ -1,6 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, Interceptor, UnaryRequest } from "@connectrpc/connect";
+import { context } from "@opentelemetry/api";
 import { createAuthorize } from "../auth/access.ts";
+import { headerContext } from "../telemetry/tracing.ts";
 import { createReporting, type InterceptorOptions } from "./interceptors.ts";
 
 /** Properties of a call known before its body is read. */
@@ -46,7 +48,8 @@ export function createAdmission(options: InterceptorOptions): Admit {
   return (call) => {
     const { method, requestHeader: header, values, signal } = call;
     try {
-      return authorize({ method, header, values, signal })?.catch((error: unknown) => refuse(call, error));
+      const decided = context.with(headerContext(header), () => authorize({ method, header, values, signal }));
+      return decided?.catch((error: unknown) => refuse(call, error));
     } catch (error) {
       return refuse(call, error);
     }

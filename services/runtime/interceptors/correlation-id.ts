@@ -1,6 +1,6 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { ConnectError } from "@connectrpc/connect";
-import { requestIdKey, traceparentKey } from "../context-values.ts";
+import { requestIdKey } from "../context-values.ts";
 import type { Ids } from "../values/ids.ts";
 
 export const requestIdHeader = "x-request-id";
@@ -8,22 +8,15 @@ export const requestIdHeader = "x-request-id";
 /** Format of a caller's request id: short, and safe in a log line and a header. */
 const requestIdForm = /^[\w.:@/+=-]{1,128}$/;
 
-/** https://www.w3.org/TR/trace-context/#traceparent-header-field-values, version 00; ids of all zeros are invalid. */
-const traceparentForm = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
-
 /**
- * Assigns each call its request id and trace: the caller's if well-formed, else a new id and no trace. The id is
- * returned in `x-request-id`, in the response header or, for failed calls, in the error's metadata.
+ * Assigns each call its request id: the caller's if well-formed, else a new one. It is returned in `x-request-id`, in
+ * the response header or, for failed calls, in the error's metadata.
  */
 export function createRequestIdInterceptor(ids: Ids): Interceptor {
   return (next) => async (request) => {
     const given = request.header.get(requestIdHeader);
     const requestId = given !== null && requestIdForm.test(given) ? given : ids.next();
     request.contextValues.set(requestIdKey, requestId);
-    const traceparent = request.header.get("traceparent");
-    if (traceparent !== null && traceparentForm.test(traceparent)) {
-      request.contextValues.set(traceparentKey, traceparent);
-    }
     try {
       const response = await next(request);
       response.header.set(requestIdHeader, requestId);

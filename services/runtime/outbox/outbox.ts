@@ -4,6 +4,7 @@ import { afterCommit } from "../db/after-commit.ts";
 import { type AnyTransaction, tablesOf } from "../db/any-transaction.ts";
 import { chunksOf } from "../db/chunks.ts";
 import { isUniqueViolation } from "../db/sql.ts";
+import { traceFields } from "../telemetry/tracing.ts";
 import type { Clock } from "../values/clock.ts";
 import type { Ids } from "../values/ids.ts";
 import { bucketOf } from "./tables.ts";
@@ -42,8 +43,8 @@ export function outboxEvent<Desc extends DescMessage>(
 export interface Outbox {
   /**
    * Writes the events in the caller's transaction, with the next sequence numbers of their aggregates: they are
-   * published if and only if the transaction commits. One statement for any number of events. Wakes this process's
-   * relay after the commit.
+   * published if and only if the transaction commits. One statement for any number of events. They carry the active
+   * trace. Wakes this process's relay after the commit.
    *
    * Sequences of an aggregate are unique and without gaps, even under concurrent transactions.
    *
@@ -82,7 +83,7 @@ export function createOutbox({ source, ids, clock }: OutboxOptions): Outbox {
       const publishedAt = clock.now().getTime();
       const rows = events.map((event) => {
         const bucket = bucketOf(event.tenant, event.aggregate);
-        return { ...event, id: event.id ?? ids.next(), source, publishedAt, bucket };
+        return { ...inActiveTrace(event), id: event.id ?? ids.next(), source, publishedAt, bucket };
       });
       for (const chunk of chunksOf(rows, { maxItems: ROWS_PER_INSERT, sizeOf: ({ data }) => data.length })) {
         await insertNext(trx, chunk);
@@ -93,6 +94,12 @@ export function createOutbox({ source, ids, clock }: OutboxOptions): Outbox {
       listeners.push(listener);
     },
   };
+}
+
+/** The event with the fields of the active trace, of which its own take precedence. */
+export function inActiveTrace(event: OutboxEvent): OutboxEvent {
+  const trace = traceFields();
+  return "traceparent" in trace ? { ...event, extensions: { ...trace, ...event.extensions } } : event;
 }
 
 interface NewRow extends Omit<OutboxEvent, "id"> {

@@ -4,6 +4,7 @@ import { type AnyTransaction, tablesOf, withTables } from "../db/any-transaction
 import type { Database } from "../db/connect.ts";
 import type { DatabaseClock } from "../db/database-clock.ts";
 import { forUpdate, nowMs } from "../db/sql.ts";
+import { traceFields } from "../telemetry/tracing.ts";
 import {
   type Command,
   compensateCommand,
@@ -39,6 +40,12 @@ export interface SagasOptions<DB extends SagaTables> {
   readonly definitions: Definitions<DB>;
   readonly databaseClock: DatabaseClock;
   readonly runner: LocalRunner;
+}
+
+/** The record with the trace in which the saga is started. */
+function withActiveTrace(record: SagaRecord): SagaRecord {
+  const trace = traceFields();
+  return "traceparent" in trace ? { ...record, trace } : record;
 }
 
 /** Creates the commands and queries of a database's sagas. */
@@ -109,7 +116,7 @@ export function createSagas<DB extends SagaTables>(options: SagasOptions<DB>): S
         throw new RangeError(`the runner does not know the saga ${name} version ${version}`);
       }
       const now = await databaseClock.read(trx);
-      const record = begin(definition, state, now);
+      const record = withActiveTrace(begin(definition, state, now));
       const { taken, columns } = placing(record, now, 0);
       const row = {
         ...{ id, tenant_id: tenant, aggregate, definition: name, version },

@@ -1,3 +1,4 @@
+import type { TraceFields } from "../telemetry/tracing.ts";
 import type { SagaStep, Wake } from "./definition.ts";
 import type { SagaFailure, SagaStatus, SagaStepError, SagaStepStatus } from "./saga.ts";
 
@@ -31,6 +32,8 @@ export interface SagaRecord {
   readonly attention: SagaFailure | null;
   /** The status to return to after PAUSED or NEEDS_ATTENTION. */
   readonly interrupted: Interruptible | null;
+  /** The trace in which it was started. Absent if there was none. */
+  readonly trace?: TraceFields;
   /** Requests made while a runner was executing the saga; applied by its next checkpoint. */
   readonly requested: { readonly compensate: SagaFailure | null; readonly pause: boolean };
 }

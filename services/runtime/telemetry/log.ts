@@ -1,6 +1,7 @@
 import { type DestinationStream, destination, type Logger as PinoLogger, pino } from "pino";
 
 import { reasonOf } from "../errors.ts";
+import { activeIds } from "./tracing.ts";
 
 /** The only logger type: pino's, with one JSON object per line. */
 export type Logger = PinoLogger;
@@ -73,7 +74,8 @@ function withoutSecrets(fields: Fields, depth = 1): Fields {
 }
 
 /**
- * Creates a logger whose lines carry `level` as a word, `time` as ISO 8601 UTC and `name`. Values of well-known secret
+ * Creates a logger whose lines carry `level` as a word, `time` as ISO 8601 UTC, `name`, and within a trace its
+ * `trace_id` and `span_id`. Values of well-known secret
  * and personal fields are replaced by `[redacted]`. An `Error` under `err` is logged with its stack and causes.
  */
 export function createLogger(options: LogOptions): Logger {
@@ -82,6 +84,7 @@ export function createLogger(options: LogOptions): Logger {
     base: { name: options.name },
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: errorFields },
+    mixin: () => activeIds() ?? {},
     formatters: {
       level: (label: string) => ({ level: label }),
       log: (fields: Fields) => withoutSecrets(fields),

@@ -1,11 +1,14 @@
+import { context, ROOT_CONTEXT, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { Transaction } from "kysely";
 import type { DatabaseClock } from "../../db/database-clock.ts";
+import { inActiveTrace } from "../../outbox/outbox.ts";
 import type { Logger } from "../../telemetry/log.ts";
+import { contextOf, inSpan, linksTo, type SpanOptions } from "../../telemetry/tracing.ts";
 import type { Clock } from "../../values/clock.ts";
 import { done, type SagaDefinition, type SagaStep, type StepEffects, type StepOutcome } from "../definition.ts";
 import type { Definitions } from "../definition-registry.ts";
 import { advance, merge, type StepEvent, settle } from "../machine.ts";
-import { currentStep, dueAtOf, type SagaRecord, type Transition } from "../record.ts";
+import { currentStep, dueAtOf, type Hook, type SagaRecord, type Transition } from "../record.ts";
 import { viewOf } from "../saga-view.ts";
 import type { Checkpoint, ClaimedSaga } from "../store/saga-store.ts";
 import type { CheckpointOutcome, Committer } from "./committer.ts";
@@ -60,11 +63,14 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
     const written: Checkpoint<DB> = {
       saga,
       change: (stored) => change(stored === undefined ? mine : merge(mine, stored)),
-      ...(effects.checkpoint === undefined ? {} : { write: effects.checkpoint.bind(effects) }),
-      events: effects.events ?? [],
-      hook: async (trx: Transaction<DB>, hook, record) => {
+      // A transaction may be shared with other sagas, so what is written is bound to this one's trace.
+      ...(effects.checkpoint === undefined
+        ? {}
+        : { write: context.bind(context.active(), effects.checkpoint.bind(effects)) }),
+      events: (effects.events ?? []).map(inActiveTrace),
+      hook: context.bind(context.active(), async (trx: Transaction<DB>, hook: Hook, record: SagaRecord) => {
         await definition[hook]?.(trx, viewOf(saga, record, nowFor(record)));
-      },
+      }),
       keeps: (record) => {
         const dueAt = dueAtOf(record);
         return dueAt !== null && dueAt <= nowFor(mine) && !draining();
@@ -75,7 +81,32 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
     return outcome;
   };
 
-  /** Runs the current step if due and checkpoints the outcome. */
+  /** Runs the step and checkpoints the outcome. */
+  const perform = async (
+    saga: ClaimedSaga,
+    definition: SagaDefinition<unknown, DB>,
+    step: SagaStep<unknown, DB>,
+    mine: SagaRecord,
+  ): Promise<CheckpointOutcome> => {
+    const event = await runStep((signal) => call(saga, mine, step, signal), {
+      timeoutMs: step.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      shutdown,
+    });
+    if (event.kind === "failed") {
+      trace.getActiveSpan()?.setStatus({ code: SpanStatusCode.ERROR, message: event.message });
+      log.warn({ ...labels(saga, mine), err: event.message }, "saga step failed");
+    }
+    const effects = event.kind === "failed" || event.kind === "interrupted" ? {} : event;
+    const next = (what: StepEvent) => (record: SagaRecord) => advance(definition, record, what, nowFor(record), random);
+    const outcome = await checkpoint(saga, definition, mine, next(event), effects);
+    if (outcome.kind !== "failed" || event.kind === "failed") {
+      return outcome;
+    }
+    log.error({ ...labels(saga, mine), err: outcome.error }, "saga step's own writes failed");
+    return checkpoint(saga, definition, mine, next({ kind: "failed", message: String(outcome.error) }));
+  };
+
+  /** Performs the current step if it is due; otherwise checkpoints what the saga's clock or a command changed. */
   const turn = async (saga: ClaimedSaga, definition: SagaDefinition<unknown, DB>): Promise<CheckpointOutcome> => {
     if (draining()) {
       return checkpoint(saga, definition, saga.record, (record) => unchanged(saga, record));
@@ -86,22 +117,8 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
     if (settled.hooks.length > 0 || step === undefined || (status !== "RUNNING" && status !== "COMPENSATING")) {
       return checkpoint(saga, definition, saga.record, (record) => settle(record, nowFor(record), saga.takeovers));
     }
-    const event = await runStep((signal) => call(saga, settled.record, step, signal), {
-      timeoutMs: step.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-      shutdown,
-    });
-    if (event.kind === "failed") {
-      log.warn({ ...labels(saga, settled.record), err: event.message }, "saga step failed");
-    }
-    const mine = settled.record;
-    const effects = event.kind === "failed" || event.kind === "interrupted" ? {} : event;
-    const next = (what: StepEvent) => (record: SagaRecord) => advance(definition, record, what, nowFor(record), random);
-    const outcome = await checkpoint(saga, definition, mine, next(event), effects);
-    if (outcome.kind !== "failed" || event.kind === "failed") {
-      return outcome;
-    }
-    log.error({ ...labels(saga, mine), err: outcome.error }, "saga step's own writes failed");
-    return checkpoint(saga, definition, mine, next({ kind: "failed", message: String(outcome.error) }));
+    const span = spanOf(saga, settled.record, nowFor(settled.record));
+    return inSpan(`${saga.definition} ${step.name}`, span, () => perform(saga, definition, step, settled.record));
   };
 
   const work = async (claimed: ClaimedSaga): Promise<void> => {
@@ -130,7 +147,8 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
   return {
     async run(saga) {
       leasedAt.set(saga.id, clock.monotonicMs());
-      await work(saga).finally(() => leasedAt.delete(saga.id));
+      const begun = contextOf(saga.record.trace ?? {});
+      await context.with(begun, work, undefined, saga).finally(() => leasedAt.delete(saga.id));
     },
     hold: (id) => void leasedAt.set(id, clock.monotonicMs()),
     olderThan(ms) {
@@ -174,6 +192,23 @@ const unchanged = ({ takeovers }: ClaimedSaga, record: SagaRecord): Transition =
   record: takeovers > 0 ? { ...record, uncertain: true } : record,
   hooks: [],
 });
+
+/** Age from which a saga's steps begin traces of their own, linked to the one in which it was started. */
+const LINKED_AFTER_MS = 60 * 60_000;
+
+function spanOf(saga: ClaimedSaga, record: SagaRecord, now: number): SpanOptions {
+  const { trace: begun = {}, steps } = record;
+  const attributes = {
+    "docket.saga": saga.id,
+    "docket.tenant": saga.tenant,
+    "docket.aggregate": saga.aggregate,
+    "docket.saga.status": record.status,
+    "docket.saga.attempt": currentStep(record).attempts + 1,
+  };
+  return now - (steps[0]?.beganAt ?? now) < LINKED_AFTER_MS
+    ? { attributes, parent: contextOf(begun) }
+    : { attributes, parent: ROOT_CONTEXT, links: linksTo([begun]) };
+}
 
 const labels = (saga: ClaimedSaga, record: SagaRecord) => ({
   saga: saga.id,

@@ -1,0 +1,102 @@
+import {
+  type Attributes,
+  type Context,
+  context,
+  isSpanContextValid,
+  type Link,
+  propagation,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type TextMapGetter,
+  trace,
+} from "@opentelemetry/api";
+
+/** A trace context outside the process, in a row, an event or a header: its W3C fields, such as `traceparent`. */
+export type TraceFields = Readonly<Record<string, string>>;
+
+const noFields: TraceFields = {};
+
+export interface SpanOptions {
+  /** Default INTERNAL. */
+  readonly kind?: SpanKind;
+  readonly attributes?: Attributes;
+  /** The parent. Default: the active context. */
+  readonly parent?: Context;
+  readonly links?: readonly Link[];
+}
+
+/**
+ * Runs `work` in a span, which ends with it. An exception is recorded, makes the span an error, and is rethrown. Does
+ * nothing else where no SDK is started.
+ */
+export async function inSpan<T>(
+  name: string,
+  { kind = SpanKind.INTERNAL, attributes, parent = context.active(), links }: SpanOptions,
+  work: (span: Span) => Promise<T>,
+): Promise<T> {
+  const options = { kind, ...(attributes && { attributes }), ...(links && { links: [...links] }) };
+  const span = tracer().startSpan(name, options, parent);
+  try {
+    return await context.with(trace.setSpan(parent, span), () => work(span));
+  } catch (error) {
+    failSpan(span, error);
+    throw error;
+  } finally {
+    span.end();
+  }
+}
+
+/** The tracer of all of Docket's spans. */
+export const tracer = () => trace.getTracer("docket");
+
+/** Records the error and marks the span as failed. */
+export function failSpan(span: Span, error: unknown): void {
+  span.recordException(error instanceof Error ? error : String(error));
+  span.setStatus({ code: SpanStatusCode.ERROR, ...(error instanceof Error && { message: error.message }) });
+}
+
+/** The fields that carry the active context elsewhere. Empty outside a trace. */
+export function traceFields(from: Context = context.active()): TraceFields {
+  const span = trace.getSpanContext(from);
+  if (span === undefined || !isSpanContextValid(span)) {
+    return noFields;
+  }
+  const fields: Record<string, string> = {};
+  propagation.inject(from, fields);
+  return fields;
+}
+
+/** The context that {@link traceFields} carried. The root context if there was none. */
+export function contextOf(fields: TraceFields): Context {
+  return propagation.extract(ROOT_CONTEXT, fields);
+}
+
+/** The context of a call's headers, under `base`. */
+export function headerContext(header: Headers, base: Context = ROOT_CONTEXT): Context {
+  return propagation.extract(base, header, headerGetter);
+}
+
+const headerGetter: TextMapGetter<Headers> = {
+  keys: (header) => [...header.keys()],
+  get: (header, name) => header.get(name) ?? undefined,
+};
+
+/** Links to the traces of these fields: for work on many things at once, such as a batch of events. */
+export function linksTo(carriers: Iterable<TraceFields>): Link[] {
+  const links = new Map<string, Link>();
+  for (const fields of carriers) {
+    const span = trace.getSpanContext(contextOf(fields));
+    if (span !== undefined) {
+      links.set(span.spanId, { context: span });
+    }
+  }
+  return [...links.values()];
+}
+
+/** `trace_id` and `span_id` of the active span, for log lines. Undefined outside a trace. */
+export function activeIds(): { readonly trace_id: string; readonly span_id: string } | undefined {
+  const span = trace.getActiveSpan()?.spanContext();
+  return span !== undefined && isSpanContextValid(span) ? { trace_id: span.traceId, span_id: span.spanId } : undefined;
+}

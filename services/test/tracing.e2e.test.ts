@@ -1,0 +1,131 @@
+import { randomBytes } from "node:crypto";
+import { expect, test } from "@jest/globals";
+import { Order_State } from "../../gen/docket/order/v1/order_pb.js";
+import { createDocket } from "../../web-client/sdk/docket.ts";
+import { type OtlpReceiver, startOtlpReceiver } from "./support/otlp-receiver.ts";
+import { type Program, startProgram } from "./support/program.ts";
+import { stockTea, teaOrder, untilState } from "./support/shop.ts";
+import { createFolder } from "./support/start-docket.ts";
+
+/** A caller's trace. */
+function newTrace() {
+  const [trace, span] = [randomBytes(16).toString("hex"), randomBytes(8).toString("hex")];
+  return { trace, span, traceparent: `00-${trace}-${span}-01` };
+}
+
+/** Runs the program with a receiver of its spans. */
+async function withTelemetry(
+  work: (program: Program, receiver: OtlpReceiver) => Promise<void>,
+  environment: Record<string, string> = {},
+): Promise<void> {
+  await using storage = await createFolder();
+  await using receiver = await startOtlpReceiver();
+  await using program = await startProgram({
+    ...storage.environment,
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+    DOCKET_LOG_LEVEL: "debug",
+    ...environment,
+  });
+  await work(program, receiver);
+}
+
+/** A client whose calls belong to the trace. */
+function tracedClient({ httpUrl, key }: Program, traceparent: string) {
+  return createDocket({
+    baseUrl: httpUrl,
+    apiKey: key,
+    retry: { maxAttempts: 1 },
+    interceptors: [
+      (next) => (request) => {
+        request.header.set("traceparent", traceparent);
+        return next(request);
+      },
+    ],
+  });
+}
+
+test("an order's life is one trace, from the caller's span to the last step of its saga", async () => {
+  await withTelemetry(async (program, receiver) => {
+    await stockTea(program.docket, 10);
+    const { trace, span, traceparent } = newTrace();
+    const order = await tracedClient(program, traceparent).orders.createOrder({
+      order: teaOrder(),
+    });
+    await untilState(program.docket, order.name, [Order_State.COMPLETED]);
+    expect(await program.stop()).toBe(0);
+
+    const own = receiver.spans.filter((each) => each.trace === trace);
+    const [root] = own.filter(({ parent }) => parent === span);
+    expect(root).toMatchObject({
+      service: "docket",
+      name: "docket.order.v1.OrderService/CreateOrder",
+      kind: 2,
+      failed: false,
+      attributes: {
+        "rpc.system.name": "connectrpc",
+        "rpc.method": "docket.order.v1.OrderService/CreateOrder",
+        "rpc.response.status_code": "OK",
+      },
+    });
+    const ids = new Set(own.map(({ id }) => id));
+    expect(own.filter(({ parent }) => parent !== span && !ids.has(parent))).toEqual([]);
+    const names = own.map(({ name }) => name);
+    expect(names).toEqual(
+      expect.arrayContaining([
+        "place-order hold-stock",
+        "docket.inventory.v1.InventoryService/ReserveStock",
+        "docket.payment.v1.PaymentService/OpenPayment",
+        "docket.inventory.v1.InventoryService/CommitReservation",
+        "docket.logistics.v1.LogisticsService/CreateShipment",
+      ]),
+    );
+
+    const lines = program
+      .logged()
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const about = lines.filter(({ rpc }) => rpc === "docket.inventory.v1.InventoryService/ReserveStock");
+    expect(about).not.toHaveLength(0);
+    expect(about.filter((line) => line["trace_id"] !== trace)).toEqual([]);
+  });
+}, 120_000);
+
+test("no span is lost when the program is stopped", async () => {
+  await withTelemetry(
+    async (program, receiver) => {
+      const { trace, traceparent } = newTrace();
+      const docket = tracedClient(program, traceparent);
+      const calls = 200;
+      await Promise.all(Array.from({ length: calls }, () => docket.orders.listOrders({ pageSize: 1 })));
+      expect(await program.stop()).toBe(0);
+      const served = receiver.spans.filter((each) => each.trace === trace && each.kind === 2);
+      expect(served).toHaveLength(calls);
+    },
+    // Nothing is sent before the end.
+    { OTEL_BSP_SCHEDULE_DELAY: "600000", OTEL_BSP_MAX_EXPORT_BATCH_SIZE: "2000" },
+  );
+}, 120_000);
+
+test("a failed call's span says so, and an unsampled trace stays unsampled", async () => {
+  await withTelemetry(async (program, receiver) => {
+    const sampled = newTrace();
+    const unsampled = newTrace();
+    const missing = (traceparent: string) =>
+      tracedClient(program, traceparent)
+        .orders.getOrder({ name: "orders/missing" })
+        .catch((error: { code: string }) => error.code);
+    expect(await missing(sampled.traceparent)).toBe("NOT_FOUND");
+    expect(await missing(unsampled.traceparent.replace(/01$/, "00"))).toBe("NOT_FOUND");
+    await fetch(`${program.httpUrl}/v1/orders`, { headers: { traceparent: sampled.traceparent } });
+    expect(await program.stop()).toBe(0);
+    const codes = receiver.spans
+      .filter(({ trace, kind }) => trace === sampled.trace && kind === 2)
+      .map(({ attributes, failed }) => [attributes["rpc.response.status_code"], failed]);
+    expect(codes).toEqual([
+      ["NOT_FOUND", false],
+      ["UNAUTHENTICATED", false],
+    ]);
+    expect(receiver.spans.filter(({ trace }) => trace === unsampled.trace)).toEqual([]);
+  });
+}, 120_000);
