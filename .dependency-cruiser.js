@@ -120,6 +120,14 @@ export default {
       from: { path: "^services/", pathNot: `^services/[^/]+/service\\.ts$|${testCode}` },
       to: { path: "^services/[^/]+/routes\\.ts$" },
     },
+    {
+      name: "rpc-is-imported-by-routes",
+      comment:
+        "Every file in rpc/ is an RPC, which only the table mounts. What RPCs share is one level down, in a folder named for what it does.",
+      severity: "error",
+      from: { path: "^services/", pathNot: "^services/[^/]+/routes\\.ts$" },
+      to: { path: "^services/[^/]+/rpc/[^/]+\\.ts$" },
+    },
     below("rpc", ["consumers/", "workers/"]),
     below("consumers", ["rpc/", "workers/"]),
     below("workers", ["rpc/", "consumers/"]),

@@ -8,9 +8,9 @@ import { authenticateApiKey } from "./rpc/authenticate-api-key.ts";
 import { createApiKey } from "./rpc/create-api-key.ts";
 import { listApiKeys } from "./rpc/list-api-keys.ts";
 import { listAuditEvents } from "./rpc/list-audit-events.ts";
-import { unimplementedMethod } from "./rpc/not-yet.ts";
 import { recordDenial } from "./rpc/record-denial.ts";
 import { revokeApiKey } from "./rpc/revoke-api-key.ts";
+import { unimplementedMethod } from "./unimplemented-method.ts";
 
 /** Registers the RPCs of the operations service. */
 export const routes = (ctx: OperationsContext): ServiceImplSpec[] => [

@@ -18,6 +18,8 @@ import {
 } from "../../gen/docket/order/v1/order_pb.js";
 import type { Money } from "../../gen/google/type/money_pb.js";
 import { etagOf } from "../runtime/api/etag.ts";
+import { parseName } from "../runtime/api/resource-name.ts";
+import { isId } from "../runtime/values/ids.ts";
 import { toMoney } from "../runtime/values/money.ts";
 import {
   type Address,
@@ -27,6 +29,20 @@ import {
   orderName,
   type TimelineEntry,
 } from "./domain/order.ts";
+import { orderNotFound } from "./errors.ts";
+
+/**
+ * Returns the id in `orders/{order}`.
+ *
+ * @throws ConnectError NOT_FOUND for a malformed name
+ */
+export function orderIdOf(name: string): string {
+  const id = parseName("orders/{order}", name)?.order;
+  if (id === undefined || !isId(id)) {
+    throw orderNotFound(name);
+  }
+  return id;
+}
 
 /** Converts an order to its API and event message. */
 export function toOrderMessage(order: Order): OrderMessage {

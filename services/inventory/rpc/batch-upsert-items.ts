@@ -14,8 +14,8 @@ import type { InventoryContext } from "../context.ts";
 import { sameContent, withContent } from "../domain/item.ts";
 import { toItemMessage } from "../messages.ts";
 import { items } from "../store/mappings.ts";
-import { parseItemContent } from "./item-content.ts";
-import { insertItem, type NewItem } from "./new-items.ts";
+import { parseItemContent } from "./items/item-content.ts";
+import { insertItem, type NewItem } from "./items/new-items.ts";
 
 /** Creates or updates all items, or none. Items that already match are not written. */
 export function batchUpsertItems({

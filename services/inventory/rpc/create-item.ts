@@ -8,8 +8,8 @@ import type { InventoryContext } from "../context.ts";
 import { itemExists } from "../errors.ts";
 import { toItemMessage } from "../messages.ts";
 import { items } from "../store/mappings.ts";
-import { parseItemContent } from "./item-content.ts";
-import { insertItem } from "./new-items.ts";
+import { parseItemContent } from "./items/item-content.ts";
+import { insertItem } from "./items/new-items.ts";
 
 /** Creates an item. Its initial stock is the first ledger entry. */
 export function createItem({ commands, clock }: InventoryContext): ServiceImpl<typeof InventoryService>["createItem"] {

@@ -12,7 +12,7 @@ import { type ItemContent, sameContent, withContent } from "../domain/item.ts";
 import { itemNotFound } from "../errors.ts";
 import { skuOf, toItemMessage } from "../messages.ts";
 import { items } from "../store/mappings.ts";
-import { parseItemContent } from "./item-content.ts";
+import { parseItemContent } from "./items/item-content.ts";
 
 const changeable = ["title", "prices", "discontinued"];
 

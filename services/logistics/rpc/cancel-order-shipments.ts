@@ -8,8 +8,8 @@ import { shipmentUnderWay } from "../errors.ts";
 import { orderIdOf, toShipmentMessage } from "../messages.ts";
 import { lockOrder, type OrderKey, setOrderClosed } from "../store/order-shipping.ts";
 import { lockShipment, shipmentsOfOrder } from "../store/shipments.ts";
-import { requestCancellation } from "./request-cancellation.ts";
-import { untilCancellationSettled } from "./until-settled.ts";
+import { requestCancellation } from "./cancellation/request-cancellation.ts";
+import { untilCancellationSettled } from "./cancellation/until-settled.ts";
 
 /**
  * Cancels an order's uncollected shipments and closes the order to further ones, even if it has no shipments, so that a

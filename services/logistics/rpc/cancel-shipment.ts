@@ -8,8 +8,8 @@ import { cancellation } from "../domain/shipment.ts";
 import { shipmentNotFound, shipmentUnderWay } from "../errors.ts";
 import { shipmentKeyOf, toShipmentMessage } from "../messages.ts";
 import { findShipment, lockShipment } from "../store/shipments.ts";
-import { requestCancellation } from "./request-cancellation.ts";
-import { untilCancellationSettled } from "./until-settled.ts";
+import { requestCancellation } from "./cancellation/request-cancellation.ts";
+import { untilCancellationSettled } from "./cancellation/until-settled.ts";
 
 type Call = IdempotentCall<
   typeof LogisticsService.method.cancelShipment.input,

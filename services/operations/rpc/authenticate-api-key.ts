@@ -3,7 +3,7 @@ import type { ApiKeyService } from "../../../gen/docket/operations/v1/api_key_se
 import type { OperationsContext } from "../context.ts";
 import { hashKey, isUsable } from "../domain/api-key.ts";
 import { findApiKeyByHash, touchApiKey } from "../store/api-keys.ts";
-import { toApiKey } from "./api-key-message.ts";
+import { toApiKey } from "./api-keys/api-key-message.ts";
 
 const minuteMs = 60_000;
 

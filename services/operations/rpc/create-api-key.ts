@@ -8,9 +8,9 @@ import type { OperationsContext } from "../context.ts";
 import { generateKey, hashKey, prefixOf } from "../domain/api-key.ts";
 import { scopes, scopesBeyond, unknownScopes } from "../domain/scopes.ts";
 import { insertApiKey } from "../store/api-keys.ts";
-import { toApiKey } from "./api-key-message.ts";
-import { recordAct } from "./record-act.ts";
-import { tenantOf } from "./tenant-of.ts";
+import { toApiKey } from "./api-keys/api-key-message.ts";
+import { recordAct } from "./audit/record-act.ts";
+import { tenantOf } from "./tenancy/tenant-of.ts";
 
 export function createApiKey(ctx: OperationsContext): ServiceImpl<typeof ApiKeyService>["createApiKey"] {
   const { db, clock, ids } = ctx;

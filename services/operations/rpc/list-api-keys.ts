@@ -5,8 +5,8 @@ import { readsFor } from "../../runtime/api/reads-for.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import type { OperationsContext } from "../context.ts";
 import { listApiKeys as selectApiKeys } from "../store/api-keys.ts";
-import { toApiKey } from "./api-key-message.ts";
-import { tenantOf } from "./tenant-of.ts";
+import { toApiKey } from "./api-keys/api-key-message.ts";
+import { tenantOf } from "./tenancy/tenant-of.ts";
 
 /** Wildcard that lists the keys of all tenants (AIP-159). */
 const everyTenant = "-";

@@ -9,7 +9,7 @@ import { principalOf } from "../../runtime/context-values.ts";
 import { compileFilter } from "../../runtime/db/filter-sql.ts";
 import type { OperationsContext } from "../context.ts";
 import { type AuditEventRow, auditFilterFields, listAuditEvents as selectAuditEvents } from "../store/audit-events.ts";
-import { tenantOf } from "./tenant-of.ts";
+import { tenantOf } from "./tenancy/tenant-of.ts";
 
 export function listAuditEvents({ db }: OperationsContext): ServiceImpl<typeof AuditService>["listAuditEvents"] {
   return async (request, context) => {

@@ -7,9 +7,9 @@ import { configuredKeyId } from "../domain/api-key.ts";
 import { scopesBeyond } from "../domain/scopes.ts";
 import { keyIsConfigured } from "../errors.ts";
 import { findApiKey, revokeApiKey as setRevoked } from "../store/api-keys.ts";
-import { toApiKey } from "./api-key-message.ts";
-import { recordAct } from "./record-act.ts";
-import { tenantOf } from "./tenant-of.ts";
+import { toApiKey } from "./api-keys/api-key-message.ts";
+import { recordAct } from "./audit/record-act.ts";
+import { tenantOf } from "./tenancy/tenant-of.ts";
 
 export function revokeApiKey(ctx: OperationsContext): ServiceImpl<typeof ApiKeyService>["revokeApiKey"] {
   const { db, clock } = ctx;

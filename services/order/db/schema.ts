@@ -47,7 +47,7 @@ export interface OrdersTable {
   saga_id: string;
   late_saga_id: string | null;
   lines_saga_id: string | null;
-  /** Number of announced shipments; see `rpc/fence-shipments.ts`. */
+  /** Number of announced shipments; see `rpc/fencing/fence-shipments.ts`. */
   shipment_announcements: number;
   /** Amount by which line cancellations reduced `total`. */
   cancelled_total: Integer64;

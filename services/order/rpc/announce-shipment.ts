@@ -6,12 +6,11 @@ import { isBacked } from "../domain/funding.ts";
 import { dueOf, type Order, orderName } from "../domain/order.ts";
 import { paymentStateOf, sumOfFunds } from "../domain/payment-state.ts";
 import { orderNotFound, orderNotFunded, outOfStock } from "../errors.ts";
-import { toOrderMessage } from "../messages.ts";
+import { orderIdOf, toOrderMessage } from "../messages.ts";
 import { fundsOf } from "../payment-funds.ts";
 import { resizeReservation } from "../saga/resize-reservation.ts";
 import { rejectionOr, shortagesOf } from "../saga/rpc-outcome.ts";
 import { lockOrder, noteAnnouncement } from "../store/orders.ts";
-import { orderIdOf } from "./order-name.ts";
 
 /**
  * Counts the announcement under the order's lock, so that concurrent changes of data that a shipment depends on see it,

@@ -21,9 +21,9 @@ import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { hasEnded } from "../domain/anonymize.ts";
 import { type Order, orderName } from "../domain/order.ts";
+import { orderIdOf } from "../messages.ts";
 import { findCustomerOrders } from "../store/customer-orders.ts";
 import { findOrders } from "../store/orders.ts";
-import { orderIdOf } from "./order-name.ts";
 
 /** Orders per request. One transaction changes them all. */
 const MAX_ORDERS = 100;

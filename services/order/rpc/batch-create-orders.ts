@@ -15,9 +15,9 @@ import type { Offers } from "../config.ts";
 import type { OrderContext } from "../context.ts";
 import { under } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
-import { type OrderDraft, readDraft } from "./order-draft.ts";
-import { placeAll, toPlacement } from "./place-drafts.ts";
-import { priceDrafts } from "./price-drafts.ts";
+import { type OrderDraft, readDraft } from "./placement/order-draft.ts";
+import { placeOrders, toPlacement } from "./placement/place-orders.ts";
+import { priceDrafts } from "./placement/price-drafts.ts";
 
 /**
  * Creates all orders in one transaction. Reports every violation of every order at once; nothing is created if there is
@@ -45,7 +45,7 @@ export function batchCreateOrders(ctx: OrderContext): ServiceImpl<typeof OrderSe
     return idempotent(ctx.db, mutation, {
       prepare,
       async commit(trx, placements) {
-        await placeAll(trx, ctx, placements);
+        await placeOrders(trx, ctx, placements);
         const orders = placements.map(({ change }) => toOrderMessage(change.order));
         return create(BatchCreateOrdersResponseSchema, { orders });
       },

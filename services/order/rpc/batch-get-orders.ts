@@ -6,9 +6,8 @@ import { principalOf } from "../../runtime/context-values.ts";
 import { invalidArgument } from "../../runtime/errors.ts";
 import type { OrderContext } from "../context.ts";
 import { orderNotFound } from "../errors.ts";
-import { toOrderMessage } from "../messages.ts";
+import { orderIdOf, toOrderMessage } from "../messages.ts";
 import { countLines, findOrders } from "../store/orders.ts";
-import { orderIdOf } from "./order-name.ts";
 
 export function batchGetOrders({ db }: OrderContext): ServiceImpl<typeof OrderService>["batchGetOrders"] {
   return async ({ names }, context) => {

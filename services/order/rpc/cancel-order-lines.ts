@@ -15,12 +15,11 @@ import { linesCancelled } from "../domain/changes.ts";
 import { dueOf, type Order, orderName } from "../domain/order.ts";
 import { paymentStateOf } from "../domain/payment-state.ts";
 import { linesBusy, nothingLeft, orderNotFound, tooManyUnits, wrongState } from "../errors.ts";
-import { toOrderMessage } from "../messages.ts";
+import { orderIdOf, toOrderMessage } from "../messages.ts";
 import { closedBySku, shippedByLine } from "../shipment-units.ts";
 import { lockOrder, saveChanges } from "../store/orders.ts";
-import { checkFence, type FencedShipments, fenceShipments, mayHaveShipments } from "./fence-shipments.ts";
-import { orderIdOf } from "./order-name.ts";
-import { retryIfChanged } from "./retry-if-changed.ts";
+import { checkFence, type FencedShipments, fenceShipments, mayHaveShipments } from "./fencing/fence-shipments.ts";
+import { retryIfChanged } from "./fencing/retry-if-changed.ts";
 
 /**
  * Cancels units that are in no shipment, by the logistics service's own books. The order's lines and amount due change

@@ -5,8 +5,8 @@ import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent, storedResponse } from "../../runtime/idempotency/idempotent.ts";
 import type { OrderContext } from "../context.ts";
 import { toOrderMessage } from "../messages.ts";
-import { commitCancellation, prepareCancellation } from "./cancellation.ts";
-import { retryIfChanged } from "./retry-if-changed.ts";
+import { commitCancellation, prepareCancellation } from "./cancellation/cancellation.ts";
+import { retryIfChanged } from "./fencing/retry-if-changed.ts";
 
 /** Cancels an order in any state, unless a shipment is in transit; see {@link prepareCancellation}. */
 export function cancelOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["cancelOrder"] {

@@ -8,12 +8,11 @@ import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
 import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { OrderContext } from "../context.ts";
 import { externalIdTaken, orderInvalid } from "../errors.ts";
-import { toOrderMessage } from "../messages.ts";
-import { readDraft } from "./order-draft.ts";
-import { orderIdOf } from "./order-name.ts";
-import { placeAll, takenExternalIds, toPlacement } from "./place-drafts.ts";
-import { priceDrafts } from "./price-drafts.ts";
-import { untilSettled } from "./until-settled.ts";
+import { orderIdOf, toOrderMessage } from "../messages.ts";
+import { readDraft } from "./placement/order-draft.ts";
+import { placeOrders, takenExternalIds, toPlacement } from "./placement/place-orders.ts";
+import { priceDrafts } from "./placement/price-drafts.ts";
+import { untilSettled } from "./placement/until-settled.ts";
 
 /**
  * Prices the order outside the transaction, then commits order, saga, event, key and response together. A repeated
@@ -43,7 +42,7 @@ export function createOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
     const response = await idempotent(ctx.db, mutation, {
       prepare,
       async commit(trx, placement) {
-        await placeAll(trx, ctx, [placement]);
+        await placeOrders(trx, ctx, [placement]);
         return toOrderMessage(placement.change.order);
       },
     });

@@ -3,9 +3,8 @@ import type { OrderService } from "../../../gen/docket/order/v1/order_service_pb
 import { principalOf } from "../../runtime/context-values.ts";
 import type { OrderContext } from "../context.ts";
 import { orderNotFound } from "../errors.ts";
-import { toOrderMessage } from "../messages.ts";
+import { orderIdOf, toOrderMessage } from "../messages.ts";
 import { findOrder } from "../store/orders.ts";
-import { orderIdOf } from "./order-name.ts";
 
 export function getOrder({ db }: OrderContext): ServiceImpl<typeof OrderService>["getOrder"] {
   return async ({ name }, context) => {

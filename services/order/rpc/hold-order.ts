@@ -9,11 +9,10 @@ import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { command } from "../domain/changes.ts";
 import { orderNotFound, wrongState } from "../errors.ts";
-import { toOrderMessage } from "../messages.ts";
+import { orderIdOf, toOrderMessage } from "../messages.ts";
 import { changeOrder } from "../store/orders.ts";
-import { checkFence, type FencedShipments, fenceShipments, mayHaveShipments } from "./fence-shipments.ts";
-import { orderIdOf } from "./order-name.ts";
-import { retryIfChanged } from "./retry-if-changed.ts";
+import { checkFence, type FencedShipments, fenceShipments, mayHaveShipments } from "./fencing/fence-shipments.ts";
+import { retryIfChanged } from "./fencing/retry-if-changed.ts";
 
 /**
  * Stops an order, and its saga after the current step. A saga that has ended is not stopped. A CreateShipment that

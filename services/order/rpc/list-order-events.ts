@@ -8,9 +8,8 @@ import { principalOf } from "../../runtime/context-values.ts";
 import type { OrderContext } from "../context.ts";
 import type { TimelineEntry } from "../domain/order.ts";
 import { orderNotFound } from "../errors.ts";
-import { toEventMessage } from "../messages.ts";
+import { orderIdOf, toEventMessage } from "../messages.ts";
 import { orderExists, readTimeline } from "../store/timeline.ts";
-import { orderIdOf } from "./order-name.ts";
 
 const DEFAULT_PAGE_SIZE = 100;
 

@@ -11,7 +11,7 @@ import type { OrderContext } from "../context.ts";
 import { toOrderMessage } from "../messages.ts";
 import { listOrders as list, orderSort, orderSortFields } from "../store/list-orders.ts";
 import { orderFilterFields } from "../store/order-filter.ts";
-import { responseBytes } from "./response-size.ts";
+import { responseBytes } from "./listing/response-size.ts";
 
 export function listOrders({ db }: OrderContext): ServiceImpl<typeof OrderService>["listOrders"] {
   const fields = orderFilterFields(db.dialect);

@@ -12,11 +12,10 @@ import { type Order, reservationName } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { type Release, release } from "../domain/release.ts";
 import { orderNotFound, orderNotFunded, wrongState } from "../errors.ts";
-import { toOrderMessage } from "../messages.ts";
+import { orderIdOf, toOrderMessage } from "../messages.ts";
 import { retryRefundOf } from "../saga/start-late-payment.ts";
 import { findOrder, lockOrder, saveChanges } from "../store/orders.ts";
-import { holdStockAgain } from "./hold-stock-again.ts";
-import { orderIdOf } from "./order-name.ts";
+import { holdStockAgain } from "./holding/hold-stock-again.ts";
 
 /**
  * Releases a stopped order and its sagas. The deadline of an unpaid order is extended by the time on hold, and its

@@ -21,12 +21,11 @@ import type { Order } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { localityViolations, regionViolations } from "../domain/region.ts";
 import { orderAnonymized, orderInvalid, orderNotFound, shipmentExists, wrongState } from "../errors.ts";
-import { toAddress, toCustomer, toOrderMessage } from "../messages.ts";
+import { orderIdOf, toAddress, toCustomer, toOrderMessage } from "../messages.ts";
 import { isOver } from "../shipment-units.ts";
 import { changeOrder } from "../store/orders.ts";
-import { checkFence, type FencedShipments, fenceShipments, mayHaveShipments } from "./fence-shipments.ts";
-import { orderIdOf } from "./order-name.ts";
-import { retryIfChanged } from "./retry-if-changed.ts";
+import { checkFence, type FencedShipments, fenceShipments, mayHaveShipments } from "./fencing/fence-shipments.ts";
+import { retryIfChanged } from "./fencing/retry-if-changed.ts";
 
 /** Mutable at any time. */
 const free = ["labels", "note"];

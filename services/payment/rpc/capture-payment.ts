@@ -7,9 +7,9 @@ import { capturable, paymentState, sumOf } from "../domain/payment.ts";
 import { allowedActions } from "../domain/payment-state.ts";
 import { illegalState, operationRunning, settling, tooMuch } from "../errors.ts";
 import type { PaymentAggregate } from "../record-change.ts";
-import { executeOperation } from "./execute-operation.ts";
-import { parseAmount } from "./parse-amount.ts";
-import { startOperation } from "./start-operation.ts";
+import { executeOperation } from "./operations/execute-operation.ts";
+import { parseAmount } from "./operations/parse-amount.ts";
+import { startOperation } from "./operations/start-operation.ts";
 
 /** Captures authorized money. The amounts of other pending captures count as captured. */
 export function capturePayment(payments: PaymentContext): ServiceImpl<typeof PaymentService>["capturePayment"] {

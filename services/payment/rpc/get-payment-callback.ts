@@ -4,8 +4,8 @@ import { findCallback } from "../../runtime/callbacks/rows.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import type { PaymentContext } from "../context.ts";
 import { callbackNotFound } from "../errors.ts";
-import { callbackIdOf, toCallbackMessage } from "./callback-message.ts";
-import { mayRead } from "./callback-visibility.ts";
+import { callbackIdOf, toCallbackMessage } from "./callbacks/callback-message.ts";
+import { mayRead } from "./callbacks/callback-visibility.ts";
 
 export function getPaymentCallback({ db }: PaymentContext): ServiceImpl<typeof PaymentService>["getPaymentCallback"] {
   return async ({ name }, context) => {

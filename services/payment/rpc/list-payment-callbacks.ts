@@ -7,8 +7,8 @@ import type { StoredCallback } from "../../runtime/callbacks/rows.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import type { PaymentContext } from "../context.ts";
 import { selectCallbacks } from "../store/payment-lists.ts";
-import { toCallbackMessage } from "./callback-message.ts";
-import { mayReadUnmatched } from "./callback-visibility.ts";
+import { toCallbackMessage } from "./callbacks/callback-message.ts";
+import { mayReadUnmatched } from "./callbacks/callback-visibility.ts";
 
 /** Lists the newest callbacks first; with `platform.admin`, includes those of unknown payments. */
 export function listPaymentCallbacks({

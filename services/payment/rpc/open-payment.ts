@@ -12,8 +12,8 @@ import { paymentKeyOf, toPaymentMessage } from "../messages.ts";
 import { performOperation } from "../perform-operation.ts";
 import { loadAggregate, type PaymentAggregate } from "../record-change.ts";
 import { insertPayment, lockPayment } from "../store/payments.ts";
-import { newPayment, type PaymentTerms } from "./new-payment.ts";
-import { startOperation } from "./start-operation.ts";
+import { newPayment, type PaymentTerms } from "./opening/new-payment.ts";
+import { startOperation } from "./operations/start-operation.ts";
 
 const MAX_TTL_MS = 366 * 24 * 60 * 60 * 1000;
 const DEFAULT_TTL_MS = 24 * 60 * 60 * 1000;

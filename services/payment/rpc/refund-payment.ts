@@ -8,9 +8,9 @@ import { paymentState, planRefund, refundable } from "../domain/payment.ts";
 import { allowedActions } from "../domain/payment-state.ts";
 import { illegalState, tooMuch } from "../errors.ts";
 import { recordChange } from "../record-change.ts";
-import { executeOperation } from "./execute-operation.ts";
-import { parseAmount } from "./parse-amount.ts";
-import { startOperation } from "./start-operation.ts";
+import { executeOperation } from "./operations/execute-operation.ts";
+import { parseAmount } from "./operations/parse-amount.ts";
+import { startOperation } from "./operations/start-operation.ts";
 
 /** Refunds captured money. The amounts of other pending refunds count as refunded. */
 export function refundPayment(payments: PaymentContext): ServiceImpl<typeof PaymentService>["refundPayment"] {

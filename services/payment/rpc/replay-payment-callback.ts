@@ -5,8 +5,8 @@ import { principalOf } from "../../runtime/context-values.ts";
 import { failedPrecondition } from "../../runtime/errors.ts";
 import type { PaymentContext } from "../context.ts";
 import { callbackNotFound } from "../errors.ts";
-import { callbackIdOf, toCallbackMessage } from "./callback-message.ts";
-import { mayRead } from "./callback-visibility.ts";
+import { callbackIdOf, toCallbackMessage } from "./callbacks/callback-message.ts";
+import { mayRead } from "./callbacks/callback-visibility.ts";
 
 /** Applies a stored callback again. Idempotent. */
 export function replayPaymentCallback({

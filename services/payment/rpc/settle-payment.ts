@@ -12,7 +12,7 @@ import { paymentKeyOf, toPaymentMessage } from "../messages.ts";
 import { performOperation } from "../perform-operation.ts";
 import { loadAggregate, type PaymentAggregate, recordChange } from "../record-change.ts";
 import { insertTombstone, lockPayment, type PaymentKey } from "../store/payments.ts";
-import { tombstone } from "./new-payment.ts";
+import { tombstone } from "./opening/new-payment.ts";
 
 /** An opening, a void and a refund may follow one another. */
 const MAX_OPERATIONS = 8;

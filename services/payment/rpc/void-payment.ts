@@ -5,8 +5,8 @@ import type { PaymentContext } from "../context.ts";
 import { paymentState } from "../domain/payment.ts";
 import { allowedActions } from "../domain/payment-state.ts";
 import { illegalState, operationRunning } from "../errors.ts";
-import { executeOperation } from "./execute-operation.ts";
-import { startOperation } from "./start-operation.ts";
+import { executeOperation } from "./operations/execute-operation.ts";
+import { startOperation } from "./operations/start-operation.ts";
 
 /** Voids an uncaptured payment. Of a concurrent capture and void, the one written first wins. */
 export function voidPayment(payments: PaymentContext): ServiceImpl<typeof PaymentService>["voidPayment"] {

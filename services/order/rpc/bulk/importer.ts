@@ -12,9 +12,9 @@ import { textViolations } from "../../../runtime/interceptors/text-check.ts";
 import type { OrderContext } from "../../context.ts";
 import type { Violation } from "../../domain/pricing.ts";
 import { findOrdersByExternalId } from "../../store/orders.ts";
-import { type OrderDraft, readDraft } from "../order-draft.ts";
-import { placeAll, toPlacement } from "../place-drafts.ts";
-import { priceDrafts } from "../price-drafts.ts";
+import { type OrderDraft, readDraft } from "../placement/order-draft.ts";
+import { placeOrders, toPlacement } from "../placement/place-orders.ts";
+import { priceDrafts } from "../placement/price-drafts.ts";
 import { type ImportRecord, isFailure } from "./import-record.ts";
 
 const MAX_FAILURES = 1000;
@@ -128,7 +128,7 @@ export function createImporter(
     }
     try {
       await ctx.db.transaction((trx) =>
-        placeAll(
+        placeOrders(
           trx,
           ctx,
           orders.map(({ placement }) => placement),

@@ -5,8 +5,8 @@ import type { OrderContext } from "../../context.ts";
 import { orderName } from "../../domain/order.ts";
 import { isGivenUp } from "../../domain/owed-money.ts";
 import { wrongSagaState } from "../../errors.ts";
-import { commitCancellation, prepareCancellation } from "../cancellation.ts";
-import { retryIfChanged } from "../retry-if-changed.ts";
+import { commitCancellation, prepareCancellation } from "../cancellation/cancellation.ts";
+import { retryIfChanged } from "../fencing/retry-if-changed.ts";
 import { commandSaga, findSaga, orderOfSaga } from "./find-saga.ts";
 import { toSagaMessage } from "./saga-message.ts";
 

@@ -9,8 +9,8 @@ import type { OrderContext } from "../../context.ts";
 import type { OrderDatabase } from "../../db/schema.ts";
 import type { Order } from "../../domain/order.ts";
 import { orderNotFound, wrongSagaState } from "../../errors.ts";
+import { orderIdOf } from "../../messages.ts";
 import { findOrder, lockOrder } from "../../store/orders.ts";
-import { orderIdOf } from "../order-name.ts";
 import { sagaIdOf, sagaNotFound, toSagaMessage } from "./saga-message.ts";
 
 /**

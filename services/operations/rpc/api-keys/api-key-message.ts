@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { type ApiKey, ApiKeySchema } from "../../../gen/docket/operations/v1/operations_pb.js";
-import type { ApiKeyRow } from "../store/api-keys.ts";
+import { type ApiKey, ApiKeySchema } from "../../../../gen/docket/operations/v1/operations_pb.js";
+import type { ApiKeyRow } from "../../store/api-keys.ts";
 
 /** Converts a stored key to its API message, without the secret. */
 export function toApiKey(row: ApiKeyRow): ApiKey {

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "@jest/globals";
-import { ItemSchema } from "../../../gen/docket/inventory/v1/inventory_pb.js";
+import { ItemSchema } from "../../../../gen/docket/inventory/v1/inventory_pb.js";
 import { parseItemContent } from "./item-content.ts";
 
 const eur = (units: bigint, nanos = 0) => ({ currencyCode: "EUR", units, nanos });

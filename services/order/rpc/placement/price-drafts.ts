@@ -1,10 +1,10 @@
 import type { HandlerContext } from "@connectrpc/connect";
-import type { Item } from "../../../gen/docket/inventory/v1/inventory_pb.js";
-import { adminScope } from "../../runtime/auth/scopes.ts";
-import { type Principal, principalOf } from "../../runtime/context-values.ts";
-import { parseMoney } from "../../runtime/values/money.ts";
-import type { OrderContext } from "../context.ts";
-import { type CatalogItem, type Pricing, priceOrder, priceScope } from "../domain/pricing.ts";
+import type { Item } from "../../../../gen/docket/inventory/v1/inventory_pb.js";
+import { adminScope } from "../../../runtime/auth/scopes.ts";
+import { type Principal, principalOf } from "../../../runtime/context-values.ts";
+import { parseMoney } from "../../../runtime/values/money.ts";
+import type { OrderContext } from "../../context.ts";
+import { type CatalogItem, type Pricing, priceOrder, priceScope } from "../../domain/pricing.ts";
 import type { OrderDraft } from "./order-draft.ts";
 
 /** The maximum of BatchGetItems. */

@@ -1,8 +1,8 @@
-import type { Batch } from "../../runtime/commands/command.ts";
-import { type ItemContent, newItem, type StoredItem } from "../domain/item.ts";
-import { stockChanged } from "../events.ts";
-import { items } from "../store/mappings.ts";
-import { moveInBatch } from "../store/move-in-batch.ts";
+import type { Batch } from "../../../runtime/commands/command.ts";
+import { type ItemContent, newItem, type StoredItem } from "../../domain/item.ts";
+import { stockChanged } from "../../events.ts";
+import { items } from "../../store/mappings.ts";
+import { moveInBatch } from "../../store/move-in-batch.ts";
 
 /** An item to create, with its initial stock. */
 export interface NewItem extends ItemContent {

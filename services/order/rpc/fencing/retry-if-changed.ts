@@ -1,4 +1,4 @@
-import { reasonOf } from "../../runtime/errors.ts";
+import { reasonOf } from "../../../runtime/errors.ts";
 
 /** Maximum number of restarts after concurrent changes of the order. */
 const MAX_TRIES = 3;

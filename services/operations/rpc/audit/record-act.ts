@@ -1,8 +1,8 @@
 import type { Transaction } from "kysely";
-import { type AuditedAct, type AuditedCall, auditEventOf } from "../../runtime/audit/audit.ts";
-import type { OperationsContext } from "../context.ts";
-import type { OperationsDatabase } from "../db/schema.ts";
-import { insertAuditEvent } from "../store/audit-events.ts";
+import { type AuditedAct, type AuditedCall, auditEventOf } from "../../../runtime/audit/audit.ts";
+import type { OperationsContext } from "../../context.ts";
+import type { OperationsDatabase } from "../../db/schema.ts";
+import { insertAuditEvent } from "../../store/audit-events.ts";
 
 /** Stores the caller's act in the audit trails of its own tenant and the affected one, in the change's transaction. */
 export async function recordAct(

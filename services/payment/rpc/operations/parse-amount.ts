@@ -1,7 +1,7 @@
-import type { Money } from "../../../gen/google/type/money_pb.js";
-import { invalidArgument } from "../../runtime/errors.ts";
-import { parseMoney } from "../../runtime/values/money.ts";
-import type { Payment } from "../domain/payment.ts";
+import type { Money } from "../../../../gen/google/type/money_pb.js";
+import { invalidArgument } from "../../../runtime/errors.ts";
+import { parseMoney } from "../../../runtime/values/money.ts";
+import type { Payment } from "../../domain/payment.ts";
 
 /** Minor units of an amount of a payment; undefined if the request has none. */
 export function parseAmount(money: Money | undefined, { currency }: Payment): bigint | undefined {

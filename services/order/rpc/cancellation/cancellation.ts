@@ -1,16 +1,16 @@
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { Transaction } from "kysely";
-import { checkEtag } from "../../runtime/api/etag.ts";
-import { actorOf, principalOf } from "../../runtime/context-values.ts";
-import type { OrderContext } from "../context.ts";
-import type { OrderDatabase } from "../db/schema.ts";
-import { command } from "../domain/changes.ts";
-import { type Order, orderName } from "../domain/order.ts";
-import { transition } from "../domain/order-state.ts";
-import { lostRace, orderNotFound, shipmentUnderWay, wrongState } from "../errors.ts";
-import { findOrder, lockOrder, saveChanges } from "../store/orders.ts";
-import { mayHaveShipments } from "./fence-shipments.ts";
-import { orderIdOf } from "./order-name.ts";
+import { checkEtag } from "../../../runtime/api/etag.ts";
+import { actorOf, principalOf } from "../../../runtime/context-values.ts";
+import type { OrderContext } from "../../context.ts";
+import type { OrderDatabase } from "../../db/schema.ts";
+import { command } from "../../domain/changes.ts";
+import { type Order, orderName } from "../../domain/order.ts";
+import { transition } from "../../domain/order-state.ts";
+import { lostRace, orderNotFound, shipmentUnderWay, wrongState } from "../../errors.ts";
+import { orderIdOf } from "../../messages.ts";
+import { findOrder, lockOrder, saveChanges } from "../../store/orders.ts";
+import { mayHaveShipments } from "../fencing/fence-shipments.ts";
 
 /** A requested cancellation. */
 export interface Cancellation {

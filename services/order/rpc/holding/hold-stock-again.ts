@@ -1,9 +1,9 @@
-import type { OrderContext } from "../context.ts";
-import type { Order } from "../domain/order.ts";
-import { heldMs } from "../domain/release.ts";
-import { outOfStock } from "../errors.ts";
-import { shortagesOf } from "../saga/rpc-outcome.ts";
-import { isGone, reserveUntil } from "../saga/steps.ts";
+import type { OrderContext } from "../../context.ts";
+import type { Order } from "../../domain/order.ts";
+import { heldMs } from "../../domain/release.ts";
+import { outOfStock } from "../../errors.ts";
+import { shortagesOf } from "../../saga/rpc-outcome.ts";
+import { isGone, reserveUntil } from "../../saga/steps.ts";
 
 /** Maximum number of expired reservations that one release replaces. */
 const MAX_RESERVATIONS = 50;

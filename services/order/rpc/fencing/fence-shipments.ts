@@ -1,10 +1,10 @@
 import type { HandlerContext } from "@connectrpc/connect";
-import type { Shipment } from "../../../gen/docket/logistics/v1/logistics_pb.js";
-import type { OrderContext } from "../context.ts";
-import { type Order, orderName } from "../domain/order.ts";
-import { effectiveState } from "../domain/order-state.ts";
-import { lostRace } from "../errors.ts";
-import { findOrder } from "../store/orders.ts";
+import type { Shipment } from "../../../../gen/docket/logistics/v1/logistics_pb.js";
+import type { OrderContext } from "../../context.ts";
+import { type Order, orderName } from "../../domain/order.ts";
+import { effectiveState } from "../../domain/order-state.ts";
+import { lostRace } from "../../errors.ts";
+import { findOrder } from "../../store/orders.ts";
 
 /** All shipments of an order, by the logistics service's own books, complete up to the given announcement. */
 export interface FencedShipments {

@@ -1,6 +1,6 @@
-import { platformAdminScope } from "../../runtime/auth/scopes.ts";
-import type { Principal } from "../../runtime/context-values.ts";
-import { permissionDenied } from "../../runtime/errors.ts";
+import { platformAdminScope } from "../../../runtime/auth/scopes.ts";
+import type { Principal } from "../../../runtime/context-values.ts";
+import { permissionDenied } from "../../../runtime/errors.ts";
 
 /**
  * Returns the tenant named by a request, or the caller's by default.

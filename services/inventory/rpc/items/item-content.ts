@@ -1,7 +1,7 @@
-import type { Item } from "../../../gen/docket/inventory/v1/inventory_pb.js";
-import type { FieldViolation } from "../../runtime/errors.ts";
-import { type Amount, parseMoney } from "../../runtime/values/money.ts";
-import type { ItemContent } from "../domain/item.ts";
+import type { Item } from "../../../../gen/docket/inventory/v1/inventory_pb.js";
+import type { FieldViolation } from "../../../runtime/errors.ts";
+import { type Amount, parseMoney } from "../../../runtime/values/money.ts";
+import type { ItemContent } from "../../domain/item.ts";
 
 const TITLE_MAX = 255;
 const PRICES_MAX = 32;

@@ -1,9 +1,9 @@
 import type { Transaction } from "kysely";
-import type { PaymentContext } from "../context.ts";
-import type { PaymentDatabase } from "../db/schema.ts";
-import { type PlannedOperation, planOperation } from "../domain/operation.ts";
-import type { PaymentAggregate } from "../record-change.ts";
-import { type CallerKey, insertOperation } from "../store/operations.ts";
+import type { PaymentContext } from "../../context.ts";
+import type { PaymentDatabase } from "../../db/schema.ts";
+import { type PlannedOperation, planOperation } from "../../domain/operation.ts";
+import type { PaymentAggregate } from "../../record-change.ts";
+import { type CallerKey, insertOperation } from "../../store/operations.ts";
 import type { StartedOperation } from "./execute-operation.ts";
 
 /**

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { within } from "../../runtime/process/with-timeout.ts";
-import { runCarrierTask } from "../carrier-tasks.ts";
-import type { LogisticsContext } from "../context.ts";
-import type { StoredShipment } from "../domain/shipment.ts";
-import { carrierUnavailable } from "../errors.ts";
-import { claimShipment } from "../store/claims.ts";
-import { findShipmentById } from "../store/shipments.ts";
+import { within } from "../../../runtime/process/with-timeout.ts";
+import { runCarrierTask } from "../../carrier-tasks.ts";
+import type { LogisticsContext } from "../../context.ts";
+import type { StoredShipment } from "../../domain/shipment.ts";
+import { carrierUnavailable } from "../../errors.ts";
+import { claimShipment } from "../../store/claims.ts";
+import { findShipmentById } from "../../store/shipments.ts";
 
 const PAUSE_MS = 25;
 

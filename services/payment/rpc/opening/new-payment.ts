@@ -1,7 +1,7 @@
-import type { Amount } from "../../runtime/values/money.ts";
-import type { PaymentContext } from "../context.ts";
-import type { Payment } from "../domain/payment.ts";
-import type { PaymentKey } from "../store/payments.ts";
+import type { Amount } from "../../../runtime/values/money.ts";
+import type { PaymentContext } from "../../context.ts";
+import type { Payment } from "../../domain/payment.ts";
+import type { PaymentKey } from "../../store/payments.ts";
 
 /** A caller's terms of a payment, which a repeated request must match. */
 export interface PaymentTerms {

@@ -1,8 +1,8 @@
 import type { Transaction } from "kysely";
-import type { LogisticsContext } from "../context.ts";
-import type { LogisticsDatabase } from "../db/schema.ts";
-import type { StoredShipment } from "../domain/shipment.ts";
-import { updateShipment } from "../store/shipments.ts";
+import type { LogisticsContext } from "../../context.ts";
+import type { LogisticsDatabase } from "../../db/schema.ts";
+import type { StoredShipment } from "../../domain/shipment.ts";
+import { updateShipment } from "../../store/shipments.ts";
 
 /**
  * Requests the cancellation of a shipment locked by the transaction. Idempotent. Invalidates the claim of a carrier

@@ -1,5 +1,5 @@
-import { LINE_BYTES } from "../../runtime/api/read-page.ts";
-import type { Order } from "../domain/order.ts";
+import { LINE_BYTES } from "../../../runtime/api/read-page.ts";
+import type { Order } from "../../domain/order.ts";
 
 /** Bytes of an order in a response besides its lines and free texts. */
 const FIXED_BYTES = 700;

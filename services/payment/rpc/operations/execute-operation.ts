@@ -1,21 +1,21 @@
 import { type DescMethod, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Transaction } from "kysely";
-import { type Payment as PaymentMessage, PaymentSchema } from "../../../gen/docket/payment/v1/payment_pb.js";
-import { isUniqueViolation } from "../../runtime/db/sql.ts";
-import { idempotencyKeyReused } from "../../runtime/idempotency/errors.ts";
-import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
-import { hashRequest } from "../../runtime/idempotency/request-hash.ts";
-import type { PaymentContext } from "../context.ts";
-import type { PaymentDatabase } from "../db/schema.ts";
-import type { Operation, OperationKind } from "../domain/operation.ts";
-import { type Payment, paymentName } from "../domain/payment.ts";
-import { paymentNotFound, providerRefused } from "../errors.ts";
-import { paymentKeyOf } from "../messages.ts";
-import { performOperation } from "../perform-operation.ts";
-import { loadAggregate, type PaymentAggregate } from "../record-change.ts";
-import { type CallerKey, findKeyedOperation, readOutcome } from "../store/operations.ts";
-import { lockPayment } from "../store/payments.ts";
+import { type Payment as PaymentMessage, PaymentSchema } from "../../../../gen/docket/payment/v1/payment_pb.js";
+import { isUniqueViolation } from "../../../runtime/db/sql.ts";
+import { idempotencyKeyReused } from "../../../runtime/idempotency/errors.ts";
+import { idempotencyKeyOf } from "../../../runtime/idempotency/idempotency-key.ts";
+import { hashRequest } from "../../../runtime/idempotency/request-hash.ts";
+import type { PaymentContext } from "../../context.ts";
+import type { PaymentDatabase } from "../../db/schema.ts";
+import type { Operation, OperationKind } from "../../domain/operation.ts";
+import { type Payment, paymentName } from "../../domain/payment.ts";
+import { paymentNotFound, providerRefused } from "../../errors.ts";
+import { paymentKeyOf } from "../../messages.ts";
+import { performOperation } from "../../perform-operation.ts";
+import { loadAggregate, type PaymentAggregate } from "../../record-change.ts";
+import { type CallerKey, findKeyedOperation, readOutcome } from "../../store/operations.ts";
+import { lockPayment } from "../../store/payments.ts";
 
 /** A caller's capture, void or refund request. */
 export interface IdempotentRequest {

@@ -1,6 +1,6 @@
-import { platformAdminScope } from "../../runtime/auth/scopes.ts";
-import type { StoredCallback } from "../../runtime/callbacks/rows.ts";
-import type { Principal } from "../../runtime/context-values.ts";
+import { platformAdminScope } from "../../../runtime/auth/scopes.ts";
+import type { StoredCallback } from "../../../runtime/callbacks/rows.ts";
+import type { Principal } from "../../../runtime/context-values.ts";
 
 /** Whether the caller may see callbacks of unknown payments, which may belong to any tenant. */
 export function mayReadUnmatched({ scopes }: Principal): boolean {

@@ -1,9 +1,9 @@
-import type { OrderContext } from "../context.ts";
-import type { Order } from "../domain/order.ts";
-import { outOfStock, paymentFailed } from "../errors.ts";
-import { findOrder } from "../store/orders.ts";
-import type { OrderKey } from "../store/projections.ts";
-import { readTimeline } from "../store/timeline.ts";
+import type { OrderContext } from "../../context.ts";
+import type { Order } from "../../domain/order.ts";
+import { outOfStock, paymentFailed } from "../../errors.ts";
+import { findOrder } from "../../store/orders.ts";
+import type { OrderKey } from "../../store/projections.ts";
+import { readTimeline } from "../../store/timeline.ts";
 
 /** Initial and maximum pause between polls for changes made by other processes; the pause doubles. */
 const LOOK_MS = { first: 10, most: 500 };

@@ -4,9 +4,9 @@ import {
   type PaymentCallback,
   PaymentCallback_State,
   PaymentCallbackSchema,
-} from "../../../gen/docket/payment/v1/payment_pb.js";
-import { formatName, parseName } from "../../runtime/api/resource-name.ts";
-import type { StoredCallback } from "../../runtime/callbacks/rows.ts";
+} from "../../../../gen/docket/payment/v1/payment_pb.js";
+import { formatName, parseName } from "../../../runtime/api/resource-name.ts";
+import type { StoredCallback } from "../../../runtime/callbacks/rows.ts";
 
 const PATTERN = "paymentCallbacks/{payment_callback}";
 

@@ -1,12 +1,15 @@
-import { Automation as AutomationMessage, type Order as OrderMessage } from "../../../gen/docket/order/v1/order_pb.js";
-import type { Money } from "../../../gen/google/type/money_pb.js";
-import { unknownName } from "../../runtime/api/known-names.ts";
-import { exponentOf, parseMoney } from "../../runtime/values/money.ts";
-import type { Offers } from "../config.ts";
-import type { Address, Automation, Customer } from "../domain/order.ts";
-import type { Violation, WantedLine, WantedOrder } from "../domain/pricing.ts";
-import { localityViolations, regionViolations } from "../domain/region.ts";
-import { toAddress, toCustomer } from "../messages.ts";
+import {
+  Automation as AutomationMessage,
+  type Order as OrderMessage,
+} from "../../../../gen/docket/order/v1/order_pb.js";
+import type { Money } from "../../../../gen/google/type/money_pb.js";
+import { unknownName } from "../../../runtime/api/known-names.ts";
+import { exponentOf, parseMoney } from "../../../runtime/values/money.ts";
+import type { Offers } from "../../config.ts";
+import type { Address, Automation, Customer } from "../../domain/order.ts";
+import type { Violation, WantedLine, WantedOrder } from "../../domain/pricing.ts";
+import { localityViolations, regionViolations } from "../../domain/region.ts";
+import { toAddress, toCustomer } from "../../messages.ts";
 
 /** A validated, unpriced order request. */
 export interface OrderDraft extends WantedOrder {
