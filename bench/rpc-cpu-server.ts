@@ -13,6 +13,7 @@ import { createGrpcServer } from "../services/runtime/grpc/server.ts";
 import { createInterceptors } from "../services/runtime/interceptors/interceptors.ts";
 import { createLogger } from "../services/runtime/telemetry/log.ts";
 import { createRpcMetrics } from "../services/runtime/telemetry/rpc-metrics.ts";
+import { startTelemetry } from "../services/runtime/telemetry/start-telemetry.ts";
 import { systemClock } from "../services/runtime/values/clock.ts";
 import { cpuMicros, serveParent } from "./child.ts";
 import { jsonSchemaOf } from "./json-schema.ts";
@@ -23,7 +24,8 @@ import { smallOrder } from "./order-echo.ts";
  * back the order that it got; there is no database. The variants: `bare` is a hand-written node:http handler with
  * @bufbuild/protobuf's JSON; `fastify` checks and writes plain JSON by a schema, without Protobuf; `connect-node` is its
  * adapter alone; `wire` ours without interceptors; `full` ours as it is served: request id, a log line (to /dev/null),
- * metrics, errors, deadline, an API key, scopes and validation. What is REST answers the same JSON, defaults included.
+ * metrics, errors, deadline, an API key, scopes and validation; `traced` the same with OpenTelemetry's SDK, which samples
+ * and exports as its variables say. What is REST answers the same JSON, defaults included.
  */
 const [, , variant] = process.argv;
 const order = create(OrderSchema, smallOrder);
@@ -59,7 +61,11 @@ async function fastifyListener(): Promise<RequestListener> {
   return app.routing;
 }
 
-function ours(full: boolean) {
+/** As in the program, traces are passed on in any case. */
+const telemetry = { serviceName: "bench", environment: variant === "traced" ? process.env : {} };
+
+async function ours(full: boolean) {
+  if (full) await startTelemetry(telemetry);
   const log = createLogger({
     level: "info",
     name: "bench",
@@ -80,7 +86,8 @@ function ours(full: boolean) {
 }
 
 async function listen(): Promise<{ httpPort: number; grpcPort: number }> {
-  const served = variant === "wire" || variant === "full" ? ours(variant === "full") : undefined;
+  const isOurs = variant === "wire" || variant === "full" || variant === "traced";
+  const served = isOurs ? await ours(variant !== "wire") : undefined;
   const handler =
     served !== undefined
       ? createHttpHandler({ ...served, errorDomain: "docket" })

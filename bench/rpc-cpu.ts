@@ -13,6 +13,7 @@ import {
   GetOrderRequestSchema,
   OrderService,
 } from "../gen/docket/order/v1/order_service_pb.js";
+import { startOtlpReceiver } from "../services/test/support/otlp-receiver.ts";
 import { type Child, startChild } from "./child.ts";
 import { drive } from "./load.ts";
 import { chosen, describeMachine, keepResult, option, printRatios, printRounds, type Rounds } from "./measure.ts";
@@ -20,7 +21,8 @@ import { smallOrder } from "./order-echo.ts";
 import { prepareRequest } from "./prepared-request.ts";
 
 /**
- * CPU of the server's process per unary request on every wire, with and without Docket's interceptors, against a
+ * CPU of the server's process per unary request on every wire, without and with Docket's interceptors, and with a tenth of
+ * the requests traced, against a
  * hand-written node:http handler, Fastify and connect-node; see `rpc-cpu-server.ts`. Bare grpc-js stands in
  * `grpc-unary.ts`. `get` answers an order, `create` also reads one.
  * `--rounds`, `--requests`, `--concurrency`, `--variants bare,wire`, `--wires rest,connect`, `--methods get`.
@@ -31,7 +33,7 @@ const concurrency = option("concurrency", 32);
 
 const methods = chosen("methods", ["get", "create"] as const);
 type Method = (typeof methods)[number];
-const variants = chosen("variants", ["bare", "fastify", "connect-node", "wire", "full"] as const);
+const variants = chosen("variants", ["bare", "fastify", "connect-node", "wire", "full", "traced"] as const);
 type Variant = (typeof variants)[number];
 const wires = ["rest", "connect", "connect-json", "grpc-web", "grpc"] as const;
 type Wire = (typeof wires)[number];
@@ -44,6 +46,7 @@ const wiresOf: Readonly<Record<Variant, readonly Wire[]>> = {
   "connect-node": ["connect", "connect-json", "grpc-web"],
   wire: wires,
   full: wires,
+  traced: wires,
 };
 
 const order = create(OrderSchema, smallOrder);
@@ -132,9 +135,15 @@ const machine = await describeMachine([
   "@grpc/grpc-js",
   "fastify",
 ]);
+const receiver = await startOtlpReceiver();
+const tracing = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+  OTEL_TRACES_SAMPLER: "parentbased_traceidratio",
+  OTEL_TRACES_SAMPLER_ARG: "0.1",
+};
 const servers = new Map<Variant, Child<Ports>>();
 for (const variant of variants) {
-  servers.set(variant, await startChild<Ports>("rpc-cpu-server.ts", [variant]));
+  servers.set(variant, await startChild<Ports>("rpc-cpu-server.ts", [variant], variant === "traced" ? tracing : {}));
 }
 const contenders = [...servers].flatMap(([variant, server]) =>
   wiresOf[variant]
@@ -186,12 +195,17 @@ printRatios(
       ...(["connect", "connect-json", "grpc-web"] as const).map(
         (wire) => [`${method} ${wire} ${variant}`, `${method} ${wire} connect-node`] as const,
       ),
+      ...(variant === "full" ? wires : []).map(
+        (wire) => [`${method} ${wire} traced`, `${method} ${wire} full`] as const,
+      ),
     ]);
     return pairs.filter(([of, to]) => of in micros && to in micros);
   }),
 );
+if (variants.includes("traced") && receiver.spans.length === 0) throw new Error("no request was traced");
 await keepResult("rpc-cpu", { machine, requests, concurrency, microsPerRequest: micros });
 for (const server of servers.values()) {
   await server[Symbol.asyncDispose]();
 }
+await receiver[Symbol.asyncDispose]();
 process.exit();
