@@ -76,7 +76,7 @@ function issuerProblems({ jwtIssuer, jwtAudience, jwtKeysUrl }: HostSettings): s
   }
   if (url?.protocol === "http:" && !isLoopback(url.hostname)) {
     problems.push(
-      "DOCKET_JWT_KEYS_URL must be https: over http anyone on the way could replace the keys (http only on loopback)",
+      "DOCKET_JWT_KEYS_URL must be https: over http anyone on the network path could replace the keys (http only on loopback)",
     );
   }
   return problems;

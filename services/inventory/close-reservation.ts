@@ -125,7 +125,7 @@ function close(
   const moves = unitsLeft(lines).map(({ sku, quantity }) => ({ sku, onHandDelta: 0n, reservedDelta: -quantity }));
   const moved = moveInBatch(batch, tenant, moves, { type: "RELEASE", reservation: id, actor }, nowMs);
   if ("short" in moved) {
-    throw new Error(`reservation ${id} holds more than the stock has reserved`);
+    throw new Error(`reservation ${id} holds more units than are reserved`);
   }
   const expiresAt = state === "EXPIRED" ? reservation.expiresAt : undefined;
   const closed = { ...reservation, state, expiresAt, updatedAt: nowMs };

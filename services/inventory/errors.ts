@@ -33,7 +33,7 @@ export function outOfStock(shortages: readonly Shortage[]): ConnectError {
 
 /** AdjustStock would reduce the stock on hand below the reserved stock. */
 export function stockReserved({ sku, wanted, available }: Shortage): ConnectError {
-  const description = `only ${available} units are not reserved, ${wanted} were to be taken`;
+  const description = `only ${available} units are not reserved, ${wanted} were to be removed`;
   return failedPrecondition(
     "STOCK_RESERVED",
     `${itemName(sku)}: ${description}`,
@@ -63,5 +63,5 @@ export function reservationIs(state: ReservationState, id: string): ConnectError
 /** The name is taken by a reservation with other content. */
 export function reservationDiffers(id: string): ConnectError {
   const name = reservationName(id);
-  return alreadyExists("RESERVATION_EXISTS", `${name} holds something else`, { reservation: name });
+  return alreadyExists("RESERVATION_EXISTS", `${name} already exists with other contents`, { reservation: name });
 }

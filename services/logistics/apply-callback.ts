@@ -19,7 +19,7 @@ export async function applyCallback(
   const id = await findIdByTrackingNumber(trx, source, reference);
   const shipment = id === undefined ? undefined : await lockShipment(trx, logistics.db.dialect, id);
   if (shipment === undefined) {
-    return { kind: "early", problem: `no shipment is known by ${reference}`, reference };
+    return { kind: "early", problem: `no shipment has the reference ${reference}`, reference };
   }
   const after = await applyTrackingUpdates(logistics, trx, shipment, updates);
   return { kind: "applied", changed: after !== shipment, tenant: shipment.tenant, subject: shipmentName(shipment) };

@@ -36,7 +36,7 @@ export async function applyTrackingUpdates(
   if (shipment.progress.decided && fresh.some(({ state }) => state !== "CANCELLED")) {
     logistics.log.warn(
       { shipment: shipmentName(shipment) },
-      "a carrier tells news of a shipment that was cancelled or closed",
+      "a carrier reported on a shipment that was cancelled or closed",
     );
   }
   const progress = fresh.reduce(merge, shipment.progress);

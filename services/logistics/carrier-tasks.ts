@@ -27,11 +27,11 @@ export async function runCarrierTask(logistics: LogisticsContext, claim: Claimed
   try {
     const carrier = carriers.get(shipment.carrier);
     if (carrier === undefined) {
-      throw new Error(`${shipment.carrier} is no carrier here`);
+      throw new Error(`the carrier ${shipment.carrier} is not configured`);
     }
     await askCarrier(logistics, carrier, shipment, signal);
   } catch (error) {
-    log.warn({ err: error, shipment: shipmentName(shipment) }, "the carrier could not be asked");
+    log.warn({ err: error, shipment: shipmentName(shipment) }, "the carrier could not be queried");
     await postpone(logistics, shipment);
   }
 }
@@ -110,7 +110,7 @@ async function recordCancellation(
       return;
     }
     if (outcome.kind === "cancelled") {
-      log.error({ shipment: shipmentName(shipment) }, "the carrier has cancelled what it has collected");
+      log.error({ shipment: shipmentName(shipment) }, "the carrier cancelled a shipment that it had collected");
     }
     // The cancellation invalidated the booking's claim, so its response was discarded: book again.
     const dueInMs =
@@ -157,7 +157,7 @@ export async function recordTrackingPoll(
     const nowMs = clock.now().getTime();
     const lastNewsAt = shipment.events.at(-1)?.occurredAt ?? shipment.createdAt;
     if (nowMs - lastNewsAt > timing.expireAfterMs) {
-      const message = "nothing was heard of it for too long";
+      const message = "no tracking update for too long";
       const what = { status: "expired", state: "EXPIRED", message, location: "" } as const;
       return applyTrackingUpdates(logistics, trx, shipment, [
         { ...what, eventId: `docket:expired:${nowMs}`, occurredAt: nowMs },

@@ -74,9 +74,9 @@ describeEachDatabase("closing shipments", (open) => {
 
   test("a shipment that is delivered, cancelled or not collected cannot be closed", async () => {
     for (const [state, hint] of [
-      ["DELIVERED", "it is with the customer"],
+      ["DELIVERED", "a delivered shipment cannot be closed"],
       ["INFO_RECEIVED", "cancel it with CancelShipment"],
-      ["CANCELLED", "its units can be shipped again as they are"],
+      ["CANCELLED", "its units can be shipped again without closing it"],
     ] as const) {
       const { it: opened, close } = await start(state);
       await using it = opened;

@@ -22,7 +22,7 @@ export function shipmentNotFound(name: string): ConnectError {
 
 /** The name is taken by a shipment with other content. */
 export function shipmentExists(name: string): ConnectError {
-  return alreadyExists("SHIPMENT_EXISTS", `${name} exists and is another shipment`, { shipment: name });
+  return alreadyExists("SHIPMENT_EXISTS", `${name} already exists with other contents`, { shipment: name });
 }
 
 export function orderNotShippable(orderId: string, state: string): ConnectError {
@@ -32,11 +32,11 @@ export function orderNotShippable(orderId: string, state: string): ConnectError 
 
 /** The order is cancelled; no further shipments can be created. */
 export function orderClosed(orderId: string): ConnectError {
-  return refusal("ORDER_CLOSED", orderName(orderId), "ORDER_STATE", "the order is cancelled; nothing more is shipped");
+  return refusal("ORDER_CLOSED", orderName(orderId), "ORDER_STATE", "the order is cancelled and cannot be shipped");
 }
 
 export function nothingToShip(orderId: string): ConnectError {
-  return refusal("NOTHING_TO_SHIP", orderName(orderId), "QUANTITY", "everything is in shipments already");
+  return refusal("NOTHING_TO_SHIP", orderName(orderId), "QUANTITY", "all units are already in shipments");
 }
 
 /** One violation per line. */
@@ -78,7 +78,7 @@ export function shipmentUnderWay(shipments: readonly StoredShipment[]): ConnectE
   const violations = shipments.map((shipment) => ({
     type: "SHIPMENT_STATE",
     subject: shipmentName(shipment),
-    description: `the shipment is ${shipment.progress.reported.state}; it can be cancelled until the carrier collects it, and closed (CloseShipment) where it is lost or came back`,
+    description: `the shipment is ${shipment.progress.reported.state}; it can be cancelled until the carrier collects it, and closed (CloseShipment) if it was lost or returned`,
   }));
   const [first] = shipments;
   const metadata = first && { shipment: shipmentName(first), state: first.progress.reported.state };
@@ -90,10 +90,10 @@ export function shipmentUnderWay(shipments: readonly StoredShipment[]): ConnectE
 export function notClosable(shipment: StoredShipment, why: Exclude<Closing, "possible" | "closed">): ConnectError {
   const { state } = shipment.progress.reported;
   const hints = {
-    "closed-otherwise": `it was closed as ${state} before`,
+    "closed-otherwise": `it was already closed as ${state}`,
     "not-collected": "the carrier has not collected it; cancel it with CancelShipment",
-    delivered: "it is with the customer",
-    cancelled: "its units can be shipped again as they are",
+    delivered: "a delivered shipment cannot be closed",
+    cancelled: "its units can be shipped again without closing it",
   } satisfies Record<typeof why, string>;
   const description = `the shipment is ${state}: ${hints[why]}`;
   return refusal("SHIPMENT_NOT_CLOSABLE", shipmentName(shipment), "SHIPMENT_STATE", description, { state });
@@ -110,7 +110,7 @@ export function orderChanged(orderId: string): ConnectError {
 
 /** The carrier is not responding. The requested operation is stored and will be carried out; the caller may retry. */
 export function carrierUnavailable(carrier: string, cause?: unknown): ConnectError {
-  return unavailable("CARRIER_UNAVAILABLE", `the carrier ${carrier} does not answer now`, {
+  return unavailable("CARRIER_UNAVAILABLE", `the carrier ${carrier} is not responding`, {
     metadata: { carrier },
     cause,
   });

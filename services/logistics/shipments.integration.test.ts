@@ -182,7 +182,7 @@ describeEachDatabase("shipments with the sandbox carrier", (open) => {
     it.addOrder("o3");
     const line = (lineItemId: string) => ({ lineItemId, quantity: 1 });
     const twice = it.logistics.createShipment({ parent: "orders/o3", shipment: { lines: [line("1"), line("1")] } });
-    expect((await refusal(twice)).violations).toEqual(["shipment.lines[1].line_item_id: names the line a second time"]);
+    expect((await refusal(twice)).violations).toEqual(["shipment.lines[1].line_item_id: repeats a line"]);
     const unknown = it.logistics.createShipment({ parent: "orders/o3", shipment: { lines: [line("9")] } });
     expect((await refusal(unknown)).violations).toEqual(['shipment.lines.line_item_id: the order has no line "9"']);
   });

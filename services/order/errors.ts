@@ -84,7 +84,7 @@ export function shipmentUnderWay(order: { readonly id: string }, message: string
 
 /** Customer and address are printed on a shipment's label. */
 export function shipmentExists(order: { readonly id: string }, shipment: string): ConnectError {
-  const description = `${shipment} carries them; cancel the shipment first`;
+  const description = `${shipment} has them on its label; cancel the shipment first`;
   return failedPrecondition(
     "SHIPMENT_EXISTS",
     `customer and shipping address cannot be changed: ${description}`,

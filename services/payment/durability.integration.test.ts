@@ -55,7 +55,7 @@ describeEachDatabase("operations at a provider that fails", (open) => {
     await world.open(name, "tok", manual);
     mishaps.push("lost answer");
     const capture = { name, amount: eur(4_000), requestId: "k1" };
-    await expect(world.payments.capturePayment(capture)).rejects.toThrow("does not answer");
+    await expect(world.payments.capturePayment(capture)).rejects.toThrow("is not responding");
     const answer = await world.payments.capturePayment(capture);
     expect(cents(answer.capturedAmount)).toBe(4_000);
     expect((await world.payments.capturePayment(capture)).etag).toBe(answer.etag);
@@ -69,7 +69,7 @@ describeEachDatabase("operations at a provider that fails", (open) => {
     await using world = await run();
     await world.open(name, "tok", { ...manual, captureAutomatically: true });
     mishaps.push("lost answer", "lost request", "silence");
-    await expect(world.payments.refundPayment({ name, amount: eur(4_000) })).rejects.toThrow("does not answer");
+    await expect(world.payments.refundPayment({ name, amount: eur(4_000) })).rejects.toThrow("is not responding");
     await expect(world.payments.refundPayment({ name, amount: eur(7_000) })).rejects.toThrow("60.00 EUR is left");
     await until(async () => cents((await world.get(name)).refundedAmount) === 4_000);
     expect([...payments.values()][0]?.refunds).toHaveLength(1);
@@ -81,7 +81,7 @@ describeEachDatabase("operations at a provider that fails", (open) => {
     await using world = await run();
     await world.open(name, "tok", manual);
     mishaps.push("lost answer", "lost answer");
-    await expect(world.payments.capturePayment({ name })).rejects.toThrow("does not answer");
+    await expect(world.payments.capturePayment({ name })).rejects.toThrow("is not responding");
     await expect(world.payments.voidPayment({ name })).rejects.toThrow(/another operation|CAPTURED/);
     await world.payments.settlePayment({ name }).catch(() => {});
     await until(async () => cents((await world.get(name)).refundedAmount) === 10_000);
@@ -93,7 +93,7 @@ describeEachDatabase("operations at a provider that fails", (open) => {
     await using world = await run();
     mishaps.push("lost answer", "lost request");
     await world.open(name, "tok", manual).catch(() => {});
-    await expect(world.payments.settlePayment({ name })).rejects.toThrow("does not answer");
+    await expect(world.payments.settlePayment({ name })).rejects.toThrow("is not responding");
     await until(isIn(world, Payment_State.VOIDED));
     await world.payments.settlePayment({ name });
     await world.audit();
@@ -104,7 +104,7 @@ describeEachDatabase("operations at a provider that fails", (open) => {
     const dead = await run();
     await dead.open(name, "tok", { ...manual, captureAutomatically: true });
     mishaps.push("lost answer");
-    await expect(dead.payments.settlePayment({ name })).rejects.toThrow("does not answer");
+    await expect(dead.payments.settlePayment({ name })).rejects.toThrow("is not responding");
     await dead[Symbol.asyncDispose]();
     await using world = await run();
     await until(async () => cents((await world.get(name)).refundedAmount) === 10_000);

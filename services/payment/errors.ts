@@ -39,7 +39,7 @@ export function paymentDiffers(payment: Payment): ConnectError {
 
 /** The name was settled before it was used. */
 export function paymentGivenUp(payment: Payment): ConnectError {
-  return refused("PAYMENT_VOIDED", payment, "the payment was given up before it was opened");
+  return refused("PAYMENT_VOIDED", payment, "the payment was voided before it was opened");
 }
 
 /** The payment's state does not allow the request. */
@@ -54,7 +54,7 @@ export function illegalState(payment: Payment, action: PaymentAction): ConnectEr
 
 /** The payment is settled: all its money is being refunded. */
 export function settling(payment: Payment): ConnectError {
-  return refused("PAYMENT_SETTLING", payment, "whatever the payment holds is being given back");
+  return refused("PAYMENT_SETTLING", payment, "the money of the payment is being refunded");
 }
 
 /** The amount exceeds the available one. Metadata has the sums as decimals of `currency_code`. */
@@ -102,7 +102,7 @@ export function operationRunning(payment: Payment): ConnectError {
 
 /** The outcome at the provider is unknown. It is determined in any case; repeating the request waits for it. */
 export function providerUnavailable(payment: Payment, cause: unknown): ConnectError {
-  return unavailable("PROVIDER_UNAVAILABLE", `${payment.provider} does not answer; it will be asked again`, {
+  return unavailable("PROVIDER_UNAVAILABLE", `${payment.provider} is not responding; the operation will be retried`, {
     cause,
     metadata: { provider: payment.provider },
   });

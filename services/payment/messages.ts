@@ -65,7 +65,7 @@ export function parsePaymentName(tenant: string, name: string): PaymentKey | und
 export function paymentKeyOf(tenant: string, name: string): PaymentKey {
   const key = parsePaymentName(tenant, name);
   if (key === undefined) {
-    throw new RangeError(`${name} is no payment's name`);
+    throw new RangeError(`${name} is not the name of a payment`);
   }
   return key;
 }

@@ -94,7 +94,7 @@ describeEachDatabase("the payment service", (open) => {
     await until(isIn(world, Payment_State.CAPTURED));
     expect((await world.get(name)).clientSecret).toBe("");
     expect(Buffer.from((await world.shopper.getSandboxPaymentPage({ clientSecret })).data).toString()).toContain(
-      "not open any more",
+      "no longer open",
     );
     await expect(world.shopper.completeSandboxPayment({ clientSecret: "sbx_nobody" })).rejects.toThrow(
       "does not exist",
@@ -237,7 +237,7 @@ describeEachDatabase("the payment service", (open) => {
     expect((await world.payments.listPayments({ parent: "orders/o1" })).payments).toMatchObject([
       { name, state: Payment_State.VOIDED, ...amounts },
     ]);
-    await expect(world.open(name, "tok_success")).rejects.toThrow("given up");
+    await expect(world.open(name, "tok_success")).rejects.toThrow("voided");
     await world.audit();
   });
 

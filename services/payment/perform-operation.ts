@@ -36,7 +36,7 @@ export async function performOperation(
     const pauseMs = fullJitterMs(operation.attempt, timing.retry, random);
     const problem = error instanceof Error ? error.message : String(error);
     await postponeOperation(db.kysely, db.dialect, operation, { pauseMs, problem });
-    log.warn({ err: error, operation: operation.key, attempt: operation.attempt }, "the provider did not answer");
+    log.warn({ err: error, operation: operation.key, attempt: operation.attempt }, "the provider did not respond");
     throw providerUnavailable(payment, error);
   }
   return db.transaction((trx) => checkpoint(context, trx, operation, answer));
@@ -82,7 +82,7 @@ async function lockFile(
 ): Promise<PaymentAggregate> {
   const payment = await lockPaymentByUid(trx, db.dialect, paymentUid);
   if (payment === undefined) {
-    throw new Error(`operation ${id} is of no payment`);
+    throw new Error(`operation ${id} belongs to no payment`);
   }
   return loadAggregate(trx, payment);
 }
@@ -98,7 +98,10 @@ function apply(
   const unchanged = withRefunds(payment, refunds, []);
   const result = answer.report ? mergeReport(payment, refunds, answer.report, nowMs) : unchanged;
   if (result.kind !== "merged") {
-    log.error({ operation: operation.key, problem: result.problem }, "the provider's answer does not fit the payment");
+    log.error(
+      { operation: operation.key, problem: result.problem },
+      "the provider's response does not match the payment",
+    );
   }
   const merged = result.kind === "early" ? unchanged : result.kind === "mismatch" ? result.merged : result;
   if (answer.kind === "done") {

@@ -60,7 +60,7 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
 
   const providers = new Map([sandbox, ...(deps.providers ?? [])].map((provider) => [provider.name, provider]));
   if (!providers.has(settings.defaultProvider)) {
-    throw new Error(`there is no payment provider ${settings.defaultProvider}; there are: ${[...providers.keys()]}`);
+    throw new Error(`unknown payment provider ${settings.defaultProvider}; known: ${[...providers.keys()]}`);
   }
   const retry = { initialMs: Math.min(200, settings.retryMaxMs), maxMs: settings.retryMaxMs };
   const { pollMs } = settings;
@@ -148,7 +148,7 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
  */
 async function checkOperations(kysely: Kysely<PaymentDatabase>): Promise<CheckResult> {
   const stuck = await findStuckOperation(kysely);
-  return stuck === undefined ? { status: "pass" } : { status: "warn", error: `no answer yet to ${stuck}` };
+  return stuck === undefined ? { status: "pass" } : { status: "warn", error: `no response yet to ${stuck}` };
 }
 
 /** Derives a Standard Webhooks key from text of any form. */

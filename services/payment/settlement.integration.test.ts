@@ -18,7 +18,7 @@ describeEachDatabase("settling a payment", (open) => {
     const settled = await world.payments.settlePayment({ name, reason: "cancelled" });
     expect(settled).toMatchObject({ state: Payment_State.VOIDED, settling: true });
     await world.payments.settlePayment({ name });
-    await expect(world.open(name, "tok_success")).rejects.toThrow("given up before it was opened");
+    await expect(world.open(name, "tok_success")).rejects.toThrow("voided before it was opened");
     expect(await world.db.kysely.selectFrom("sandbox_payments").selectAll().execute()).toEqual([]);
     expect(await world.get(name)).toMatchObject({ state: Payment_State.VOIDED });
   });
@@ -61,7 +61,7 @@ describeEachDatabase("settling a payment", (open) => {
     await world.payments.settlePayment({ name });
     await until(async () => cents((await world.get(name)).refundedAmount) === 6_000);
     expect((await world.get(name)).refunds.map((refund) => cents(refund.amount))).toEqual([1_000, 5_000]);
-    await expect(world.payments.capturePayment({ name, amount: eur(1) })).rejects.toThrow("being given back");
+    await expect(world.payments.capturePayment({ name, amount: eur(1) })).rejects.toThrow("is being refunded");
     const steps = await world.db.kysely.selectFrom("sandbox_steps").select("kind").execute();
     expect(steps.map(({ kind }) => kind)).toContain("voided");
     await world.audit();

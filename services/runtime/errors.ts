@@ -141,7 +141,8 @@ export function deadlineExceeded(
 
 /** The request may or may not have taken effect. It must not be retried without an idempotency key. */
 export function outcomeUnknown(cause: unknown): ConnectError {
-  const message = "the outcome is unknown: look before you repeat the request, or repeat it with its idempotency key";
+  const message =
+    "the outcome is unknown: check the resource before repeating the request, or repeat it with its idempotency key";
   return failure(Code.Unknown, message, "OUTCOME_UNKNOWN", {}, [], cause);
 }
 
@@ -178,7 +179,7 @@ export function rateLimited(subject: string, description: string, retryAfterMs: 
 
 /** Too many failed authentications from one address. */
 export function tooManyFailedAuthentications(address: string, retryAfterMs: number): ConnectError {
-  const description = "too many credentials from this address were wrong; try again later";
+  const description = "too many failed authentications from this address; try again later";
   return tryLater("TOO_MANY_FAILED_AUTHENTICATIONS", description, { subject: address, description }, retryAfterMs);
 }
 

@@ -125,7 +125,7 @@ describeEachStorage("the sandbox's payment tokens", (createStorage) => {
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
     expect((await complete(redirectUrl, true)).status).toBe(200);
     expect((await untilState(shop, name, [COMPLETED])).paymentState).toBe(PaymentState.PAID);
-    expect(await (await fetch(redirectUrl)).text()).toContain("not open any more");
+    expect(await (await fetch(redirectUrl)).text()).toContain("no longer open");
   }, 30_000);
 
   test("the shopper declines there, and the order is cancelled", async () => {

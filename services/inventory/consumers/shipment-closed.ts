@@ -29,7 +29,7 @@ async function restock(
   const cause = { type: "RESTOCK", reason: shipment?.name ?? "", actor: "service:logistics" } as const;
   const moved = await moveStock(trx, tenant, moves, cause, clock.now().getTime());
   if ("short" in moved) {
-    throw new Error(`${shipment?.name} came back with goods that the stock does not know`);
+    throw new Error(`${shipment?.name} returned items that do not exist`);
   }
   await outbox.publish(trx, moved.items.map(stockChanged));
 }

@@ -57,7 +57,7 @@ async function consume(
   const moved = await moveStock(trx, tenant, toMoves(reserved, unreserved), cause, nowMs);
   if ("short" in moved) {
     const skus = moved.short.map(({ sku, wanted, available }) => `${sku} (${wanted}, available ${available})`);
-    throw new Error(`${shipment?.name} took goods that the stock does not have: ${skus.join(", ")}`);
+    throw new Error(`${shipment?.name} shipped more units than are in stock: ${skus.join(", ")}`);
   }
   await outbox.publish(trx, moved.items.map(stockChanged));
 }

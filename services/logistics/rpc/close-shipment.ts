@@ -57,14 +57,14 @@ function readWrittenOff({ outcome, writtenOff }: CloseShipmentRequest, { lines }
     const at = `written_off[${i}]`;
     const shipped = lines.find((line) => line.lineItemId === lineItemId)?.quantity ?? 0;
     if (units.has(lineItemId)) {
-      violations.push({ field: `${at}.line_item_id`, description: "names the line a second time" });
+      violations.push({ field: `${at}.line_item_id`, description: "repeats a line" });
     } else if (quantity > shipped) {
       violations.push({ field: `${at}.quantity`, description: `the shipment holds ${shipped} units of the line` });
     }
     units.set(lineItemId, quantity);
   }
   if (outcome === Outcome.LOST && writtenOff.length > 0) {
-    violations.push({ field: "written_off", description: "must be empty: nothing of a lost shipment comes back" });
+    violations.push({ field: "written_off", description: "must be empty: no units of a lost shipment are returned" });
   }
   if (violations.length > 0) {
     throw invalidArgument(violations);

@@ -121,7 +121,7 @@ function wantedLines({ shipment }: CreateShipmentRequest): WantedLine[] {
   const repeated = lines.flatMap(({ lineItemId }, i) => {
     const again = seen.has(lineItemId);
     seen.add(lineItemId);
-    return again ? [{ field: `shipment.lines[${i}].line_item_id`, description: "names the line a second time" }] : [];
+    return again ? [{ field: `shipment.lines[${i}].line_item_id`, description: "repeats a line" }] : [];
   });
   if (repeated.length > 0) {
     throw invalidArgument(repeated);

@@ -24,7 +24,7 @@ export function syncShipment(logistics: LogisticsContext): ServiceImpl<typeof Lo
     try {
       const carrier = carriers.get(shipment.carrier);
       if (carrier === undefined) {
-        throw new Error(`${shipment.carrier} is no carrier here`);
+        throw new Error(`the carrier ${shipment.carrier} is not configured`);
       }
       updates = await carrier.track(consignmentOf(shipment), signal);
     } catch (error) {

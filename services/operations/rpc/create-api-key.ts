@@ -27,7 +27,7 @@ export function createApiKey(ctx: OperationsContext): ServiceImpl<typeof ApiKeyS
           description:
             scope === platformAdminScope
               ? `${scope} cannot be granted: only the configured key has it`
-              : `there is no scope ${scope}; there are ${scopes.join(", ")}`,
+              : `unknown scope ${scope}; known scopes: ${scopes.join(", ")}`,
         })),
       );
     }

@@ -70,7 +70,7 @@ export function createFeedConsumer(parts: OrderParts, bus: EventBus): AsyncDispo
 function entryOf(event: BusEvent): FeedEntry {
   const orderId = parseName("orders/{order}", event.aggregate)?.order;
   if (orderId === undefined) {
-    throw new Error(`${event.type} ${event.id} is about no order`);
+    throw new Error(`${event.type} ${event.id} concerns no order`);
   }
   return { orderId, sequence: Number(event.extensions[timelineSequenceAttribute] ?? event.sequence) };
 }

@@ -57,7 +57,7 @@ export function createPaymentConsumer(ctx: OrderContext, bus: EventBus): Consume
       on(PaymentAuthorizedSchema, (trx, { payment }, event) =>
         apply(trx, event, {
           type: "PaymentAuthorized",
-          message: "The money is promised",
+          message: "The payment was authorized",
           payment,
           outcome: "changed",
           brings: true,
@@ -66,22 +66,22 @@ export function createPaymentConsumer(ctx: OrderContext, bus: EventBus): Consume
       on(PaymentCapturedSchema, (trx, { payment }, event) =>
         apply(trx, event, {
           type: "PaymentCaptured",
-          message: "Money was taken",
+          message: "The payment was captured",
           payment,
           outcome: "changed",
           brings: true,
         }),
       ),
       on(PaymentFailedSchema, (trx, { payment }, event) =>
-        apply(trx, event, { type: "PaymentFailed", message: "The payment was refused", payment, outcome: "failed" }),
+        apply(trx, event, { type: "PaymentFailed", message: "The payment was declined", payment, outcome: "failed" }),
       ),
       on(PaymentVoidedSchema, (trx, { payment }, event) =>
-        apply(trx, event, { type: "PaymentVoided", message: "The payment was given up", payment, outcome: "failed" }),
+        apply(trx, event, { type: "PaymentVoided", message: "The payment was voided", payment, outcome: "failed" }),
       ),
       on(PaymentExpiredSchema, (trx, { payment }, event) =>
         apply(trx, event, {
           type: "PaymentExpired",
-          message: "The payment was not made in time",
+          message: "The payment expired",
           payment,
           outcome: "expired",
         }),
@@ -89,19 +89,25 @@ export function createPaymentConsumer(ctx: OrderContext, bus: EventBus): Consume
       on(PaymentMismatchedSchema, (trx, { payment }, event) =>
         apply(trx, event, {
           type: "PaymentMismatched",
-          message: "The provider reports money that cannot be booked",
+          message: "The provider reported money that cannot be booked",
           payment,
           outcome: "changed",
           alarms: "always",
         }),
       ),
       on(PaymentRefundedSchema, (trx, { payment, refund }, event) =>
-        apply(trx, event, { type: "PaymentRefunded", message: "Money went back", payment, refund, outcome: "changed" }),
+        apply(trx, event, {
+          type: "PaymentRefunded",
+          message: "Money was refunded",
+          payment,
+          refund,
+          outcome: "changed",
+        }),
       ),
       on(RefundFailedSchema, (trx, { payment, refund }, event) =>
         apply(trx, event, {
           type: "RefundFailed",
-          message: "The provider refused to give money back",
+          message: "The provider rejected a refund",
           payment,
           refund,
           outcome: "changed",
@@ -121,7 +127,7 @@ async function applyPaymentEvent(
   const { payment } = details;
   const parts = parseName("orders/{order}/payments/{payment}", payment?.name ?? "");
   if (payment === undefined || parts === undefined) {
-    throw new Error(`${event.type} ${event.id} names no payment of an order`);
+    throw new Error(`${event.type} ${event.id} does not name a payment of an order`);
   }
   const key = { tenant: event.tenant, id: parts.order };
   const order = await changeOrder(trx, ctx, key, async (before) => {

@@ -28,12 +28,12 @@ interface ShipmentEventDetails {
 
 /** States shown on the timeline, besides those that have events of their own. */
 const notable: Partial<Record<Shipment_State, string>> = {
-  [Shipment_State.PICKUP_READY]: "The shipment waits to be picked up.",
-  [Shipment_State.ATTEMPT_FAILED]: "Delivery was tried in vain.",
-  [Shipment_State.EXCEPTION]: "Something went wrong with the shipment.",
+  [Shipment_State.PICKUP_READY]: "The shipment is ready for pickup.",
+  [Shipment_State.ATTEMPT_FAILED]: "A delivery attempt failed.",
+  [Shipment_State.EXCEPTION]: "The carrier reported a problem with the shipment.",
   [Shipment_State.RETURNING]: "The shipment is on its way back.",
-  [Shipment_State.RETURNED]: "The shipment came back.",
-  [Shipment_State.EXPIRED]: "Nothing was heard of the shipment for too long.",
+  [Shipment_State.RETURNED]: "The shipment was returned.",
+  [Shipment_State.EXPIRED]: "The carrier has not reported on the shipment for too long.",
 };
 
 function notableOf(shipment: Shipment | undefined): string | undefined {
@@ -63,7 +63,7 @@ export function createShipmentConsumer(ctx: OrderContext, bus: EventBus): Consum
         apply(trx, event, { type: "ShipmentCreated", message: "A shipment was booked.", shipment }),
       ),
       on(ShipmentCollectedSchema, (trx, { shipment }, event) =>
-        apply(trx, event, { type: "ShipmentCollected", message: "The shipment is under way.", shipment }),
+        apply(trx, event, { type: "ShipmentCollected", message: "The shipment is in transit.", shipment }),
       ),
       on(
         ShipmentStateChangedSchema,
@@ -93,7 +93,7 @@ async function applyShipmentEvent(
 ): Promise<void> {
   const parts = parseName("orders/{order}/shipments/{shipment}", shipment?.name ?? "");
   if (shipment === undefined || parts === undefined) {
-    throw new Error(`${event.type} ${event.id} names no shipment of an order`);
+    throw new Error(`${event.type} ${event.id} does not name a shipment of an order`);
   }
   const key = { tenant: event.tenant, id: parts.order };
   const order = await changeOrder(trx, ctx, key, async (before) => {

@@ -96,7 +96,7 @@ export function anonymized(
 ): Change {
   const happening = {
     type: "OrderAnonymized",
-    message: "The personal data of the order was erased.",
+    message: "The order's personal data was erased.",
     patch: { ...erased, anonymizedAt: moment.at },
   };
   return change(order, order, "ANONYMIZED", happening, moment);
@@ -135,10 +135,10 @@ export function derivedTransitions(order: Order, moment: Stamp): Change[] {
     current = next.order;
   };
   if (effectiveState(current) === "CONFIRMED" && anyShipped(current.lines)) {
-    follow("SHIP", { type: "OrderFulfilling", message: "The first shipment exists." });
+    follow("SHIP", { type: "OrderFulfilling", message: "The first shipment was created." });
   }
   if (effectiveState(current) === "FULFILLING" && !anyShipped(current.lines)) {
-    follow("UNSHIP", { type: "OrderUnshipped", message: "No shipment is left." });
+    follow("UNSHIP", { type: "OrderUnshipped", message: "The order has no shipments left." });
   }
   const isDelivered = effectiveState(current) === "FULFILLING" && allDelivered(current.lines);
   if (isDelivered && isSettled(dueOf(current), current) && current.linesSagaId === undefined) {

@@ -25,7 +25,7 @@ export function moneyChanged(before: Order, { funds, alarms, ...happening }: Mon
   ];
   const last = () => changes.at(-1)?.order ?? before;
   if (!alarms && before.state === "NEEDS_ATTENTION" && owesMoney(before) && !owesMoney(last())) {
-    const repaid = { type: "OrderReleased", message: "All money that was owed has gone back." };
+    const repaid = { type: "OrderReleased", message: "All outstanding refunds are complete." };
     changes.push(advance(last(), "RELEASE", repaid, moment));
   }
   changes.push(...derivedTransitions(last(), moment));

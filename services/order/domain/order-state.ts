@@ -36,7 +36,7 @@ export const orderTriggers = [
   "AWAIT_PAYMENT",
   /** The order is paid and its stock is committed. */
   "CONFIRM",
-  /** The first shipment exists. */
+  /** The first shipment was created. */
   "SHIP",
   /** The last remaining shipment was cancelled. */
   "UNSHIP",

@@ -52,10 +52,10 @@ test("an item without a price in the currency is rejected, unless an authorized 
 test("prices, discounts and the fee need the scope", () => {
   const lines = [line({ unitPrice: 449n }), line({ discount: 1n }), line({ discountRate: "0.1" })];
   expect(violationsOf(lines, false, 500n)).toEqual([
-    "line_items[0].unit_price: is not the item's price; giving another needs the scope orders.price",
-    "line_items[1].discount: giving one needs the scope orders.price",
-    "line_items[2].discount_rate: giving one needs the scope orders.price",
-    "shipping_fee: giving one needs the scope orders.price",
+    "line_items[0].unit_price: is not the item's price; setting another requires the scope orders.price",
+    "line_items[1].discount: setting it requires the scope orders.price",
+    "line_items[2].discount_rate: setting it requires the scope orders.price",
+    "shipping_fee: setting it requires the scope orders.price",
   ]);
   expect(price(lines, true, 500n)).toMatchObject({
     ok: true,
@@ -75,7 +75,7 @@ test("a caller who may set prices may sell discontinued items, but not unknown o
 test("a discount and a rate must agree", () => {
   expect(price([line({ discount: 135n, discountRate: "0.15" })], true).ok).toBe(true);
   expect(violationsOf([line({ discount: 134n, discountRate: "0.15" })], true)).toEqual([
-    "line_items[0].discount: is not what the discount rate 0.15 gives; leave one of the two out",
+    "line_items[0].discount: does not match the discount rate 0.15; omit one of them",
   ]);
 });
 
@@ -85,7 +85,7 @@ test("amounts below zero and discounts above the line total are rejected", () =>
   ).toEqual([
     "line_items[0].unit_price: must not be negative",
     "line_items[1].discount: must not be negative",
-    "line_items[2].discount: is more than the line costs",
+    "line_items[2].discount: exceeds the price of the line",
     "shipping_fee: must not be negative",
   ]);
 });

@@ -82,7 +82,7 @@ export function priceOrder(
   if (shippingFee < 0n) {
     refuse("shipping_fee", "must not be negative");
   } else if (shippingFee > 0n && !mayPrice) {
-    refuse("shipping_fee", `giving one needs the scope ${priceScope}`);
+    refuse("shipping_fee", `setting it requires the scope ${priceScope}`);
   }
   const totals = totalsOf(lines, shippingFee);
   if (totals === undefined) {
@@ -120,7 +120,7 @@ function unitPriceOf(
     return 0n;
   }
   if (given !== listed && !mayPrice) {
-    refuse("unit_price", `is not the item's price; giving another needs the scope ${priceScope}`);
+    refuse("unit_price", `is not the item's price; setting another requires the scope ${priceScope}`);
   }
   return given;
 }
@@ -130,13 +130,13 @@ function discountOf(wanted: WantedLine, gross: bigint, mayPrice: boolean, refuse
   const computed = discountRate === "" ? undefined : discountAtRate(gross, discountRate);
   const discount = computed ?? given ?? 0n;
   if (given !== undefined && computed !== undefined && given !== computed) {
-    refuse("discount", `is not what the discount rate ${discountRate} gives; leave one of the two out`);
+    refuse("discount", `does not match the discount rate ${discountRate}; omit one of them`);
   } else if (discount < 0n) {
     refuse("discount", "must not be negative");
   } else if (discount > gross) {
-    refuse("discount", "is more than the line costs");
+    refuse("discount", "exceeds the price of the line");
   } else if (discount > 0n && !mayPrice) {
-    refuse(discountRate === "" ? "discount" : "discount_rate", `giving one needs the scope ${priceScope}`);
+    refuse(discountRate === "" ? "discount" : "discount_rate", `setting it requires the scope ${priceScope}`);
   }
   return discount;
 }

@@ -21,11 +21,11 @@ export type Release =
  */
 export function release(before: Order, text: string, moment: Stamp): Release {
   if (before.state === "NEEDS_ATTENTION" && owesMoney(before)) {
-    const happening = { type: "RefundRetryRequested", message: text || "The refund is to be retried." };
+    const happening = { type: "RefundRetryRequested", message: text || "A retry of the refund was requested." };
     return { kind: "owes", changes: [note(before, happening, moment)] };
   }
   const patch = { heldAt: undefined, paymentDeadlineAt: before.paymentDeadlineAt + heldMs(before, moment.at) };
-  const happening = { type: "OrderReleased", message: text || "The order goes on.", patch };
+  const happening = { type: "OrderReleased", message: text || "The order was released.", patch };
   const released = command(before, "RELEASE", happening, moment);
   if (!released.ok) {
     return { kind: "wrong-state" };
@@ -48,6 +48,6 @@ export function heldMs({ heldAt, resume }: Order, at: number): number {
 
 function completed(order: Order, moment: Stamp): Change[] | undefined {
   const isWrittenOff = effectiveState(order) === "FULFILLING" && allDelivered(order.lines) && isUnpaidFor(order);
-  const message = "All lines are delivered; the missing money is written off.";
+  const message = "All lines are delivered; the missing payment was written off.";
   return isWrittenOff ? [advance(order, "COMPLETE", { type: "OrderCompleted", message }, moment)] : undefined;
 }

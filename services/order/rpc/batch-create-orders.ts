@@ -73,7 +73,7 @@ function readDrafts(requests: readonly CreateOrderRequest[], offers: Offers): Or
     violations.push(...under(`${at}.order`, read.violations));
     const { externalId } = read.draft;
     if (externalId !== "" && seen.has(externalId)) {
-      violations.push({ field: `${at}.order.external_id`, description: "stands in the batch before" });
+      violations.push({ field: `${at}.order.external_id`, description: "occurs earlier in the batch" });
     }
     seen.add(externalId);
     return read.draft;

@@ -97,7 +97,7 @@ function wantedUnits(lines: readonly CancelledLine[]) {
   const repeated = lines.flatMap(({ lineItemId }, i) => {
     const again = seen.has(lineItemId);
     seen.add(lineItemId);
-    return again ? [{ field: `lines[${i}].line_item_id`, description: "names the line a second time" }] : [];
+    return again ? [{ field: `lines[${i}].line_item_id`, description: "repeats a line" }] : [];
   });
   if (repeated.length > 0) {
     throw invalidArgument(repeated);

@@ -58,7 +58,10 @@ async function startOf({ db }: OrderContext, tenant: string, token: string): Pro
   }
   const position = positionOf(token, tenant);
   if (position > head) {
-    throw invalidArgument([{ field: "resume_token", description: "is none of this method's" }], "INVALID_RESUME_TOKEN");
+    throw invalidArgument(
+      [{ field: "resume_token", description: "is not a resume token of this method" }],
+      "INVALID_RESUME_TOKEN",
+    );
   }
   if (position < pruned) {
     throw resumeTokenExpired();
@@ -115,6 +118,9 @@ function positionOf(token: string, tenant: string): number {
     const [position = 0] = decodePageToken(token, tokenQuery(tenant), ["integer"]) ?? [];
     return Number(position);
   } catch {
-    throw invalidArgument([{ field: "resume_token", description: "is none of this method's" }], "INVALID_RESUME_TOKEN");
+    throw invalidArgument(
+      [{ field: "resume_token", description: "is not a resume token of this method" }],
+      "INVALID_RESUME_TOKEN",
+    );
   }
 }

@@ -64,7 +64,10 @@ export function anonymizeOrder(parts: OrderParts): SagaDefinition<AnonymizeOrder
         await deleteOrder(trx, { tenant, id: state.orderId });
         return;
       }
-      const happening = { type: "PersonalDataErased", message: "The personal data of the order is erased everywhere." };
+      const happening = {
+        type: "PersonalDataErased",
+        message: "The order's personal data was erased in all services.",
+      };
       await changeOrder(trx, parts, { tenant, id: state.orderId }, (order) => [
         note(order, happening, systemStamp(parts)),
       ]);

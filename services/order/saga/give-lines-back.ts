@@ -43,9 +43,13 @@ export function giveLinesBack(parts: OrderParts): SagaDefinition<GiveLinesBackSt
     version: 1,
     steps: [releaseStock(parts), refund(parts)],
     onSucceeded: (trx, saga) =>
-      change(trx, saga, (order) => ended(order, "LinesGivenBack", "The cancelled units are given back.")),
+      change(trx, saga, (order) =>
+        ended(order, "LinesGivenBack", "The cancelled units were returned to stock and refunded."),
+      ),
     onCompensated: (trx, saga) =>
-      change(trx, saga, (order) => ended(order, "LinesNotGivenBack", "Giving the cancelled units back was given up.")),
+      change(trx, saga, (order) =>
+        ended(order, "LinesNotGivenBack", "The return of the cancelled units was abandoned."),
+      ),
     onNeedsAttention: (trx, saga) =>
       change(trx, saga, (order) => {
         const { step = saga.step, message = "" } = saga.failure ?? {};
@@ -62,7 +66,7 @@ export function giveLinesBack(parts: OrderParts): SagaDefinition<GiveLinesBackSt
               advance(
                 order,
                 "RELEASE",
-                { type: "OrderReleased", message: "The cancelled units are given back once more." },
+                { type: "OrderReleased", message: "The return of the cancelled units is being retried." },
                 systemStamp(parts),
               ),
             ]

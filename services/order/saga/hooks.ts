@@ -52,13 +52,8 @@ export function orderSagaHooks<State extends OrderSagaState>(parts: OrderParts):
     onRetried: (trx, saga) =>
       change(trx, saga, (order) => [
         order.state === "NEEDS_ATTENTION" && !owesMoney(order) && !lacksFunds(order)
-          ? advance(
-              order,
-              "RELEASE",
-              { type: "OrderReleased", message: "Somebody let the order go on." },
-              systemStamp(parts),
-            )
-          : note(order, { type: "SagaRetried", message: "Somebody let the saga go on." }, systemStamp(parts)),
+          ? advance(order, "RELEASE", { type: "OrderReleased", message: "The order was released." }, systemStamp(parts))
+          : note(order, { type: "SagaRetried", message: "The saga was retried." }, systemStamp(parts)),
       ]),
   };
 }
@@ -106,7 +101,7 @@ function ended(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Cha
       );
     case "CANCELLED":
     case "EXPIRED": {
-      const message = "The money came too late and is given back.";
+      const message = "The payment arrived too late and is being refunded.";
       return note(order, { type: "LatePaymentReturned", message, metadata: sagaFacts(saga), patch }, moment);
     }
     default:

@@ -74,10 +74,10 @@ export function latePayment(parts: OrderParts): SagaDefinition<LatePaymentState,
 function ending({ goesOn, owed }: LatePaymentState): TimelineEvent {
   const patch = { lateSagaId: undefined };
   if (goesOn) {
-    return { type: "LatePaymentAccepted", message: "The order goes on.", patch };
+    return { type: "LatePaymentAccepted", message: "The late payment was accepted, and the order continues.", patch };
   }
   return owed === undefined
-    ? { type: "LatePaymentChecked", message: "No late money is kept.", patch }
+    ? { type: "LatePaymentChecked", message: "No late payment is held.", patch }
     : { type: "LatePaymentOwed", message: `Money could not be refunded: ${owed}`, patch };
 }
 
@@ -126,7 +126,7 @@ function reopen(parts: OrderParts): Step {
     trigger: "REOPEN",
     happening: (sagaId) => ({
       type: "OrderReopened",
-      message: "The money came late, and the stock could be committed again.",
+      message: "The payment arrived late, and the stock was committed again.",
       patch: { sagaId, cancelReason: undefined, shortages: [] },
     }),
   });

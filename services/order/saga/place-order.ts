@@ -231,6 +231,6 @@ function confirm(parts: OrderParts): Step {
   return commitStock(parts, {
     holdMs: 0,
     trigger: "CONFIRM",
-    happening: () => ({ type: "OrderConfirmed", message: "The money is there and the stock is committed." }),
+    happening: () => ({ type: "OrderConfirmed", message: "The payment is secured, and the stock is committed." }),
   });
 }

@@ -9,14 +9,17 @@ import { systemStamp } from "./steps.ts";
  * Starts the `late-payment` saga of an order that is over, in the caller's transaction, and returns the order's change.
  */
 export function startLatePayment(trx: Transaction<OrderDatabase>, parts: OrderParts, order: Order): Promise<Change> {
-  return begin(trx, parts, order, { type: "LatePaymentArrived", message: "Money came when the order was over." });
+  return begin(trx, parts, order, {
+    type: "LatePaymentArrived",
+    message: "A payment arrived after the order had ended.",
+  });
 }
 
 /** The same, for an order that is over and owes money whose refund was rejected. */
 export function retryRefundOf(trx: Transaction<OrderDatabase>, parts: OrderParts, order: Order): Promise<Change> {
   return begin(trx, parts, order, {
     type: "RefundRetried",
-    message: "The money that is owed is being refunded again.",
+    message: "The outstanding refund is being retried.",
   });
 }
 

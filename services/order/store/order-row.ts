@@ -182,7 +182,7 @@ export function fromEventRow(row: Selectable<OrderEventsTable>): TimelineEntry {
 function toOrderState(text: string): OrderState {
   const state = orderStates.find((known) => known === text);
   if (state === undefined) {
-    throw new Error(`${text} is no order state that this version knows`);
+    throw new Error(`unknown order state ${text}`);
   }
   return state;
 }
@@ -190,7 +190,7 @@ function toOrderState(text: string): OrderState {
 function toPaymentState(text: string): PaymentState {
   const state = paymentStates.find((known) => known === text);
   if (state === undefined) {
-    throw new Error(`${text} is no payment state that this version knows`);
+    throw new Error(`unknown payment state ${text}`);
   }
   return state;
 }

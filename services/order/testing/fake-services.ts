@@ -405,7 +405,7 @@ export function fakeLogistics(bus: EventBus) {
       }
       const quantity = leftOf(parent);
       if (quantity === 0) {
-        throw failedPrecondition("NOTHING_TO_SHIP", "everything is in shipments already", []);
+        throw failedPrecondition("NOTHING_TO_SHIP", "all units are already in shipments", []);
       }
       const lines = [{ lineItemId: "1", quantity }];
       const shipment = create(ShipmentSchema, { name, state: Shipment_State.PENDING, lines });

@@ -50,7 +50,7 @@ export function openPayment(payments: PaymentContext): ServiceImpl<typeof Paymen
 /** Returns the payment if its terms match and it was not settled before. */
 function asAsked(payment: Payment | undefined, terms: PaymentTerms): Payment {
   if (payment === undefined) {
-    throw new Error("a payment has gone in the middle of a transaction");
+    throw new Error("a payment disappeared during a transaction");
   }
   if (payment.provider === "") {
     throw paymentGivenUp(payment);

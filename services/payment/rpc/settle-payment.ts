@@ -76,7 +76,7 @@ async function leaveTombstone(
   await insertTombstone(trx, tombstone(context, key, given));
   const payment = await lockPayment(trx, context.db.dialect, key);
   if (payment === undefined) {
-    throw new Error("a payment has gone in the middle of a transaction");
+    throw new Error("a payment disappeared during a transaction");
   }
   const file = await loadAggregate(trx, payment);
   return recordChange(context, trx, file, settle(payment, file.refunds, given.reason), "settlement");

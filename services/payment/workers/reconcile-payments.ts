@@ -15,7 +15,7 @@ import { findPaymentByUid, lockPaymentByUid, postponeLook } from "../store/payme
 export function createPaymentReconciler(payments: PaymentContext, options: { pollMs: number }): WorkLoop {
   const { db, log, timing } = payments;
   return createWorkLoop<Claimed>({
-    name: "payments unheard of",
+    name: "payments without callbacks",
     log,
     pollMs: options.pollMs,
     concurrency: 8,
@@ -42,7 +42,7 @@ async function askProvider(context: PaymentContext, payment: Payment): Promise<P
     const signal = AbortSignal.timeout(timing.providerTimeoutMs);
     return await providerOf(context, payment).fetch(payment.reference, signal);
   } catch (error) {
-    log.warn({ err: error, payment: payment.uid }, "the provider did not say how a payment stands");
+    log.warn({ err: error, payment: payment.uid }, "the state of a payment could not be fetched");
     return undefined;
   }
 }
@@ -63,7 +63,7 @@ async function lookAfter(
     if (report !== undefined) {
       const merged = mergeReport(payment, file.refunds, report, clock.now().getTime());
       if (merged.kind !== "merged") {
-        log.error({ payment: uid, problem: merged.problem }, "the provider's report does not fit the payment");
+        log.error({ payment: uid, problem: merged.problem }, "the provider's report does not match the payment");
       }
       if (merged.kind !== "early") {
         const change = merged.kind === "merged" ? merged : merged.merged;

@@ -43,10 +43,10 @@ test("one key of a map can be changed", () => {
 });
 
 test.each([
-  [["domain", "nonsense"], "domain may not be changed; what may be changed is reason, metadata"],
+  [["domain", "nonsense"], "domain may not be changed; the fields that can be changed are reason, metadata"],
   [["reason.x"], "reason.x may not be changed"],
   [["metadata."], "metadata. may not be changed"],
-  [["*", "reason"], "* stands alone"],
+  [["*", "reason"], "* must be the only path"],
 ])("the mask %j is refused", (paths, message) => {
   expect(() => updatePaths(ErrorInfoSchema, create(ErrorInfoSchema), mask(...paths), MUTABLE)).toThrow(message);
 });

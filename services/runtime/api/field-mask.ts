@@ -23,7 +23,7 @@ export function updatePaths<Desc extends DescMessage>(
     return mutable.filter((path) => isSet(message, path.split(".")));
   }
   if (given.includes("*")) {
-    return given.length === 1 ? mutable : refuse([], mutable, "* stands alone");
+    return given.length === 1 ? mutable : refuse([], mutable, "* must be the only path");
   }
   const wrong = given.filter((path) => !mutable.some((it) => isWithin(it, path) || isKeyOf(schema, it, path)));
   if (wrong.length > 0) {
@@ -111,7 +111,7 @@ function fieldOf(desc: DescMessage, name: string): DescField | undefined {
 }
 
 function refuse(paths: readonly string[], mutable: readonly string[], problem: string): never {
-  const allowed = `what may be changed is ${mutable.join(", ")}`;
+  const allowed = `the fields that can be changed are ${mutable.join(", ")}`;
   const violations: FieldViolation[] = (paths.length > 0 ? paths : [""]).map((path) => ({
     field: "update_mask",
     description: `${path === "" ? "" : `${path} `}${problem}; ${allowed}`,

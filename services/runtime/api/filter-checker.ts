@@ -74,7 +74,7 @@ function checkRestriction(
     return filterError(
       filter,
       node.at.field,
-      `there is no field ${node.field.join(".")}; there are ${allowed.join(", ")}`,
+      `unknown field ${node.field.join(".")}; known fields: ${allowed.join(", ")}`,
     );
   }
   const { ref, field } = found;
@@ -101,7 +101,7 @@ function checkRestriction(
   if (value.parts.length > 1) {
     return field.type === "string" || field.type === "map"
       ? checkPattern(ref, operator, value.parts, wrong)
-      : wrong("takes no wildcard");
+      : wrong("does not support wildcards");
   }
   return checkComparison(ref, field, operator, value.parts.join(""), wrong);
 }
@@ -125,7 +125,7 @@ function checkPattern(
         ],
       };
     default:
-      return wrong(`${operator} takes no wildcard; a literal * is written \\*`);
+      return wrong(`${operator} does not support wildcards; a literal * is written \\*`);
   }
 }
 
@@ -144,23 +144,25 @@ function checkComparison(
     case "enum": {
       const value = Object.hasOwn(field.values, text) ? field.values[text] : undefined;
       if (value === undefined) {
-        return wrong(`cannot be ${text}; it is one of ${Object.keys(field.values).join(", ")}`);
+        return wrong(`cannot be ${text}; it must be one of ${Object.keys(field.values).join(", ")}`);
       }
-      return equality ? { kind: "compare", ...ref, operator, value } : wrong("has no order; compare it with = or !=");
+      return equality
+        ? { kind: "compare", ...ref, operator, value }
+        : wrong("cannot be ordered; compare it with = or !=");
     }
     case "bool":
       if (text !== "true" && text !== "false") {
-        return wrong("is true or false");
+        return wrong("must be true or false");
       }
       return equality
         ? { kind: "compare", ...ref, operator, value: text === "true" ? 1 : 0 }
-        : wrong("has no order; compare it with = or !=");
+        : wrong("cannot be ordered; compare it with = or !=");
     case "int": {
-      const number = parseDecimal(text) ?? wrong("is a whole number within 64 bits");
+      const number = parseDecimal(text) ?? wrong("must be a whole number within 64 bits");
       return compareInteger(ref, operator, number);
     }
     case "timestamp": {
-      const time = parseTimestamp(text) ?? wrong('is a time of RFC 3339, such as "2026-01-31T09:30:00Z"');
+      const time = parseTimestamp(text) ?? wrong('must be an RFC 3339 time, such as "2026-01-31T09:30:00Z"');
       return compareInteger(ref, operator, time);
     }
     default:

@@ -97,7 +97,7 @@ export function tokenizeFilter(filter: string): Token[] {
         filterError(
           filter,
           at,
-          `unexpected ${JSON.stringify(char)}; texts with special characters stand in double quotes`,
+          `unexpected ${JSON.stringify(char)}; put texts with special characters in double quotes`,
         );
       }
     }

@@ -68,7 +68,7 @@ export function parseFilter(filter: string): Filter | undefined {
   const expression = (leaf: () => Filter): Filter => {
     depth += 1;
     if (depth > MAX_DEPTH) {
-      fail(peek(), `more than ${MAX_DEPTH} parentheses inside each other`);
+      fail(peek(), `parentheses are nested more than ${MAX_DEPTH} deep`);
     }
     const operands = [factor(leaf)];
     while (takeKeyword("AND") || (peek().kind !== ")" && peek().kind !== "end")) {
@@ -114,7 +114,7 @@ export function parseFilter(filter: string): Filter | undefined {
     const field = fieldPath();
     const comparator = peek();
     if (comparator.kind === "(") {
-      fail(first, `there is no function ${first.text}; filters have none`);
+      fail(first, `${first.text} looks like a function; filters do not support functions`);
     }
     if (comparator.kind !== "comparator") {
       const hint = /^(and|or|not)$/i.test(first.text)

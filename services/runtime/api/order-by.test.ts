@@ -25,9 +25,9 @@ test("every wrong term is named, with what is allowed", () => {
     error = thrown as ConnectError;
   }
   expect(error?.findDetails(BadRequestSchema)[0]?.fieldViolations.map((it) => it.description)).toEqual([
-    'cannot sort by "foo"; there are create_time, total, customer.id',
+    'cannot sort by "foo"; known fields: create_time, total, customer.id',
     '"total down" is not a field with "desc" or nothing after it',
-    "create_time stands there twice",
-    'cannot sort by ""; there are create_time, total, customer.id',
+    "create_time occurs twice",
+    'cannot sort by ""; known fields: create_time, total, customer.id',
   ]);
 });

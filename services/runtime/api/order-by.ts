@@ -25,11 +25,11 @@ export function parseOrderBy<const Field extends string>(
     const [name = "", direction = "asc", ...rest] = text.trim().split(/\s+/);
     const field = fields.find((it) => it === name);
     if (field === undefined) {
-      problems.push(`cannot sort by ${JSON.stringify(name)}; there are ${fields.join(", ")}`);
+      problems.push(`cannot sort by ${JSON.stringify(name)}; known fields: ${fields.join(", ")}`);
     } else if ((direction !== "asc" && direction !== "desc") || rest.length > 0) {
       problems.push(`${JSON.stringify(text.trim())} is not a field with "desc" or nothing after it`);
     } else if (terms.some((term) => term.field === field)) {
-      problems.push(`${field} stands there twice`);
+      problems.push(`${field} occurs twice`);
     } else {
       terms.push({ field, direction });
     }

@@ -130,7 +130,7 @@ function hashOf(query: readonly string[], body: Buffer): Buffer {
 
 function refuse(): never {
   throw invalidArgument(
-    [{ field: "page_token", description: "is not a page token of this request; begin again with an empty one" }],
+    [{ field: "page_token", description: "is not a page token of this request; start again with an empty one" }],
     "INVALID_PAGE_TOKEN",
   );
 }

@@ -25,7 +25,7 @@ test.each([
   "orders/a/refunds/b",
   "orders/a/payments/b/",
   "/orders/a/payments/b",
-])("%j is no payment's name", (name) => {
+])("%j is not the name of a payment", (name) => {
   expect(parseName(PAYMENT, name)).toBeUndefined();
 });
 

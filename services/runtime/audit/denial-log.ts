@@ -55,7 +55,7 @@ export function createDenialLog(options: DenialLogOptions): DenialLog {
       await send({ tenant, event: { ...event, details } });
     } catch (error) {
       drop(caller, before + 1);
-      log.warn({ err: error, method: event.method }, "a refused attempt could not be put on the audit trail");
+      log.warn({ err: error, method: event.method }, "a refused attempt could not be recorded on the audit trail");
     }
   };
 

@@ -99,5 +99,5 @@ test("trouble with the issuer's keys is UNAVAILABLE, and names no address", asyn
   const unreachable = createJwtVerifier({ keys: new URL("http://127.0.0.1:1/keys"), issuer, audience });
   const error = await unreachable(await sign(good), signal).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(ConnectError);
-  expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: "the token cannot be verified now" });
+  expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: "the token cannot be verified at the moment" });
 });

@@ -66,7 +66,9 @@ export function createJwtVerifier(options: JwtOptions): VerifyToken {
       if (error instanceof errors.JOSEError && refusals.has(error.code)) {
         return undefined;
       }
-      throw unavailable("IDENTITY_PROVIDER_UNAVAILABLE", "the token cannot be verified now", { cause: error });
+      throw unavailable("IDENTITY_PROVIDER_UNAVAILABLE", "the token cannot be verified at the moment", {
+        cause: error,
+      });
     }
   };
 }

@@ -40,7 +40,7 @@ export function createInProcessBus(options: InProcessBusOptions): EventBus {
   const nextMember = (consumer: Consumer): EventHandler => {
     const [member] = consumer.members;
     if (consumer.away.signal.aborted || member === undefined) {
-      throw new Error(`consumer ${consumer.name} is not subscribed any more`);
+      throw new Error(`consumer ${consumer.name} is no longer subscribed`);
     }
     consumer.members.delete(member);
     consumer.members.add(member);
@@ -61,7 +61,7 @@ export function createInProcessBus(options: InProcessBusOptions): EventBus {
         }
         log.warn(
           { err: error, consumer: consumer.name, event: event.id, failures },
-          "event handler failed; it gets the event again",
+          "event handler failed; the event will be redelivered",
         );
         await sleep(fullJitterMs(failures, redelivery, random), undefined, { signal });
       }

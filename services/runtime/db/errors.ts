@@ -97,7 +97,7 @@ export function isLockTimeout(error: unknown): boolean {
 
 /** The error of a SELECT on SQLite that exceeded its time limit. */
 export function statementTimeout(): Error {
-  return Object.assign(new Error("the statement took longer than it may"), {
+  return Object.assign(new Error("the statement exceeded its time limit"), {
     code: "ERR_SQLITE_ERROR",
     errcode: SQLITE_INTERRUPT,
   });

@@ -167,6 +167,6 @@ describeEachDatabase("a filter", (open, dialect) => {
   });
 
   test("that is wrong is refused before anything is asked", () => {
-    expect(() => compileFilter("colour = red", inSql(dialect), dialect)).toThrow("there is no field colour");
+    expect(() => compileFilter("colour = red", inSql(dialect), dialect)).toThrow("unknown field colour");
   });
 });

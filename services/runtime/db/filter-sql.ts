@@ -62,7 +62,7 @@ function compileField(
 ): RawBuilder<SqlBool> {
   const field = fields[condition.field];
   if (!field) {
-    throw new RangeError(`${condition.field} is no field of this list`);
+    throw new RangeError(`${condition.field} is not a field of this list`);
   }
   const value = typeof field.sql === "function" ? field.sql(condition.key ?? "") : field.sql;
   const test = compileTest(condition, value, dialect);

@@ -10,12 +10,12 @@ export function databaseFailure(error: unknown): ConnectError | undefined {
   const kind = databaseErrorKind(error);
   switch (kind) {
     case "conflict":
-      return aborted("TRANSACTION_CONFLICT", "other requests were in the way for too long; repeat the request", {
+      return aborted("TRANSACTION_CONFLICT", "conflicting transactions did not end in time; repeat the request", {
         retryAfterMs: 1000,
         cause: error,
       });
     case "lost":
-      return unavailable("DATABASE_UNAVAILABLE", "the database does not answer", { cause: error });
+      return unavailable("DATABASE_UNAVAILABLE", "the database is not responding", { cause: error });
     case "timeout":
       return deadlineExceeded("QUERY_TOO_EXPENSIVE", "the query took too long; narrow its filter", { cause: error });
     case "commit-unknown":

@@ -186,6 +186,6 @@ function failureOf(status: StatusObject, service: string): ConnectError {
 
 const localMessages: ReadonlyMap<Code, string> = new Map([
   [Code.Unavailable, "cannot be reached"],
-  [Code.DeadlineExceeded, "did not answer in time"],
-  [Code.Internal, "broke off the call"],
+  [Code.DeadlineExceeded, "did not respond in time"],
+  [Code.Internal, "aborted the call"],
 ]);

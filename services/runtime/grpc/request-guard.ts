@@ -140,7 +140,7 @@ function refusalOf(headers: IncomingHttpHeaders): Refusal | undefined {
   }
   const encoding = encodingOf(headers);
   if (!encodings.includes(encoding)) {
-    const message = `the encoding ${encoding} is not known; ${encodings.join(", ")} are`;
+    const message = `the encoding ${encoding} is not supported; use one of ${encodings.join(", ")}`;
     const error = new ConnectError(message, Code.Unimplemented);
     return { ...ended(error), "grpc-accept-encoding": encodings.join(",") };
   }

@@ -136,7 +136,7 @@ export function createConsumer<DB extends InboxTables>(options: ConsumerOptions<
     const event = eventOf(letter);
     const handler = handlers.get(event.type);
     if (handler === undefined) {
-      throw new Error(`${consumer} does not handle ${event.type} any more`);
+      throw new Error(`${consumer} no longer handles ${event.type}`);
     }
     const message = decode(handler, event);
     if (message instanceof Error) {

@@ -60,7 +60,7 @@ export function createWorkLoop<Item>(options: WorkLoopOptions<Item>): WorkLoop<I
           found = items.length;
           items.forEach(begin);
         } catch (error) {
-          log.warn({ err: error, loop: name }, "could not look for work");
+          log.warn({ err: error, loop: name }, "could not query for work");
         }
       }
       if (room <= 0 || found < room) {

@@ -75,7 +75,7 @@ async function runOnce(check: Check, stopped: AbortSignal): Promise<CheckResult>
     const signal = AbortSignal.any([late.signal, stopped]);
     const result = await within(timeoutMs, async () => (await check.run(signal)) ?? passed);
     if (result === overdue) {
-      return { status: "fail", error: `no answer in ${timeoutMs} ms` };
+      return { status: "fail", error: `no response within ${timeoutMs} ms` };
     }
     return result;
   } catch (error) {

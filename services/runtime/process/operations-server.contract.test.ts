@@ -130,7 +130,7 @@ test("a check that hangs counts as failed, is aborted, and delays no probe", asy
     },
   });
   runner.start();
-  await until(() => runner.states().get("redis")?.error === "no answer in 30 ms");
+  await until(() => runner.states().get("redis")?.error === "no response within 30 ms");
   expect(aborted).toBe(true);
   expect((await get("/probe/redis")).status).toBe(422);
 });

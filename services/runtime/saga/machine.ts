@@ -107,7 +107,13 @@ function forward(
     }
     case "keep-waiting":
       if (record.waiting === null) {
-        return failed(definition, record, `${step.name} waits for nothing and cannot keep waiting`, now, random);
+        return failed(
+          definition,
+          record,
+          `${step.name} does not wait for anything, so it cannot keep waiting`,
+          now,
+          random,
+        );
       }
       return { record: rest(withoutPastDeadline(record), now), hooks: [] };
     case "later":

@@ -94,7 +94,7 @@ export function withStep(record: SagaRecord, change: Partial<StepRecord>, at = r
 export function currentStep(record: SagaRecord): StepRecord {
   const step = record.steps[record.at];
   if (step === undefined) {
-    throw new RangeError(`a saga of ${record.steps.length} steps stands at step ${record.at}`);
+    throw new RangeError(`a saga of ${record.steps.length} steps is at step ${record.at}`);
   }
   return step;
 }

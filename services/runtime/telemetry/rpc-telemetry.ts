@@ -112,7 +112,7 @@ function observed<T>(
       endOnce(ConnectError.from(error));
       throw error;
     } finally {
-      endOnce(new ConnectError("the caller left", Code.Canceled));
+      endOnce(new ConnectError("the caller disconnected", Code.Canceled));
     }
   }
   return relay();

@@ -64,7 +64,7 @@ export function parseMoney(money: Money): Amount | undefined {
 export function toMoney(amount: Amount): Money {
   const exponent = exponentOf(amount.currency);
   if (exponent === undefined) {
-    throw new RangeError(`${amount.currency} is not a currency of ISO 4217`);
+    throw new RangeError(`${amount.currency} is not an ISO 4217 currency`);
   }
   const minorPerUnit = 10n ** BigInt(exponent);
   return create(MoneySchema, {

@@ -19,7 +19,7 @@ test("all violations of an item are reported together", () => {
   });
   expect(parseItemContent(item, "items[3]").violations).toEqual([
     { field: "items[3].title", description: "must have 1 to 255 characters" },
-    { field: "items[3].prices[1]", description: "is a second price in EUR" },
+    { field: "items[3].prices[1]", description: "must be the only price in EUR" },
     {
       field: "items[3].prices[2]",
       description: "must be an amount of an ISO 4217 currency, with no more decimals than the currency has",

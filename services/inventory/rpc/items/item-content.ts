@@ -40,7 +40,7 @@ function parsePrices(item: Item, path: string, violations: FieldViolation[]): Am
     } else if (amount.minor < 0n) {
       violations.push({ field, description: "must not be negative" });
     } else if (prices.has(amount.currency)) {
-      violations.push({ field, description: `is a second price in ${amount.currency}` });
+      violations.push({ field, description: `must be the only price in ${amount.currency}` });
     } else {
       prices.set(amount.currency, amount);
     }

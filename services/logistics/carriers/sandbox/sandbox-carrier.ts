@@ -49,8 +49,8 @@ export function createSandboxCarrier(options: SandboxCarrierOptions): Carrier {
     async book({ reference, service }) {
       const script = scriptOf(service);
       if (service === "refuse" || script === undefined) {
-        const why = service === "refuse" ? "asked for" : `no service ${JSON.stringify(service)}`;
-        return { kind: "refused", reason: `refused (${why}); there are ${serviceNames.join(", ")}` };
+        const why = service === "refuse" ? "requested" : `no service ${JSON.stringify(service)}`;
+        return { kind: "refused", reason: `refused (${why}); known services: ${serviceNames.join(", ")}` };
       }
       return db.transaction(async (trx) => {
         const bookedAt = clock.now().getTime();

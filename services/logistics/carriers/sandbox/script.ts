@@ -12,14 +12,14 @@ export interface Script {
 
 /** The sandbox's statuses, each with its human-readable message. */
 export const words = {
-  info_received: "the sandbox knows of the parcel",
-  in_transit: "the parcel is under way",
+  info_received: "the parcel was announced",
+  in_transit: "the parcel is in transit",
   out_for_delivery: "the parcel is in the delivery vehicle",
-  attempt_failed: "nobody was at home",
+  attempt_failed: "the recipient was not at home",
   lost: "the parcel cannot be found",
   delivered: "the parcel was handed over",
-  returning: "the parcel goes back",
-  returned: "the parcel is back with its sender",
+  returning: "the parcel is being returned",
+  returned: "the parcel was returned to its sender",
 } satisfies Record<keyof StatusMap, string>;
 
 export type SandboxWord = keyof typeof words;

@@ -33,7 +33,7 @@ export function readEvent(body: Uint8Array): ParsedCallback<CarrierReport> {
     const event: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
     return isEvent(event)
       ? { eventType, content: { trackingNumber: event.tracking_number, updates: [toUpdate(event)] } }
-      : { eventType, problem: "the body is no event of the sandbox" };
+      : { eventType, problem: "the body is not a sandbox event" };
   } catch (error) {
     return { eventType, problem: error instanceof Error ? error.message : String(error) };
   }

@@ -63,7 +63,7 @@ function toOrder(rows: readonly CsvRow[]): OrderMessage | RecordFailure {
   const read = reader(first, failures);
   const currency = read.text("currency_code");
   if (exponentOf(currency) === undefined) {
-    return { lineNumber: first.lineNumber, field: "currency_code", message: "is no currency of ISO 4217" };
+    return { lineNumber: first.lineNumber, field: "currency_code", message: "is not an ISO 4217 currency" };
   }
   const shippingFee = read.amount("shipping_fee", currency);
   const order = create(OrderSchema, {

@@ -89,7 +89,7 @@ export async function commitCancellation(
       throw lostRace(before);
     }
   }
-  const message = note || "Cancellation was asked for.";
+  const message = note || "Cancellation was requested.";
   const cancelled = command(
     before,
     "CANCEL",

@@ -42,7 +42,7 @@ export function readDraft(
   ];
   const currency = order.currencyCode;
   if (exponentOf(currency) === undefined) {
-    violations.push({ field: "currency_code", description: `${currency} is no currency of ISO 4217` });
+    violations.push({ field: "currency_code", description: `${currency} is not an ISO 4217 currency` });
   }
   const amount = (money: Money | undefined, field: string): bigint | undefined => {
     if (money === undefined || exponentOf(currency) === undefined) {

@@ -19,7 +19,7 @@ export function compensateSaga(ctx: OrderContext): ServiceImpl<typeof SagaServic
     const saga = await findSaga(ctx, name, call);
     const order = await orderOfSaga(ctx, saga);
     if (order.sagaId === saga.id && !isGivenUp(order)) {
-      const note = "An operator asked for it.";
+      const note = "Requested by an operator.";
       const wanted = { name: orderName(order), etag: "", note, method: "CompensateSaga" };
       await retryIfChanged(async () => {
         const prepared = await prepareCancellation(ctx, wanted, call);
@@ -34,7 +34,7 @@ export function compensateSaga(ctx: OrderContext): ServiceImpl<typeof SagaServic
       if (![sagaId, lateSagaId, linesSagaId].includes(id)) {
         throw wrongSagaState(name, status);
       }
-      return ctx.sagas.compensate(trx, id, "OPERATOR", "An operator asked for it.");
+      return ctx.sagas.compensate(trx, id, "OPERATOR", "Requested by an operator.");
     });
   };
 }

@@ -38,7 +38,7 @@ function decodePayment(event: Readonly<Record<string, unknown>>): ProviderReport
   const of = payment["payment"] === undefined ? undefined : objectAt(payment["payment"], "payment.payment");
   const refunds = payment["refunds"];
   if (!Array.isArray(refunds)) {
-    throw new TypeError("payment.refunds is no list");
+    throw new TypeError("payment.refunds is not a list");
   }
   return {
     reference: textAt(payment, "reference"),
@@ -82,7 +82,7 @@ function amountAt(object: Readonly<Record<string, unknown>>, key: string): Amoun
 
 function objectAt(value: unknown, name: string): Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new TypeError(`${name} is no object`);
+    throw new TypeError(`${name} is not an object`);
   }
   return value as Readonly<Record<string, unknown>>;
 }
@@ -90,7 +90,7 @@ function objectAt(value: unknown, name: string): Readonly<Record<string, unknown
 function textAt(object: Readonly<Record<string, unknown>>, key: string): string {
   const value = object[key];
   if (typeof value !== "string") {
-    throw new TypeError(`${key} is no text`);
+    throw new TypeError(`${key} is not a string`);
   }
   return value;
 }
@@ -102,7 +102,7 @@ function optionalText(object: Readonly<Record<string, unknown>>, key: string): s
 function sumAt(object: Readonly<Record<string, unknown>>, key: string): bigint {
   const text = textAt(object, key);
   if (!/^-?\d{1,19}$/.test(text)) {
-    throw new TypeError(`${key} is no sum of minor units`);
+    throw new TypeError(`${key} is not an amount in minor units`);
   }
   return BigInt(text);
 }

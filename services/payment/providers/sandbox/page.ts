@@ -62,7 +62,7 @@ export function sandboxPage(payment: SandboxPayment, isOpen: boolean): string {
       <h1>Sandbox payment</h1>
       <p>No money moves here. This page stands for a payment provider's.</p>
       <p><strong>${escapeHtml(amountOf(payment))}</strong><br>for ${escapeHtml(payment.payment)}</p>
-      <p id="actions">${isOpen ? buttons : "This payment is not open any more."}</p>
+      <p id="actions">${isOpen ? buttons : "This payment is no longer open."}</p>
     </main>
     <script>${script}</script>
   </body>

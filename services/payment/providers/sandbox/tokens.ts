@@ -68,6 +68,6 @@ export function behaviourOf(token: string): Behaviour {
     return BEHAVIOURS.tok_action;
   }
   const known = new Map<string, Behaviour>(Object.entries(BEHAVIOURS));
-  const message = `unknown payment token; the sandbox knows ${SANDBOX_TOKENS.join(", ")}`;
+  const message = `unknown payment token; the sandbox supports ${SANDBOX_TOKENS.join(", ")}`;
   return known.get(token) ?? { steps: [{ kind: "failed", message }] };
 }

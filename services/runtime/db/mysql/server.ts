@@ -29,7 +29,9 @@ export function parseMysqlUrl(text: string): MysqlServer {
     } else if (key === "socket") {
       options.socketPath = value;
     } else {
-      throw new TypeError(`${key}=${value} is no option of a MySQL URL; there are ssl=true, ssl-ca and socket`);
+      throw new TypeError(
+        `${key}=${value} is not an option of a MySQL URL; the options are ssl=true, ssl-ca and socket`,
+      );
     }
   }
   return options;

@@ -58,7 +58,7 @@ export function createSqliteReaders(options: {
       thread.settle?.(response);
     });
     worker.on("error", (error) => end(error as Error));
-    worker.on("exit", () => end(new Error(closed ? "the database is closed" : "a reading thread ended by itself")));
+    worker.on("exit", () => end(new Error(closed ? "the database is closed" : "a reading thread ended unexpectedly")));
     // An idle thread does not keep the process alive; a statement's timer does.
     worker.unref();
     threads.add(thread);

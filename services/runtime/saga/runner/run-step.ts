@@ -20,7 +20,7 @@ export async function runStep<Outcome>(
     stopped.resolve(event);
     controller.abort(new Error(reason));
   };
-  const tooLate = `no answer within ${timeoutMs} ms`;
+  const tooLate = `no response within ${timeoutMs} ms`;
   const timer = setTimeout(() => stop({ kind: "failed", message: tooLate }, tooLate), timeoutMs);
   const onShutdown = () => stop({ kind: "interrupted" }, "the process is ending");
   shutdown.addEventListener("abort", onShutdown, { once: true });

@@ -129,7 +129,10 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
     for (let saga = claimed; ; ) {
       let outcome = await turn(saga, definition);
       if (outcome.kind === "failed") {
-        log.error({ ...labels(saga, saga.record), err: outcome.error }, "saga cannot be changed; it rests for a while");
+        log.error(
+          { ...labels(saga, saga.record), err: outcome.error },
+          "saga cannot be changed; it will be tried again later",
+        );
         const dueAt = nowFor(saga.record) + POSTPONE_MS;
         outcome = await checkpoint(saga, definition, saga.record, (record) => unchanged(saga, { ...record, dueAt }));
       }
