@@ -1,10 +1,11 @@
+import { create, toJson } from "@bufbuild/protobuf";
 import { Code, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, test } from "@jest/globals";
 import { type AuditEvent, AuditEvent_Outcome } from "../../gen/docket/audit/v1/audit_pb.js";
 import { AuditService } from "../../gen/docket/operations/v1/audit_service_pb.js";
 import { SagaService } from "../../gen/docket/operations/v1/saga_service_pb.js";
-import { Automation, Order_State } from "../../gen/docket/order/v1/order_pb.js";
+import { Automation, Order_State, OrderSchema } from "../../gen/docket/order/v1/order_pb.js";
 import { PaymentService } from "../../gen/docket/payment/v1/payment_service_pb.js";
 import { money } from "../../web-client/sdk/money.ts";
 import { until } from "../runtime/testing/until.ts";
@@ -64,7 +65,8 @@ test("the audit trail has what callers did, on whatever wire, and nothing of wha
 
 test("refused attempts are on the trail with their reasons, on whatever wire, and strangers leave nothing", async () => {
   await using docket = await startDocket();
-  const { key } = await docket.tenant("acme");
+  const { docket: shop, key } = await docket.tenant("acme");
+  await stockTea(shop, 10);
   const { docket: clerk, key: clerkKey } = await docket.tenant("acme", ["orders.read"]);
   const { httpUrl, grpcAddress, adminKey } = docket.running;
   const as = (bearer: string, requestId: string) => ({ authorization: `Bearer ${bearer}`, "x-request-id": requestId });
@@ -85,16 +87,30 @@ test("refused attempts are on the trail with their reasons, on whatever wire, an
   const configured = docket.admin.apiKeys.revokeApiKey({ name: "apiKeys/admin" });
   await expect(configured).rejects.toMatchObject({ reason: "API_KEY_IS_CONFIGURED" });
 
+  // A price that the caller may not set is refused as invalid, and is an attempt all the same.
+  const { docket: seller } = await docket.tenant("acme", ["orders.write"]);
+  const lineItems = [{ sku: "TEA", quantity: 1, unitPrice: money("EUR", "0.01") }];
+  const cheap = teaOrder({ lineItems, shippingFee: money("EUR", "1") });
+  const invalid = { code: "INVALID_ARGUMENT" };
+  await expect(seller.orders.createOrder({ order: cheap })).rejects.toMatchObject(invalid);
+  await expect(seller.orders.batchCreateOrders({ requests: [{ order: cheap }] })).rejects.toMatchObject(invalid);
+  const row = JSON.stringify(toJson(OrderSchema, create(OrderSchema, cheap)));
+  const file = `${row}\n`.repeat(3);
+  expect(await seller.importOrders(file, { contentType: "application/x-ndjson" })).toMatchObject({ failedCount: 3n });
+
   const audit = createClient(AuditService, createConnectTransport({ baseUrl: httpUrl, httpVersion: "1.1" }));
   const denied = async (bearer: string) => {
     const list = { filter: "outcome = DENIED" };
     const { auditEvents } = await audit.listAuditEvents(list, { headers: as(bearer, "list-1") });
     return auditEvents;
   };
-  await until(async () => (await denied(key)).length >= 3);
+  await until(async () => (await denied(key)).length >= 6);
   const events = await denied(key);
   expect(events.map(({ method, reason }) => `${method.replace(/^.*\//, "")} ${reason}`).sort()).toEqual([
     "AnonymizeCustomer PERMISSION_DENIED",
+    "BatchCreateOrders PRICE_OVERRIDE_DENIED",
+    "CreateOrder PRICE_OVERRIDE_DENIED",
+    "ImportOrders PRICE_OVERRIDE_DENIED",
     "RefundPayment PERMISSION_DENIED",
     "RefundPayment PERMISSION_DENIED",
   ]);
@@ -103,6 +119,9 @@ test("refused attempts are on the trail with their reasons, on whatever wire, an
     clientAddress: expect.stringContaining("127.0.0.1"),
     outcome: AuditEvent_Outcome.DENIED,
   });
+  expect(events.find(({ method }) => method.endsWith("/CreateOrder"))?.details).toEqual({
+    fields: "line_items[0].unit_price, shipping_fee",
+  });
   expect(JSON.stringify(events.map(({ details }) => details))).not.toContain("ada@example.org");
   await until(async () => (await denied(adminKey)).length === 1);
   expect(await denied(adminKey)).toMatchObject([{ resource: "apiKeys/admin", reason: "API_KEY_IS_CONFIGURED" }]);
@@ -110,5 +129,9 @@ test("refused attempts are on the trail with their reasons, on whatever wire, an
     { filter: "outcome = ALLOWED" },
     { headers: as(key, "list-2") },
   );
-  expect(allowed.map(({ method }) => method.replace(/^.*\//, ""))).toEqual(["CreateApiKey", "CreateApiKey"]);
+  expect(allowed.map(({ method }) => method.replace(/^.*\//, ""))).toEqual([
+    "CreateApiKey",
+    "CreateApiKey",
+    "CreateApiKey",
+  ]);
 });

@@ -30,6 +30,8 @@ export interface WantedOrder {
 export interface Violation {
   readonly field: string;
   readonly description: string;
+  /** Whether the value is a price that the caller may not set. */
+  readonly isForbiddenPrice?: boolean;
 }
 
 export type Pricing =
@@ -50,19 +52,19 @@ export function priceOrder(
   options: { readonly mayPrice: boolean },
 ): Pricing {
   const violations: Violation[] = [];
-  const refuse = (field: string, description: string) => {
-    violations.push({ field, description });
+  const refuse: Refuse = (field, description, isForbiddenPrice = false) => {
+    violations.push({ field, description, ...(isForbiddenPrice && { isForbiddenPrice }) });
   };
   const { mayPrice } = options;
 
   const lines = order.lines.map((wanted, index): OrderLine => {
     const at = `line_items[${index}]`;
     const item = catalog.get(wanted.sku);
-    const unitPrice = unitPriceOf(wanted, item, order.currency, mayPrice, (field, description) =>
-      refuse(`${at}.${field}`, description),
+    const unitPrice = unitPriceOf(wanted, item, order.currency, mayPrice, (field, ...why) =>
+      refuse(`${at}.${field}`, ...why),
     );
     const gross = grossOf({ quantity: wanted.quantity, unitPrice });
-    const discount = discountOf(wanted, gross, mayPrice, (field, description) => refuse(`${at}.${field}`, description));
+    const discount = discountOf(wanted, gross, mayPrice, (field, ...why) => refuse(`${at}.${field}`, ...why));
     return {
       id: String(index + 1),
       sku: wanted.sku,
@@ -82,7 +84,7 @@ export function priceOrder(
   if (shippingFee < 0n) {
     refuse("shipping_fee", "must not be negative");
   } else if (shippingFee > 0n && !mayPrice) {
-    refuse("shipping_fee", `setting it requires the scope ${priceScope}`);
+    refuse("shipping_fee", `setting it requires the scope ${priceScope}`, true);
   }
   const totals = totalsOf(lines, shippingFee);
   if (totals === undefined) {
@@ -91,7 +93,7 @@ export function priceOrder(
   return totals === undefined || violations.length > 0 ? { ok: false, violations } : { ok: true, lines, totals };
 }
 
-type Refuse = (field: string, description: string) => void;
+type Refuse = (field: string, description: string, isForbiddenPrice?: boolean) => void;
 
 function unitPriceOf(
   wanted: WantedLine,
@@ -120,7 +122,7 @@ function unitPriceOf(
     return 0n;
   }
   if (given !== listed && !mayPrice) {
-    refuse("unit_price", `is not the item's price; setting another requires the scope ${priceScope}`);
+    refuse("unit_price", `is not the item's price; setting another requires the scope ${priceScope}`, true);
   }
   return given;
 }
@@ -136,7 +138,7 @@ function discountOf(wanted: WantedLine, gross: bigint, mayPrice: boolean, refuse
   } else if (discount > gross) {
     refuse("discount", "exceeds the price of the line");
   } else if (discount > 0n && !mayPrice) {
-    refuse(discountRate === "" ? "discount" : "discount_rate", `setting it requires the scope ${priceScope}`);
+    refuse(discountRate === "" ? "discount" : "discount_rate", `setting it requires the scope ${priceScope}`, true);
   }
   return discount;
 }

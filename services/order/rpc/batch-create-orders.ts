@@ -15,6 +15,7 @@ import type { Offers } from "../config.ts";
 import type { OrderContext } from "../context.ts";
 import { under } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
+import { auditForbiddenPrices } from "./placement/forbidden-prices.ts";
 import { type OrderDraft, readDraft } from "./placement/order-draft.ts";
 import { placeOrders, toPlacement } from "./placement/place-orders.ts";
 import { priceDrafts } from "./placement/price-drafts.ts";
@@ -34,6 +35,10 @@ export function batchCreateOrders(ctx: OrderContext): ServiceImpl<typeof OrderSe
         pricing.ok ? [] : under(`requests[${i}].order`, pricing.violations),
       );
       if (violations.length > 0) {
+        auditForbiddenPrices(
+          call,
+          pricings.flatMap((pricing) => (pricing.ok ? [] : pricing.violations)),
+        );
         throw invalidArgument(violations);
       }
       return pricings.flatMap((pricing, i) => {

@@ -9,6 +9,7 @@ import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { OrderContext } from "../context.ts";
 import { externalIdTaken, orderInvalid } from "../errors.ts";
 import { orderIdOf, toOrderMessage } from "../messages.ts";
+import { auditForbiddenPrices } from "./placement/forbidden-prices.ts";
 import { readDraft } from "./placement/order-draft.ts";
 import { placeOrders, takenExternalIds, toPlacement } from "./placement/place-orders.ts";
 import { priceDrafts } from "./placement/price-drafts.ts";
@@ -31,6 +32,7 @@ export function createOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
     const prepare = async () => {
       const [pricing] = await priceDrafts(ctx, [draft], call);
       if (!pricing?.ok) {
+        auditForbiddenPrices(call, pricing?.violations ?? []);
         throw orderInvalid(pricing?.violations ?? [], "order");
       }
       return toPlacement(ctx, call, { ...pricing, draft });

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { HandlerContext } from "@connectrpc/connect";
+import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import {
   type AuditEvent,
   AuditEvent_Outcome,
@@ -8,6 +8,10 @@ import {
 } from "../../../gen/docket/audit/v1/audit_pb.js";
 import { actorOf, clientAddressKey, principalOf, requestIdKey } from "../context-values.ts";
 import { type OutboxEvent, outboxEvent } from "../outbox/outbox.ts";
+import type { Denial } from "./denial-log.ts";
+
+/** Receives rejected attempts. Set by the audit interceptor. */
+export const reportDenialKey = createContextKey<(denial: Denial) => void>(() => {}, { description: "report denial" });
 
 /** An action to audit. */
 export interface AuditedAct {
@@ -53,4 +57,16 @@ export function auditTrail(call: AuditedCall, act: AuditedAct & { readonly aggre
   const { tenant } = principalOf(call);
   const message = create(AuditRecordedSchema, { auditEvent });
   return [outboxEvent(AuditRecordedSchema, message, { tenant, aggregate: act.aggregate })];
+}
+
+/**
+ * Records an attempt that a handler rejects for lack of permission, although its error is of another kind or the call
+ * goes on. `reason` has at most 64 characters. Not recorded for Docket's own services.
+ */
+export function reportDenied(call: AuditedCall, act: AuditedAct & { readonly reason: string }): void {
+  const auditEvent = auditEventOf(call, act);
+  if (auditEvent !== undefined) {
+    const event = { ...auditEvent, outcome: AuditEvent_Outcome.DENIED, reason: act.reason };
+    call.values.get(reportDenialKey)({ tenant: principalOf(call).tenant, event });
+  }
 }

@@ -4,17 +4,18 @@ import { AuditEvent_Outcome as Outcome } from "../../../gen/docket/audit/v1/audi
 import { audited } from "../../../gen/docket/options/v1/options_pb.js";
 import { principalKey } from "../context-values.ts";
 import { reasonOf } from "../errors.ts";
-import { auditEventOf } from "./audit.ts";
+import { auditEventOf, reportDenialKey } from "./audit.ts";
 import type { Denial } from "./denial-log.ts";
 
 const MAX_LENGTH = { resource: 255, reason: 64 };
 
 /**
- * Reports calls to audited methods that fail with PERMISSION_DENIED or FAILED_PRECONDITION. Unauthenticated callers are
- * not reported.
+ * Reports calls to audited methods that fail with PERMISSION_DENIED or FAILED_PRECONDITION, and what handlers of any
+ * method report with `reportDenied`. Unauthenticated callers are not reported.
  */
 export function createDenialInterceptor(report: (denial: Denial) => void): Interceptor {
   return (next) => async (request) => {
+    request.contextValues.set(reportDenialKey, report);
     try {
       return await next(request);
     } catch (error) {

@@ -12,6 +12,7 @@ import { textViolations } from "../../../runtime/interceptors/text-check.ts";
 import type { OrderContext } from "../../context.ts";
 import type { Violation } from "../../domain/pricing.ts";
 import { findOrdersByExternalId } from "../../store/orders.ts";
+import { auditForbiddenPrices } from "../placement/forbidden-prices.ts";
 import { type OrderDraft, readDraft } from "../placement/order-draft.ts";
 import { placeOrders, toPlacement } from "../placement/place-orders.ts";
 import { priceDrafts } from "../placement/price-drafts.ts";
@@ -55,6 +56,8 @@ export function createImporter(
   const count = { rows: 0, created: 0, existing: 0, failed: 0 };
   const failures: ImportFailure[] = [];
   let lastLine = 0;
+  /** One entry of the audit trail an import. */
+  let isOverrideAudited = false;
 
   const fail = (record: ImportRecord, { field, description }: Violation) => {
     count.failed += 1;
@@ -110,6 +113,10 @@ export function createImporter(
   const price = async (candidates: readonly Candidate[]): Promise<Placeable[]> => {
     const drafts = candidates.map(({ draft }) => draft);
     const pricings = drafts.length === 0 ? [] : await priceDrafts(ctx, drafts, context);
+    if (!isOverrideAudited) {
+      const violations = pricings.flatMap((pricing) => (pricing.ok ? [] : pricing.violations));
+      isOverrideAudited = auditForbiddenPrices(context, violations);
+    }
     return candidates.flatMap((candidate, i) => {
       const pricing = pricings[i];
       if (!pricing?.ok) {
