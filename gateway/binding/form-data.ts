@@ -42,46 +42,90 @@ function partOfPair(pair: string): FormPart {
 }
 
 /**
- * Splits a `multipart/form-data` body (RFC 7578) into its parts.
+ * Splits a `multipart/form-data` body (RFC 7578) into its parts, whose data are slices of the body.
  *
  * @throws ConnectError INVALID_ARGUMENT for a malformed body.
  */
 export function parseMultipart(body: Buffer, contentType: string): FormPart[] {
-  const boundary = /;\s*boundary=(?:"([^"]{1,70})"|([^;\s]{1,70}))/i.exec(contentType);
+  const boundary = /;\s*boundary=(?:"([^"]{1,70})"|([^;\s"]{1,70})(?![^;\s]))/i.exec(contentType);
   const mark = boundary?.[1] ?? boundary?.[2];
   if (mark === undefined) throw malformed("the content type has no boundary");
-  const delimiter = Buffer.from(`\r\n--${mark}`);
   const whole = Buffer.concat([Buffer.from("\r\n"), body]);
+  const delimiter = Buffer.from(`\r\n--${mark}`);
   const parts: FormPart[] = [];
-  let at = whole.indexOf(delimiter);
-  while (at !== -1) {
-    at += delimiter.length;
-    if (whole.toString("latin1", at, at + 2) === "--") return parts;
-    if (parts.length === maxParts) throw tooManyParts();
-    const head = whole.indexOf("\r\n\r\n", at);
-    const end = whole.indexOf(delimiter, at);
-    if (head === -1 || end === -1 || head > end) break;
-    parts.push(partOf(whole.toString("utf8", at, head), whole.subarray(head + 4, end)));
-    at = end;
+  let previous: Delimiter | undefined;
+  for (const found of delimitersOf(whole, delimiter)) {
+    if (previous !== undefined) {
+      if (parts.length === maxParts) throw tooManyParts();
+      parts.push(partOf(whole.subarray(previous.end, found.start)));
+    }
+    if (found.isLast) return parts;
+    previous = found;
   }
   throw malformed("the body does not end with its boundary");
 }
 
-function partOf(head: string, data: Buffer): FormPart {
+interface Delimiter {
+  readonly start: number;
+  /** Offset of the part that follows. */
+  readonly end: number;
+  readonly isLast: boolean;
+}
+
+/** Finds the lines that consist of the boundary (RFC 2046). Lines that only begin with it are content. */
+function* delimitersOf(whole: Buffer, delimiter: Buffer): Generator<Delimiter> {
+  for (let start = whole.indexOf(delimiter); start !== -1; start = whole.indexOf(delimiter, start + 1)) {
+    const after = start + delimiter.length;
+    const isLast = whole.toString("latin1", after, after + 2) === "--";
+    const end = lineEnd(whole, isLast ? after + 2 : after);
+    // The last line may lack its end, and some clients end it with a line feed alone.
+    if (whole[end] === cr && whole[end + 1] === lf) yield { start, end: end + 2, isLast };
+    else if (isLast && (end === whole.length || whole[end] === lf)) yield { start, end, isLast };
+  }
+}
+
+const [tab, lf, cr, space] = [0x09, 0x0a, 0x0d, 0x20];
+
+/** Skips the white space that may follow a boundary. */
+function lineEnd(whole: Buffer, start: number): number {
+  let end = start;
+  while (whole[end] === space || whole[end] === tab) end += 1;
+  return end;
+}
+
+/** Splits a part into its headers and its data. */
+function partOf(part: Buffer): FormPart {
+  // Without headers, the part begins with the empty line that ends them.
+  const hasHeaders = part[0] !== cr || part[1] !== lf;
+  const headEnd = hasHeaders ? part.indexOf("\r\n\r\n") : 0;
+  if (headEnd === -1) throw malformed("a part has no empty line after its headers");
+  if (headEnd > maxHeaderBytes) throw malformed(`a part's headers have at most ${maxHeaderBytes} bytes`);
+  const head = part.toString("utf8", 0, headEnd);
   const header = (name: string): string | undefined =>
     head
       .split("\r\n")
       .find((line) => line.toLowerCase().startsWith(`${name}:`))
       ?.slice(name.length + 1)
       .trim();
-  const disposition = header("content-disposition") ?? "";
-  const parameter = (name: string): string | undefined => {
-    const match = new RegExp(`;\\s*${name}="((?:[^"\\\\]|\\\\.)*)"`, "i").exec(disposition);
-    return match?.[1]?.replace(/\\(.)/g, "$1").replaceAll("%22", '"');
-  };
-  const name = parameter("name");
+  const parameters = dispositionParameters(header("content-disposition") ?? "");
+  const name = parameters.get("name");
   if (name === undefined) throw malformed("a part has no name");
-  return { name, fileName: parameter("filename"), contentType: header("content-type"), data };
+  const data = part.subarray(headEnd + (hasHeaders ? 4 : 2));
+  return { name, fileName: parameters.get("filename"), contentType: header("content-type"), data };
+}
+
+/** Far more than a name, a file name and a content type need. */
+const maxHeaderBytes = 16 * 1024;
+
+/** The parameters of `form-data; name="a"; filename=b`, quoted or not. The first of several with one name counts. */
+function dispositionParameters(disposition: string): ReadonlyMap<string, string> {
+  const parameters = new Map<string, string>();
+  const rest = disposition.replace(/^[^;]*/, "");
+  for (const [, name = "", quoted, token] of rest.matchAll(/;\s*([^\s=;"]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))\s*/gy)) {
+    const value = token ?? quoted?.replace(/\\(.)/g, "$1").replaceAll("%22", '"') ?? "";
+    if (!parameters.has(name.toLowerCase())) parameters.set(name.toLowerCase(), value);
+  }
+  return parameters;
 }
 
 /**
