@@ -38,8 +38,7 @@ async function checkOut(commit: string, folder: string): Promise<string> {
   execFileSync("tar", ["-x", "-C", folder, "-f", archive]);
   await cp("buf.yaml", join(folder, "buf.yaml"));
   await symlink(resolve("node_modules"), join(folder, "node_modules"));
-  await mkdir(join(folder, ".cache"));
-  await symlink(resolve(".cache/protovalidate"), join(folder, ".cache/protovalidate"));
+  await cp("proto/third_party", join(folder, "proto/third_party"), { recursive: true });
   return join(folder, "proto");
 }
 
@@ -48,6 +47,7 @@ if (base === undefined) {
   console.log("nothing to compare the contract with: no release, no other commit with a contract in this clone");
 } else {
   console.log(`comparing the contract with ${base.name} (${base.commit.slice(0, 10)})`);
+  await mkdir(".cache", { recursive: true });
   const folder = await mkdtemp(".cache/breaking-");
   try {
     const old = await checkOut(base.commit, folder);

@@ -53,13 +53,11 @@ const jest = (suite: string): Check => {
   return { name: suite, group: "test", counts, commands: [jestCommand(suite, counts)], retries: true };
 };
 
-const printProtovalidate = ["node", "tools/print-protovalidate.ts"];
-
 const checks: Check[] = [
   lint("style", ["biome", "check", "--error-on-warnings", "."]),
-  lint("proto", printProtovalidate, ["buf", "lint"]),
-  lint("compatibility", printProtovalidate, ["node", "tools/check-breaking.ts"]),
-  lint("generated", printProtovalidate, ["node", "tools/generate.ts", "--check"]),
+  lint("proto", ["buf", "lint"]),
+  lint("compatibility", ["node", "tools/check-breaking.ts"]),
+  lint("generated", ["node", "tools/generate.ts", "--check"]),
   lint("access", ["node", "tools/check-scopes.ts"]),
   lint("types", ["tsc", "--noEmit"]),
   lint("imports", ["depcruise", "--config", ".dependency-cruiser.js", "."]),
