@@ -8,6 +8,7 @@ import type { StoredShipment } from "./domain/shipment.ts";
 import { isOpen } from "./domain/shipment-state.ts";
 import type { CarrierUpdate } from "./domain/tracking.ts";
 import { shipmentCreated } from "./events.ts";
+import { holdClaim } from "./hold-claim.ts";
 import { shipmentName } from "./messages.ts";
 import { findShipmentById, lockShipment, scheduleShipment, updateShipment } from "./store/shipments.ts";
 
@@ -43,17 +44,18 @@ async function askCarrier(
   signal: AbortSignal,
 ): Promise<void> {
   const { reference, trackingNumber } = consignmentOf(shipment);
+  const held = <T>(call: () => Promise<T>) => holdClaim(logistics, shipment, signal, call);
   if (shipment.cancelRequested) {
     const outcome: CancelOutcome = neverSent(shipment)
       ? { kind: "cancelled" }
-      : await carrier.cancel({ reference, trackingNumber }, signal);
+      : await held(() => carrier.cancel({ reference, trackingNumber }, signal));
     await recordCancellation(logistics, shipment, outcome);
   } else if (shipment.booking === "PENDING") {
     const { carrierService: service, destination, lines } = shipment;
-    const outcome = await carrier.book({ reference, service, destination, lines }, signal);
+    const outcome = await held(() => carrier.book({ reference, service, destination, lines }, signal));
     await recordBooking(logistics, shipment, outcome);
   } else {
-    const updates = await carrier.track({ reference, trackingNumber }, signal);
+    const updates = await held(() => carrier.track({ reference, trackingNumber }, signal));
     await recordTrackingPoll(logistics, shipment, updates);
   }
 }

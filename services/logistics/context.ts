@@ -35,8 +35,10 @@ export interface LogisticsContext {
 
 /** Times in milliseconds. */
 export interface LogisticsTiming {
-  /** Timeout of one carrier call. A claim's lease is twice as long. */
+  /** Timeout of one carrier call. */
   readonly carrierTimeoutMs: number;
+  /** Lease of a claim, renewed while its carrier call runs. Shorter than `cancelWaitMs`. */
+  readonly claimLeaseMs: number;
   /** Retry policy for failed carrier calls. */
   readonly retry: Backoff;
   /** Time without an update after which a shipment is tracked by polling its carrier. */

@@ -3,10 +3,13 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import { Shipment_State as State } from "../../gen/docket/logistics/v1/logistics_pb.js";
+import { nowMs } from "../runtime/db/sql.ts";
 import { describeEachDatabase } from "../runtime/testing/databases.ts";
 import { until } from "../runtime/testing/until.ts";
+import { logisticsDefaults } from "./config.ts";
 import { type Logistics, startLogistics } from "./testing/logistics.ts";
 import { createScriptedCarrier, update } from "./testing/scripted-carrier.ts";
 
@@ -41,7 +44,7 @@ describeEachDatabase("shipments survive", (open) => {
     const folder = await mkdtemp(join(tmpdir(), "docket-killed-"));
     try {
       const file = join(folder, "booked");
-      const script = join(import.meta.dirname, "testing/killed-while-booking.ts");
+      const script = join(import.meta.dirname, "testing/killed-during-call.ts");
       const child = spawn(process.execPath, [script, it.db.url, file], { stdio: "ignore" });
       expect(await once(child, "exit")).toEqual([null, "SIGKILL"]);
       expect(await readFile(file, "utf8")).toBe(`${name}\n`);
@@ -53,6 +56,48 @@ describeEachDatabase("shipments survive", (open) => {
       await rm(folder, { recursive: true, force: true });
     }
   }, 30_000);
+
+  // Regression: the claim of the dead process outlived several requests, which ended in DEADLINE_EXCEEDED.
+  test("a crash during a cancellation: the next request cancels, without the carrier timeout passing", async () => {
+    const { it, carrier, create } = await started();
+    await using _ = it;
+    await it.service.start();
+    const { name } = await create();
+    await booked(it, name);
+    await it.service.drain();
+    await it.db.kysely
+      .updateTable("shipments")
+      .set({ cancel_requested: 1, due_at: nowMs(it.db.dialect) })
+      .execute();
+    const folder = await mkdtemp(join(tmpdir(), "docket-killed-"));
+    try {
+      const script = join(import.meta.dirname, "testing/killed-during-call.ts");
+      const args = [it.db.url, join(folder, "cancelled"), "cancel", `${logisticsDefaults.carrierTimeoutMs}`];
+      const child = spawn(process.execPath, [script, ...args], { stdio: "ignore" });
+      expect(await once(child, "exit")).toEqual([null, "SIGKILL"]);
+      const { shipments } = await it.logistics.cancelOrderShipments({ parent: "orders/o1" });
+      expect(shipments).toMatchObject([{ name, state: State.CANCELLED }]);
+      expect(carrier.cancelled).toEqual([name]);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }, 30_000);
+
+  test("a carrier that takes longer than a claim: the claim is renewed, and the call is made once", async () => {
+    const { it, carrier, create } = await started({ carrierTimeoutMs: 2_000 });
+    await using _ = it;
+    await using another = await it.startAnother();
+    let calls = 0;
+    carrier.beforeResponse = async () => {
+      calls += 1;
+      await sleep(1_500);
+    };
+    const { name } = await create();
+    await Promise.all([it.service.start(), another.start()]);
+    await booked(it, name);
+    expect(calls).toBe(1);
+    await another.drain();
+  });
 
   test("lost responses: the shipment is booked once", async () => {
     const { it, carrier, create } = await started();

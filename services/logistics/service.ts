@@ -119,6 +119,7 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
 function timingOf(config: LogisticsConfig): LogisticsTiming {
   return {
     carrierTimeoutMs: config.carrierTimeoutMs,
+    claimLeaseMs: Math.min(3_000, config.carrierTimeoutMs / 4),
     retry: { initialMs: 200, maxMs: 60_000 },
     pollAfterMs: config.trackAfterMs,
     expireAfterMs: config.expireAfterMs,

@@ -26,3 +26,18 @@ export function claimShipment(db: Db, id: string, leaseMs: number): Promise<Clai
     return trx.selectFrom("shipments").select(["id", "attempt"]).where("id", "=", id).executeTakeFirst();
   });
 }
+
+/**
+ * Extends a claim whose lease has not expired. No effect if the shipment was claimed again or its next call was
+ * rescheduled meanwhile.
+ */
+export async function renewClaim(db: Db, { id, attempt }: Claimed, leaseMs: number): Promise<void> {
+  const now = nowMs(db.dialect);
+  await db.kysely
+    .updateTable("shipments")
+    .set({ due_at: sql<number>`${now} + ${leaseMs}` })
+    .where("id", "=", id)
+    .where("attempt", "=", attempt)
+    .where("due_at", ">", now)
+    .execute();
+}

@@ -12,7 +12,7 @@ export function createShipmentWorker(logistics: LogisticsContext, options: { pol
     log,
     pollMs: options.pollMs,
     concurrency: 8,
-    claim: (limit) => claimShipments(db, { limit, leaseMs: 2 * timing.carrierTimeoutMs }),
+    claim: (limit) => claimShipments(db, { limit, leaseMs: timing.claimLeaseMs }),
     work: (claim, signal) => runCarrierTask(logistics, claim, signal),
   });
 }

@@ -11,8 +11,7 @@ const PAUSE_MS = 25;
 
 /**
  * Waits until the carrier has responded to a requested cancellation. Claims and runs the carrier call if no other
- * process has. The claim of a crashed process lasts until its lease expires. The cancellation continues after a
- * timeout.
+ * process has. The claim of a crashed process expires before the timeout. The cancellation continues after a timeout.
  *
  * @throws ConnectError UNAVAILABLE if the carrier has not responded in time
  */
@@ -26,7 +25,7 @@ export async function untilCancellationSettled(
   for (;;) {
     const shipment = await findShipmentById(db.kysely, id);
     if (shipment === undefined) {
-      throw new Error(`shipment ${id} has gone`);
+      throw new Error(`shipment ${id} disappeared during its cancellation`);
     }
     if (!shipment.cancelRequested) {
       return shipment;
@@ -35,7 +34,7 @@ export async function untilCancellationSettled(
     if (leftMs <= 0) {
       throw carrierUnavailable(shipment.carrier);
     }
-    const claim = await claimShipment(db, id, 2 * timing.carrierTimeoutMs);
+    const claim = await claimShipment(db, id, timing.claimLeaseMs);
     if (claim === undefined) {
       await sleep(PAUSE_MS, undefined, { signal });
     } else {

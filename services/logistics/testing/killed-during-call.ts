@@ -1,6 +1,7 @@
 /**
- * A logistics service process that is killed during its first booking, after the carrier has received the request (and
- * appended the reference to a file) but before the response is stored. Arguments: the database's URL, the file.
+ * A logistics service process that is killed during its first carrier call of a kind, after the carrier has received the
+ * request (and appended the reference of a booking to a file) but before the response is stored. Arguments: the
+ * database's URL, the file, `book` or `cancel`, and the timeout of carrier calls in milliseconds.
  */
 import { appendFileSync } from "node:fs";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
@@ -11,9 +12,12 @@ import { logisticsDefaults } from "../config.ts";
 import { createLogisticsService } from "../service.ts";
 import { createScriptedCarrier } from "./scripted-carrier.ts";
 
-const [databaseUrl = "", file = ""] = process.argv.slice(2);
+const [databaseUrl = "", file = "", fatal = "book", carrierTimeoutMs = "250"] = process.argv.slice(2);
 const carrier = createScriptedCarrier();
-carrier.beforeResponse = async () => {
+carrier.beforeResponse = async (call) => {
+  if (call !== fatal) {
+    return;
+  }
   appendFileSync(file, `${carrier.booked[0]?.reference}\n`);
   process.kill(process.pid, "SIGKILL");
 };
@@ -24,7 +28,7 @@ const service = await createLogisticsService(
     databaseUrl,
     publicUrl: () => "http://docket.test",
     sandboxSecret: `whsec_${Buffer.alloc(32, 7).toString("base64")}`,
-    carrierTimeoutMs: 250,
+    carrierTimeoutMs: Number(carrierTimeoutMs),
   },
   {
     clients: { order: createServiceClient(OrderService, transport, { subject: "logistics" }) },
