@@ -37,8 +37,11 @@ export function acceptHttp2(http1: Http1Server, settings: { readonly maxConcurre
     socket.once("close", () => undecided.delete(socket));
     firstBytes(socket, (isHttp2) => {
       undecided.delete(socket);
-      if (isHttp2) http2.emit("connection", socket);
-      else for (const serve of serveHttp1) serve.call(http1, socket);
+      if (isHttp2) {
+        // Unlike HTTP/1, HTTP/2 has no half-closed connections: a client that closes its side has left.
+        socket.allowHalfOpen = false;
+        http2.emit("connection", socket);
+      } else for (const serve of serveHttp1) serve.call(http1, socket);
     });
   });
   return {
