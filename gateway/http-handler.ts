@@ -63,6 +63,7 @@ export function createHttpHandler(given: HttpOptions): HttpHandler {
       }
       setHeaders(response, cors.headersFor(request.headers));
     }
+    if (options.forwardGrpc?.(request, response, path) === true) return;
     const serveRpc = rpc(path);
     if (serveRpc !== undefined) {
       serveRpc(request, response);

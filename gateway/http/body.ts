@@ -15,6 +15,7 @@ import {
   refuseEncoding,
 } from "./content-encoding.ts";
 import type { DecodeBudget } from "./decode-budget.ts";
+import { scanEnvelopes } from "./envelope-scanner.ts";
 import type { CutReason, RequestMeter } from "./request-meter.ts";
 
 /** A request of node:http or node:http2. */
@@ -122,7 +123,7 @@ export function readRaw(request: Request, { maxBytes, meter }: BodyLimits): Prom
 }
 
 /** The connection of a request, for limits per connection. */
-function connectionOf(request: Request): object {
+export function connectionOf(request: Request): object {
   return "stream" in request ? (request.stream.session ?? request.stream) : request.socket;
 }
 
@@ -133,7 +134,7 @@ const cutAfterMs = 1000;
  * The error of a request that is not read to its end: 408 if it arrives too slowly, 503 if unfinished requests use too
  * much memory. Closes the request once the error has had time to arrive.
  */
-function cut(request: Request, reason: CutReason): ConnectError {
+export function cut(request: Request, reason: CutReason): ConnectError {
   setTimeout(() => {
     if ("stream" in request) request.stream.close(constants.NGHTTP2_CANCEL);
     else if (!request.complete) request.socket.destroy();
@@ -275,27 +276,10 @@ export function holdMessages(request: Request, meter: RequestMeter): HeldMessage
  */
 export async function* envelopedBody(request: Request, meter: RequestMeter): AsyncGenerator<Buffer> {
   const held = holdMessages(request, meter);
-  const head = Buffer.alloc(5);
-  let known = 0;
-  let rest = 0;
+  const scanner = scanEnvelopes({ bytes: (count) => held.add(count), end: () => held.next() });
   try {
     for await (const chunk of undecodedBody(request)) {
-      for (let at = 0; at < chunk.length; ) {
-        if (known < head.length) {
-          const step = chunk.copy(head, known, at);
-          known += step;
-          at += step;
-          if (known < head.length) break;
-          rest = head.readUInt32BE(1);
-        }
-        const step = Math.min(rest, chunk.length - at);
-        rest -= step;
-        at += step;
-        held.add(step);
-        if (rest > 0) continue;
-        known = 0;
-        held.next();
-      }
+      scanner.add(chunk);
       yield chunk;
     }
   } finally {

@@ -2,7 +2,7 @@ import type { Registry } from "@bufbuild/protobuf";
 import type { ContextValues, HandlerContext, Interceptor, ServiceImplSpec } from "@connectrpc/connect";
 import type { defaultMaxElements } from "../codec/element-limit.ts";
 import type { JsonOptions } from "../codec/json-codec.ts";
-import type { Request } from "../http/body.ts";
+import type { Request, Response } from "../http/body.ts";
 import type { CorsOptions } from "../http/cors.ts";
 import type { DecodeBudget } from "../http/decode-budget.ts";
 import type { RequestMeter } from "../http/request-meter.ts";
@@ -86,6 +86,11 @@ export interface RestOptions {
 export interface HttpOptions extends RestOptions {
   /** The OpenAPI documents, served as `/openapi.json` and `/openapi/{service}.json` (`.yaml`) with `/docs` over them. */
   readonly openapi?: OpenApiDocuments;
+  /**
+   * Serves gRPC requests by forwarding them, before `admit`, interceptors and implementations. It returns false for a
+   * request that it declines, of which it has consumed nothing.
+   */
+  readonly forwardGrpc?: (request: Request, response: Response, path: string) => boolean;
   /** If undefined, no CORS headers are sent. */
   readonly cors?: CorsOptions;
 }

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { ProgramError } from "../program-error.ts";
-import { type CertificateFiles, readCertificate, readUpstreamCredentials } from "../server/certificates.ts";
+import { type CertificateFiles, readCertificate, readUpstreamTls } from "../server/certificates.ts";
 import { parseTargets, type Target } from "../upstream/addresses.ts";
 import type { PoolOptions } from "../upstream/pool.ts";
 
@@ -8,7 +8,7 @@ import type { PoolOptions } from "../upstream/pool.ts";
 export interface Config {
   readonly descriptorSets: readonly string[];
   readonly upstreams: readonly Target[];
-  readonly pool: Pick<PoolOptions, "credentials" | "healthCheck" | "serverName" | "keepaliveMs">;
+  readonly pool: Pick<PoolOptions, "tls" | "healthCheck" | "serverName" | "keepaliveMs">;
   readonly host: string;
   readonly port: number;
   /** If undefined, there is no operations port. */
@@ -124,18 +124,19 @@ export function readConfig(args: readonly string[]): Config | undefined {
   if (clientCa !== undefined && certificate === undefined) wrong.push("--tls-client-ca needs --tls-cert and --tls-key");
   if (certificate !== undefined) attempt(() => readCertificate(certificate));
   const client = attempt(() => pair(values, "upstream-cert", "upstream-key"));
-  const credentials = attempt(() =>
-    readUpstreamCredentials({ tls: values["upstream-tls"] === true, ca: values["upstream-ca"], client }),
+  const usesTls = ["upstream-tls", "upstream-ca", "upstream-cert"] as const;
+  const tls = attempt(() =>
+    readUpstreamTls({ tls: values["upstream-tls"] === true, ca: values["upstream-ca"], client }),
   );
-  if (values["upstream-name"] !== undefined && credentials?._isSecure() === false) {
+  if (values["upstream-name"] !== undefined && usesTls.every((name) => values[name] === undefined)) {
     wrong.push("--upstream-name is the name in a certificate: it needs --upstream-tls or --upstream-ca");
   }
-  if (wrong.length > 0 || port === undefined || credentials === undefined) throw new UsageError(wrong.join("\n"));
+  if (wrong.length > 0 || port === undefined) throw new UsageError(wrong.join("\n"));
   return {
     descriptorSets,
     upstreams,
     pool: {
-      credentials,
+      tls,
       healthCheck: values["no-health-check"] !== true,
       serverName: values["upstream-name"],
       keepaliveMs,

@@ -1,8 +1,8 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
 import type { Certificate } from "../../http/certificate.ts";
 import { ProgramError } from "../program-error.ts";
 import { readNamedFile } from "../read-file.ts";
+import type { UpstreamTls } from "../upstream/upstream-tls.ts";
 
 /** The files of a certificate chain and its key, with the flags that name them. */
 export interface CertificateFiles {
@@ -33,19 +33,19 @@ export function readCertificate({ certFlag, certFile, keyFlag, keyFile, clientCa
   return { cert, key, clientCa: roots };
 }
 
-/** The upstream's credentials: insecure, unless a TLS option is set. */
-export function readUpstreamCredentials(options: {
+/** TLS to the upstream, if a TLS option is set. @throws ProgramError if a file is not PEM. */
+export function readUpstreamTls(options: {
   readonly tls: boolean;
   readonly ca: string | undefined;
   readonly client: CertificateFiles | undefined;
-}): ChannelCredentials {
-  const { tls, ca, client } = options;
-  if (!tls && ca === undefined && client === undefined) return credentials.createInsecure();
-  const roots = ca === undefined ? null : readNamedFile(ca, `--upstream-ca ${ca}`);
-  if (ca !== undefined && roots !== null) parseCertificate("--upstream-ca", ca, roots);
-  if (client === undefined) return credentials.createSsl(roots);
+}): UpstreamTls | undefined {
+  const { tls, ca: caFile, client } = options;
+  if (!tls && caFile === undefined && client === undefined) return undefined;
+  const ca = caFile === undefined ? undefined : readNamedFile(caFile, `--upstream-ca ${caFile}`);
+  if (caFile !== undefined && ca !== undefined) parseCertificate("--upstream-ca", caFile, ca);
+  if (client === undefined) return { ca };
   const { cert, key } = readCertificate(client);
-  return credentials.createSsl(roots, key, cert);
+  return { ca, cert, key };
 }
 
 function parseCertificate(flag: string, path: string, pem: Buffer): X509Certificate {

@@ -1,13 +1,25 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
+import { join } from "node:path";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import {
+  Client,
+  credentials,
+  type handleUnaryCall,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServiceError,
+  status,
+} from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { ServerReflection as V1 } from "../../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as V1Alpha } from "../../../gen/grpc/reflection/v1alpha/reflection_pb.js";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../../gen/health/v1/health_pb.js";
+import { createAuthority } from "../../test/support/certificates.ts";
 import { type GrpcUpstream, startGrpcUpstream } from "../../test/support/grpc-upstream.ts";
 import { rawRequest } from "../../test/support/raw-request.ts";
 import { startProgram, testDescriptorSet, until } from "../../test/support/start-program.ts";
@@ -147,5 +159,102 @@ describe("gRPC on the port of the program, without TLS", () => {
     }
     await once(socket, "close");
     expect(said).toMatch(/^HTTP\/1\.1 40[45] /);
+  });
+});
+
+describe("gRPC by grpc-js over TLS", () => {
+  const authority = createAuthority();
+  afterAll(() => authority[Symbol.dispose]());
+
+  const startWith = (...args: string[]): Promise<Program> => {
+    const { cert, key } = authority.issue("front", "IP:127.0.0.1");
+    return startProgram(["--descriptor-set", testDescriptorSet, "--tls-cert", cert, "--tls-key", key, ...args]);
+  };
+  const open = (url: string): Client =>
+    new Client(new URL(url).host, credentials.createSsl(readFileSync(authority.ca)));
+  /** Sends bytes that are not Protobuf, which only reach the upstream undecoded. */
+  const echo = (client: Client): Promise<string> =>
+    new Promise((resolve, reject) =>
+      client.makeUnaryRequest("/gateway.test.v1.Echo/EchoBody", asIs, asIs, Buffer.from("text"), (error, answer) =>
+        error === null ? resolve(String(answer)) : reject(error),
+      ),
+    );
+  /** Echo as bytes, beside the Library. */
+  const upstreamOptions = {
+    extend: (server: Server) =>
+      server.addService(
+        {
+          echo: {
+            ...{ path: "/gateway.test.v1.Echo/EchoBody", requestStream: false, responseStream: false },
+            ...{ requestSerialize: asIs, requestDeserialize: asIs, responseSerialize: asIs, responseDeserialize: asIs },
+          },
+        },
+        {
+          echo: (({ request }, done) => done(null, request)) satisfies handleUnaryCall<Buffer, Buffer>,
+        },
+      ),
+  };
+
+  test("calls and streams are forwarded, and health and reflection are served", async () => {
+    await using upstream = await startGrpcUpstream([testSpec("Library", libraryMethods())], upstreamOptions);
+    await using program = await startWith("--upstream", upstream.address);
+    const client = open(program.url);
+    await until(() =>
+      echo(client)
+        .then((answer) => answer === "text")
+        .catch(() => false),
+    );
+    const call = client.makeBidiStreamRequest("/gateway.test.v1.Library/Chat", asIs, asIs, new Metadata());
+    for (const text of ["a", "b"]) {
+      call.write(encode("ChatMessage", { text }));
+      const [answer] = (await once(call, "data")) as [Buffer];
+      expect(decode("ChatMessage", answer)["text"]).toBe(`echo ${text}`);
+    }
+    const cancelled = upstream.cancelled();
+    call.on("error", () => undefined);
+    call.cancel();
+    await until(() => upstream.cancelled() > cancelled);
+    const sessionManager = new Http2SessionManager(program.url, undefined, { ca: readFileSync(authority.ca) });
+    const transport = createGrpcTransport({ baseUrl: program.url, sessionManager });
+    await until(async () => (await createClient(Health, transport).check({})).status === Status.SERVING);
+    async function* question() {
+      yield { messageRequest: { case: "listServices" as const, value: "" } };
+    }
+    for await (const { messageResponse } of createClient(V1, transport).serverReflectionInfo(question())) {
+      expect(messageResponse.case).toBe("listServicesResponse");
+    }
+    sessionManager.abort();
+    client.close();
+  });
+
+  test("an upstream with TLS, verified by its name, and one at a Unix socket are forwarded to as well", async () => {
+    const { cert, key } = authority.issue("upstream", "DNS:library.internal");
+    const keys = [{ cert_chain: readFileSync(cert), private_key: readFileSync(key) }];
+    await using secure = await startGrpcUpstream([], {
+      ...upstreamOptions,
+      credentials: ServerCredentials.createSsl(null, keys),
+    });
+    const path = join(authority.folder, "upstream.sock");
+    const local = new Server();
+    upstreamOptions.extend(local);
+    await new Promise<void>((resolve, reject) => {
+      local.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) =>
+        error === null ? resolve() : reject(error),
+      );
+    });
+    for (const args of [
+      ["--upstream", secure.address, "--upstream-ca", authority.ca, "--upstream-name", "library.internal"],
+      ["--upstream", `unix:${path}`],
+    ]) {
+      await using program = await startWith(...args);
+      const client = open(program.url);
+      await until(() =>
+        echo(client)
+          .then((answer) => answer === "text")
+          .catch(() => false),
+      );
+      client.close();
+    }
+    local.forceShutdown();
   });
 });

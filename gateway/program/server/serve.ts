@@ -11,6 +11,7 @@ import type { Config } from "../cli/config.ts";
 import { readApi } from "../cli/descriptor-set.ts";
 import { type FileOptions, readOptionsFile } from "../cli/options-file.ts";
 import { watchFiles } from "../cli/watch.ts";
+import { createGrpcProxy } from "../upstream/grpc-proxy.ts";
 import { openPool, type Pool } from "../upstream/pool.ts";
 import { forwardTo } from "../upstream/upstream.ts";
 import { pathsOf, readCertificate } from "./certificates.ts";
@@ -61,7 +62,9 @@ export async function serve(config: Config, log: (line: string) => void): Promis
       log(`reloaded ${files.join(", ")}`);
       operations?.reloaded(true);
     } catch (error) {
-      log(`what was served before goes on being served: ${error instanceof Error ? error.message : String(error)}`);
+      log(
+        `reloading failed, the previous configuration stays in use: ${error instanceof Error ? error.message : String(error)}`,
+      );
       operations?.reloaded(false);
     }
   };
@@ -88,9 +91,7 @@ export async function serve(config: Config, log: (line: string) => void): Promis
   opened.defer(() => opening.close(graceMs));
   opening.serve(front);
   if (certificate === undefined && !isLoopback(host)) {
-    log(
-      `what clients send to ${host} is not encrypted: give --tls-cert and --tls-key, or put a proxy with TLS in front`,
-    );
+    log(`connections to ${host} are not encrypted: set --tls-cert and --tls-key, or use a proxy with TLS in front`);
   }
   opened.defer(() => operations?.drain());
   opened.defer(() => health.drain());
@@ -155,12 +156,20 @@ function load(config: Config, { pool, health, meter, shutdownSignal, log, onFail
     serviceConfig,
     extendedTemplates: options.extendedTemplates,
   });
-  for (const { message } of skipped) log(`left out: ${message}`);
+  for (const { message } of skipped) log(`skipped: ${message}`);
   const services = [...registry].filter((type) => type.kind === "service");
   const ofOurs = [health.serving(services), ...createReflectionServices(services)];
   const forwarded = services.filter(({ typeName }) => ofOurs.every(({ service }) => service.typeName !== typeName));
+  const { maxBodyBytes, maxTimeoutMs, maxElements } = options;
+  const forwardGrpc = createGrpcProxy(pool, {
+    forwarded,
+    local: ofOurs.map(({ service }) => service),
+    ...{ maxBodyBytes, maxTimeoutMs, meter, shutdownSignal, onFailure },
+  });
   return createHttpHandler({
     ...options,
+    // Elements can be counted only in decoded messages.
+    ...(maxElements === undefined && { forwardGrpc }),
     ...(limits?.stallMs !== undefined && { stallMs: limits.stallMs }),
     // The descriptors already contain its rules.
     ...(serviceConfig !== undefined && { serviceConfig: { ...serviceConfig.config, rules: [] } }),

@@ -1,11 +1,9 @@
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  constants,
-  type IncomingHttpHeaders,
-  type OutgoingHttpHeaders,
-} from "node:http2";
-import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
+import { status } from "@grpc/grpc-js";
+import { failure, failureOf, failureOfReset } from "./direct-failure.ts";
+
+/** The error code of a stream that its session cannot number, having used all numbers. */
+export const outOfStreams = "ERR_HTTP2_OUT_OF_STREAMS";
 
 /** The response to a unary call: the bytes of its message and its trailers. */
 export interface DirectResponse {
@@ -14,7 +12,7 @@ export interface DirectResponse {
 }
 
 /**
- * Makes a unary gRPC call as a stream of an open HTTP/2 session. Reports the same errors as grpc-js.
+ * Makes a unary gRPC call on a new stream of an HTTP/2 session. Reports the same errors as grpc-js.
  *
  * @param signal cancels the call.
  * @param onHeader called with the headers before the message, whatever follows them.
@@ -22,25 +20,13 @@ export interface DirectResponse {
  * @throws ServiceError.
  */
 export function callDirectly(
-  session: ClientHttp2Session,
-  headers: OutgoingHttpHeaders,
+  stream: ClientHttp2Stream,
   message: Uint8Array,
   signal: AbortSignal,
   onHeader: (header: IncomingHttpHeaders) => void,
 ): Promise<DirectResponse | undefined> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) {
-      reject(failure(status.CANCELLED, "Cancelled on client"));
-      return;
-    }
-    let stream: ClientHttp2Stream;
-    try {
-      stream = session.request(headers);
-    } catch {
-      // The session accepts no more calls, or HTTP/2 rejects a header: grpc-js will report which.
-      resolve(undefined);
-      return;
-    }
+    const { session } = stream;
     let isUsedUp = false;
     const chunks: Buffer[] = [];
     let httpStatus: number | undefined;
@@ -58,9 +44,7 @@ export function callDirectly(
     });
     // The stream's close code identifies the error, except when a session has exhausted its streams.
     stream.on("error", ({ code }: NodeJS.ErrnoException) => {
-      if (code !== "ERR_HTTP2_OUT_OF_STREAMS") return;
-      isUsedUp = true;
-      session.close();
+      isUsedUp = code === outOfStreams;
     });
     stream.on("close", () => {
       signal.removeEventListener("abort", cancel);
@@ -71,7 +55,7 @@ export function callDirectly(
         if (typeof whole === "string") reject(failure(status.UNIMPLEMENTED, whole, trailer));
         else resolve({ message: whole, trailer });
       } else if (isUsedUp || stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) resolve(undefined);
-      else reject(failureOfReset(stream.rstCode ?? 0, session.destroyed && !signal.aborted));
+      else reject(failureOfReset(stream.rstCode ?? 0, session?.destroyed === true && !signal.aborted));
     });
     stream.end(frame(message));
   });
@@ -96,69 +80,4 @@ function unwrap(chunks: readonly Buffer[]): Buffer | string {
   const end = 5 + bytes.readUInt32BE(1);
   if (bytes.length < end) return "No message received";
   return bytes.length > end ? "Too many responses received" : bytes.subarray(5);
-}
-
-/** The error of a gRPC status, or of the HTTP status of a server that is not gRPC; undefined for success. */
-function failureOf(trailer: IncomingHttpHeaders | undefined, httpStatus = 200): ServiceError | undefined {
-  const said = trailer?.["grpc-status"];
-  if (said === undefined) {
-    if (httpStatus !== 200) return failure(codeOfHttp(httpStatus), `Received HTTP status code ${httpStatus}`);
-    return trailer && failure(status.UNKNOWN, "The server ended the call without a status", trailer);
-  }
-  return said === "0" ? undefined : failure(Number(said), decodeMessage(trailer?.["grpc-message"]), trailer);
-}
-
-/** gRPC codes for HTTP statuses: grpc/doc/http-grpc-status-mapping.md. */
-function codeOfHttp(httpStatus: number): status {
-  switch (httpStatus) {
-    case 400:
-      return status.INTERNAL;
-    case 401:
-      return status.UNAUTHENTICATED;
-    case 403:
-      return status.PERMISSION_DENIED;
-    case 404:
-      return status.UNIMPLEMENTED;
-    case 429:
-    case 502:
-    case 503:
-    case 504:
-      return status.UNAVAILABLE;
-    default:
-      return status.UNKNOWN;
-  }
-}
-
-/** gRPC codes for reset streams: grpc/doc/PROTOCOL-HTTP2.md, "Errors". */
-function failureOfReset(code: number, dropped: boolean): ServiceError {
-  if (dropped) return failure(status.UNAVAILABLE, "Connection dropped");
-  switch (code) {
-    case constants.NGHTTP2_CANCEL:
-      return failure(status.CANCELLED, "Call cancelled");
-    case constants.NGHTTP2_ENHANCE_YOUR_CALM:
-      return failure(status.RESOURCE_EXHAUSTED, "Bandwidth exhausted or memory limit exceeded");
-    case constants.NGHTTP2_INADEQUATE_SECURITY:
-      return failure(status.PERMISSION_DENIED, "Protocol not secure enough");
-    case constants.NGHTTP2_NO_ERROR:
-      return failure(status.INTERNAL, `Received RST_STREAM with code ${code} (Call ended without gRPC status)`);
-    case constants.NGHTTP2_INTERNAL_ERROR:
-      return failure(status.INTERNAL, `Received RST_STREAM with code ${code} (Internal server error)`);
-    default:
-      return failure(status.INTERNAL, `Received RST_STREAM with code ${code}`);
-  }
-}
-
-function failure(code: status, details: string, trailer?: IncomingHttpHeaders): ServiceError {
-  const metadata = trailer === undefined ? new Metadata() : Metadata.fromHttp2Headers(trailer);
-  return Object.assign(new Error(`${code}: ${details}`), { code, details, metadata });
-}
-
-/** Decodes the percent-encoded `grpc-message`; a malformed one is returned unchanged. */
-function decodeMessage(message: string | string[] | undefined): string {
-  const text = String(message ?? "");
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

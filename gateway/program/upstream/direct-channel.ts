@@ -1,18 +1,32 @@
 import {
   type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type ClientSessionOptions,
   connect,
   constants,
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
+  type SecureClientSessionOptions,
 } from "node:http2";
-import { callDirectly, type DirectResponse } from "./direct-call.ts";
+import { connect as connectSocket } from "node:net";
+import { status } from "@grpc/grpc-js";
+import { callDirectly, type DirectResponse, outOfStreams } from "./direct-call.ts";
+import { failure } from "./direct-failure.ts";
+import type { UpstreamTls } from "./upstream-tls.ts";
 
 /**
- * A direct HTTP/2 session to a gRPC server without TLS, for unary calls: the layers of grpc-js triple the cost of a
- * call. It serves only while the session is open; other calls, and all connection failures, are left to grpc-js.
- * Disposing lets calls in flight finish.
+ * A direct HTTP/2 session to a gRPC server, for calls whose messages are forwarded as bytes and for unary calls: the
+ * layers of grpc-js triple the cost of a call. It serves only while the session is open; other calls, and all connection
+ * failures, are left to grpc-js. Disposing lets calls in flight finish.
  */
 export interface DirectChannel extends Disposable {
+  /**
+   * Opens the stream of a call if the session is open, with `headers` in addition to those that every call has. The
+   * caller sends the request and handles the stream's errors.
+   *
+   * @returns undefined if the session is not open, or if HTTP/2 rejects a header.
+   */
+  open(path: string, headers: OutgoingHttpHeaders): ClientHttp2Stream | undefined;
   /**
    * Makes a call if the session is open. `onHeader` is called with the headers before the message.
    *
@@ -49,6 +63,8 @@ const maxRetryMs = 5000;
 export interface DirectChannelOptions {
   /** The `:authority` of calls, if it differs from the address. */
   readonly authority?: string | undefined;
+  /** Enables TLS. The certificate must be for the host of the authority. */
+  readonly tls?: UpstreamTls | undefined;
   /**
    * Interval of pings on a connection with calls, in milliseconds; 0 disables them (default {@link
    * defaultKeepaliveMs}).
@@ -56,9 +72,19 @@ export interface DirectChannelOptions {
   readonly keepaliveMs?: number | undefined;
 }
 
-/** Opens a channel to an address, `ip:port`. If a server rejects the pings as too many, the rate is halved. */
+/** Opens a channel to an address, `ip:port` or (without TLS) `unix:path`. If a server rejects the pings as too many, the rate is halved. */
 export function openDirectChannel(address: string, options: DirectChannelOptions = {}): DirectChannel {
-  const { authority = address } = options;
+  const { tls } = options;
+  const isUnix = address.startsWith("unix:");
+  const authority = options.authority ?? (isUnix ? "localhost" : address);
+  const scheme = tls === undefined ? "http" : "https";
+  const settings: ClientSessionOptions | SecureClientSessionOptions = {
+    settings: { enablePush: false },
+    maxSessionMemory: Number.MAX_SAFE_INTEGER,
+    ...(isUnix && { createConnection: () => connectSocket(address.replace(/^unix:(\/\/[^/]*)?/, "")) }),
+    ...tls,
+    ...(tls !== undefined && options.authority !== undefined && { servername: hostOf(options.authority) }),
+  };
   let keepaliveMs = options.keepaliveMs ?? defaultKeepaliveMs;
   let current: Connection | undefined;
   let retryMs = minRetryMs;
@@ -66,10 +92,7 @@ export function openDirectChannel(address: string, options: DirectChannelOptions
   let isClosed = false;
 
   const open = (): void => {
-    const session = connect(`http://${address}`, {
-      settings: { enablePush: false },
-      maxSessionMemory: Number.MAX_SAFE_INTEGER,
-    });
+    const session = connect(`${scheme}://${isUnix ? authority : address}`, settings);
     const connection: Connection = { session, isUp: false, calls: 0 };
     current = connection;
     const stopKeepalive = keepAlive(connection, keepaliveMs);
@@ -96,27 +119,44 @@ export function openDirectChannel(address: string, options: DirectChannelOptions
   };
   open();
 
+  const openStream = (path: string, given: OutgoingHttpHeaders): ClientHttp2Stream | undefined => {
+    const connection = current;
+    if (connection?.isUp !== true || connection.session.closed) return undefined;
+    const headers: OutgoingHttpHeaders = {
+      ":method": "POST",
+      ":scheme": scheme,
+      ":authority": authority,
+      ":path": path,
+      ...given,
+      te: "trailers",
+    };
+    let stream: ClientHttp2Stream;
+    try {
+      stream = connection.session.request(headers);
+    } catch {
+      // The session accepts no more calls, or HTTP/2 rejects a header: grpc-js will report which.
+      return undefined;
+    }
+    connection.calls += 1;
+    stream.on("error", ({ code }: NodeJS.ErrnoException) => {
+      if (code === outOfStreams) connection.session.close();
+    });
+    stream.once("close", () => {
+      connection.calls -= 1;
+    });
+    return stream;
+  };
+
   return {
+    open: openStream,
     call(path, metadata, message, signal, onHeader) {
-      const connection = current;
-      if (connection?.isUp !== true || connection.session.closed) return undefined;
-      const headers: OutgoingHttpHeaders = {
-        ":method": "POST",
-        ":scheme": "http",
-        ":authority": authority,
-        ":path": path,
+      if (signal.aborted) return Promise.reject(failure(status.CANCELLED, "Cancelled on client"));
+      const stream = openStream(path, {
         ...metadata,
-        te: "trailers",
         "content-type": "application/grpc",
         "user-agent": "grpc-node-gateway/1",
-      };
-      connection.calls += 1;
-      const end = (): void => {
-        connection.calls -= 1;
-      };
-      const call = callDirectly(connection.session, headers, message, signal, onHeader);
-      call.then(end, end);
-      return call;
+      });
+      return stream && callDirectly(stream, message, signal, onHeader);
     },
     [Symbol.dispose]() {
       isClosed = true;
@@ -140,4 +180,9 @@ function keepAlive(connection: Connection, keepaliveMs: number): () => void {
     session.ping(() => clearTimeout(timeout));
   }, keepaliveMs).unref();
   return () => clearInterval(interval);
+}
+
+/** The host of an authority, without its port. */
+function hostOf(authority: string): string {
+  return authority.replace(/:\d+$/, "");
 }

@@ -1,4 +1,4 @@
-import { credentials, type Server } from "@grpc/grpc-js";
+import type { Server } from "@grpc/grpc-js";
 import { describe, expect, test } from "@jest/globals";
 import { HealthImplementation, service as healthService } from "grpc-health-check";
 import { type GrpcUpstreamOptions, startGrpcUpstream } from "../../test/support/grpc-upstream.ts";
@@ -10,8 +10,7 @@ import { type AddressState, openPool, type Pool } from "./pool.ts";
 const start = (options: GrpcUpstreamOptions = {}) =>
   startGrpcUpstream([testSpec("Library", libraryMethods())], options);
 
-const open = (...addresses: string[]): Pool =>
-  openPool(parseTargets(addresses.join(",")), { credentials: credentials.createInsecure(), healthCheck: true });
+const open = (...addresses: string[]): Pool => openPool(parseTargets(addresses.join(",")), { healthCheck: true });
 
 const statesOf = (pool: Pool): AddressState["state"][] => pool.states().map(({ state }) => state);
 

@@ -1,6 +1,5 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { credentials } from "@grpc/grpc-js";
 import { describe, expect, test } from "@jest/globals";
 import { createHttpHandler } from "../../http-handler.ts";
 import { type GrpcUpstream, startGrpcUpstream } from "../../test/support/grpc-upstream.ts";
@@ -20,7 +19,6 @@ const statusesOf = (url: string, count: number): Promise<number[]> =>
 /** The gateway over a pool that is not created from a command line. */
 async function servePool(targets: string, options: Partial<PoolOptions>) {
   const pool = openPool(parseTargets(targets), {
-    credentials: credentials.createInsecure(),
     healthCheck: true,
     ...options,
   });

@@ -1,11 +1,12 @@
 import { isIP } from "node:net";
 import { Code } from "@connectrpc/connect";
-import { type ChannelCredentials, type ChannelOptions, Client, connectivityState } from "@grpc/grpc-js";
+import { type ChannelOptions, Client, connectivityState } from "@grpc/grpc-js";
 import { gatewayError } from "../../errors.ts";
 import { cancelAbruptly } from "../../http/abrupt-cancel.ts";
 import { type Resolve, resolveHost, showAddress, showTarget, type Target } from "./addresses.ts";
 import { type DirectChannel, defaultKeepaliveMs, keepaliveTimeoutMs, openDirectChannel } from "./direct-channel.ts";
 import { type HealthWatch, watchHealth } from "./health.ts";
+import { credentialsOf, type UpstreamTls } from "./upstream-tls.ts";
 
 /** The state of one address, for operators, or of a name that has not been resolved yet. */
 export interface AddressState {
@@ -13,7 +14,7 @@ export interface AddressState {
   readonly state: "ready" | "connecting" | "not-serving" | "unreachable";
 }
 
-/** The connections to one address: grpc-js's and, without TLS, a direct channel for unary calls. */
+/** The connections to one address: grpc-js's and, except for TLS over a Unix socket, a direct channel. */
 export interface Connections {
   readonly client: Client;
   readonly direct: DirectChannel | undefined;
@@ -34,7 +35,8 @@ export interface Pool extends Disposable {
 }
 
 export interface PoolOptions {
-  readonly credentials: ChannelCredentials;
+  /** If undefined, connections have no TLS. */
+  readonly tls?: UpstreamTls | undefined;
   /** Enables health checks of the addresses. */
   readonly healthCheck: boolean;
   /** The name that a server's certificate must have, which is also the authority of calls, instead of the host. */
@@ -74,12 +76,13 @@ export function openPool(targets: readonly Target[], options: PoolOptions): Pool
   const {
     resolve = resolveHost,
     resolveEveryMs = 10_000,
-    credentials,
+    tls,
     healthCheck,
     serverName,
     keepaliveMs = defaultKeepaliveMs,
   } = options;
   cancelAbruptly();
+  const credentials = credentialsOf(tls);
   let endpoints: Endpoint[] = [];
   let turn = 0;
   let disposed = false;
@@ -97,11 +100,11 @@ export function openPool(targets: readonly Target[], options: PoolOptions): Pool
         : { "grpc.default_authority": known, "grpc.ssl_target_name_override": known.replace(/:\d+$/, "") }),
     });
     client.getChannel().getConnectivityState(true);
-    const isPlain = !credentials._isSecure() && !address.startsWith("unix:");
+    const hasDirect = tls === undefined || !address.startsWith("unix:");
     return {
       address,
       client,
-      direct: isPlain ? openDirectChannel(address, { authority: known, keepaliveMs }) : undefined,
+      direct: hasDirect ? openDirectChannel(address, { authority: known, keepaliveMs, tls }) : undefined,
       watch: healthCheck ? watchHealth(client) : undefined,
     };
   };

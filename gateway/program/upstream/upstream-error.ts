@@ -34,12 +34,12 @@ function messageOf({ details }: ServiceError): string {
  * Connection failures are reported without their reason. A ConnectError is returned unchanged, and a call cancelled
  * because `signal` aborted gets the signal's reason.
  */
-export function upstreamError(thrown: unknown, signal: AbortSignal): ConnectError {
+export function upstreamError(thrown: unknown, signal?: AbortSignal): ConnectError {
   if (thrown instanceof ConnectError) return thrown;
   if (!isServiceError(thrown)) {
     return gatewayError({ code: Code.Internal, reason: "INTERNAL", message: "internal error", cause: thrown });
   }
-  if (signal.aborted && thrown.code === status.CANCELLED) return abortReason(signal);
+  if (signal?.aborted === true && thrown.code === status.CANCELLED) return abortReason(signal);
   const fromServer = thrown.metadata?.get("grpc-status-details-bin")[0];
   if (fromServer === undefined && isTrouble(thrown)) {
     return gatewayError({

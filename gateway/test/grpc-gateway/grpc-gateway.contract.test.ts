@@ -65,7 +65,7 @@ describeWithGo(`in front of grpc-gateway's example server, beside its own gatewa
   };
 
   test("should report the skipped rules of the descriptor set, and still serve its methods", async () => {
-    expect(lines.filter((line) => line.startsWith("left out: "))).toEqual([
+    expect(lines.filter((line) => line.startsWith("skipped: "))).toEqual([
       expect.stringMatching(/CreateNestedBodyOneof: body "payload.input_value" is not a field of/),
       expect.stringMatching(
         /GetRepeatedQuery: .*, column 42: variable "path_repeated_float_value" is a repeated field$/,

@@ -1,6 +1,7 @@
 // A gRPC server for any method, with grpc-go's default keepalive enforcement. It reads all requests of a call, then
-// sends one empty message; Wait and WatchBooks send nothing until the call ends. It reports how each call's requests
-// ended as a line of JSON on standard output.
+// sends one empty message; Wait and WatchBooks send nothing until the call ends. The request metadata x-behavior selects
+// another response: echo (each message at once), join (all messages as one) or fail (an error with details). It reports
+// how each call's requests ended as a line of JSON on standard output.
 package main
 
 import (
@@ -10,30 +11,19 @@ import (
 	"log"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
+	"example.com/grpc-go/rawmessage"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/encoding"
-	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/codes"
+	_ "google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
-
-// anyMessage passes messages through as bytes.
-type anyMessage struct{}
-
-func (anyMessage) Name() string { return "proto" }
-
-func (anyMessage) Marshal(v any) (mem.BufferSlice, error) {
-	return mem.BufferSlice{mem.SliceBuffer(*v.(*[]byte))}, nil
-}
-
-func (anyMessage) Unmarshal(data mem.BufferSlice, v any) error {
-	*v.(*[]byte) = data.Materialize()
-	return nil
-}
-
-var _ encoding.CodecV2 = anyMessage{}
 
 type ending struct {
 	Method   string `json:"method"`
@@ -51,9 +41,37 @@ func report(e ending) {
 	}
 }
 
+// answerMetadata returns the request's x-sent and x-sent-bin as headers with the time left, and x-sent as a trailer too.
+func answerMetadata(stream grpc.ServerStream) error {
+	incoming, _ := metadata.FromIncomingContext(stream.Context())
+	header := metadata.MD{}
+	header.Append("x-sent", incoming.Get("x-sent")...)
+	header.Append("x-sent-bin", incoming.Get("x-sent-bin")...)
+	if deadline, ok := stream.Context().Deadline(); ok {
+		header.Set("x-milliseconds-left", strconv.FormatInt(time.Until(deadline).Milliseconds(), 10))
+	}
+	trailer := metadata.MD{}
+	trailer.Append("x-sent", incoming.Get("x-sent")...)
+	stream.SetTrailer(trailer)
+	return stream.SetHeader(header)
+}
+
+func failure() error {
+	failed, err := status.New(codes.NotFound, "gone: 100 %, ü").WithDetails(&errdetails.ErrorInfo{Reason: "WHY", Domain: "test"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return failed.Err()
+}
+
 func serve(_ any, stream grpc.ServerStream) error {
 	method, _ := grpc.MethodFromServerStream(stream)
+	behavior := strings.Join(metadata.ValueFromIncomingContext(stream.Context(), "x-behavior"), "")
 	end := ending{Method: method}
+	if err := answerMetadata(stream); err != nil {
+		return err
+	}
+	joined := []byte{}
 	for {
 		var message []byte
 		err := stream.RecvMsg(&message)
@@ -61,20 +79,33 @@ func serve(_ any, stream grpc.ServerStream) error {
 			end.End = "EOF"
 			break
 		}
+		if err == nil {
+			end.Messages++
+			report(ending{Method: method, Messages: end.Messages})
+			if behavior == "echo" {
+				err = stream.SendMsg(&message)
+			}
+		}
 		if err != nil {
 			end.End = status.Code(err).String()
 			report(end)
 			return err
 		}
-		end.Messages++
-		report(ending{Method: method, Messages: end.Messages})
+		if behavior == "join" {
+			joined = append(joined, message...)
+		}
 	}
 	report(end)
-	if strings.HasSuffix(method, "/Wait") || strings.HasSuffix(method, "/WatchBooks") {
+	switch {
+	case behavior == "echo":
+		return nil
+	case behavior == "fail":
+		return failure()
+	case strings.HasSuffix(method, "/Wait") || strings.HasSuffix(method, "/WatchBooks"):
 		<-stream.Context().Done()
 		return stream.Context().Err()
 	}
-	return stream.SendMsg(&[]byte{})
+	return stream.SendMsg(&joined)
 }
 
 func main() {
@@ -83,6 +114,7 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Println(listener.Addr())
-	server := grpc.NewServer(grpc.UnknownServiceHandler(serve), grpc.ForceServerCodecV2(anyMessage{}))
+	server := grpc.NewServer(grpc.UnknownServiceHandler(serve), grpc.ForceServerCodecV2(rawmessage.Codec{}),
+		grpc.MaxRecvMsgSize(64<<20))
 	log.Fatal(server.Serve(listener))
 }

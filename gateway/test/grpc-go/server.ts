@@ -1,9 +1,7 @@
-import { execFile, spawn } from "node:child_process";
-import { mkdir } from "node:fs/promises";
+import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { repository, stop, withGo } from "../support/go-programs.ts";
+import { stop } from "../support/go-programs.ts";
+import { buildGrpcGo } from "./build.ts";
 
 /** The server's report on a call: after each request message, and with `end` once the requests have ended. */
 export interface CallReport {
@@ -26,12 +24,7 @@ export interface GrpcGoServer extends AsyncDisposable {
 
 /** Builds the server, through the Go module proxy if not done before, and starts it on a free port. */
 export async function startGrpcGoServer(): Promise<GrpcGoServer> {
-  const cache = `${repository}.cache/grpc-go`;
-  await mkdir(cache, { recursive: true });
-  const cwd = fileURLToPath(new URL(".", import.meta.url));
-  const build = `${withGo} go build -o "$0" .`;
-  await promisify(execFile)("sh", ["-c", build, `${cache}/server`], { cwd, timeout: 600_000 });
-  const child = spawn(`${cache}/server`, [], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(await buildGrpcGo("server"), [], { stdio: ["ignore", "pipe", "inherit"] });
   const reports: CallReport[] = [];
   const address = await new Promise<string>((resolve, reject) => {
     child.once("error", reject);
