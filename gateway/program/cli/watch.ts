@@ -26,7 +26,8 @@ export function watchFiles(paths: readonly string[], onChange: () => void, inter
       reported = now;
       onChange();
     }
-    wait();
+    // The callback may have disposed it.
+    if (!disposed) wait();
   };
   const wait = (): void => {
     timer = setTimeout(() => void look(), intervalMs).unref();

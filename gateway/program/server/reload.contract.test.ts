@@ -115,6 +115,24 @@ describe("reloading", () => {
     await until(async () => (await status()) === 200);
   });
 
+  test("should watch a service configuration that a changed options file names, even before it exists", async () => {
+    copyFileSync(testDescriptorSet, file);
+    const options = join(folder, "gateway.yaml");
+    const rules = (path: string) =>
+      `http:\n  rules:\n  - selector: gateway.test.v1.Library.GetBook\n    get: ${path}\n`;
+    writeFileSync(options, "lenient: false\n");
+    await using program = await start("--config", options);
+    const status = async (path: string): Promise<number> => (await rawRequest(program.url, path)).status;
+    replace(options, "serviceConfig: rules.yaml\n");
+    await until(() => lines.at(-1)?.includes("rules.yaml: there is no such file") === true);
+    expect(await status("/v1/books/b")).toBe(200);
+    replace(join(folder, "rules.yaml"), rules("/first/{name}"));
+    await until(async () => (await status("/first/b")) === 200);
+    replace(join(folder, "rules.yaml"), rules("/second/{name}"));
+    await until(async () => (await status("/second/b")) === 200);
+    expect(await status("/first/b")).toBe(404);
+  });
+
   test("should fail no request in fifty reloads, and end no call in flight", async () => {
     copyFileSync(testDescriptorSet, file);
     await using program = await start("--no-watch");

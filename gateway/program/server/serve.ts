@@ -45,9 +45,11 @@ export async function serve(config: Config, log: (line: string) => void): Promis
   const meter = createRequestMeter(limits);
   const onFailure = seldom((reason) => log(`the upstream cannot be reached: ${reason}`));
   await using opened = new AsyncDisposableStack();
-  const files = filesOf(config);
+  let files = filesOf(config);
   // Watching starts before the files are read, so that no change is missed.
-  if (config.watch) opened.use(watchFiles(files, () => reload()));
+  const watch = (): Disposable | undefined => (config.watch ? watchFiles(files, () => reload()) : undefined);
+  let watching = watch();
+  opened.defer(() => watching?.[Symbol.dispose]());
   const pool = opened.use(openPool(config.upstreams, { ...config.pool, onFailure }));
   const health = opened.use(watchPool(pool));
   const context = { pool, health, meter, shutdownSignal: shutdown.signal, log, onFailure };
@@ -56,6 +58,12 @@ export async function serve(config: Config, log: (line: string) => void): Promis
   let operations: Operations | undefined;
   const reload = (): void => {
     try {
+      const named = filesOf(config);
+      if (named.join("\0") !== files.join("\0")) {
+        files = named;
+        watching?.[Symbol.dispose]();
+        watching = watch();
+      }
       const renewed = config.certificate && readCertificate(config.certificate);
       handler = load(config, context);
       if (renewed !== undefined) listener?.renew(renewed);
