@@ -361,7 +361,7 @@ describe("the HTTP port", () => {
       expect((await rawRequest(server.url, "/docs/../package.json")).status).toBe(404);
       const messageOf = async (path: string) =>
         JSON.parse((await rawRequest(server.url, path)).body.toString()).message;
-      const nothing = "no method is served at this path";
+      const nothing = "no route matches this path";
       expect(await messageOf("/")).toBe(`${nothing}; the API is described at /docs`);
       expect(await messageOf("/shelves/1/boks")).toBe(
         `${nothing}; did you mean GET /v1/shelves/1/books? The API is described at /docs`,

@@ -64,7 +64,7 @@ async function intercept(
     },
   } as UnaryRequest;
   const answer = await next(request);
-  if (answer.stream) throw new ConnectError("an interceptor answered a stream to a unary call", Code.Internal);
+  if (answer.stream) throw new ConnectError("an interceptor returned a stream for a unary call", Code.Internal);
   replaceHeaders(answer, "header", call.touchedHeader(), () => call.responseHeader);
   replaceHeaders(answer, "trailer", call.touchedTrailer(), () => call.responseTrailer);
   return answer.message;

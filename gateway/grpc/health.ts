@@ -24,7 +24,7 @@ export function createHealthService(serviceNames: readonly string[] | (() => rea
     check({ service }) {
       const known = statusOf(service);
       if (known === undefined) {
-        throw new ConnectError(`${service} is not served here`, Code.NotFound);
+        throw new ConnectError(`unknown service ${service}`, Code.NotFound);
       }
       return { status: known };
     },

@@ -100,7 +100,7 @@ function answer(index: Index, request: Question): Answer {
     case "allExtensionNumbersOfType": {
       const numbers = index.extensions.get(request.value);
       if (numbers === undefined && !index.symbols.has(request.value)) {
-        return refusal(Code.NotFound, `${request.value} is not known here`);
+        return refusal(Code.NotFound, `${request.value} not found`);
       }
       return {
         case: "allExtensionNumbersResponse",
@@ -108,7 +108,7 @@ function answer(index: Index, request: Question): Answer {
       };
     }
     case undefined:
-      return refusal(Code.InvalidArgument, "the request asks for nothing");
+      return refusal(Code.InvalidArgument, "the request has no message_request");
     default:
       return request satisfies never;
   }
@@ -122,7 +122,7 @@ function fileOfSymbol({ symbols }: Index, symbol: string): DescFile | undefined 
 /** The file and all its imports, so that a client need not request them separately. */
 function fileResponse(file: DescFile | undefined, wanted: string): Answer {
   if (file === undefined) {
-    return refusal(Code.NotFound, `${wanted} is not known here`);
+    return refusal(Code.NotFound, `${wanted} not found`);
   }
   const all = new Set<DescFile>();
   const add = (one: DescFile) => {

@@ -247,7 +247,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
     const invoke = transformInvokeImplementation(route.spec, plainContext(context), interceptors);
     const answers = invoke(requestStream(request, found))[Symbol.asyncIterator]();
     const first = await untilAborted(answers.next(), context.signal);
-    if (first.done === true) throw new Error(`${route.method.name} answered nothing`);
+    if (first.done === true) throw new Error(`${route.method.name} returned no message`);
     // The trailers are available only once the iterator has ended.
     await answers.next();
     await writeMessage(request, response, route, first.value, context, codec, success);
@@ -290,7 +290,7 @@ function routeNotFound(nearest: string | undefined, docsPath: string | undefined
   return gatewayError({
     code: Code.NotFound,
     reason: "ROUTE_NOT_FOUND",
-    message: `no method is served at this path${guess}${docs}`,
+    message: `no route matches this path${guess}${docs}`,
   });
 }
 
@@ -299,7 +299,7 @@ function methodNotAllowed(method: string, allowed: readonly string[]): ConnectEr
   return gatewayError({
     code: Code.Unimplemented,
     reason: "METHOD_NOT_ALLOWED",
-    message: `${method} is not served at this path; ${allow} is`,
+    message: `the method ${method} is not allowed for this path; allowed: ${allow}`,
     httpStatus: 405,
     headers: { Allow: allow },
     metadata: { allow },
@@ -310,7 +310,7 @@ function upgradeRequired(route: PreparedRoute): ConnectError {
   return gatewayError({
     code: Code.Unimplemented,
     reason: "UPGRADE_REQUIRED",
-    message: `${route.method.name} streams both ways: connect by WebSocket`,
+    message: `${route.method.name} is a bidirectional stream: connect with a WebSocket`,
     httpStatus: 426,
   });
 }

@@ -84,7 +84,7 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
         throw gatewayError({
           code: Code.InvalidArgument,
           reason: "NOT_A_STREAM",
-          message: "this method is no stream",
+          message: "this method is not a stream",
           httpStatus: 400,
         });
       }

@@ -56,9 +56,9 @@ describe("the command line", () => {
       "--upstream a: it has no port; write a:PORT",
       "--port -1: it is not a port; ports are 0 to 65535",
       "--ops-port 70000: it is not a port; ports are 0 to 65535",
-      "--tls-cert goes with --tls-key, which is missing",
-      "--upstream-key goes with --upstream-cert, which is missing",
-      "--upstream-name is the name in a certificate: it needs --upstream-tls or --upstream-ca",
+      "--tls-cert requires --tls-key",
+      "--upstream-key requires --upstream-cert",
+      "--upstream-name is the name in a certificate: it requires --upstream-tls or --upstream-ca",
     ]);
   });
 
@@ -90,8 +90,8 @@ describe("the address of the upstream", () => {
   test.each([
     ["localhost", "it has no port; write localhost:PORT"],
     ["localhost:99999", "99999 is not a port"],
-    ["https://orders:443/x", "write no URL but orders:443; --upstream-tls is for TLS"],
-    ["::1:9090", "it is no address; write host:port, [ipv6]:port or unix:path"],
+    ["https://orders:443/x", "expected orders:443 instead of a URL; --upstream-tls enables TLS"],
+    ["::1:9090", "it is not an address; expected host:port, [ipv6]:port or unix:path"],
     ["[orders]:9090", "[orders] is not an IPv6 address"],
   ])("may not be %s", (text, message) => {
     expect(() => parseTargets(text)).toThrow(`--upstream ${text}: ${message}`);

@@ -29,41 +29,41 @@ export class UsageError extends ProgramError {
 /** The text of `--help`. */
 export const usage = `Usage: node gateway/main.ts --descriptor-set FILE --upstream HOST:PORT [options]
 
-Serves the google.api.http annotations of a descriptor set as REST, and its methods as Connect and gRPC-Web, in front
-of a gRPC server in any language.
+Serves the google.api.http annotations of a descriptor set as REST, and its methods as Connect, gRPC-Web and gRPC, in
+front of a gRPC server in any language.
 
-  --descriptor-set FILE   what \`buf build -o FILE\` or \`protoc --include_imports --descriptor_set_out=FILE\` wrote;
-                          give it again for more
-  --upstream ADDRESS      host:port or unix:path; give it again, or put commas between, for more. Calls go in turn to
-                          every address that a name has, those left out that cannot be reached or do not serve
+  --descriptor-set FILE   output of \`buf build -o FILE\` or \`protoc --include_imports --descriptor_set_out=FILE\`;
+                          repeatable
+  --upstream ADDRESS      host:port or unix:path; repeatable, or several separated by commas. Calls are distributed
+                          round robin over all addresses of a name that can be reached and that report SERVING
   --config FILE           JSON or YAML with any of: lenient, errorFormat, errorDomain, maxBodyBytes, maxElements,
                           maxDecodingBytes, maxTimeoutMs, requestHeaders, heartbeatMs, cors, json, created,
                           queryParameters, streamFormat, skipInvalidRules, serviceConfig,
                           extendedTemplates, limits
-  --service-config FILE   YAML of a google.api.Service: its http.rules in place of annotations, and the mixin services
-                          that its apis name
-  --skip-invalid-rules    leave out HTTP rules that are wrong or ambiguous; without it they are an error
+  --service-config FILE   YAML of a google.api.Service: its http.rules replace annotations, and the mixin services
+                          listed in its apis are served
+  --skip-invalid-rules    skip HTTP rules that are invalid or ambiguous; otherwise they are an error
   --no-watch              do not reload when a file changes; SIGHUP still reloads
-  --help                  show this
+  --help                  show this help
 
 What is served:
   --host HOST             address to listen on (default 127.0.0.1; 0.0.0.0 for all)
-  --port PORT             port to listen on (default 8080; 0 takes a free one)
-  --tls-cert FILE         PEM certificate chain: the port speaks TLS, HTTP/2 and HTTP/1.1
+  --port PORT             port to listen on (default 8080; 0 selects a free one)
+  --tls-cert FILE         PEM certificate chain: enables TLS on the port, with HTTP/2 and HTTP/1.1
   --tls-key FILE          its PEM key
   --tls-client-ca FILE    accept only clients that present a certificate of these PEM roots
   --ops-port PORT         a port for /live, /ready and /metrics
 
-How the upstream is reached:
-  --upstream-tls          by TLS, trusting the system's roots
-  --upstream-ca FILE      by TLS, trusting these PEM roots in place of the system's
-  --upstream-cert FILE    by TLS, showing this PEM client certificate
+Connections to the upstream:
+  --upstream-tls          use TLS, trusting the system's roots
+  --upstream-ca FILE      use TLS, trusting these PEM roots instead of the system's
+  --upstream-cert FILE    use TLS, presenting this PEM client certificate
   --upstream-key FILE     its PEM key
-  --upstream-name NAME    the name in the upstream's certificate, where it is not the host's
+  --upstream-name NAME    the name in the upstream's certificate, if it differs from the host
   --upstream-keepalive SECONDS
-                          how often a connection with calls is pinged (default 310: servers close connections that
-                          are pinged more often than every 300 seconds, unless they are set otherwise; 0 for never)
-  --no-health-check       do not ask grpc.health.v1.Health, which takes addresses out that do not serve
+                          ping interval of a connection with calls (default 310: by default, servers close
+                          connections that are pinged more often than every 300 seconds; 0 disables pings)
+  --no-health-check       do not check addresses by grpc.health.v1.Health
 `;
 
 const flags = {
@@ -121,7 +121,8 @@ export function readConfig(args: readonly string[]): Config | undefined {
     attempt(() => pair(values, "tls-cert", "tls-key")),
     clientCa,
   );
-  if (clientCa !== undefined && certificate === undefined) wrong.push("--tls-client-ca needs --tls-cert and --tls-key");
+  if (clientCa !== undefined && certificate === undefined)
+    wrong.push("--tls-client-ca requires --tls-cert and --tls-key");
   if (certificate !== undefined) attempt(() => readCertificate(certificate));
   const client = attempt(() => pair(values, "upstream-cert", "upstream-key"));
   const usesTls = ["upstream-tls", "upstream-ca", "upstream-cert"] as const;
@@ -129,7 +130,7 @@ export function readConfig(args: readonly string[]): Config | undefined {
     readUpstreamTls({ tls: values["upstream-tls"] === true, ca: values["upstream-ca"], client }),
   );
   if (values["upstream-name"] !== undefined && usesTls.every((name) => values[name] === undefined)) {
-    wrong.push("--upstream-name is the name in a certificate: it needs --upstream-tls or --upstream-ca");
+    wrong.push("--upstream-name is the name in a certificate: it requires --upstream-tls or --upstream-ca");
   }
   if (wrong.length > 0 || port === undefined) throw new UsageError(wrong.join("\n"));
   return {
@@ -170,7 +171,7 @@ function portOf(flag: string, text: string): number {
 function keepaliveOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (!/^\d{1,6}$/.test(text)) {
-    throw new ProgramError(`--upstream-keepalive ${text}: write a whole number of seconds, 0 for never`);
+    throw new ProgramError(`--upstream-keepalive ${text}: expected a whole number of seconds; 0 disables pings`);
   }
   return Number(text) * 1000;
 }
@@ -186,7 +187,7 @@ function pair(
 ): CertificateFiles | undefined {
   const { [cert]: certFile, [key]: keyFile } = values;
   if (certFile === undefined && keyFile === undefined) return undefined;
-  if (typeof certFile !== "string") throw new ProgramError(`--${key} goes with --${cert}, which is missing`);
-  if (typeof keyFile !== "string") throw new ProgramError(`--${cert} goes with --${key}, which is missing`);
+  if (typeof certFile !== "string") throw new ProgramError(`--${key} requires --${cert}`);
+  if (typeof keyFile !== "string") throw new ProgramError(`--${cert} requires --${key}`);
   return { certFlag: `--${cert}`, certFile, keyFlag: `--${key}`, keyFile };
 }

@@ -80,10 +80,10 @@ describe("the descriptor set", () => {
     expect(servicesOf(api).map(({ typeName }) => typeName)).toEqual(["shop.v1.Shop"]);
     expect(servicesOf(readApi([compile(shop(rules), "image.binpb.gz")], strict))).toHaveLength(1);
     expect(() => readApi([compile(shop(rules), "bare.binpb", "--exclude-imports")], strict)).toThrow(
-      /bare\.binpb: imports are missing; protoc puts them in with --include_imports, .*:\n {2}google\/api\/annotations\.proto, imported by shop\.proto$/,
+      /bare\.binpb: imports are missing; protoc includes them with --include_imports, .*:\n {2}google\/api\/annotations\.proto, imported by shop\.proto$/,
     );
     expect(() => readApi([compile(shop(rules), "image.json")], strict)).toThrow(
-      /image\.json: it is JSON, and has to be binary/,
+      /image\.json: it is JSON; expected the binary format/,
     );
   });
 
@@ -105,7 +105,7 @@ describe("the descriptor set", () => {
           '  shop\\.v1\\.Shop\\.Get: path template "/v1/\\{tag\\}", column 5: shop\\.v1\\.Item has no field "tag"',
           '  shop\\.v1\\.Shop\\.Put: body "nope\\.x" is not a field of shop\\.v1\\.Item',
           "  shop\\.v1\\.Shop\\.Find: GET /v1/items/\\* matches the same requests as GET /v1/items/\\{name\\}",
-          "Correct them, or leave them out with --skip-invalid-rules\\.",
+          "Correct them, or skip them with --skip-invalid-rules\\.",
         ].join("\n"),
       ),
     );
@@ -150,19 +150,19 @@ describe("the descriptor set", () => {
   });
 
   test.each([
-    ["is missing", undefined, "there is no such file; make it with `buf build -o FILE`"],
-    ["is empty", "", "the file is empty; make it with"],
-    ["is text", "hello", "it is not a descriptor set; make it with"],
-    ["is a source", 'syntax = "proto3";\n', "it is a .proto file, not a descriptor set; make it with"],
-    ["is JSON", '{"file": []}', "it is JSON, and has to be binary: `buf build -o api.binpb`"],
+    ["is missing", undefined, "there is no such file; create it with `buf build -o FILE`"],
+    ["is empty", "", "the file is empty; create it with"],
+    ["is text", "hello", "it is not a descriptor set; create it with"],
+    ["is a source", 'syntax = "proto3";\n', "it is a .proto file, not a descriptor set; create it with"],
+    ["is JSON", '{"file": []}', "it is JSON; expected the binary format: `buf build -o api.binpb`"],
     ["is a part", whole.subarray(0, 5000), "it is not a descriptor set"],
-    ["is a part of gzip", gzipSync(whole).subarray(0, 500), "it is not whole gzip"],
+    ["is a part of gzip", gzipSync(whole).subarray(0, 500), "it is not valid gzip"],
     [
       "has no service",
       changed((set) => {
         for (const file of ownFile(set)) file.service = [];
       }),
-      "there is no service in it",
+      "it contains no service",
     ],
   ])("should get an error that says what to do if the file %s", (name, content, message) => {
     const path = content === undefined ? join(folder, "nowhere") : write(name, content);

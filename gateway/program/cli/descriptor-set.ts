@@ -22,7 +22,7 @@ export interface ReadOptions extends TemplateOptions {
   readonly serviceConfig?: ServiceConfigFile | undefined;
 }
 
-const howToMake = "make it with `buf build -o FILE` or `protoc --include_imports --descriptor_set_out=FILE …`";
+const howToMake = "create it with `buf build -o FILE` or `protoc --include_imports --descriptor_set_out=FILE …`";
 
 /**
  * Reads descriptor sets, binary or gzipped, and merges them: a file that occurs in several must be identical. Rules in
@@ -46,7 +46,7 @@ export function readApi(
     const list = wrong.map(({ message, method }) => `\n  ${placeOf(method)}${message}`).join("");
     throw new ProgramError(
       `${paths.join(", ")}: ${wrong.length} HTTP ${wrong.length === 1 ? "rule" : "rules"} cannot be served:${list}\n` +
-        "Correct them, or leave them out with --skip-invalid-rules.",
+        "Correct them, or skip them with --skip-invalid-rules.",
     );
   }
   removeRules(files, invalid);
@@ -59,7 +59,7 @@ function readFiles(path: string): FileDescriptorProto[] {
     try {
       bytes = gunzipSync(bytes);
     } catch {
-      throw new ProgramError(`${path}: it is not whole gzip; ${howToMake}`);
+      throw new ProgramError(`${path}: it is not valid gzip; ${howToMake}`);
     }
   }
   if (bytes.length === 0) throw new ProgramError(`${path}: the file is empty; ${howToMake}`);
@@ -72,7 +72,7 @@ function readFiles(path: string): FileDescriptorProto[] {
   if (files.length > 0 && files.every(({ name }) => name !== "")) return files;
   const text = bytes.toString("latin1", 0, 4096);
   if (/^\s*\{/.test(text)) {
-    throw new ProgramError(`${path}: it is JSON, and has to be binary: \`buf build -o api.binpb\``);
+    throw new ProgramError(`${path}: it is JSON; expected the binary format: \`buf build -o api.binpb\``);
   }
   if (/^\s*(\/\/|\/\*|syntax\s*=|edition\s*=|package\s)/.test(text)) {
     throw new ProgramError(`${path}: it is a .proto file, not a descriptor set; ${howToMake}`);
@@ -123,7 +123,7 @@ function inOrder(files: ReadonlyMap<string, FileDescriptorProto>, paths: readonl
   if (missing.size > 0) {
     const list = [...missing].map(([name, importer]) => `\n  ${name}, imported by ${importer}`).join("");
     throw new ProgramError(
-      `${paths.join(", ")}: imports are missing; protoc puts them in with --include_imports, buf without --exclude-imports:${list}`,
+      `${paths.join(", ")}: imports are missing; protoc includes them with --include_imports, buf without --exclude-imports:${list}`,
     );
   }
   return [...ordered];
@@ -137,7 +137,7 @@ function build(file: FileDescriptorProto[], paths: readonly string[]): FileRegis
     throw new ProgramError(`${paths.join(", ")}: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (![...registry].some((type) => type.kind === "service")) {
-    throw new ProgramError(`${paths.join(", ")}: there is no service in it`);
+    throw new ProgramError(`${paths.join(", ")}: it contains no service`);
   }
   return registry;
 }

@@ -69,24 +69,24 @@ describe("the configuration file", () => {
       '  requestHeaders[1]: expected the name of a header, or the beginning of names and "*", such as "x-shop-*", got "x *"',
       '  requestHeaders[2]: expected the name of a header, or the beginning of names and "*", such as "x-shop-*", got 7',
       '  heartbeatMs: expected a whole number of milliseconds, 1 or more, got "15s"',
-      '  cors.origins[0]: "https://shop.example/" is no origin; write "https://shop.example"',
+      '  cors.origins[0]: "https://shop.example/" is not an origin; use "https://shop.example"',
       '  cors.origins[1]: expected an origin such as "https://shop.example", got "shop.example"',
-      '  cors.origins[2]: write "origins": "*" to let pages of any origin call',
+      '  cors.origins[2]: use "origins": "*" to allow every origin',
       "  cors.credentials: expected true or false, got 1",
       "  cors.maxAgeSeconds: expected a whole number of seconds, 0 or more, got -1",
-      "  cors.header: there is no such option; known are origins, credentials, maxAgeSeconds, exposedHeaders",
-      "  json.protonames: there is no such option; known are protoNames, emitDefaults, enumNumbers, ignoreUnknownFields",
-      expect.stringMatching(/^ {2}limit: there is no such option; known are lenient, errorFormat, /),
+      "  cors.header: unknown option; known options: origins, credentials, maxAgeSeconds, exposedHeaders",
+      "  json.protonames: unknown option; known options: protoNames, emitDefaults, enumNumbers, ignoreUnknownFields",
+      expect.stringMatching(/^ {2}limit: unknown option; known options: lenient, errorFormat, /),
     ]);
   });
 
   test.each([
     ['{"cors": {}}', "cors.origins: is missing"],
-    ['{"cors": {"origins": "*", "credentials": true}}', 'cors.credentials: browsers send none to "*"'],
+    ['{"cors": {"origins": "*", "credentials": true}}', 'cors.credentials: browsers send no credentials to "*"'],
     ['{"cors": []}', "cors: expected an object, got []"],
     ["[]", "the file: expected an object, got []"],
     ['{"lenient": }', "gateway.json: it is not JSON: "],
-    ['{"__proto__": 1}', "__proto__: there is no such option"],
+    ['{"__proto__": 1}', "__proto__: unknown option"],
   ])("should not be %s", (text, message) => {
     expect(complaint(text)).toContain(message);
   });

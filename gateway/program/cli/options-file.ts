@@ -68,7 +68,7 @@ const object = (checks: Readonly<Record<string, Check>>, required: readonly stri
     const wrong = Object.entries(value).flatMap(([key, inner]) => {
       const check = Object.hasOwn(checks, key) ? checks[key] : undefined;
       return (
-        check?.(inner, at(key)) ?? [`${at(key)}: there is no such option; known are ${Object.keys(checks).join(", ")}`]
+        check?.(inner, at(key)) ?? [`${at(key)}: unknown option; known options: ${Object.keys(checks).join(", ")}`]
       );
     });
     return [...missing, ...wrong];
@@ -86,12 +86,12 @@ const headerRule = setting(
 );
 
 const origin: Check = (value, path) => {
-  if (value === "*") return [`${path}: write "origins": "*" to let pages of any origin call`];
+  if (value === "*") return [`${path}: use "origins": "*" to allow every origin`];
   const url = typeof value === "string" && URL.canParse(value) ? new URL(value) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     return [`${path}: expected an origin such as "https://shop.example", got ${show(value)}`];
   }
-  return url.origin === value ? [] : [`${path}: ${show(value)} is no origin; write "${url.origin}"`];
+  return url.origin === value ? [] : [`${path}: ${show(value)} is not an origin; use "${url.origin}"`];
 };
 
 const corsFields = object(
@@ -107,7 +107,7 @@ const corsFields = object(
 const cors: Check = (value, path) => {
   const wrong = corsFields(value, path);
   if (isObject(value) && value["credentials"] === true && value["origins"] === "*") {
-    wrong.push(`${path}.credentials: browsers send none to "*"; name the origins that may`);
+    wrong.push(`${path}.credentials: browsers send no credentials to "*"; list the allowed origins`);
   }
   return wrong;
 };

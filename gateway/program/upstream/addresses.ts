@@ -34,7 +34,9 @@ function parseTarget(text: string): Target {
   if (text.startsWith("unix:")) return { kind: "unix", address: text };
   if (/^(https?|grpcs?):\/\//.test(text)) {
     const { host } = new URL(text.replace(/^\w+/, "http"));
-    throw new ProgramError(`--upstream ${text}: write no URL but ${host || "host:port"}; --upstream-tls is for TLS`);
+    throw new ProgramError(
+      `--upstream ${text}: expected ${host || "host:port"} instead of a URL; --upstream-tls enables TLS`,
+    );
   }
   const plain = text.replace(/^(dns:(\/\/\/)?|ipv4:|ipv6:)/, "");
   const match = /^(?:\[([^\]]+)\]|([^:[\]/\s]+)):(\d{1,5})$/.exec(plain);
@@ -44,7 +46,7 @@ function parseTarget(text: string): Target {
     throw new ProgramError(
       bare
         ? `--upstream ${text}: it has no port; write ${plain}:PORT`
-        : `--upstream ${text}: it is no address; write host:port, [ipv6]:port or unix:path`,
+        : `--upstream ${text}: it is not an address; expected host:port, [ipv6]:port or unix:path`,
     );
   }
   const port = Number(match[3]);
