@@ -7,6 +7,7 @@ import { hasEnded } from "./domain/anonymize.ts";
 import { anonymized, type Stamp } from "./domain/changes.ts";
 import { type Order, orderName } from "./domain/order.ts";
 import { toAddress, toCustomer, toOrderMessage } from "./messages.ts";
+import { anonymizeOrderSaga } from "./saga/anonymize-order.ts";
 import { deletionSagaId } from "./store/delete-orders.ts";
 import { lockOrder, saveChanges } from "./store/orders.ts";
 import type { OrderKey } from "./store/projections.ts";
@@ -36,7 +37,7 @@ export async function beginErasure(
   }
   const sagaId = deletes ? deletionSagaId(id) : ctx.ids.next();
   await ctx.sagas.start(trx, {
-    definition: ctx.definitions.anonymizeOrder,
+    definition: anonymizeOrderSaga,
     id: sagaId,
     tenant,
     aggregate: orderName(order),

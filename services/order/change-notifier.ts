@@ -8,6 +8,11 @@ export interface ChangeNotifier {
   wait(name: string, ms: number, signal: AbortSignal): Promise<void>;
 }
 
+/** The name under which growth of a tenant's feed is notified. */
+export function feedSignal(tenant: string): string {
+  return `feed/${tenant}`;
+}
+
 export function createChangeNotifier(): ChangeNotifier {
   const waiters = new Map<string, Set<() => void>>();
   return {

@@ -1,24 +1,38 @@
-import type { SagaDefinition } from "../runtime/saga/definition.ts";
+import type { InventoryService } from "../../gen/docket/inventory/v1/inventory_service_pb.js";
+import type { LogisticsService } from "../../gen/docket/logistics/v1/logistics_service_pb.js";
+import type { PaymentService } from "../../gen/docket/payment/v1/payment_service_pb.js";
+import type { ServiceClient } from "../runtime/call/service-client.ts";
+import type { Database } from "../runtime/db/connect.ts";
+import type { Outbox } from "../runtime/outbox/outbox.ts";
 import type { Sagas } from "../runtime/saga/saga-client.ts";
+import type { Logger } from "../runtime/telemetry/log.ts";
+import type { Clock } from "../runtime/values/clock.ts";
+import type { Ids } from "../runtime/values/ids.ts";
+import type { ChangeNotifier } from "./change-notifier.ts";
+import type { OrderConfig } from "./config.ts";
 import type { OrderDatabase } from "./db/schema.ts";
 import type { FeedTail } from "./feed-tail.ts";
-import type { OrderParts } from "./parts.ts";
-import type { AnonymizeOrderState } from "./saga/anonymize-order.ts";
-import type { GiveLinesBackState } from "./saga/give-lines-back.ts";
-import type { LatePaymentState } from "./saga/late-payment.ts";
-import type { PlaceOrderState } from "./saga/place-order.ts";
 
-/** Dependencies of the order service's RPCs. */
-export interface OrderContext extends OrderParts {
-  readonly feedTail: FeedTail;
-  readonly sagas: Sagas<OrderDatabase>;
-  readonly definitions: OrderSagas;
+/** Clients of the other services. */
+export interface OrderClients {
+  readonly inventory: ServiceClient<typeof InventoryService>;
+  readonly payment: ServiceClient<typeof PaymentService>;
+  readonly logistics: ServiceClient<typeof LogisticsService>;
 }
 
-/** Client of the order sagas. */
-export interface OrderSagas {
-  readonly anonymizeOrder: SagaDefinition<AnonymizeOrderState, OrderDatabase>;
-  readonly placeOrder: SagaDefinition<PlaceOrderState, OrderDatabase>;
-  readonly latePayment: SagaDefinition<LatePaymentState, OrderDatabase>;
-  readonly giveLinesBack: SagaDefinition<GiveLinesBackState, OrderDatabase>;
+/** Dependencies of the order service's RPCs, consumers and sagas. */
+export interface OrderContext {
+  readonly config: OrderConfig;
+  readonly db: Database<OrderDatabase>;
+  readonly clients: OrderClients;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+  readonly outbox: Outbox;
+  readonly sagas: Sagas;
+  /** Notified with the ids of changed orders, and with `feedSignal` when a tenant's feed grows. */
+  readonly changed: ChangeNotifier;
+  readonly feedTail: FeedTail;
+  /** Aborted when the service drains, which ends endless streams. */
+  readonly draining: AbortSignal;
 }

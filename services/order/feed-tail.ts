@@ -1,9 +1,8 @@
 import type { Database } from "../runtime/db/connect.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
-import type { ChangeNotifier } from "./change-notifier.ts";
+import { type ChangeNotifier, feedSignal } from "./change-notifier.ts";
 import type { OrderDatabase } from "./db/schema.ts";
 import type { Order } from "./domain/order.ts";
-import { feedSignal } from "./parts.ts";
 import { type FeedItem, feedEnds, readFeed } from "./store/feed.ts";
 
 const BATCH = 100;

@@ -1,5 +1,6 @@
 import { startRetention } from "../runtime/retention/retention.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";
+import { createSagaClient } from "../runtime/saga/create-saga-client.ts";
 import type { SagaDefinition } from "../runtime/saga/definition.ts";
 import { sagaLagCheck } from "../runtime/saga/lag-check.ts";
 import { createSagaRunner } from "../runtime/saga/runner/runner.ts";
@@ -11,17 +12,15 @@ import { createFeedConsumer } from "./consumers/feed.ts";
 import { createPaymentConsumer } from "./consumers/payments.ts";
 import { createReservationConsumer } from "./consumers/reservations.ts";
 import { createShipmentConsumer } from "./consumers/shipments.ts";
-import type { OrderContext, OrderSagas } from "./context.ts";
+import type { OrderClients, OrderContext } from "./context.ts";
 import { migrations } from "./db/migrations.ts";
 import type { OrderDatabase } from "./db/schema.ts";
-import { orderName } from "./domain/order.ts";
 import { createFeedTail } from "./feed-tail.ts";
-import type { OrderClients, OrderParts } from "./parts.ts";
 import { orderRetention } from "./retention.ts";
 import { routes } from "./routes.ts";
 import { anonymizeOrder } from "./saga/anonymize-order.ts";
 import { giveLinesBack } from "./saga/give-lines-back.ts";
-import { latePayment, latePaymentState } from "./saga/late-payment.ts";
+import { latePayment } from "./saga/late-payment.ts";
 import { placeOrder } from "./saga/place-order.ts";
 
 /** Dependencies that the order service does not create itself. */
@@ -35,7 +34,9 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
   const base = await createServiceBase<OrderDatabase>({ name: "order", databaseUrl, migrations }, deps);
   const { db, bus, outbox, relay, clock, ids, random, log } = base;
   const draining = new AbortController();
-  const parts: OrderParts = {
+  const changed = createChangeNotifier();
+  const sagas = createSagaClient({ db });
+  const ctx: OrderContext = {
     config,
     db,
     clients: deps.clients,
@@ -43,33 +44,22 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
     ids,
     log,
     outbox,
-    changed: createChangeNotifier(),
-    startLatePayment: (trx, id, order) =>
-      runner.sagas.start(trx, {
-        definition: definitions.latePayment,
-        id,
-        tenant: order.tenant,
-        aggregate: orderName(order),
-        state: latePaymentState(order),
-      }),
+    sagas,
+    changed,
+    feedTail: createFeedTail({ db, log, changed }),
     draining: draining.signal,
   };
-  const definitions: OrderSagas = {
-    placeOrder: placeOrder(parts),
-    latePayment: latePayment(parts),
-    giveLinesBack: giveLinesBack(parts),
-    anonymizeOrder: anonymizeOrder(parts),
-  };
+  const definitions = [placeOrder(ctx), latePayment(ctx), giveLinesBack(ctx), anonymizeOrder(ctx)];
   const runner = createSagaRunner({
     db,
+    sagas,
     outbox,
     log,
     clock,
     ids,
     random,
-    definitions: Object.values(definitions) as SagaDefinition<unknown, OrderDatabase>[],
+    definitions: definitions as SagaDefinition<unknown, OrderDatabase>[],
   });
-  const ctx: OrderContext = { ...parts, sagas: runner.sagas, definitions, feedTail: createFeedTail(parts) };
   const consumers = [
     createPaymentConsumer(ctx, bus),
     createShipmentConsumer(ctx, bus),

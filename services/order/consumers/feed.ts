@@ -1,8 +1,9 @@
 import { parseName } from "../../runtime/api/resource-name.ts";
 import type { BusEvent, EventBus } from "../../runtime/bus/event-bus.ts";
 import { afterCommit } from "../../runtime/db/after-commit.ts";
+import { feedSignal } from "../change-notifier.ts";
+import type { OrderContext } from "../context.ts";
 import { orderEventTypes, timelineSequenceAttribute } from "../events.ts";
-import { feedSignal, type OrderParts } from "../parts.ts";
 import { appendToFeed, type FeedEntry } from "../store/feed.ts";
 
 interface Waiting {
@@ -17,8 +18,8 @@ const MAX_BATCH = 500;
  * Writes the service's own events into the feed that WatchOrders reads. Events that arrive during a transaction share
  * the next one. No inbox is needed: an entry that is already in the feed is not written again.
  */
-export function createFeedConsumer(parts: OrderParts, bus: EventBus): AsyncDisposable {
-  const { db, clock, changed } = parts;
+export function createFeedConsumer(ctx: OrderContext, bus: EventBus): AsyncDisposable {
+  const { db, clock, changed } = ctx;
   let queue: Waiting[] = [];
   let writing: Promise<void> | undefined;
 

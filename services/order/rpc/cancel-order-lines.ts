@@ -16,6 +16,7 @@ import { dueOf, type Order, orderName } from "../domain/order.ts";
 import { paymentStateOf } from "../domain/payment-state.ts";
 import { linesBusy, nothingLeft, orderNotFound, tooManyUnits, wrongState } from "../errors.ts";
 import { orderIdOf, toOrderMessage } from "../messages.ts";
+import { giveLinesBackSaga } from "../saga/give-lines-back.ts";
 import { closedBySku, shippedByLine } from "../shipment-units.ts";
 import { lockOrder, saveChanges } from "../store/orders.ts";
 import { checkFence, type FencedShipments, fenceShipments, mayHaveShipments } from "./fencing/fence-shipments.ts";
@@ -80,7 +81,7 @@ export function cancelOrderLines(ctx: OrderContext): ServiceImpl<typeof OrderSer
       { amount, shipments, note }: { amount: bigint; shipments: readonly Shipment[]; note: string },
     ) =>
       ctx.sagas.start(trx, {
-        definition: ctx.definitions.giveLinesBack,
+        definition: giveLinesBackSaga,
         id: order.linesSagaId ?? "",
         tenant,
         aggregate: orderName(order),

@@ -9,11 +9,11 @@ import { truncateLog } from "../../runtime/db/truncate-log.ts";
 import { eraseDeadLetters, eraseOutbox } from "../../runtime/erasure/erase-messages.ts";
 import { eraseResponses } from "../../runtime/erasure/erase-responses.ts";
 import { eraseSagas } from "../../runtime/erasure/erase-sagas.ts";
-import { done, type SagaDefinition, type SagaStep } from "../../runtime/saga/definition.ts";
+import { done, type SagaDefinition, type SagaKind, type SagaStep } from "../../runtime/saga/definition.ts";
+import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { note } from "../domain/changes.ts";
 import { orderName } from "../domain/order.ts";
-import type { OrderParts } from "../parts.ts";
 import { eraseTimeline } from "../store/customer-orders.ts";
 import { deleteOrder } from "../store/delete-orders.ts";
 import { changeOrder } from "../store/orders.ts";
@@ -25,6 +25,8 @@ export interface AnonymizeOrderState {
   /** Whether the order is finally deleted. */
   readonly deletes?: boolean;
 }
+
+export const anonymizeOrderSaga: SagaKind<AnonymizeOrderState> = { name: "anonymize-order", version: 1 };
 
 type Step = SagaStep<AnonymizeOrderState, OrderDatabase>;
 
@@ -42,13 +44,12 @@ const contract = createRegistry(
  * Erases the copies of an anonymized order's personal data: timeline, stored responses, messages and sagas here, then
  * the data of the other services. Every step is idempotent, and there is nothing to compensate.
  */
-export function anonymizeOrder(parts: OrderParts): SagaDefinition<AnonymizeOrderState, OrderDatabase> {
-  const { inventory, logistics, payment } = parts.clients;
+export function anonymizeOrder(ctx: OrderContext): SagaDefinition<AnonymizeOrderState, OrderDatabase> {
+  const { inventory, logistics, payment } = ctx.clients;
   return {
-    name: "anonymize-order",
-    version: 1,
+    ...anonymizeOrderSaga,
     steps: [
-      eraseRecords(parts),
+      eraseRecords(ctx),
       calling("erase-shipments", (tenant, parent, options) =>
         logistics.for(tenant).anonymizeShipments({ parent }, options),
       ),
@@ -68,14 +69,12 @@ export function anonymizeOrder(parts: OrderParts): SagaDefinition<AnonymizeOrder
         type: "PersonalDataErased",
         message: "The order's personal data was erased in all services.",
       };
-      await changeOrder(trx, parts, { tenant, id: state.orderId }, (order) => [
-        note(order, happening, systemStamp(parts)),
-      ]);
+      await changeOrder(trx, ctx, { tenant, id: state.orderId }, (order) => [note(order, happening, systemStamp(ctx))]);
     },
   };
 }
 
-function eraseRecords({ db }: OrderParts): Step {
+function eraseRecords({ db }: OrderContext): Step {
   return {
     name: "erase-records",
     ...dependencyRetryPolicy,

@@ -1,9 +1,9 @@
 import { done, later, type SagaStep, type StepContext } from "../../runtime/saga/definition.ts";
+import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { advance, type TimelineEvent } from "../domain/changes.ts";
 import { reservationName } from "../domain/order.ts";
 import type { OrderTrigger } from "../domain/order-state.ts";
-import type { OrderParts } from "../parts.ts";
 import { changeOrder } from "../store/orders.ts";
 import { rejectionOr } from "./rpc-outcome.ts";
 import { dependencyRetryPolicy, isGone, type OrderSagaState, reserve, systemStamp } from "./steps.ts";
@@ -22,7 +22,7 @@ export interface CommitStockOptions {
  * stock again under the next name and commits that; fails with OUT_OF_STOCK if that is impossible.
  */
 export function commitStock<State extends OrderSagaState>(
-  parts: OrderParts,
+  ctx: OrderContext,
   { holdMs, trigger, happening }: CommitStockOptions,
 ): SagaStep<State, OrderDatabase> {
   return {
@@ -32,18 +32,18 @@ export function commitStock<State extends OrderSagaState>(
       const { state, tenant, sagaId } = context;
       const { orderId, lastReservation } = state;
       if (lastReservation > state.firstReservation) {
-        const unreserved = await reserve(parts, context, parts.clock.now().getTime() + holdMs);
+        const unreserved = await reserve(ctx, context, ctx.clock.now().getTime() + holdMs);
         if (unreserved !== undefined) {
           return unreserved;
         }
       }
-      if (!(await commitReservation(parts, context))) {
+      if (!(await commitReservation(ctx, context))) {
         return later(0, { state: { ...state, lastReservation: lastReservation + 1 } });
       }
       const { patch, ...event } = happening(sagaId);
       return done({
         checkpoint: async (trx) => {
-          await changeOrder(trx, parts, { tenant, id: orderId }, (order) => [
+          await changeOrder(trx, ctx, { tenant, id: orderId }, (order) => [
             advance(
               order,
               trigger,
@@ -52,7 +52,7 @@ export function commitStock<State extends OrderSagaState>(
                 metadata: { reservation: reservationName(order.id, lastReservation) },
                 patch: { ...patch, reservationAttempt: lastReservation },
               },
-              systemStamp(parts),
+              systemStamp(ctx),
             ),
           ]);
         },
@@ -63,11 +63,11 @@ export function commitStock<State extends OrderSagaState>(
 
 /** Commits the last reservation; returns false if it has expired. */
 async function commitReservation(
-  parts: OrderParts,
+  ctx: OrderContext,
   { state, tenant, signal }: StepContext<OrderSagaState>,
 ): Promise<boolean> {
   const name = reservationName(state.orderId, state.lastReservation);
-  const committed = await rejectionOr(parts.clients.inventory.for(tenant).commitReservation({ name }, { signal }));
+  const committed = await rejectionOr(ctx.clients.inventory.for(tenant).commitReservation({ name }, { signal }));
   if ("answer" in committed) {
     return true;
   }

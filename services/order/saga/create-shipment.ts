@@ -7,9 +7,9 @@ import {
   type StepContext,
   type StepOutcome,
 } from "../../runtime/saga/definition.ts";
+import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { firstShipmentId, type Order, orderName } from "../domain/order.ts";
-import type { OrderParts } from "../parts.ts";
 import { findOrder } from "../store/orders.ts";
 import { type Refusal, rejectionOr } from "./rpc-outcome.ts";
 import { dependencyRetryPolicy, type OrderSagaState } from "./steps.ts";
@@ -24,21 +24,21 @@ const STOPPED_LOOK_MS = 1_000;
  * Fails with SHIPMENT_FAILED only if the order has no shipment, and only after it was closed to further shipments. The
  * compensation cancels every shipment of the order.
  */
-export function createShipment<State extends OrderSagaState>(parts: OrderParts): SagaStep<State, OrderDatabase> {
+export function createShipment<State extends OrderSagaState>(ctx: OrderContext): SagaStep<State, OrderDatabase> {
   return {
     name: "create-shipment",
     ...dependencyRetryPolicy,
     timeoutMs: 30_000,
     async invoke(context) {
       const { state, tenant } = context;
-      const order = await findOrder(parts.db.kysely, tenant, state.orderId);
+      const order = await findOrder(ctx.db.kysely, tenant, state.orderId);
       if (state.fulfillment === "MANUAL" || order === undefined) {
         return done();
       }
       switch (order.state) {
         case "CONFIRMED":
         case "FULFILLING":
-          return ship(parts, context, order);
+          return ship(ctx, context, order);
         case "ON_HOLD":
         case "NEEDS_ATTENTION":
           return later(STOPPED_LOOK_MS);
@@ -47,18 +47,18 @@ export function createShipment<State extends OrderSagaState>(parts: OrderParts):
       }
     },
     async compensate({ state, tenant, signal }) {
-      await parts.clients.logistics.for(tenant).cancelOrderShipments({ parent: orderName(state.orderId) }, { signal });
+      await ctx.clients.logistics.for(tenant).cancelOrderShipments({ parent: orderName(state.orderId) }, { signal });
       return done();
     },
   };
 }
 
 async function ship<State extends OrderSagaState>(
-  parts: OrderParts,
+  ctx: OrderContext,
   context: StepContext<State>,
   order: Order,
 ): Promise<StepOutcome<State, OrderDatabase>> {
-  const refusal = await shipRest(parts, context, order);
+  const refusal = await shipRest(ctx, context, order);
   if (refusal === undefined) {
     return done();
   }
@@ -73,7 +73,7 @@ async function ship<State extends OrderSagaState>(
       // A cancellation has closed the order and is about to compensate this saga.
       throw refusal.error;
     default:
-      return giveUp(parts, context, refusal);
+      return giveUp(ctx, context, refusal);
   }
 }
 
@@ -82,7 +82,7 @@ async function ship<State extends OrderSagaState>(
  * for the rest. Resolves with the rejection, if any.
  */
 async function shipRest(
-  { clients }: OrderParts,
+  { clients }: OrderContext,
   { tenant, signal, idempotencyKey }: StepContext<OrderSagaState>,
   order: Order,
 ): Promise<Refusal | undefined> {
@@ -111,7 +111,7 @@ function holdsAll({ state, lines }: Shipment, order: Order): boolean {
  * rejection is thrown, so that the step is retried and the saga finally needs attention.
  */
 async function giveUp<State extends OrderSagaState>(
-  { clients }: OrderParts,
+  { clients }: OrderContext,
   { state, tenant, signal }: StepContext<State>,
   refusal: Refusal,
 ): Promise<StepOutcome<State, OrderDatabase>> {

@@ -1,10 +1,10 @@
-import { done, type SagaDefinition, type SagaStep } from "../../runtime/saga/definition.ts";
+import { done, type SagaDefinition, type SagaKind, type SagaStep } from "../../runtime/saga/definition.ts";
 import type { Saga } from "../../runtime/saga/saga.ts";
 import { toMoney } from "../../runtime/values/money.ts";
+import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { advance, type Change, derivedTransitions, note } from "../domain/changes.ts";
 import { dueOf, type Order, paymentName } from "../domain/order.ts";
-import type { OrderParts } from "../parts.ts";
 import { changeOrder, findOrder } from "../store/orders.ts";
 import { fundsLeft } from "./late-payment.ts";
 import { resizeReservation } from "./resize-reservation.ts";
@@ -22,26 +22,27 @@ export interface GiveLinesBackState {
   readonly note: string;
 }
 
+export const giveLinesBackSaga: SagaKind<GiveLinesBackState> = { name: "give-lines-back", version: 1 };
+
 type Step = SagaStep<GiveLinesBackState, OrderDatabase>;
 
 /** Releases the stock of an order's cancelled lines, then refunds their money. A failure needs attention. */
-export function giveLinesBack(parts: OrderParts): SagaDefinition<GiveLinesBackState, OrderDatabase> {
+export function giveLinesBack(ctx: OrderContext): SagaDefinition<GiveLinesBackState, OrderDatabase> {
   const change = async (
     trx: Parameters<typeof changeOrder>[0],
     { tenant, state }: Saga<GiveLinesBackState>,
     decide: (order: Order) => readonly Change[],
-  ) => void (await changeOrder(trx, parts, { tenant, id: state.orderId }, decide));
+  ) => void (await changeOrder(trx, ctx, { tenant, id: state.orderId }, decide));
 
   const ended = (order: Order, type: string, message: string): Change[] => {
-    const moment = systemStamp(parts);
+    const moment = systemStamp(ctx);
     const noted = note(order, { type, message, patch: { linesSagaId: undefined } }, moment);
     return [noted, ...derivedTransitions(noted.order, moment)];
   };
 
   return {
-    name: "give-lines-back",
-    version: 1,
-    steps: [releaseStock(parts), refund(parts)],
+    ...giveLinesBackSaga,
+    steps: [releaseStock(ctx), refund(ctx)],
     onSucceeded: (trx, saga) =>
       change(trx, saga, (order) =>
         ended(order, "LinesGivenBack", "The cancelled units were returned to stock and refunded."),
@@ -56,7 +57,7 @@ export function giveLinesBack(parts: OrderParts): SagaDefinition<GiveLinesBackSt
         const attentionMessage = `${saga.definition} stopped at ${step}: ${message}`;
         const happening = { type: "OrderNeedsAttention", message: attentionMessage, patch: { attentionMessage } };
         return [
-          advance(order, "FAIL", { ...happening, metadata: { saga: `sagas/${saga.id}`, step } }, systemStamp(parts)),
+          advance(order, "FAIL", { ...happening, metadata: { saga: `sagas/${saga.id}`, step } }, systemStamp(ctx)),
         ];
       }),
     onRetried: (trx, saga) =>
@@ -67,7 +68,7 @@ export function giveLinesBack(parts: OrderParts): SagaDefinition<GiveLinesBackSt
                 order,
                 "RELEASE",
                 { type: "OrderReleased", message: "The return of the cancelled units is being retried." },
-                systemStamp(parts),
+                systemStamp(ctx),
               ),
             ]
           : [],
@@ -75,14 +76,14 @@ export function giveLinesBack(parts: OrderParts): SagaDefinition<GiveLinesBackSt
   };
 }
 
-function releaseStock(parts: OrderParts): Step {
+function releaseStock(ctx: OrderContext): Step {
   return {
     name: "release-stock",
     ...dependencyRetryPolicy,
     async invoke({ state, tenant, signal }) {
-      const order = await findOrder(parts.db.kysely, tenant, state.orderId);
+      const order = await findOrder(ctx.db.kysely, tenant, state.orderId);
       if (order !== undefined) {
-        const inventory = parts.clients.inventory.for(tenant);
+        const inventory = ctx.clients.inventory.for(tenant);
         await resizeReservation(inventory, order, new Map(state.closed), { giveBackOnly: true, signal });
       }
       return done();
@@ -95,15 +96,15 @@ function releaseStock(parts: OrderParts): Step {
  * repeated, and money that is only authorized cannot be refunded. Each attempt reads the payment first, so that it
  * finds a refund whose response was lost; a refund that the provider rejected is requested again under another key.
  */
-function refund(parts: OrderParts): Step {
+function refund(ctx: OrderContext): Step {
   return {
     name: "refund",
     retry: { maxAttempts: 10, initialMs: 500, maxMs: 60_000 },
     whenExhausted: "needs-attention",
     timeoutMs: 30_000,
     async invoke({ state, tenant, signal, idempotencyKey }) {
-      const order = await findOrder(parts.db.kysely, tenant, state.orderId);
-      const payments = parts.clients.payment.for(tenant);
+      const order = await findOrder(ctx.db.kysely, tenant, state.orderId);
+      const payments = ctx.clients.payment.for(tenant);
       const name = paymentName(state.orderId);
       const read = await rejectionOr(payments.getPayment({ name }, { signal }));
       if (order === undefined || "refusal" in read) {

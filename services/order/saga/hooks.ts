@@ -1,13 +1,13 @@
 import type { Transaction } from "kysely";
 import type { SagaDefinition } from "../../runtime/saga/definition.ts";
 import type { Saga } from "../../runtime/saga/saga.ts";
+import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { advance, alarm, type Change, note } from "../domain/changes.ts";
 import { lacksFunds } from "../domain/funding.ts";
 import type { CancelReason, Order } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { owesMoney } from "../domain/owed-money.ts";
-import type { OrderParts } from "../parts.ts";
 import { changeOrder } from "../store/orders.ts";
 import { startLatePayment } from "./start-late-payment.ts";
 import { type OrderSagaState, systemStamp } from "./steps.ts";
@@ -27,39 +27,39 @@ const cancelReasons: Readonly<Record<string, CancelReason | undefined>> = {
 };
 
 /** Updates the order when its saga starts compensating or ends. */
-export function orderSagaHooks<State extends OrderSagaState>(parts: OrderParts): Hooks<State> {
+export function orderSagaHooks<State extends OrderSagaState>(ctx: OrderContext): Hooks<State> {
   const change = async (
     trx: Transaction<OrderDatabase>,
     { tenant, state }: Saga<State>,
     decide: (order: Order) => readonly Change[] | Promise<readonly Change[]>,
-  ) => void (await changeOrder(trx, parts, { tenant, id: state.orderId }, decide));
+  ) => void (await changeOrder(trx, ctx, { tenant, id: state.orderId }, decide));
 
   return {
-    onCompensating: (trx, saga) => change(trx, saga, (order) => turned(parts, order, saga)),
+    onCompensating: (trx, saga) => change(trx, saga, (order) => turned(ctx, order, saga)),
     onCompensated: (trx, saga) =>
       change(trx, saga, async (order) => {
-        const end = ended(parts, order, saga);
-        const late = cameAfterwards(end.order, saga) ? [await startLatePayment(trx, parts, end.order)] : [];
-        return [end, ...late, ...debts(parts, late.at(-1)?.order ?? end.order, saga)];
+        const end = ended(ctx, order, saga);
+        const late = cameAfterwards(end.order, saga) ? [await startLatePayment(trx, ctx, end.order)] : [];
+        return [end, ...late, ...debts(ctx, late.at(-1)?.order ?? end.order, saga)];
       }),
     onNeedsAttention: (trx, saga) =>
       change(trx, saga, (order) => {
         const { step = saga.step, message = "" } = saga.failure ?? {};
         const attentionMessage = `${saga.definition} stopped at ${step}: ${message}`;
         const happening = { type: "OrderNeedsAttention", message: attentionMessage, patch: { attentionMessage } };
-        return [advance(order, "FAIL", { ...happening, metadata: sagaFacts(saga) }, systemStamp(parts))];
+        return [advance(order, "FAIL", { ...happening, metadata: sagaFacts(saga) }, systemStamp(ctx))];
       }),
     onRetried: (trx, saga) =>
       change(trx, saga, (order) => [
         order.state === "NEEDS_ATTENTION" && !owesMoney(order) && !lacksFunds(order)
-          ? advance(order, "RELEASE", { type: "OrderReleased", message: "The order was released." }, systemStamp(parts))
-          : note(order, { type: "SagaRetried", message: "The saga was retried." }, systemStamp(parts)),
+          ? advance(order, "RELEASE", { type: "OrderReleased", message: "The order was released." }, systemStamp(ctx))
+          : note(order, { type: "SagaRetried", message: "The saga was retried." }, systemStamp(ctx)),
       ]),
   };
 }
 
 /** The saga started to compensate. If a caller cancelled the order, the order has recorded it already. */
-function turned(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Change[] {
+function turned(ctx: OrderContext, order: Order, saga: Saga<OrderSagaState>): Change[] {
   const { reason = "", message = "" } = saga.failure ?? {};
   const state = effectiveState(order);
   if (state === "CANCELLING" || state === "EXPIRED" || state === "CANCELLED") {
@@ -71,7 +71,7 @@ function turned(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Ch
       message: "The order was not paid in time.",
       metadata: sagaFacts(saga),
     };
-    return [note(order, happening, systemStamp(parts))];
+    return [note(order, happening, systemStamp(ctx))];
   }
   const cancelReason = cancelReasons[reason] ?? "REQUESTED";
   const shortages = reason === "OUT_OF_STOCK" ? (saga.state.shortages ?? []) : [];
@@ -81,14 +81,14 @@ function turned(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Ch
       order,
       "CANCEL",
       { type: "OrderCancelling", message: message || reason, metadata, patch: { cancelReason, shortages } },
-      systemStamp(parts),
+      systemStamp(ctx),
     ),
   ];
 }
 
 /** The saga is fully compensated. */
-function ended(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Change {
-  const moment = systemStamp(parts);
+function ended(ctx: OrderContext, order: Order, saga: Saga<OrderSagaState>): Change {
+  const moment = systemStamp(ctx);
   const reservationAttempt = Math.max(order.reservationAttempt, saga.state.lastReservation);
   const patch = { lateSagaId: undefined, reservationAttempt };
   switch (effectiveState(order)) {
@@ -113,8 +113,8 @@ function ended(parts: OrderParts, order: Order, saga: Saga<OrderSagaState>): Cha
  * Records that the order owes money that the provider refused to refund; undefined if the order needs attention
  * already.
  */
-export function debts(parts: OrderParts, order: Order, { state: { owed } }: Saga<OrderSagaState>): Change[] {
-  return owed === undefined ? [] : alarm(order, `The order's money could not be refunded: ${owed}`, systemStamp(parts));
+export function debts(ctx: OrderContext, order: Order, { state: { owed } }: Saga<OrderSagaState>): Change[] {
+  return owed === undefined ? [] : alarm(order, `The order's money could not be refunded: ${owed}`, systemStamp(ctx));
 }
 
 /** Whether money arrived after the saga had settled the payment, during the rest of the compensation. */

@@ -1,49 +1,24 @@
 import { type Payment, Refund_State } from "../../../gen/docket/payment/v1/payment_pb.js";
 import { type CompensationContext, done, type SagaDefinition, type SagaStep } from "../../runtime/saga/definition.ts";
+import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { note, type TimelineEvent } from "../domain/changes.ts";
 import { type Order, paymentName } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { type Funds, holdsMoney, isFunded } from "../domain/payment-state.ts";
-import type { OrderParts } from "../parts.ts";
 import { fundsOf, minorOf } from "../payment-funds.ts";
 import { changeOrder, findOrder } from "../store/orders.ts";
 import { commitStock } from "./commit-stock.ts";
 import { createShipment } from "./create-shipment.ts";
 import { debts, orderSagaHooks } from "./hooks.ts";
+import { type LatePaymentState, latePaymentSaga } from "./late-payment-state.ts";
 import { rejectionOr } from "./rpc-outcome.ts";
-import {
-  dependencyRetryPolicy,
-  type OrderSagaState,
-  releaseReservations,
-  reserve,
-  settlePayment,
-  systemStamp,
-} from "./steps.ts";
-
-/** State of the saga. */
-export interface LatePaymentState extends OrderSagaState {
-  /** Whether the order is resumed; false if the money was refunded, or there was none. */
-  readonly goesOn: boolean;
-}
+import { dependencyRetryPolicy, releaseReservations, reserve, settlePayment, systemStamp } from "./steps.ts";
 
 type Step = SagaStep<LatePaymentState, OrderDatabase>;
 
 /** How long the stock of a resumed order is reserved until it is committed. */
 const HOLD_MS = 60_000;
-
-/** The initial state of a late-payment saga. The order's `reservationAttempt` must advance with it. */
-export function latePaymentState(order: Order): LatePaymentState {
-  const attempt = order.reservationAttempt + 1;
-  return {
-    orderId: order.id,
-    items: order.lines.map(({ sku, quantity }) => ({ sku, quantity })),
-    fulfillment: order.fulfillment,
-    firstReservation: attempt,
-    lastReservation: attempt,
-    goesOn: false,
-  };
-}
 
 /**
  * Handles money that an order which is over holds: a late payment, or one whose refund was rejected. First reads the
@@ -51,21 +26,17 @@ export function latePaymentState(order: Order): LatePaymentState {
  * was short) and the money suffices, the stock is reserved and committed again and the order is CONFIRMED. In every
  * other case the money is refunded.
  */
-export function latePayment(parts: OrderParts): SagaDefinition<LatePaymentState, OrderDatabase> {
-  const hooks = orderSagaHooks<LatePaymentState>(parts);
+export function latePayment(ctx: OrderContext): SagaDefinition<LatePaymentState, OrderDatabase> {
+  const hooks = orderSagaHooks<LatePaymentState>(ctx);
   return {
-    name: "late-payment",
-    version: 1,
-    steps: [
-      checkPayment(parts),
-      ...[holdStock(parts), reopen(parts), createShipment<LatePaymentState>(parts)].map(skipping),
-    ],
+    ...latePaymentSaga,
+    steps: [checkPayment(ctx), ...[holdStock(ctx), reopen(ctx), createShipment<LatePaymentState>(ctx)].map(skipping)],
     ...hooks,
     async onSucceeded(trx, saga) {
       const { tenant, state } = saga;
-      await changeOrder(trx, parts, { tenant, id: state.orderId }, (order) => {
-        const noted = note(order, ending(state), systemStamp(parts));
-        return [noted, ...debts(parts, noted.order, saga)];
+      await changeOrder(trx, ctx, { tenant, id: state.orderId }, (order) => {
+        const noted = note(order, ending(state), systemStamp(ctx));
+        return [noted, ...debts(ctx, noted.order, saga)];
       });
     },
   };
@@ -81,15 +52,15 @@ function ending({ goesOn, owed }: LatePaymentState): TimelineEvent {
     : { type: "LatePaymentOwed", message: `Money could not be refunded: ${owed}`, patch };
 }
 
-function checkPayment(parts: OrderParts): Step {
+function checkPayment(ctx: OrderContext): Step {
   return {
     name: "check-payment",
     ...dependencyRetryPolicy,
     async invoke(context) {
       const { state, tenant, signal } = context;
-      const order = await findOrder(parts.db.kysely, tenant, state.orderId);
+      const order = await findOrder(ctx.db.kysely, tenant, state.orderId);
       const read = await rejectionOr(
-        parts.clients.payment.for(tenant).getPayment({ name: paymentName(state.orderId) }, { signal }),
+        ctx.clients.payment.for(tenant).getPayment({ name: paymentName(state.orderId) }, { signal }),
       );
       if (order === undefined || "refusal" in read || !holdsMoney(fundsLeft(read.answer))) {
         return done({ state: { ...state, goesOn: false } });
@@ -98,30 +69,30 @@ function checkPayment(parts: OrderParts): Step {
       if (!settling && canGoOn(order) && isFunded(order.total, fundsLeft(read.answer), order.capture === "MANUAL")) {
         return done({ state: { ...state, goesOn: true } });
       }
-      return done({ state: { ...(await settlePayment(parts, context, false)), goesOn: false } });
+      return done({ state: { ...(await settlePayment(ctx, context, false)), goesOn: false } });
     },
     async compensate(context) {
-      return done({ state: await settlePayment(parts, context, false) });
+      return done({ state: await settlePayment(ctx, context, false) });
     },
   };
 }
 
-function holdStock(parts: OrderParts): Step {
+function holdStock(ctx: OrderContext): Step {
   return {
     name: "hold-stock",
     ...dependencyRetryPolicy,
     async invoke(context) {
-      return (await reserve(parts, context, parts.clock.now().getTime() + HOLD_MS)) ?? done();
+      return (await reserve(ctx, context, ctx.clock.now().getTime() + HOLD_MS)) ?? done();
     },
     async compensate(context) {
-      await releaseReservations(parts, context);
+      await releaseReservations(ctx, context);
       return done();
     },
   };
 }
 
-function reopen(parts: OrderParts): Step {
-  return commitStock(parts, {
+function reopen(ctx: OrderContext): Step {
+  return commitStock(ctx, {
     holdMs: HOLD_MS,
     trigger: "REOPEN",
     happening: (sagaId) => ({

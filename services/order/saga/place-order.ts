@@ -6,14 +6,15 @@ import {
   later,
   refused,
   type SagaDefinition,
+  type SagaKind,
   type SagaStep,
 } from "../../runtime/saga/definition.ts";
 import { toMoney } from "../../runtime/values/money.ts";
+import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { advance, note } from "../domain/changes.ts";
 import { type Automation, type Order, paymentName, reservationName } from "../domain/order.ts";
 import { isFunded } from "../domain/payment-state.ts";
-import type { OrderParts } from "../parts.ts";
 import { changeOrder, findOrder } from "../store/orders.ts";
 import { commitStock } from "./commit-stock.ts";
 import { createShipment } from "./create-shipment.ts";
@@ -41,6 +42,8 @@ export interface PlaceOrderState extends OrderSagaState {
   /** Epoch milliseconds. */
   readonly paymentDeadlineAt: number;
 }
+
+export const placeOrderSaga: SagaKind<PlaceOrderState> = { name: "place-order", version: 1 };
 
 /** The signal with which the payment consumer wakes the saga; its payload is a {@link PaymentSignal}. */
 export const paymentSignal = "payment";
@@ -90,28 +93,27 @@ export function placeOrderState(order: Order, paymentToken: string): PlaceOrderS
  * Free orders skip both payment steps. A step whose goal is reached already, by an earlier attempt or through the API,
  * is done.
  */
-export function placeOrder(parts: OrderParts): SagaDefinition<PlaceOrderState, OrderDatabase> {
+export function placeOrder(ctx: OrderContext): SagaDefinition<PlaceOrderState, OrderDatabase> {
   return {
-    name: "place-order",
-    version: 1,
-    steps: [holdStock(parts), openPayment(parts), awaitPayment(parts), confirm(parts), createShipment(parts)],
-    ...orderSagaHooks<PlaceOrderState>(parts),
+    ...placeOrderSaga,
+    steps: [holdStock(ctx), openPayment(ctx), awaitPayment(ctx), confirm(ctx), createShipment(ctx)],
+    ...orderSagaHooks<PlaceOrderState>(ctx),
   };
 }
 
-function holdStock(parts: OrderParts): Step {
+function holdStock(ctx: OrderContext): Step {
   return {
     name: "hold-stock",
     ...dependencyRetryPolicy,
     async invoke(context) {
-      const unreserved = await reserve(parts, context, context.state.paymentDeadlineAt);
+      const unreserved = await reserve(ctx, context, context.state.paymentDeadlineAt);
       if (unreserved !== undefined) {
         return unreserved;
       }
       const { state, tenant } = context;
       return done({
         checkpoint: async (trx) => {
-          await changeOrder(trx, parts, { tenant, id: state.orderId }, (order) => [
+          await changeOrder(trx, ctx, { tenant, id: state.orderId }, (order) => [
             note(
               order,
               {
@@ -119,20 +121,20 @@ function holdStock(parts: OrderParts): Step {
                 message: "The stock is held.",
                 metadata: { reservation: reservationName(order.id, state.lastReservation) },
               },
-              systemStamp(parts),
+              systemStamp(ctx),
             ),
           ]);
         },
       });
     },
     async compensate(context) {
-      await releaseReservations(parts, context);
+      await releaseReservations(ctx, context);
       return done();
     },
   };
 }
 
-function openPayment(parts: OrderParts): Step {
+function openPayment(ctx: OrderContext): Step {
   return {
     name: "open-payment",
     ...dependencyRetryPolicy,
@@ -142,14 +144,14 @@ function openPayment(parts: OrderParts): Step {
         return done();
       }
       const opened = await rejectionOr(
-        parts.clients.payment.for(tenant).openPayment(
+        ctx.clients.payment.for(tenant).openPayment(
           {
             name: paymentName(state.orderId),
             amount: toMoney({ currency: state.currency, minor: state.total }),
             provider: state.paymentProvider,
             paymentToken: state.paymentToken,
             captureAutomatically: state.capture === "AUTOMATIC",
-            ttl: durationFromMs(Math.max(1_000, state.paymentDeadlineAt - parts.clock.now().getTime())),
+            ttl: durationFromMs(Math.max(1_000, state.paymentDeadlineAt - ctx.clock.now().getTime())),
           },
           { signal },
         ),
@@ -167,7 +169,7 @@ function openPayment(parts: OrderParts): Step {
       return done({
         state: spent,
         checkpoint: async (trx) => {
-          await changeOrder(trx, parts, { tenant, id: state.orderId }, (order) => [
+          await changeOrder(trx, ctx, { tenant, id: state.orderId }, (order) => [
             advance(
               order,
               "AWAIT_PAYMENT",
@@ -177,7 +179,7 @@ function openPayment(parts: OrderParts): Step {
                 metadata: { payment: name },
                 patch: { paymentAction: { payment: name, clientSecret, redirectUrl } },
               },
-              systemStamp(parts),
+              systemStamp(ctx),
             ),
           ]);
         },
@@ -188,13 +190,13 @@ function openPayment(parts: OrderParts): Step {
         return done();
       }
       const { currency, total: minor } = context.state;
-      const keepLateMoney = await mayComeBack(parts, context);
-      return done({ state: await settlePayment(parts, context, keepLateMoney, toMoney({ currency, minor })) });
+      const keepLateMoney = await mayComeBack(ctx, context);
+      return done({ state: await settlePayment(ctx, context, keepLateMoney, toMoney({ currency, minor })) });
     },
   };
 }
 
-function awaitPayment(parts: OrderParts): Step {
+function awaitPayment(ctx: OrderContext): Step {
   return {
     name: "await-payment",
     waitFor: {
@@ -204,7 +206,7 @@ function awaitPayment(parts: OrderParts): Step {
     },
     ...dependencyRetryPolicy,
     async invoke({ state, tenant, wake }) {
-      const order = await findOrder(parts.db.kysely, tenant, state.orderId);
+      const order = await findOrder(ctx.db.kysely, tenant, state.orderId);
       if (order === undefined || isFunded(order.total, order, order.capture === "MANUAL")) {
         return done();
       }
@@ -218,7 +220,7 @@ function awaitPayment(parts: OrderParts): Step {
       if (received?.outcome === "changed") {
         return keepWaiting();
       }
-      const leftMs = order.paymentDeadlineAt - parts.clock.now().getTime();
+      const leftMs = order.paymentDeadlineAt - ctx.clock.now().getTime();
       const wasExtended = order.paymentDeadlineAt > state.paymentDeadlineAt;
       return wasExtended && leftMs > 0
         ? later(Math.min(leftMs, EXTENDED_POLL_MS))
@@ -227,8 +229,8 @@ function awaitPayment(parts: OrderParts): Step {
   };
 }
 
-function confirm(parts: OrderParts): Step {
-  return commitStock(parts, {
+function confirm(ctx: OrderContext): Step {
+  return commitStock(ctx, {
     holdMs: 0,
     trigger: "CONFIRM",
     happening: () => ({ type: "OrderConfirmed", message: "The payment is secured, and the stock is committed." }),

@@ -1,6 +1,6 @@
 import type { Reservation } from "../../../gen/docket/inventory/v1/inventory_pb.js";
+import type { OrderClients } from "../context.ts";
 import { type Order, reservationName } from "../domain/order.ts";
-import type { OrderClients } from "../parts.ts";
 
 type Inventory = ReturnType<OrderClients["inventory"]["for"]>;
 

@@ -8,10 +8,10 @@ import {
   type StepContext,
   type StepOutcome,
 } from "../../runtime/saga/definition.ts";
+import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import type { Stamp } from "../domain/changes.ts";
 import { type Automation, orderName, paymentName, reservationName, type Shortage } from "../domain/order.ts";
-import type { OrderParts } from "../parts.ts";
 import { minorOf } from "../payment-funds.ts";
 import { findOrder } from "../store/orders.ts";
 import { type Refusal, rejectionOr, shortagesOf } from "./rpc-outcome.ts";
@@ -42,7 +42,7 @@ export const dependencyRetryPolicy = {
 } as const;
 
 /** Actor and time of a change made by the order service itself. */
-export function systemStamp({ clock }: Pick<OrderParts, "clock">): Stamp {
+export function systemStamp({ clock }: Pick<OrderContext, "clock">): Stamp {
   return { actor: "service:order", at: clock.now().getTime() };
 }
 
@@ -52,12 +52,12 @@ export function systemStamp({ clock }: Pick<OrderParts, "clock">): Stamp {
  * with the SKUs in the state.
  */
 export async function reserve<State extends OrderSagaState>(
-  parts: OrderParts,
+  ctx: OrderContext,
   { state, tenant, signal }: StepContext<State>,
   untilMs: number,
 ): Promise<Outcome<State> | undefined> {
   const { orderId, items, lastReservation: attempt } = state;
-  const reserved = await reserveUntil(parts, { tenant, orderId, items, attempt, untilMs }, signal);
+  const reserved = await reserveUntil(ctx, { tenant, orderId, items, attempt, untilMs }, signal);
   if ("answer" in reserved) {
     return undefined;
   }
@@ -83,7 +83,7 @@ export interface WantedHold extends Pick<OrderSagaState, "orderId" | "items"> {
 
 /** Reserves stock, or extends a reservation, until a time plus the configured slack. */
 export function reserveUntil(
-  { clients, clock, config }: Pick<OrderParts, "clients" | "clock" | "config">,
+  { clients, clock, config }: Pick<OrderContext, "clients" | "clock" | "config">,
   { tenant, orderId, items, attempt, untilMs }: WantedHold,
   signal: AbortSignal,
 ) {
@@ -104,14 +104,14 @@ export function isGone({ reason }: Refusal): boolean {
 
 /** Releases every reservation that this saga, or a release of the order from hold, may have made; the last first. */
 export async function releaseReservations(
-  parts: OrderParts,
+  ctx: OrderContext,
   { state, tenant, signal }: CompensationContext<OrderSagaState>,
 ): Promise<void> {
-  const order = await findOrder(parts.db.kysely, tenant, state.orderId);
+  const order = await findOrder(ctx.db.kysely, tenant, state.orderId);
   const last = Math.max(state.lastReservation, order?.reservationAttempt ?? 0);
   for (let attempt = last; attempt >= state.firstReservation; attempt--) {
     const name = reservationName(state.orderId, attempt);
-    await parts.clients.inventory.for(tenant).releaseReservation({ name }, { signal });
+    await ctx.clients.inventory.for(tenant).releaseReservation({ name }, { signal });
   }
 }
 
@@ -121,12 +121,12 @@ export async function releaseReservations(
  * owed. A refund that was rejected earlier is retried, once in each run of the step.
  */
 export async function settlePayment<State extends OrderSagaState>(
-  parts: OrderParts,
+  ctx: OrderContext,
   { state, tenant, attempt, signal }: CompensationContext<State>,
   keepLateMoney: boolean,
   amount?: Money,
 ): Promise<State> {
-  const payments = parts.clients.payment.for(tenant);
+  const payments = ctx.clients.payment.for(tenant);
   const name = paymentName(state.orderId);
   const settle = {
     name,
@@ -156,7 +156,7 @@ function afterSettling<State extends OrderSagaState>(
 
 /** Whether the cancellation was not requested, so that a late payment may resume the order. */
 export async function mayComeBack(
-  { db }: OrderParts,
+  { db }: OrderContext,
   { state, tenant }: CompensationContext<OrderSagaState>,
 ): Promise<boolean> {
   const order = await findOrder(db.kysely, tenant, state.orderId);

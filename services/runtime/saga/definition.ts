@@ -2,6 +2,17 @@ import type { Transaction } from "kysely";
 import type { OutboxEvent } from "../outbox/outbox.ts";
 import type { Saga } from "./saga.ts";
 
+declare const stateOf: unique symbol;
+
+/** Identifies a definition, for starting its sagas. `State` is known to the compiler alone. */
+export interface SagaKind<State> {
+  /** Kebab-case, at most 64 characters. */
+  readonly name: string;
+  /** 1, 2, 3, … */
+  readonly version: number;
+  readonly [stateOf]?: State;
+}
+
 /**
  * A saga: steps done one after the other, each remembered, and undone in reverse when one is refused.
  *
@@ -44,11 +55,7 @@ import type { Saga } from "./saga.ts";
  * A version never changes once sagas of it run: give changed steps a new version and keep both in the list of
  * definitions until the old sagas have ended.
  */
-export interface SagaDefinition<State, DB = unknown> {
-  /** Kebab-case, at most 64 characters. */
-  readonly name: string;
-  /** 1, 2, 3, … */
-  readonly version: number;
+export interface SagaDefinition<State, DB = unknown> extends SagaKind<State> {
   /** At least one, with unique names. */
   readonly steps: readonly SagaStep<State, DB>[];
   /**

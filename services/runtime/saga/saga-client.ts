@@ -1,11 +1,11 @@
 import type { QueryExecutorProvider, RawBuilder, SqlBool } from "kysely";
 import type { AnyTransaction } from "../db/any-transaction.ts";
-import type { SagaDefinition } from "./definition.ts";
+import type { SagaKind } from "./definition.ts";
 import type { Saga, SagaStatus } from "./saga.ts";
 
 /** A saga to start. */
-export interface NewSaga<State, DB> {
-  readonly definition: SagaDefinition<State, DB>;
+export interface NewSaga<State> {
+  readonly definition: SagaKind<State>;
   /** Unique among all sagas of the database, at most 64 characters; usually the id of the aggregate. */
   readonly id: string;
   readonly tenant: string;
@@ -47,11 +47,11 @@ export interface SagaQuery {
  * });
  * ```
  */
-export interface Sagas<DB = unknown> {
+export interface Sagas {
   /**
    * Starts a saga on the transaction's commit, in one statement. It is already claimed by the runner of this process.
    */
-  start<State>(trx: AnyTransaction, saga: NewSaga<State, DB>): Promise<void>;
+  start<State>(trx: AnyTransaction, saga: NewSaga<State>): Promise<void>;
   /**
    * Sends a signal to a saga. It is kept until a step waits for it, so it may arrive early. `id` (default: the name)
    * deduplicates: a signal with a known id has no effect, however old.

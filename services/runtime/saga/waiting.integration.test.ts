@@ -1,6 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { describeEachDatabase } from "../testing/databases.ts";
 import { until } from "../testing/until.ts";
+import { createSagaClient } from "./create-saga-client.ts";
 import { done, keepWaiting, later, refused, type Wake } from "./definition.ts";
 import { runSaga, saga, step, type TestStep } from "./testing/harness.ts";
 import { note, notes } from "./testing/ledger.ts";
@@ -43,6 +44,21 @@ describeEachDatabase("a saga that waits", (open) => {
     const id = await it.start("s");
     await it.reaches(id, "WAITING");
     await it.db.transaction((trx) => it.sagas.signal(trx, id, "paid"));
+    await it.reaches(id, "SUCCEEDED");
+  });
+
+  test("is woken through a client without a runner, which starts nothing", async () => {
+    const { waiting } = awaiting();
+    const definition = saga([waiting]);
+    await using it = await run(definition);
+    const id = await it.start("s");
+    await it.reaches(id, "WAITING");
+    const client = createSagaClient({ db: it.db });
+    const started = it.db.transaction((trx) =>
+      client.start(trx, { definition, id: "t", tenant: "t", aggregate: "things/t", state: { trail: [], amount: 0n } }),
+    );
+    await expect(started).rejects.toThrow("no runner of this process knows the saga test version 1");
+    expect(await it.db.transaction((trx) => client.signal(trx, id, "paid"))).toBe(true);
     await it.reaches(id, "SUCCEEDED");
   });
 

@@ -10,7 +10,7 @@ import { newOrder } from "../../domain/new-order.ts";
 import { type Order, orderName } from "../../domain/order.ts";
 import type { Pricing } from "../../domain/pricing.ts";
 import { externalIdTaken } from "../../errors.ts";
-import { placeOrderState } from "../../saga/place-order.ts";
+import { placeOrderSaga, placeOrderState } from "../../saga/place-order.ts";
 import { findOrdersByExternalId, insertOrders } from "../../store/orders.ts";
 import type { OrderDraft } from "./order-draft.ts";
 
@@ -87,7 +87,7 @@ export async function placeOrders(
   for (const { change, paymentToken } of placements) {
     const { order } = change;
     await ctx.sagas.start(trx, {
-      definition: ctx.definitions.placeOrder,
+      definition: placeOrderSaga,
       id: order.sagaId,
       tenant: order.tenant,
       aggregate: orderName(order),

@@ -5,7 +5,7 @@ import type { Outbox } from "../../outbox/outbox.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { type Clock, systemClock } from "../../values/clock.ts";
 import { createIds, type Ids } from "../../values/ids.ts";
-import { createSagas } from "../create-sagas.ts";
+import { createSagaClient, type SagaClient } from "../create-saga-client.ts";
 import type { SagaDefinition } from "../definition.ts";
 import { createDefinitions } from "../definition-registry.ts";
 import type { Sagas } from "../saga-client.ts";
@@ -17,6 +17,8 @@ import { createWorker } from "./worker.ts";
 
 export interface SagaRunnerOptions<DB extends SagaTables> {
   readonly db: Database<DB>;
+  /** The client whose sagas it runs; by default the runner creates its own. */
+  readonly sagas?: SagaClient<DB>;
   /** All definitions and versions that this process can run; other sagas are left to other processes. */
   readonly definitions: readonly SagaDefinition<unknown, DB>[];
   readonly log: Logger;
@@ -37,8 +39,8 @@ export interface SagaRunnerOptions<DB extends SagaTables> {
 }
 
 /** Runs sagas. */
-export interface SagaRunner<DB> extends AsyncDisposable {
-  readonly sagas: Sagas<DB>;
+export interface SagaRunner extends AsyncDisposable {
+  readonly sagas: Sagas;
   /** Starts claiming sagas. */
   start(): void;
   /** Polls for due sagas now. Commands through `sagas` of this process do so automatically. */
@@ -52,13 +54,13 @@ export interface SagaRunner<DB> extends AsyncDisposable {
  * of them at a time, and the sagas of a crashed process are claimed by others within `leaseMs` plus one second.
  *
  * ```ts
- * const runner = createSagaRunner({ db, outbox, log, definitions: [bookTrip(clients)] });
- * context.sagas = runner.sagas;
+ * const sagas = createSagaClient({ db });
+ * const runner = createSagaRunner({ db, sagas, outbox, log, definitions: [bookTrip(clients)] });
  * runner.start();          // in the service's start()
  * await runner.drain();    // in the service's drain()
  * ```
  */
-export function createSagaRunner<DB extends SagaTables>(options: SagaRunnerOptions<DB>): SagaRunner<DB> {
+export function createSagaRunner<DB extends SagaTables>(options: SagaRunnerOptions<DB>): SagaRunner {
   const { db, log, clock = systemClock, random = Math.random, concurrency = 64 } = options;
   const { leaseMs = 10_000, pollMs = 500, drainMs = 5_000 } = options;
   const owner = (options.ids ?? createIds(clock)).next();
@@ -152,12 +154,10 @@ export function createSagaRunner<DB extends SagaTables>(options: SagaRunnerOptio
     clearInterval(renewing);
   };
 
-  const sagas = createSagas({
-    ...{ db, definitions, databaseClock },
-    runner: {
-      ...{ owner, leaseMs, nudge, take },
-      accepts: () => running && backlog.length === 0 && loop.room() > 0,
-    },
+  const { sagas = createSagaClient({ db }) } = options;
+  sagas.attach({
+    ...{ definitions, databaseClock, owner, leaseMs, nudge, take },
+    accepts: () => running && backlog.length === 0 && loop.room() > 0,
   });
 
   return {

@@ -67,6 +67,6 @@ export function runnerOn(
   db: Database<LedgerTables>,
   definitions: readonly SagaDefinition<unknown, LedgerTables>[],
   options: Partial<SagaRunnerOptions<LedgerTables>> = {},
-): SagaRunner<LedgerTables> {
+): SagaRunner {
   return createSagaRunner({ db, definitions, log: testLog, pollMs: 20, leaseMs: 30_000, ...options });
 }

@@ -117,7 +117,7 @@ export function createSimulatedStore({ database, owner, leaseMs, gate }: Simulat
   };
 }
 
-/** Runs a command in its own transaction, like `create-sagas.ts`; returns whether it was possible. */
+/** Runs a command in its own transaction, like `create-saga-client.ts`; returns whether it was possible. */
 export function command(database: SimulatedDatabase, id: string, run: Command, hook: (hook: string) => void): boolean {
   const row = database.rows.get(id);
   const transition = row && run(row.record, database.nowMs, row.owner !== undefined);

@@ -2,9 +2,10 @@ import { type Selectable, type SqlBool, sql } from "kysely";
 import { afterCommit } from "../db/after-commit.ts";
 import { type AnyTransaction, tablesOf, withTables } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
-import type { DatabaseClock } from "../db/database-clock.ts";
+import { createDatabaseClock, type DatabaseClock } from "../db/database-clock.ts";
 import { forUpdate, nowMs } from "../db/sql.ts";
 import { traceFields } from "../telemetry/tracing.ts";
+import { systemClock } from "../values/clock.ts";
 import {
   type Command,
   compensateCommand,
@@ -24,7 +25,9 @@ import type { SagasTable, SagaTables } from "./store/tables.ts";
 import { begin } from "./transitions.ts";
 
 /** The runner of this process, which immediately runs sagas that a transaction makes due. */
-export interface LocalRunner {
+export interface LocalRunner<DB> {
+  readonly definitions: Definitions<DB>;
+  readonly databaseClock: DatabaseClock;
   readonly owner: string;
   readonly leaseMs: number;
   /** Whether it has capacity for one more saga. */
@@ -35,11 +38,20 @@ export interface LocalRunner {
   nudge(): void;
 }
 
-export interface SagasOptions<DB extends SagaTables> {
-  readonly db: Database<DB>;
-  readonly definitions: Definitions<DB>;
-  readonly databaseClock: DatabaseClock;
-  readonly runner: LocalRunner;
+/** A client before or without a runner: other processes find what it writes by polling. */
+const detached = {
+  definitions: { all: [], find: () => undefined },
+  owner: "",
+  leaseMs: 0,
+  accepts: () => false,
+  take: () => {},
+  nudge: () => {},
+};
+
+/** The client of a database's sagas, which the runner of the process attaches itself to. */
+export interface SagaClient<DB> extends Sagas {
+  /** Hands sagas over to this runner from now on. Sagas can only be started if a runner knows their definition. */
+  attach(runner: LocalRunner<DB>): void;
 }
 
 /** The record with the trace in which the saga is started. */
@@ -48,25 +60,31 @@ function withActiveTrace(record: SagaRecord): SagaRecord {
   return "traceparent" in trace ? { ...record, trace } : record;
 }
 
-/** Creates the commands and queries of a database's sagas. */
-export function createSagas<DB extends SagaTables>(options: SagasOptions<DB>): Sagas<DB> {
-  const { db, definitions, databaseClock, runner } = options;
+/**
+ * Creates the client of a database's sagas. It is created before the definitions, whose steps may use it.
+ *
+ * ```ts
+ * const sagas = createSagaClient({ db });
+ * const runner = createSagaRunner({ db, sagas, outbox, log, definitions: [bookTrip({ sagas, … })] });
+ * ```
+ */
+export function createSagaClient<DB extends SagaTables>({ db }: { readonly db: Database<DB> }): SagaClient<DB> {
   const { dialect } = db;
+  let runner: LocalRunner<DB> = { ...detached, databaseClock: createDatabaseClock(dialect, systemClock) };
   const tables = tablesOf<SagaTables>(db.kysely);
-  const leaseEnd = sql<number>`${nowMs(dialect)} + ${runner.leaseMs}`;
 
   /** The columns that determine when and by which runner the saga is run next. */
   const placing = (record: SagaRecord, now: number, epoch: number) => {
     const dueAt = dueAtOf(record);
     const taken = dueAt !== null && dueAt <= now && runner.accepts();
     const columns = taken
-      ? { owner: runner.owner, epoch: epoch + 1, due_at: leaseEnd }
+      ? { owner: runner.owner, epoch: epoch + 1, due_at: sql<number>`${nowMs(dialect)} + ${runner.leaseMs}` }
       : { owner: null, epoch, due_at: dueAt };
     return { taken, columns };
   };
 
   const afterwards = (trx: AnyTransaction, taken: boolean, row: Selectable<SagasTable>) => {
-    afterCommit(trx, taken ? () => runner.take(claimedOf(row, row.epoch)) : runner.nudge);
+    afterCommit(trx, taken ? () => runner.take(claimedOf(row, row.epoch)) : () => runner.nudge());
   };
 
   const apply = async (
@@ -81,7 +99,7 @@ export function createSagas<DB extends SagaTables>(options: SagasOptions<DB>): S
       return { ok: false, reason: "NOT_FOUND" };
     }
     const { now, ...row } = locked;
-    const definition = definitions.find(row);
+    const definition = runner.definitions.find(row);
     const stored = decodeRecord(row);
     const transition = commandFor(row)(stored, now, row.owner !== null || definition === undefined);
     if (transition === undefined) {
@@ -110,13 +128,18 @@ export function createSagas<DB extends SagaTables>(options: SagasOptions<DB>): S
   };
 
   return {
+    attach(attached) {
+      runner = attached;
+    },
+
     async start(trx, { definition, id, tenant, aggregate, state }) {
       const { name, version } = definition;
-      if (definitions.find({ definition: name, version }) === undefined) {
-        throw new RangeError(`the runner does not know the saga ${name} version ${version}`);
+      const known = runner.definitions.find({ definition: name, version });
+      if (known === undefined) {
+        throw new RangeError(`no runner of this process knows the saga ${name} version ${version}`);
       }
-      const now = await databaseClock.read(trx);
-      const record = withActiveTrace(begin(definition, state, now));
+      const now = await runner.databaseClock.read(trx);
+      const record = withActiveTrace(begin(known, state, now));
       const { taken, columns } = placing(record, now, 0);
       const row = {
         ...{ id, tenant_id: tenant, aggregate, definition: name, version },
@@ -139,7 +162,7 @@ export function createSagas<DB extends SagaTables>(options: SagasOptions<DB>): S
 
     retry: (trx, sagaId, { fromStep } = {}) =>
       apply(trx, sagaId, (row) => {
-        const definition = definitions.find(row);
+        const definition = runner.definitions.find(row);
         if (definition === undefined) {
           throw new RangeError(`this process does not know the saga ${row.definition} version ${row.version}`);
         }
