@@ -1,5 +1,6 @@
 import { idempotencyRetention } from "../runtime/idempotency/retention.ts";
 import { createConsumer } from "../runtime/inbox/consumer.ts";
+import { parkedCheck } from "../runtime/inbox/parked-check.ts";
 import { inboxRetention } from "../runtime/inbox/retention.ts";
 import { outboxRetention } from "../runtime/outbox/retention.ts";
 import { startRetention } from "../runtime/retention/retention.ts";
@@ -48,7 +49,7 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
   return {
     name: "inventory",
     specs: routes(inventory),
-    checks: base.checks,
+    checks: { ...base.checks, "inventory-parked-events": parkedCheck(db) },
     async start() {
       relay.start();
       sweep.start();

@@ -2,6 +2,7 @@ import { createInProcessBus } from "../runtime/bus/in-process.ts";
 import { openDatabase } from "../runtime/db/connect.ts";
 import { migrate } from "../runtime/db/migrate.ts";
 import { ping } from "../runtime/db/ping.ts";
+import { parkedCheck } from "../runtime/inbox/parked-check.ts";
 import { inboxRetention } from "../runtime/inbox/retention.ts";
 import { startRetention } from "../runtime/retention/retention.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";
@@ -44,7 +45,7 @@ export async function createOperationsService(config: OperationsConfig, deps: Se
   return {
     name: "operations",
     specs: routes(ctx),
-    checks: { "operations-database": { run: () => ping(db.kysely) } },
+    checks: { "operations-database": { run: () => ping(db.kysely) }, "operations-parked-events": parkedCheck(db) },
     start: async () => {},
     drain: async () => {},
     async [Symbol.asyncDispose]() {

@@ -1,3 +1,4 @@
+import { parkedCheck } from "../runtime/inbox/parked-check.ts";
 import { startRetention } from "../runtime/retention/retention.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";
 import { createSagaClient } from "../runtime/saga/create-saga-client.ts";
@@ -78,6 +79,7 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
     checks: {
       ...base.checks,
       "order-saga-lag": sagaLagCheck(db),
+      "order-parked-events": parkedCheck(db),
     },
     async start() {
       relay.start();

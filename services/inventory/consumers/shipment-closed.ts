@@ -1,7 +1,7 @@
 import type { Transaction } from "kysely";
 import { type ShipmentClosed, ShipmentClosedSchema } from "../../../gen/docket/logistics/v1/logistics_events_pb.js";
 import type { BusEvent } from "../../runtime/bus/event-bus.ts";
-import { type MessageHandler, on } from "../../runtime/inbox/consumer.ts";
+import { type MessageHandler, on } from "../../runtime/inbox/handlers.ts";
 import type { InventoryContext } from "../context.ts";
 import type { InventoryDatabase } from "../db/schema.ts";
 import { sumPerSku } from "../domain/reservation.ts";

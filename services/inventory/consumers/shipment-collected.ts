@@ -4,7 +4,7 @@ import {
   ShipmentCollectedSchema,
 } from "../../../gen/docket/logistics/v1/logistics_events_pb.js";
 import type { BusEvent } from "../../runtime/bus/event-bus.ts";
-import { type MessageHandler, on } from "../../runtime/inbox/consumer.ts";
+import { type MessageHandler, on } from "../../runtime/inbox/handlers.ts";
 import type { InventoryContext } from "../context.ts";
 import type { InventoryDatabase } from "../db/schema.ts";
 import { allocate } from "../domain/consumption.ts";

@@ -5,7 +5,7 @@ import type { InventoryService } from "../../../gen/docket/inventory/v1/inventor
 import { file_docket_logistics_v1_logistics_events } from "../../../gen/docket/logistics/v1/logistics_events_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
 import { truncateLog } from "../../runtime/db/truncate-log.ts";
-import { eraseDeadLetters, eraseOutbox } from "../../runtime/erasure/erase-messages.ts";
+import { eraseInbox, eraseOutbox } from "../../runtime/erasure/erase-messages.ts";
 import type { InventoryContext } from "../context.ts";
 
 /** All messages that the inventory service publishes or consumes. */
@@ -20,7 +20,7 @@ export function anonymizeReservations({
     const erased = { tenant, aggregate: parent, registry: contract };
     await db.transaction(async (trx) => {
       await eraseOutbox(trx, erased);
-      await eraseDeadLetters(trx, erased);
+      await eraseInbox(trx, erased);
     });
     await truncateLog(db);
     return {};

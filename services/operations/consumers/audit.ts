@@ -1,7 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { AuditEventSchema, AuditRecordedSchema } from "../../../gen/docket/audit/v1/audit_pb.js";
 import type { EventBus } from "../../runtime/bus/event-bus.ts";
-import { type Consumer, createConsumer, on } from "../../runtime/inbox/consumer.ts";
+import { type Consumer, createConsumer } from "../../runtime/inbox/consumer.ts";
+import { on } from "../../runtime/inbox/handlers.ts";
 import type { Logger } from "../../runtime/telemetry/log.ts";
 import type { OperationsContext } from "../context.ts";
 import type { OperationsDatabase } from "../db/schema.ts";

@@ -12,7 +12,8 @@ import {
 import type { Payment, Refund } from "../../../gen/docket/payment/v1/payment_pb.js";
 import { parseName } from "../../runtime/api/resource-name.ts";
 import type { BusEvent, EventBus } from "../../runtime/bus/event-bus.ts";
-import { type Consumer, createConsumer, on } from "../../runtime/inbox/consumer.ts";
+import { type Consumer, createConsumer } from "../../runtime/inbox/consumer.ts";
+import { on } from "../../runtime/inbox/handlers.ts";
 import { amountText } from "../../runtime/values/amount-text.ts";
 import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";

@@ -1,7 +1,8 @@
 import { ReservationExpiredSchema } from "../../../gen/docket/inventory/v1/inventory_events_pb.js";
 import { parseName } from "../../runtime/api/resource-name.ts";
 import type { EventBus } from "../../runtime/bus/event-bus.ts";
-import { type Consumer, createConsumer, on } from "../../runtime/inbox/consumer.ts";
+import { type Consumer, createConsumer } from "../../runtime/inbox/consumer.ts";
+import { on } from "../../runtime/inbox/handlers.ts";
 import type { OrderContext } from "../context.ts";
 import { note } from "../domain/changes.ts";
 import { reservationName } from "../domain/order.ts";

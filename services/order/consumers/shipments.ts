@@ -10,7 +10,8 @@ import {
 import { type Shipment, Shipment_State } from "../../../gen/docket/logistics/v1/logistics_pb.js";
 import { parseName } from "../../runtime/api/resource-name.ts";
 import type { BusEvent, EventBus } from "../../runtime/bus/event-bus.ts";
-import { type Consumer, createConsumer, on } from "../../runtime/inbox/consumer.ts";
+import { type Consumer, createConsumer } from "../../runtime/inbox/consumer.ts";
+import { on } from "../../runtime/inbox/handlers.ts";
 import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { derivedTransitions, note } from "../domain/changes.ts";

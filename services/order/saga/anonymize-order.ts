@@ -6,7 +6,7 @@ import { file_docket_order_v1_order_events } from "../../../gen/docket/order/v1/
 import { file_docket_order_v1_order_service } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { file_docket_payment_v1_payment_events } from "../../../gen/docket/payment/v1/payment_events_pb.js";
 import { truncateLog } from "../../runtime/db/truncate-log.ts";
-import { eraseDeadLetters, eraseOutbox } from "../../runtime/erasure/erase-messages.ts";
+import { eraseInbox, eraseOutbox } from "../../runtime/erasure/erase-messages.ts";
 import { eraseResponses } from "../../runtime/erasure/erase-responses.ts";
 import { eraseSagas } from "../../runtime/erasure/erase-sagas.ts";
 import { done, type SagaDefinition, type SagaKind, type SagaStep } from "../../runtime/saga/definition.ts";
@@ -88,7 +88,7 @@ function eraseRecords({ db }: OrderContext): Step {
         await eraseTimeline(trx, tenant, state.orderId);
         await eraseSagas(trx, erased);
         await eraseOutbox(trx, erased);
-        await eraseDeadLetters(trx, erased);
+        await eraseInbox(trx, erased);
       });
       await truncateLog(db);
       return done();

@@ -85,10 +85,12 @@ export async function startPayments(
   bus.subscribe(
     "test",
     EVENTS.map((schema) => schema.typeName),
-    async (event) => {
-      const schema = EVENTS.find(({ typeName }) => typeName === event.type) ?? PaymentCapturedSchema;
-      const { payment } = fromBinary(schema, event.data);
-      events.push({ name: schema.name, aggregate: event.aggregate, tenant: event.tenant, payment });
+    async (batch) => {
+      for (const event of batch) {
+        const schema = EVENTS.find(({ typeName }) => typeName === event.type) ?? PaymentCapturedSchema;
+        const { payment } = fromBinary(schema, event.data);
+        events.push({ name: schema.name, aggregate: event.aggregate, tenant: event.tenant, payment });
+      }
     },
   );
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { until } from "../testing/until.ts";
-import type { BusEvent, EventBus } from "./event-bus.ts";
+import { type BusEvent, batchLimits, type EventBus } from "./event-bus.ts";
 
 let made = 0;
 
@@ -21,8 +21,12 @@ export function busEvent(attributes: Partial<BusEvent> = {}): BusEvent {
   };
 }
 
-const line = (aggregate: string, length: number, type = "docket.test.v1.Happened") =>
-  Array.from({ length }, (_, at) => busEvent({ aggregate, sequence: at + 1, type }));
+const happened = "docket.test.v1.Happened";
+
+const line = (aggregate: string, length: number, first = 1) =>
+  Array.from({ length }, (_, at) => busEvent({ aggregate, sequence: first + at }));
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** Publishes like an outbox relay: retries until the bus accepts the events. */
 async function publishUntilTaken(bus: EventBus, events: readonly BusEvent[]): Promise<void> {
@@ -30,7 +34,7 @@ async function publishUntilTaken(bus: EventBus, events: readonly BusEvent[]): Pr
     try {
       return await bus.publish(events);
     } catch {
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await pause(10);
     }
   }
 }
@@ -41,21 +45,10 @@ export function describeEventBus(name: string, open: () => Promise<EventBus>): v
     test("delivers an event with all its attributes to every consumer of its type and to no other", async () => {
       await using bus = await open();
       const seen: Record<string, BusEvent[]> = { one: [], two: [], other: [] };
-      await using _one = bus.subscribe(
-        "one",
-        ["docket.test.v1.Happened"],
-        async (event) => void seen["one"]?.push(event),
-      );
-      await using _two = bus.subscribe(
-        "two",
-        ["docket.test.v1.Happened", "docket.test.v1.Else"],
-        async (event) => void seen["two"]?.push(event),
-      );
-      await using _other = bus.subscribe(
-        "other",
-        ["docket.test.v1.Else"],
-        async (event) => void seen["other"]?.push(event),
-      );
+      const record = (consumer: string) => async (events: readonly BusEvent[]) => void seen[consumer]?.push(...events);
+      await using _one = bus.subscribe("one", [happened], record("one"));
+      await using _two = bus.subscribe("two", [happened, "docket.test.v1.Else"], record("two"));
+      await using _other = bus.subscribe("other", ["docket.test.v1.Else"], record("other"));
       const event = busEvent({
         extensions: { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" },
       });
@@ -65,93 +58,152 @@ export function describeEventBus(name: string, open: () => Promise<EventBus>): v
       expect(seen["other"]).toEqual([]);
     });
 
-    test("delivers the events of an aggregate in order, each after the handler resolved for the one before", async () => {
+    test("delivers the events of an aggregate in order, within a batch and from batch to batch", async () => {
       await using bus = await open();
-      const seen: number[] = [];
+      const batches: number[][] = [];
       let active = 0;
-      await using _subscription = bus.subscribe("slow-first", ["docket.test.v1.Happened"], async (event) => {
+      await using _subscription = bus.subscribe("slow-first", [happened], async (events) => {
         active += 1;
         expect(active).toBe(1);
-        await new Promise((resolve) => setTimeout(resolve, event.sequence === 1 ? 30 : 1));
-        seen.push(event.sequence);
+        await pause(batches.length === 0 ? 30 : 1);
+        batches.push(events.filter(({ aggregate }) => aggregate === "things/in-order").map((it) => it.sequence));
         active -= 1;
       });
-      const events = line("things/in-order", 5);
-      await Promise.all([bus.publish(events.slice(0, 3)), bus.publish(events.slice(3))]);
-      await until(() => seen.length === 5);
-      expect(seen).toEqual([1, 2, 3, 4, 5]);
+      const published = [bus.publish([...line("things/in-order", 3), ...line("things/other", 3)])];
+      await pause(5);
+      for (let first = 4; first <= 10; first++) {
+        published.push(bus.publish(line("things/in-order", 1, first)));
+      }
+      await until(() => batches.flat().length === 10);
+      await Promise.all(published);
+      expect(batches.flat()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     });
 
-    test("gives a handler that rejects the same event again, before the next of its aggregate", async () => {
+    test("delivers what was published while a handler was busy in one batch", async () => {
       await using bus = await open();
-      const seen: string[] = [];
+      const batches: number[] = [];
+      const { promise: released, resolve: release } = Promise.withResolvers<void>();
+      await using _subscription = bus.subscribe("gathering", [happened], async (events) => {
+        batches.push(events.length);
+        await released;
+      });
+      const published = [bus.publish([busEvent()])];
+      await until(() => batches.length === 1);
+      for (let nth = 0; nth < 20; nth++) {
+        published.push(bus.publish([busEvent()]));
+      }
+      await pause(50);
+      release();
+      await Promise.all(published);
+      await until(() => batches.reduce((sum, length) => sum + length, 0) === 21);
+      expect(Math.max(...batches)).toBeGreaterThan(10);
+    });
+
+    test("a batch is bounded in events and in bytes, and an event that is larger than that comes alone", async () => {
+      await using bus = await open();
+      const batches: (readonly BusEvent[])[] = [];
+      await using _subscription = bus.subscribe("bounded", [happened], async (events) => void batches.push(events));
+      const { maxEvents, maxBytes } = batchLimits;
+      const many = Array.from({ length: 3 * maxEvents }, () => busEvent());
+      const data = new Uint8Array(Math.floor(maxBytes / 3));
+      const large = Array.from({ length: 10 }, (_, at) =>
+        busEvent({ aggregate: "things/large", sequence: at + 1, data }),
+      );
+      const huge = busEvent({ aggregate: "things/huge", data: new Uint8Array(maxBytes + 1) });
+      const all = [...many, ...large, huge, ...line("things/last", 2)];
+      await bus.publish(all);
+      await until(() => batches.flat().length >= all.length);
+      expect(new Set(batches.flat().map(({ id }) => id))).toEqual(new Set(all.map(({ id }) => id)));
+      for (const batch of batches) {
+        const bytes = batch.reduce((sum, event) => sum + event.data.length, 0);
+        expect(batch.length).toBeLessThanOrEqual(maxEvents);
+        expect(batch.length === 1 || bytes <= maxBytes).toBe(true);
+      }
+      const ofLarge = batches.flat().filter(({ aggregate }) => aggregate === "things/large");
+      expect(ofLarge.map(({ sequence }) => sequence)).toEqual(large.map(({ sequence }) => sequence));
+    });
+
+    test("redelivers a rejected batch whole, before the next events of its aggregates", async () => {
+      await using bus = await open();
+      const batches: string[][] = [];
       let failures = 3;
-      await using _subscription = bus.subscribe("stumbles", ["docket.test.v1.Happened"], async (event) => {
-        seen.push(event.id);
-        if (event.sequence === 2 && failures-- > 0) {
+      await using _subscription = bus.subscribe("stumbles", [happened], async (events) => {
+        batches.push(events.map(({ id }) => id));
+        await pause(5);
+        if (failures-- > 0) {
           throw new Error("not now");
         }
       });
-      const [first, second, third] = line("things/stumbling", 3);
-      await bus.publish([first, second, third].filter((event) => event !== undefined));
-      await until(() => seen.at(-1) === third?.id);
-      expect(seen).toEqual([first, second, second, second, second, third].map((event) => event?.id));
+      const [first, second] = [line("things/stumbling", 3), line("things/stumbling", 3, 4)];
+      const published = [bus.publish([...first, ...line("things/beside", 2)])];
+      await until(() => batches.length > 0);
+      published.push(bus.publish(second));
+      await Promise.all(published);
+      await until(() => batches.flat().includes(second[2]?.id ?? ""));
+      expect(batches[1]).toEqual(batches[0]);
+      expect(batches[2]).toEqual(batches[0]);
+      expect(batches[3]).toEqual(batches[0]);
+      const handled = batches.slice(3).flat();
+      const own = new Set([...first, ...second].map(({ id }) => id));
+      expect(handled.filter((id) => own.has(id))).toEqual([...own]);
     });
 
-    test("an aggregate whose event fails holds up no other aggregate and no other consumer", async () => {
+    test("a consumer that fails and one that takes long hold up no other consumer", async () => {
       await using bus = await open();
-      const seen: string[] = [];
-      const elsewhere: string[] = [];
+      const seen: Record<string, number> = { failing: 0, slow: 0, sound: 0 };
+      const { promise: released, resolve: release } = Promise.withResolvers<void>();
       let broken = true;
-      await using _one = bus.subscribe("partly-broken", ["docket.test.v1.Happened"], async (event) => {
-        if (broken && event.aggregate === "things/broken") {
+      await using _failing = bus.subscribe("failing", [happened], async (events) => {
+        if (broken) {
           throw new Error("broken");
         }
-        seen.push(event.aggregate);
+        seen["failing"] = (seen["failing"] ?? 0) + events.length;
       });
-      await using _two = bus.subscribe(
-        "whole",
-        ["docket.test.v1.Happened"],
-        async (event) => void elsewhere.push(event.aggregate),
-      );
-      const stuck = bus.publish(line("things/broken", 1));
-      await bus.publish(line("things/sound", 1));
-      await until(() => seen.includes("things/sound") && elsewhere.includes("things/broken"));
-      expect(seen).toEqual(["things/sound"]);
+      await using _slow = bus.subscribe("slow", [happened], async (events) => {
+        await released;
+        seen["slow"] = (seen["slow"] ?? 0) + events.length;
+      });
+      await using _sound = bus.subscribe("sound", [happened], async (events) => {
+        seen["sound"] = (seen["sound"] ?? 0) + events.length;
+      });
+      const published = [1, 2, 3].map((first) => bus.publish(line("things/one", 1, first)));
+      await until(() => seen["sound"] === 3);
+      expect(seen).toEqual({ failing: 0, slow: 0, sound: 3 });
       broken = false;
-      await until(() => seen.includes("things/broken"));
-      await stuck;
-    });
-
-    test("the same aggregate name of two tenants is two aggregates", async () => {
-      await using bus = await open();
-      const seen: string[] = [];
-      await using _subscription = bus.subscribe("tenants", ["docket.test.v1.Happened"], async (event) => {
-        if (event.tenant === "tenant-b" && !seen.includes("tenant-a")) {
-          throw new Error("the other tenant comes first here");
-        }
-        seen.push(event.tenant);
-      });
-      const published = ["tenant-b", "tenant-a"].map((tenant) =>
-        bus.publish([busEvent({ aggregate: "things/same", tenant })]),
-      );
-      await until(() => seen.length === 2);
+      release();
+      await until(() => seen["failing"] === 3 && seen["slow"] === 3);
       await Promise.all(published);
-      expect(seen).toEqual(["tenant-a", "tenant-b"]);
     });
 
     test("subscriptions of one consumer share the events, each in order and none twice", async () => {
       await using bus = await open();
       const seen: string[] = [];
-      const take = async (event: BusEvent) => void seen.push(`${event.aggregate} ${event.sequence}`);
-      await using _one = bus.subscribe("shared", ["docket.test.v1.Happened"], take);
-      await using _two = bus.subscribe("shared", ["docket.test.v1.Happened"], take);
+      const active = new Set<string>();
+      const take = async (events: readonly BusEvent[]) => {
+        const aggregates = new Set(events.map(({ aggregate }) => aggregate));
+        for (const aggregate of aggregates) {
+          expect(active.has(aggregate)).toBe(false);
+          active.add(aggregate);
+        }
+        await pause(2);
+        seen.push(...events.map((event) => `${event.aggregate} ${event.sequence}`));
+        for (const aggregate of aggregates) {
+          active.delete(aggregate);
+        }
+      };
+      await using _one = bus.subscribe("shared", [happened], take);
+      await using _two = bus.subscribe("shared", [happened], take);
       const aggregates = ["things/a", "things/b", "things/c", "things/d"];
-      await Promise.all(aggregates.map((aggregate) => bus.publish(line(aggregate, 3))));
-      await until(() => seen.length >= 12);
+      const published: Promise<void>[] = [];
+      for (let sequence = 1; sequence <= 9; sequence++) {
+        published.push(...aggregates.map((aggregate) => bus.publish(line(aggregate, 1, sequence))));
+        await pause(1);
+      }
+      await until(() => seen.length >= 36);
+      await Promise.all(published);
       for (const aggregate of aggregates) {
         expect(seen.filter((entry) => entry.startsWith(aggregate))).toEqual(
-          [1, 2, 3].map((sequence) => `${aggregate} ${sequence}`),
+          [1, 2, 3, 4, 5, 6, 7, 8, 9].map((sequence) => `${aggregate} ${sequence}`),
         );
       }
     });
@@ -160,16 +212,17 @@ export function describeEventBus(name: string, open: () => Promise<EventBus>): v
       await using bus = await open();
       const seen: number[] = [];
       let begun = false;
-      const subscription = bus.subscribe("leaving", ["docket.test.v1.Happened"], async (event) => {
+      const subscription = bus.subscribe("leaving", [happened], async (events) => {
         begun = true;
-        await new Promise((resolve) => setTimeout(resolve, 30));
-        seen.push(event.sequence);
+        await pause(30);
+        seen.push(...events.map(({ sequence }) => sequence));
       });
-      const published = bus.publish(line("things/leaving", 2)).catch(() => "not taken");
+      const published = [bus.publish(line("things/leaving", 1)).catch(() => "not taken")];
       await until(() => begun);
+      published.push(bus.publish(line("things/leaving", 1, 2)).catch(() => "not taken"));
       await subscription[Symbol.asyncDispose]();
       expect(seen).toEqual([1]);
-      await published;
+      await Promise.all(published);
       expect(seen).toEqual([1]);
     });
 
@@ -177,7 +230,7 @@ export function describeEventBus(name: string, open: () => Promise<EventBus>): v
       await using bus = await open();
       const seen: string[] = [];
       let asked = 0;
-      const failing = bus.subscribe("returning", ["docket.test.v1.Happened"], async () => {
+      const failing = bus.subscribe("returning", [happened], async () => {
         asked += 1;
         throw new Error("not yet");
       });
@@ -187,8 +240,8 @@ export function describeEventBus(name: string, open: () => Promise<EventBus>): v
       await failing[Symbol.asyncDispose]();
       await using _again = bus.subscribe(
         "returning",
-        ["docket.test.v1.Happened"],
-        async ({ id }) => void seen.push(id),
+        [happened],
+        async (events) => void seen.push(...events.map(({ id }) => id)),
       );
       await until(() => seen.length > 0);
       await published;

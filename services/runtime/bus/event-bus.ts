@@ -25,21 +25,31 @@ export interface BusEvent {
   readonly extensions: Readonly<Record<string, string>>;
 }
 
-/** Processes one event. If it rejects, the same event is redelivered after a delay. */
-export type EventHandler = (event: BusEvent) => Promise<void>;
+/**
+ * Processes a batch of events, in which those of one aggregate are in order. If it rejects, the same batch is
+ * redelivered whole after a delay, so a handler that must not hold up the events behind a poison message, such as the
+ * inbox, stores that message elsewhere and resolves.
+ */
+export type BatchHandler = (events: readonly BusEvent[]) => Promise<void>;
+
+/** Largest batch that a handler receives. An event whose data alone exceeds `maxBytes` is delivered by itself. */
+export const batchLimits = { maxEvents: 128, maxBytes: 1024 * 1024 };
 
 /**
  * Port for events between services. Every implementation passes `event-bus-suite.ts`:
  * - **at least once**: an event whose `publish` resolved is delivered to every consumer subscribed at that time, and
  *   redelivered until that consumer's handler resolves;
- * - **in order per aggregate**: a consumer receives event 2 of an aggregate after its handler resolved for event 1;
- *   events of different aggregates are independent and unordered;
+ * - **in order per aggregate**: a consumer receives event 2 of an aggregate after event 1, in the same batch or after
+ *   its handler resolved; events of different aggregates are independent and unordered;
+ * - **in batches**: a handler receives what is waiting, up to {@link batchLimits}, and nothing waits for a batch to
+ *   fill; a subscription handles one batch at a time;
  * - **competing consumers**: subscriptions with the same consumer name share the work, and each event goes to one of
- *   them.
+ *   them;
+ * - **independent consumers**: one that fails or is slow does not delay the others.
  *
  * ```ts
- * const mails = bus.subscribe("mailer", ["docket.trip.v1.TripBooked"], async (event) => {
- *   await remember(event.id, fromBinary(TripBookedSchema, event.data));
+ * const mails = bus.subscribe("mailer", ["docket.trip.v1.TripBooked"], async (events) => {
+ *   await remember(events.map(({ id, data }) => ({ id, booked: fromBinary(TripBookedSchema, data) })));
  * });
  * await bus.publish([event]);
  * await mails[Symbol.asyncDispose]();
@@ -58,5 +68,5 @@ export interface EventBus extends AsyncDisposable {
    * Subscribes a consumer to all events of these types published from now on, and to those it has not finished.
    * Disposing the subscription waits for running handlers and stops delivery.
    */
-  subscribe(consumer: string, types: readonly string[], handler: EventHandler): AsyncDisposable;
+  subscribe(consumer: string, types: readonly string[], handler: BatchHandler): AsyncDisposable;
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { createLogger } from "../telemetry/log.ts";
+import type { BusEvent } from "./event-bus.ts";
 import { busEvent, describeEventBus } from "./event-bus-suite.ts";
 import { createInProcessBus } from "./in-process.ts";
 
@@ -47,4 +48,45 @@ test("closing the bus waits for the handlers that run", async () => {
   await bus[Symbol.asyncDispose]();
   expect(finished).toBe(true);
   await published;
+});
+
+test("the same aggregate name of two tenants is two aggregates, which two subscriptions handle at once", async () => {
+  await using bus = createInProcessBus({ log, redelivery });
+  const seen: string[] = [];
+  const { promise: other, resolve: otherSeen } = Promise.withResolvers<void>();
+  const take = async ([event]: readonly BusEvent[]) => {
+    if (event?.tenant === "tenant-b") {
+      otherSeen();
+    }
+    await other;
+    seen.push(event?.tenant ?? "");
+  };
+  bus.subscribe("tenants", ["docket.test.v1.Happened"], take);
+  bus.subscribe("tenants", ["docket.test.v1.Happened"], take);
+  const first = bus.publish([busEvent({ aggregate: "things/same", tenant: "tenant-a" })]);
+  await Promise.resolve();
+  await Promise.resolve();
+  await Promise.all([first, bus.publish([busEvent({ aggregate: "things/same", tenant: "tenant-b" })])]);
+  expect(seen.sort()).toEqual(["tenant-a", "tenant-b"]);
+});
+
+test("a batch that a leaving subscription had not handled goes to another one of the consumer, in its order", async () => {
+  await using bus = createInProcessBus({ log, redelivery: { initialMs: 60_000, maxMs: 60_000 }, random: () => 1 });
+  const failed = Promise.withResolvers<void>();
+  const leaving = bus.subscribe("shared", ["docket.test.v1.Happened"], async () => {
+    failed.resolve();
+    throw new Error("never");
+  });
+  const published = [bus.publish([1, 2].map((sequence) => busEvent({ aggregate: "things/a", sequence })))];
+  await failed.promise;
+  const seen: number[] = [];
+  bus.subscribe(
+    "shared",
+    ["docket.test.v1.Happened"],
+    async (events) => void seen.push(...events.map(({ sequence }) => sequence)),
+  );
+  published.push(bus.publish([busEvent({ aggregate: "things/a", sequence: 3 })]));
+  await leaving[Symbol.asyncDispose]();
+  await Promise.all(published);
+  expect(seen).toEqual([1, 2, 3]);
 });

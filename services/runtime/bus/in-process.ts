@@ -1,14 +1,29 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../telemetry/log.ts";
 import { type Backoff, fullJitterMs } from "../values/backoff.ts";
-import type { BusEvent, EventBus, EventHandler } from "./event-bus.ts";
+import { type BatchHandler, type BusEvent, batchLimits, type EventBus } from "./event-bus.ts";
 
 export interface InProcessBusOptions {
   readonly log: Logger;
   /** Random number in [0, 1) for jitter. Default `Math.random`. */
   readonly random?: () => number;
-  /** Delay before a rejected event is redelivered. Default 50 ms up to 10 s. */
+  /** Delay before a rejected batch is redelivered. Default 50 ms up to 10 s. */
   readonly redelivery?: Backoff;
+}
+
+/** An event on its way to one consumer. */
+interface Delivery {
+  readonly event: BusEvent;
+  readonly settle: PromiseWithResolvers<void>;
+}
+
+/** A subscription. */
+interface Member {
+  readonly handler: BatchHandler;
+  /** Aborted when the subscription ends. */
+  readonly leaving: AbortController;
+  /** Delivery in progress; undefined while there is nothing to deliver. */
+  working: Promise<void> | undefined;
 }
 
 /**
@@ -17,69 +32,87 @@ export interface InProcessBusOptions {
 interface Consumer {
   readonly name: string;
   readonly types: Set<string>;
-  readonly members: Set<EventHandler>;
-  /** The latest delivery of each busy aggregate; the next one is chained to it. */
-  readonly lanes: Map<string, Promise<void>>;
-  /** Aborted while there is no subscription. */
-  away: AbortController;
+  readonly members: Set<Member>;
+  /** Deliveries that no member has taken, in the order of publication. */
+  queue: Delivery[];
+  /** Aggregates of the batches that members are handling. */
+  readonly busy: Set<string>;
 }
 
 /**
  * Event bus within a single process. It stores nothing: `publish` resolves once every consumer's handler has resolved,
- * so durability comes from the outbox row, which stays unsent until then. A handler receives the same event until it
+ * so durability comes from the outbox row, which stays unsent until then. A handler receives the same batch until it
  * resolves. `publish` rejects if the bus is disposed or the consumer's last subscription ends meanwhile. Events of
  * types without any subscription so far are dropped, so consumers must subscribe before anything is published.
  */
 export function createInProcessBus(options: InProcessBusOptions): EventBus {
   const { log, random = Math.random, redelivery = { initialMs: 50, maxMs: 10_000 } } = options;
   const consumers = new Map<string, Consumer>();
-  const running = new Set<Promise<void>>();
   let closed = false;
 
-  /** Picks the next handler, round-robin over the subscriptions of a consumer. */
-  const nextMember = (consumer: Consumer): EventHandler => {
-    const [member] = consumer.members;
-    if (consumer.away.signal.aborted || member === undefined) {
-      throw new Error(`consumer ${consumer.name} is no longer subscribed`);
-    }
-    consumer.members.delete(member);
-    consumer.members.add(member);
-    return member;
-  };
-
-  const deliver = async (consumer: Consumer, event: BusEvent): Promise<void> => {
+  /** Delivers a batch until the handler resolves or the subscription ends. */
+  const deliver = async (consumer: Consumer, { handler, leaving }: Member, batch: readonly Delivery[]) => {
+    const events = batch.map(({ event }) => event);
     for (let failures = 1; ; failures++) {
       try {
-        const handling = nextMember(consumer)(event);
-        running.add(handling);
-        await handling.finally(() => running.delete(handling));
+        await handler(events);
+        for (const { settle } of batch) {
+          settle.resolve();
+        }
         return;
       } catch (error) {
-        const { signal } = consumer.away;
-        if (signal.aborted) {
-          throw error;
-        }
         log.warn(
-          { err: error, consumer: consumer.name, event: event.id, failures },
-          "event handler failed; the event will be redelivered",
+          { err: error, consumer: consumer.name, events: events.length, first: events[0]?.id, failures },
+          "event handler failed; the batch will be redelivered",
         );
-        await sleep(fullJitterMs(failures, redelivery, random), undefined, { signal });
+        await sleep(fullJitterMs(failures, redelivery, random), undefined, { signal: leaving.signal }).catch(() => {});
+        if (leaving.signal.aborted) {
+          consumer.queue.unshift(...batch);
+          return;
+        }
       }
     }
   };
 
-  const enqueue = (consumer: Consumer, event: BusEvent): Promise<void> => {
-    const key = `${event.tenant}\0${event.aggregate}`;
-    const before = consumer.lanes.get(key) ?? Promise.resolve();
-    const delivery = before.then(() => deliver(consumer, event));
-    consumer.lanes.set(key, delivery);
-    const leave = () => {
-      if (consumer.lanes.get(key) === delivery) {
-        consumer.lanes.delete(key);
+  const work = async (consumer: Consumer, member: Member) => {
+    // Events that are published in the same turn share a batch.
+    await Promise.resolve();
+    while (!member.leaving.signal.aborted) {
+      const batch = takeBatch(consumer);
+      if (batch.length === 0) {
+        break;
       }
-    };
-    delivery.then(leave, leave);
-    return delivery;
+      const aggregates = new Set(batch.map(({ event }) => keyOf(event)));
+      for (const aggregate of aggregates) {
+        consumer.busy.add(aggregate);
+      }
+      await deliver(consumer, member, batch);
+      for (const aggregate of aggregates) {
+        consumer.busy.delete(aggregate);
+      }
+      wake(consumer);
+    }
+    member.working = undefined;
+  };
+
+  /** Starts the members that are idle, or rejects what waits if there are none. */
+  const wake = (consumer: Consumer) => {
+    if (consumer.members.size === 0) {
+      const error = new Error(`consumer ${consumer.name} is no longer subscribed`);
+      for (const { settle } of consumer.queue.splice(0)) {
+        settle.reject(error);
+      }
+    }
+    for (const member of consumer.members) {
+      member.working ??= work(consumer, member);
+    }
+  };
+
+  const leave = async (consumer: Consumer, member: Member) => {
+    consumer.members.delete(member);
+    member.leaving.abort();
+    wake(consumer);
+    await member.working;
   };
 
   return {
@@ -87,13 +120,17 @@ export function createInProcessBus(options: InProcessBusOptions): EventBus {
       if (closed) {
         throw new Error("the bus is closed");
       }
-      const deliveries = events.flatMap((event) =>
-        [...consumers.values()]
-          .filter(({ types }) => types.has(event.type))
-          .map((consumer) => enqueue(consumer, event)),
-      );
-      const outcomes = await Promise.allSettled(deliveries);
-      for (const outcome of outcomes) {
+      const deliveries: Promise<void>[] = [];
+      for (const consumer of consumers.values()) {
+        for (const event of events.filter(({ type }) => consumer.types.has(type))) {
+          const settle = Promise.withResolvers<void>();
+          consumer.queue.push({ event, settle });
+          deliveries.push(settle.promise);
+        }
+      }
+      const outcomes = Promise.allSettled(deliveries);
+      consumers.forEach(wake);
+      for (const outcome of await outcomes) {
         if (outcome.status === "rejected") {
           throw outcome.reason;
         }
@@ -103,40 +140,54 @@ export function createInProcessBus(options: InProcessBusOptions): EventBus {
     subscribe(name, types, handler) {
       const consumer = consumers.get(name) ?? createConsumer(name);
       consumers.set(name, consumer);
-      if (consumer.away.signal.aborted && !closed) {
-        consumer.away = new AbortController();
-      }
       for (const type of types) {
         consumer.types.add(type);
       }
-      const mine = new Set<Promise<void>>();
-      const member: EventHandler = async (event) => {
-        const handling = handler(event);
-        mine.add(handling);
-        await handling.finally(() => mine.delete(handling));
-      };
+      const member: Member = { handler, leaving: new AbortController(), working: undefined };
       consumer.members.add(member);
-      return {
-        async [Symbol.asyncDispose]() {
-          consumer.members.delete(member);
-          if (consumer.members.size === 0) {
-            consumer.away.abort();
-          }
-          await Promise.allSettled(mine);
-        },
-      };
+      return { [Symbol.asyncDispose]: () => leave(consumer, member) };
     },
 
     async [Symbol.asyncDispose]() {
       closed = true;
-      for (const consumer of consumers.values()) {
-        consumer.away.abort();
-      }
-      await Promise.allSettled(running);
+      const leaves = [...consumers.values()].flatMap((consumer) =>
+        [...consumer.members].map((member) => leave(consumer, member)),
+      );
+      await Promise.all(leaves);
     },
   };
 }
 
+/**
+ * Takes the next batch from the queue: at most {@link batchLimits}, in order, without the aggregates that another member
+ * is handling.
+ */
+function takeBatch(consumer: Consumer): readonly Delivery[] {
+  const { queue, busy } = consumer;
+  const batch: Delivery[] = [];
+  const left: Delivery[] = [];
+  let bytes = 0;
+  let next = 0;
+  for (; next < queue.length && batch.length < batchLimits.maxEvents; next++) {
+    const delivery = queue[next] as Delivery;
+    if (busy.has(keyOf(delivery.event))) {
+      left.push(delivery);
+      continue;
+    }
+    bytes += delivery.event.data.length;
+    if (batch.length > 0 && bytes > batchLimits.maxBytes) {
+      break;
+    }
+    batch.push(delivery);
+  }
+  consumer.queue = [...left, ...queue.slice(next)];
+  return batch;
+}
+
+function keyOf({ tenant, aggregate }: BusEvent): string {
+  return `${tenant}\0${aggregate}`;
+}
+
 function createConsumer(name: string): Consumer {
-  return { name, types: new Set(), members: new Set(), lanes: new Map(), away: new AbortController() };
+  return { name, types: new Set(), members: new Set(), queue: [], busy: new Set() };
 }

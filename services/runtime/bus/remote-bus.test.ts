@@ -39,7 +39,7 @@ test("gives every attribute of an event to the consumers of this process and of 
   await using bus = createRemoteBus({ local, peers: peers.map(({ transport }) => transport), subject: "test" });
   const got: BusEvent[] = [];
   for (const consumer of [bus, ...peers.map((peer) => peer.local)]) {
-    consumer.subscribe("consumer", ["docket.test.v1.Happened"], async (event) => void got.push(event));
+    consumer.subscribe("consumer", ["docket.test.v1.Happened"], async (events) => void got.push(...events));
   }
   const event = busEvent({ sequence: 7, extensions: { traceparent: "00-1-2-01" } });
   await bus.publish([event]);
@@ -54,7 +54,11 @@ test("delivers many and large events in pages that a request holds, in order", a
     subject: "test",
   });
   const sequences: number[] = [];
-  peer.local.subscribe("consumer", ["docket.test.v1.Happened"], async ({ sequence }) => void sequences.push(sequence));
+  peer.local.subscribe(
+    "consumer",
+    ["docket.test.v1.Happened"],
+    async (events) => void sequences.push(...events.map(({ sequence }) => sequence)),
+  );
   const data = new Uint8Array(300_000);
   const small = Array.from({ length: 1_200 }, (_, i) => busEvent({ aggregate: "things/a", sequence: i + 1 }));
   const large = Array.from({ length: 10 }, (_, i) => busEvent({ aggregate: "things/a", sequence: 1_201 + i, data }));
@@ -77,7 +81,7 @@ test("rejects while a peer cannot be reached, and the events can be published ag
     subject: "test",
   });
   const got: string[] = [];
-  peer.local.subscribe("consumer", ["docket.test.v1.Happened"], async ({ id }) => void got.push(id));
+  peer.local.subscribe("consumer", ["docket.test.v1.Happened"], async ([event]) => void got.push(event?.id ?? ""));
   const event = busEvent();
   await expect(bus.publish([event])).rejects.toThrow("away");
   away = false;

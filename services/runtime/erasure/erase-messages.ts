@@ -43,10 +43,10 @@ export async function eraseOutbox(
 }
 
 /**
- * Erases customer data from the aggregate's dead letters, including their error texts. They stay replayable.
- * Idempotent.
+ * Erases customer data from the aggregate's dead letters and parked events, including their error texts. They can still
+ * be replayed and retried. Idempotent.
  */
-export async function eraseDeadLetters(
+export async function eraseInbox(
   anyTrx: AnyTransaction,
   { tenant, aggregate, registry }: ErasedAggregate,
 ): Promise<void> {
@@ -62,6 +62,32 @@ export async function eraseDeadLetters(
       .updateTable("dead_letters")
       .set({ data: eraseEncoded(registry, event_type, data), error: ERASED })
       .where("id", "=", id)
+      .execute();
+  }
+  const parked = await trx
+    .selectFrom("inbox_parked_events")
+    .select(["consumer", "sequence", "source", "event_type", "data"])
+    .where("tenant_id", "=", tenant)
+    .where("aggregate", "=", aggregate)
+    .execute();
+  if (parked.length === 0) {
+    return;
+  }
+  await trx
+    .updateTable("inbox_parked")
+    .set({ error: ERASED })
+    .where("tenant_id", "=", tenant)
+    .where("aggregate", "=", aggregate)
+    .execute();
+  for (const { consumer, sequence, source, event_type, data } of parked) {
+    await trx
+      .updateTable("inbox_parked_events")
+      .set({ data: eraseEncoded(registry, event_type, data) })
+      .where("tenant_id", "=", tenant)
+      .where("aggregate", "=", aggregate)
+      .where("consumer", "=", consumer)
+      .where("sequence", "=", sequence)
+      .where("source", "=", source)
       .execute();
   }
 }

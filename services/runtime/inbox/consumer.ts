@@ -1,40 +1,17 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import type { Transaction } from "kysely";
-import type { BusEvent, EventBus } from "../bus/event-bus.ts";
-import { withTables } from "../db/any-transaction.ts";
+import type { EventBus } from "../bus/event-bus.ts";
 import type { Database } from "../db/connect.ts";
-import { databaseErrorKind } from "../db/errors.ts";
-import { insertIgnore, nowMs } from "../db/sql.ts";
 import type { Logger } from "../telemetry/log.ts";
-import { type Backoff, fullJitterMs } from "../values/backoff.ts";
+import type { Backoff } from "../values/backoff.ts";
 import type { Ids } from "../values/ids.ts";
-import {
-  type DeadLetterRow,
-  insertDeadLetter,
-  markReplayed,
-  noteFailedReplay,
-  takeDeadLetter,
-} from "./dead-letter-rows.ts";
+import type { ConsumerContext } from "./context.ts";
+import { type DeadLetterRow, markReplayed, noteFailedReplay, takeDeadLetter } from "./dead-letter-rows.ts";
+import { fromColumns } from "./event-columns.ts";
+import { createDecoder, type MessageHandler } from "./handlers.ts";
+import { insertFresh } from "./message-rows.ts";
+import { receiveBatch } from "./receive-batch.ts";
+import { createParkedRetries } from "./retry-parked.ts";
 import type { InboxTables } from "./tables.ts";
-
-/** Handler of one event type. Create it with {@link on}. */
-export interface MessageHandler<DB> {
-  readonly schema: DescMessage;
-  /** Applies the effect, in the transaction that also inserts the inbox row. Must await only the database. */
-  handle(trx: Transaction<DB>, message: never, event: BusEvent): Promise<void>;
-  /** Filters messages: one without an effect is neither handled nor recorded. */
-  readonly concerns?: ((message: never) => boolean) | undefined;
-}
-
-/** Binds a handler to a message type and, with `concerns`, to those of its messages that have an effect. */
-export function on<Desc extends DescMessage, DB>(
-  schema: Desc,
-  handle: (trx: Transaction<DB>, message: MessageShape<Desc>, event: BusEvent) => Promise<void>,
-  concerns?: (message: MessageShape<Desc>) => boolean,
-): MessageHandler<DB> {
-  return { schema, handle, concerns };
-}
 
 export interface ConsumerOptions<DB extends InboxTables> {
   readonly db: Database<DB>;
@@ -50,6 +27,8 @@ export interface ConsumerOptions<DB extends InboxTables> {
   readonly maxAttempts?: number;
   /** Delays between attempts. Default 50 ms up to 5 s. */
   readonly retry?: Backoff;
+  /** Interval of looking for aggregates that other processes parked. Default 5 s. */
+  readonly pollMs?: number;
 }
 
 /** A consumer. Disposing it ends the subscription. */
@@ -69,9 +48,10 @@ export interface Consumer extends AsyncDisposable {
  * Subscribes a consumer immediately: create every consumer of a process before any relay starts.
  *
  * Each message has its effect exactly once, however often it is delivered, because the inbox row commits with the
- * effect. A message whose handler throws is retried with backoff, which blocks only its own aggregate; after the last
- * attempt, or immediately if it cannot be decoded, it becomes a dead letter and the next message follows. An
- * unreachable database does not use up attempts: the bus redelivers the message.
+ * effect. The messages of a batch share a transaction. If a handler throws, its message and those behind it of the same
+ * aggregate are parked in the database, so that nothing else waits, and a job retries them in order, with backoff and in
+ * any process of this consumer. After its last attempt, or immediately if it cannot be decoded, a message becomes a dead
+ * letter and the next one follows. An unreachable database does not use up attempts: the bus redelivers the batch.
  *
  * ```ts
  * const visas = createConsumer({
@@ -82,71 +62,33 @@ export interface Consumer extends AsyncDisposable {
  * ```
  */
 export function createConsumer<DB extends InboxTables>(options: ConsumerOptions<DB>): Consumer {
-  const { db, bus, consumer, log, ids, random = Math.random, maxAttempts = 8 } = options;
+  const { db, bus, consumer, log, ids, random = Math.random, maxAttempts = 8, pollMs = 5_000 } = options;
   const { retry = { initialMs: 50, maxMs: 5_000 } } = options;
-  const handlers = new Map(options.handlers.map((handler) => [handler.schema.typeName, handler]));
-  const leaving = new AbortController();
-
-  /** Applies the effect exactly once: only the transaction that inserts the inbox row does. */
-  const handleOnce = async (trx: Transaction<DB>, handler: MessageHandler<DB>, message: object, event: BusEvent) => {
-    const inbox = withTables<InboxTables>(trx);
-    const row = { consumer, message_id: event.id, received_at: nowMs(db.dialect) };
-    if (await insertIgnore(inbox, "inbox_messages", row)) {
-      await handler.handle(trx, message as never, event);
-    }
+  const decoder = createDecoder(consumer, options.handlers);
+  const timers = new Set<NodeJS.Timeout>();
+  const onParked = (inMs: number) => {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      retries.nudge();
+    }, inMs);
+    timers.add(timer.unref());
   };
-
-  const giveUp = async (event: BusEvent, error: unknown, attempts: number) => {
-    log.error({ err: error, consumer, event: event.id, type: event.type, attempts }, "message became a dead letter");
-    await db.transaction((trx) =>
-      insertDeadLetter(trx, db.dialect, { id: ids.next(), consumer, event, error, attempts }),
-    );
-  };
-
-  const receive = async (event: BusEvent): Promise<void> => {
-    const handler = handlers.get(event.type);
-    if (handler === undefined) {
-      return;
-    }
-    const message = decode(handler, event);
-    if (message instanceof Error) {
-      return giveUp(event, message, 1);
-    }
-    if (handler.concerns?.(message as never) === false) {
-      return;
-    }
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await db.transaction((trx) => handleOnce(trx, handler, message, event));
-      } catch (error) {
-        const kind = databaseErrorKind(error);
-        if (kind === "lost" || kind === "commit-unknown") {
-          throw error;
-        }
-        if (attempt >= maxAttempts) {
-          return giveUp(event, error, attempt);
-        }
-        log.warn({ err: error, consumer, event: event.id, type: event.type, attempt }, "message could not be handled");
-      }
-      await sleep(fullJitterMs(attempt, retry, random), undefined, { signal: leaving.signal });
-    }
-  };
+  const ctx: ConsumerContext<DB> = { db, consumer, decoder, log, ids, random, maxAttempts, retry, onParked };
+  const retries = createParkedRetries(ctx, pollMs);
 
   const replayLetter = async (trx: Transaction<DB>, letter: DeadLetterRow) => {
-    const event = eventOf(letter);
-    const handler = handlers.get(event.type);
-    if (handler === undefined) {
-      throw new Error(`${consumer} no longer handles ${event.type}`);
+    const decoded = decoder.decode(fromColumns(letter));
+    if (decoded !== undefined && "error" in decoded) {
+      throw decoded.error;
     }
-    const message = decode(handler, event);
-    if (message instanceof Error) {
-      throw message;
+    if (decoded !== undefined && (await insertFresh(trx, db.dialect, consumer, [decoded.event])).length > 0) {
+      await decoded.handle(trx);
     }
-    await handleOnce(trx, handler, message, event);
     await markReplayed(trx, db.dialect, letter.id);
   };
 
-  const subscription = bus.subscribe(consumer, [...handlers.keys()], receive);
+  const subscription = bus.subscribe(consumer, decoder.types, (events) => receiveBatch(ctx, events));
+  retries.start();
   return {
     name: consumer,
     async replay(id) {
@@ -164,30 +106,9 @@ export function createConsumer<DB extends InboxTables>(options: ConsumerOptions<
       }
     },
     async [Symbol.asyncDispose]() {
-      leaving.abort();
       await subscription[Symbol.asyncDispose]();
+      timers.forEach(clearTimeout);
+      await retries[Symbol.asyncDispose]();
     },
-  };
-}
-
-function decode(handler: { readonly schema: DescMessage }, event: BusEvent): object | Error {
-  try {
-    return fromBinary(handler.schema, event.data);
-  } catch (error) {
-    return new Error(`not a ${event.type}`, { cause: error });
-  }
-}
-
-function eventOf(letter: DeadLetterRow): BusEvent {
-  return {
-    id: letter.message_id,
-    type: letter.event_type,
-    source: letter.source,
-    aggregate: letter.aggregate,
-    sequence: letter.sequence,
-    tenant: letter.tenant_id,
-    time: new Date(letter.published_at),
-    data: letter.data,
-    extensions: letter.extensions === null ? {} : (JSON.parse(letter.extensions) as Record<string, string>),
   };
 }

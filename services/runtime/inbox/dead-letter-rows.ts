@@ -3,6 +3,7 @@ import type { BusEvent } from "../bus/event-bus.ts";
 import { type AnyTransaction, withTables } from "../db/any-transaction.ts";
 import type { DialectName } from "../db/connect.ts";
 import { forUpdate, insertIgnore, nowMs } from "../db/sql.ts";
+import { toColumns } from "./event-columns.ts";
 import type { DeadLettersTable, InboxTables } from "./tables.ts";
 
 export type DeadLetterRow = Selectable<DeadLettersTable>;
@@ -15,20 +16,11 @@ export async function insertDeadLetter(
   dialect: DialectName,
   letter: { id: string; consumer: string; event: BusEvent; error: unknown; attempts: number },
 ): Promise<void> {
-  const { event } = letter;
   await insertIgnore(withTables<InboxTables>(trx), "dead_letters", {
+    ...toColumns(letter.event),
     id: letter.id,
-    tenant_id: event.tenant,
     consumer: letter.consumer,
-    message_id: event.id,
-    event_type: event.type,
-    source: event.source,
-    aggregate: event.aggregate,
-    sequence: event.sequence,
-    published_at: event.time.getTime(),
-    data: event.data,
-    extensions: Object.keys(event.extensions).length === 0 ? null : JSON.stringify(event.extensions),
-    error: describe(letter.error),
+    error: describeError(letter.error),
     attempts: letter.attempts,
     created_at: nowMs(dialect),
     replayed_at: null,
@@ -56,14 +48,14 @@ export async function markReplayed(trx: AnyTransaction, dialect: DialectName, id
 export async function noteFailedReplay(trx: AnyTransaction, id: string, error: unknown): Promise<void> {
   await withTables<InboxTables>(trx)
     .updateTable("dead_letters")
-    .set((row) => ({ attempts: row("attempts", "+", 1), error: describe(error) }))
+    .set((row) => ({ attempts: row("attempts", "+", 1), error: describeError(error) }))
     .where("id", "=", id)
     .where("replayed_at", "is", null)
     .execute();
 }
 
 /** The error and its causes, one per line. */
-function describe(error: unknown): string {
+export function describeError(error: unknown): string {
   const lines: string[] = [];
   for (let at = error; at !== undefined && lines.length < 5; at = at instanceof Error ? at.cause : undefined) {
     lines.push(String(at));

@@ -26,8 +26,38 @@ export interface DeadLettersTable {
   replayed_at: number | null;
 }
 
+/** An aggregate whose first parked event failed. The events behind it wait, so that their order is kept. */
+export interface ParkedAggregatesTable {
+  tenant_id: string;
+  aggregate: string;
+  consumer: string;
+  /** Failed attempts at its first event. */
+  attempts: number;
+  /** The error of the last attempt. */
+  error: string;
+  parked_at: number;
+  /** When its events are handled again. */
+  due_at: number;
+}
+
+/** An event of a parked aggregate. */
+export interface ParkedEventsTable {
+  tenant_id: string;
+  aggregate: string;
+  consumer: string;
+  sequence: number;
+  source: string;
+  message_id: string;
+  event_type: string;
+  published_at: number;
+  data: Uint8Array;
+  extensions: string | null;
+}
+
 /** Part of the schema type of every service with consumers. */
 export interface InboxTables {
   inbox_messages: InboxMessagesTable;
+  inbox_parked: ParkedAggregatesTable;
+  inbox_parked_events: ParkedEventsTable;
   dead_letters: DeadLettersTable;
 }

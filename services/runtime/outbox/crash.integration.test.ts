@@ -28,7 +28,7 @@ async function startWorker(url: string): Promise<{ child: ChildProcess; counted:
 }
 
 describeEachDatabase("events of processes that die", (open) => {
-  test("killed with -9 again and again, each committed event has its effect once and in order", async () => {
+  test("killed with -9 again and again, and failing, each committed event has its effect once and in order", async () => {
     await using db = await open<ChainTables>();
     await migrate(db, chainMigrations);
     const counters = Array.from({ length: AGGREGATES }, (_, nth) => ({ aggregate: `things/${nth}`, value: 0 }));
@@ -43,6 +43,7 @@ describeEachDatabase("events of processes that die", (open) => {
     await (await startWorker(db.url)).counted;
     const unsent = db.kysely.selectFrom("outbox_messages").select("id").where("sent_at", "is", null);
     await until(async () => (await unsent.execute()).length === 0, 30_000);
+    await until(async () => (await db.kysely.selectFrom("inbox_parked").selectAll().execute()).length === 0, 30_000);
 
     const effects = await db.kysely.selectFrom("effects").selectAll().orderBy("id").execute();
     const published = await db.kysely.selectFrom("outbox_messages").selectAll().execute();

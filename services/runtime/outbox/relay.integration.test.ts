@@ -37,7 +37,7 @@ describeEachDatabase("the outbox relay", (open) => {
       createOutboxRelay({ db, bus, outbox, log, pollMs: 10, retry: { initialMs: 1, maxMs: 5 }, ...options });
     const publish = (...events: readonly ReturnType<typeof event>[]) =>
       db.transaction((trx) => outbox.publish(trx, events));
-    const listen = () => bus.subscribe("test", [type], async (delivered) => void seen.push(delivered));
+    const listen = () => bus.subscribe("test", [type], async (delivered) => void seen.push(...delivered));
     const unsent = async () => {
       const rows = await db.kysely.selectFrom("outbox_messages").select("id").where("sent_at", "is", null).execute();
       return rows.length;

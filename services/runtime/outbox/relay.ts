@@ -6,7 +6,6 @@ import { type Backoff, fullJitterMs } from "../values/backoff.ts";
 import { type Clock, systemClock } from "../values/clock.ts";
 import { createIds, type Ids } from "../values/ids.ts";
 import { createBucketLeases } from "./buckets.ts";
-import { createMarker } from "./marker.ts";
 import type { Outbox } from "./outbox.ts";
 import type { OutboxTables } from "./tables.ts";
 import { type AggregateKey, createUnsent, type Run } from "./unsent.ts";
@@ -48,9 +47,10 @@ const DRAIN_MS = 5_000;
 const PAGE = 512;
 
 /**
- * Sends the rows of a database's outbox to the bus: at least once, in order per aggregate. An aggregate whose event the
- * bus rejects waits at that event without blocking others. Each relay of a database sends its own share of the
- * aggregates; a crashed relay's share moves to the others within 4/3 of `leaseMs`.
+ * Sends the rows of a database's outbox to the bus: at least once, in order per aggregate, a page of aggregates per
+ * `publish`. After the bus has rejected a page, each of its aggregates is retried alone with backoff, so one that the
+ * bus does not take blocks no other. Each relay of a database sends its own share of the aggregates; a crashed relay's
+ * share moves to the others within 4/3 of `leaseMs`.
  *
  * ```ts
  * const outbox = createOutbox({ source: "docket/trips", ids, clock });
@@ -71,7 +71,8 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
   const failures = new Map<string, number>();
   const timers = new Set<NodeJS.Timeout>();
   const underway = new Set<Promise<void>>();
-  const marks = createMarker(unsent.mark);
+  /** What the bus has taken and is not marked yet. */
+  let taken: readonly Run[] = [];
 
   let buckets: readonly number[] = [];
   let ownedUntilMs = 0;
@@ -84,28 +85,45 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
   const leave = ({ aggregate }: Run) => {
     const left = (busy.get(aggregate) ?? 1) - 1;
     left === 0 ? busy.delete(aggregate) : busy.set(aggregate, left);
-    nudged.resolve();
   };
 
-  const send = async (run: Run) => {
-    const key = `${run.tenant}\0${run.aggregate}`;
+  /** Leaves the run after a delay that grows with its failures. */
+  const backOff = (run: Run) => {
+    const count = (failures.get(keyOf(run)) ?? 0) + 1;
+    failures.set(keyOf(run), count);
+    const timer = setTimeout(
+      () => {
+        timers.delete(timer);
+        leave(run);
+        nudged.resolve();
+      },
+      fullJitterMs(count, retry, random),
+    );
+    timers.add(timer.unref());
+  };
+
+  const send = async (runs: readonly Run[]) => {
     try {
-      await bus.publish(run.events);
-      await marks(run);
-      failures.delete(key);
-      leave(run);
+      await bus.publish(runs.flatMap(({ events }) => events));
+      taken = [...taken, ...runs];
+      nudged.resolve();
     } catch (error) {
-      const count = (failures.get(key) ?? 0) + 1;
-      failures.set(key, count);
-      log.warn({ err: error, tenant: run.tenant, aggregate: run.aggregate, failures: count }, "events were not sent");
-      const timer = setTimeout(
-        () => {
-          timers.delete(timer);
-          leave(run);
-        },
-        fullJitterMs(count, retry, random),
-      );
-      timers.add(timer.unref());
+      const [{ tenant, aggregate } = {}] = runs;
+      log.warn({ err: error, tenant, aggregate, aggregates: runs.length }, "events were not sent");
+      runs.forEach(backOff);
+    }
+  };
+
+  /** Marks what the bus has taken. One statement. */
+  const markTaken = async () => {
+    const runs = taken;
+    if (runs.length > 0) {
+      await unsent.mark(runs);
+      taken = taken.slice(runs.length);
+      for (const run of runs) {
+        failures.delete(keyOf(run));
+        leave(run);
+      }
     }
   };
 
@@ -130,10 +148,18 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
     const full = events.length === PAGE || runs.length === room;
     const wrapped = after !== undefined && !full;
     after = full ? runs.at(-1) : undefined;
-    for (const run of runs) {
-      busy.set(run.aggregate, (busy.get(run.aggregate) ?? 0) + 1);
-      const sending = send(run).finally(() => underway.delete(sending));
-      underway.add(sending);
+    for (const { aggregate } of runs) {
+      busy.set(aggregate, (busy.get(aggregate) ?? 0) + 1);
+    }
+    const [sound, failed] = [
+      runs.filter((run) => !failures.has(keyOf(run))),
+      runs.filter((run) => failures.has(keyOf(run))),
+    ];
+    for (const page of [sound, ...failed.map((run) => [run])]) {
+      if (page.length > 0) {
+        const sending = send(page).finally(() => underway.delete(sending));
+        underway.add(sending);
+      }
     }
     return full || wrapped;
   };
@@ -143,6 +169,7 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
       nudged = Promise.withResolvers();
       try {
         await maintain();
+        await markTaken();
         if (await sendPage()) {
           continue;
         }
@@ -168,6 +195,7 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
     timers.forEach(clearTimeout);
     if (looping !== undefined) {
       looping = undefined;
+      await markTaken();
       await leases.release();
     }
   };
@@ -181,6 +209,10 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
     drain,
     [Symbol.asyncDispose]: drain,
   };
+}
+
+function keyOf({ tenant, aggregate }: AggregateKey): string {
+  return `${tenant}\0${aggregate}`;
 }
 
 /** Splits a page into runs, one per aggregate. */

@@ -8,7 +8,7 @@ import type { Storage } from "./start-docket.ts";
 const publishers = ["order", "payment", "logistics", "inventory"];
 const consumers = ["order", "inventory"];
 
-/** Unsent events and dead letters, one line each, read from the databases. */
+/** Unsent events, parked aggregates and dead letters, one line each, read from the databases. */
 export async function looseEnds({ environment }: Storage): Promise<string[]> {
   const folder = environment["DOCKET_DATA_DIR"] ?? "";
   const urlOf = (service: string) =>
@@ -23,9 +23,13 @@ export async function looseEnds({ environment }: Storage): Promise<string[]> {
     const dead = consumers.includes(service)
       ? await db.kysely.selectFrom("dead_letters").select(["consumer", "event_type", "aggregate", "error"]).execute()
       : [];
+    const parked = consumers.includes(service)
+      ? await db.kysely.selectFrom("inbox_parked").select(["consumer", "aggregate", "error"]).execute()
+      : [];
     return [
       ...unsent.map(({ type, aggregate }) => `${service} has not sent ${type} of ${aggregate}`),
       ...dead.map((it) => `${it.consumer} gave ${it.event_type} of ${it.aggregate} up: ${it.error}`),
+      ...parked.map((it) => `${it.consumer} has parked ${it.aggregate}: ${it.error}`),
     ];
   });
   return (await Promise.all(found)).flat();

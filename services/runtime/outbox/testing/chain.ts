@@ -36,3 +36,6 @@ export const chainMigrations = { ...outboxMigrations, ...inboxMigrations, chain 
 /** Number of aggregates, and the final value of their counters. */
 export const AGGREGATES = 8;
 export const COUNT_TO = 25;
+
+/** Share of attempts at an event that fail. */
+export const FAILURES = 0.15;
