@@ -19,12 +19,12 @@ export interface CloseOptions {
  * units have left the stock, and returned units go back into it unless they are written off.
  */
 export async function closeShipment(
-  logistics: LogisticsContext,
+  ctx: LogisticsContext,
   trx: Transaction<LogisticsDatabase>,
   shipment: StoredShipment,
   { as, writtenOff = new Map(), note }: CloseOptions,
 ): Promise<StoredShipment> {
-  const closedAt = logistics.clock.now().getTime();
+  const closedAt = ctx.clock.now().getTime();
   const restocked = as === "RETURNED" ? unitsBack(shipment, writtenOff) : new Map<string, number>();
   const lines = await setRestocked(trx, shipment, restocked);
   const eventId = "docket:closed";
@@ -33,7 +33,7 @@ export async function closeShipment(
   const reported = { state: as, at: closedAt, eventId } as const;
   const progress = { ...shipment.progress, reported, collected: true, decided: true, closedAt };
   const change = { cancelRequested: false, failures: 0, dueInMs: null } as const;
-  return changeProgress(logistics, trx, { ...shipment, lines }, progress, [event], change);
+  return changeProgress(ctx, trx, { ...shipment, lines }, progress, [event], change);
 }
 
 function unitsBack({ lines }: StoredShipment, writtenOff: ReadonlyMap<string, number>): Map<string, number> {

@@ -19,16 +19,16 @@ export function adjustStock({
   clock,
 }: InventoryContext): ServiceImpl<typeof InventoryService>["adjustStock"] {
   const method = InventoryService.method.adjustStock;
-  return async (request, context) => {
-    const principal = principalOf(context);
+  return async (request, call) => {
+    const principal = principalOf(call);
     const { tenant } = principal;
     const sku = skuOf(request.name);
     const move = { sku, onHandDelta: request.delta, reservedDelta: 0n };
     const cause = { type: "ADJUSTMENT", reason: request.reason, actor: actorOf(principal) } as const;
     const nowMs = clock.now().getTime();
-    const { signal } = context;
-    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock, signal };
-    return executeOnce(commands, call, {
+    const { signal } = call;
+    const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock, signal };
+    return executeOnce(commands, mutation, {
       keys: (need) => need.one(items, [tenant, sku]),
       decide(batch) {
         const known = batch.get(items, [tenant, sku]);

@@ -6,8 +6,8 @@ import { toItemMessage } from "../messages.ts";
 import { findItems } from "../store/items.ts";
 
 export function batchGetItems({ db }: InventoryContext): ServiceImpl<typeof InventoryService>["batchGetItems"] {
-  return async ({ skus }, context) => {
-    const found = await findItems(db.kysely, principalOf(context).tenant, skus);
+  return async ({ skus }, call) => {
+    const found = await findItems(db.kysely, principalOf(call).tenant, skus);
     const bySku = new Map(found.map((item) => [item.sku, item]));
     return {
       items: [...new Set(skus)].flatMap((sku) => {

@@ -23,14 +23,14 @@ export function batchUpsertItems({
   clock,
 }: InventoryContext): ServiceImpl<typeof InventoryService>["batchUpsertItems"] {
   const method = InventoryService.method.batchUpsertItems;
-  return async (request, context) => {
-    const principal = principalOf(context);
+  return async (request, call) => {
+    const principal = principalOf(call);
     const { tenant } = principal;
     const wanted = parse(request.items);
     const cause = { actor: actorOf(principal), nowMs: clock.now().getTime() };
-    const { signal } = context;
-    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock, signal };
-    return executeOnce(commands, call, {
+    const { signal } = call;
+    const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock, signal };
+    return executeOnce(commands, mutation, {
       keys(need) {
         for (const { sku } of wanted) {
           need.one(items, [tenant, sku]);

@@ -14,17 +14,15 @@ import type { ReservationKey } from "../store/reservations.ts";
  * Commits a HELD reservation. An overdue one is expired immediately if the sweep has not done so: whether a commit is
  * refused depends on the clock alone, and the stock is available to the next reservation.
  */
-export function commitReservation(
-  inventory: InventoryContext,
-): ServiceImpl<typeof InventoryService>["commitReservation"] {
-  const { commands, clock } = inventory;
-  return async ({ name }, context) => {
-    const { tenant } = principalOf(context);
+export function commitReservation(ctx: InventoryContext): ServiceImpl<typeof InventoryService>["commitReservation"] {
+  const { commands, clock } = ctx;
+  return async ({ name }, call) => {
+    const { tenant } = principalOf(call);
     const key = { tenant, id: reservationIdOf(name) };
 
-    const committed = await commands.execute(commit(key, clock.now().getTime()), { signal: context.signal, tenant });
+    const committed = await commands.execute(commit(key, clock.now().getTime()), { signal: call.signal, tenant });
     if (committed === "overdue") {
-      throw reservationIs(await expireIfOverdue(inventory, key), key.id);
+      throw reservationIs(await expireIfOverdue(ctx, key), key.id);
     }
     return toReservationMessage(committed);
   };

@@ -14,8 +14,8 @@ import { insertItem } from "./items/new-items.ts";
 /** Creates an item. Its initial stock is the first ledger entry. */
 export function createItem({ commands, clock }: InventoryContext): ServiceImpl<typeof InventoryService>["createItem"] {
   const method = InventoryService.method.createItem;
-  return async (request, context) => {
-    const principal = principalOf(context);
+  return async (request, call) => {
+    const principal = principalOf(call);
     const { item } = request;
     if (item === undefined) {
       throw invalidArgument([{ field: "item", description: "is required" }]);
@@ -27,9 +27,9 @@ export function createItem({ commands, clock }: InventoryContext): ServiceImpl<t
     const { tenant } = principal;
     const { sku, stockOnHand } = item;
     const cause = { actor: actorOf(principal), nowMs: clock.now().getTime() };
-    const { signal } = context;
-    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock, signal };
-    return executeOnce(commands, call, {
+    const { signal } = call;
+    const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock, signal };
+    return executeOnce(commands, mutation, {
       keys: (need) => need.one(items, [tenant, sku]),
       decide(batch) {
         if (batch.get(items, [tenant, sku]) !== undefined) {

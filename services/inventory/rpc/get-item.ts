@@ -7,8 +7,8 @@ import { skuOf, toItemMessage } from "../messages.ts";
 import { findItem } from "../store/items.ts";
 
 export function getItem({ db }: InventoryContext): ServiceImpl<typeof InventoryService>["getItem"] {
-  return async ({ name }, context) => {
-    const item = await findItem(db.kysely, principalOf(context).tenant, skuOf(name));
+  return async ({ name }, call) => {
+    const item = await findItem(db.kysely, principalOf(call).tenant, skuOf(name));
     if (item === undefined) {
       throw itemNotFound(skuOf(name));
     }

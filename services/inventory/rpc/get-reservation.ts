@@ -7,8 +7,8 @@ import { reservationIdOf, toReservationMessage } from "../messages.ts";
 import { findReservation } from "../store/reservations.ts";
 
 export function getReservation({ db }: InventoryContext): ServiceImpl<typeof InventoryService>["getReservation"] {
-  return async ({ name }, context) => {
-    const key = { tenant: principalOf(context).tenant, id: reservationIdOf(name) };
+  return async ({ name }, call) => {
+    const key = { tenant: principalOf(call).tenant, id: reservationIdOf(name) };
     const reservation = await findReservation(db.kysely, key);
     if (reservation === undefined) {
       throw reservationNotFound(key.id);

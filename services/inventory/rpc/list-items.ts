@@ -11,11 +11,11 @@ import { toItemMessage } from "../messages.ts";
 import { completeOrder, itemPageKeys, itemPageKinds, itemSortFields, listItemsAfter } from "../store/list-items.ts";
 
 export function listItems({ db }: InventoryContext): ServiceImpl<typeof InventoryService>["listItems"] {
-  return async ({ filter, orderBy, pageSize, pageToken }, context) => {
-    const { tenant } = principalOf(context);
+  return async ({ filter, orderBy, pageSize, pageToken }, call) => {
+    const { tenant } = principalOf(call);
     const query = ["ListItems", tenant, filter, orderBy];
     const order = completeOrder(parseOrderBy(orderBy, itemSortFields));
-    const reads = readsFor(db, context);
+    const reads = readsFor(db, call);
     const { rows, nextPageToken } = await readPage<StoredItem, readonly PageKey[]>({
       size: pageSizeOf(pageSize),
       query,

@@ -9,10 +9,10 @@ import { toReservationMessage } from "../messages.ts";
 import { listReservationsAfter, reservationPageKeys } from "../store/list-reservations.ts";
 
 export function listReservations({ db }: InventoryContext): ServiceImpl<typeof InventoryService>["listReservations"] {
-  return async ({ filter, pageSize, pageToken }, context) => {
-    const { tenant } = principalOf(context);
+  return async ({ filter, pageSize, pageToken }, call) => {
+    const { tenant } = principalOf(call);
     const query = ["ListReservations", tenant, filter];
-    const reads = readsFor(db, context);
+    const reads = readsFor(db, call);
     const { rows, nextPageToken } = await readPage({
       size: pageSizeOf(pageSize),
       query,

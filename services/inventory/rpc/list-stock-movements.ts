@@ -15,8 +15,8 @@ const DEFAULT_PAGE_SIZE = 100;
 export function listStockMovements({
   db,
 }: InventoryContext): ServiceImpl<typeof InventoryService>["listStockMovements"] {
-  return async ({ parent, pageSize, pageToken }, context) => {
-    const { tenant } = principalOf(context);
+  return async ({ parent, pageSize, pageToken }, call) => {
+    const { tenant } = principalOf(call);
     const sku = skuOf(parent);
     const query = ["ListStockMovements", tenant, parent];
     const limit = pageSizeOf(pageSize || DEFAULT_PAGE_SIZE);
@@ -25,7 +25,7 @@ export function listStockMovements({
       throw itemNotFound(sku);
     }
     const page = { before: after && Number(after[0]), limit: limit + 1 };
-    const found = await listMovements(readsFor(db, context), tenant, sku, page);
+    const found = await listMovements(readsFor(db, call), tenant, sku, page);
     const { rows, nextPageToken } = pageOf(found, limit, query, ({ sequence }) => [sequence]);
     return {
       movements: rows.map(toMovementMessage),

@@ -6,13 +6,11 @@ import type { InventoryContext } from "../context.ts";
 import { reservationIdOf, toReservationMessage } from "../messages.ts";
 
 /** Releases a reservation; see `release`. */
-export function releaseReservation(
-  inventory: InventoryContext,
-): ServiceImpl<typeof InventoryService>["releaseReservation"] {
-  return async ({ name }, context) => {
-    const principal = principalOf(context);
+export function releaseReservation(ctx: InventoryContext): ServiceImpl<typeof InventoryService>["releaseReservation"] {
+  return async ({ name }, call) => {
+    const principal = principalOf(call);
     const key = { tenant: principal.tenant, id: reservationIdOf(name) };
-    const { signal } = context;
-    return toReservationMessage(await release(inventory, key, { actor: actorOf(principal), signal }));
+    const { signal } = call;
+    return toReservationMessage(await release(ctx, key, { actor: actorOf(principal), signal }));
   };
 }

@@ -29,21 +29,21 @@ const MAX_TTL_MS = 366 * 24 * 60 * 60 * 1000;
  * Holds all SKUs or none. The reservation's name is the idempotency key. A repeated request extends a hold, and never
  * shortens it. An overdue hold is expired, and the request refused.
  */
-export function reserveStock(inventory: InventoryContext): ServiceImpl<typeof InventoryService>["reserveStock"] {
-  const { commands, clock } = inventory;
-  return async (request, context) => {
-    const principal = principalOf(context);
+export function reserveStock(ctx: InventoryContext): ServiceImpl<typeof InventoryService>["reserveStock"] {
+  const { commands, clock } = ctx;
+  return async (request, call) => {
+    const principal = principalOf(call);
     const { tenant } = principal;
     const id = reservationIdOf(request.name);
     const asked = { tenant, id, order: request.order, ...parse(request) };
     const nowMs = clock.now().getTime();
 
     const reserved = await commands.execute(reserve({ ...asked, actor: actorOf(principal), nowMs }), {
-      signal: context.signal,
+      signal: call.signal,
       tenant,
     });
     if (reserved === "overdue") {
-      throw reservationIs(await expireIfOverdue(inventory, { tenant, id }), id);
+      throw reservationIs(await expireIfOverdue(ctx, { tenant, id }), id);
     }
     return toReservationMessage(reserved);
   };

@@ -21,11 +21,11 @@ export function resizeReservation({
   commands,
   clock,
 }: InventoryContext): ServiceImpl<typeof InventoryService>["resizeReservation"] {
-  return async (request, context) => {
-    const principal = principalOf(context);
+  return async (request, call) => {
+    const principal = principalOf(call);
     const { tenant } = principal;
     const caller = { tenant, actor: actorOf(principal), nowMs: clock.now().getTime() };
-    const resized = await commands.execute(resizeCommand(request, caller), { signal: context.signal, tenant });
+    const resized = await commands.execute(resizeCommand(request, caller), { signal: call.signal, tenant });
     return toReservationMessage(resized);
   };
 }

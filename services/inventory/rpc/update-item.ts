@@ -19,15 +19,15 @@ const changeable = ["title", "prices", "discontinued"];
 /** Updates title, prices or `discontinued`. An update without changes keeps the etag. */
 export function updateItem({ commands, clock }: InventoryContext): ServiceImpl<typeof InventoryService>["updateItem"] {
   const method = InventoryService.method.updateItem;
-  return async (request, context) => {
-    const { tenant } = principalOf(context);
+  return async (request, call) => {
+    const { tenant } = principalOf(call);
     const { item, fields, content } = parse(request);
     const sku = skuOf(item.name);
-    const etag = item.etag || (context.requestHeader.get("If-Match") ?? "");
+    const etag = item.etag || (call.requestHeader.get("If-Match") ?? "");
     const nowMs = clock.now().getTime();
-    const { signal } = context;
-    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock, signal };
-    return executeOnce(commands, call, {
+    const { signal } = call;
+    const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock, signal };
+    return executeOnce(commands, mutation, {
       keys: (need) => need.one(items, [tenant, sku]),
       decide(batch) {
         const stored = batch.get(items, [tenant, sku]);

@@ -7,8 +7,8 @@ import { findOverdue, type ReservationKey } from "../store/reservations.ts";
  * Expires every HELD reservation that is overdue by the database's clock, in batches. Safe to run in several
  * processes.
  */
-export function createExpirySweep(inventory: InventoryContext, options: { pollMs: number }): WorkLoop {
-  const { db, log } = inventory;
+export function createExpirySweep(ctx: InventoryContext, options: { pollMs: number }): WorkLoop {
+  const { db, log } = ctx;
   return createWorkLoop<ReservationKey>({
     name: "expire reservations",
     log,
@@ -16,7 +16,7 @@ export function createExpirySweep(inventory: InventoryContext, options: { pollMs
     concurrency: 16,
     claim: (limit) => findOverdue(db.kysely, db.dialect, limit),
     async work(key) {
-      await expireIfOverdue(inventory, key);
+      await expireIfOverdue(ctx, key);
     },
   });
 }

@@ -29,8 +29,8 @@ export function anonymizeShipments({
   db,
   clock,
 }: LogisticsContext): ServiceImpl<typeof LogisticsService>["anonymizeShipments"] {
-  return async ({ parent }, context) => {
-    const { tenant } = principalOf(context);
+  return async ({ parent }, call) => {
+    const { tenant } = principalOf(call);
     const shipments = await shipmentsOfOrder(db.kysely, { tenant, orderId: orderIdOf(parent) });
     for (const { id } of shipments) {
       await db.transaction(async (trx) => {
@@ -50,7 +50,7 @@ export function anonymizeShipments({
         });
       });
     }
-    await eraseResponses(db, { tenant, name: parent, registry: contract, signal: context.signal });
+    await eraseResponses(db, { tenant, name: parent, registry: contract, signal: call.signal });
     await db.transaction((trx) => eraseOutbox(trx, { tenant, aggregate: parent, registry: contract }));
     await truncateLog(db);
     return {};

@@ -17,18 +17,18 @@ import { untilCancellationSettled } from "./cancellation/until-settled.ts";
  * the order stays open. Returned shipments are closed, and their units go back into stock. Idempotent.
  */
 export function cancelOrderShipments(
-  logistics: LogisticsContext,
+  ctx: LogisticsContext,
 ): ServiceImpl<typeof LogisticsService>["cancelOrderShipments"] {
-  return async ({ parent }, context) => {
-    const key = { tenant: principalOf(context).tenant, orderId: orderIdOf(parent) };
-    const shipments = await closeOrder(logistics, key);
+  return async ({ parent }, call) => {
+    const key = { tenant: principalOf(call).tenant, orderId: orderIdOf(parent) };
+    const shipments = await closeOrder(ctx, key);
     const settled: StoredShipment[] = [];
     for (const { id } of shipments) {
-      settled.push(await untilCancellationSettled(logistics, id, context.signal));
+      settled.push(await untilCancellationSettled(ctx, id, call.signal));
     }
     const kept = settled.filter((shipment) => cancellation(shipment) !== "cancelled" && isKept(shipment));
     if (kept.length > 0) {
-      await reopenOrder(logistics, key);
+      await reopenOrder(ctx, key);
       throw shipmentUnderWay(kept);
     }
     return { shipments: settled.filter((shipment) => cancellation(shipment) === "cancelled").map(toShipmentMessage) };
@@ -36,8 +36,8 @@ export function cancelOrderShipments(
 }
 
 /** Closes the order and requests the cancellation of its shipments. Returns all shipments, including cancelled ones. */
-function closeOrder(logistics: LogisticsContext, key: OrderKey): Promise<StoredShipment[]> {
-  const { db, clock } = logistics;
+function closeOrder(ctx: LogisticsContext, key: OrderKey): Promise<StoredShipment[]> {
+  const { db, clock } = ctx;
   return db.transaction(async (trx) => {
     const { closed } = await lockOrder(trx, db.dialect, key);
     const shipments: StoredShipment[] = [];
@@ -56,9 +56,9 @@ function closeOrder(logistics: LogisticsContext, key: OrderKey): Promise<StoredS
     }
     for (const shipment of shipments) {
       if (cancellation(shipment) === "possible") {
-        await requestCancellation(logistics, trx, shipment);
+        await requestCancellation(ctx, trx, shipment);
       } else if (shipment.progress.reported.state === "RETURNED" && closing(shipment, "RETURNED") === "possible") {
-        await closeShipment(logistics, trx, shipment, { as: "RETURNED", note: "closed with the order's cancellation" });
+        await closeShipment(ctx, trx, shipment, { as: "RETURNED", note: "closed with the order's cancellation" });
       }
     }
     return shipments;

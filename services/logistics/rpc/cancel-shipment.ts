@@ -20,13 +20,13 @@ type Call = IdempotentCall<
  * Cancels a shipment that has not been collected. Commits the request, calls the carrier, then commits its response.
  * After a crash in between, another process carries out the committed request.
  */
-export function cancelShipment(logistics: LogisticsContext): ServiceImpl<typeof LogisticsService>["cancelShipment"] {
-  const { db, clock } = logistics;
+export function cancelShipment(ctx: LogisticsContext): ServiceImpl<typeof LogisticsService>["cancelShipment"] {
+  const { db, clock } = ctx;
   const method = LogisticsService.method.cancelShipment;
-  return async (request, context) => {
-    const { tenant } = principalOf(context);
-    const call: Call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock };
-    const stored = await storedResponse(db, call);
+  return async (request, call) => {
+    const { tenant } = principalOf(call);
+    const mutation: Call = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock };
+    const stored = await storedResponse(db, mutation);
     if (stored) {
       return stored;
     }
@@ -37,12 +37,12 @@ export function cancelShipment(logistics: LogisticsContext): ServiceImpl<typeof 
     await db.transaction(async (trx) => {
       const shipment = await lockShipment(trx, db.dialect, found.id);
       if (shipment && cancellation(shipment) === "possible") {
-        await requestCancellation(logistics, trx, shipment);
+        await requestCancellation(ctx, trx, shipment);
       }
     });
-    await untilCancellationSettled(logistics, found.id, context.signal);
+    await untilCancellationSettled(ctx, found.id, call.signal);
 
-    return idempotent(db, call, async (trx) => {
+    return idempotent(db, mutation, async (trx) => {
       const shipment = await lockShipment(trx, db.dialect, found.id);
       if (shipment === undefined || cancellation(shipment) !== "cancelled") {
         throw shipmentUnderWay([shipment ?? found]);

@@ -20,15 +20,15 @@ import { findShipment, lockShipment } from "../store/shipments.ts";
  * Closes a shipment as lost or returned, under the order's lock. This changes which units can be shipped, so a
  * concurrent CreateShipment starts over.
  */
-export function closeShipment(logistics: LogisticsContext): ServiceImpl<typeof LogisticsService>["closeShipment"] {
-  const { db, clock } = logistics;
+export function closeShipment(ctx: LogisticsContext): ServiceImpl<typeof LogisticsService>["closeShipment"] {
+  const { db, clock } = ctx;
   const method = LogisticsService.method.closeShipment;
-  return async (request, context) => {
-    const { tenant } = principalOf(context);
+  return async (request, call) => {
+    const { tenant } = principalOf(call);
     const key = shipmentKeyOf(tenant, request.name);
     const as = request.outcome === Outcome.LOST ? "LOST" : "RETURNED";
-    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock };
-    return idempotent(db, call, async (trx) => {
+    const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock };
+    return idempotent(db, mutation, async (trx) => {
       const order = await lockOrder(trx, db.dialect, key);
       const found = await findShipment(trx, key);
       const shipment = found && (await lockShipment(trx, db.dialect, found.id));
@@ -44,7 +44,7 @@ export function closeShipment(logistics: LogisticsContext): ServiceImpl<typeof L
         throw notClosable(shipment, possible);
       }
       await raiseFence(trx, key, order);
-      return toShipmentMessage(await close(logistics, trx, shipment, { as, writtenOff, note: request.note }));
+      return toShipmentMessage(await close(ctx, trx, shipment, { as, writtenOff, note: request.note }));
     });
   };
 }

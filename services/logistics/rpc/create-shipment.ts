@@ -35,8 +35,8 @@ const MAX_TRIES = 3;
  * the meantime is rejected. The remaining units are computed under the same lock, so concurrent shipments never exceed
  * the ordered quantities. With a `shipment_id` the request is idempotent even without a `request_id`.
  */
-export function createShipment(logistics: LogisticsContext): ServiceImpl<typeof LogisticsService>["createShipment"] {
-  const { db, clients, clock, ids, carriers, defaultCarrier } = logistics;
+export function createShipment(ctx: LogisticsContext): ServiceImpl<typeof LogisticsService>["createShipment"] {
+  const { db, clients, clock, ids, carriers, defaultCarrier } = ctx;
   const method = LogisticsService.method.createShipment;
 
   /** Returns the name of the requested carrier. Throws INVALID_ARGUMENT for an unknown carrier or service. */
@@ -53,19 +53,19 @@ export function createShipment(logistics: LogisticsContext): ServiceImpl<typeof 
     return name;
   };
 
-  const create = async (request: CreateShipmentRequest, context: HandlerContext) => {
-    const { tenant } = principalOf(context);
+  const create = async (request: CreateShipmentRequest, call: HandlerContext) => {
+    const { tenant } = principalOf(call);
     const orderId = orderIdOf(request.parent);
     const wanted = wantedLines(request);
     const fence = await readFence(db.kysely, { tenant, orderId });
     const closedUnits = await closedUnitsOfOrder(db.kysely, { tenant, orderId });
     const name = orderName(orderId);
     const [announced] = await Promise.allSettled([
-      clients.order.for(tenant, context).announceShipment({ name, closedUnits }),
+      clients.order.for(tenant, call).announceShipment({ name, closedUnits }),
     ]);
 
-    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock };
-    return idempotent(db, call, async (trx) => {
+    const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock };
+    return idempotent(db, mutation, async (trx) => {
       const locked = await lockOrder(trx, db.dialect, { tenant, orderId });
       const id = ids.next();
       const key = { tenant, orderId, number: request.shipmentId || id };
@@ -97,15 +97,15 @@ export function createShipment(logistics: LogisticsContext): ServiceImpl<typeof 
         labels: request.shipment?.labels ?? {},
         createdAt: clock.now().getTime(),
       });
-      afterCommit(trx, logistics.nudgeShipments);
+      afterCommit(trx, ctx.nudgeShipments);
       return toShipmentMessage(created);
     });
   };
 
-  return async (request, context) => {
+  return async (request, call) => {
     for (let tries = 1; ; tries++) {
       try {
-        return await create(request, context);
+        return await create(request, call);
       } catch (error) {
         if (reasonOf(error) !== "ORDER_CHANGED" || tries >= MAX_TRIES) {
           throw error;

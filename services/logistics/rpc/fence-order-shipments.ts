@@ -10,8 +10,8 @@ import { shipmentsOfOrder } from "../store/shipments.ts";
 export function fenceOrderShipments({
   db,
 }: LogisticsContext): ServiceImpl<typeof LogisticsService>["fenceOrderShipments"] {
-  return async ({ parent }, context) => {
-    const key = { tenant: principalOf(context).tenant, orderId: orderIdOf(parent) };
+  return async ({ parent }, call) => {
+    const key = { tenant: principalOf(call).tenant, orderId: orderIdOf(parent) };
     const shipments = await db.transaction(async (trx) => {
       await raiseFence(trx, key, await lockOrder(trx, db.dialect, key));
       return shipmentsOfOrder(trx, key);

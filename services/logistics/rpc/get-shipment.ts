@@ -7,8 +7,8 @@ import { shipmentKeyOf, toShipmentMessage } from "../messages.ts";
 import { findShipment } from "../store/shipments.ts";
 
 export function getShipment({ db }: LogisticsContext): ServiceImpl<typeof LogisticsService>["getShipment"] {
-  return async ({ name }, context) => {
-    const shipment = await findShipment(db.kysely, shipmentKeyOf(principalOf(context).tenant, name));
+  return async ({ name }, call) => {
+    const shipment = await findShipment(db.kysely, shipmentKeyOf(principalOf(call).tenant, name));
     if (shipment === undefined) {
       throw shipmentNotFound(name);
     }

@@ -10,11 +10,11 @@ import { listShipmentsAfter, shipmentPageKeys } from "../store/list-shipments.ts
 
 /** Lists the shipments of an order, or of all orders with `orders/-`, newest first. */
 export function listShipments({ db }: LogisticsContext): ServiceImpl<typeof LogisticsService>["listShipments"] {
-  return async ({ parent, filter, pageSize, pageToken }, context) => {
-    const { tenant } = principalOf(context);
+  return async ({ parent, filter, pageSize, pageToken }, call) => {
+    const { tenant } = principalOf(call);
     const query = ["ListShipments", tenant, parent, filter];
     const orderId = parent === "orders/-" ? undefined : orderIdOf(parent);
-    const reads = readsFor(db, context);
+    const reads = readsFor(db, call);
     const { rows, nextPageToken } = await readPage({
       size: pageSizeOf(pageSize),
       query,

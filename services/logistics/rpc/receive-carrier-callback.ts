@@ -10,12 +10,12 @@ export function receiveCarrierCallback({
   callbacks,
   carriers,
 }: LogisticsContext): ServiceImpl<typeof LogisticsService>["receiveCarrierCallback"] {
-  return async (request, context) => {
+  return async (request, call) => {
     const carrier = carriers.get(request.carrier);
     if (carrier === undefined) {
       throw notFound("docket.dev/Carrier", `carriers/${request.carrier}`);
     }
-    await callbacks.receive(carrier, { header: context.requestHeader, body: request.body?.data ?? new Uint8Array() });
+    await callbacks.receive(carrier, { header: call.requestHeader, body: request.body?.data ?? new Uint8Array() });
     const { contentType, body: text } = carrier.acknowledgement;
     return create(HttpBodySchema, { contentType, data: Buffer.from(text) });
   };

@@ -9,17 +9,17 @@ import { shipmentKeyOf, toShipmentMessage } from "../messages.ts";
 import { findShipment } from "../store/shipments.ts";
 
 /** Polls the carrier immediately. A shipment that is not booked yet or was cancelled is returned unchanged. */
-export function syncShipment(logistics: LogisticsContext): ServiceImpl<typeof LogisticsService>["syncShipment"] {
-  const { db, carriers, timing } = logistics;
-  return async ({ name }, context) => {
-    const shipment = await findShipment(db.kysely, shipmentKeyOf(principalOf(context).tenant, name));
+export function syncShipment(ctx: LogisticsContext): ServiceImpl<typeof LogisticsService>["syncShipment"] {
+  const { db, carriers, timing } = ctx;
+  return async ({ name }, call) => {
+    const shipment = await findShipment(db.kysely, shipmentKeyOf(principalOf(call).tenant, name));
     if (shipment === undefined) {
       throw shipmentNotFound(name);
     }
     if (shipment.booking !== "BOOKED" || shipment.progress.decided) {
       return toShipmentMessage(shipment);
     }
-    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(timing.carrierTimeoutMs)]);
+    const signal = AbortSignal.any([call.signal, AbortSignal.timeout(timing.carrierTimeoutMs)]);
     let updates: readonly CarrierUpdate[];
     try {
       const carrier = carriers.get(shipment.carrier);
@@ -30,6 +30,6 @@ export function syncShipment(logistics: LogisticsContext): ServiceImpl<typeof Lo
     } catch (error) {
       throw carrierUnavailable(shipment.carrier, error);
     }
-    return toShipmentMessage((await recordTrackingPoll(logistics, shipment, updates)) ?? shipment);
+    return toShipmentMessage((await recordTrackingPoll(ctx, shipment, updates)) ?? shipment);
   };
 }

@@ -5,14 +5,14 @@ import type { LogisticsContext } from "../context.ts";
 import { claimShipments } from "../store/claims.ts";
 
 /** Runs due carrier calls: books, cancels and tracks shipments. Safe to run in several processes. */
-export function createShipmentWorker(logistics: LogisticsContext, options: { pollMs: number }): WorkLoop {
-  const { db, log, timing } = logistics;
+export function createShipmentWorker(ctx: LogisticsContext, options: { pollMs: number }): WorkLoop {
+  const { db, log, timing } = ctx;
   return createWorkLoop<Claimed>({
     name: "shipments",
     log,
     pollMs: options.pollMs,
     concurrency: 8,
     claim: (limit) => claimShipments(db, { limit, leaseMs: timing.claimLeaseMs }),
-    work: (claim, signal) => runCarrierTask(logistics, claim, signal),
+    work: (claim, signal) => runCarrierTask(ctx, claim, signal),
   });
 }

@@ -14,8 +14,8 @@ import { tenantOf } from "./tenancy/tenant-of.ts";
 
 export function createApiKey(ctx: OperationsContext): ServiceImpl<typeof ApiKeyService>["createApiKey"] {
   const { db, clock, ids } = ctx;
-  return async (request, context) => {
-    const principal = principalOf(context);
+  return async (request, call) => {
+    const principal = principalOf(call);
     const nowMs = clock.now().getTime();
     const { displayName, scopes: wanted = [], tenant: named = "", expireTime } = request.apiKey ?? {};
 
@@ -56,7 +56,7 @@ export function createApiKey(ctx: OperationsContext): ServiceImpl<typeof ApiKeyS
     };
     await db.transaction(async (trx) => {
       await insertApiKey(trx, row);
-      await recordAct(ctx, trx, context, {
+      await recordAct(ctx, trx, call, {
         resource: `apiKeys/${row.id}`,
         details: { tenant, scopes: row.scopes },
         tenants: [tenant, principal.tenant],

@@ -12,13 +12,13 @@ import { tenantOf } from "./tenancy/tenant-of.ts";
 const everyTenant = "-";
 
 export function listApiKeys({ db }: OperationsContext): ServiceImpl<typeof ApiKeyService>["listApiKeys"] {
-  return async (request, context) => {
-    const tenant = tenantOf(principalOf(context), request.tenant);
+  return async (request, call) => {
+    const tenant = tenantOf(principalOf(call), request.tenant);
     const query = ["ListApiKeys", tenant];
     const [after] = decodePageToken(request.pageToken, query, ["text"]) ?? [];
     const size = pageSizeOf(request.pageSize);
 
-    const found = await selectApiKeys(readsFor(db, context), {
+    const found = await selectApiKeys(readsFor(db, call), {
       tenant: tenant === everyTenant ? undefined : tenant,
       after,
       limit: size + 1,

@@ -12,14 +12,14 @@ import { type AuditEventRow, auditFilterFields, listAuditEvents as selectAuditEv
 import { tenantOf } from "./tenancy/tenant-of.ts";
 
 export function listAuditEvents({ db }: OperationsContext): ServiceImpl<typeof AuditService>["listAuditEvents"] {
-  return async (request, context) => {
-    const tenant = tenantOf(principalOf(context), request.tenant);
+  return async (request, call) => {
+    const tenant = tenantOf(principalOf(call), request.tenant);
     const query = ["ListAuditEvents", tenant, request.filter];
     const [after] = decodePageToken(request.pageToken, query, ["text"]) ?? [];
     const size = pageSizeOf(request.pageSize);
     const where = compileFilter(request.filter, auditFilterFields, db.dialect);
 
-    const found = await selectAuditEvents(readsFor(db, context), { tenant, where, after, limit: size + 1 });
+    const found = await selectAuditEvents(readsFor(db, call), { tenant, where, after, limit: size + 1 });
     const { rows, nextPageToken } = pageOf(found, size, query, ({ id }) => [id]);
     return { auditEvents: rows.map(toAuditEvent), nextPageToken };
   };

@@ -8,8 +8,8 @@ import { insertAuditEvent } from "../store/audit-events.ts";
 
 /** Stores a refused attempt in the audit trail of the caller's tenant. */
 export function recordDenial({ db, ids, clock }: OperationsContext): ServiceImpl<typeof AuditService>["recordDenial"] {
-  return async ({ auditEvent }, context) => {
-    const { tenant } = principalOf(context);
+  return async ({ auditEvent }, call) => {
+    const { tenant } = principalOf(call);
     const kept = { id: ids.next(), tenant, createdAt: clock.now().getTime() };
     await db.transaction((trx) => insertAuditEvent(trx, kept, auditEvent ?? create(AuditEventSchema)));
     return {};

@@ -13,8 +13,8 @@ import { tenantOf } from "./tenancy/tenant-of.ts";
 
 export function revokeApiKey(ctx: OperationsContext): ServiceImpl<typeof ApiKeyService>["revokeApiKey"] {
   const { db, clock } = ctx;
-  return async ({ name, tenant: named }, context) => {
-    const principal = principalOf(context);
+  return async ({ name, tenant: named }, call) => {
+    const principal = principalOf(call);
     const tenant = tenantOf(principal, named);
     const id = name.slice("apiKeys/".length);
     const row = await findApiKey(db, tenant, id);
@@ -31,7 +31,7 @@ export function revokeApiKey(ctx: OperationsContext): ServiceImpl<typeof ApiKeyS
     await db.transaction(async (trx) => {
       if (await setRevoked(trx, tenant, id, clock.now().getTime())) {
         const details = { tenant, scopes: row.scopes };
-        await recordAct(ctx, trx, context, { resource: name, details, tenants: [tenant, principal.tenant] });
+        await recordAct(ctx, trx, call, { resource: name, details, tenants: [tenant, principal.tenant] });
       }
     });
     return toApiKey((await findApiKey(db, tenant, id)) ?? row);

@@ -22,8 +22,8 @@ import { lockOrder, noteAnnouncement } from "../store/orders.ts";
  */
 export function announceShipment(ctx: OrderContext): ServiceImpl<typeof OrderService>["announceShipment"] {
   const { db, clients } = ctx;
-  return async ({ name, closedUnits }, context) => {
-    const { tenant } = principalOf(context);
+  return async ({ name, closedUnits }, call) => {
+    const { tenant } = principalOf(call);
     const id = orderIdOf(name);
     const order = await db.transaction(async (trx) => {
       const found = await lockOrder(trx, db.dialect, tenant, id);
@@ -33,11 +33,11 @@ export function announceShipment(ctx: OrderContext): ServiceImpl<typeof OrderSer
       throw orderNotFound(name);
     }
     if (isShippable(order)) {
-      await requireFunds(ctx, order, context);
+      await requireFunds(ctx, order, call);
     }
     if (closedUnits.length > 0 && isShippable(order)) {
       const closed = new Map(closedUnits.map(({ sku, quantity }) => [sku, quantity]));
-      const resized = await rejectionOr(resizeReservation(clients.inventory.for(tenant, context), order, closed));
+      const resized = await rejectionOr(resizeReservation(clients.inventory.for(tenant, call), order, closed));
       if ("refusal" in resized) {
         const { error, reason } = resized.refusal;
         throw reason === "OUT_OF_STOCK" ? outOfStock({ ...order, shortages: shortagesOf(error) }) : error;
@@ -51,9 +51,9 @@ function isShippable({ state }: { readonly state: string }): boolean {
   return state === "CONFIRMED" || state === "FULFILLING";
 }
 
-async function requireFunds({ clients }: OrderContext, order: Order, context: HandlerContext): Promise<void> {
+async function requireFunds({ clients }: OrderContext, order: Order, call: HandlerContext): Promise<void> {
   const parent = orderName(order);
-  const { payments } = await clients.payment.for(order.tenant, context).listPayments({ parent, pageSize: 1000 });
+  const { payments } = await clients.payment.for(order.tenant, call).listPayments({ parent, pageSize: 1000 });
   const funds = sumOfFunds(payments.map(fundsOf));
   const current = { ...order, ...funds, paymentState: paymentStateOf(dueOf(order), funds) };
   if (!isBacked(current)) {

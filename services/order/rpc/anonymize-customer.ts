@@ -37,8 +37,8 @@ const LOOK_MS = { first: 20, most: 500 };
  */
 export function anonymizeCustomer(ctx: OrderContext): ServiceImpl<typeof CustomerService>["anonymizeCustomer"] {
   const method = CustomerService.method.anonymizeCustomer;
-  return async (request, context) => {
-    const { tenant } = principalOf(context);
+  return async (request, call) => {
+    const { tenant } = principalOf(call);
     if (request.customerId === "" && request.email.trim() === "" && request.orders.length === 0) {
       const description = "is required, unless `email` or `orders` is given";
       throw invalidArgument([{ field: "customer_id", description }]);
@@ -46,12 +46,12 @@ export function anonymizeCustomer(ctx: OrderContext): ServiceImpl<typeof Custome
     if (request.validateOnly) {
       return ctx.db.transaction(async (trx) => toResponse(await choose(trx, tenant, request)));
     }
-    const call = { tenant, method, requestId: idempotencyKeyOf(request, context), request, clock: ctx.clock };
-    const response = await idempotent(ctx.db, { ...call, signal: context.signal }, async (trx) =>
-      anonymize(ctx, trx, context, await choose(trx, tenant, request)),
+    const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock: ctx.clock };
+    const response = await idempotent(ctx.db, { ...mutation, signal: call.signal }, async (trx) =>
+      anonymize(ctx, trx, call, await choose(trx, tenant, request)),
     );
     const waitMs = request.wait ? durationMs(request.wait) : 0;
-    return waitMs > 0 ? untilErased(ctx, response, { waitMs, signal: context.signal }) : response;
+    return waitMs > 0 ? untilErased(ctx, response, { waitMs, signal: call.signal }) : response;
   };
 }
 
@@ -94,10 +94,10 @@ async function choose(
 async function anonymize(
   ctx: OrderContext,
   trx: Transaction<OrderDatabase>,
-  context: HandlerContext,
+  call: HandlerContext,
   { ended, underWay, ...choice }: Choice,
 ): Promise<AnonymizeCustomerResponse> {
-  const moment = { actor: actorOf(principalOf(context)), at: ctx.clock.now().getTime() };
+  const moment = { actor: actorOf(principalOf(call)), at: ctx.clock.now().getTime() };
   const done: { order: Order; saga: string }[] = [];
   const changed: Order[] = [];
   const audit: OutboxEvent[] = [];
@@ -109,7 +109,7 @@ async function anonymize(
     }
     const { order, sagaId } = begun;
     const aggregate = orderName(order);
-    audit.push(...auditTrail(context, { resource: aggregate, aggregate, details: { saga: `sagas/${sagaId}` } }));
+    audit.push(...auditTrail(call, { resource: aggregate, aggregate, details: { saga: `sagas/${sagaId}` } }));
     done.push({ order, saga: `sagas/${sagaId}` });
   }
   await ctx.outbox.publish(trx, audit);

@@ -10,9 +10,9 @@ import { orderIdOf, toOrderMessage } from "../messages.ts";
 import { countLines, findOrders } from "../store/orders.ts";
 
 export function batchGetOrders({ db }: OrderContext): ServiceImpl<typeof OrderService>["batchGetOrders"] {
-  return async ({ names }, context) => {
+  return async ({ names }, call) => {
     const ids = names.map(orderIdOf);
-    const { tenant } = principalOf(context);
+    const { tenant } = principalOf(call);
     const wanted = [...new Set(ids)];
     // Repeated names are repeated in the response.
     const lines = await countLines(db.kysely, tenant, ids);

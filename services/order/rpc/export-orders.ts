@@ -49,24 +49,24 @@ export function exportOrders({ db, clock, outbox }: OrderContext): ServiceImpl<t
   const fields = orderFilterFields(db.dialect);
   const sort = orderSort([{ field: "create_time", direction: "asc" }]);
   const slots = createExportSlots();
-  return async function* write(request, context) {
-    const principal = principalOf(context);
+  return async function* write(request, call) {
+    const principal = principalOf(call);
     const { tenant } = principal;
     const format = request.format === ExportFormat.NDJSON ? ndjson : csv;
     const where = compileFilter(request.filter, fields, db.dialect);
     const auditedFilter = redactFilter(request.filter, customerFields);
     const createdUntil = clock.now().getTime();
-    const reads = readsFor(db, context);
+    const reads = readsFor(db, call);
     const body = (text: string) =>
       create(HttpBodySchema, { contentType: format.contentType, data: new TextEncoder().encode(text) });
 
     await db.transaction((trx) =>
       outbox.publish(
         trx,
-        auditTrail(context, { resource: "orders", aggregate: "orders/-", details: { filter: auditedFilter } }),
+        auditTrail(call, { resource: "orders", aggregate: "orders/-", details: { filter: auditedFilter } }),
       ),
     );
-    const release = slots.take(principal, context.signal);
+    const release = slots.take(principal, call.signal);
     try {
       yield body(format.head);
       let after: PageKey[] | undefined;

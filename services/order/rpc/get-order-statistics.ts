@@ -18,14 +18,14 @@ const earning: ReadonlySet<string> = new Set(["CONFIRMED", "FULFILLING", "COMPLE
 
 /** Runs one statement over the index of creation times. Of more than 400 days, returns the newest. */
 export function getOrderStatistics({ db }: OrderContext): ServiceImpl<typeof OrderService>["getOrderStatistics"] {
-  return async ({ startTime, endTime }, context) => {
+  return async ({ startTime, endTime }, call) => {
     const from = startTime ? timestampMs(startTime) : 0;
     const until = endTime ? timestampMs(endTime) : Number.MAX_SAFE_INTEGER;
     if (from > until) {
       throw invalidArgument([{ field: "end_time", description: "must not be before start_time" }]);
     }
-    const { tenant } = principalOf(context);
-    const counts = await countOrders(readsFor(db, context), db.dialect, { tenant, from, until });
+    const { tenant } = principalOf(call);
+    const counts = await countOrders(readsFor(db, call), db.dialect, { tenant, from, until });
     const byState = Map.groupBy(counts, ({ state }) => state);
     const byDay = Map.groupBy(counts, ({ day }) => day);
     return create(OrderStatisticsSchema, {

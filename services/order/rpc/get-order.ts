@@ -7,8 +7,8 @@ import { orderIdOf, toOrderMessage } from "../messages.ts";
 import { findOrder } from "../store/orders.ts";
 
 export function getOrder({ db }: OrderContext): ServiceImpl<typeof OrderService>["getOrder"] {
-  return async ({ name }, context) => {
-    const order = await findOrder(db.kysely, principalOf(context).tenant, orderIdOf(name));
+  return async ({ name }, call) => {
+    const order = await findOrder(db.kysely, principalOf(call).tenant, orderIdOf(name));
     if (order === undefined) {
       throw orderNotFound(name);
     }

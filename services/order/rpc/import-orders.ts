@@ -29,7 +29,7 @@ const BATCH = 50;
  */
 export function importOrders(ctx: OrderContext): ServiceImpl<typeof OrderService>["importOrders"] {
   const { importMaxRows, importMaxBytes, importMaxMs } = ctx.config;
-  return async (requests, context) => {
+  return async (requests, call) => {
     const timeLimit = new AbortController();
     const timer = setTimeout(() => timeLimit.abort(timeLimitReached(importMaxMs)), importMaxMs);
     try {
@@ -39,17 +39,17 @@ export function importOrders(ctx: OrderContext): ServiceImpl<typeof OrderService
         throw invalidArgument([{ field: "file", description: "is required" }]);
       }
       const { validateOnly, file } = first.value;
-      const importer = createImporter(ctx, context, { validateOnly });
+      const importer = createImporter(ctx, call, { validateOnly });
       const bytes = limited(chunksOf(first.value, messages), importMaxBytes);
       const records = recordsOf(file?.contentType ?? "", bytes);
       const response = create(ImportOrdersResponseSchema);
       try {
         await importAll(importer, records, importMaxRows, timeLimit.signal);
       } catch (error) {
-        if (context.signal.aborted || importer.result().rowCount === 0n) {
+        if (call.signal.aborted || importer.result().rowCount === 0n) {
           throw error instanceof ImportStopped ? resourceExhausted(error.reason, error.message) : error;
         }
-        response.stop = toStop(ctx, context, error, importer.lastLine());
+        response.stop = toStop(ctx, call, error, importer.lastLine());
       }
       return Object.assign(response, importer.result());
     } finally {
@@ -135,12 +135,12 @@ function timeLimitReached(ms: number): ImportStopped {
   return new ImportStopped("TIME_LIMIT", `an import may take ${ms} ms: send the rest as another file`);
 }
 
-function toStop(ctx: OrderContext, context: HandlerContext, error: unknown, lastLine: number): ImportStop {
+function toStop(ctx: OrderContext, call: HandlerContext, error: unknown, lastLine: number): ImportStop {
   const lineNumber = BigInt(lastLine + 1);
   if (error instanceof ImportStopped) {
     return create(ImportStopSchema, { reason: error.reason, message: error.message, lineNumber });
   }
-  ctx.log.error({ err: error, requestId: context.values.get(requestIdKey) }, "an import ended early");
-  const outward = toOutward(error, { signal: context.signal, contextValues: context.values });
+  ctx.log.error({ err: error, requestId: call.values.get(requestIdKey) }, "an import ended early");
+  const outward = toOutward(error, { signal: call.signal, contextValues: call.values });
   return create(ImportStopSchema, { reason: reasonOf(outward) ?? "", message: outward.rawMessage, lineNumber });
 }

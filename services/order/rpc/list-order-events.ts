@@ -14,12 +14,12 @@ import { orderExists, readTimeline } from "../store/timeline.ts";
 const DEFAULT_PAGE_SIZE = 100;
 
 export function listOrderEvents({ db }: OrderContext): ServiceImpl<typeof OrderService>["listOrderEvents"] {
-  return async (request, context) => {
-    const { tenant } = principalOf(context);
+  return async (request, call) => {
+    const { tenant } = principalOf(call);
     const orderId = orderIdOf(request.parent);
     const size = pageSizeOf(request.pageSize || DEFAULT_PAGE_SIZE);
     const query = ["ListOrderEvents", tenant, orderId];
-    const reads = readsFor(db, context);
+    const reads = readsFor(db, call);
     const { rows, nextPageToken } = await readPage<TimelineEntry, readonly [number | bigint]>({
       size,
       query,

@@ -15,15 +15,15 @@ import { responseBytes } from "./listing/response-size.ts";
 
 export function listOrders({ db }: OrderContext): ServiceImpl<typeof OrderService>["listOrders"] {
   const fields = orderFilterFields(db.dialect);
-  return async (request, context) => {
-    const { tenant } = principalOf(context);
+  return async (request, call) => {
+    const { tenant } = principalOf(call);
     const size = pageSizeOf(request.pageSize);
     const sort = orderSort(parseOrderBy(request.orderBy, orderSortFields));
     const query = ["ListOrders", tenant, request.filter, request.orderBy];
     const after = decodePageToken(request.pageToken, query, sort.kinds);
     const where = compileFilter(request.filter, fields, db.dialect);
 
-    const reads = readsFor(db, context);
+    const reads = readsFor(db, call);
     const { rows, nextPageToken } = await readPage({
       size,
       query,

@@ -7,8 +7,8 @@ import { toOrderMessage } from "../messages.ts";
 import { findOrdersByExternalId } from "../store/orders.ts";
 
 export function lookupOrder({ db }: OrderContext): ServiceImpl<typeof OrderService>["lookupOrder"] {
-  return async ({ externalId }, context) => {
-    const [order] = await findOrdersByExternalId(db.kysely, principalOf(context).tenant, [externalId]);
+  return async ({ externalId }, call) => {
+    const [order] = await findOrdersByExternalId(db.kysely, principalOf(call).tenant, [externalId]);
     if (order === undefined) {
       throw externalIdNotFound(externalId);
     }

@@ -28,14 +28,14 @@ const TOKEN_EVERY_MS = 10_000;
  */
 export function watchOrders(ctx: OrderContext): ServiceImpl<typeof OrderService>["watchOrders"] {
   const fields = orderFilterFields(ctx.db.dialect);
-  return async function* watch(request, context) {
-    const { tenant } = principalOf(context);
+  return async function* watch(request, call) {
+    const { tenant } = principalOf(call);
     const where = compileFilter(request.filter, fields, ctx.db.dialect);
     let position = await startOf(ctx, tenant, request.resumeToken);
     yield tokenAlone(position, tenant);
     let tokenSentAtMs = ctx.clock.monotonicMs();
     // A generator that is not resumed never reaches its `finally`, so the signal ends the subscription.
-    const feed = ctx.feedTail.subscribe(tenant, AbortSignal.any([context.signal, ctx.draining]));
+    const feed = ctx.feedTail.subscribe(tenant, AbortSignal.any([call.signal, ctx.draining]));
 
     for (let batch = await feed.next(position); batch; batch = await feed.next(position)) {
       for (const response of await responses(ctx, tenant, batch, { after: position, filter: request.filter, where })) {

@@ -22,8 +22,8 @@ export function anonymizePayments({
   db,
   clock,
 }: PaymentContext): ServiceImpl<typeof PaymentService>["anonymizePayments"] {
-  return async ({ parent }, context) => {
-    const { tenant } = principalOf(context);
+  return async ({ parent }, call) => {
+    const { tenant } = principalOf(call);
     const orderId = parent.slice("orders/".length);
     for (const uid of await paymentUidsOfOrder(db.kysely, tenant, orderId)) {
       await db.transaction(async (trx) => {

@@ -8,9 +8,9 @@ import { callbackIdOf, toCallbackMessage } from "./callbacks/callback-message.ts
 import { mayRead } from "./callbacks/callback-visibility.ts";
 
 export function getPaymentCallback({ db }: PaymentContext): ServiceImpl<typeof PaymentService>["getPaymentCallback"] {
-  return async ({ name }, context) => {
+  return async ({ name }, call) => {
     const callback = await findCallback(db.kysely, callbackIdOf(name));
-    if (callback === undefined || !mayRead(principalOf(context), callback)) {
+    if (callback === undefined || !mayRead(principalOf(call), callback)) {
       throw callbackNotFound(name);
     }
     return toCallbackMessage(callback);

@@ -8,8 +8,8 @@ import { findPayment } from "../store/payments.ts";
 import { refundsOf } from "../store/refunds.ts";
 
 export function getPayment({ db }: PaymentContext): ServiceImpl<typeof PaymentService>["getPayment"] {
-  return async ({ name }, context) => {
-    const { tenant } = principalOf(context);
+  return async ({ name }, call) => {
+    const { tenant } = principalOf(call);
     const payment = await findPayment(db.kysely, paymentKeyOf(tenant, name));
     if (payment === undefined) {
       throw paymentNotFound(name);

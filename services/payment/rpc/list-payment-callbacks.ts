@@ -14,12 +14,12 @@ import { mayReadUnmatched } from "./callbacks/callback-visibility.ts";
 export function listPaymentCallbacks({
   db,
 }: PaymentContext): ServiceImpl<typeof PaymentService>["listPaymentCallbacks"] {
-  return async ({ filter, pageSize, pageToken }, context) => {
-    const principal = principalOf(context);
+  return async ({ filter, pageSize, pageToken }, call) => {
+    const principal = principalOf(call);
     const { tenant } = principal;
     const unmatched = mayReadUnmatched(principal);
     const query = ["ListPaymentCallbacks", tenant, filter];
-    const reads = { kysely: readsFor(db, context), dialect: db.dialect };
+    const reads = { kysely: readsFor(db, call), dialect: db.dialect };
     const { rows, nextPageToken } = await readPage<StoredCallback, readonly [string]>({
       size: pageSizeOf(pageSize),
       query,

@@ -12,12 +12,12 @@ import { refundsOf } from "../store/refunds.ts";
 
 /** Lists the newest payments first. */
 export function listPayments({ db }: PaymentContext): ServiceImpl<typeof PaymentService>["listPayments"] {
-  return async ({ parent, filter, pageSize, pageToken }, context) => {
-    const { tenant } = principalOf(context);
+  return async ({ parent, filter, pageSize, pageToken }, call) => {
+    const { tenant } = principalOf(call);
     const query = ["ListPayments", tenant, parent, filter];
     const order = parseName("orders/{order}", parent)?.order;
     const orderId = order === "-" ? undefined : order;
-    const kysely = readsFor(db, context);
+    const kysely = readsFor(db, call);
     const read = async (before: string | undefined, limit: number) => {
       const found = await selectPayments({ kysely, dialect: db.dialect }, { tenant, orderId, filter, before, limit });
       const captured = found.filter((payment) => payment.captured > 0n).map((payment) => payment.uid);

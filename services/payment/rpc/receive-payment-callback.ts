@@ -10,12 +10,12 @@ export function receivePaymentCallback({
   callbacks,
   providers,
 }: PaymentContext): ServiceImpl<typeof PaymentService>["receivePaymentCallback"] {
-  return async ({ provider: name, body }, context) => {
+  return async ({ provider: name, body }, call) => {
     const provider = providers.get(name);
     if (provider === undefined) {
       throw notFound("docket.dev/PaymentProvider", name);
     }
-    await callbacks.receive(provider, { header: context.requestHeader, body: body?.data ?? new Uint8Array() });
+    await callbacks.receive(provider, { header: call.requestHeader, body: body?.data ?? new Uint8Array() });
     const { contentType, body: text } = provider.acknowledgement;
     return create(HttpBodySchema, { contentType, data: Buffer.from(text) });
   };

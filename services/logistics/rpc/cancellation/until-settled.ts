@@ -16,11 +16,11 @@ const PAUSE_MS = 25;
  * @throws ConnectError UNAVAILABLE if the carrier has not responded in time
  */
 export async function untilCancellationSettled(
-  logistics: LogisticsContext,
+  ctx: LogisticsContext,
   id: string,
   signal: AbortSignal,
 ): Promise<StoredShipment> {
-  const { db, clock, timing } = logistics;
+  const { db, clock, timing } = ctx;
   const giveUpAt = clock.monotonicMs() + timing.cancelWaitMs;
   for (;;) {
     const shipment = await findShipmentById(db.kysely, id);
@@ -38,7 +38,7 @@ export async function untilCancellationSettled(
     if (claim === undefined) {
       await sleep(PAUSE_MS, undefined, { signal });
     } else {
-      await within(leftMs, () => runCarrierTask(logistics, claim, new AbortController().signal));
+      await within(leftMs, () => runCarrierTask(ctx, claim, new AbortController().signal));
     }
   }
 }

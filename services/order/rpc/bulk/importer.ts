@@ -46,10 +46,10 @@ type Placeable = Candidate & { readonly placement: ReturnType<typeof toPlacement
 /** An import for the caller of this RPC. Each batch makes one call to the inventory service and one transaction. */
 export function createImporter(
   ctx: OrderContext,
-  context: HandlerContext,
+  call: HandlerContext,
   { validateOnly }: { readonly validateOnly: boolean },
 ): Importer {
-  const { tenant } = principalOf(context);
+  const { tenant } = principalOf(call);
   const validator = createValidator();
   /** The external_ids of the file so far. */
   const seen = new Set<string>();
@@ -112,10 +112,10 @@ export function createImporter(
 
   const price = async (candidates: readonly Candidate[]): Promise<Placeable[]> => {
     const drafts = candidates.map(({ draft }) => draft);
-    const pricings = drafts.length === 0 ? [] : await priceDrafts(ctx, drafts, context);
+    const pricings = drafts.length === 0 ? [] : await priceDrafts(ctx, drafts, call);
     if (!isOverrideAudited) {
       const violations = pricings.flatMap((pricing) => (pricing.ok ? [] : pricing.violations));
-      isOverrideAudited = auditForbiddenPrices(context, violations);
+      isOverrideAudited = auditForbiddenPrices(call, violations);
     }
     return candidates.flatMap((candidate, i) => {
       const pricing = pricings[i];
@@ -124,7 +124,7 @@ export function createImporter(
         return [];
       }
       const { draft } = candidate;
-      return [{ ...candidate, placement: toPlacement(ctx, context, { ...pricing, draft }) }];
+      return [{ ...candidate, placement: toPlacement(ctx, call, { ...pricing, draft }) }];
     });
   };
 
@@ -160,7 +160,7 @@ export function createImporter(
     async take(records) {
       // Rows that fail immediately await nothing, and a file may be full of them: yield to the event loop.
       await setImmediate();
-      context.signal.throwIfAborted();
+      call.signal.throwIfAborted();
       count.rows += records.reduce((sum, { rows }) => sum + rows, 0);
       const priced = await price(await withoutExisting(withoutRepeated(records).flatMap(read)));
       if (validateOnly) {

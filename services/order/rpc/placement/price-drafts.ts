@@ -16,11 +16,11 @@ const SKUS_PER_CALL = 1000;
 export async function priceDrafts(
   { clients }: Pick<OrderContext, "clients">,
   drafts: readonly OrderDraft[],
-  context: Pick<HandlerContext, "values" | "signal" | "timeoutMs">,
+  call: Pick<HandlerContext, "values" | "signal" | "timeoutMs">,
 ): Promise<Pricing[]> {
-  const principal = principalOf(context);
+  const principal = principalOf(call);
   const skus = [...new Set(drafts.flatMap((draft) => draft.lines.map((line) => line.sku)))];
-  const inventory = clients.inventory.for(principal.tenant, context);
+  const inventory = clients.inventory.for(principal.tenant, call);
   const catalog = new Map<string, CatalogItem>();
   for (let at = 0; at < skus.length; at += SKUS_PER_CALL) {
     const { items } = await inventory.batchGetItems({ skus: skus.slice(at, at + SKUS_PER_CALL) });

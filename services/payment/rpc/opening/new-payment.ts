@@ -43,10 +43,10 @@ export function newPayment({ ids, clock }: PaymentContext, key: PaymentKey, term
 
 /** Creates a payment that was settled before it was opened. It has no provider. */
 export function tombstone(
-  context: PaymentContext,
+  ctx: PaymentContext,
   key: PaymentKey,
   { reason, amount = { currency: "", minor: 0n } }: { readonly reason: string; readonly amount?: Amount | undefined },
 ): Payment {
   const terms = { amount, provider: "", captureAutomatically: false };
-  return { ...newPayment(context, key, terms), voided: true, settling: true, settleReason: reason };
+  return { ...newPayment(ctx, key, terms), voided: true, settling: true, settleReason: reason };
 }
