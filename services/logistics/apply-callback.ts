@@ -1,5 +1,5 @@
 import type { Transaction } from "kysely";
-import type { Applied, CallbackToApply } from "../runtime/callbacks/callback-inbox.ts";
+import type { Applied, CallbackToApply } from "../runtime/callbacks/callback-store.ts";
 import { applyTrackingUpdates } from "./apply-tracking-updates.ts";
 import type { CarrierReport } from "./carriers/carrier.ts";
 import type { LogisticsContext } from "./context.ts";

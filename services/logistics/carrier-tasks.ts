@@ -75,7 +75,7 @@ async function recordBooking(
   claimed: StoredShipment,
   outcome: BookingOutcome,
 ): Promise<void> {
-  const { db, outbox, clock, timing, callbacks, nudgeShipments } = logistics;
+  const { db, outbox, clock, timing, callbacks, callbackStore, nudgeShipments } = logistics;
   await db.transaction(async (trx) => {
     const shipment = await lockShipment(trx, db.dialect, claimed.id);
     if (shipment?.attempt !== claimed.attempt || shipment.booking !== "PENDING") {
@@ -89,7 +89,7 @@ async function recordBooking(
     const dueInMs = shipment.cancelRequested ? 0 : timing.pollAfterMs;
     const change = { booking: "BOOKED", trackingNumber, trackingUrl, failures: 0, dueInMs } as const;
     const booked = await updateShipment(trx, db.dialect, shipment, change, clock.now().getTime());
-    await callbacks.wake(trx, shipment.carrier, trackingNumber);
+    await callbackStore.wake(trx, shipment.carrier, trackingNumber);
     await outbox.publish(trx, [shipmentCreated(booked)]);
   });
   nudgeShipments();

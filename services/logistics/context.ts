@@ -1,6 +1,7 @@
 import type { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
 import type { ServiceClient } from "../runtime/call/service-client.ts";
 import type { CallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
+import type { TransactionStore } from "../runtime/callbacks/transaction-store.ts";
 import type { Database } from "../runtime/db/connect.ts";
 import type { Outbox } from "../runtime/outbox/outbox.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
@@ -30,7 +31,9 @@ export interface LogisticsContext {
   /** Wakes the shipment worker. Best effort: the worker also polls. */
   readonly nudgeShipments: () => void;
   /** Inbox of carrier callbacks. */
-  readonly callbacks: CallbackInbox<LogisticsDatabase, CarrierReport>;
+  readonly callbacks: CallbackInbox<CarrierReport>;
+  /** The store of `callbacks`. */
+  readonly callbackStore: TransactionStore<CarrierReport>;
 }
 
 /** Times in milliseconds. */

@@ -1,5 +1,6 @@
 import { createCallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
 import { callbackRetention } from "../runtime/callbacks/retention.ts";
+import { createTransactionStore } from "../runtime/callbacks/transaction-store.ts";
 import { idempotencyRetention } from "../runtime/idempotency/retention.ts";
 import { outboxRetention } from "../runtime/outbox/retention.ts";
 import { startRetention } from "../runtime/retention/retention.ts";
@@ -55,19 +56,16 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
   const carriers = new Map([sandbox, ...(deps.carriers ?? [])].map((carrier) => [carrier.name, carrier]));
 
   const timing = timingOf(config);
-  const callbacks = createCallbackInbox<LogisticsDatabase, CarrierReport>({
-    name: "carrier",
+  const callbackStore = createTransactionStore<LogisticsDatabase, CarrierReport>({
     db,
-    ids,
-    clock,
-    log,
     random,
     retry: timing.retry,
     patienceMs: CALLBACK_PATIENCE_MS,
-    pollMs: config.workPollMs,
     source: (name) => carriers.get(name),
     apply: (trx, callback) => applyCallback(logistics, trx, callback),
   });
+  const pollMs = config.workPollMs;
+  const callbacks = createCallbackInbox({ name: "carrier", db, store: callbackStore, ids, clock, log, pollMs });
   const logistics: LogisticsContext = {
     db,
     outbox,
@@ -80,6 +78,7 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
     log,
     timing,
     callbacks,
+    callbackStore,
     nudgeShipments: () => shipmentWorker.nudge(),
   };
   const shipmentWorker = createShipmentWorker(logistics, { pollMs: config.workPollMs });

@@ -1,45 +1,56 @@
-import type { Transaction } from "kysely";
-import type { Applied, CallbackToApply } from "../runtime/callbacks/callback-inbox.ts";
+import type { Applied, CallbackToApply } from "../runtime/callbacks/callback-store.ts";
+import type { Batch, Command } from "../runtime/commands/command.ts";
 import type { PaymentContext } from "./context.ts";
-import type { PaymentDatabase } from "./db/schema.ts";
 import { mergeReport } from "./domain/merge-report.ts";
 import { type Payment, paymentName } from "./domain/payment.ts";
 import type { ProviderReport } from "./domain/provider-report.ts";
 import { parsePaymentName } from "./messages.ts";
-import { loadAggregateForReport, recordChange } from "./record-change.ts";
-import { lockPayment, lockPaymentByReference } from "./store/payments.ts";
+import { recordChange } from "./record-change.ts";
+import { payments } from "./store/mappings.ts";
+import type { PaymentAggregate } from "./store/payment-aggregate.ts";
 
 /**
  * Merges the reports of a verified callback into their payments. Idempotent and order-independent: a report that adds
  * nothing to what is known changes nothing.
  */
-export async function applyCallback(
+export function applyCallback(
   context: PaymentContext,
-  trx: Transaction<PaymentDatabase>,
-  callback: CallbackToApply<readonly ProviderReport[]>,
-): Promise<Applied> {
-  let known: Payment | undefined;
-  let changed = false;
-  for (const report of callback.content) {
-    const payment = await lockReported(context, trx, callback.source, report);
-    if (payment === undefined) {
-      const problem = `no payment is known by ${report.payment?.name ?? report.reference}`;
-      return { kind: "early", problem, reference: report.reference };
-    }
-    known = payment;
-    const file = await loadAggregateForReport(trx, payment);
-    const merged = mergeReport(payment, file.refunds, report, context.clock.now().getTime());
-    if (merged.kind === "early") {
-      return { kind: "early", problem: merged.problem };
-    }
-    if (merged.kind === "mismatch") {
-      await recordChange(context, trx, file, merged.merged, `callback ${callback.id}`);
-      return { kind: "failed", problem: merged.problem, ...ownerOf(payment) };
-    }
-    await recordChange(context, trx, file, merged, `callback ${callback.id}`);
-    changed ||= merged.changed;
-  }
-  return { kind: "applied", changed, ...(known && ownerOf(known)) };
+  { id, source, content: reports }: CallbackToApply<readonly ProviderReport[]>,
+): Command<Applied> {
+  return {
+    keys(need) {
+      for (const report of reports) {
+        const name = nameOf(report);
+        if (name !== undefined) {
+          need.by(payments, "name", name);
+        }
+        need.by(payments, "reference", [source, report.reference]);
+      }
+    },
+    decide(batch) {
+      let known: Payment | undefined;
+      let changed = false;
+      for (const report of reports) {
+        const file = findReported(batch, source, report);
+        if (file === undefined) {
+          const problem = `no payment is known by ${report.payment?.name ?? report.reference}`;
+          return { kind: "early", problem, reference: report.reference };
+        }
+        known = file.payment;
+        const merged = mergeReport(known, file.refunds, report, context.clock.now().getTime());
+        if (merged.kind === "early") {
+          return { kind: "early", problem: merged.problem };
+        }
+        if (merged.kind === "mismatch") {
+          recordChange(context, batch, file, merged.merged, `callback ${id}`);
+          return { kind: "failed", problem: merged.problem, ...ownerOf(known) };
+        }
+        recordChange(context, batch, file, merged, `callback ${id}`);
+        changed ||= merged.changed;
+      }
+      return { kind: "applied", changed, ...(known && ownerOf(known)) };
+    },
+  };
 }
 
 function ownerOf(payment: Payment) {
@@ -47,16 +58,13 @@ function ownerOf(payment: Payment) {
 }
 
 /** Finds the payment of a report: by the name stored at the provider, else by the provider's own id. */
-async function lockReported(
-  { db }: PaymentContext,
-  trx: Transaction<PaymentDatabase>,
-  provider: string,
-  report: ProviderReport,
-): Promise<Payment | undefined> {
-  const key = report.payment && parsePaymentName(report.payment.tenant, report.payment.name);
-  const payment = key && (await lockPayment(trx, db.dialect, key));
-  if (payment !== undefined && payment.provider === provider) {
-    return payment;
-  }
-  return lockPaymentByReference(trx, db.dialect, provider, report.reference);
+function findReported(batch: Batch, provider: string, report: ProviderReport): PaymentAggregate | undefined {
+  const name = nameOf(report);
+  const named = name && batch.find(payments, "name", name);
+  return named?.payment.provider === provider ? named : batch.find(payments, "reference", [provider, report.reference]);
+}
+
+function nameOf({ payment }: ProviderReport): readonly string[] | undefined {
+  const key = payment && parsePaymentName(payment.tenant, payment.name);
+  return key && [key.tenant, key.orderId, key.paymentId];
 }

@@ -1,6 +1,7 @@
 import type { CallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
+import type { CommandStore } from "../runtime/callbacks/command-store.ts";
+import type { Commands } from "../runtime/commands/command.ts";
 import type { Database } from "../runtime/db/connect.ts";
-import type { Outbox } from "../runtime/outbox/outbox.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
 import type { Backoff } from "../runtime/values/backoff.ts";
 import type { Clock } from "../runtime/values/clock.ts";
@@ -12,7 +13,7 @@ import type { PaymentProvider } from "./providers/payment-provider.ts";
 /** Dependencies of the payment service's RPCs and workers. */
 export interface PaymentContext {
   readonly db: Database<PaymentDatabase>;
-  readonly outbox: Outbox;
+  readonly commands: Commands;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly random: () => number;
@@ -21,7 +22,9 @@ export interface PaymentContext {
   readonly defaultProvider: string;
   readonly timing: PaymentTiming;
   /** The inbox of provider callbacks. */
-  readonly callbacks: CallbackInbox<PaymentDatabase, readonly ProviderReport[]>;
+  readonly callbacks: CallbackInbox<readonly ProviderReport[]>;
+  /** The store of `callbacks`. */
+  readonly callbackStore: CommandStore<readonly ProviderReport[]>;
   /**
    * When follow-up operations of a change are due: at once, unless the process that makes the change executes them
    * itself and holds a lease against the workers.

@@ -1,21 +1,21 @@
 import { toBinary } from "@bufbuild/protobuf";
-import type { Transaction } from "kysely";
 import { PaymentSchema } from "../../gen/docket/payment/v1/payment_pb.js";
+import type { Command } from "../runtime/commands/command.ts";
 import { fullJitterMs } from "../runtime/values/backoff.ts";
 import type { PaymentContext } from "./context.ts";
-import type { PaymentDatabase } from "./db/schema.ts";
 import { type Merged, mergeReport, refuse, then, withRefunds } from "./domain/merge-report.ts";
 import type { Operation } from "./domain/operation.ts";
 import { type Payment, paymentName } from "./domain/payment.ts";
 import { providerUnavailable } from "./errors.ts";
 import { toPaymentMessage } from "./messages.ts";
 import type { PaymentProvider, ProviderAnswer } from "./providers/payment-provider.ts";
-import { loadAggregate, type PaymentAggregate, recordChange } from "./record-change.ts";
-import { finishOperation, postponeOperation } from "./store/operations.ts";
-import { lockPaymentByUid } from "./store/payments.ts";
+import { recordChange } from "./record-change.ts";
+import { payments } from "./store/mappings.ts";
+import { ended, postponeOperation } from "./store/operations.ts";
+import type { PaymentAggregate } from "./store/payment-aggregate.ts";
 
 /**
- * Executes an operation: calls the provider outside any transaction, then writes its response in one. Any number of
+ * Executes an operation: calls the provider, then writes its response with a command. Any number of
  * processes may do so concurrently or one after another, as the provider deduplicates by the key and only the first
  * response is written.
  *
@@ -24,10 +24,10 @@ import { lockPaymentByUid } from "./store/payments.ts";
  */
 export async function performOperation(
   context: PaymentContext,
-  { payment, refunds }: PaymentAggregate,
+  { payment, refunds }: Pick<PaymentAggregate, "payment" | "refunds">,
   operation: Operation,
 ): Promise<PaymentAggregate> {
-  const { db, log, random, timing } = context;
+  const { db, commands, log, random, timing } = context;
   let answer: ProviderAnswer;
   try {
     const provider = providerOf(context, payment);
@@ -39,7 +39,7 @@ export async function performOperation(
     log.warn({ err: error, operation: operation.key, attempt: operation.attempt }, "the provider did not respond");
     throw providerUnavailable(payment, error);
   }
-  return db.transaction((trx) => checkpoint(context, trx, operation, answer));
+  return commands.execute(checkpoint(context, operation, answer), { tenant: payment.tenant });
 }
 
 /** The provider that opened a payment. */
@@ -51,40 +51,32 @@ export function providerOf({ providers }: PaymentContext, payment: Payment): Pay
   return provider;
 }
 
-async function checkpoint(
-  context: PaymentContext,
-  trx: Transaction<PaymentDatabase>,
-  performed: Operation,
-  answer: ProviderAnswer,
-): Promise<PaymentAggregate> {
-  const { id } = performed;
-  const file = await lockFile(context, trx, performed);
-  const operation = file.operations.find((candidate) => candidate.id === id);
-  if (operation?.state !== "PENDING") {
-    return file;
-  }
-  const { merged, problem } = apply(context, file, operation, answer);
-  const ended: Operation = {
-    ...operation,
-    state: problem === undefined ? "DONE" : "REFUSED",
-    message: problem ?? "",
+/** Writes a response, unless another process has written one. */
+function checkpoint(context: PaymentContext, performed: Operation, answer: ProviderAnswer): Command<PaymentAggregate> {
+  const { id, tenant, paymentUid } = performed;
+  return {
+    keys: (need) => need.one(payments, [tenant, paymentUid]),
+    decide(batch) {
+      const file = batch.get(payments, [tenant, paymentUid]);
+      if (file === undefined) {
+        throw new Error(`operation ${id} belongs to no payment`);
+      }
+      const operation = file.operations.find((candidate) => candidate.id === id);
+      if (operation?.state !== "PENDING") {
+        return file;
+      }
+      const { merged, problem } = apply(context, file, operation, answer);
+      const operations = file.operations.map((other) => (other.id === id ? ended(operation, problem) : other));
+      const next = recordChange(context, batch, { ...file, operations }, merged, `operation ${id}`);
+      const response = toBinary(PaymentSchema, toPaymentMessage(next.payment, next.refunds));
+      const finished = {
+        ...next,
+        operations: next.operations.map((other) => (other.id === id ? { ...other, response } : other)),
+      };
+      batch.update(payments, finished);
+      return finished;
+    },
   };
-  const operations = file.operations.map((other) => (other.id === id ? ended : other));
-  const next = await recordChange(context, trx, { ...file, operations }, merged, `operation ${id}`);
-  await finishOperation(trx, ended, toBinary(PaymentSchema, toPaymentMessage(next.payment, next.refunds)));
-  return next;
-}
-
-async function lockFile(
-  { db }: PaymentContext,
-  trx: Transaction<PaymentDatabase>,
-  { id, paymentUid }: Operation,
-): Promise<PaymentAggregate> {
-  const payment = await lockPaymentByUid(trx, db.dialect, paymentUid);
-  if (payment === undefined) {
-    throw new Error(`operation ${id} belongs to no payment`);
-  }
-  return loadAggregate(trx, payment);
 }
 
 /** Effect of a response on the payment, with the reason if the operation was rejected. */

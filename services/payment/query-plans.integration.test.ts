@@ -8,7 +8,7 @@ import { createStatementLog } from "../runtime/testing/statement-log.ts";
 import { migrations } from "./db/migrations.ts";
 import type { PaymentDatabase } from "./db/schema.ts";
 import { selectCallbacks, selectPayments } from "./store/payment-lists.ts";
-import { insertPayment } from "./store/payments.ts";
+import { toRow } from "./store/payment-rows.ts";
 import { somePayment } from "./testing/payment-values.ts";
 
 describeEachDatabase("the statements of the payment service", (open, dialect) => {
@@ -22,7 +22,10 @@ describeEachDatabase("the statements of the payment service", (open, dialect) =>
       for (let i = 0; i < 300; i++) {
         const uid = `01${String(i).padStart(24, "0")}`;
         const payment = somePayment({ uid, orderId: `o${i % 50}`, paymentId: `${i}`, reference: `ref${i}` });
-        await insertPayment(trx, db.dialect, payment, 3_600_000);
+        await trx
+          .insertInto("payments")
+          .values({ ...toRow(payment), attempt: 0, due_at: 9e12 })
+          .execute();
         const event = { source: "sandbox", eventId: `e${i}`, eventType: "", body: Buffer.from("{}"), headers: {} };
         await insertCallback(trx, db.dialect, { ...event, id: uid }, 3_600_000);
       }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Kysely } from "kysely";
 import { createCallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
+import { createCommandStore } from "../runtime/callbacks/command-store.ts";
 import { callbackRetention } from "../runtime/callbacks/retention.ts";
 import { outboxRetention } from "../runtime/outbox/retention.ts";
 import type { CheckResult } from "../runtime/process/checks.ts";
@@ -40,7 +41,7 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
   const settings = { ...paymentDefaults, ...config };
   const { databaseUrl } = settings;
   const base = await createServiceBase<PaymentDatabase>({ name: "payment", databaseUrl, migrations }, deps);
-  const { db, outbox, relay, clock, ids, random, log } = base;
+  const { db, commands, relay, clock, ids, random, log } = base;
 
   const secret = signingKeyOf(settings.sandboxSecret);
   const publicUrl = () => settings.publicUrl;
@@ -64,22 +65,19 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
   }
   const retry = { initialMs: Math.min(200, settings.retryMaxMs), maxMs: settings.retryMaxMs };
   const { pollMs } = settings;
-  const callbacks = createCallbackInbox<PaymentDatabase, readonly ProviderReport[]>({
-    name: "payment",
+  const callbackStore = createCommandStore<PaymentDatabase, readonly ProviderReport[]>({
     db,
-    ids,
-    clock,
-    log,
+    commands,
     random,
     retry,
-    pollMs,
     patienceMs: settings.callbackPatienceMs,
     source: (name) => providers.get(name),
-    apply: (trx, callback) => applyCallback(payments, trx, callback),
+    apply: (callback) => applyCallback(payments, callback),
   });
+  const callbacks = createCallbackInbox({ name: "payment", db, store: callbackStore, ids, clock, log, pollMs });
   const payments: PaymentContext = {
     db,
-    outbox,
+    commands,
     clock,
     ids,
     random,
@@ -92,6 +90,7 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
       poll: { initialMs: settings.reconcileAfterMs, maxMs: 60 * settings.reconcileAfterMs },
     },
     callbacks,
+    callbackStore,
     followUpDelayMs: 0,
     nudgeOperations: () => operations.nudge(),
   };
@@ -137,6 +136,7 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
     },
     async [Symbol.asyncDispose]() {
       await Promise.all([retention, ...background].map((part) => part[Symbol.asyncDispose]()));
+      await commands[Symbol.asyncDispose]();
       await relay[Symbol.asyncDispose]();
       await db[Symbol.asyncDispose]();
     },

@@ -6,7 +6,7 @@ import { pendingOf } from "../domain/operation.ts";
 import { capturable, paymentState, sumOf } from "../domain/payment.ts";
 import { allowedActions } from "../domain/payment-state.ts";
 import { illegalState, operationRunning, settling, tooMuch } from "../errors.ts";
-import type { PaymentAggregate } from "../record-change.ts";
+import type { PaymentAggregate } from "../store/payment-aggregate.ts";
 import { executeOperation } from "./operations/execute-operation.ts";
 import { parseAmount } from "./operations/parse-amount.ts";
 import { startOperation } from "./operations/start-operation.ts";
@@ -16,7 +16,7 @@ export function capturePayment(payments: PaymentContext): ServiceImpl<typeof Pay
   return (request, context) => {
     const { tenant } = principalOf(context);
     const { capturePayment: method } = PaymentService.method;
-    return executeOperation(payments, { tenant, method, kind: "CAPTURE", request, context }, (trx, file, caller) => {
+    return executeOperation(payments, { tenant, method, kind: "CAPTURE", request, context }, (batch, file, caller) => {
       const available = availableToCapture(file);
       const wanted = parseAmount(request.amount, file.payment) ?? available;
       if (wanted > available || wanted === 0n) {
@@ -24,7 +24,7 @@ export function capturePayment(payments: PaymentContext): ServiceImpl<typeof Pay
           ? operationRunning(file.payment)
           : tooMuch("CAPTURE_EXCEEDS_AUTHORIZED", file.payment, { wanted, available });
       }
-      return startOperation(payments, trx, file, { kind: "CAPTURE", amount: wanted }, caller);
+      return startOperation(payments, batch, file, { kind: "CAPTURE", amount: wanted }, caller);
     });
   };
 }

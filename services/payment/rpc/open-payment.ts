@@ -1,6 +1,7 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { OpenPaymentRequest, PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
+import type { Command } from "../../runtime/commands/command.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
 import { parseMoney } from "../../runtime/values/money.ts";
@@ -10,8 +11,9 @@ import type { Payment } from "../domain/payment.ts";
 import { paymentDiffers, paymentGivenUp, unknownProvider } from "../errors.ts";
 import { paymentKeyOf, toPaymentMessage } from "../messages.ts";
 import { performOperation } from "../perform-operation.ts";
-import { loadAggregate, type PaymentAggregate } from "../record-change.ts";
-import { insertPayment, lockPayment } from "../store/payments.ts";
+import { payments } from "../store/mappings.ts";
+import type { PaymentAggregate } from "../store/payment-aggregate.ts";
+import type { PaymentKey } from "../store/payments.ts";
 import { newPayment, type PaymentTerms } from "./opening/new-payment.ts";
 import { startOperation } from "./operations/start-operation.ts";
 
@@ -22,36 +24,49 @@ const DEFAULT_TTL_MS = 24 * 60 * 60 * 1000;
  * Opens a payment: commits it as CREATED, calls the provider, then commits the provider's response. If this process
  * crashes in between, a worker retries with the same key, and so does a caller's repeated request.
  */
-export function openPayment(payments: PaymentContext): ServiceImpl<typeof PaymentService>["openPayment"] {
-  const { db } = payments;
-  return async (request, context) => {
-    const key = paymentKeyOf(principalOf(context).tenant, request.name);
-    const { terms, ttlMs } = parse(payments, request);
+export function openPayment(context: PaymentContext): ServiceImpl<typeof PaymentService>["openPayment"] {
+  return async (request, call) => {
+    const key = paymentKeyOf(principalOf(call).tenant, request.name);
+    const wish = { key, ...parse(context, request), paymentToken: request.paymentToken };
+    const { tenant } = key;
 
-    const file = await db.transaction(
-      async (trx): Promise<PaymentAggregate> => {
-        const isNew = await insertPayment(trx, db.dialect, newPayment(payments, key, terms), ttlMs);
-        const payment = asAsked(await lockPayment(trx, db.dialect, key), terms);
-        if (!isNew) {
-          return loadAggregate(trx, payment);
-        }
-        const file = { payment, refunds: [], operations: [] };
-        const { paymentToken } = request;
-        return (await startOperation(payments, trx, file, { kind: "OPEN", amount: payment.amount, paymentToken })).file;
-      },
-      { signal: context.signal },
-    );
+    const file = await context.commands.execute(open(context, wish), { signal: call.signal, tenant });
     const opening = pendingOf(file.operations, "OPEN");
-    const opened = opening ? await performOperation(payments, file, opening) : file;
+    const opened = opening ? await performOperation(context, file, opening) : file;
     return toPaymentMessage(opened.payment, opened.refunds);
   };
 }
 
-/** Returns the payment if its terms match and it was not settled before. */
-function asAsked(payment: Payment | undefined, terms: PaymentTerms): Payment {
-  if (payment === undefined) {
-    throw new Error("a payment disappeared during a transaction");
-  }
+interface Wish {
+  readonly key: PaymentKey;
+  readonly terms: PaymentTerms;
+  readonly ttlMs: number;
+  readonly paymentToken: string;
+}
+
+function open(context: PaymentContext, { key, terms, ttlMs, paymentToken }: Wish): Command<PaymentAggregate> {
+  const name = [key.tenant, key.orderId, key.paymentId];
+  return {
+    keys: (need) => need.by(payments, "name", name),
+    decide(batch) {
+      const known = batch.find(payments, "name", name);
+      if (known !== undefined) {
+        asAsked(known.payment, terms);
+        return known;
+      }
+      const expiresAt = batch.nowMs + ttlMs;
+      const payment = { ...newPayment(context, key, terms), expiresAt };
+      const created = { payment, refunds: [], operations: [], poll: { attempt: 0, dueAt: expiresAt } };
+      const opening = { kind: "OPEN", amount: payment.amount, paymentToken } as const;
+      const { file } = startOperation(context, batch, created, opening);
+      batch.insert(payments, file);
+      return file;
+    },
+  };
+}
+
+/** Throws unless the payment's terms match and it was not settled before. */
+function asAsked(payment: Payment, terms: PaymentTerms): void {
   if (payment.provider === "") {
     throw paymentGivenUp(payment);
   }
@@ -64,10 +79,9 @@ function asAsked(payment: Payment | undefined, terms: PaymentTerms): Payment {
   if (!isSame) {
     throw paymentDiffers(payment);
   }
-  return payment;
 }
 
-function parse(payments: PaymentContext, request: OpenPaymentRequest): { terms: PaymentTerms; ttlMs: number } {
+function parse(context: PaymentContext, request: OpenPaymentRequest): { terms: PaymentTerms; ttlMs: number } {
   const violations: FieldViolation[] = [];
   const amount = request.amount && parseMoney(request.amount);
   if (amount === undefined || amount.minor <= 0n) {
@@ -86,9 +100,9 @@ function parse(payments: PaymentContext, request: OpenPaymentRequest): { terms: 
   if (amount === undefined || violations.length > 0) {
     throw invalidArgument(violations);
   }
-  const provider = request.provider || payments.defaultProvider;
-  if (!payments.providers.has(provider)) {
-    throw unknownProvider(provider, payments.providers.keys());
+  const provider = request.provider || context.defaultProvider;
+  if (!context.providers.has(provider)) {
+    throw unknownProvider(provider, context.providers.keys());
   }
   return { terms: { amount, provider, captureAutomatically: request.captureAutomatically }, ttlMs: Math.ceil(ttlMs) };
 }

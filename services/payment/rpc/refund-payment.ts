@@ -17,30 +17,26 @@ export function refundPayment(payments: PaymentContext): ServiceImpl<typeof Paym
   return (request, context) => {
     const { tenant } = principalOf(context);
     const { refundPayment: method } = PaymentService.method;
-    return executeOperation(
-      payments,
-      { tenant, method, kind: "REFUND", request, context },
-      async (trx, file, caller) => {
-        const { payment, refunds } = file;
-        if (!allowedActions(paymentState(payment)).includes("refund")) {
-          throw illegalState(payment, "refund");
-        }
-        const available = refundable(payment, refunds);
-        const amount = parseAmount(request.amount, payment) ?? available;
-        if (amount > available || amount === 0n) {
-          throw tooMuch("REFUND_EXCEEDS_CAPTURED", payment, { wanted: amount, available });
-        }
-        const { reason } = request;
-        const createdAt = payments.clock.now().getTime();
-        const refund = planRefund(refunds, { amount, reason, settlement: false, createdAt });
-        const details = { amount: String(amount), currency: payment.currency, refund: refund.id };
-        await payments.outbox.publish(
-          trx,
-          auditTrail(context, { resource: request.name, details, aggregate: `orders/${payment.orderId}` }),
-        );
-        const next = await recordChange(payments, trx, file, withRefunds(payment, refunds, [refund]), "refund");
-        return startOperation(payments, trx, next, { kind: "REFUND", amount, refundId: refund.id }, caller);
-      },
-    );
+    return executeOperation(payments, { tenant, method, kind: "REFUND", request, context }, (batch, file, caller) => {
+      const { payment, refunds } = file;
+      if (!allowedActions(paymentState(payment)).includes("refund")) {
+        throw illegalState(payment, "refund");
+      }
+      const available = refundable(payment, refunds);
+      const amount = parseAmount(request.amount, payment) ?? available;
+      if (amount > available || amount === 0n) {
+        throw tooMuch("REFUND_EXCEEDS_CAPTURED", payment, { wanted: amount, available });
+      }
+      const { reason } = request;
+      const createdAt = payments.clock.now().getTime();
+      const refund = planRefund(refunds, { amount, reason, settlement: false, createdAt });
+      const details = { amount: String(amount), currency: payment.currency, refund: refund.id };
+      const act = { resource: request.name, details, aggregate: `orders/${payment.orderId}` };
+      for (const event of auditTrail(context, act)) {
+        batch.publish(event);
+      }
+      const next = recordChange(payments, batch, file, withRefunds(payment, refunds, [refund]), "refund");
+      return startOperation(payments, batch, next, { kind: "REFUND", amount, refundId: refund.id }, caller);
+    });
   };
 }

@@ -13,7 +13,7 @@ export function voidPayment(payments: PaymentContext): ServiceImpl<typeof Paymen
   return (request, context) => {
     const { tenant } = principalOf(context);
     const { voidPayment: method } = PaymentService.method;
-    return executeOperation(payments, { tenant, method, kind: "VOID", request, context }, (trx, file, caller) => {
+    return executeOperation(payments, { tenant, method, kind: "VOID", request, context }, (batch, file, caller) => {
       const { payment, operations } = file;
       if (!allowedActions(paymentState(payment)).includes("void")) {
         throw illegalState(payment, "void");
@@ -21,7 +21,7 @@ export function voidPayment(payments: PaymentContext): ServiceImpl<typeof Paymen
       if (operations.some(({ state }) => state === "PENDING")) {
         throw operationRunning(payment);
       }
-      return startOperation(payments, trx, file, { kind: "VOID", amount: payment.authorized }, caller);
+      return startOperation(payments, batch, file, { kind: "VOID", amount: payment.authorized }, caller);
     });
   };
 }

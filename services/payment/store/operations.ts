@@ -1,11 +1,10 @@
-import { type Kysely, type Selectable, sql, type Transaction } from "kysely";
+import { type Kysely, type Selectable, sql } from "kysely";
 import type { Database, DialectName } from "../../runtime/db/connect.ts";
 import { nowMs } from "../../runtime/db/sql.ts";
 import type { Claimed } from "../../runtime/jobs/claim-due.ts";
 import type { PaymentDatabase, PaymentOperationsTable } from "../db/schema.ts";
 import type { Operation } from "../domain/operation.ts";
-
-type Trx = Transaction<PaymentDatabase>;
+import type { StoredOperation } from "./payment-aggregate.ts";
 
 /** A caller's key: the same key with the same request gets the response that was committed with the effect. */
 export interface CallerKey {
@@ -13,59 +12,25 @@ export interface CallerKey {
   readonly requestHash: string;
 }
 
-/** An operation that a caller requested under a key. */
-export interface KeyedOperation {
-  readonly operation: Operation;
-  readonly requestHash: string;
-  /** For a DONE operation. */
-  readonly response: Uint8Array | undefined;
-}
-
-/** Writes a new operation. It is due in `delayMs`, unless the writing process has executed it by then. */
-export async function insertOperation(
-  trx: Trx,
-  dialect: DialectName,
+/** A new operation with its schedule, and the key of the caller who requested it. */
+export function scheduled(
   operation: Operation,
-  { delayMs, createdAt, caller }: { delayMs: number; createdAt: number; caller?: CallerKey | undefined },
-): Promise<void> {
-  await trx
-    .insertInto("payment_operations")
-    .values({
-      tenant_id: operation.tenant,
-      payment_uid: operation.paymentUid,
-      id: operation.id,
-      kind: operation.kind,
-      provider_key: operation.key,
-      state: operation.state,
-      amount: operation.amount,
-      refund_id: operation.refundId ?? null,
-      payment_token: operation.paymentToken,
-      message: operation.message,
-      request_key: caller?.requestKey ?? null,
-      request_hash: caller?.requestHash ?? "",
-      response: null,
-      prune_at: null,
-      created_at: createdAt,
-      attempt: operation.attempt,
-      due_at: sql<number>`${nowMs(dialect)} + ${delayMs}`,
-    })
-    .execute();
+  { createdAt, dueAt, caller }: { createdAt: number; dueAt: number; caller?: CallerKey | undefined },
+): StoredOperation {
+  const { requestKey, requestHash = "" } = caller ?? {};
+  return { ...operation, createdAt, dueAt, requestKey, requestHash, response: undefined, pruneAt: undefined };
 }
 
-/** Reads every operation of a payment, the oldest first. */
-export async function operationsOf(
-  kysely: Kysely<PaymentDatabase>,
-  tenant: string,
-  paymentUid: string,
-): Promise<readonly Operation[]> {
-  const rows = await kysely
-    .selectFrom("payment_operations")
-    .selectAll()
-    .where("tenant_id", "=", tenant)
-    .where("payment_uid", "=", paymentUid)
-    .orderBy("id")
-    .execute();
-  return rows.map(toOperation);
+/** An operation that the provider has responded to. */
+export function ended(operation: StoredOperation, problem: string | undefined): StoredOperation {
+  return {
+    ...operation,
+    state: problem === undefined ? "DONE" : "REFUSED",
+    message: problem ?? "",
+    paymentToken: "",
+    dueAt: undefined,
+    pruneAt: operation.createdAt + KEY_RETENTION_MS,
+  };
 }
 
 export async function findOperation(kysely: Kysely<PaymentDatabase>, id: string): Promise<Operation | undefined> {
@@ -73,31 +38,15 @@ export async function findOperation(kysely: Kysely<PaymentDatabase>, id: string)
   return row && toOperation(row);
 }
 
-export async function findKeyedOperation(
-  kysely: Kysely<PaymentDatabase>,
-  tenant: string,
-  requestKey: string,
-): Promise<KeyedOperation | undefined> {
+/** Whether an operation of the tenant was requested under the key. */
+export async function isKeyUsed(kysely: Kysely<PaymentDatabase>, tenant: string, requestKey: string): Promise<boolean> {
   const row = await kysely
     .selectFrom("payment_operations")
-    .selectAll()
+    .select("id")
     .where("tenant_id", "=", tenant)
     .where("request_key", "=", requestKey)
     .executeTakeFirst();
-  return row && { operation: toOperation(row), requestHash: row.request_hash, response: row.response ?? undefined };
-}
-
-/** Outcome of an operation, and the response committed with it. */
-export async function readOutcome(
-  kysely: Kysely<PaymentDatabase>,
-  id: string,
-): Promise<Pick<Operation, "state" | "message"> & { readonly response: Uint8Array | undefined }> {
-  const { response, ...outcome } = await kysely
-    .selectFrom("payment_operations")
-    .select(["state", "message", "response"])
-    .where("id", "=", id)
-    .executeTakeFirstOrThrow();
-  return { ...outcome, response: response ?? undefined };
+  return row !== undefined;
 }
 
 /** Callers may repeat a request for at least a day. */
@@ -134,26 +83,6 @@ export async function pruneOperationKeys(
   return old.length;
 }
 
-/** Writes the provider's response. The payment is locked, and the operation was PENDING under that lock. */
-export async function finishOperation(
-  trx: Trx,
-  { id, state, message }: Pick<Operation, "id" | "state" | "message">,
-  response: Uint8Array,
-): Promise<void> {
-  await trx
-    .updateTable("payment_operations")
-    .set({
-      state,
-      message,
-      response,
-      due_at: null,
-      payment_token: "",
-      prune_at: sql<number>`created_at + ${KEY_RETENTION_MS}`,
-    })
-    .where("id", "=", id)
-    .execute();
-}
-
 /** Makes an operation with an unknown outcome due again after the pause. */
 export async function postponeOperation(
   kysely: Kysely<PaymentDatabase>,
@@ -185,7 +114,8 @@ export async function findStuckOperation(kysely: Kysely<PaymentDatabase>): Promi
   return row?.provider_key;
 }
 
-function toOperation(row: Selectable<PaymentOperationsTable>): Operation {
+/** Converts a row to an operation. */
+export function toOperation(row: Selectable<PaymentOperationsTable>): Operation {
   return {
     id: row.id,
     tenant: row.tenant_id,

@@ -1,4 +1,4 @@
-import type { Insertable, Selectable, Updateable } from "kysely";
+import type { Selectable } from "kysely";
 import type { PaymentsTable } from "../db/schema.ts";
 import { type Payment, paymentState } from "../domain/payment.ts";
 
@@ -35,10 +35,17 @@ export function toPayment(row: Selectable<PaymentsTable>): Payment {
   };
 }
 
-/** The columns that may change after insertion. */
-export function toChangingColumns(payment: Payment) {
+/** Converts a payment to its row, without the columns of the poll. */
+export function toRow(payment: Payment): Omit<Selectable<PaymentsTable>, "attempt" | "due_at"> {
   return {
+    tenant_id: payment.tenant,
+    order_id: payment.orderId,
+    payment_id: payment.paymentId,
+    id: payment.uid,
+    provider: payment.provider,
     provider_reference: payment.reference ?? null,
+    currency: payment.currency,
+    amount: payment.amount,
     authorized: payment.authorized,
     captured: payment.captured,
     refunded: payment.refunded,
@@ -47,31 +54,16 @@ export function toChangingColumns(payment: Payment) {
     expired: Number(payment.expired),
     voided: Number(payment.voided),
     state: paymentState(payment),
+    capture_automatically: Number(payment.captureAutomatically),
     settling: Number(payment.settling),
     settle_reason: payment.settleReason,
     client_secret: payment.clientSecret,
     redirect_url: payment.redirectUrl,
     failure_message: payment.failureMessage,
     mismatch_message: payment.mismatch || null,
-    updated_at: payment.updatedAt,
-    version: payment.version,
-  } satisfies Updateable<PaymentsTable>;
-}
-
-export function toRow(payment: Payment): Insertable<PaymentsTable> {
-  return {
-    ...toChangingColumns(payment),
-    tenant_id: payment.tenant,
-    order_id: payment.orderId,
-    payment_id: payment.paymentId,
-    id: payment.uid,
-    provider: payment.provider,
-    currency: payment.currency,
-    amount: payment.amount,
-    capture_automatically: Number(payment.captureAutomatically),
     created_at: payment.createdAt,
+    updated_at: payment.updatedAt,
     expires_at: payment.expiresAt,
-    attempt: 0,
-    due_at: null,
+    version: payment.version,
   };
 }

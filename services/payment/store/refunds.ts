@@ -1,8 +1,6 @@
-import type { Kysely, Selectable, Transaction } from "kysely";
-import type { DialectName } from "../../runtime/db/connect.ts";
-import { upsert } from "../../runtime/db/sql.ts";
+import type { Kysely, Selectable } from "kysely";
 import type { PaymentDatabase, RefundsTable } from "../db/schema.ts";
-import type { Payment, Refund } from "../domain/payment.ts";
+import type { Refund } from "../domain/payment.ts";
 
 /** Reads the refunds of payments by the payments' uids, the oldest first. */
 export async function refundsOf(
@@ -27,35 +25,8 @@ export async function refundsOf(
   return byPayment;
 }
 
-/** Writes refunds that are new or have changed. The payment is locked. */
-export async function saveRefunds(
-  trx: Transaction<PaymentDatabase>,
-  dialect: DialectName,
-  payment: Payment,
-  refunds: readonly Refund[],
-): Promise<void> {
-  if (refunds.length === 0) {
-    return;
-  }
-  const rows = refunds.map((refund) => ({
-    tenant_id: payment.tenant,
-    payment_uid: payment.uid,
-    id: refund.id,
-    provider_reference: refund.reference ?? null,
-    amount: refund.amount,
-    state: refund.state,
-    settlement: Number(refund.settlement),
-    reason: refund.reason,
-    failure_message: refund.failureMessage,
-    created_at: refund.createdAt,
-  }));
-  await upsert(dialect, trx.insertInto("refunds").values(rows), {
-    key: ["tenant_id", "payment_uid", "id"],
-    update: ["provider_reference", "amount", "state", "settlement", "failure_message"],
-  }).execute();
-}
-
-function toRefund(row: Selectable<RefundsTable>): Refund {
+/** Converts a row to a refund. */
+export function toRefund(row: Selectable<RefundsTable>): Refund {
   return {
     id: row.id,
     reference: row.provider_reference ?? undefined,

@@ -21,7 +21,7 @@ export function createOperationWorker(payments: PaymentContext, options: { pollM
       if (operation?.state === "PENDING" && payment) {
         const refunds = (await refundsOf(db.kysely, payment.tenant, [payment.uid])).get(payment.uid) ?? [];
         // performOperation logs the failure and makes the operation due again.
-        await performOperation(payments, { payment, refunds, operations: [operation] }, operation).catch(() => {});
+        await performOperation(payments, { payment, refunds }, operation).catch(() => {});
       }
     },
   });

@@ -1,3 +1,4 @@
+import type { Command } from "../../runtime/commands/command.ts";
 import { type Claimed, claimDue } from "../../runtime/jobs/claim-due.ts";
 import { createWorkLoop, type WorkLoop } from "../../runtime/jobs/work-loop.ts";
 import type { PaymentContext } from "../context.ts";
@@ -5,15 +6,16 @@ import { mergeReport } from "../domain/merge-report.ts";
 import type { Payment } from "../domain/payment.ts";
 import type { ProviderReport } from "../domain/provider-report.ts";
 import { providerOf } from "../perform-operation.ts";
-import { loadAggregate, nextLook, recordChange } from "../record-change.ts";
-import { findPaymentByUid, lockPaymentByUid, postponeLook } from "../store/payments.ts";
+import { nextPollAt, recordChange } from "../record-change.ts";
+import { payments } from "../store/mappings.ts";
+import { findPaymentByUid } from "../store/payments.ts";
 
 /**
  * Reconciles payments for which no callback has arrived by polling the provider. Expiry is not decided here but by the
  * opener, with SettlePayment: there is one clock, and an order on hold can stop it.
  */
-export function createPaymentReconciler(payments: PaymentContext, options: { pollMs: number }): WorkLoop {
-  const { db, log, timing } = payments;
+export function createPaymentReconciler(context: PaymentContext, options: { pollMs: number }): WorkLoop {
+  const { db, commands, log, timing } = context;
   return createWorkLoop<Claimed>({
     name: "payments without callbacks",
     log,
@@ -23,7 +25,8 @@ export function createPaymentReconciler(payments: PaymentContext, options: { pol
     async work(claim) {
       const payment = await findPaymentByUid(db.kysely, claim.id);
       if (payment !== undefined) {
-        await lookAfter(payments, claim, payment, await askProvider(payments, payment));
+        const report = await askProvider(context, payment);
+        await commands.execute(reconcile(context, claim, payment, report), { tenant: payment.tenant });
       }
     },
   });
@@ -47,31 +50,37 @@ async function askProvider(context: PaymentContext, payment: Payment): Promise<P
   }
 }
 
-async function lookAfter(
+/** Merges what the provider reports, and schedules the next poll if that changes nothing. */
+function reconcile(
   context: PaymentContext,
   claim: Claimed,
-  { uid }: Payment,
+  { tenant, uid }: Payment,
   report: ProviderReport | undefined,
-): Promise<void> {
-  const { db, clock, log } = context;
-  await db.transaction(async (trx) => {
-    const payment = await lockPaymentByUid(trx, db.dialect, uid);
-    if (payment === undefined) {
-      return;
-    }
-    let file = await loadAggregate(trx, payment);
-    if (report !== undefined) {
-      const merged = mergeReport(payment, file.refunds, report, clock.now().getTime());
-      if (merged.kind !== "merged") {
-        log.error({ payment: uid, problem: merged.problem }, "the provider's report does not match the payment");
+): Command<void> {
+  const { clock, log } = context;
+  return {
+    keys: (need) => need.one(payments, [tenant, uid]),
+    decide(batch) {
+      const stored = batch.get(payments, [tenant, uid]);
+      if (stored === undefined) {
+        return;
       }
-      if (merged.kind !== "early") {
-        const change = merged.kind === "merged" ? merged : merged.merged;
-        file = await recordChange(context, trx, file, change, "poll");
+      let file = stored;
+      if (report !== undefined) {
+        const merged = mergeReport(file.payment, file.refunds, report, clock.now().getTime());
+        if (merged.kind !== "merged") {
+          log.error({ payment: uid, problem: merged.problem }, "the provider's report does not match the payment");
+        }
+        if (merged.kind !== "early") {
+          const change = merged.kind === "merged" ? merged : merged.merged;
+          file = recordChange(context, batch, file, change, "poll");
+        }
       }
-    }
-    if (file.payment === payment) {
-      await postponeLook(trx, db.dialect, claim, nextLook(context, file, claim.attempt + 1));
-    }
-  });
+      const { attempt } = file.poll;
+      if (file.payment === stored.payment && attempt === claim.attempt) {
+        const dueAt = nextPollAt(context, batch, file, attempt + 1);
+        batch.update(payments, { ...file, poll: { attempt, dueAt } });
+      }
+    },
+  };
 }

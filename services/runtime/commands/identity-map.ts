@@ -114,7 +114,7 @@ function indexText({ mapping, columns }: Lookup, value: unknown): string | undef
   if (value === undefined) {
     return undefined;
   }
-  const key = pick(mapping.toRows(value).root, columns);
+  const key = pick(mapping.toRoot(value), columns);
   return key.some((part) => part === null || part === undefined) ? undefined : keyText(key);
 }
 

@@ -11,6 +11,8 @@ export interface AggregateMapping<K extends Key = Key, V = unknown> {
   keyOf(value: V): K;
   fromRows(rows: AggregateRows): V;
   toRows(value: V): AggregateRows;
+  /** The root row of {@link toRows}. */
+  toRoot(value: V): Row;
 }
 
 /** The columns that aggregates can be loaded by. */
@@ -74,6 +76,7 @@ export function defineMapping<K extends Key, V, Root extends object, Parts exten
     keyOf,
     fromRows: ({ root: row, parts }) =>
       fromRows(row as Root, Object.fromEntries(names.map(([name], at) => [name, parts[at]])) as PartRows<Parts>),
+    toRoot: (value) => toRow(value) as Row,
     toRows(value) {
       const rows = toParts?.(value);
       return { root: toRow(value) as Row, parts: names.map(([name]) => (rows?.[name] ?? []) as readonly Row[]) };

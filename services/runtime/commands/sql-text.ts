@@ -36,7 +36,7 @@ export function createSqlText(dialect: DialectName): SqlText {
     select: (table, columns, { count, lock }) =>
       cached(table, `select ${lock} ${count} ${columns}`, () => {
         // Without the hint a small table is scanned, which locks all its rows.
-        const hint = dialect === "mysql" && columns === table.key ? " force index (primary)" : "";
+        const hint = dialect === "mysql" && columns === table.key ? ` force index (${quote(table.keyIndex)})` : "";
         const from = `${quote(table.name)}${hint}`;
         const forUpdate = lock && dialect === "mysql" ? " for update" : "";
         const where = matches(dialect, columns, count);

@@ -9,8 +9,10 @@ export type Row = Readonly<Record<string, unknown>>;
 /** A table as commands read and write it. */
 export interface Table<R extends object = object> {
   readonly name: string;
-  /** The primary key. */
+  /** The key by which commands name rows: the primary key, or another unique key without NULLs. */
   readonly key: readonly string[];
+  /** The name of the key's index. */
+  readonly keyIndex: string;
   /** All columns that the mapping reads and writes, including the key. */
   readonly columns: readonly string[];
   /** The columns outside the key. */
@@ -36,15 +38,17 @@ export interface Table<R extends object = object> {
 export function defineTable<R extends object>(options: {
   name: string;
   key: readonly (keyof R & string)[];
+  /** The name of the key's index, unless it is the primary key. */
+  keyIndex?: string;
   columns: readonly (keyof R & string)[];
   version?: keyof R & string;
 }): Table<R> {
-  const { name, key, columns, version } = options;
+  const { name, key, keyIndex = "primary", columns, version } = options;
   const missing = [...key, ...(version === undefined ? [] : [version])].filter((column) => !columns.includes(column));
   if (missing.length > 0) {
     throw new TypeError(`Table ${name} must list ${missing.join(", ")} among its columns.`);
   }
-  return { name, key, columns, version, values: columns.filter((column) => !key.includes(column)) };
+  return { name, key, keyIndex, columns, version, values: columns.filter((column) => !key.includes(column)) };
 }
 
 /** Picks the values of some columns of a row. */
