@@ -39,11 +39,6 @@ export function followUps(
   return needed;
 }
 
-/** Whether a report about the payment can require follow-ups. */
-export function isGivenUp(payment: Payment): boolean {
-  return payment.settling || payment.expired;
-}
-
 /** Captured money that no refund covers. A rejected refund counts as covering only if it settles the payment. */
 export function settleable(payment: Payment, refunds: readonly Refund[]): bigint {
   return payment.captured - sumOf(refunds.filter((refund) => refund.state !== "FAILED" || refund.settlement));
