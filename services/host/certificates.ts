@@ -1,5 +1,5 @@
 import type { Certificate } from "../../gateway/http/certificate.ts";
-import { watchFiles } from "../../gateway/program/cli/watch.ts";
+import { watchFiles } from "../../gateway/http/watch-files.ts";
 import { ProgramError } from "../../gateway/program/program-error.ts";
 import { type CertificateFiles, pathsOf, readCertificate } from "../../gateway/program/server/certificates.ts";
 import { ConfigError } from "../runtime/config/config-error.ts";
@@ -9,7 +9,10 @@ import type { HostConfig } from "./config.ts";
 /** Certificate of the HTTP and gRPC ports, from the configured files. */
 export interface Certificates extends Disposable {
   readonly current: Certificate;
-  /** Calls `renew` with the new certificate when the files change. Unusable files are logged and ignored. */
+  /**
+   * Calls `renew` with each new certificate after the files change, and now if they have changed since the start.
+   * Unusable files are logged and ignored.
+   */
   onChange(renew: (certificate: Certificate) => void): void;
 }
 
@@ -23,20 +26,32 @@ export function openCertificates(config: HostConfig, log: Logger): Certificates 
   if (files === undefined) {
     return undefined;
   }
-  let watch: Disposable | undefined;
+  let renewed: Certificate | undefined;
+  let renew = (_: Certificate): void => {};
+  using stack = new DisposableStack();
+  // Watching starts before the files are read, so that no change is missed.
+  stack.use(
+    watchFiles(pathsOf(files), () => {
+      try {
+        renewed = readCertificate(files);
+        renew(renewed);
+        log.info({ paths: pathsOf(files) }, "the certificate was renewed");
+      } catch (err) {
+        log.error({ err }, "the changed certificate cannot be used; the one before stays");
+      }
+    }),
+  );
+  const current = readAtStart(files);
+  const opened = stack.move();
   return {
-    current: readAtStart(files),
-    onChange(renew) {
-      watch = watchFiles(pathsOf(files), () => {
-        try {
-          renew(readCertificate(files));
-          log.info({ paths: pathsOf(files) }, "the certificate was renewed");
-        } catch (err) {
-          log.error({ err }, "the new certificate cannot be used; the previous one stays in use");
-        }
-      });
+    current,
+    onChange(listener) {
+      renew = listener;
+      if (renewed !== undefined) {
+        listener(renewed);
+      }
     },
-    [Symbol.dispose]: () => watch?.[Symbol.dispose](),
+    [Symbol.dispose]: () => opened[Symbol.dispose](),
   };
 }
 
