@@ -143,6 +143,24 @@ describe("gRPC calls forwarded as bytes", () => {
     expect(outcome.headers).toMatchObject({ "grpc-status": "5", "grpc-message": "gone%20%25", "x-why": "1" });
   });
 
+  test("repeated headers and trailers stay apart, and a missing content type is added", async () => {
+    serve = (stream) => {
+      stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0", "x-two": ["1", "2"] }));
+      stream.respond({ "content-type": "application/grpc", "x-two": ["1", "2"] }, { waitForTrailers: true });
+      stream.end(frame("x"));
+    };
+    const stream = open(unary);
+    stream.end(frame("x"));
+    const received: unknown[] = [];
+    stream.on("response", (...all: unknown[]) => received.push(all[2]));
+    stream.on("trailers", (...all: unknown[]) => received.push(all[2]));
+    await outcomeOf(stream);
+    const apart = expect.arrayContaining(["x-two", "1", "2"]);
+    expect(received).toEqual([apart, apart]);
+    serve = (refused) => refused.respond({ "grpc-status": "5" }, { endStream: true });
+    expect((await call(unary, {}, frame("x"))).headers).toMatchObject({ "content-type": "application/grpc" });
+  });
+
   const tooLarge = {
     "grpc-status": "8",
     "grpc-message": encodeURIComponent("the request body is larger than 100000 bytes"),
@@ -270,6 +288,31 @@ describe("gRPC calls forwarded as bytes", () => {
     stream.write(frame("x"));
     expect((await outcomeOf(stream)).trailers["grpc-status"]).toBe("9");
     await until(() => calls[0]?.stream.destroyed === true);
+  });
+
+  test("a shutdown ends calls after half of its grace period", async () => {
+    const address = `127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+    const args = ["--descriptor-set", testDescriptorSet, "--no-watch", "--no-health-check", "--upstream", address];
+    const stopping = await startProgram(args);
+    const client = connect(stopping.url);
+    client.on("error", () => undefined);
+    const headers = { ":method": "POST", ":path": download, "content-type": "application/grpc", te: "trailers" };
+    serve = (stream) => {
+      stream.respond({ "content-type": "application/grpc" });
+      stream.write(frame("not Protobuf"));
+    };
+    let stream: ClientHttp2Stream;
+    let first: Buffer | undefined;
+    do {
+      // Until its direct channel is open, the program decodes the message, and fails.
+      stream = client.request(headers);
+      stream.end(frame(""));
+      [first] = (await Promise.race([once(stream, "data"), once(stream, "end")])) as [Buffer | undefined];
+    } while (first === undefined);
+    const ended = outcomeOf(stream);
+    await stopping[Symbol.asyncDispose]();
+    expect((await ended).trailers).toMatchObject({ "grpc-status": "1" });
+    client.destroy();
   });
 
   test.each([

@@ -16,7 +16,7 @@ import type { RequestMeter } from "../../http/request-meter.ts";
 import { outOfStreams } from "./direct-call.ts";
 import { failureOf, failureOfReset } from "./direct-failure.ts";
 import type { GrpcReply } from "./grpc-reply.ts";
-import { type RawHeaders, replyHeaders } from "./raw-headers.ts";
+import { replyHeaders } from "./raw-headers.ts";
 
 type ReplyHeaders = IncomingHttpHeaders & IncomingHttpStatusHeader;
 
@@ -52,7 +52,7 @@ export function forwardCall(call: ForwardedCall): void {
   let isSent = false;
   let isRefused = false;
   let messages = 0;
-  let outcome: { readonly headers: ReplyHeaders; readonly raw: RawHeaders } | undefined;
+  let outcome: { readonly parsed: ReplyHeaders; readonly raw: readonly string[] } | undefined;
 
   /** Ends the call at most once. Unless the upstream has seen its end, it is cancelled there. */
   const settle = (answer: () => void): void => {
@@ -122,25 +122,26 @@ export function forwardCall(call: ForwardedCall): void {
 
   const finish = (): void => {
     if (outcome === undefined) return;
-    const { headers, raw } = outcome;
-    const failure = headers["grpc-status"] === undefined ? failureOf(headers, headers[":status"]) : undefined;
+    const { parsed } = outcome;
+    const trailers = replyHeaders(outcome);
+    const failure = parsed["grpc-status"] === undefined ? failureOf(parsed, parsed[":status"]) : undefined;
     if (failure !== undefined) fail(errorOf(failure));
-    else settle(() => reply.end(replyHeaders(raw)));
+    else settle(() => reply.end(trailers));
   };
-  const onResponse = (headers: ReplyHeaders, flags: number, raw: RawHeaders): void => {
-    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) outcome = { headers, raw };
+  const onResponse = (parsed: ReplyHeaders, flags: number, raw: readonly string[]): void => {
+    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) outcome = { parsed, raw };
     else if (isOver) return;
-    else if (headers[":status"] === 200 && headers["content-type"]?.startsWith("application/grpc") === true) {
-      reply.begin(replyHeaders(raw));
-    } else fail(errorOf(failureOf(headers, headers[":status"]) ?? failureOfReset(0, false)));
+    else if (parsed[":status"] === 200 && parsed["content-type"]?.startsWith("application/grpc") === true) {
+      reply.begin(replyHeaders({ parsed, raw }));
+    } else fail(errorOf(failureOf(parsed, parsed[":status"]) ?? failureOfReset(0, false)));
   };
   upstream.on("response", onResponse as (headers: ReplyHeaders, flags: number) => void);
   upstream.on("data", (chunk: Buffer) => {
     if (!isOver && !client.write(chunk)) upstream.pause();
   });
   client.on("drain", () => upstream.resume());
-  const onTrailers = (headers: ReplyHeaders, _flags: number, raw: RawHeaders): void => {
-    outcome = { headers, raw };
+  const onTrailers = (parsed: ReplyHeaders, _flags: number, raw: readonly string[]): void => {
+    outcome = { parsed, raw };
     if (upstream.readableEnded) finish();
   };
   upstream.on("trailers", onTrailers as (headers: IncomingHttpHeaders, flags: number) => void);

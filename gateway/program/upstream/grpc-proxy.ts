@@ -58,7 +58,7 @@ export function createGrpcProxy(pool: Pool, options: GrpcProxyOptions): GrpcProx
     try {
       if (method === undefined) throw unknownMethod(path);
       if (timeout.error !== undefined) throw timeout.error;
-      const upstream = pool.pick().direct?.open(path, callHeaders(request.rawHeaders));
+      const upstream = pool.pick().direct?.open(path, callHeaders({ raw: request.rawHeaders, parsed: headers }));
       if (upstream === undefined) return false;
       forwardCall({
         request,

@@ -19,6 +19,7 @@ export interface GrpcReply {
 /** Creates the response, with the headers that are already set on it. Once the client has left, nothing is sent. */
 export function createGrpcReply(request: Http2ServerRequest, response: Http2ServerResponse): GrpcReply {
   const { stream } = response;
+  const type = request.headers["content-type"] ?? "application/grpc";
   const isGone = (): boolean => stream.destroyed || stream.closed;
   const headersWith = (headers: OutgoingHttpHeaders): OutgoingHttpHeaders => ({
     ...headers,
@@ -28,7 +29,7 @@ export function createGrpcReply(request: Http2ServerRequest, response: Http2Serv
   const end = (trailers: OutgoingHttpHeaders): void => {
     if (isGone()) return;
     if (!stream.headersSent) {
-      stream.respond(headersWith(trailers), { endStream: true });
+      stream.respond(headersWith({ "content-type": type, ...trailers }), { endStream: true });
       stopSending(stream);
       return;
     }
@@ -47,8 +48,7 @@ export function createGrpcReply(request: Http2ServerRequest, response: Http2Serv
     fail(error) {
       const trailers = new Headers();
       setTrailerStatus(trailers, withoutDetails(error));
-      const type = request.headers["content-type"] ?? "application/grpc";
-      end({ ...(!stream.headersSent && { "content-type": type }), ...Object.fromEntries(trailers) });
+      end(Object.fromEntries(trailers));
     },
   };
 }
