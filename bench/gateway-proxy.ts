@@ -1,10 +1,10 @@
-import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
-import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import { startChild } from "./child.ts";
+import { cpuMicrosOf, startProcess } from "./gateway-process.ts";
 import { drive } from "./load.ts";
 import { describeMachine, keepResult, option, printRatios, printRounds } from "./measure.ts";
 import { prepareRequest } from "./prepared-request.ts";
@@ -59,35 +59,12 @@ const order = {
   etag: '"7"',
 };
 
-interface Contender {
-  readonly name: string;
-  readonly process: ChildProcessByStdio<null, Readable, null>;
-  readonly port: number;
-}
-
-/** Starts a program that prints its address. */
-async function start(name: string, command: string, args: readonly string[], env = {}): Promise<Contender> {
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "inherit"] });
-  // Runs even if a round fails.
-  process.once("exit", () => child.kill());
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
-  const port = Number(/127\.0\.0\.1:(\d+)/.exec(line.toString())?.[1]);
-  return { name, process: child, port };
-}
-
-/** Of the whole process, all its threads, since its start; in ticks of 10 ms, so a round must last much longer. */
-function cpuMicrosOf({ process: { pid } }: Contender): number {
-  // The fields after the command's name, of which user and system time are the 12th and the 13th.
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
-}
-
 execFileSync(`${root}bench/grpc-gateway/build.sh`, { stdio: ["ignore", "ignore", "inherit"] });
 await using backend = await startChild<{ port: number }>("gateway-proxy-backend.ts", []);
 const upstream = `127.0.0.1:${backend.ready.port}`;
 const profile = process.env["BENCH_CPU_PROF"];
 const contenders = [
-  await start("ours", process.execPath, [
+  await startProcess("ours", process.execPath, [
     "--disable-warning=ExperimentalWarning",
     ...(profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`]),
     `${root}gateway/main.ts`,
@@ -96,7 +73,7 @@ const contenders = [
   ]),
 ];
 if (existsSync(`${cache}/gateway`)) {
-  contenders.push(await start("grpc-gateway", `${cache}/gateway`, [upstream], { GOMAXPROCS: "1" }));
+  contenders.push(await startProcess("grpc-gateway", `${cache}/gateway`, [upstream], { GOMAXPROCS: "1" }));
 } else {
   console.log("grpc-gateway: left out, it needs Go to be built");
 }
