@@ -3,7 +3,7 @@ import { changeProgress } from "./apply-tracking-updates.ts";
 import type { LogisticsContext } from "./context.ts";
 import type { LogisticsDatabase } from "./db/schema.ts";
 import type { ClosingState, StoredShipment } from "./domain/shipment.ts";
-import { setRestocked } from "./store/shipments.ts";
+import { setRestocked } from "./store/shipped-units.ts";
 
 /** Options of {@link closeShipment}. */
 export interface CloseOptions {

@@ -22,7 +22,8 @@ import {
 } from "../errors.ts";
 import { orderIdOf, orderName, shipmentName, toShipmentMessage } from "../messages.ts";
 import { lockOrder, readFence } from "../store/order-shipping.ts";
-import { closedUnitsOfOrder, findShipment, insertShipment, shippedOfOrder } from "../store/shipments.ts";
+import { findShipment, insertShipment } from "../store/shipments.ts";
+import { closedUnitsOfOrder, shippedOfOrder } from "../store/shipped-units.ts";
 
 /** Maximum attempts of a request whose order changes concurrently. */
 const MAX_TRIES = 3;
