@@ -20,8 +20,9 @@ import type { Admit } from "../interceptors/admission.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { createGrpcAdmission, createGrpcCalls } from "./admission.ts";
 import type { DecompressionBudget } from "./expansion.ts";
-import { createGrpcHandler, type GrpcHandlerOptions } from "./handlers.ts";
+import { createGrpcHandler } from "./handlers.ts";
 import { guardCalls } from "./request-guard.ts";
+import type { GrpcHandlerOptions } from "./served-method.ts";
 
 export interface GrpcServerOptions {
   readonly specs: readonly ServiceImplSpec[];
