@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
+import { codeName } from "./call/code-name.ts";
 import { ElementLimitError } from "./codec/element-limit.ts";
 
 /**
@@ -124,30 +125,6 @@ const statuses: Readonly<Record<Code, number>> = {
 /** The HTTP status of an error: the one set by the gateway, else that of `google/rpc/code.proto`. */
 export function httpStatusOf(error: ConnectError): number {
   return overrides.get(error)?.httpStatus ?? statuses[error.code] ?? 500;
-}
-
-const codeNames: Readonly<Record<Code, string>> = {
-  [Code.Canceled]: "CANCELLED",
-  [Code.Unknown]: "UNKNOWN",
-  [Code.InvalidArgument]: "INVALID_ARGUMENT",
-  [Code.DeadlineExceeded]: "DEADLINE_EXCEEDED",
-  [Code.NotFound]: "NOT_FOUND",
-  [Code.AlreadyExists]: "ALREADY_EXISTS",
-  [Code.PermissionDenied]: "PERMISSION_DENIED",
-  [Code.ResourceExhausted]: "RESOURCE_EXHAUSTED",
-  [Code.FailedPrecondition]: "FAILED_PRECONDITION",
-  [Code.Aborted]: "ABORTED",
-  [Code.OutOfRange]: "OUT_OF_RANGE",
-  [Code.Unimplemented]: "UNIMPLEMENTED",
-  [Code.Internal]: "INTERNAL",
-  [Code.Unavailable]: "UNAVAILABLE",
-  [Code.DataLoss]: "DATA_LOSS",
-  [Code.Unauthenticated]: "UNAUTHENTICATED",
-};
-
-/** The name of a code as `google/rpc/code.proto` spells it. */
-export function codeName(code: Code): string {
-  return codeNames[code] ?? "UNKNOWN";
 }
 
 /**

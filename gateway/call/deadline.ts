@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { abortReason, gatewayError } from "../errors.ts";
+import { gatewayError } from "../errors.ts";
 
 const grpcUnits: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
@@ -28,16 +28,6 @@ export function timeoutOf(headers: IncomingHttpHeaders): number | undefined {
     return Number(server) * 1000;
   }
   return undefined;
-}
-
-/** Settles with the call, or rejects as soon as the signal aborts, even if the implementation ignores the signal. */
-export function untilAborted<T>(call: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(abortReason(signal));
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-    call.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }
 
 function badTimeout(header: string, value: string): ConnectError {

@@ -4,10 +4,10 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Interceptor, type MethodImplSpec } from "@connectrpc/connect";
 import * as connectTypes from "@connectrpc/connect/protocol-connect";
 import * as grpcWebTypes from "@connectrpc/connect/protocol-grpc-web";
+import { untilAborted } from "../call/abort.ts";
 import { type Call, openCall } from "../call/call-context.ts";
-import { untilAborted } from "../call/deadline.ts";
 import { invokeUnary } from "../call/invoke-unary.ts";
-import { withoutDetails } from "../errors.ts";
+import { abortReason, withoutDetails } from "../errors.ts";
 import { jsonFieldNames, withFieldNames } from "../fields/field-names.ts";
 import { bodyOfSameTurn, type Request, type Response, readRaw } from "../http/body.ts";
 import { bodyTooLarge, decodeBody } from "../http/content-encoding.ts";
@@ -107,7 +107,7 @@ export function createUnaryRpc(
     });
     try {
       const admitted = options.admit?.(call);
-      if (admitted !== undefined) await untilAborted(admitted, call.signal);
+      if (admitted !== undefined) await untilAborted(admitted, call.signal, abortReason);
       const encoding = encodingOf(request.headers, wire, query);
       const body = query === undefined ? await readBody(request, wire) : messageOf(query, maxBytes);
       const first =
@@ -123,7 +123,8 @@ export function createUnaryRpc(
       const plain = isCompressed ? await decodeBody(data, encoding ?? "", maxBytes, options.decodeBudget) : data;
       const input = codec.decode(plain, wire.binary);
       const answer = invokeUnary(spec, call, input, interceptors);
-      const message = timeoutMs === undefined ? await answer : await untilAborted(Promise.resolve(answer), call.signal);
+      const message =
+        timeoutMs === undefined ? await answer : await untilAborted(Promise.resolve(answer), call.signal, abortReason);
       const output = codec.encode(message, wire.binary);
       if (wire.protocol === "connect") await sendConnectResponse(request, response, call, wire, output);
       else await sendGrpcWebResponse(request, response, call, wire, output);

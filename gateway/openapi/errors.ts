@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
-import { codeName } from "../errors.ts";
+import { codeName } from "../call/code-name.ts";
 import type { ErrorFormat } from "../rest/error-body.ts";
 
 interface ErrorResponse {

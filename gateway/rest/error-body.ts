@@ -8,8 +8,9 @@ import {
   type RetryInfo,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.js";
+import { codeName } from "../call/code-name.ts";
 import { writeProtoJson } from "../codec/proto-json.ts";
-import { codeName, gatewayDomain, httpStatusOf, isGatewayError } from "../errors.ts";
+import { gatewayDomain, httpStatusOf, isGatewayError } from "../errors.ts";
 
 /**
  * The format of errors on REST: `status` is google.rpc.Status, `aip193` the same inside `{"error": …}` with the HTTP

@@ -1,11 +1,11 @@
 import type { Message } from "@bufbuild/protobuf";
 import { Code, type ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createAsyncIterable, transformInvokeImplementation } from "@connectrpc/connect/protocol";
+import { untilAborted } from "../call/abort.ts";
 import { type Call, plainContext } from "../call/call-context.ts";
-import { untilAborted } from "../call/deadline.ts";
 import { invokeUnary } from "../call/invoke-unary.ts";
 import { createJsonCodec } from "../codec/json-codec.ts";
-import { gatewayError, httpStatusOf, invalidRequest, isServerFault, toConnectError } from "../errors.ts";
+import { abortReason, gatewayError, httpStatusOf, invalidRequest, isServerFault, toConnectError } from "../errors.ts";
 import { type FieldNames, withFieldNames } from "../fields/field-names.ts";
 import {
   bodyOfSameTurn,
@@ -112,7 +112,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
       context = openRestCall(request, response, route, filterHeaders, options);
       if (route.spec.kind === "bidi_streaming" && route.httpMethod === "GET") throw upgradeRequired(route);
       const admitted = options.admit?.(context);
-      if (admitted !== undefined) await untilAborted(admitted, context.signal);
+      if (admitted !== undefined) await untilAborted(admitted, context.signal, abortReason);
       if (route.spec.kind === "bidi_streaming") {
         await answerStream(request, response, route, requestStream(request, found), context);
         return;
@@ -127,7 +127,8 @@ export function createRestHandler(options: RestOptions): RestHandler {
       if (route.spec.kind === "unary") {
         const call = invokeUnary(route.spec, context, message, interceptors);
         let answer: Message;
-        if (context.timeoutMs() !== undefined) answer = await untilAborted(Promise.resolve(call), context.signal);
+        if (context.timeoutMs() !== undefined)
+          answer = await untilAborted(Promise.resolve(call), context.signal, abortReason);
         else answer = call instanceof Promise ? await call : call;
         const written = writeMessage(request, response, route, answer, context, codec, success);
         if (written !== undefined) await written;
@@ -246,7 +247,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
     const { route } = found;
     const invoke = transformInvokeImplementation(route.spec, plainContext(context), interceptors);
     const answers = invoke(requestStream(request, found))[Symbol.asyncIterator]();
-    const first = await untilAborted(answers.next(), context.signal);
+    const first = await untilAborted(answers.next(), context.signal, abortReason);
     if (first.done === true) throw new Error(`${route.method.name} returned no message`);
     // The trailers are available only once the iterator has ended.
     await answers.next();
@@ -319,7 +320,7 @@ function upgradeRequired(route: PreparedRoute): ConnectError {
 function abortable(messages: AsyncIterable<Message>, signal: AbortSignal): AsyncIterator<Message> {
   const iterator = messages[Symbol.asyncIterator]();
   return {
-    next: () => untilAborted(iterator.next(), signal),
+    next: () => untilAborted(iterator.next(), signal, abortReason),
     // Not awaited: an implementation that hangs must not keep the response open.
     return: async () => {
       iterator.return?.().catch(() => undefined);

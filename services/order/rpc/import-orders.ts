@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { abortable } from "../../../gateway/call/abort.ts";
 import {
   type ImportOrdersRequest,
   ImportOrdersResponseSchema,
@@ -7,7 +8,6 @@ import {
   ImportStopSchema,
   type OrderService,
 } from "../../../gen/docket/order/v1/order_service_pb.js";
-import { abortable } from "../../runtime/call/abort.ts";
 import { requestIdKey } from "../../runtime/context-values.ts";
 import { invalidArgument, reasonOf, resourceExhausted } from "../../runtime/errors.ts";
 import { toOutward } from "../../runtime/interceptors/error-mapping.ts";

@@ -7,8 +7,8 @@ import type {
   UnaryRequest,
   UnaryResponse,
 } from "@connectrpc/connect";
+import { abortable, untilAborted } from "../../../gateway/call/abort.ts";
 import { access as accessOption } from "../../../gen/docket/options/v1/options_pb.js";
-import { abortable, untilAborted } from "../call/abort.ts";
 import { clientAddressKey, type Principal, principalKey } from "../context-values.ts";
 import { permissionDenied, unauthenticated } from "../errors.ts";
 import type { Authenticate, Credential } from "./authenticate.ts";

@@ -7,8 +7,8 @@ import {
   createContextValues,
   type HandlerContext,
 } from "@connectrpc/connect";
+import { canceledByCaller, deadlineExceeded } from "../../../gateway/call/abort.ts";
 import { clientAddressKey, inheritValues } from "../context-values.ts";
-import { canceledByCaller, deadlineExceeded } from "./abort.ts";
 
 /** Properties of a call that a Connect request has no field for. */
 interface Wire {

@@ -13,7 +13,7 @@ import {
   type ServiceImplSpec,
   type Transport,
 } from "@connectrpc/connect";
-import { abortable } from "./abort.ts";
+import { abortable } from "../../../gateway/call/abort.ts";
 import { beginCall, type Call } from "./call-context.ts";
 import { copyMessage } from "./copy-message.ts";
 import { createMethodInvoker, type MethodInvoker } from "./invoke.ts";

@@ -11,7 +11,7 @@ import {
   SelectQueryNode,
   WhereNode,
 } from "kysely";
-import { untilAborted } from "../call/abort.ts";
+import { untilAborted } from "../../../gateway/call/abort.ts";
 import type { ReadSlots } from "./read-slots.ts";
 import { continueCondition } from "./sqlite/file.ts";
 

@@ -7,8 +7,8 @@ import {
   type ServerInterceptor,
   status,
 } from "@grpc/grpc-js";
+import { canceledByCaller, untilAborted } from "../../../gateway/call/abort.ts";
 import { clientAddressOf, type Forwarding } from "../../../gateway/http/client-address.ts";
-import { canceledByCaller, untilAborted } from "../call/abort.ts";
 import { beginCall, type Call } from "../call/call-context.ts";
 import { DirectContext } from "../call/direct-context.ts";
 import type { Admit } from "../interceptors/admission.ts";

@@ -1,6 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
-import { untilAborted } from "../call/abort.ts";
+import { untilAborted } from "../../../gateway/call/abort.ts";
 import type { Call } from "../call/call-context.ts";
 import { withErrorInfo } from "../interceptors/error-mapping.ts";
 import { metadataOf, trailersOf } from "./metadata.ts";

@@ -1,6 +1,6 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { ServerUnaryCall } from "@grpc/grpc-js";
-import { canceledByCaller } from "../call/abort.ts";
+import { canceledByCaller } from "../../../gateway/call/abort.ts";
 import type { Call } from "../call/call-context.ts";
 import { unavailable } from "../errors.ts";
 import { toOutward } from "../interceptors/error-mapping.ts";

@@ -1,5 +1,5 @@
 import type { Interceptor } from "@connectrpc/connect";
-import { abortable, untilAborted } from "../call/abort.ts";
+import { abortable, untilAborted } from "../../../gateway/call/abort.ts";
 
 /**
  * Enforces deadlines and cancellation. An expired call does not reach its handler. Any other ends as soon as its signal

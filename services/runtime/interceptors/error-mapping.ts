@@ -1,6 +1,6 @@
 import { Code, ConnectError, type ContextValues, type Interceptor } from "@connectrpc/connect";
+import { codeName } from "../../../gateway/call/code-name.ts";
 import { ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.js";
-import { codeName } from "../call/code-name.ts";
 import { requestIdKey } from "../context-values.ts";
 import { databaseFailure } from "../db/outward-error.ts";
 import { internal } from "../errors.ts";

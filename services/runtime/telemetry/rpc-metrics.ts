@@ -1,6 +1,6 @@
 import type { Code } from "@connectrpc/connect";
 import { Gauge, Histogram, type Registry } from "prom-client";
-import { codeName } from "../call/code-name.ts";
+import { codeName } from "../../../gateway/call/code-name.ts";
 
 /**
  * Server metrics of OpenTelemetry's RPC conventions, with Prometheus names:

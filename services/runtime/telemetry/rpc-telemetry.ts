@@ -1,7 +1,7 @@
 import { Code, ConnectError, type ContextValues, type Interceptor } from "@connectrpc/connect";
 import { type Context, context, ROOT_CONTEXT, SpanKind, trace } from "@opentelemetry/api";
+import { codeName } from "../../../gateway/call/code-name.ts";
 import { wireKey } from "../call/call-context.ts";
-import { codeName } from "../call/code-name.ts";
 import { clientAddressKey, principalKey, requestIdKey } from "../context-values.ts";
 import type { Logger } from "./log.ts";
 import type { RpcMetrics } from "./rpc-metrics.ts";

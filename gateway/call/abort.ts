@@ -11,12 +11,16 @@ export function deadlineExceeded(): ConnectError {
 }
 
 /**
- * Settles like `promise`, or rejects with the signal's reason as soon as it is aborted. A later result of `promise` is
- * ignored, and a later rejection is handled.
+ * Settles like `promise`, or rejects with the signal's reason as soon as it is aborted, even if the work ignores the
+ * signal. A later result of `promise` is ignored, and a later rejection is handled. `reasonOf` converts the reason.
  */
-export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export function untilAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+  reasonOf: (signal: AbortSignal) => unknown = ({ reason }) => reason,
+): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
+    const onAbort = () => reject(reasonOf(signal));
     if (signal.aborted) {
       promise.catch(() => {});
       onAbort();
