@@ -1,7 +1,8 @@
-import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { BadRequestSchema, ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
+import { BadRequestSchema } from "../gen/google/rpc/error_details_pb.js";
 import { codeName } from "./call/code-name.ts";
+import { errorWithInfo } from "./call/error-with-info.ts";
+import { boundedViolations } from "./call/violations.ts";
 import { ElementLimitError } from "./codec/element-limit.ts";
 
 /**
@@ -36,26 +37,11 @@ const overrides = new WeakMap<ConnectError, { httpStatus: number | undefined }>(
 
 /** Creates an error of the gateway: always with an ErrorInfo, and with a BadRequest if there are violations. */
 export function gatewayError(init: GatewayErrorInit): ConnectError {
-  const error = new ConnectError(
-    init.message,
-    init.code,
-    init.headers,
-    [
-      {
-        desc: ErrorInfoSchema,
-        value: create(ErrorInfoSchema, {
-          reason: init.reason,
-          domain: gatewayDomain,
-          metadata: { ...init.metadata },
-        }),
-      },
-      ...(init.violations === undefined
-        ? []
-        : [{ desc: BadRequestSchema, value: { fieldViolations: [...init.violations] } }]),
-    ],
-    init.cause,
-  );
-  overrides.set(error, { httpStatus: init.httpStatus });
+  const { violations, httpStatus, ...rest } = init;
+  const details =
+    violations === undefined ? [] : [{ desc: BadRequestSchema, value: { fieldViolations: [...violations] } }];
+  const error = errorWithInfo({ ...rest, domain: gatewayDomain, details });
+  overrides.set(error, { httpStatus });
   return error;
 }
 
@@ -75,16 +61,9 @@ export function withoutDetails(error: ConnectError): ConnectError {
   return plain;
 }
 
-/** Maximum number of violations in an error, so that a malformed body does not produce a larger response. */
-export const maxViolations = 100;
-/** Maximum length of request names and values in an error, in characters. */
-const maxTextLength = 400;
-
 /** The request is invalid for its method: 400 with every violation, up to {@link maxViolations}. */
 export function invalidRequest(all: readonly Violation[], reason = "INVALID_REQUEST"): ConnectError {
-  const violations = all
-    .slice(0, maxViolations)
-    .map(({ field, description }) => ({ field: shorten(field), description: shorten(description) }));
+  const violations = boundedViolations(all);
   const first = violations[0];
   const message = first === undefined ? "invalid request" : describeViolation(first);
   return gatewayError({
@@ -93,10 +72,6 @@ export function invalidRequest(all: readonly Violation[], reason = "INVALID_REQU
     message: all.length > 1 ? `${message} (and ${all.length - 1} more)` : message,
     violations,
   });
-}
-
-function shorten(text: string): string {
-  return text.length <= maxTextLength ? text : `${text.slice(0, maxTextLength).toWellFormed()}…`;
 }
 
 function describeViolation({ field, description }: Violation): string {

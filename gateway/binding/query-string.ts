@@ -1,6 +1,7 @@
 import { create, type DescField, type DescMessage, type JsonValue, type Message } from "@bufbuild/protobuf";
 import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
-import { maxViolations, type Violation } from "../errors.ts";
+import { maxViolations } from "../call/violations.ts";
+import type { Violation } from "../errors.ts";
 import { parseMask } from "../fields/field-mask.ts";
 import {
   containerOf,

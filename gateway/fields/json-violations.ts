@@ -1,6 +1,7 @@
 import type { DescField, DescMessage, JsonValue, Registry } from "@bufbuild/protobuf";
+import { maxViolations } from "../call/violations.ts";
 import { readProtoJson } from "../codec/proto-json.ts";
-import { maxViolations, type Violation } from "../errors.ts";
+import type { Violation } from "../errors.ts";
 import { hasJsonForm } from "./field-path.ts";
 
 /** Maximum depth to inspect: the reader's own limit. */

@@ -1,6 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { DurationSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { type ErrorDetail, errorWithInfo } from "../../gateway/call/error-with-info.ts";
+import { boundedMessage, boundedViolations, summarize } from "../../gateway/call/violations.ts";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -9,7 +11,6 @@ import {
   ResourceInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.js";
-import { boundedMessage, boundedViolations, summarize } from "./violations.ts";
 
 /**
  * The error model of the API: a gRPC code, a sentence, and `google.rpc` details, the first of which is always an
@@ -21,7 +22,6 @@ import { boundedMessage, boundedViolations, summarize } from "./violations.ts";
 const DOMAIN = "docket";
 
 type Metadata = Readonly<Record<string, string>>;
-type Detail = NonNullable<ConstructorParameters<typeof ConnectError>[3]>[number];
 
 /** An invalid request field. `field` is a path such as `order.lines[2].quantity`. */
 export interface FieldViolation {
@@ -112,7 +112,7 @@ export function resourceExhausted(
   violations: readonly QuotaViolation[] = [],
   options: RetryOptions = {},
 ): ConnectError {
-  const quota: Detail = {
+  const quota: ErrorDetail = {
     desc: QuotaFailureSchema,
     value: create(QuotaFailureSchema, {
       violations: boundedViolations(violations),
@@ -211,7 +211,7 @@ export function reasonOf(error: unknown): string | undefined {
   return error instanceof ConnectError ? error.findDetails(ErrorInfoSchema)[0]?.reason : undefined;
 }
 
-function retryInfo(retryAfterMs: number | undefined): Detail[] {
+function retryInfo(retryAfterMs: number | undefined): ErrorDetail[] {
   if (retryAfterMs === undefined) {
     return [];
   }
@@ -228,16 +228,8 @@ function failure(
   message: string,
   reason: string,
   metadata: Metadata,
-  details: Detail[],
+  details: ErrorDetail[],
   cause?: unknown,
 ): ConnectError {
-  const info: Detail = {
-    desc: ErrorInfoSchema,
-    value: create(ErrorInfoSchema, {
-      reason,
-      domain: DOMAIN,
-      metadata: { ...metadata },
-    }),
-  };
-  return new ConnectError(boundedMessage(message), code, undefined, [info, ...details], cause);
+  return errorWithInfo({ code, message: boundedMessage(message), reason, domain: DOMAIN, metadata, details, cause });
 }

@@ -1,11 +1,11 @@
 import { expect, test } from "@jest/globals";
+import { maxViolations } from "../../gateway/call/violations.ts";
 import {
   BadRequestSchema,
   PreconditionFailureSchema,
   QuotaFailureSchema,
 } from "../../gen/google/rpc/error_details_pb.js";
 import { failedPrecondition, invalidArgument, notFound, resourceExhausted } from "./errors.ts";
-import { maxViolations } from "./violations.ts";
 
 const long = "x".repeat(1_000_000);
 const many = Array.from({ length: 1_000_000 }, (_, index) => ({ field: `lines[${index}]`, description: "is invalid" }));

@@ -1,8 +1,8 @@
 import { type DescField, type DescMessage, getOption, type Message } from "@bufbuild/protobuf";
+import { maxViolations } from "../../../gateway/call/violations.ts";
 import { multiline } from "../../../gen/docket/options/v1/options_pb.js";
 import { FieldBehavior, field_behavior } from "../../../gen/google/api/field_behavior_pb.js";
 import type { FieldViolation } from "../errors.ts";
-import { maxViolations } from "../violations.ts";
 
 /** Control characters that no text may contain. NUL ends strings elsewhere. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: They are what is looked for.

@@ -15,10 +15,10 @@ import {
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { Code, ConnectError, createContextValues, type UnaryRequest } from "@connectrpc/connect";
 import { expect, test } from "@jest/globals";
+import { maxViolations } from "../../../gateway/call/violations.ts";
 import { CreateItemRequestSchema, InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { PaymentService, SettlePaymentRequestSchema } from "../../../gen/docket/payment/v1/payment_service_pb.js";
 import { BadRequestSchema } from "../../../gen/google/rpc/error_details_pb.js";
-import { maxViolations } from "../violations.ts";
 import { createValidationInterceptor } from "./validation.ts";
 
 const ruled = (
