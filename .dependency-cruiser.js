@@ -55,14 +55,14 @@ export default {
     {
       name: "runtime-knows-no-domain",
       comment:
-        "The runtime is the leaf that every service shares: the gateway's codecs and limits, the access option and the audit event, no order or payment.",
+        "The runtime is the leaf that every service shares: the gateway's codecs and limits, the access option, the audit event and what operators see of sagas and dead letters, no order or payment.",
       severity: "error",
       // A test may borrow a real message.
       from: { path: "^services/runtime/", pathNot: tests },
       to: {
         path: ours,
         pathNot:
-          "^services/runtime/|^gateway/(call|codec|grpc|http)/|^gateway/errors\\.ts$|^gen/(?!docket/)|^gen/docket/(options|audit|bus)/",
+          "^services/runtime/|^gateway/(call|codec|grpc|http)/|^gateway/errors\\.ts$|^gen/(?!docket/)|^gen/docket/(admin|audit|bus|operations|options)/",
       },
     },
     {

@@ -1,5 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
+import { AdminService } from "../../gen/docket/admin/v1/admin_service_pb.js";
 import { InventoryService } from "../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { LogisticsService } from "../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
@@ -37,6 +38,8 @@ export interface HostDeps {
   readonly publicUrl: string;
   /** Transport to every service, in this process or another. */
   readonly transport: Transport;
+  /** Transport to the process of a service, for the RPCs that every process serves. */
+  readonly transportTo: (service: ServiceName) => Transport;
   /** Shared dependencies: the bus, the log, the clock. */
   readonly shared: ServiceDeps;
 }
@@ -55,11 +58,14 @@ const clientsOf = (subject: string, transport: Transport) => ({
   payment: createServiceClient(PaymentService, transport, { subject }),
 });
 
+/** The services with sagas or dead letters: their `Service.admin` is set. */
+export const administered: readonly ServiceName[] = ["order", "inventory", "operations"];
+
 /** All services by name. */
 export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
   operations: {
-    services: [ApiKeyService, AuditService, DeadLetterService, WebhookService],
-    create: ({ config, databaseUrl, adminKey, shared }) =>
+    services: [ApiKeyService, AuditService, DeadLetterService, SagaService, WebhookService],
+    create: ({ config, databaseUrl, adminKey, transportTo, shared }) =>
       createOperationsService(
         {
           databaseUrl,
@@ -68,7 +74,13 @@ export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
           ...config.operations,
           retention: config.retention,
         },
-        shared,
+        {
+          ...shared,
+          administered: administered.map((name) => ({
+            name,
+            client: createServiceClient(AdminService, transportTo(name), { subject: "operations", repeats: false }),
+          })),
+        },
       ),
   },
   inventory: {
@@ -106,7 +118,7 @@ export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
       ),
   },
   order: {
-    services: [OrderService, CustomerService, SagaService],
+    services: [OrderService, CustomerService],
     create: ({ config, databaseUrl, transport, shared }) =>
       createOrderService(
         {

@@ -5,6 +5,7 @@ import { listenHttp } from "../../gateway/http/listener.ts";
 import { createRequestMeter } from "../../gateway/http/request-meter.ts";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
 import { AuditService } from "../../gen/docket/operations/v1/audit_service_pb.js";
+import { adminRoutes } from "../runtime/admin/routes.ts";
 import { createDenialLog, type Denial } from "../runtime/audit/denial-log.ts";
 import type { Authenticate } from "../runtime/auth/authenticate.ts";
 import { createServiceTokens } from "../runtime/auth/service-tokens.ts";
@@ -141,6 +142,7 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
           sandboxSecret,
           publicUrl: config.publicUrl ?? httpUrl,
           transport: mesh.transport,
+          transportTo: mesh.transportTo,
           shared,
         }),
       ),
@@ -148,6 +150,8 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
   for (const service of services) {
     local.mount(service.specs);
   }
+  const admin = adminRoutes(new Map(services.map(({ name, admin = {} }) => [name, admin])));
+  local.mount([admin]);
   const own = services.flatMap((service) => service.specs);
   const others = http === undefined ? [] : mesh.remotes;
   const specs = [
@@ -162,7 +166,7 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
     await serveHttp(http, { config, specs, admit, interceptors, log, meter, decodeBudget });
   }
   const grpc = createGrpcServer({
-    specs: peers.length > 0 && services.length > 0 ? [...specs, eventBusRoutes(localBus)] : specs,
+    specs: peers.length > 0 && services.length > 0 ? [...specs, eventBusRoutes(localBus), admin] : specs,
     admit,
     interceptors,
     log,

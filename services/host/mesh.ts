@@ -11,6 +11,8 @@ import { type ServiceName, serviceNames, type Target } from "./targets.ts";
 export interface Mesh extends AsyncDisposable {
   /** Calls a service in this process if it is a target, otherwise at its address. */
   readonly transport: Transport;
+  /** Calls the process of a service, for RPCs that every process serves. */
+  readonly transportTo: (service: ServiceName) => Transport;
   /** The services in other processes. */
   readonly remotes: readonly Remote[];
 }
@@ -48,6 +50,7 @@ export function createMesh({ local, targets, addresses, tokens }: MeshOptions): 
       unary: (method, ...call) => towards(method.parent).unary(method, ...call),
       stream: (method, ...call) => towards(method.parent).stream(method, ...call),
     },
+    transportTo: (service) => opened.find(({ name }) => name === service)?.connection.transport ?? local.transport,
     remotes: opened.map(({ name, services, connection: { transport } }) => ({ name, services, transport })),
     async [Symbol.asyncDispose]() {
       await Promise.all(opened.map(({ connection }) => connection[Symbol.asyncDispose]()));

@@ -1,3 +1,5 @@
+import { createDeadLetterAdmin } from "../runtime/admin/dead-letter-admin.ts";
+import { recordByOutbox } from "../runtime/admin/record-act.ts";
 import { idempotencyRetention } from "../runtime/idempotency/retention.ts";
 import { createConsumer } from "../runtime/inbox/consumer.ts";
 import { parkedCheck } from "../runtime/inbox/parked-check.ts";
@@ -49,6 +51,14 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
   return {
     name: "inventory",
     specs: routes(inventory),
+    admin: {
+      deadLetters: createDeadLetterAdmin({
+        service: "inventory",
+        db,
+        consumers: [consumer],
+        record: recordByOutbox(outbox),
+      }),
+    },
     checks: { ...base.checks, "inventory-parked-events": parkedCheck(db) },
     async start() {
       relay.start();

@@ -1,4 +1,6 @@
+import { createDeadLetterAdmin } from "../runtime/admin/dead-letter-admin.ts";
 import { createInProcessBus } from "../runtime/bus/in-process.ts";
+import { withTables } from "../runtime/db/any-transaction.ts";
 import { openDatabase } from "../runtime/db/connect.ts";
 import { migrate } from "../runtime/db/migrate.ts";
 import { ping } from "../runtime/db/ping.ts";
@@ -13,27 +15,35 @@ import { systemClock } from "../runtime/values/clock.ts";
 import { createIds } from "../runtime/values/ids.ts";
 import type { OperationsConfig } from "./config.ts";
 import { createAuditConsumer } from "./consumers/audit.ts";
-import type { OperationsContext } from "./context.ts";
+import type { AdministeredService, OperationsContext } from "./context.ts";
 import { migrations } from "./db/migrations.ts";
 import type { OperationsDatabase } from "./db/schema.ts";
 import { configuredKeyId, hashKey, prefixOf } from "./domain/api-key.ts";
 import { configuredScopes } from "./domain/scopes.ts";
 import { routes } from "./routes.ts";
+import { recordAct } from "./rpc/audit/record-act.ts";
 import { replaceApiKey } from "./store/api-keys.ts";
 import { auditRetention } from "./store/audit-events.ts";
 
+/** Dependencies that the operations service does not create itself. */
+export interface OperationsDeps extends ServiceDeps {
+  /** The services with sagas or dead letters. Default: none. */
+  readonly administered?: readonly AdministeredService[];
+}
+
 /**
- * Creates the operations service, which manages API keys and the audit trail, after migrating its schema. The methods of
- * webhooks and dead letters are registered and return UNIMPLEMENTED.
+ * Creates the operations service, which manages API keys and the audit trail, after migrating its schema. Its
+ * methods for sagas and dead letters ask the services that have them. The methods of webhooks are registered and return
+ * UNIMPLEMENTED.
  */
-export async function createOperationsService(config: OperationsConfig, deps: ServiceDeps = {}): Promise<Service> {
+export async function createOperationsService(config: OperationsConfig, deps: OperationsDeps = {}): Promise<Service> {
   const { clock = systemClock, ids = createIds(clock) } = deps;
   const { log = createLogger({ level: "info", name: "operations" }) } = deps;
   const { bus = createInProcessBus({ log }) } = deps;
   const { onStatement, statementTimeoutMs } = deps;
   const db = await openDatabase<OperationsDatabase>({ url: config.databaseUrl, onStatement, statementTimeoutMs });
   await migrate(db, migrations);
-  const ctx: OperationsContext = { db, clock, ids };
+  const ctx: OperationsContext = { db, clock, ids, administered: deps.administered ?? [] };
   await installAdminKey(ctx, config);
   const audit = createAuditConsumer(ctx, bus, log);
   const kept = config.retention ?? defaultRetention;
@@ -45,6 +55,14 @@ export async function createOperationsService(config: OperationsConfig, deps: Se
   return {
     name: "operations",
     specs: routes(ctx),
+    admin: {
+      deadLetters: createDeadLetterAdmin({
+        service: "operations",
+        db,
+        consumers: [audit],
+        record: (trx, call, act) => recordAct(ctx, withTables<OperationsDatabase>(trx), call, act),
+      }),
+    },
     checks: { "operations-database": { run: () => ping(db.kysely) }, "operations-parked-events": parkedCheck(db) },
     start: async () => {},
     drain: async () => {},

@@ -173,17 +173,6 @@ export function resumeTokenExpired(): ConnectError {
   );
 }
 
-/** The saga is running, or its status does not allow the command. */
-export function wrongSagaState(name: string, status: string): ConnectError {
-  const description = `the saga is ${status}`;
-  return failedPrecondition(
-    "SAGA_STATE",
-    `not possible: ${description}`,
-    [{ type: "SAGA_STATE", subject: name, description }],
-    { saga: name, state: status },
-  );
-}
-
 /** Another request changed the order during this one. */
 export function lostRace(order: { readonly id: string }): ConnectError {
   return aborted("ORDER_CHANGED", `${orderName(order)} was changed at the same time; repeat the request`, {

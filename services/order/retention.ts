@@ -8,8 +8,8 @@ import { beginErasure } from "./begin-erasure.ts";
 import type { OrderContext } from "./context.ts";
 import { systemStamp } from "./saga/steps.ts";
 import { findExpiredOrders } from "./store/delete-orders.ts";
+import { orderHasEnded } from "./store/ended-orders.ts";
 import { pruneFeed } from "./store/feed.ts";
-import { orderHasEnded } from "./store/saga-filter.ts";
 
 /** Number of orders whose deletion starts at once. Each has its own saga. */
 const ORDERS_AT_ONCE = 100;

@@ -1,5 +1,4 @@
 import { createServiceImplSpec, type ServiceImpl, type ServiceImplSpec } from "@connectrpc/connect";
-import { SagaService } from "../../gen/docket/operations/v1/saga_service_pb.js";
 import { CustomerService } from "../../gen/docket/order/v1/customer_service_pb.js";
 import { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
 import type { OrderContext } from "./context.ts";
@@ -19,12 +18,6 @@ import { listOrderEvents } from "./rpc/list-order-events.ts";
 import { listOrders } from "./rpc/list-orders.ts";
 import { lookupOrder } from "./rpc/lookup-order.ts";
 import { releaseOrder } from "./rpc/release-order.ts";
-import { compensateSaga } from "./rpc/sagas/compensate-saga.ts";
-import { getSaga } from "./rpc/sagas/get-saga.ts";
-import { listSagas } from "./rpc/sagas/list-sagas.ts";
-import { pauseSaga } from "./rpc/sagas/pause-saga.ts";
-import { resumeSaga } from "./rpc/sagas/resume-saga.ts";
-import { retrySaga } from "./rpc/sagas/retry-saga.ts";
 import { updateOrder } from "./rpc/update-order.ts";
 import { watchOrders } from "./rpc/watch-orders.ts";
 
@@ -53,13 +46,4 @@ export const routes = (ctx: OrderContext): ServiceImplSpec[] => [
   createServiceImplSpec<typeof CustomerService>(CustomerService, {
     anonymizeCustomer: anonymizeCustomer(ctx),
   } satisfies ServiceImpl<typeof CustomerService>),
-
-  createServiceImplSpec<typeof SagaService>(SagaService, {
-    listSagas: listSagas(ctx),
-    getSaga: getSaga(ctx),
-    retrySaga: retrySaga(ctx),
-    compensateSaga: compensateSaga(ctx),
-    pauseSaga: pauseSaga(ctx),
-    resumeSaga: resumeSaga(ctx),
-  } satisfies ServiceImpl<typeof SagaService>),
 ];

@@ -1,3 +1,6 @@
+import { createDeadLetterAdmin } from "../runtime/admin/dead-letter-admin.ts";
+import { recordByOutbox } from "../runtime/admin/record-act.ts";
+import { createSagaAdmin } from "../runtime/admin/saga-admin.ts";
 import { parkedCheck } from "../runtime/inbox/parked-check.ts";
 import { startRetention } from "../runtime/retention/retention.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";
@@ -7,6 +10,7 @@ import { sagaLagCheck } from "../runtime/saga/lag-check.ts";
 import { createSagaRunner } from "../runtime/saga/runner/runner.ts";
 import type { Service } from "../runtime/service/service.ts";
 import { createServiceBase, type ServiceDeps } from "../runtime/service/service-base.ts";
+import { sagaRules } from "./admin/saga-rules.ts";
 import { createChangeNotifier } from "./change-notifier.ts";
 import type { OrderConfig } from "./config.ts";
 import { createFeedConsumer } from "./consumers/feed.ts";
@@ -65,8 +69,9 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
     createPaymentConsumer(ctx, bus),
     createShipmentConsumer(ctx, bus),
     createReservationConsumer(ctx, bus),
-    createFeedConsumer(ctx, bus),
   ];
+  const feed = createFeedConsumer(ctx, bus);
+  const record = recordByOutbox(outbox);
   const retention = startRetention({
     log,
     everyMs: (config.retention ?? defaultRetention).everyMs,
@@ -76,6 +81,10 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
   return {
     name: "order",
     specs: routes(ctx),
+    admin: {
+      sagas: createSagaAdmin({ service: "order", db, sagas: ctx.sagas, rules: sagaRules(ctx), record }),
+      deadLetters: createDeadLetterAdmin({ service: "order", db, consumers, record }),
+    },
     checks: {
       ...base.checks,
       "order-saga-lag": sagaLagCheck(db),
@@ -92,7 +101,7 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
     },
     async [Symbol.asyncDispose]() {
       draining.abort();
-      for (const part of [retention, ...consumers, runner, relay, db]) {
+      for (const part of [retention, ...consumers, feed, runner, relay, db]) {
         await part[Symbol.asyncDispose]();
       }
     },

@@ -35,6 +35,9 @@ export const requestIdKey = createContextKey<string>("", {
  */
 export const clientAddressKey = createContextKey<string>("", { description: "client address" });
 
+/** Whether the connection to another process may repeat the call, see `createRetryInterceptor`. */
+export const repeatableKey = createContextKey<boolean>(true, { description: "repeatable" });
+
 /**
  * Returns the caller of this RPC.
  *

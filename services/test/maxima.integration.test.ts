@@ -13,8 +13,10 @@ import { unimplemented } from "../../gen/docket/options/v1/options_pb.js";
 import { PaymentService } from "../../gen/docket/payment/v1/payment_service_pb.js";
 import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { readHostConfig } from "../host/config.ts";
-import { definitions } from "../host/definitions.ts";
-import { serviceNames } from "../host/targets.ts";
+import { administered, definitions } from "../host/definitions.ts";
+import { type ServiceName, serviceNames } from "../host/targets.ts";
+import { adminRoutes } from "../runtime/admin/routes.ts";
+import type { ServiceAdmin } from "../runtime/admin/service-admin.ts";
 import { createInProcessBus } from "../runtime/bus/in-process.ts";
 import { createLocalTransport } from "../runtime/call/local-transport.ts";
 import { type Principal, principalKey } from "../runtime/context-values.ts";
@@ -85,6 +87,7 @@ async function startServices(open: OpenTestDatabase) {
   const around = { authenticate, log, metrics: { begin: () => () => {} }, clock: systemClock };
   const local = createLocalTransport({ interceptors: createInterceptors(around) });
   const shared = { bus: stack.use(createInProcessBus({ log })), clock: systemClock, log };
+  const admins = new Map<ServiceName, ServiceAdmin | undefined>();
   for (const name of serviceNames) {
     const service = await definitions[name].create({
       config: readHostConfig({}),
@@ -93,11 +96,16 @@ async function startServices(open: OpenTestDatabase) {
       adminKey: "k".repeat(32),
       sandboxSecret: "s".repeat(32),
       transport: local.transport,
+      transportTo: () => local.transport,
       shared,
     });
     local.mount(service.specs);
     stack.use(service);
+    admins.set(name, service.admin);
   }
+  const present = [...admins].filter(([, admin]) => admin !== undefined).map(([name]) => name);
+  expect(present.toSorted()).toEqual(administered.toSorted());
+  local.mount([adminRoutes(new Map([...admins].map(([name, admin = {}]) => [name, admin])))]);
   return {
     /** Calls a unary method as one of our own services does. */
     async call(method: DescMethod, init: Record<string, unknown>): Promise<Record<string, unknown>> {
@@ -134,6 +142,7 @@ const servedMethods = [
   "GetReservation",
   "ListApiKeys",
   "ListAuditEvents",
+  "ListDeadLetters",
   "ListItems",
   "ListPaymentCallbacks",
   "ListPayments",

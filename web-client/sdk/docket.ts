@@ -5,6 +5,7 @@ import { InventoryService, type ListItemsRequestSchema } from "../../gen/docket/
 import type { ListShipmentsRequestSchema } from "../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { LogisticsService } from "../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
+import { DeadLetterService } from "../../gen/docket/operations/v1/dead_letter_service_pb.js";
 import { SagaService } from "../../gen/docket/operations/v1/saga_service_pb.js";
 import { CustomerService } from "../../gen/docket/order/v1/customer_service_pb.js";
 import type { Order, OrderSchema } from "../../gen/docket/order/v1/order_pb.js";
@@ -73,6 +74,7 @@ export function createDocket(options: DocketOptions = {}) {
     shipments,
     apiKeys: createTypedClient(ApiKeyService, transport),
     sagas: createTypedClient(SagaService, transport),
+    deadLetters: createTypedClient(DeadLetterService, transport),
     customers: createTypedClient(CustomerService, transport),
 
     /**

@@ -2,6 +2,7 @@ import { createRegistry, type DescFile, type JsonValue, type Message, type Regis
 import { InventoryService } from "../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { LogisticsService } from "../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
+import { DeadLetterService } from "../../gen/docket/operations/v1/dead_letter_service_pb.js";
 import { SagaService } from "../../gen/docket/operations/v1/saga_service_pb.js";
 import { CustomerService } from "../../gen/docket/order/v1/customer_service_pb.js";
 import { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
@@ -29,6 +30,7 @@ function registry(): Registry {
       LogisticsService,
       ApiKeyService,
       SagaService,
+      DeadLetterService,
     ];
     for (const { file } of services) {
       add(file);

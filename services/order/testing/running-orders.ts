@@ -5,11 +5,11 @@ import { ReservationExpiredSchema } from "../../../gen/docket/inventory/v1/inven
 import { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { Saga_State } from "../../../gen/docket/operations/v1/operations_pb.js";
-import { SagaService } from "../../../gen/docket/operations/v1/saga_service_pb.js";
 import { CustomerService } from "../../../gen/docket/order/v1/customer_service_pb.js";
 import { type Order, Order_State, OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
+import { adminRoutes } from "../../runtime/admin/routes.ts";
 import { createInProcessBus } from "../../runtime/bus/in-process.ts";
 import { createLocalTransport } from "../../runtime/call/local-transport.ts";
 import { createServiceClient } from "../../runtime/call/service-client.ts";
@@ -24,6 +24,7 @@ import { type OrderConfig, orderDefaults } from "../config.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { createOrderService, type OrderDeps } from "../service.ts";
 import { fakeInventory, fakeLogistics, fakePayment } from "./fake-services.ts";
+import { sagaOperator } from "./saga-operator.ts";
 
 export const tenant = "t1";
 /** Overrides of an order; the rest is `anOrder`'s. */
@@ -67,7 +68,7 @@ export async function startOrders(
       },
     },
   );
-  mount(service.specs);
+  mount([...service.specs, adminRoutes(new Map([["order", service.admin ?? {}]]))]);
   await service.start();
   const db = await openDatabase<OrderDatabase>({ url: databaseUrl });
 
@@ -92,7 +93,7 @@ export async function startOrders(
     return orders.getOrder({ name });
   };
 
-  const sagas = client(SagaService, transport, { scopes: ["operations.write"] });
+  const sagas = sagaOperator(transport, tenant);
   const sagaOf = async (name: string) => {
     const [saga] = (await sagas.listSagas({ filter: `aggregate = "${name}"`, pageSize: 1 })).sagas;
     if (saga === undefined) {

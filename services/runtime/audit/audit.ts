@@ -22,7 +22,9 @@ export interface AuditedAct {
 }
 
 /** The RPC that performs the action; a `HandlerContext` fits. */
-export type AuditedCall = Pick<HandlerContext, "values" | "method">;
+export interface AuditedCall extends Pick<HandlerContext, "values"> {
+  readonly method: { readonly name: string; readonly parent: { readonly typeName: string } };
+}
 
 /**
  * Builds the audit event with actor, method and origin; undefined for Docket's own services, which act on behalf of
@@ -46,15 +48,18 @@ export function auditEventOf({ values, method }: AuditedCall, act: AuditedAct): 
 
 /**
  * Returns the action as an outbox event, to be published in the transaction of the change; the operations service
- * stores it in the audit trail. Empty for Docket's own services. `aggregate` is the aggregate that the resource belongs
- * to.
+ * stores it in the audit trail of `tenant`, by default the caller's. Empty for Docket's own services. `aggregate` is the
+ * aggregate that the resource belongs to.
  */
-export function auditTrail(call: AuditedCall, act: AuditedAct & { readonly aggregate: string }): OutboxEvent[] {
+export function auditTrail(
+  call: AuditedCall,
+  act: AuditedAct & { readonly aggregate: string; readonly tenant?: string },
+): OutboxEvent[] {
   const auditEvent = auditEventOf(call, act);
   if (auditEvent === undefined) {
     return [];
   }
-  const { tenant } = principalOf(call);
+  const { tenant = principalOf(call).tenant } = act;
   const message = create(AuditRecordedSchema, { auditEvent });
   return [outboxEvent(AuditRecordedSchema, message, { tenant, aggregate: act.aggregate })];
 }

@@ -8,7 +8,7 @@ import {
   type Transport,
 } from "@connectrpc/connect";
 import { context, propagation, type TextMapSetter } from "@opentelemetry/api";
-import { inheritValues, type Principal, principalKey, requestIdKey } from "../context-values.ts";
+import { inheritValues, type Principal, principalKey, repeatableKey, requestIdKey } from "../context-values.ts";
 
 /** The parts of the RPC being served that `for` needs; a `HandlerContext` fits. */
 export type ParentCall = Pick<HandlerContext, "signal" | "timeoutMs" | "values">;
@@ -29,6 +29,11 @@ export interface ServiceClientOptions {
   readonly subject: string;
   /** Default timeout of a unary call in milliseconds. Default 10,000. A call's 0 disables it. */
   readonly timeoutMs?: number;
+  /**
+   * Whether calls to another process are repeated where that is safe. Default true. False if the caller's own caller
+   * repeats the whole, so that attempts do not multiply.
+   */
+  readonly repeats?: boolean;
 }
 
 /** Creates a typed client of `service` over `transport`, local or remote. */
@@ -45,7 +50,7 @@ export function createServiceClient<Desc extends DescService>(
         subject: options.subject,
         scopes: noScopes,
       };
-      return createClient(service, actingAs(principal, transport, options.timeoutMs ?? 10_000, parent));
+      return createClient(service, actingAs(principal, transport, options, parent));
     },
   };
 }
@@ -55,12 +60,12 @@ const noScopes: ReadonlySet<string> = new Set();
 function actingAs(
   principal: Principal,
   transport: Transport,
-  defaultTimeoutMs: number,
+  { timeoutMs: defaultTimeoutMs = 10_000, repeats = true }: ServiceClientOptions,
   parent: ParentCall | undefined,
 ): Transport {
   const valuesOf = (own: ContextValues | undefined) => {
     const values = own === undefined ? createContextValues() : inheritValues(own);
-    return values.set(principalKey, principal);
+    return values.set(principalKey, principal).set(repeatableKey, repeats);
   };
   return {
     unary: (method, signal, timeoutMs, header, input, values) =>

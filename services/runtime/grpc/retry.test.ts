@@ -6,6 +6,7 @@ import {
   GetOrderRequestSchema,
   OrderService,
 } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { repeatableKey } from "../context-values.ts";
 import { createRetryInterceptor } from "./retry.ts";
 
 const away = () => new ConnectError("away", Code.Unavailable);
@@ -16,7 +17,7 @@ const keyed = { method: createOrder, message: create(CreateOrderRequestSchema, {
 
 /** Calls through the interceptor, at most three times; the attempts fail in this order, and then they succeed. */
 async function call(
-  request: Pick<UnaryRequest, "method" | "message">,
+  request: Pick<UnaryRequest, "method" | "message"> & Partial<Pick<UnaryRequest, "contextValues">>,
   failures: Error[],
   signal = new AbortController().signal,
 ) {
@@ -51,6 +52,11 @@ test("gives up after the last attempt", async () => {
 
 test("does not repeat a change without an idempotency key", async () => {
   expect(await call(unkeyed, [away()])).toEqual({ attempts: 1, succeeded: false });
+});
+
+test("does not repeat a read whose caller repeats it", async () => {
+  const contextValues = createContextValues().set(repeatableKey, false);
+  expect(await call({ ...read, contextValues }, [away()])).toEqual({ attempts: 1, succeeded: false });
 });
 
 test("does not repeat what failed otherwise", async () => {

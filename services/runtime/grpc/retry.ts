@@ -3,6 +3,7 @@ import { type DescMethod, getOption, hasOption, type Message } from "@bufbuild/p
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { http } from "../../../gen/google/api/annotations_pb.js";
+import { repeatableKey } from "../context-values.ts";
 import { type Backoff, fullJitterMs } from "../values/backoff.ts";
 
 export interface RetryOptions {
@@ -16,12 +17,12 @@ export interface RetryOptions {
 /**
  * Retries unary calls that failed with UNAVAILABLE, within the call's deadline, if retrying is safe: the contract
  * declares the method idempotent or its HTTP rule is GET, or the request carries an idempotency key (`request_id`).
- * Streams are never retried.
+ * Streams are never retried, nor are calls with `repeatableKey` set to false.
  */
 export function createRetryInterceptor(options: RetryOptions = {}): Interceptor {
   const { attempts = 6, backoff = { initialMs: 100, maxMs: 1_000 }, random = Math.random } = options;
   return (next) => async (request) => {
-    if (request.stream || !isRepeatable(request.method, request.message)) {
+    if (request.stream || !request.contextValues.get(repeatableKey) || !isRepeatable(request.method, request.message)) {
       return next(request);
     }
     for (let attempt = 1; ; attempt++) {

@@ -1,5 +1,6 @@
 import type { Transaction } from "kysely";
 import type { EventBus } from "../bus/event-bus.ts";
+import type { AnyTransaction } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Backoff } from "../values/backoff.ts";
@@ -36,12 +37,13 @@ export interface Consumer extends AsyncDisposable {
   readonly name: string;
   /**
    * Handles a dead letter again: the effect, the inbox row and the letter's `replayed_at` in one transaction. A letter
-   * replayed before, or whose message was handled meanwhile, has no second effect.
+   * replayed before, or whose message was handled meanwhile, has no second effect. `alongside` runs in the transaction
+   * that sets `replayed_at`.
    *
    * @returns False if this consumer has no such letter
    * @throws the handler's error; the letter is then kept, with the error and one more attempt
    */
-  replay(deadLetterId: string): Promise<boolean>;
+  replay(deadLetterId: string, alongside?: (trx: AnyTransaction) => Promise<void>): Promise<boolean>;
 }
 
 /**
@@ -91,12 +93,13 @@ export function createConsumer<DB extends InboxTables>(options: ConsumerOptions<
   retries.start();
   return {
     name: consumer,
-    async replay(id) {
+    async replay(id, alongside) {
       try {
         return await db.transaction(async (trx) => {
           const letter = await takeDeadLetter(trx, db.dialect, { id, consumer });
           if (letter !== undefined && letter.replayed_at === null) {
             await replayLetter(trx, letter);
+            await alongside?.(trx);
           }
           return letter !== undefined;
         });

@@ -1,5 +1,5 @@
-import { type RawBuilder, type SqlBool, sql } from "kysely";
-import { tablesOf } from "../db/any-transaction.ts";
+import { type QueryExecutorProvider, type RawBuilder, type SqlBool, sql } from "kysely";
+import { type AnyTransaction, tablesOf } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
 import type { Consumer } from "./consumer.ts";
 import type { DeadLetterRow } from "./dead-letter-rows.ts";
@@ -22,7 +22,10 @@ export interface DeadLetter {
 
 /** A page of dead letters, newest first. */
 export interface DeadLetterQuery {
-  readonly tenant: string;
+  /** A handle of `Database.reading`, for reads on behalf of a caller. Default: the database itself. */
+  readonly reads?: QueryExecutorProvider;
+  /** Default: all tenants. */
+  readonly tenant?: string;
   readonly limit: number;
   /** Only ids below this one, the last of the previous page. */
   readonly beforeId?: string;
@@ -37,7 +40,7 @@ export interface DeadLetters {
   /**
    * Replays a letter with its consumer, see `Consumer.replay`. False if the letter or its consumer does not exist here.
    */
-  replay(id: string): Promise<boolean>;
+  replay(id: string, alongside?: (trx: AnyTransaction) => Promise<void>): Promise<boolean>;
 }
 
 /** Creates the dead letters of a database, with the consumers that can replay them. */
@@ -53,11 +56,11 @@ export function createDeadLetters<DB extends InboxTables>(
       const row = await find(id);
       return row && deadLetterOf(row);
     },
-    async list({ tenant, limit, beforeId, where }) {
-      const rows = await tables
+    async list({ reads, tenant, limit, beforeId, where }) {
+      const rows = await (reads ? tablesOf<InboxTables>(reads) : tables)
         .selectFrom("dead_letters")
         .selectAll()
-        .where("tenant_id", "=", tenant)
+        .$if(tenant !== undefined, (query) => query.where("tenant_id", "=", tenant ?? ""))
         .$if(beforeId !== undefined, (query) => query.where("id", "<", beforeId ?? ""))
         .$if(where !== undefined, (query) => query.where(where ?? sql<SqlBool>`1 = 1`))
         .orderBy("id", "desc")
@@ -65,9 +68,9 @@ export function createDeadLetters<DB extends InboxTables>(
         .execute();
       return rows.map(deadLetterOf);
     },
-    async replay(id) {
+    async replay(id, alongside) {
       const row = await find(id);
-      return (row && (await consumerOf.get(row.consumer)?.replay(id))) ?? false;
+      return (row && (await consumerOf.get(row.consumer)?.replay(id, alongside))) ?? false;
     },
   };
 }

@@ -182,7 +182,7 @@ export function createSagaClient<DB extends SagaTables>({ db }: { readonly db: D
       const rows = await (reads ? tablesOf<SagaTables>(reads) : tables)
         .selectFrom("sagas")
         .selectAll()
-        .where("tenant_id", "=", tenant)
+        .$if(tenant !== undefined, (query) => query.where("tenant_id", "=", tenant ?? ""))
         .$if(beforeId !== undefined, (query) => query.where("id", "<", beforeId ?? ""))
         .$if(where !== undefined, (query) => query.where(where ?? sql<SqlBool>`1 = 1`))
         .orderBy("id", "desc")

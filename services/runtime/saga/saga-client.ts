@@ -24,7 +24,8 @@ export type CommandResult =
 export interface SagaQuery {
   /** A handle of `Database.reading`, for reads on behalf of a caller. Default: the database itself. */
   readonly reads?: QueryExecutorProvider;
-  readonly tenant: string;
+  /** Default: all tenants. */
+  readonly tenant?: string;
   readonly limit: number;
   /** Only ids below this one, the last of the previous page. */
   readonly beforeId?: string;

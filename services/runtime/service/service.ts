@@ -1,4 +1,5 @@
 import type { ServiceImplSpec } from "@connectrpc/connect";
+import type { ServiceAdmin } from "../admin/service-admin.ts";
 import type { Checks } from "../process/checks.ts";
 
 /**
@@ -12,6 +13,8 @@ export interface Service extends AsyncDisposable {
   readonly name: string;
   /** Every RPC with its implementation. */
   readonly specs: readonly ServiceImplSpec[];
+  /** Its sagas and dead letters, if it has such tables. */
+  readonly admin?: ServiceAdmin;
   /** Dependency checks, which decide whether the service is ready. */
   readonly checks: Checks;
   /** Starts background work (saga runner, relay, consumers, timers). RPCs may be served before. */

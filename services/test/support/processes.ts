@@ -10,6 +10,8 @@ import type { Storage } from "./start-docket.ts";
 export interface Processes extends AsyncDisposable {
   readonly gateway: Program;
   readonly programs: ReadonlyMap<Target, Program>;
+  /** The secret of the services' tokens. */
+  readonly serviceSecret: string;
   /** Kills the target's process with SIGKILL and restarts it. */
   restart(target: Target): Promise<void>;
 }
@@ -19,12 +21,13 @@ export async function startProcesses(storage: Pick<Storage, "environment">): Pro
   const [httpPort = 0, ...ports] = await freePorts(1 + targetNames.length);
   const portOf = new Map(targetNames.map((name, i) => [name, ports[i]]));
   const folder = storage.environment["DOCKET_DATA_DIR"] ?? "";
+  const serviceSecret = randomBytes(32).toString("base64");
   const shared = {
     ...storage.environment,
     DOCKET_HTTP_PORT: `${httpPort}`,
     DOCKET_PUBLIC_URL: `http://127.0.0.1:${httpPort}`,
     DOCKET_SERVICE_ADDRESSES: [...portOf].map(([name, port]) => `${name}=127.0.0.1:${port}`).join(","),
-    DOCKET_SERVICE_SECRET: randomBytes(32).toString("base64"),
+    DOCKET_SERVICE_SECRET: serviceSecret,
     DOCKET_SANDBOX_SECRET: randomBytes(32).toString("base64"),
     DOCKET_ADMIN_KEY: `dk_${randomBytes(32).toString("base64url")}`,
     DOCKET_TRUSTED_PROXIES: "127.0.0.1",
@@ -52,6 +55,7 @@ export async function startProcesses(storage: Pick<Storage, "environment">): Pro
   return {
     gateway,
     programs,
+    serviceSecret,
     async restart(target) {
       await programs.get(target)?.kill();
       await start(target);

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import type { Surroundings } from "./context.ts";
 import { addCustomerCommands } from "./customers.ts";
+import { addDeadLetterCommands } from "./dead-letters.ts";
 import { addFileCommands } from "./files.ts";
 import { addItemCommands } from "./items.ts";
 import { addKeyCommands } from "./keys.ts";
@@ -14,7 +15,9 @@ import { addStatisticsCommand } from "./statistics.ts";
 /** The `docket` command. */
 export function createProgram(surroundings: Surroundings): Command {
   const program = new Command("docket")
-    .description("Works with a Docket: orders, payments, shipments, items, imports and exports, sagas, API keys.")
+    .description(
+      "Works with a Docket: orders, payments, shipments, items, imports and exports, sagas, dead letters, API keys.",
+    )
     .version(version())
     .addOption(new Option("--url <url>", "where Docket is").env("DOCKET_URL").default("http://127.0.0.1:8080"))
     .addOption(new Option("--key <key>", "the API key to call with").env("DOCKET_API_KEY"))
@@ -31,6 +34,7 @@ export function createProgram(surroundings: Surroundings): Command {
   addFileCommands(program, surroundings);
   addStatisticsCommand(program, surroundings);
   addSagaCommands(program, surroundings);
+  addDeadLetterCommands(program, surroundings);
   addKeyCommands(program, surroundings);
   addCustomerCommands(program, surroundings);
   return program;

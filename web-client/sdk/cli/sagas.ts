@@ -34,11 +34,14 @@ export function addSagaCommands(program: Command, surroundings: Surroundings): v
     .command("list")
     .description("list sagas, the newest first")
     .option("-f, --filter <filter>", "which sagas, for example: state = NEEDS_ATTENTION")
+    .option("--tenant <tenant>", "whose sagas; - for all tenants")
     .option("-n, --limit <count>", "how many at the most", parseCount, 50)
-    .action(async ({ filter = "", limit }: { filter?: string; limit: number }, command: Command) => {
+    .action(async (options: { filter?: string; tenant?: string; limit: number }, command: Command) => {
       const { docket, output } = contextOf(command, surroundings);
+      const { filter = "", tenant = "", limit } = options;
+      const pageSize = Math.min(limit, 1000);
       const found = paged(
-        (pageToken) => docket.sagas.listSagas({ filter, pageToken, pageSize: Math.min(limit, 1000) }),
+        (pageToken) => docket.sagas.listSagas({ filter, tenant, pageToken, pageSize }),
         (page) => page.sagas,
       );
       await output.rows(SagaSchema, take(found, limit), columns);

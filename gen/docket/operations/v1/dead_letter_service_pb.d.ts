@@ -20,25 +20,41 @@ export declare const file_docket_operations_v1_dead_letter_service: GenFile;
  */
 export declare type ListDeadLettersRequest = Message<"docket.operations.v1.ListDeadLettersRequest"> & {
   /**
-   * How many dead letters at the most; 50 where it is 0, never more than 1,000.
+   * The maximum number of dead letters to return; 0 means 50. Values above 1,000 are reduced to 1,000.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before.
+   * `next_page_token` of the previous page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Which dead letters (AIP-160). Fields: `consumer`, `event_type`, `aggregate`, `create_time`.
+   * A filter on dead letters (AIP-160). Fields: `consumer`, `event_type`, `event_id`, `aggregate`, `create_time`,
+   * `replay_time`. `NOT replay_time:*` selects those that were not replayed successfully.
    *
    * @generated from field: string filter = 3;
    */
   filter: string;
+
+  /**
+   * The tenant whose dead letters to list. Empty: the caller's. Another tenant, or `-` for all, requires the scope
+   * `platform.admin`.
+   *
+   * @generated from field: string tenant = 4;
+   */
+  tenant: string;
+
+  /**
+   * Whether to list the dead letters of the other services if some do not answer (AIP-217).
+   *
+   * @generated from field: bool return_partial_success = 5;
+   */
+  returnPartialSuccess: boolean;
 };
 
 /**
@@ -61,11 +77,20 @@ export declare type ListDeadLettersResponse = Message<"docket.operations.v1.List
   deadLetters: DeadLetter[];
 
   /**
-   * Ask for the next page with it. Empty on the last page.
+   * The token of the next page; empty on the last page. A page can end early, at about 2 MB, so only this field
+   * indicates whether there are more results.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * The services whose dead letters are missing because they did not answer. Always empty without
+   * `return_partial_success`.
+   *
+   * @generated from field: repeated string unreachable = 3;
+   */
+  unreachable: string[];
 };
 
 /**
@@ -115,15 +140,16 @@ export declare type ReplayDeadLetterRequest = Message<"docket.operations.v1.Repl
 export declare const ReplayDeadLetterRequestSchema: GenMessage<ReplayDeadLetterRequest>;
 
 /**
- * Shows the events that consumers gave up, and lets an operator hand them over again.
+ * Provides the events that consumers of any service could not process, and allows operators to replay them.
  *
- * Not built yet: every method answers UNIMPLEMENTED.
+ * Callers with the scope `platform.admin` have access to the dead letters of all tenants, others only to their own.
  *
  * @generated from service docket.operations.v1.DeadLetterService
  */
 export declare const DeadLetterService: GenService<{
   /**
-   * Lists dead letters, the newest first.
+   * Lists the dead letters of every service, newest first. If a service does not answer, the request fails with the
+   * reason SERVICES_UNAVAILABLE and names it, unless partial results are allowed.
    *
    * @generated from rpc docket.operations.v1.DeadLetterService.ListDeadLetters
    */
@@ -143,7 +169,9 @@ export declare const DeadLetterService: GenService<{
     output: typeof DeadLetterSchema;
   },
   /**
-   * Hands a dead letter to its consumer again. Replaying it twice has one effect.
+   * Processes a dead letter again, and returns it with its `replay_time`. Needs no idempotency key: a dead letter has its
+   * effect once, however often it is replayed. If its consumer fails again, the dead letter is kept with the error and
+   * one more attempt, and the request is rejected with FAILED_PRECONDITION.
    *
    * @generated from rpc docket.operations.v1.DeadLetterService.ReplayDeadLetter
    */

@@ -176,6 +176,20 @@ export declare type Saga = Message<"docket.operations.v1.Saga"> & {
    * @generated from field: google.protobuf.Timestamp update_time = 10;
    */
   updateTime?: Timestamp | undefined;
+
+  /**
+   * The service that runs it, for example `order`.
+   *
+   * @generated from field: string service = 11;
+   */
+  service: string;
+
+  /**
+   * The tenant that it belongs to.
+   *
+   * @generated from field: string tenant = 12;
+   */
+  tenant: string;
 };
 
 /**
@@ -369,7 +383,7 @@ export enum SagaStep_State {
 export declare const SagaStep_StateSchema: GenEnum<SagaStep_State>;
 
 /**
- * An event that a consumer could not process.
+ * An event that a consumer could not process. Later events of its aggregate are processed without it.
  *
  * @generated from message docket.operations.v1.DeadLetter
  */
@@ -382,7 +396,7 @@ export declare type DeadLetter = Message<"docket.operations.v1.DeadLetter"> & {
   name: string;
 
   /**
-   * The consumer that gave up.
+   * The consumer that gave up, for example `order.payments`.
    *
    * @generated from field: string consumer = 2;
    */
@@ -438,11 +452,25 @@ export declare type DeadLetter = Message<"docket.operations.v1.DeadLetter"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * When it was replayed with success.
+   * When it was replayed successfully.
    *
    * @generated from field: google.protobuf.Timestamp replay_time = 10;
    */
   replayTime?: Timestamp | undefined;
+
+  /**
+   * The service of the consumer, for example `order`.
+   *
+   * @generated from field: string service = 11;
+   */
+  service: string;
+
+  /**
+   * The tenant that the event belongs to.
+   *
+   * @generated from field: string tenant = 12;
+   */
+  tenant: string;
 };
 
 /**

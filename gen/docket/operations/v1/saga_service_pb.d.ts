@@ -39,6 +39,21 @@ export declare type ListSagasRequest = Message<"docket.operations.v1.ListSagasRe
    * @generated from field: string filter = 3;
    */
   filter: string;
+
+  /**
+   * The tenant whose sagas to list. Empty: the caller's. Another tenant, or `-` for all, requires the scope
+   * `platform.admin`.
+   *
+   * @generated from field: string tenant = 4;
+   */
+  tenant: string;
+
+  /**
+   * Whether to list the sagas of the other services if some do not answer (AIP-217).
+   *
+   * @generated from field: bool return_partial_success = 5;
+   */
+  returnPartialSuccess: boolean;
 };
 
 /**
@@ -67,6 +82,13 @@ export declare type ListSagasResponse = Message<"docket.operations.v1.ListSagasR
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * The services whose sagas are missing because they did not answer. Always empty without `return_partial_success`.
+   *
+   * @generated from field: repeated string unreachable = 3;
+   */
+  unreachable: string[];
 };
 
 /**
@@ -176,13 +198,19 @@ export declare type ResumeSagaRequest = Message<"docket.operations.v1.ResumeSaga
 export declare const ResumeSagaRequestSchema: GenMessage<ResumeSagaRequest>;
 
 /**
- * Provides running and finished sagas with each step's attempts and errors, and allows operators to intervene.
+ * Provides the running and finished sagas of every service with each step's attempts and errors, and allows operators to
+ * intervene.
+ *
+ * Callers with the scope `platform.admin` have access to the sagas of all tenants, others only to their own. The methods
+ * take no idempotency key: a repeated command finds the saga as the first one left it, and is without effect or rejected
+ * with FAILED_PRECONDITION.
  *
  * @generated from service docket.operations.v1.SagaService
  */
 export declare const SagaService: GenService<{
   /**
-   * Lists sagas, newest first.
+   * Lists the sagas of every service, newest first. If a service does not answer, the request fails with the reason
+   * SERVICES_UNAVAILABLE and names it, unless partial results are allowed.
    *
    * @generated from rpc docket.operations.v1.SagaService.ListSagas
    */

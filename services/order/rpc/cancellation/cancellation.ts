@@ -1,6 +1,7 @@
-import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Transaction } from "kysely";
 import { checkEtag } from "../../../runtime/api/etag.ts";
+import type { ParentCall } from "../../../runtime/call/service-client.ts";
 import { actorOf, principalOf } from "../../../runtime/context-values.ts";
 import type { OrderContext } from "../../context.ts";
 import type { OrderDatabase } from "../../db/schema.ts";
@@ -38,7 +39,7 @@ export interface PreparedCancellation {
 export async function prepareCancellation(
   { db, clients }: OrderContext,
   { name, etag, method }: Cancellation,
-  call: HandlerContext,
+  call: ParentCall,
 ): Promise<PreparedCancellation> {
   const { tenant } = principalOf(call);
   const order = await findOrder(db.kysely, tenant, orderIdOf(name));
@@ -73,10 +74,7 @@ export async function commitCancellation(
   ctx: OrderContext,
   trx: Transaction<OrderDatabase>,
   { name, etag, note, method }: Cancellation,
-  {
-    call,
-    prepared: { shipmentsCancelled },
-  }: { readonly call: HandlerContext; readonly prepared: PreparedCancellation },
+  { call, prepared: { shipmentsCancelled } }: { readonly call: ParentCall; readonly prepared: PreparedCancellation },
 ): Promise<Order> {
   const principal = principalOf(call);
   const before = await lockOrder(trx, ctx.db.dialect, principal.tenant, orderIdOf(name));

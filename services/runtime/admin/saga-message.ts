@@ -6,14 +6,16 @@ import {
   SagaSchema,
   SagaStep_State,
   SagaStepSchema,
-} from "../../../../gen/docket/operations/v1/operations_pb.js";
-import { parseName } from "../../../runtime/api/resource-name.ts";
-import { notFound } from "../../../runtime/errors.ts";
-import type { Saga } from "../../../runtime/saga/saga.ts";
+} from "../../../gen/docket/operations/v1/operations_pb.js";
+import { parseName } from "../api/resource-name.ts";
+import { failedPrecondition, notFound } from "../errors.ts";
+import type { Saga } from "../saga/saga.ts";
 
-/** Converts a saga to its operator-facing message, which omits the saga's state. */
-export function toSagaMessage(saga: Saga): SagaMessage {
+/** Converts a saga of a service to its operator-facing message, which omits the saga's state. */
+export function toSagaMessage(service: string, saga: Saga): SagaMessage {
   return create(SagaSchema, {
+    service,
+    tenant: saga.tenant,
     name: sagaName(saga.id),
     definition: saga.definition,
     definitionVersion: saga.version,
@@ -36,7 +38,7 @@ export function toSagaMessage(saga: Saga): SagaMessage {
   });
 }
 
-export function sagaName(id: string): string {
+function sagaName(id: string): string {
   return `sagas/${id}`;
 }
 
@@ -55,4 +57,15 @@ export function sagaIdOf(name: string): string {
 
 export function sagaNotFound(name: string) {
   return notFound("docket.dev/Saga", name);
+}
+
+/** The saga's status does not allow the command. */
+export function wrongSagaState(name: string, status: string) {
+  const description = `the saga is ${status}`;
+  return failedPrecondition(
+    "SAGA_STATE",
+    `not possible: ${description}`,
+    [{ type: "SAGA_STATE", subject: name, description }],
+    { saga: name, state: status },
+  );
 }
