@@ -196,6 +196,10 @@ describe("problems", () => {
     ]);
   });
 
+  test("include a path that is none", () => {
+    expect(problemsOf(fileOf({ adminKeyFile: 7 }))).toEqual(["docket.yaml: adminKeyFile must be the path of a file"]);
+  });
+
   test.each([
     ["DOCKET_WORKERS", "0"],
     ["DOCKET_WORKERS", "65"],

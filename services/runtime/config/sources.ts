@@ -24,46 +24,59 @@ export type Found =
   | { readonly origin: Origin; readonly label: string; readonly value: unknown }
   | { readonly origin: Origin; readonly label: string; readonly problem: string };
 
+/** A place where the value of a setting may be, or the path of a file with the value. */
+interface Candidate {
+  readonly origin: Origin;
+  readonly label: string;
+  readonly value: unknown;
+}
+
 /**
  * Looks a setting up: its variable, the file that `NAME_FILE` names, its key of the configuration file, and the file that
  * this key followed by `File` names. The first one that is present is taken. Empty variables and `null` are absent.
  */
 export function findValue({ variable, fromFile }: DescribedSetting, { environment, file }: Sources): Found {
+  const inEnvironment = (name: string): Candidate => ({
+    origin: "environment",
+    label: name,
+    value: environment[name],
+  });
+  const inFile = (key: string): Candidate => ({
+    origin: "file",
+    label: `${file?.path}: ${key}`,
+    value: file !== undefined && Object.hasOwn(file.values, key) ? file.values[key] : undefined,
+  });
   const key = fileKeyOf(variable);
-  const candidates: readonly [origin: Origin, label: string, value: unknown][] = [
-    ["environment", variable, environment[variable]],
-    ["environment", `${variable}_FILE`, fromFile ? environment[`${variable}_FILE`] : undefined],
-    ["file", `${file?.path}: ${key}`, ownValue(file, key)],
-    ["file", `${file?.path}: ${key}File`, fromFile ? ownValue(file, `${key}File`) : undefined],
-  ];
-  const index = candidates.findIndex(([, , value]) => value !== undefined && value !== null && value !== "");
-  const found = candidates[index];
-  if (found === undefined) {
-    return { origin: "default", label: variable, value: undefined };
+  for (const [direct, path] of [
+    [inEnvironment(variable), inEnvironment(`${variable}_FILE`)],
+    [inFile(key), inFile(`${key}File`)],
+  ] as const) {
+    if (isPresent(direct)) {
+      const { value } = direct;
+      return { ...direct, value: typeof value === "string" ? value.trim() : value };
+    }
+    if (fromFile && isPresent(path)) {
+      return { origin: path.origin, label: direct.label, ...readSecret(path) };
+    }
   }
-  const [origin, label, value] = found;
-  const isPath = index % 2 === 1;
-  if (!isPath) {
-    return { origin, label, value: typeof value === "string" ? value.trim() : value };
-  }
-  return { origin, ...readSecret(label.replace(/_?FILE$/i, ""), label, value) };
+  return { origin: "default", label: variable, value: undefined };
 }
 
-function ownValue(file: ConfigFile | undefined, key: string): unknown {
-  return file !== undefined && Object.hasOwn(file.values, key) ? file.values[key] : undefined;
+function isPresent({ value }: Candidate): boolean {
+  return value !== undefined && value !== null && value !== "";
 }
 
 /** Reads a mounted secret, without surrounding white space. */
-function readSecret(label: string, pathLabel: string, path: unknown) {
-  const named = `the file that ${pathLabel} names`;
+function readSecret({ label, value: path }: Candidate): { value: unknown } | { label?: string; problem: string } {
+  const named = `the file that ${label} names`;
   if (typeof path !== "string") {
-    return { label: pathLabel, problem: "must be the path of a file" };
+    return { label, problem: "must be the path of a file" };
   }
   try {
     const value = readFileSync(path, "utf8").trim();
-    return value === "" ? { label, problem: `is empty in ${named}` } : { label, value };
+    return value === "" ? { problem: `is empty in ${named}` } : { value };
   } catch {
-    return { label, problem: `cannot be read from ${named}` };
+    return { problem: `cannot be read from ${named}` };
   }
 }
 
