@@ -77,8 +77,11 @@ test("an order's life is one trace, from the caller's span to the last step of i
         "docket.payment.v1.PaymentService/OpenPayment",
         "docket.inventory.v1.InventoryService/CommitReservation",
         "docket.logistics.v1.LogisticsService/CreateShipment",
+        "transaction",
       ]),
     );
+    // A batch of commands serves many traces, and is linked to each.
+    expect(receiver.spans.filter(({ name, links }) => name === "commands" && links.includes(trace))).not.toEqual([]);
 
     const lines = program
       .logged()

@@ -1,8 +1,10 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { context, ROOT_CONTEXT, type SpanContext, trace } from "@opentelemetry/api";
 import type { Database } from "../db/connect.ts";
 import { unavailable } from "../errors.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import type { Logger } from "../telemetry/log.ts";
+import { inLinkedSpan } from "../telemetry/tracing.ts";
 import { type Clock, systemClock } from "../values/clock.ts";
 import { createAttempt } from "./attempt.ts";
 import type { Command, Commands, ExecuteOptions } from "./command.ts";
@@ -37,6 +39,7 @@ export interface BatchReport extends IsolationReport {
 }
 
 interface PendingCommand extends Pending, Omit<Waiting, "needs"> {
+  readonly caller: SpanContext | undefined;
   readonly queuedMs: number;
   begin(): void;
 }
@@ -76,7 +79,8 @@ export function createCommands<DB>(options: CommandsOptions<DB>): Commands {
       for (const { begin } of batch) {
         begin();
       }
-      const report = await runIsolated(attempt, batch, afterCommit);
+      const callers = batch.map(({ caller }) => caller);
+      const report = await inLinkedSpan("commands", callers, () => runIsolated(attempt, batch, afterCommit));
       onBatch?.({ ...report, commands: batch.length, waitMs, waiting: queue.length });
     }
     running = undefined;
@@ -90,7 +94,8 @@ export function createCommands<DB>(options: CommandsOptions<DB>): Commands {
       signal?.throwIfAborted();
       const waiting = createWaiting(command, { signal, tenant, queuedMs: clock.monotonicMs() });
       queue.add(waiting);
-      running ??= run();
+      // A batch belongs to the trace of no caller.
+      running ??= context.with(ROOT_CONTEXT, run);
       return (await waiting.result) as Result;
     },
     async [Symbol.asyncDispose]() {
@@ -109,8 +114,11 @@ function createWaiting(
     waiting.withdrawn = true;
     reject(signal?.reason);
   };
+  const active = context.active();
   const waiting = {
-    command,
+    // It decides in its caller's context, so that its events belong to its caller's trace.
+    command: { ...command, decide: context.bind(active, command.decide.bind(command)) },
+    caller: trace.getSpanContext(active),
     tenant,
     queuedMs,
     needs: collectNeeds(command),

@@ -1,5 +1,5 @@
 import { UniqueViolationError } from "../db/errors.ts";
-import type { OutboxEvent } from "../outbox/outbox.ts";
+import { inActiveTrace, type OutboxEvent } from "../outbox/outbox.ts";
 import type { Batch, Command } from "./command.ts";
 import type { Entry, IdentityMap } from "./identity-map.ts";
 import type { AggregateMapping } from "./mapping.ts";
@@ -103,7 +103,7 @@ function createBatch({ map, needs, nowMs, events, afterCommit }: BatchOptions): 
     delete(mapping, key) {
       map.change(existing(mapping, key), undefined);
     },
-    publish: (event) => void events.push(event),
+    publish: (event) => void events.push(inActiveTrace(event)),
     afterCommit: (run) => void afterCommit.push(run),
   };
 }

@@ -1,4 +1,6 @@
+import { SpanKind } from "@opentelemetry/api";
 import { type Dialect, Kysely, type KyselyPlugin, sql, type Transaction } from "kysely";
+import { inChildSpan } from "../telemetry/tracing.ts";
 import { createReadSlots } from "./read-slots.ts";
 import { createReading, endableSelects, type Read, type ReadOptions } from "./reading.ts";
 import { openSqliteDialect } from "./sqlite/dialect.ts";
@@ -63,6 +65,7 @@ export async function openDatabase<DB>(options: OpenOptions): Promise<Database<D
   const name = dialectOf(options.url);
   const { dialect, read, plugins, slots } = await openDialect(name, options, random);
   const kysely = new Kysely<DB>({ dialect });
+  const spanOptions = { kind: SpanKind.CLIENT, attributes: { "db.system.name": name } };
   try {
     await sql`select 1`.execute(kysely);
   } catch (error) {
@@ -73,7 +76,8 @@ export async function openDatabase<DB>(options: OpenOptions): Promise<Database<D
     kysely,
     dialect: name,
     reading: createReading<DB>({ dialect, read, plugins, slots: createReadSlots(slots) }),
-    transaction: (fn, transactionOptions) => runTransaction(kysely, fn, { ...transactionOptions, random }),
+    transaction: (fn, transactionOptions) =>
+      inChildSpan("transaction", spanOptions, () => runTransaction(kysely, fn, { ...transactionOptions, random })),
     [Symbol.asyncDispose]: () => kysely.destroy(),
   };
 }

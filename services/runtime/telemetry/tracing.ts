@@ -7,9 +7,11 @@ import {
   propagation,
   ROOT_CONTEXT,
   type Span,
+  type SpanContext,
   SpanKind,
   SpanStatusCode,
   type TextMapGetter,
+  TraceFlags,
   trace,
 } from "@opentelemetry/api";
 
@@ -48,6 +50,11 @@ export async function inSpan<T>(
   }
 }
 
+/** Runs `work` in a span where the active one is recorded; otherwise in none, so that no trace begins here. */
+export function inChildSpan<T>(name: string, options: SpanOptions, work: () => Promise<T>): Promise<T> {
+  return trace.getActiveSpan()?.isRecording() ? inSpan(name, options, work) : work();
+}
+
 /** The tracer of all of Docket's spans. */
 export const tracer = () => trace.getTracer("docket");
 
@@ -83,16 +90,28 @@ const headerGetter: TextMapGetter<Headers> = {
   get: (header, name) => header.get(name) ?? undefined,
 };
 
-/** Links to the traces of these fields: for work on many things at once, such as a batch of events. */
-export function linksTo(carriers: Iterable<TraceFields>): Link[] {
-  const links = new Map<string, Link>();
-  for (const fields of carriers) {
-    const span = trace.getSpanContext(contextOf(fields));
-    if (span !== undefined) {
-      links.set(span.spanId, { context: span });
+/** A link to the trace of these fields. None if they carry no trace. */
+export function linksTo(fields: TraceFields): Link[] {
+  const span = trace.getSpanContext(contextOf(fields));
+  return span === undefined ? [] : [{ context: span }];
+}
+
+/**
+ * Runs work for many callers at once, such as a batch, in a span of its own that links to theirs. Without a span where
+ * none of them is sampled.
+ */
+export function inLinkedSpan<T>(
+  name: string,
+  callers: Iterable<SpanContext | undefined>,
+  work: () => Promise<T>,
+): Promise<T> {
+  const links: Link[] = [];
+  for (const caller of callers) {
+    if (caller !== undefined && (caller.traceFlags & TraceFlags.SAMPLED) !== 0) {
+      links.push({ context: caller });
     }
   }
-  return [...links.values()];
+  return links.length === 0 ? context.with(ROOT_CONTEXT, work) : inSpan(name, { parent: ROOT_CONTEXT, links }, work);
 }
 
 /** `trace_id` and `span_id` of the active span, for log lines. Undefined outside a trace. */

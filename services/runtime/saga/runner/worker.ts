@@ -210,7 +210,7 @@ function spanOf(saga: ClaimedSaga, record: SagaRecord, now: number): SpanOptions
   };
   return now - (steps[0]?.beganAt ?? now) < LINKED_AFTER_MS
     ? { attributes, parent: contextOf(begun) }
-    : { attributes, parent: ROOT_CONTEXT, links: linksTo([begun]) };
+    : { attributes, parent: ROOT_CONTEXT, links: linksTo(begun) };
 }
 
 const labels = (saga: ClaimedSaga, record: SagaRecord) => ({
