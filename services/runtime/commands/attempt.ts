@@ -10,7 +10,8 @@ import { createStatements } from "./statements.ts";
 import { writeChanges } from "./write.ts";
 
 /**
- * Runs commands in one transaction: load, decide, write, commit. Retries the whole after a deadlock, a lock timeout, a
+ * Runs commands in one transaction: load, decide, write, commit. Rejects with a {@link HiddenValueError} if they have to
+ * be run apart. Retries the whole after a deadlock, a lock timeout, a
  * busy file or a connection lost before COMMIT, as `Database.transaction` does. Rejects with the database's error;
  * nothing is stored then, except for a `CommitUnknownError`.
  *
@@ -49,10 +50,18 @@ export function createAttempt<DB>({ db, outbox, clock }: AttemptOptions<DB>): At
           decisions = decideAll(commands, map, nowMs);
         }
       }
+      if (map.hidesUniqueValue()) {
+        throw new HiddenValueError("a command replaced a unique value that an earlier one had set");
+      }
       await writeChanges(statements, map);
       await outbox.publish(trx, decisions.events);
       return { ...decisions, statements: statements.count() + Math.sign(decisions.events.length) };
     });
+}
+
+/** Commands that must not share a batch, because the database would not see a unique value that one of them sets. */
+export class HiddenValueError extends Error {
+  override readonly name = "HiddenValueError";
 }
 
 /**

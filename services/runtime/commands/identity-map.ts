@@ -31,12 +31,25 @@ export interface IdentityMap {
   changed(): Entry[];
   /** Starts a command and returns a function that undoes its changes. */
   mark(): () => void;
+  /**
+   * Whether a command replaced a value of a unique index that an earlier one had set. It is not written, so the database
+   * cannot tell whether a row that was not loaded has the same value.
+   */
+  hidesUniqueValue(): boolean;
 }
 
 export function createIdentityMap(): IdentityMap {
   const entries = new Map<AggregateMapping, Map<string, Entry>>();
   const indexed = new Map<Lookup, Map<string, Entry>>();
   let journal: { entry: Entry; value: unknown }[] = [];
+  let hidden = false;
+
+  /** Ends the current command. */
+  const conclude = () => {
+    const first = new Map(journal.toReversed().map(({ entry, value }) => [entry, value]));
+    hidden ||= [...first].some(([entry, value]) => value !== entry.original && losesIndexValue(entry, value));
+    journal = [];
+  };
 
   const entryOf = (mapping: AggregateMapping, key: Key): Entry => {
     const ofMapping = getOrCreate(entries, mapping);
@@ -86,6 +99,8 @@ export function createIdentityMap(): IdentityMap {
         entry.stored = rows;
         entry.original = mapping.fromRows(rows);
       }
+      journal = [];
+      hidden = false;
       indexed.clear();
       for (const entry of [...entries.values()].flatMap((it) => [...it.values()])) {
         entry.value = undefined;
@@ -100,14 +115,27 @@ export function createIdentityMap(): IdentityMap {
     },
     changed: () => [...entries.values()].flatMap((it) => [...it.values()].filter((entry) => entry.changed)),
     mark() {
-      journal = [];
+      conclude();
       return () => {
         for (const { entry, value } of journal.reverse()) {
           setValue(entry, value);
         }
+        journal = [];
       };
     },
+    hidesUniqueValue() {
+      conclude();
+      return hidden;
+    },
   };
+}
+
+/** Whether the entry's current value lacks a value of a unique index that `before` had. */
+function losesIndexValue({ mapping, value }: Entry, before: unknown): boolean {
+  return Object.values(mapping.indexes).some((lookup) => {
+    const text = indexText(lookup, before);
+    return text !== undefined && text !== indexText(lookup, value);
+  });
 }
 
 function indexText({ mapping, columns }: Lookup, value: unknown): string | undefined {
