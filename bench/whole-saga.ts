@@ -1,10 +1,7 @@
-import { Order_State } from "../gen/docket/order/v1/order_pb.js";
-import { createDocket } from "../web-client/sdk/docket.ts";
-import { type BenchDocket, type Storage, startDocket, storages, type Usage } from "./docket.ts";
-import { createHttpClient } from "./http-client.ts";
+import { storages, type Usage } from "./docket.ts";
 import { drive } from "./load.ts";
 import { chosen, describeMachine, keepResult, option, percentile, printRatios, printRounds } from "./measure.ts";
-import { anOrder, openShop } from "./shop.ts";
+import { openWholeOrders } from "./whole-orders.ts";
 
 /**
  * Whole orders per second: created over REST, stock reserved, paid at the sandbox, stock committed, shipped by the
@@ -18,52 +15,9 @@ const orders = option("orders", 600);
 const roundSeconds = option("seconds", 6);
 const concurrency = option("concurrency", 64);
 
-interface Contender {
-  readonly docket: BenchDocket;
-  /** Places the nth order and resolves when it is completed. */
-  placeWhole(nth: number): Promise<void>;
-  close(): Promise<void>;
-}
-
-async function open(storage: Storage): Promise<Contender> {
-  const docket = await startDocket(storage, { DOCKET_SANDBOX_DELAY: "1ms", DOCKET_SANDBOX_CARRIER_STEP: "1ms" });
-  const http = createHttpClient(docket.httpUrl, docket.adminKey);
-  await openShop(http);
-  const waiting = new Map<string, () => void>();
-  const completed = new Set<string>();
-  const leaving = new AbortController();
-  const sdk = createDocket({ baseUrl: docket.httpUrl, apiKey: docket.adminKey });
-  const watching = (async () => {
-    const changes = sdk.watchOrders({ filter: "state = COMPLETED" }, { signal: leaving.signal });
-    for await (const { order } of changes) {
-      if (order?.state === Order_State.COMPLETED && !completed.has(order.name)) {
-        completed.add(order.name);
-        waiting.get(order.name)?.();
-      }
-    }
-  })();
-  return {
-    docket,
-    async placeWhole(nth) {
-      const answer = await http("POST", "/v1/orders", JSON.stringify(anOrder(nth, { paymentToken: "tok_success" })));
-      const { name } = JSON.parse(answer.toString()) as { name: string };
-      if (!completed.has(name)) {
-        await new Promise<void>((resolve) => waiting.set(name, resolve));
-        waiting.delete(name);
-      }
-    },
-    async close() {
-      leaving.abort();
-      await watching;
-      http[Symbol.dispose]();
-      await docket[Symbol.asyncDispose]();
-    },
-  };
-}
-
 const machine = await describeMachine(["kysely", "mysql2", "@grpc/grpc-js"]);
 const names = chosen("storages", storages);
-const contenders = await Promise.all(names.map(async (name) => [name, await open(name)] as const));
+const contenders = await Promise.all(names.map(async (name) => [name, await openWholeOrders(name)] as const));
 const empty = (): Record<string, number[]> => Object.fromEntries(names.map((name) => [name, []]));
 const measured = {
   ordersPerSecond: empty(),
