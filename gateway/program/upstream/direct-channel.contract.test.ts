@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { until as eventually } from "../../test/support/start-program.ts";
 import { type DirectChannel, openDirectChannel } from "./direct-channel.ts";
 
 const ok = { ":status": 200, "content-type": "application/grpc" };
@@ -243,4 +244,39 @@ describe("keepalive of a direct channel", () => {
       await new Promise((resolve) => server.close(resolve));
     }
   });
+});
+
+test("a channel opens further connections when a server's limit of concurrent calls is reached", async () => {
+  const server = createServer({ settings: { maxConcurrentStreams: 2 } });
+  const sessions: ServerHttp2Session[] = [];
+  const streams: ServerHttp2Stream[] = [];
+  server.on("session", (session) => sessions.push(session));
+  server.on("stream", (stream) => {
+    stream.on("error", () => undefined);
+    streams.push(stream);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const channel = openDirectChannel(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const open = async (): Promise<void> => {
+    let stream: ReturnType<DirectChannel["open"]>;
+    await eventually(() => {
+      stream = channel.open("/hang", {});
+      return stream !== undefined;
+    });
+    stream?.on("error", () => undefined);
+  };
+  try {
+    await open();
+    await eventually(() => streams.length === 1);
+    for (let call = 2; call <= 5; call += 1) {
+      await open();
+      await eventually(() => streams.length === call);
+    }
+    expect(sessions).toHaveLength(3);
+  } finally {
+    channel[Symbol.dispose]();
+    for (const session of sessions) session.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  }
 });

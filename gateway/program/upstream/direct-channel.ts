@@ -1,9 +1,7 @@
 import {
-  type ClientHttp2Session,
   type ClientHttp2Stream,
   type ClientSessionOptions,
   connect,
-  constants,
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
   type SecureClientSessionOptions,
@@ -11,24 +9,25 @@ import {
 import { connect as connectSocket } from "node:net";
 import { status } from "@grpc/grpc-js";
 import { callDirectly, type DirectResponse, outOfStreams } from "./direct-call.ts";
+import { openConnections } from "./direct-connections.ts";
 import { failure } from "./direct-failure.ts";
 import type { UpstreamTls } from "./upstream-tls.ts";
 
 /**
- * A direct HTTP/2 session to a gRPC server, for calls whose messages are forwarded as bytes and for unary calls: the
- * layers of grpc-js triple the cost of a call. It serves only while the session is open; other calls, and all connection
+ * Direct HTTP/2 sessions to a gRPC server, for calls whose messages are forwarded as bytes and for unary calls: the
+ * layers of grpc-js triple the cost of a call. It serves only while a session is open; other calls, and all connection
  * failures, are left to grpc-js. Disposing lets calls in flight finish.
  */
 export interface DirectChannel extends Disposable {
   /**
-   * Opens the stream of a call if the session is open, with `headers` in addition to those that every call has. The
+   * Opens the stream of a call if a session is open, with `headers` in addition to those that every call has. The
    * caller sends the request and handles the stream's errors.
    *
-   * @returns undefined if the session is not open, or if HTTP/2 rejects a header.
+   * @returns undefined if no session is open, or if HTTP/2 rejects a header.
    */
   open(path: string, headers: OutgoingHttpHeaders): ClientHttp2Stream | undefined;
   /**
-   * Makes a call if the session is open. `onHeader` is called with the headers before the message.
+   * Makes a call if a session is open. `onHeader` is called with the headers before the message.
    *
    * @returns undefined, synchronously or later, if the server has not processed the call.
    */
@@ -41,33 +40,14 @@ export interface DirectChannel extends Disposable {
   ): Promise<DirectResponse | undefined> | undefined;
 }
 
-interface Connection {
-  readonly session: ClientHttp2Session;
-  isUp: boolean;
-  calls: number;
-}
-
-/** How long a server may take to acknowledge a keepalive ping before its connection is closed, in milliseconds. */
-export const keepaliveTimeoutMs = 10_000;
-/**
- * Interval of pings on a connection with calls, in milliseconds. By default grpc-go, grpcio and Java servers allow one
- * ping in five minutes, and close the connections of clients that send more.
- */
-export const defaultKeepaliveMs = 310_000;
-
-/** The longest delay of a timer. */
-const maxKeepaliveMs = 2 ** 31 - 1;
-const minRetryMs = 200;
-const maxRetryMs = 5000;
-
 export interface DirectChannelOptions {
   /** The `:authority` of calls, if it differs from the address. */
   readonly authority?: string | undefined;
   /** Enables TLS. The certificate must be for the host of the authority. */
   readonly tls?: UpstreamTls | undefined;
   /**
-   * Interval of pings on a connection with calls, in milliseconds; 0 disables them (default {@link
-   * defaultKeepaliveMs}).
+   * Interval of pings on a connection with calls, in milliseconds; 0 disables them (default: five minutes and ten
+   * seconds).
    */
   readonly keepaliveMs?: number | undefined;
 }
@@ -85,43 +65,14 @@ export function openDirectChannel(address: string, options: DirectChannelOptions
     ...tls,
     ...(tls !== undefined && options.authority !== undefined && { servername: hostOf(options.authority) }),
   };
-  let keepaliveMs = options.keepaliveMs ?? defaultKeepaliveMs;
-  let current: Connection | undefined;
-  let retryMs = minRetryMs;
-  let timer: NodeJS.Timeout | undefined;
-  let isClosed = false;
-
-  const open = (): void => {
-    const session = connect(`${scheme}://${isUnix ? authority : address}`, settings);
-    const connection: Connection = { session, isUp: false, calls: 0 };
-    current = connection;
-    const stopKeepalive = keepAlive(connection, keepaliveMs);
-    const leave = (): void => {
-      if (current !== connection) return;
-      current = undefined;
-      if (isClosed) return;
-      timer = setTimeout(open, retryMs).unref();
-      retryMs = Math.min(retryMs * 2, maxRetryMs);
-    };
-    session.on("connect", () => {
-      retryMs = minRetryMs;
-      connection.isUp = true;
-    });
-    session.on("goaway", (code) => {
-      if (code === constants.NGHTTP2_ENHANCE_YOUR_CALM) keepaliveMs = Math.min(keepaliveMs * 2, maxKeepaliveMs);
-      leave();
-    });
-    session.on("error", () => undefined);
-    session.on("close", () => {
-      stopKeepalive();
-      leave();
-    });
-  };
-  open();
+  const connections = openConnections(
+    () => connect(`${scheme}://${isUnix ? authority : address}`, settings),
+    options.keepaliveMs,
+  );
 
   const openStream = (path: string, given: OutgoingHttpHeaders): ClientHttp2Stream | undefined => {
-    const connection = current;
-    if (connection?.isUp !== true || connection.session.closed) return undefined;
+    const session = connections.next();
+    if (session === undefined) return undefined;
     const headers: OutgoingHttpHeaders = {
       ":method": "POST",
       ":scheme": scheme,
@@ -132,18 +83,16 @@ export function openDirectChannel(address: string, options: DirectChannelOptions
     };
     let stream: ClientHttp2Stream;
     try {
-      stream = connection.session.request(headers);
+      stream = session.request(headers);
     } catch {
       // The session accepts no more calls, or HTTP/2 rejects a header: grpc-js will report which.
       return undefined;
     }
-    connection.calls += 1;
+    const leave = connections.enter(session);
     stream.on("error", ({ code }: NodeJS.ErrnoException) => {
-      if (code === outOfStreams) connection.session.close();
+      if (code === outOfStreams) session.close();
     });
-    stream.once("close", () => {
-      connection.calls -= 1;
-    });
+    stream.once("close", leave);
     return stream;
   };
 
@@ -158,28 +107,8 @@ export function openDirectChannel(address: string, options: DirectChannelOptions
       });
       return stream && callDirectly(stream, message, signal, onHeader);
     },
-    [Symbol.dispose]() {
-      isClosed = true;
-      clearTimeout(timer);
-      if (current?.isUp === true) current.session.close();
-      else current?.session.destroy();
-    },
+    [Symbol.dispose]: () => connections[Symbol.dispose](),
   };
-}
-
-/**
- * Closes a connection whose peer no longer acknowledges pings. As gRPC servers require, no pings are sent while no call
- * is in flight.
- */
-function keepAlive(connection: Connection, keepaliveMs: number): () => void {
-  const { session } = connection;
-  if (keepaliveMs === 0) return () => undefined;
-  const interval = setInterval(() => {
-    if (connection.calls === 0) return;
-    const timeout = setTimeout(() => session.destroy(), keepaliveTimeoutMs).unref();
-    session.ping(() => clearTimeout(timeout));
-  }, keepaliveMs).unref();
-  return () => clearInterval(interval);
 }
 
 /** The host of an authority, without its port. */

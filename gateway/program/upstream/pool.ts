@@ -4,7 +4,8 @@ import { type ChannelOptions, Client, connectivityState } from "@grpc/grpc-js";
 import { gatewayError } from "../../errors.ts";
 import { cancelAbruptly } from "../../http/abrupt-cancel.ts";
 import { type Resolve, resolveHost, showAddress, showTarget, type Target } from "./addresses.ts";
-import { type DirectChannel, defaultKeepaliveMs, keepaliveTimeoutMs, openDirectChannel } from "./direct-channel.ts";
+import { type DirectChannel, openDirectChannel } from "./direct-channel.ts";
+import { defaultKeepaliveMs, keepaliveTimeoutMs } from "./direct-connections.ts";
 import { type HealthWatch, watchHealth } from "./health.ts";
 import { credentialsOf, type UpstreamTls } from "./upstream-tls.ts";
 
