@@ -36,20 +36,24 @@ export async function openOperations(pool: Pool, options: OperationsOptions): Pr
   collectDefaultMetrics({ register: registry });
   const requests = new Counter({
     name: "gateway_requests_total",
-    help: "Requests answered, by HTTP method and status; status 0 where the client left first",
+    help: "Finished requests by HTTP method and status; status 0 if the client disconnected first",
     labelNames: ["method", "status"],
     registers,
   });
   const seconds = new Histogram({
     name: "gateway_request_duration_seconds",
-    help: "Time from a request's head to the end of its answer",
+    help: "Time from the head of a request to the end of its response",
     buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60],
     registers,
   });
-  const inFlight = new Gauge({ name: "gateway_requests_in_flight", help: "Requests not answered yet", registers });
+  const inFlight = new Gauge({
+    name: "gateway_requests_in_flight",
+    help: "Requests without a complete response",
+    registers,
+  });
   const reloads = new Counter({
     name: "gateway_reloads_total",
-    help: "Attempts to serve changed files",
+    help: "Attempts to reload changed files",
     labelNames: ["result"],
     registers,
   });
@@ -74,7 +78,7 @@ export async function openOperations(pool: Pool, options: OperationsOptions): Pr
     };
     if (request.method !== "GET" && request.method !== "HEAD") {
       response.setHeader("allow", "GET, HEAD");
-      return json(405, { error: "only GET and HEAD are served" });
+      return json(405, { error: "only GET and HEAD are allowed" });
     }
     switch (path) {
       case "/live":
@@ -91,7 +95,7 @@ export async function openOperations(pool: Pool, options: OperationsOptions): Pr
         return;
       }
       default:
-        return json(404, { error: "only /live, /ready and /metrics are here" });
+        return json(404, { error: "not found; this port serves /live, /ready and /metrics" });
     }
   };
 
