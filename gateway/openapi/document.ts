@@ -132,7 +132,7 @@ function schemesOf(options: OpenApiOptions, scopes: readonly string[]): JsonObje
     bearer: {
       type: "http",
       scheme: "bearer",
-      description: `An API key or a JWT. The roles of an operation are its scopes, any of which will do.${list}`,
+      description: `An API key or a JWT. The roles of an operation are its scopes, one of which is required.${list}`,
     },
   };
   if (options.apiKeyHeader !== undefined) {

@@ -22,14 +22,15 @@ const headers = {
 /** Shared responses, by the name under which operations refer to them. */
 const responses = {
   BadRequest: {
-    description: "The request is not valid, or not in this state. `details` holds every violation with its field.",
+    description:
+      "The request is invalid, or not allowed in the current state. `details` lists every violation with its field.",
     code: Code.InvalidArgument,
     status: 400,
     reason: "INVALID_REQUEST",
     message: "page_size: must be at least 0",
   },
   Unauthenticated: {
-    description: "No credentials, or bad ones.",
+    description: "The credentials are missing or invalid.",
     code: Code.Unauthenticated,
     status: 401,
     reason: "UNAUTHENTICATED",
@@ -37,14 +38,14 @@ const responses = {
     headers: ["WWW-Authenticate"],
   },
   PermissionDenied: {
-    description: "The credentials do not allow this.",
+    description: "The credentials do not permit this call.",
     code: Code.PermissionDenied,
     status: 403,
     reason: "PERMISSION_DENIED",
     message: "the credentials lack a scope",
   },
   NotFound: {
-    description: "There is no such resource.",
+    description: "The resource does not exist.",
     code: Code.NotFound,
     status: 404,
     reason: "RESOURCE_NOT_FOUND",
@@ -58,18 +59,18 @@ const responses = {
     message: "the resource already exists",
   },
   PreconditionFailed: {
-    description: "The resource has changed since it had the entity tag of `If-Match`.",
+    description: "The resource no longer has the entity tag of `If-Match`.",
     code: Code.Aborted,
     status: 412,
     reason: "ETAG_MISMATCH",
     message: "the resource has changed",
   },
   UpgradeRequired: {
-    description: "This method streams both ways: connect by WebSocket.",
+    description: "This method is a bidirectional stream: connect with a WebSocket.",
     code: Code.Unimplemented,
     status: 426,
     reason: "UPGRADE_REQUIRED",
-    message: "Chat streams both ways: connect by WebSocket",
+    message: "Chat is a bidirectional stream: connect with a WebSocket",
     headers: ["Upgrade"],
   },
   TooManyRequests: {
@@ -171,7 +172,7 @@ const details: JsonValue = {
 
 const aip193: JsonObject = {
   type: "object",
-  description: "An error, in the form of AIP-193.",
+  description: "An error as defined by AIP-193.",
   properties: {
     error: {
       type: "object",
@@ -184,7 +185,7 @@ const aip193: JsonObject = {
 
 const problem: JsonObject = {
   type: "object",
-  description: "An error, as RFC 9457 has it.",
+  description: "An error as defined by RFC 9457.",
   properties: {
     type: { type: "string", format: "uri-reference", description: "Always `about:blank`." },
     title: codeNames,

@@ -57,7 +57,7 @@ function success({ route, schemas, created: answersCreated }: OperationInput): J
     content: content(method, message.typeName === HttpBodySchema.typeName, schema, value),
   };
   if (!answersCreated || !createsResource(route)) return { "200": answer };
-  const location = { description: "Where the new resource is.", schema: { type: "string", format: "uri-reference" } };
+  const location = { description: "The URL of the new resource.", schema: { type: "string", format: "uri-reference" } };
   const created = { ...answer, description: "Created.", headers: { Location: location, ...headers } };
   return mayOnlyValidate(route)
     ? { "200": { ...answer, description: "Nothing was created: the request was only validated." }, "201": created }
