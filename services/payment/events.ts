@@ -10,8 +10,8 @@ import {
   RefundFailedSchema,
 } from "../../gen/docket/payment/v1/payment_events_pb.js";
 import { type OutboxEvent, outboxEvent } from "../runtime/outbox/outbox.ts";
-import type { PaymentChange } from "./domain/merge-report.ts";
 import type { Payment, Refund } from "./domain/payment.ts";
+import type { PaymentChange } from "./domain/payment-change.ts";
 import { toPaymentMessage, toRefundMessage } from "./messages.ts";
 
 /**

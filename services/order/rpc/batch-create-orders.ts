@@ -16,8 +16,9 @@ import type { OrderContext } from "../context.ts";
 import { under } from "../errors.ts";
 import { toOrderMessage } from "../messages.ts";
 import { auditForbiddenPrices } from "./placement/forbidden-prices.ts";
+import { newPlacement } from "./placement/new-placement.ts";
 import { type OrderDraft, readDraft } from "./placement/order-draft.ts";
-import { placeOrders, toPlacement } from "./placement/place-orders.ts";
+import { placeOrders } from "./placement/place-orders.ts";
 import { priceDrafts } from "./placement/price-drafts.ts";
 
 /**
@@ -43,7 +44,7 @@ export function batchCreateOrders(ctx: OrderContext): ServiceImpl<typeof OrderSe
       }
       return pricings.flatMap((pricing, i) => {
         const draft = drafts[i];
-        return pricing.ok && draft ? [toPlacement(ctx, call, { ...pricing, draft })] : [];
+        return pricing.ok && draft ? [newPlacement(ctx, call, { ...pricing, draft })] : [];
       });
     };
     const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock: ctx.clock };

@@ -10,8 +10,9 @@ import type { OrderContext } from "../context.ts";
 import { externalIdTaken, orderInvalid } from "../errors.ts";
 import { orderIdOf, toOrderMessage } from "../messages.ts";
 import { auditForbiddenPrices } from "./placement/forbidden-prices.ts";
+import { newPlacement } from "./placement/new-placement.ts";
 import { readDraft } from "./placement/order-draft.ts";
-import { placeOrders, takenExternalIds, toPlacement } from "./placement/place-orders.ts";
+import { placeOrders, takenExternalIds } from "./placement/place-orders.ts";
 import { priceDrafts } from "./placement/price-drafts.ts";
 import { untilSettled } from "./placement/until-settled.ts";
 
@@ -35,7 +36,7 @@ export function createOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
         auditForbiddenPrices(call, pricing?.violations ?? []);
         throw orderInvalid(pricing?.violations ?? [], "order");
       }
-      return toPlacement(ctx, call, { ...pricing, draft });
+      return newPlacement(ctx, call, { ...pricing, draft });
     };
     if (request.validateOnly) {
       return validated(ctx, (await prepare()).change.order);

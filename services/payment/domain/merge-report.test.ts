@@ -1,10 +1,12 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { somePayment, someRefund, someReport } from "../testing/payment-values.ts";
-import { expire, type Merged, mergeReport, refuse, settle, then, withRefunds } from "./merge-report.ts";
+import { mergeReport } from "./merge-report.ts";
 import { MOVEMENT_KINDS, type Movement, type Payment, paymentState, type Refund, sumOf } from "./payment.ts";
+import { type Merged, then, withRefunds } from "./payment-change.ts";
 import type { ProviderReport } from "./provider-report.ts";
 import { REFUND_STATES } from "./refund-state.ts";
+import { expire, refuse, settle } from "./settlement.ts";
 
 function merged(payment: Payment, refunds: readonly Refund[], report: ProviderReport): Merged {
   const result = mergeReport(payment, refunds, report, 9);

@@ -3,8 +3,8 @@ import { PaymentService } from "../../../gen/docket/payment/v1/payment_service_p
 import { auditTrail } from "../../runtime/audit/audit.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import type { PaymentContext } from "../context.ts";
-import { withRefunds } from "../domain/merge-report.ts";
 import { paymentState, planRefund, refundable } from "../domain/payment.ts";
+import { withRefunds } from "../domain/payment-change.ts";
 import { allowedActions } from "../domain/payment-state.ts";
 import { illegalState, tooMuch } from "../errors.ts";
 import { recordChange } from "../record-change.ts";

@@ -13,8 +13,9 @@ import type { OrderContext } from "../../context.ts";
 import type { Violation } from "../../domain/pricing.ts";
 import { findOrdersByExternalId } from "../../store/orders.ts";
 import { auditForbiddenPrices } from "../placement/forbidden-prices.ts";
+import { newPlacement, type Placement } from "../placement/new-placement.ts";
 import { type OrderDraft, readDraft } from "../placement/order-draft.ts";
-import { placeOrders, toPlacement } from "../placement/place-orders.ts";
+import { placeOrders } from "../placement/place-orders.ts";
 import { priceDrafts } from "../placement/price-drafts.ts";
 import { type ImportRecord, isFailure } from "./import-record.ts";
 
@@ -41,7 +42,7 @@ interface Candidate {
   readonly draft: OrderDraft;
 }
 
-type Placeable = Candidate & { readonly placement: ReturnType<typeof toPlacement> };
+type Placeable = Candidate & { readonly placement: Placement };
 
 /** An import for the caller of this RPC. Each batch makes one call to the inventory service and one transaction. */
 export function createImporter(
@@ -124,7 +125,7 @@ export function createImporter(
         return [];
       }
       const { draft } = candidate;
-      return [{ ...candidate, placement: toPlacement(ctx, call, { ...pricing, draft }) }];
+      return [{ ...candidate, placement: newPlacement(ctx, call, { ...pricing, draft }) }];
     });
   };
 
