@@ -14,7 +14,7 @@ import type { PaymentAggregate } from "./store/payment-aggregate.ts";
  * nothing to what is known changes nothing.
  */
 export function applyCallback(
-  context: PaymentContext,
+  ctx: PaymentContext,
   { id, source, content: reports }: CallbackToApply<readonly ProviderReport[]>,
 ): Command<Applied> {
   return {
@@ -37,15 +37,15 @@ export function applyCallback(
           return { kind: "early", problem, reference: report.reference };
         }
         known = file.payment;
-        const merged = mergeReport(known, file.refunds, report, context.clock.now().getTime());
+        const merged = mergeReport(known, file.refunds, report, ctx.clock.now().getTime());
         if (merged.kind === "early") {
           return { kind: "early", problem: merged.problem };
         }
         if (merged.kind === "mismatch") {
-          recordChange(context, batch, file, merged.merged, `callback ${id}`);
+          recordChange(ctx, batch, file, merged.merged, `callback ${id}`);
           return { kind: "failed", problem: merged.problem, ...ownerOf(known) };
         }
-        recordChange(context, batch, file, merged, `callback ${id}`);
+        recordChange(ctx, batch, file, merged, `callback ${id}`);
         changed ||= merged.changed;
       }
       return { kind: "applied", changed, ...(known && ownerOf(known)) };

@@ -25,14 +25,14 @@ import type { PaymentAggregate } from "./store/payment-aggregate.ts";
  * @throws ConnectError UNAVAILABLE when the outcome is not known; the operation is then due again after a pause
  */
 export async function performOperation(
-  context: PaymentContext,
+  ctx: PaymentContext,
   { payment, refunds }: Pick<PaymentAggregate, "payment" | "refunds">,
   operation: Operation,
 ): Promise<PaymentAggregate> {
-  const { db, commands, log, random, timing } = context;
+  const { db, commands, log, random, timing } = ctx;
   let answer: ProviderAnswer;
   try {
-    const provider = providerOf(context, payment);
+    const provider = providerOf(ctx, payment);
     answer = await ask(provider, { payment, refunds }, operation, AbortSignal.timeout(timing.providerTimeoutMs));
   } catch (error) {
     const pauseMs = fullJitterMs(operation.attempt, timing.retry, random);
@@ -41,7 +41,7 @@ export async function performOperation(
     log.warn({ err: error, operation: operation.key, attempt: operation.attempt }, "the provider did not respond");
     throw providerUnavailable(payment, error);
   }
-  return commands.execute(checkpoint(context, operation, answer), { tenant: payment.tenant });
+  return commands.execute(checkpoint(ctx, operation, answer), { tenant: payment.tenant });
 }
 
 /** The provider that opened a payment. */
@@ -54,7 +54,7 @@ export function providerOf({ providers }: PaymentContext, payment: Payment): Pay
 }
 
 /** Writes a response, unless another process has written one. */
-function checkpoint(context: PaymentContext, performed: Operation, answer: ProviderAnswer): Command<PaymentAggregate> {
+function checkpoint(ctx: PaymentContext, performed: Operation, answer: ProviderAnswer): Command<PaymentAggregate> {
   const { id, tenant, paymentUid } = performed;
   return {
     keys: (need) => need.one(payments, [tenant, paymentUid]),
@@ -67,9 +67,9 @@ function checkpoint(context: PaymentContext, performed: Operation, answer: Provi
       if (operation?.state !== "PENDING") {
         return file;
       }
-      const { merged, problem } = apply(context, file, operation, answer);
+      const { merged, problem } = apply(ctx, file, operation, answer);
       const operations = file.operations.map((other) => (other.id === id ? ended(operation, problem) : other));
-      const next = recordChange(context, batch, { ...file, operations }, merged, `operation ${id}`);
+      const next = recordChange(ctx, batch, { ...file, operations }, merged, `operation ${id}`);
       const response = toBinary(PaymentSchema, toPaymentMessage(next.payment, next.refunds));
       const finished = {
         ...next,

@@ -16,15 +16,15 @@ import type { PaymentAggregate } from "./store/payment-aggregate.ts";
  * the change.
  */
 export function recordChange(
-  context: PaymentContext,
+  ctx: PaymentContext,
   batch: Batch,
   file: PaymentAggregate,
   merged: Merged,
   cause: string,
 ): PaymentAggregate {
-  const { ids, followUpDelayMs, nudgeOperations } = context;
-  const createdAt = context.clock.now().getTime();
-  const { change, planned } = planFollowUps(context, file.operations, merged, createdAt);
+  const { ids, followUpDelayMs, nudgeOperations } = ctx;
+  const createdAt = ctx.clock.now().getTime();
+  const { change, planned } = planFollowUps(ctx, file.operations, merged, createdAt);
   const dueAt = batch.nowMs + followUpDelayMs;
   const operations = [...file.operations, ...planned.map((it) => scheduled(it, { createdAt, dueAt }))];
   if (planned.length > 0 && followUpDelayMs === 0) {
@@ -42,7 +42,7 @@ export function recordChange(
   for (const published of change.changes) {
     batch.publish(paymentEvent(published, payment, next.refunds));
   }
-  return updated(batch, { ...next, poll: { attempt: 0, dueAt: nextPollAt(context, batch, next, 1) } });
+  return updated(batch, { ...next, poll: { attempt: 0, dueAt: nextPollAt(ctx, batch, next, 1) } });
 }
 
 function updated(batch: Batch, file: PaymentAggregate): PaymentAggregate {

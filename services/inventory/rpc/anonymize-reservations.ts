@@ -15,8 +15,8 @@ const contract = createRegistry(file_docket_inventory_v1_inventory_events, file_
 export function anonymizeReservations({
   db,
 }: InventoryContext): ServiceImpl<typeof InventoryService>["anonymizeReservations"] {
-  return async ({ parent }, context) => {
-    const { tenant } = principalOf(context);
+  return async ({ parent }, call) => {
+    const { tenant } = principalOf(call);
     const erased = { tenant, aggregate: parent, registry: contract };
     await db.transaction(async (trx) => {
       await eraseOutbox(trx, erased);

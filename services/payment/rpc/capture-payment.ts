@@ -12,11 +12,11 @@ import { parseAmount } from "./operations/parse-amount.ts";
 import { startOperation } from "./operations/start-operation.ts";
 
 /** Captures authorized money. The amounts of other pending captures count as captured. */
-export function capturePayment(payments: PaymentContext): ServiceImpl<typeof PaymentService>["capturePayment"] {
-  return (request, context) => {
-    const { tenant } = principalOf(context);
+export function capturePayment(ctx: PaymentContext): ServiceImpl<typeof PaymentService>["capturePayment"] {
+  return (request, call) => {
+    const { tenant } = principalOf(call);
     const { capturePayment: method } = PaymentService.method;
-    return executeOperation(payments, { tenant, method, kind: "CAPTURE", request, context }, (batch, file, caller) => {
+    return executeOperation(ctx, { tenant, method, kind: "CAPTURE", request, call }, (batch, file, caller) => {
       const available = availableToCapture(file);
       const wanted = parseAmount(request.amount, file.payment) ?? available;
       if (wanted > available || wanted === 0n) {
@@ -24,7 +24,7 @@ export function capturePayment(payments: PaymentContext): ServiceImpl<typeof Pay
           ? operationRunning(file.payment)
           : tooMuch("CAPTURE_EXCEEDS_AUTHORIZED", file.payment, { wanted, available });
       }
-      return startOperation(payments, batch, file, { kind: "CAPTURE", amount: wanted }, caller);
+      return startOperation(ctx, batch, file, { kind: "CAPTURE", amount: wanted }, caller);
     });
   };
 }

@@ -24,15 +24,15 @@ const DEFAULT_TTL_MS = 24 * 60 * 60 * 1000;
  * Opens a payment: commits it as CREATED, calls the provider, then commits the provider's response. If this process
  * crashes in between, a worker retries with the same key, and so does a caller's repeated request.
  */
-export function openPayment(context: PaymentContext): ServiceImpl<typeof PaymentService>["openPayment"] {
+export function openPayment(ctx: PaymentContext): ServiceImpl<typeof PaymentService>["openPayment"] {
   return async (request, call) => {
     const key = paymentKeyOf(principalOf(call).tenant, request.name);
-    const wish = { key, ...parse(context, request), paymentToken: request.paymentToken };
+    const wish = { key, ...parse(ctx, request), paymentToken: request.paymentToken };
     const { tenant } = key;
 
-    const file = await context.commands.execute(open(context, wish), { signal: call.signal, tenant });
+    const file = await ctx.commands.execute(open(ctx, wish), { signal: call.signal, tenant });
     const opening = pendingOf(file.operations, "OPEN");
-    const opened = opening ? await performOperation(context, file, opening) : file;
+    const opened = opening ? await performOperation(ctx, file, opening) : file;
     return toPaymentMessage(opened.payment, opened.refunds);
   };
 }
@@ -44,7 +44,7 @@ interface Wish {
   readonly paymentToken: string;
 }
 
-function open(context: PaymentContext, { key, terms, ttlMs, paymentToken }: Wish): Command<PaymentAggregate> {
+function open(ctx: PaymentContext, { key, terms, ttlMs, paymentToken }: Wish): Command<PaymentAggregate> {
   const name = [key.tenant, key.orderId, key.paymentId];
   return {
     keys: (need) => need.by(payments, "name", name),
@@ -55,10 +55,10 @@ function open(context: PaymentContext, { key, terms, ttlMs, paymentToken }: Wish
         return known;
       }
       const expiresAt = batch.nowMs + ttlMs;
-      const payment = { ...newPayment(context, key, terms), expiresAt };
+      const payment = { ...newPayment(ctx, key, terms), expiresAt };
       const created = { payment, refunds: [], operations: [], poll: { attempt: 0, dueAt: expiresAt } };
       const opening = { kind: "OPEN", amount: payment.amount, paymentToken } as const;
-      const { file } = startOperation(context, batch, created, opening);
+      const { file } = startOperation(ctx, batch, created, opening);
       batch.insert(payments, file);
       return file;
     },
@@ -81,7 +81,7 @@ function asAsked(payment: Payment, terms: PaymentTerms): void {
   }
 }
 
-function parse(context: PaymentContext, request: OpenPaymentRequest): { terms: PaymentTerms; ttlMs: number } {
+function parse(ctx: PaymentContext, request: OpenPaymentRequest): { terms: PaymentTerms; ttlMs: number } {
   const violations: FieldViolation[] = [];
   const amount = request.amount && parseMoney(request.amount);
   if (amount === undefined || amount.minor <= 0n) {
@@ -100,9 +100,9 @@ function parse(context: PaymentContext, request: OpenPaymentRequest): { terms: P
   if (amount === undefined || violations.length > 0) {
     throw invalidArgument(violations);
   }
-  const provider = request.provider || context.defaultProvider;
-  if (!context.providers.has(provider)) {
-    throw unknownProvider(provider, context.providers.keys());
+  const provider = request.provider || ctx.defaultProvider;
+  if (!ctx.providers.has(provider)) {
+    throw unknownProvider(provider, ctx.providers.keys());
   }
   return { terms: { amount, provider, captureAutomatically: request.captureAutomatically }, ttlMs: Math.ceil(ttlMs) };
 }

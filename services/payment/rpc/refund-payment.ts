@@ -13,11 +13,11 @@ import { parseAmount } from "./operations/parse-amount.ts";
 import { startOperation } from "./operations/start-operation.ts";
 
 /** Refunds captured money. The amounts of other pending refunds count as refunded. */
-export function refundPayment(payments: PaymentContext): ServiceImpl<typeof PaymentService>["refundPayment"] {
-  return (request, context) => {
-    const { tenant } = principalOf(context);
+export function refundPayment(ctx: PaymentContext): ServiceImpl<typeof PaymentService>["refundPayment"] {
+  return (request, call) => {
+    const { tenant } = principalOf(call);
     const { refundPayment: method } = PaymentService.method;
-    return executeOperation(payments, { tenant, method, kind: "REFUND", request, context }, (batch, file, caller) => {
+    return executeOperation(ctx, { tenant, method, kind: "REFUND", request, call }, (batch, file, caller) => {
       const { payment, refunds } = file;
       if (!allowedActions(paymentState(payment)).includes("refund")) {
         throw illegalState(payment, "refund");
@@ -28,15 +28,15 @@ export function refundPayment(payments: PaymentContext): ServiceImpl<typeof Paym
         throw tooMuch("REFUND_EXCEEDS_CAPTURED", payment, { wanted: amount, available });
       }
       const { reason } = request;
-      const createdAt = payments.clock.now().getTime();
+      const createdAt = ctx.clock.now().getTime();
       const refund = planRefund(refunds, { amount, reason, settlement: false, createdAt });
       const details = { amount: String(amount), currency: payment.currency, refund: refund.id };
       const act = { resource: request.name, details, aggregate: `orders/${payment.orderId}` };
-      for (const event of auditTrail(context, act)) {
+      for (const event of auditTrail(call, act)) {
         batch.publish(event);
       }
-      const next = recordChange(payments, batch, file, withRefunds(payment, refunds, [refund]), "refund");
-      return startOperation(payments, batch, next, { kind: "REFUND", amount, refundId: refund.id }, caller);
+      const next = recordChange(ctx, batch, file, withRefunds(payment, refunds, [refund]), "refund");
+      return startOperation(ctx, batch, next, { kind: "REFUND", amount, refundId: refund.id }, caller);
     });
   };
 }

@@ -13,12 +13,12 @@ export function replayPaymentCallback({
   db,
   callbackStore,
 }: PaymentContext): ServiceImpl<typeof PaymentService>["replayPaymentCallback"] {
-  return async ({ name }, context) => {
+  return async ({ name }, call) => {
     const found = await findCallback(db.kysely, callbackIdOf(name));
-    if (found === undefined || !mayRead(principalOf(context), found)) {
+    if (found === undefined || !mayRead(principalOf(call), found)) {
       throw callbackNotFound(name);
     }
-    const { applied, callback } = await callbackStore.replay(found, context);
+    const { applied, callback } = await callbackStore.replay(found, call);
     if (applied.kind === "early") {
       const violation = { type: "CALLBACK_TOO_EARLY", subject: name, description: applied.problem };
       throw failedPrecondition("CALLBACK_TOO_EARLY", `${name}: ${applied.problem}`, [violation]);

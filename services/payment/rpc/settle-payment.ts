@@ -23,9 +23,9 @@ const MAX_OPERATIONS = 8;
  * Settles a payment whatever its state. The decision is committed first: the workers complete anything unfinished when
  * this returns or fails, also for money that arrives later.
  */
-export function settlePayment(context: PaymentContext): ServiceImpl<typeof PaymentService>["settlePayment"] {
-  const { commands, timing } = context;
-  const settling = { ...context, followUpDelayMs: 2 * timing.providerTimeoutMs };
+export function settlePayment(ctx: PaymentContext): ServiceImpl<typeof PaymentService>["settlePayment"] {
+  const { commands, timing } = ctx;
+  const settling = { ...ctx, followUpDelayMs: 2 * timing.providerTimeoutMs };
   return async (request, call) => {
     const key = paymentKeyOf(principalOf(call).tenant, request.name);
     let file = await commands.execute(giveUp(settling, key, request), { signal: call.signal, tenant: key.tenant });
@@ -49,7 +49,7 @@ export function settlePayment(context: PaymentContext): ServiceImpl<typeof Payme
 }
 
 function giveUp(
-  context: PaymentContext,
+  ctx: PaymentContext,
   key: PaymentKey,
   { reason, keepLateMoney, retryRefused, amount }: SettlePaymentRequest,
 ): Command<PaymentAggregate> {
@@ -59,29 +59,29 @@ function giveUp(
     decide(batch) {
       const file = batch.find(payments, "name", name);
       if (file === undefined) {
-        return leaveTombstone(context, batch, key, { reason, amount: amount && parseMoney(amount) });
+        return leaveTombstone(ctx, batch, key, { reason, amount: amount && parseMoney(amount) });
       }
       const { payment, refunds } = file;
       if (!keepLateMoney || payment.authorized > 0n) {
         const settled = settle(payment, refunds, reason);
         const change = retryRefused ? then(settled, reconsiderRefused(settled.payment, settled.refunds)) : settled;
-        return recordChange(context, batch, file, change, "settlement");
+        return recordChange(ctx, batch, file, change, "settlement");
       }
-      return isOpen(payment) ? recordChange(context, batch, file, expire(payment, refunds), "settlement") : file;
+      return isOpen(payment) ? recordChange(ctx, batch, file, expire(payment, refunds), "settlement") : file;
     },
   };
 }
 
 function leaveTombstone(
-  context: PaymentContext,
+  ctx: PaymentContext,
   batch: Batch,
   key: PaymentKey,
   given: Parameters<typeof tombstone>[2],
 ): PaymentAggregate {
-  const payment = tombstone(context, key, given);
+  const payment = tombstone(ctx, key, given);
   const file = { payment, refunds: [], operations: [], poll: { attempt: 0, dueAt: undefined } };
   batch.insert(payments, file);
-  return recordChange(context, batch, file, settle(payment, [], given.reason), "settlement");
+  return recordChange(ctx, batch, file, settle(payment, [], given.reason), "settlement");
 }
 
 function isOpen(payment: Payment): boolean {

@@ -9,11 +9,11 @@ import { executeOperation } from "./operations/execute-operation.ts";
 import { startOperation } from "./operations/start-operation.ts";
 
 /** Voids an uncaptured payment. Of a concurrent capture and void, the one written first wins. */
-export function voidPayment(payments: PaymentContext): ServiceImpl<typeof PaymentService>["voidPayment"] {
-  return (request, context) => {
-    const { tenant } = principalOf(context);
+export function voidPayment(ctx: PaymentContext): ServiceImpl<typeof PaymentService>["voidPayment"] {
+  return (request, call) => {
+    const { tenant } = principalOf(call);
     const { voidPayment: method } = PaymentService.method;
-    return executeOperation(payments, { tenant, method, kind: "VOID", request, context }, (batch, file, caller) => {
+    return executeOperation(ctx, { tenant, method, kind: "VOID", request, call }, (batch, file, caller) => {
       const { payment, operations } = file;
       if (!allowedActions(paymentState(payment)).includes("void")) {
         throw illegalState(payment, "void");
@@ -21,7 +21,7 @@ export function voidPayment(payments: PaymentContext): ServiceImpl<typeof Paymen
       if (operations.some(({ state }) => state === "PENDING")) {
         throw operationRunning(payment);
       }
-      return startOperation(payments, batch, file, { kind: "VOID", amount: payment.authorized }, caller);
+      return startOperation(ctx, batch, file, { kind: "VOID", amount: payment.authorized }, caller);
     });
   };
 }

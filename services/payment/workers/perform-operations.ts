@@ -7,8 +7,8 @@ import { findPaymentByUid } from "../store/payments.ts";
 import { refundsOf } from "../store/refunds.ts";
 
 /** Executes due operations: follow-ups, and operations that a crashed or failed process left behind. */
-export function createOperationWorker(payments: PaymentContext, options: { pollMs: number }): WorkLoop {
-  const { db, log, timing } = payments;
+export function createOperationWorker(ctx: PaymentContext, options: { pollMs: number }): WorkLoop {
+  const { db, log, timing } = ctx;
   return createWorkLoop<Claimed>({
     name: "payment operations",
     log,
@@ -21,7 +21,7 @@ export function createOperationWorker(payments: PaymentContext, options: { pollM
       if (operation?.state === "PENDING" && payment) {
         const refunds = (await refundsOf(db.kysely, payment.tenant, [payment.uid])).get(payment.uid) ?? [];
         // performOperation logs the failure and makes the operation due again.
-        await performOperation(payments, { payment, refunds }, operation).catch(() => {});
+        await performOperation(ctx, { payment, refunds }, operation).catch(() => {});
       }
     },
   });

@@ -22,7 +22,7 @@ export interface IdempotentRequest {
   readonly method: DescMethod;
   readonly kind: OperationKind;
   readonly request: MessageShape<DescMethod["input"]> & { readonly name: string; readonly requestId: string };
-  readonly context: HandlerContext;
+  readonly call: HandlerContext;
 }
 
 /** Decides on a request: returns the payment with the operation to execute. Throws if the request is refused. */
@@ -34,14 +34,14 @@ type Begin = (batch: Batch, file: PaymentAggregate, caller: CallerKey | undefine
  * repeated request finds the operation: it gets the same response if the operation has ended, and otherwise resumes it.
  */
 export async function executeOperation(
-  context: PaymentContext,
+  ctx: PaymentContext,
   keyed: IdempotentRequest,
   begin: Begin,
 ): Promise<PaymentMessage> {
-  const { db, commands } = context;
+  const { db, commands } = ctx;
   const { tenant } = keyed;
   const caller = callerKeyOf(keyed);
-  const { signal } = keyed.context;
+  const { signal } = keyed.call;
   const write = commands.execute(beginCommand(keyed, caller, begin), { signal, tenant });
   const started = await write.catch(async (error: unknown) => {
     // Another payment's operation has the same key.
@@ -51,7 +51,7 @@ export async function executeOperation(
     throw error;
   });
   const { id, state } = started.operation;
-  const file = state === "PENDING" ? await performOperation(context, started.file, started.operation) : started.file;
+  const file = state === "PENDING" ? await performOperation(ctx, started.file, started.operation) : started.file;
   return readResponse(
     file,
     file.operations.find((operation) => operation.id === id),
@@ -103,7 +103,7 @@ function readResponse({ payment }: PaymentAggregate, operation: StoredOperation 
   return fromBinary(PaymentSchema, operation.response);
 }
 
-function callerKeyOf({ method, request, context }: IdempotentRequest): CallerKey | undefined {
-  const key = idempotencyKeyOf(request, context);
+function callerKeyOf({ method, request, call }: IdempotentRequest): CallerKey | undefined {
+  const key = idempotencyKeyOf(request, call);
   return key && { requestKey: key.id, requestHash: hashRequest(method.input, request, key.caller) };
 }
