@@ -1,8 +1,7 @@
-import type { Transaction } from "kysely";
+import type { Batch } from "../runtime/commands/command.ts";
 import type { OutboxEvent } from "../runtime/outbox/outbox.ts";
 import type { LogisticsContext } from "./context.ts";
-import type { LogisticsDatabase } from "./db/schema.ts";
-import type { StoredShipment } from "./domain/shipment.ts";
+import { changed, type ShipmentChange, type StoredShipment } from "./domain/shipment.ts";
 import { isOpen, type ShipmentState } from "./domain/shipment-state.ts";
 import { type CarrierUpdate, merge, type Notice, notices, type Progress } from "./domain/tracking.ts";
 import {
@@ -13,58 +12,52 @@ import {
   shipmentStateChanged,
 } from "./events.ts";
 import { shipmentName } from "./messages.ts";
-import { type ShipmentChange, updateShipment } from "./store/shipments.ts";
-import { insertTrackingEvents } from "./store/tracking-events.ts";
+import { shipments } from "./store/mappings.ts";
+import { byTime } from "./store/shipment-rows.ts";
 
-type UpdateContext = Pick<LogisticsContext, "db" | "outbox" | "clock" | "log" | "timing">;
+type UpdateContext = Pick<LogisticsContext, "clock" | "log" | "timing">;
 
 /**
- * Applies carrier tracking updates to a shipment locked by the transaction: stores new events, merges them into the
+ * Applies carrier tracking updates to a shipment that the command has loaded: stores new events, merges them into the
  * shipment's progress and publishes the resulting events. Idempotent and order-independent, for updates from callbacks,
  * polls and SyncShipment alike. Returns the updated shipment.
  */
-export async function applyTrackingUpdates(
-  logistics: UpdateContext,
-  trx: Transaction<LogisticsDatabase>,
+export function applyTrackingUpdates(
+  ctx: UpdateContext,
+  batch: Batch,
   shipment: StoredShipment,
   updates: readonly CarrierUpdate[],
-): Promise<StoredShipment> {
+): StoredShipment {
   const fresh = newOnes(shipment, updates);
   if (fresh.length === 0) {
     return shipment;
   }
   if (shipment.progress.decided && fresh.some(({ state }) => state !== "CANCELLED")) {
-    logistics.log.warn(
-      { shipment: shipmentName(shipment) },
-      "a carrier reported on a shipment that was cancelled or closed",
-    );
+    ctx.log.warn({ shipment: shipmentName(shipment) }, "a carrier reported on a shipment that was cancelled or closed");
   }
   const progress = fresh.reduce(merge, shipment.progress);
-  return changeProgress(logistics, trx, shipment, progress, fresh);
+  return changeProgress(ctx, batch, shipment, progress, fresh);
 }
 
-/**
- * Updates the progress of a shipment locked by the transaction, stores its tracking events and publishes the changes.
- */
-export async function changeProgress(
-  { db, outbox, clock, timing }: UpdateContext,
-  trx: Transaction<LogisticsDatabase>,
+/** Updates the progress of a loaded shipment, stores its tracking events and publishes the changes. */
+export function changeProgress(
+  { clock, timing }: UpdateContext,
+  batch: Batch,
   shipment: StoredShipment,
   progress: Progress,
   events: readonly CarrierUpdate[],
-  change: Omit<ShipmentChange, "progress"> = {},
-): Promise<StoredShipment> {
-  const nowMs = clock.now().getTime();
+  change: Omit<ShipmentChange, "progress" | "events"> = {},
+): StoredShipment {
+  const receivedAt = clock.now().getTime();
   const expectsMore = isOpen(progress.reported.state) && !progress.decided;
-  const due = shipment.cancelRequested ? {} : { dueInMs: expectsMore ? timing.pollAfterMs : null };
-  const all = await insertTrackingEvents(trx, shipment, events, nowMs);
-  const changed = await updateShipment(trx, db.dialect, shipment, { ...due, ...change, progress }, nowMs);
-  const after = { ...changed, events: all };
-  const changes = notices(shipment.progress, progress);
-  await outbox.publish(
-    trx,
-    changes.map((notice) => eventOf(notice, after, shipment.progress.reported.state)),
-  );
+  const dueAt = expectsMore ? batch.nowMs + timing.pollAfterMs : undefined;
+  const all = [...shipment.events, ...events.map((event) => ({ ...event, receivedAt }))].sort(byTime);
+  const due = shipment.cancelRequested ? {} : { dueAt };
+  const after = changed(shipment, { ...due, ...change, progress, events: all }, receivedAt);
+  batch.update(shipments, after);
+  for (const notice of notices(shipment.progress, progress)) {
+    batch.publish(eventOf(notice, after, shipment.progress.reported.state));
+  }
   return after;
 }
 

@@ -1,16 +1,17 @@
-import { afterCommit } from "../runtime/db/after-commit.ts";
+import type { Batch, Command, KeySet } from "../runtime/commands/command.ts";
 import type { Claimed } from "../runtime/jobs/claim-due.ts";
 import { fullJitterMs } from "../runtime/values/backoff.ts";
 import { applyTrackingUpdates, changeProgress } from "./apply-tracking-updates.ts";
 import type { BookingOutcome, CancelOutcome, Carrier } from "./carriers/carrier.ts";
 import type { LogisticsContext } from "./context.ts";
-import type { StoredShipment } from "./domain/shipment.ts";
+import { changed, type StoredShipment } from "./domain/shipment.ts";
 import { isOpen } from "./domain/shipment-state.ts";
 import type { CarrierUpdate } from "./domain/tracking.ts";
 import { shipmentCreated } from "./events.ts";
 import { holdClaim } from "./hold-claim.ts";
 import { shipmentName } from "./messages.ts";
-import { findShipmentById, lockShipment, scheduleShipment, updateShipment } from "./store/shipments.ts";
+import { shipments } from "./store/mappings.ts";
+import { findShipmentById } from "./store/shipments.ts";
 
 /**
  * Runs a shipment's pending carrier call: book, cancel or track. The claim is already committed, so after a crash
@@ -70,113 +71,148 @@ function neverSent(shipment: StoredShipment): boolean {
   return shipment.booking === "PENDING" && shipment.attempt === 1;
 }
 
-async function recordBooking(
-  logistics: LogisticsContext,
-  claimed: StoredShipment,
-  outcome: BookingOutcome,
-): Promise<void> {
-  const { db, outbox, clock, timing, callbacks, callbackStore, nudgeShipments } = logistics;
-  await db.transaction(async (trx) => {
-    const shipment = await lockShipment(trx, db.dialect, claimed.id);
-    if (shipment?.attempt !== claimed.attempt || shipment.booking !== "PENDING") {
-      return;
-    }
-    if (outcome.kind === "refused") {
-      await decideCancelled(logistics, trx, shipment, "booking_refused", outcome.reason);
-      return;
-    }
-    const { trackingNumber, trackingUrl } = outcome;
-    const dueInMs = shipment.cancelRequested ? 0 : timing.pollAfterMs;
-    const change = { booking: "BOOKED", trackingNumber, trackingUrl, failures: 0, dueInMs } as const;
-    const booked = await updateShipment(trx, db.dialect, shipment, change, clock.now().getTime());
-    await callbackStore.wake(trx, shipment.carrier, trackingNumber);
-    await outbox.publish(trx, [shipmentCreated(booked)]);
+async function recordBooking(ctx: LogisticsContext, claimed: StoredShipment, outcome: BookingOutcome): Promise<void> {
+  const { clock, timing, callbacks, callbackStore, nudgeShipments } = ctx;
+  const waiting = outcome.kind === "refused" ? undefined : ([claimed.carrier, outcome.trackingNumber] as const);
+  await execute(ctx, claimed, {
+    keys(need) {
+      if (waiting !== undefined) {
+        callbackStore.nameWaiting(need, waiting);
+      }
+    },
+    decide(batch, shipment) {
+      if (shipment.attempt !== claimed.attempt || shipment.booking !== "PENDING") {
+        return;
+      }
+      if (outcome.kind === "refused" || waiting === undefined) {
+        const reason = outcome.kind === "refused" ? outcome.reason : "";
+        decideCancelled(ctx, batch, shipment, "booking_refused", reason);
+        return;
+      }
+      const { trackingNumber, trackingUrl } = outcome;
+      const dueAt = shipment.cancelRequested ? batch.nowMs : batch.nowMs + timing.pollAfterMs;
+      const change = { booking: "BOOKED", trackingNumber, trackingUrl, failures: 0, dueAt } as const;
+      const booked = changed(shipment, change, clock.now().getTime());
+      batch.update(shipments, booked);
+      callbackStore.wake(batch, waiting);
+      batch.publish(shipmentCreated(booked));
+    },
   });
   nudgeShipments();
   callbacks.nudge();
 }
 
 async function recordCancellation(
-  logistics: LogisticsContext,
+  ctx: LogisticsContext,
   claimed: StoredShipment,
   outcome: CancelOutcome,
 ): Promise<void> {
-  const { db, clock, timing, log, nudgeShipments } = logistics;
-  await db.transaction(async (trx) => {
-    const shipment = await lockShipment(trx, db.dialect, claimed.id);
-    if (shipment?.attempt !== claimed.attempt || !shipment.cancelRequested) {
-      return;
-    }
-    if (outcome.kind === "cancelled" && !shipment.progress.collected) {
-      await decideCancelled(logistics, trx, shipment, "cancelled", "cancelled before it was collected");
-      return;
-    }
-    if (outcome.kind === "cancelled") {
-      log.error({ shipment: shipmentName(shipment) }, "the carrier cancelled a shipment that it had collected");
-    }
-    // The cancellation invalidated the booking's claim, so its response was discarded: book again.
-    const dueInMs =
-      shipment.booking === "PENDING" ? 0 : isOpen(shipment.progress.reported.state) ? timing.pollAfterMs : null;
-    const change = { cancelRequested: false, failures: 0, dueInMs };
-    await updateShipment(trx, db.dialect, shipment, change, clock.now().getTime());
-    afterCommit(trx, nudgeShipments);
+  const { clock, timing, log, nudgeShipments } = ctx;
+  await execute(ctx, claimed, {
+    decide(batch, shipment) {
+      if (shipment.attempt !== claimed.attempt || !shipment.cancelRequested) {
+        return;
+      }
+      if (outcome.kind === "cancelled" && !shipment.progress.collected) {
+        decideCancelled(ctx, batch, shipment, "cancelled", "cancelled before it was collected");
+        return;
+      }
+      if (outcome.kind === "cancelled") {
+        log.error({ shipment: shipmentName(shipment) }, "the carrier cancelled a shipment that it had collected");
+      }
+      // The cancellation invalidated the booking's claim, so its response was discarded: book again.
+      const isPending = shipment.booking === "PENDING";
+      const pollAt = isOpen(shipment.progress.reported.state) ? batch.nowMs + timing.pollAfterMs : undefined;
+      const change = { cancelRequested: false, failures: 0, dueAt: isPending ? batch.nowMs : pollAt };
+      batch.update(shipments, changed(shipment, change, clock.now().getTime()));
+      batch.afterCommit(nudgeShipments);
+    },
   });
 }
 
-/** Cancels a shipment locked by the transaction. Final: later carrier updates do not change its state. */
-async function decideCancelled(
-  logistics: LogisticsContext,
-  trx: Parameters<typeof changeProgress>[1],
+/** Cancels a loaded shipment. Final: later carrier updates do not change its state. */
+function decideCancelled(
+  ctx: LogisticsContext,
+  batch: Batch,
   shipment: StoredShipment,
   status: string,
   message: string,
-): Promise<void> {
-  const occurredAt = logistics.clock.now().getTime();
+): void {
+  const occurredAt = ctx.clock.now().getTime();
   const eventId = `docket:${status}`;
   const event = { eventId, status, state: "CANCELLED", message, location: "", occurredAt } as const;
   const reported = { state: "CANCELLED", at: occurredAt, eventId } as const;
   const booking = shipment.booking === "PENDING" ? "REFUSED" : shipment.booking;
-  const change = { booking, cancelRequested: false, failures: 0, dueInMs: null } as const;
-  await changeProgress(logistics, trx, shipment, { ...shipment.progress, reported, decided: true }, [event], change);
+  const change = { booking, cancelRequested: false, failures: 0, dueAt: undefined } as const;
+  changeProgress(ctx, batch, shipment, { ...shipment.progress, reported, decided: true }, [event], change);
 }
 
 /** Applies the updates of a tracking poll, and expires a shipment that has had no update for `timing.expireAfterMs`. */
-export async function recordTrackingPoll(
-  logistics: LogisticsContext,
+export function recordTrackingPoll(
+  ctx: LogisticsContext,
   claimed: StoredShipment,
   updates: readonly CarrierUpdate[],
 ): Promise<StoredShipment | undefined> {
-  const { db, clock, timing } = logistics;
-  return db.transaction(async (trx) => {
-    const shipment = await lockShipment(trx, db.dialect, claimed.id);
-    if (shipment === undefined || shipment.cancelRequested) {
-      return shipment;
-    }
-    const after = await applyTrackingUpdates(logistics, trx, shipment, updates);
-    if (after !== shipment || !isOpen(shipment.progress.reported.state)) {
+  const { clock, timing } = ctx;
+  return execute(ctx, claimed, {
+    decide(batch, shipment) {
+      if (shipment.cancelRequested) {
+        return shipment;
+      }
+      const after = applyTrackingUpdates(ctx, batch, shipment, updates);
+      if (after !== shipment || !isOpen(shipment.progress.reported.state)) {
+        return after;
+      }
+      const nowMs = clock.now().getTime();
+      const lastNewsAt = shipment.events.at(-1)?.occurredAt ?? shipment.createdAt;
+      if (nowMs - lastNewsAt > timing.expireAfterMs) {
+        const message = "no tracking update for too long";
+        const what = { status: "expired", state: "EXPIRED", message, location: "" } as const;
+        return applyTrackingUpdates(ctx, batch, shipment, [
+          { ...what, eventId: `docket:expired:${nowMs}`, occurredAt: nowMs },
+        ]);
+      }
+      batch.update(shipments, { ...shipment, failures: 0, dueAt: batch.nowMs + timing.pollAfterMs });
       return after;
-    }
-    const nowMs = clock.now().getTime();
-    const lastNewsAt = shipment.events.at(-1)?.occurredAt ?? shipment.createdAt;
-    if (nowMs - lastNewsAt > timing.expireAfterMs) {
-      const message = "no tracking update for too long";
-      const what = { status: "expired", state: "EXPIRED", message, location: "" } as const;
-      return applyTrackingUpdates(logistics, trx, shipment, [
-        { ...what, eventId: `docket:expired:${nowMs}`, occurredAt: nowMs },
-      ]);
-    }
-    await scheduleShipment(trx, db.dialect, shipment, { failures: 0, dueInMs: timing.pollAfterMs });
-    return after;
+    },
   });
 }
 
-async function postpone({ db, timing, random }: LogisticsContext, claimed: StoredShipment): Promise<void> {
-  await db.transaction(async (trx) => {
-    const shipment = await lockShipment(trx, db.dialect, claimed.id);
-    if (shipment?.attempt === claimed.attempt) {
-      const failures = shipment.failures + 1;
-      const dueInMs = fullJitterMs(failures, timing.retry, random);
-      await scheduleShipment(trx, db.dialect, shipment, { failures, dueInMs });
-    }
+async function postpone(ctx: LogisticsContext, claimed: StoredShipment): Promise<void> {
+  const { timing, random } = ctx;
+  await execute(ctx, claimed, {
+    decide(batch, shipment) {
+      if (shipment.attempt === claimed.attempt) {
+        const failures = shipment.failures + 1;
+        const pauseMs = Math.round(fullJitterMs(failures, timing.retry, random));
+        batch.update(shipments, { ...shipment, failures, dueAt: batch.nowMs + pauseMs });
+      }
+    },
   });
+}
+
+/** A command on one shipment. */
+interface ShipmentCommand<Result> {
+  /** The rows that it needs besides the shipment. */
+  keys?(need: KeySet): void;
+  decide(batch: Batch, shipment: StoredShipment): Result;
+}
+
+/** Executes a command on a shipment. Resolves with undefined if the shipment does not exist. */
+function execute<Result>(
+  { commands }: LogisticsContext,
+  { tenant, id }: Pick<StoredShipment, "tenant" | "id">,
+  { keys, decide }: ShipmentCommand<Result>,
+): Promise<Result | undefined> {
+  const command: Command<Result | undefined> = {
+    keys(need) {
+      need.one(shipments, [tenant, id]);
+      keys?.(need);
+    },
+    decide(batch) {
+      const shipment = batch.get(shipments, [tenant, id]);
+      return shipment && decide(batch, shipment);
+    },
+  };
+  return commands.execute(command, { tenant });
 }

@@ -1,9 +1,7 @@
-import type { Transaction } from "kysely";
+import type { Batch } from "../runtime/commands/command.ts";
 import { changeProgress } from "./apply-tracking-updates.ts";
 import type { LogisticsContext } from "./context.ts";
-import type { LogisticsDatabase } from "./db/schema.ts";
-import type { ClosingState, StoredShipment } from "./domain/shipment.ts";
-import { setRestocked } from "./store/shipped-units.ts";
+import type { ClosingState, ShippedLine, StoredShipment } from "./domain/shipment.ts";
 
 /** Options of {@link closeShipment}. */
 export interface CloseOptions {
@@ -15,31 +13,27 @@ export interface CloseOptions {
 }
 
 /**
- * Closes a shipment that is locked by the transaction and can be closed. Final. The goods count as collected: lost
- * units have left the stock, and returned units go back into it unless they are written off.
+ * Closes a shipment that the command has loaded and that can be closed. Final. The goods count as collected: lost units
+ * have left the stock, and returned units go back into it unless they are written off.
  */
-export async function closeShipment(
+export function closeShipment(
   ctx: LogisticsContext,
-  trx: Transaction<LogisticsDatabase>,
+  batch: Batch,
   shipment: StoredShipment,
   { as, writtenOff = new Map(), note }: CloseOptions,
-): Promise<StoredShipment> {
+): StoredShipment {
   const closedAt = ctx.clock.now().getTime();
-  const restocked = as === "RETURNED" ? unitsBack(shipment, writtenOff) : new Map<string, number>();
-  const lines = await setRestocked(trx, shipment, restocked);
   const eventId = "docket:closed";
   const message = note || `closed as ${as.toLowerCase()}`;
   const event = { eventId, status: "closed", state: as, message, location: "", occurredAt: closedAt } as const;
   const reported = { state: as, at: closedAt, eventId } as const;
   const progress = { ...shipment.progress, reported, collected: true, decided: true, closedAt };
-  const change = { cancelRequested: false, failures: 0, dueInMs: null } as const;
-  return changeProgress(ctx, trx, { ...shipment, lines }, progress, [event], change);
+  const lines = as === "RETURNED" ? shipment.lines.map((line) => restocked(line, writtenOff)) : shipment.lines;
+  const change = { lines, cancelRequested: false, failures: 0, dueAt: undefined } as const;
+  return changeProgress(ctx, batch, shipment, progress, [event], change);
 }
 
-function unitsBack({ lines }: StoredShipment, writtenOff: ReadonlyMap<string, number>): Map<string, number> {
-  return new Map(
-    lines
-      .map(({ lineItemId, quantity }) => [lineItemId, quantity - (writtenOff.get(lineItemId) ?? 0)] as const)
-      .filter(([, units]) => units > 0),
-  );
+function restocked(line: ShippedLine, writtenOff: ReadonlyMap<string, number>): ShippedLine {
+  const units = line.quantity - (writtenOff.get(line.lineItemId) ?? 0);
+  return units > 0 ? { ...line, restocked: units } : line;
 }

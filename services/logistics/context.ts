@@ -1,9 +1,9 @@
 import type { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
 import type { ServiceClient } from "../runtime/call/service-client.ts";
 import type { CallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
-import type { TransactionStore } from "../runtime/callbacks/transaction-store.ts";
+import type { CommandStore } from "../runtime/callbacks/command-store.ts";
+import type { Commands } from "../runtime/commands/command.ts";
 import type { Database } from "../runtime/db/connect.ts";
-import type { Outbox } from "../runtime/outbox/outbox.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
 import type { Backoff } from "../runtime/values/backoff.ts";
 import type { Clock } from "../runtime/values/clock.ts";
@@ -19,7 +19,7 @@ export interface LogisticsClients {
 /** Dependencies of the logistics service's RPCs and workers. */
 export interface LogisticsContext {
   readonly db: Database<LogisticsDatabase>;
-  readonly outbox: Outbox;
+  readonly commands: Commands;
   readonly clients: LogisticsClients;
   readonly carriers: ReadonlyMap<string, Carrier>;
   readonly defaultCarrier: string;
@@ -33,7 +33,7 @@ export interface LogisticsContext {
   /** Inbox of carrier callbacks. */
   readonly callbacks: CallbackInbox<CarrierReport>;
   /** The store of `callbacks`. */
-  readonly callbackStore: TransactionStore<CarrierReport>;
+  readonly callbackStore: CommandStore<CarrierReport>;
 }
 
 /** Times in milliseconds. */

@@ -1,6 +1,6 @@
 import { createCallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
+import { createCommandStore } from "../runtime/callbacks/command-store.ts";
 import { callbackRetention } from "../runtime/callbacks/retention.ts";
-import { createTransactionStore } from "../runtime/callbacks/transaction-store.ts";
 import { idempotencyRetention } from "../runtime/idempotency/retention.ts";
 import { outboxRetention } from "../runtime/outbox/retention.ts";
 import { startRetention } from "../runtime/retention/retention.ts";
@@ -38,7 +38,7 @@ const CALLBACK_PATIENCE_MS = 7 * 24 * 3_600_000;
 export async function createLogisticsService(config: LogisticsConfig, deps: LogisticsDeps): Promise<Service> {
   const { databaseUrl } = config;
   const base = await createServiceBase<LogisticsDatabase>({ name: "logistics", databaseUrl, migrations }, deps);
-  const { db, outbox, relay, clock, ids, random, log } = base;
+  const { db, commands, relay, clock, ids, random, log } = base;
 
   const { sandboxSecret: secret, sandboxStepMs: stepMs, publicUrl: baseUrl } = config;
   const kept = config.retention ?? defaultRetention;
@@ -56,19 +56,20 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
   const carriers = new Map([sandbox, ...(deps.carriers ?? [])].map((carrier) => [carrier.name, carrier]));
 
   const timing = timingOf(config);
-  const callbackStore = createTransactionStore<LogisticsDatabase, CarrierReport>({
+  const callbackStore = createCommandStore<LogisticsDatabase, CarrierReport>({
     db,
+    commands,
     random,
     retry: timing.retry,
     patienceMs: CALLBACK_PATIENCE_MS,
     source: (name) => carriers.get(name),
-    apply: (trx, callback) => applyCallback(logistics, trx, callback),
+    apply: (callback) => applyCallback(logistics, callback),
   });
   const pollMs = config.workPollMs;
   const callbacks = createCallbackInbox({ name: "carrier", db, store: callbackStore, ids, clock, log, pollMs });
   const logistics: LogisticsContext = {
     db,
-    outbox,
+    commands,
     clients: deps.clients,
     carriers,
     defaultCarrier: config.defaultCarrier,
@@ -108,7 +109,7 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
       await Promise.all([shipmentWorker.drain(), callbacks.drain(), sender.drain(), relay.drain()]);
     },
     async [Symbol.asyncDispose]() {
-      for (const part of [retention, shipmentWorker, callbacks, sender, relay, db]) {
+      for (const part of [retention, shipmentWorker, callbacks, sender, commands, relay, db]) {
         await part[Symbol.asyncDispose]();
       }
     },

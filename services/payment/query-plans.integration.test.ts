@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "@jest/globals";
 import { sql } from "kysely";
-import { insertCallback } from "../runtime/callbacks/rows.ts";
+import { receivedRow } from "../runtime/callbacks/rows.ts";
 import { migrate } from "../runtime/db/migrate.ts";
 import { claimDue } from "../runtime/jobs/claim-due.ts";
 import { describeEachDatabase, type TestDatabase } from "../runtime/testing/databases.ts";
@@ -27,7 +27,10 @@ describeEachDatabase("the statements of the payment service", (open, dialect) =>
           .values({ ...toRow(payment), attempt: 0, due_at: 9e12 })
           .execute();
         const event = { source: "sandbox", eventId: `e${i}`, eventType: "", body: Buffer.from("{}"), headers: {} };
-        await insertCallback(trx, db.dialect, { ...event, id: uid }, 3_600_000);
+        await trx
+          .insertInto("inbound_callbacks")
+          .values(receivedRow({ ...event, id: uid }, 9e12))
+          .execute();
       }
     });
     await db.kysely.updateTable("inbound_callbacks").set({ tenant_id: "t1" }).execute();

@@ -151,6 +151,12 @@ const parcelsByBooking: Migration = {
   up: ({ schema }) => ensure(schema.createIndex("sandbox_parcels_booked_at").on("sandbox_parcels").column("booked_at")),
 };
 
+/** The key by which commands name shipments, as lines and tracking events do. */
+const shipmentsByTenant: Migration = {
+  up: ({ schema }) =>
+    ensure(schema.createIndex("shipments_tenant_id").unique().on("shipments").columns(["tenant_id", "id"])),
+};
+
 /**
  * Moves verified callbacks to the inbox and deletes unverified ones. The empty table remains for processes of the
  * previous version that are still running.
@@ -184,4 +190,5 @@ export const migrations = {
   ...callbackInboxMigrations,
   "logistics-006d-callbacks-to-inbox": callbacksToInbox,
   "logistics-007p-parcels-by-booking": parcelsByBooking,
+  "logistics-008-shipments-by-tenant": shipmentsByTenant,
 } satisfies Record<string, Migration>;

@@ -1,5 +1,5 @@
 import type { ShipmentState } from "./shipment-state.ts";
-import type { Progress } from "./tracking.ts";
+import { beginning, type Progress } from "./tracking.ts";
 
 /** Status of the booking with the carrier. REFUSED includes a cancellation before the booking. */
 export type Booking = "PENDING" | "BOOKED" | "REFUSED";
@@ -31,6 +31,7 @@ export interface StoredTrackingEvent {
   readonly message: string;
   readonly location: string;
   readonly occurredAt: number;
+  readonly receivedAt: number;
 }
 
 /** A stored shipment. Times are epoch milliseconds. */
@@ -49,10 +50,14 @@ export interface StoredShipment {
   readonly trackingNumber: string | undefined;
   readonly trackingUrl: string | undefined;
   readonly progress: Progress;
+  /** When Docket cancelled the shipment; undefined if it did not. */
+  readonly cancelledAt: number | undefined;
   /** A cancellation was requested, and the carrier has not responded yet. */
   readonly cancelRequested: boolean;
   /** Ordered from oldest to newest. */
   readonly events: readonly StoredTrackingEvent[];
+  /** When the next carrier call is due, by the database's clock; undefined for none. */
+  readonly dueAt: number | undefined;
   /** Number of claims of the shipment. Serves as fencing token: only the latest claim may write. */
   readonly attempt: number;
   /** Consecutive failed carrier calls. */
@@ -60,6 +65,67 @@ export interface StoredShipment {
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly version: number;
+}
+
+/** Creates a shipment that is due for booking. */
+export function newShipment(
+  it: Pick<
+    StoredShipment,
+    | ("tenant" | "id" | "orderId" | "number" | "carrier" | "carrierService")
+    | ("lines" | "destination" | "labels" | "dueAt" | "createdAt")
+  >,
+): StoredShipment {
+  return {
+    ...it,
+    lines: it.lines.toSorted(byLineItem),
+    booking: "PENDING",
+    trackingNumber: undefined,
+    trackingUrl: undefined,
+    progress: beginning,
+    cancelledAt: undefined,
+    cancelRequested: false,
+    events: [],
+    attempt: 0,
+    failures: 0,
+    updatedAt: it.createdAt,
+    version: 1,
+  };
+}
+
+/** Compares line ids numerically: they count from 1, so the shorter one is smaller. */
+export function byLineItem(a: ShippedLine, b: ShippedLine): number {
+  return a.lineItemId.length - b.lineItemId.length || (a.lineItemId < b.lineItemId ? -1 : 1);
+}
+
+/** Returns the units in shipments that are neither cancelled nor closed, by line. */
+export function shippedOf(shipments: readonly StoredShipment[]): ShippedLine[] {
+  return shipments
+    .filter(({ progress }) => progress.reported.state !== "CANCELLED" && progress.closedAt === undefined)
+    .flatMap(({ lines }) => lines);
+}
+
+/** A change of a shipment. Fields that are absent stay as they are. */
+export type ShipmentChange = Partial<
+  Pick<
+    StoredShipment,
+    | "booking"
+    | "trackingNumber"
+    | "trackingUrl"
+    | "cancelRequested"
+    | "failures"
+    | "dueAt"
+    | "lines"
+    | "events"
+    | "progress"
+  >
+>;
+
+/** Changes a shipment and increments its version. */
+export function changed(shipment: StoredShipment, change: ShipmentChange, updatedAt: number): StoredShipment {
+  const after = { ...shipment, ...change, updatedAt, version: shipment.version + 1 };
+  const { decided, closedAt } = after.progress;
+  const isCancelled = decided && closedAt === undefined && !shipment.progress.decided;
+  return isCancelled ? { ...after, cancelledAt: updatedAt } : after;
 }
 
 /** Returns whether the shipment can still be cancelled. */

@@ -1,13 +1,15 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
+import { executeOnce } from "../../runtime/idempotency/execute-once.ts";
 import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
-import { type IdempotentCall, idempotent, storedResponse } from "../../runtime/idempotency/idempotent.ts";
+import { type IdempotentCall, storedResponse } from "../../runtime/idempotency/idempotent.ts";
 import type { LogisticsContext } from "../context.ts";
 import { cancellation } from "../domain/shipment.ts";
 import { shipmentNotFound, shipmentUnderWay } from "../errors.ts";
 import { shipmentKeyOf, toShipmentMessage } from "../messages.ts";
-import { findShipment, lockShipment } from "../store/shipments.ts";
+import { shipments } from "../store/mappings.ts";
+import { findShipment } from "../store/shipments.ts";
 import { requestCancellation } from "./cancellation/request-cancellation.ts";
 import { untilCancellationSettled } from "./cancellation/until-settled.ts";
 
@@ -21,7 +23,7 @@ type Call = IdempotentCall<
  * After a crash in between, another process carries out the committed request.
  */
 export function cancelShipment(ctx: LogisticsContext): ServiceImpl<typeof LogisticsService>["cancelShipment"] {
-  const { db, clock } = ctx;
+  const { db, commands, clock } = ctx;
   const method = LogisticsService.method.cancelShipment;
   return async (request, call) => {
     const { tenant } = principalOf(call);
@@ -34,20 +36,30 @@ export function cancelShipment(ctx: LogisticsContext): ServiceImpl<typeof Logist
     if (found === undefined) {
       throw shipmentNotFound(request.name);
     }
-    await db.transaction(async (trx) => {
-      const shipment = await lockShipment(trx, db.dialect, found.id);
-      if (shipment && cancellation(shipment) === "possible") {
-        await requestCancellation(ctx, trx, shipment);
-      }
-    });
+    const id = [tenant, found.id] as const;
+    await commands.execute(
+      {
+        keys: (need) => need.one(shipments, id),
+        decide(batch) {
+          const shipment = batch.get(shipments, id);
+          if (shipment && cancellation(shipment) === "possible") {
+            requestCancellation(ctx, batch, shipment);
+          }
+        },
+      },
+      { tenant },
+    );
     await untilCancellationSettled(ctx, found.id, call.signal);
 
-    return idempotent(db, mutation, async (trx) => {
-      const shipment = await lockShipment(trx, db.dialect, found.id);
-      if (shipment === undefined || cancellation(shipment) !== "cancelled") {
-        throw shipmentUnderWay([shipment ?? found]);
-      }
-      return toShipmentMessage(shipment);
+    return executeOnce(commands, mutation, {
+      keys: (need) => need.one(shipments, id),
+      decide(batch) {
+        const shipment = batch.get(shipments, id);
+        if (shipment === undefined || cancellation(shipment) !== "cancelled") {
+          throw shipmentUnderWay([shipment ?? found]);
+        }
+        return toShipmentMessage(shipment);
+      },
     });
   };
 }

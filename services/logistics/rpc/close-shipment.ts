@@ -6,45 +6,50 @@ import {
 } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
 import { type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
+import { executeOnce } from "../../runtime/idempotency/execute-once.ts";
 import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
-import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import { closeShipment as close } from "../close-shipment.ts";
 import type { LogisticsContext } from "../context.ts";
 import { closing, type StoredShipment } from "../domain/shipment.ts";
 import { notClosable, shipmentNotFound } from "../errors.ts";
 import { shipmentKeyOf, toShipmentMessage } from "../messages.ts";
-import { lockOrder, raiseFence } from "../store/order-shipping.ts";
-import { findShipment, lockShipment } from "../store/shipments.ts";
+import { orderShipping, shipments } from "../store/mappings.ts";
+import { raiseFence } from "../store/order-shipping.ts";
 
 /**
  * Closes a shipment as lost or returned, under the order's lock. This changes which units can be shipped, so a
  * concurrent CreateShipment starts over.
  */
 export function closeShipment(ctx: LogisticsContext): ServiceImpl<typeof LogisticsService>["closeShipment"] {
-  const { db, clock } = ctx;
+  const { commands, clock } = ctx;
   const method = LogisticsService.method.closeShipment;
   return async (request, call) => {
     const { tenant } = principalOf(call);
     const key = shipmentKeyOf(tenant, request.name);
+    const name = [tenant, key.orderId, key.number];
     const as = request.outcome === Outcome.LOST ? "LOST" : "RETURNED";
     const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock };
-    return idempotent(db, mutation, async (trx) => {
-      const order = await lockOrder(trx, db.dialect, key);
-      const found = await findShipment(trx, key);
-      const shipment = found && (await lockShipment(trx, db.dialect, found.id));
-      if (shipment === undefined) {
-        throw shipmentNotFound(request.name);
-      }
-      const writtenOff = readWrittenOff(request, shipment);
-      const possible = closing(shipment, as);
-      if (possible === "closed") {
-        return toShipmentMessage(shipment);
-      }
-      if (possible !== "possible") {
-        throw notClosable(shipment, possible);
-      }
-      await raiseFence(trx, key, order);
-      return toShipmentMessage(await close(ctx, trx, shipment, { as, writtenOff, note: request.note }));
+    return executeOnce(commands, mutation, {
+      keys(need) {
+        need.one(orderShipping, [tenant, key.orderId]);
+        need.by(shipments, "name", name);
+      },
+      decide(batch) {
+        const shipment = batch.find(shipments, "name", name);
+        if (shipment === undefined) {
+          throw shipmentNotFound(request.name);
+        }
+        const writtenOff = readWrittenOff(request, shipment);
+        const possible = closing(shipment, as);
+        if (possible === "closed") {
+          return toShipmentMessage(shipment);
+        }
+        if (possible !== "possible") {
+          throw notClosable(shipment, possible);
+        }
+        raiseFence(batch, key);
+        return toShipmentMessage(close(ctx, batch, shipment, { as, writtenOff, note: request.note }));
+      },
     });
   };
 }

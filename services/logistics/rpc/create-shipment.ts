@@ -2,13 +2,12 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { type CreateShipmentRequest, LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { type LineItem, type Order, Order_State } from "../../../gen/docket/order/v1/order_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
-import { afterCommit } from "../../runtime/db/after-commit.ts";
 import { invalidArgument, reasonOf } from "../../runtime/errors.ts";
+import { executeOnce } from "../../runtime/idempotency/execute-once.ts";
 import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
-import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { LogisticsContext } from "../context.ts";
 import { linesToShip, type OrderedLine, sameLines, type WantedLine } from "../domain/lines-to-ship.ts";
-import type { Destination, ShippedLine, StoredShipment } from "../domain/shipment.ts";
+import { type Destination, newShipment, type ShippedLine, type StoredShipment, shippedOf } from "../domain/shipment.ts";
 import {
   nothingToShip,
   orderChanged,
@@ -21,9 +20,9 @@ import {
   unknownLines,
 } from "../errors.ts";
 import { orderIdOf, orderName, shipmentName, toShipmentMessage } from "../messages.ts";
-import { lockOrder, readFence } from "../store/order-shipping.ts";
-import { findShipment, insertShipment } from "../store/shipments.ts";
-import { closedUnitsOfOrder, shippedOfOrder } from "../store/shipped-units.ts";
+import { orderShipping, shipments } from "../store/mappings.ts";
+import { readFence, shippingOf } from "../store/order-shipping.ts";
+import { closedUnitsOfOrder } from "../store/shipped-units.ts";
 
 /** Maximum attempts of a request whose order changes concurrently. */
 const MAX_TRIES = 3;
@@ -37,7 +36,7 @@ const MAX_TRIES = 3;
  * the ordered quantities. With a `shipment_id` the request is idempotent even without a `request_id`.
  */
 export function createShipment(ctx: LogisticsContext): ServiceImpl<typeof LogisticsService>["createShipment"] {
-  const { db, clients, clock, ids, carriers, defaultCarrier } = ctx;
+  const { db, commands, clients, clock, ids, carriers, defaultCarrier } = ctx;
   const method = LogisticsService.method.createShipment;
 
   /** Returns the name of the requested carrier. Throws INVALID_ARGUMENT for an unknown carrier or service. */
@@ -65,41 +64,50 @@ export function createShipment(ctx: LogisticsContext): ServiceImpl<typeof Logist
       clients.order.for(tenant, call).announceShipment({ name, closedUnits }),
     ]);
 
+    const id = ids.next();
+    const key = { tenant, orderId, number: request.shipmentId || id };
     const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock };
-    return idempotent(db, mutation, async (trx) => {
-      const locked = await lockOrder(trx, db.dialect, { tenant, orderId });
-      const id = ids.next();
-      const key = { tenant, orderId, number: request.shipmentId || id };
-      const existing = await findShipment(trx, key);
-      if (existing) {
-        return toShipmentMessage(sameOrThrow(existing, wanted, request));
-      }
-      if (announced.status === "rejected") {
-        throw announced.reason;
-      }
-      const order = announced.value;
-      const carrier = carrierOf(request, order);
-      if (locked.fence !== fence) {
-        throw orderChanged(orderId);
-      }
-      if (locked.closed) {
-        throw orderClosed(orderId);
-      }
-      if (order.state !== Order_State.CONFIRMED && order.state !== Order_State.FULFILLING) {
-        throw orderNotShippable(orderId, Order_State[order.state] ?? `${order.state}`);
-      }
-      const created = await insertShipment(trx, db.dialect, {
-        ...key,
-        id,
-        carrier,
-        carrierService: request.shipment?.carrierService ?? "",
-        lines: decideLines(orderId, order, await shippedOfOrder(trx, key), wanted),
-        destination: destinationOf(order),
-        labels: request.shipment?.labels ?? {},
-        createdAt: clock.now().getTime(),
-      });
-      afterCommit(trx, ctx.nudgeShipments);
-      return toShipmentMessage(created);
+    return executeOnce(commands, mutation, {
+      keys(need) {
+        need.one(orderShipping, [tenant, orderId]);
+        need.all(shipments, "order", [tenant, orderId]);
+      },
+      decide(batch) {
+        const { fence: currentFence, closedAt } = shippingOf(batch, key);
+        const ofOrder = batch.list(shipments, "order", [tenant, orderId]);
+        const existing = ofOrder.find(({ number }) => number === key.number);
+        if (existing) {
+          return toShipmentMessage(sameOrThrow(existing, wanted, request));
+        }
+        if (announced.status === "rejected") {
+          throw announced.reason;
+        }
+        const order = announced.value;
+        const carrier = carrierOf(request, order);
+        if (currentFence !== fence) {
+          throw orderChanged(orderId);
+        }
+        if (closedAt !== undefined) {
+          throw orderClosed(orderId);
+        }
+        if (order.state !== Order_State.CONFIRMED && order.state !== Order_State.FULFILLING) {
+          throw orderNotShippable(orderId, Order_State[order.state] ?? `${order.state}`);
+        }
+        const created = newShipment({
+          ...key,
+          id,
+          carrier,
+          carrierService: request.shipment?.carrierService ?? "",
+          lines: decideLines(orderId, order, shippedOf(ofOrder), wanted),
+          destination: destinationOf(order),
+          labels: request.shipment?.labels ?? {},
+          dueAt: batch.nowMs,
+          createdAt: clock.now().getTime(),
+        });
+        batch.insert(shipments, created);
+        batch.afterCommit(ctx.nudgeShipments);
+        return toShipmentMessage(created);
+      },
     });
   };
 

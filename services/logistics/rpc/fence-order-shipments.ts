@@ -3,19 +3,30 @@ import type { LogisticsService } from "../../../gen/docket/logistics/v1/logistic
 import { principalOf } from "../../runtime/context-values.ts";
 import type { LogisticsContext } from "../context.ts";
 import { orderIdOf, toShipmentMessage } from "../messages.ts";
-import { lockOrder, raiseFence } from "../store/order-shipping.ts";
-import { shipmentsOfOrder } from "../store/shipments.ts";
+import { orderShipping, shipments } from "../store/mappings.ts";
+import { raiseFence } from "../store/order-shipping.ts";
 
 /** Raises the order's fence and returns its shipments, in one transaction. Safe to repeat. */
 export function fenceOrderShipments({
-  db,
+  commands,
 }: LogisticsContext): ServiceImpl<typeof LogisticsService>["fenceOrderShipments"] {
   return async ({ parent }, call) => {
-    const key = { tenant: principalOf(call).tenant, orderId: orderIdOf(parent) };
-    const shipments = await db.transaction(async (trx) => {
-      await raiseFence(trx, key, await lockOrder(trx, db.dialect, key));
-      return shipmentsOfOrder(trx, key);
-    });
-    return { shipments: shipments.map(toShipmentMessage) };
+    const { tenant } = principalOf(call);
+    const key = { tenant, orderId: orderIdOf(parent) };
+    const order = [tenant, key.orderId] as const;
+    const found = await commands.execute(
+      {
+        keys(need) {
+          need.one(orderShipping, order);
+          need.all(shipments, "order", order);
+        },
+        decide(batch) {
+          raiseFence(batch, key);
+          return batch.list(shipments, "order", order);
+        },
+      },
+      { tenant },
+    );
+    return { shipments: found.map(toShipmentMessage) };
   };
 }

@@ -1,6 +1,12 @@
 import type { Kysely, Selectable } from "kysely";
-import type { LogisticsDatabase, ShipmentsTable } from "../db/schema.ts";
-import type { Destination, ShippedLine, StoredShipment, StoredTrackingEvent } from "../domain/shipment.ts";
+import type { LogisticsDatabase, ShipmentLinesTable, ShipmentsTable, TrackingEventsTable } from "../db/schema.ts";
+import {
+  byLineItem,
+  type Destination,
+  type ShippedLine,
+  type StoredShipment,
+  type StoredTrackingEvent,
+} from "../domain/shipment.ts";
 
 type Db = Kysely<LogisticsDatabase>;
 
@@ -11,52 +17,49 @@ export async function toShipments(db: Db, rows: readonly Selectable<ShipmentsTab
   }
   const tenants = [...new Set(rows.map((row) => row.tenant_id))];
   const ids = rows.map((row) => row.id);
-  const lines = new Map<string, ShippedLine[]>(ids.map((id) => [id, []]));
-  const events = new Map<string, StoredTrackingEvent[]>(ids.map((id) => [id, []]));
-  const lineRows = await db
+  const lines = await db
     .selectFrom("shipment_lines")
     .selectAll()
     .where("tenant_id", "in", tenants)
     .where("shipment_id", "in", ids)
     .execute();
-  for (const row of lineRows) {
-    lines.get(row.shipment_id)?.push({
-      lineItemId: row.line_item_id,
-      sku: row.sku,
-      quantity: row.quantity,
-      ...(row.restocked > 0 && { restocked: row.restocked }),
-    });
-  }
-  const eventRows = await db
+  const events = await db
     .selectFrom("tracking_events")
     .selectAll()
     .where("tenant_id", "in", tenants)
     .where("shipment_id", "in", ids)
-    .orderBy("occurred_at")
-    .orderBy("event_id")
     .execute();
-  for (const row of eventRows) {
-    events.get(row.shipment_id)?.push({
-      eventId: row.event_id,
-      state: row.state ?? undefined,
-      status: row.carrier_status,
-      message: row.message,
-      location: row.location,
-      occurredAt: row.occurred_at,
-    });
-  }
-  return rows.map((row) => toShipment(row, (lines.get(row.id) ?? []).sort(byLineItem), events.get(row.id) ?? []));
+  const linesOf = Map.groupBy(lines, (row) => row.shipment_id);
+  const eventsOf = Map.groupBy(events, (row) => row.shipment_id);
+  return rows.map((row) => toShipment(row, linesOf.get(row.id) ?? [], eventsOf.get(row.id) ?? []));
 }
 
-/** Compares line ids numerically: they count from 1, so the shorter one is smaller. */
-export function byLineItem(a: ShippedLine, b: ShippedLine): number {
-  return a.lineItemId.length - b.lineItemId.length || (a.lineItemId < b.lineItemId ? -1 : 1);
+function toLine({ line_item_id, sku, quantity, restocked }: Selectable<ShipmentLinesTable>): ShippedLine {
+  return { lineItemId: line_item_id, sku, quantity, ...(restocked > 0 && { restocked }) };
 }
 
-function toShipment(
+function toEvent(row: Selectable<TrackingEventsTable>): StoredTrackingEvent {
+  return {
+    eventId: row.event_id,
+    state: row.state ?? undefined,
+    status: row.carrier_status,
+    message: row.message,
+    location: row.location,
+    occurredAt: row.occurred_at,
+    receivedAt: row.received_at,
+  };
+}
+
+/** Compares tracking events by time. */
+export function byTime(a: StoredTrackingEvent, b: StoredTrackingEvent): number {
+  return a.occurredAt - b.occurredAt || (a.eventId < b.eventId ? -1 : 1);
+}
+
+/** Converts a row of `shipments` with its lines and tracking events, in any order. */
+export function toShipment(
   row: Selectable<ShipmentsTable>,
-  lines: readonly ShippedLine[],
-  events: readonly StoredTrackingEvent[],
+  lines: readonly Selectable<ShipmentLinesTable>[],
+  events: readonly Selectable<TrackingEventsTable>[],
 ): StoredShipment {
   return {
     tenant: row.tenant_id,
@@ -65,7 +68,7 @@ function toShipment(
     number: row.number,
     carrier: row.carrier,
     carrierService: row.carrier_service,
-    lines,
+    lines: lines.map(toLine).sort(byLineItem),
     destination: JSON.parse(row.destination) as Destination,
     labels: JSON.parse(row.labels) as Record<string, string>,
     booking: row.booking,
@@ -78,8 +81,10 @@ function toShipment(
       decided: row.cancelled_at !== null || row.closed_at !== null,
       closedAt: row.closed_at ?? undefined,
     },
+    cancelledAt: row.cancelled_at ?? undefined,
     cancelRequested: row.cancel_requested === 1,
-    events,
+    events: events.map(toEvent).sort(byTime),
+    dueAt: row.due_at ?? undefined,
     attempt: row.attempt,
     failures: row.failures,
     createdAt: row.created_at,

@@ -42,6 +42,3 @@ export interface CallbackStoreOptions<Content> {
   /** How long a callback may wait for its resource before it is FAILED. */
   readonly patienceMs: number;
 }
-
-/** Lease of the receiving call on a stored callback. */
-export const RECEIVE_LEASE_MS = 10_000;

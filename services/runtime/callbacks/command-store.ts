@@ -1,17 +1,18 @@
-import type { Batch, Command, Commands, ExecuteOptions } from "../commands/command.ts";
+import type { Batch, Command, Commands, ExecuteOptions, KeySet } from "../commands/command.ts";
 import { defineMapping } from "../commands/mapping.ts";
 import { defineTable } from "../commands/table.ts";
 import type { Database } from "../db/connect.ts";
 import { fullJitterMs } from "../values/backoff.ts";
 import type { ParsedCallback } from "./callback-source.ts";
+import type { Applied, CallbackStore, CallbackStoreOptions, CallbackToApply } from "./callback-store.ts";
 import {
-  type Applied,
-  type CallbackStore,
-  type CallbackStoreOptions,
-  type CallbackToApply,
-  RECEIVE_LEASE_MS,
-} from "./callback-store.ts";
-import { findCallback, type NewCallback, postponeCallback, type StoredCallback, toCallback } from "./rows.ts";
+  findCallback,
+  type NewCallback,
+  postponeCallback,
+  receivedRow,
+  type StoredCallback,
+  toCallback,
+} from "./rows.ts";
 import type { CallbackInboxTables, InboundCallbacksTable } from "./tables.ts";
 
 /** Verified callbacks as commands read and write them: a row is its value. */
@@ -25,6 +26,7 @@ const callbacks = defineMapping({
     ],
   }),
   unique: { event: ["source", "event_id"] },
+  indexes: { reference: { columns: ["source", "reference"], name: "inbound_callbacks_reference" } },
   keyOf: ({ id }: InboundCallbacksTable) => [id] as const,
   fromRows: (row) => row,
   toRow: (row) => row,
@@ -37,8 +39,15 @@ export interface CommandStoreOptions<DB extends CallbackInboxTables, Content> ex
   readonly apply: (callback: CallbackToApply<Content>) => Command<Applied>;
 }
 
+/** A resource that callbacks wait for. */
+type Waited = readonly [source: string, reference: string];
+
 /** Applies each callback with a command, so that concurrent ones share a transaction. */
 export interface CommandStore<Content> extends CallbackStore<Content> {
+  /** Names the callbacks that wait for a resource, for `wake`. */
+  nameWaiting(need: KeySet, waited: Waited): void;
+  /** Makes due the callbacks that wait for a resource, including those that FAILED waiting. Nudge the inbox then. */
+  wake(batch: Batch, waited: Waited): void;
   /** Applies a stored callback again, whatever its state. `early` leaves it unchanged. */
   replay(callback: StoredCallback, options?: ExecuteOptions): Promise<{ applied: Applied; callback: StoredCallback }>;
 }
@@ -145,6 +154,14 @@ export function createCommandStore<DB extends CallbackInboxTables, Content>(
       const pauseMs = fullJitterMs(Math.max(1, attempt), retry, random);
       await postponeCallback(kysely, dialect, id, { pauseMs, patienceMs, problem, reference: undefined });
     },
+    nameWaiting: (need, waited) => need.all(callbacks, "reference", waited),
+    wake(batch, waited) {
+      for (const row of batch.list(callbacks, "reference", waited)) {
+        if (row.subject === "" && (row.state === "RECEIVED" || row.state === "FAILED")) {
+          batch.update(callbacks, { ...row, state: "RECEIVED", due_at: batch.nowMs });
+        }
+      }
+    },
     async replay(callback, executeOptions) {
       const write = (row: InboundCallbacksTable, applyAgain: () => Applied, batch: Batch) => {
         const applied = applyAgain();
@@ -163,28 +180,6 @@ export function createCommandStore<DB extends CallbackInboxTables, Content>(
 
 function constant(applied: Applied): Command<Applied> {
   return { keys: () => {}, decide: () => applied };
-}
-
-/** The row of a new callback. It is due after the lease, in case the receiving call cannot apply it. */
-function receivedRow(callback: NewCallback, nowMs: number): InboundCallbacksTable {
-  return {
-    id: callback.id,
-    source: callback.source,
-    event_id: callback.eventId,
-    event_type: callback.eventType,
-    tenant_id: null,
-    subject: "",
-    reference: null,
-    state: "RECEIVED",
-    headers: JSON.stringify(callback.headers),
-    body: callback.body,
-    receive_count: 1,
-    failure_message: "",
-    received_at: nowMs,
-    processed_at: null,
-    attempt: 0,
-    due_at: nowMs + RECEIVE_LEASE_MS,
-  };
 }
 
 /** The row of a callback that was applied or has failed. One that was PROCESSED before stays so. */

@@ -1,6 +1,6 @@
 import { type Kysely, type Selectable, sql, type Transaction } from "kysely";
 import type { DialectName } from "../db/connect.ts";
-import { forUpdate, insertIgnore, nowMs } from "../db/sql.ts";
+import { nowMs } from "../db/sql.ts";
 import type { CallbackInboxTables, CallbackState, InboundCallbacksTable } from "./tables.ts";
 
 /** The statements of the callback inbox. */
@@ -30,9 +30,12 @@ export type NewCallback = Pick<StoredCallback, "id" | "source" | "eventId" | "ev
   readonly headers: Readonly<Record<string, string>>;
 };
 
-/** Inserts a verified callback, due after `leaseMs`. Returns false if its event is stored already. */
-export function insertCallback(trx: Trx, dialect: DialectName, callback: NewCallback, leaseMs: number) {
-  return insertIgnore(trx, "inbound_callbacks", {
+/** Lease of the receiving call on a stored callback. */
+const RECEIVE_LEASE_MS = 10_000;
+
+/** The row of a new callback. It is due after the lease, in case the receiving call cannot apply it. */
+export function receivedRow(callback: NewCallback, nowMs: number): InboundCallbacksTable {
+  return {
     id: callback.id,
     source: callback.source,
     event_id: callback.eventId,
@@ -40,65 +43,21 @@ export function insertCallback(trx: Trx, dialect: DialectName, callback: NewCall
     tenant_id: null,
     subject: "",
     reference: null,
-    state: "RECEIVED" as const,
+    state: "RECEIVED",
     headers: JSON.stringify(callback.headers),
     body: callback.body,
     receive_count: 1,
     failure_message: "",
-    received_at: nowMs(dialect),
+    received_at: nowMs,
     processed_at: null,
     attempt: 0,
-    due_at: sql<number>`${nowMs(dialect)} + ${leaseMs}`,
-  });
-}
-
-/** Counts a duplicate of a stored event. */
-export async function countRepetition(db: Reader, source: string, eventId: string): Promise<void> {
-  await db
-    .updateTable("inbound_callbacks")
-    .set({ receive_count: sql<number>`receive_count + 1` })
-    .where("source", "=", source)
-    .where("event_id", "=", eventId)
-    .execute();
+    due_at: nowMs + RECEIVE_LEASE_MS,
+  };
 }
 
 export async function findCallback(db: Reader, id: string): Promise<StoredCallback | undefined> {
   const row = await db.selectFrom("inbound_callbacks").selectAll().where("id", "=", id).executeTakeFirst();
   return row && toCallback(row);
-}
-
-export async function lockCallback(trx: Trx, dialect: DialectName, id: string): Promise<StoredCallback | undefined> {
-  const query = trx.selectFrom("inbound_callbacks").selectAll().where("id", "=", id);
-  const row = await forUpdate(dialect, query).executeTakeFirst();
-  return row && toCallback(row);
-}
-
-/** Outcome of a callback. */
-export interface CallbackOutcome {
-  readonly state: Exclude<CallbackState, "RECEIVED">;
-  readonly tenant?: string | undefined;
-  readonly subject?: string | undefined;
-  readonly failureMessage?: string;
-}
-
-export async function settleCallback(
-  db: Reader,
-  dialect: DialectName,
-  id: string,
-  { state, tenant, subject, failureMessage = "" }: CallbackOutcome,
-): Promise<void> {
-  await db
-    .updateTable("inbound_callbacks")
-    .set({
-      state,
-      failure_message: failureMessage,
-      processed_at: nowMs(dialect),
-      due_at: null,
-      ...(tenant !== undefined && { tenant_id: tenant }),
-      ...(subject !== undefined && { subject }),
-    })
-    .where("id", "=", id)
-    .execute();
 }
 
 /** Keeps a callback RECEIVED and due after the delay, or FAILED if it is older than `patienceMs`. */
@@ -120,18 +79,6 @@ export async function postponeCallback(
     })
     .where("id", "=", id)
     .where("state", "=", "RECEIVED")
-    .execute();
-}
-
-/** Makes callbacks due that wait for the resource with this id of the source, including those that FAILED waiting. */
-export async function wakeCallbacks(trx: Trx, dialect: DialectName, source: string, reference: string): Promise<void> {
-  await trx
-    .updateTable("inbound_callbacks")
-    .set({ due_at: nowMs(dialect), state: "RECEIVED" })
-    .where("source", "=", source)
-    .where("reference", "=", reference)
-    .where("subject", "=", "")
-    .where("state", "in", ["RECEIVED", "FAILED"])
     .execute();
 }
 

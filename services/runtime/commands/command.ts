@@ -22,6 +22,8 @@ export interface KeySet {
   one<K extends Key, V>(mapping: AggregateMapping<K, V>, key: K): void;
   /** The aggregate with this value of a unique index, whether or not it exists. */
   by<K extends Key, V>(mapping: AggregateMapping<K, V>, index: string, value: Key): void;
+  /** All aggregates with this value of an index. Rows that another process inserts meanwhile are not locked out. */
+  all<K extends Key, V>(mapping: AggregateMapping<K, V>, index: string, value: Key): void;
   /**
    * A primary key that almost certainly does not exist, such as a new idempotency key. It costs no SELECT: `get`
    * returns undefined, and the INSERT verifies it. If the key exists, the batch rolls back and runs again with the row
@@ -43,6 +45,8 @@ export interface Batch {
   get<K extends Key, V>(mapping: AggregateMapping<K, V>, key: K): V | undefined;
   /** Like {@link get}, by a unique index that this command declared. */
   find<K extends Key, V>(mapping: AggregateMapping<K, V>, index: string, value: Key): V | undefined;
+  /** The aggregates with this value of an index that this command declared with `all`, in the order of their keys. */
+  list<K extends Key, V>(mapping: AggregateMapping<K, V>, index: string, value: Key): V[];
   /** Adds a value, whose key need not be declared. Throws a UniqueViolationError if the key is known to exist. */
   insert<K extends Key, V>(mapping: AggregateMapping<K, V>, value: V): void;
   /** Replaces a value. Its row is written once per batch, however many commands update it. */

@@ -343,7 +343,11 @@ describeEachDatabase("commands", (openDatabase) => {
         [root, ["tenant_id", "number"]],
         ...parts.map((part) => [part, part.key.slice(0, 2)] as const),
       ] as const) {
-        const select = text.select(table, columns, { count, lock: true });
+        const select = text.select(table, columns, {
+          count,
+          lock: true,
+          index: columns === table.key ? table.keyIndex : undefined,
+        });
         expect((await plan(select, columns, count)).fullScans).toEqual([]);
       }
       const update = [...root.values, ...root.key, "version"];

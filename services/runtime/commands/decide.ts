@@ -76,7 +76,7 @@ function createBatch({ map, needs, nowMs, events, afterCommit }: BatchOptions): 
     nowMs,
     get: <V>(mapping: AggregateMapping<Key, V>, key: Key) => named(mapping, key).value as V | undefined,
     find<V>(mapping: AggregateMapping<Key, V>, index: string, value: Key) {
-      const lookup = lookupOf(mapping, index);
+      const lookup = lookupOf(mapping, index, { isUnique: true });
       if (!isNamed(needs, lookup, value)) {
         throw new Error(
           `The command did not name (${value.join(", ")}) of the index ${index} of ${mapping.root.name}.`,
@@ -87,6 +87,18 @@ function createBatch({ map, needs, nowMs, events, afterCommit }: BatchOptions): 
         known.add(entry);
       }
       return entry?.value as V | undefined;
+    },
+    list<V>(mapping: AggregateMapping<Key, V>, index: string, value: Key) {
+      const lookup = lookupOf(mapping, index, { isUnique: false });
+      if (!isNamed(needs, lookup, value)) {
+        throw new Error(
+          `The command did not name (${value.join(", ")}) of the index ${index} of ${mapping.root.name}.`,
+        );
+      }
+      return map.findAll(lookup, value).map((entry) => {
+        known.add(entry);
+        return entry.value as V;
+      });
     },
     insert(mapping, value) {
       const key = mapping.keyOf(value);

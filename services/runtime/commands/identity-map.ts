@@ -1,7 +1,7 @@
 import { UniqueViolationError } from "../db/errors.ts";
 import type { LoadedAggregate } from "./load.ts";
 import type { AggregateMapping, AggregateRows, Lookup } from "./mapping.ts";
-import { type Key, keyText, pick } from "./table.ts";
+import { compareKeys, type Key, keyText, pick } from "./table.ts";
 
 /** An aggregate in memory: its stored rows and the batch's current value. */
 export interface Entry {
@@ -23,6 +23,8 @@ export interface IdentityMap {
   entry(mapping: AggregateMapping, key: Key): Entry;
   /** Returns the entry of an existing aggregate. */
   find(lookup: Lookup, value: Key): Entry | undefined;
+  /** Returns the existing aggregates with a value of an index, in the order of their keys. */
+  findAll(lookup: Lookup, value: Key): Entry[];
   /** Undoes all changes and adds loaded aggregates. */
   reset(loaded: readonly LoadedAggregate[]): void;
   /** Sets a value. Throws a UniqueViolationError if another entry has the same value of a unique index. */
@@ -40,7 +42,7 @@ export interface IdentityMap {
 
 export function createIdentityMap(): IdentityMap {
   const entries = new Map<AggregateMapping, Map<string, Entry>>();
-  const indexed = new Map<Lookup, Map<string, Entry>>();
+  const indexed = new Map<Lookup, Map<string, Set<Entry>>>();
   let journal: { entry: Entry; value: unknown }[] = [];
   let hidden = false;
 
@@ -66,7 +68,8 @@ export function createIdentityMap(): IdentityMap {
     const lookups = Object.values(entry.mapping.indexes);
     for (const lookup of lookups) {
       const text = indexText(lookup, value);
-      if (text !== undefined && (indexed.get(lookup)?.get(text) ?? entry) !== entry) {
+      const others = text === undefined || !lookup.isUnique ? undefined : indexed.get(lookup)?.get(text);
+      if (others !== undefined && others.size > 0 && !others.has(entry)) {
         throw new UniqueViolationError(entry.mapping.root.name, lookup.columns);
       }
     }
@@ -75,10 +78,11 @@ export function createIdentityMap(): IdentityMap {
       const before = indexText(lookup, entry.value);
       const after = indexText(lookup, value);
       if (before !== undefined) {
-        index.delete(before);
+        index.get(before)?.delete(entry);
       }
       if (after !== undefined) {
-        index.set(after, entry);
+        const found = index.get(after) ?? new Set();
+        index.set(after, found.add(entry));
       }
     }
     entry.value = value;
@@ -88,11 +92,14 @@ export function createIdentityMap(): IdentityMap {
     entry: entryOf,
     find(lookup, value) {
       if (lookup.index !== undefined) {
-        return indexed.get(lookup)?.get(keyText(value));
+        const [found] = indexed.get(lookup)?.get(keyText(value)) ?? [];
+        return found;
       }
       const entry = entries.get(lookup.mapping)?.get(keyText(value));
       return entry?.value === undefined ? undefined : entry;
     },
+    findAll: (lookup, value) =>
+      [...(indexed.get(lookup)?.get(keyText(value)) ?? [])].sort((a, b) => compareKeys(a.key, b.key)),
     reset(loaded) {
       for (const { mapping, key, rows } of loaded) {
         const entry = entryOf(mapping, key);

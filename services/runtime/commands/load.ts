@@ -18,10 +18,10 @@ export interface LoadedAggregate {
 export async function loadAggregates(statements: Statements, needs: readonly LookupKeys[]): Promise<LoadedAggregate[]> {
   const rootsByMapping = new Map<AggregateMapping, Map<string, Row>>();
   for (const [lookup, keys] of mergeSorted(needs)) {
-    const { mapping, columns } = lookup;
+    const { mapping, columns, databaseIndex } = lookup;
     const roots = rootsByMapping.get(mapping) ?? new Map<string, Row>();
     rootsByMapping.set(mapping, roots);
-    for (const row of await statements.select(mapping.root, columns, keys, { lock: true })) {
+    for (const row of await statements.select(mapping.root, columns, keys, { lock: true, index: databaseIndex })) {
       roots.set(keyText(pick(row, mapping.root.key)), row);
     }
   }
@@ -42,7 +42,10 @@ async function loadParts(
   const keys = [...roots.values()].map((row) => pick(row, mapping.root.key)).sort(compareKeys);
   const parts: Map<string, Row[]>[] = [];
   for (const table of mapping.parts) {
-    const rows = await statements.select(table, table.key.slice(0, mapping.root.key.length), keys, { lock: false });
+    const rows = await statements.select(table, table.key.slice(0, mapping.root.key.length), keys, {
+      lock: false,
+      index: undefined,
+    });
     parts.push(Map.groupBy(rows, (row) => keyText(rootKeyOf(mapping, table, row))));
   }
   return keys.flatMap((key) => {

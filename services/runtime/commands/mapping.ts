@@ -6,7 +6,7 @@ export interface AggregateMapping<K extends Key = Key, V = unknown> {
   /** Sorted by name. Their keys begin with the root's key. */
   readonly parts: readonly Table[];
   readonly primary: Lookup;
-  /** The unique indexes available to commands. */
+  /** The indexes available to commands. */
   readonly indexes: Readonly<Record<string, Lookup>>;
   keyOf(value: V): K;
   fromRows(rows: AggregateRows): V;
@@ -21,6 +21,10 @@ export interface Lookup {
   /** Undefined for the primary key. */
   readonly index: string | undefined;
   readonly columns: readonly string[];
+  /** Whether at most one aggregate has a value. */
+  readonly isUnique: boolean;
+  /** The name of the database's index, to keep MariaDB from scanning (and locking) a small table. */
+  readonly databaseIndex: string | undefined;
 }
 
 /** The rows of one aggregate. */
@@ -38,6 +42,8 @@ export interface MappingOptions<K extends Key, V, Root extends object, Parts ext
   parts?: { readonly [Name in keyof Parts]: Table<Parts[Name]> };
   /** Columns of the root by the name of their unique index. NULL in any of them means "not indexed". */
   unique?: Readonly<Record<string, readonly (keyof Root & string)[]>>;
+  /** Other indexes, or prefixes of indexes, with their names in the database. */
+  indexes?: Readonly<Record<string, { columns: readonly (keyof Root & string)[]; name: string }>>;
   keyOf(value: V): K;
   fromRows(root: Root, parts: PartRows<Parts>): V;
   toRow(value: V): Root;
@@ -67,7 +73,10 @@ export function defineMapping<K extends Key, V, Root extends object, Parts exten
   const { root, unique = {}, keyOf, fromRows, toRow, toParts } = options;
   const names = Object.entries<Table>(options.parts ?? {}).sort(([, a], [, b]) => (a.name < b.name ? -1 : 1));
   const indexes: Record<string, Lookup> = {};
-  const primary = { index: undefined, columns: root.key } as { mapping: AggregateMapping } & Lookup;
+  const { keyIndex: databaseIndex } = root;
+  const primary = { index: undefined, columns: root.key, isUnique: true, databaseIndex } as {
+    mapping: AggregateMapping;
+  } & Lookup;
   const mapping: AggregateMapping<K, V> = {
     root,
     parts: names.map(([, table]) => table),
@@ -84,7 +93,10 @@ export function defineMapping<K extends Key, V, Root extends object, Parts exten
   };
   primary.mapping = mapping;
   for (const [index, columns] of Object.entries(unique)) {
-    indexes[index] = { mapping, index, columns };
+    indexes[index] = { mapping, index, columns, isUnique: true, databaseIndex: undefined };
+  }
+  for (const [index, { columns, name }] of Object.entries(options.indexes ?? {})) {
+    indexes[index] = { mapping, index, columns, isUnique: false, databaseIndex: name };
   }
   return mapping;
 }

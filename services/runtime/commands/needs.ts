@@ -35,19 +35,27 @@ export function collectNeeds(command: { keys(need: KeySet): void }): Needs {
   };
   command.keys({
     one: (mapping, key) => add(loaded, mapping.primary, key),
-    by: (mapping, index, value) => add(loaded, lookupOf(mapping, index), value),
+    by: (mapping, index, value) => add(loaded, lookupOf(mapping, index, { isUnique: true }), value),
+    all: (mapping, index, value) => add(loaded, lookupOf(mapping, index, { isUnique: false }), value),
     fresh: (mapping, key) => add(fresh, mapping.primary, key),
-    freshBy: (mapping, index, value) => add(fresh, lookupOf(mapping, index), value),
+    freshBy: (mapping, index, value) => add(fresh, lookupOf(mapping, index, { isUnique: true }), value),
   });
   return { loaded, fresh, size };
 }
 
-/** Returns the lookup of a unique index. Throws if the mapping does not have it. */
-export function lookupOf({ indexes, root }: Pick<AggregateMapping, "indexes" | "root">, index: string): Lookup {
+/** Returns the lookup of an index. Throws if the mapping does not have it. */
+export function lookupOf(
+  { indexes, root }: Pick<AggregateMapping, "indexes" | "root">,
+  index: string,
+  { isUnique }: { isUnique: boolean },
+): Lookup {
   const lookup = indexes[index];
-  if (lookup === undefined) {
-    const known = Object.keys(indexes).join(", ") || "none";
-    throw new TypeError(`The mapping of ${root.name} has no unique index "${index}". Its indexes: ${known}.`);
+  if (lookup?.isUnique !== isUnique) {
+    const kind = isUnique ? "unique index" : "index with several rows a value";
+    const known = Object.keys(indexes).filter((name) => indexes[name]?.isUnique === isUnique);
+    throw new TypeError(
+      `The mapping of ${root.name} has no ${kind} "${index}". Its indexes: ${known.join(", ") || "none"}.`,
+    );
   }
   return lookup;
 }

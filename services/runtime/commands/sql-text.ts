@@ -7,7 +7,11 @@ import type { Table } from "./table.ts";
  */
 export interface SqlText {
   /** Selects `columns` of a table, by `count` keys. */
-  select(table: Table, columns: readonly string[], options: { count: number; lock: boolean }): string;
+  select(
+    table: Table,
+    columns: readonly string[],
+    options: { count: number; lock: boolean; index: string | undefined },
+  ): string;
   /** Parameters of a row: `table.columns`. */
   insert(table: Table, count: number): string;
   /** Parameters of a row: `table.values`, `table.key`, and the expected version if the table has one. */
@@ -33,10 +37,10 @@ export function createSqlText(dialect: DialectName): SqlText {
     return text;
   };
   return {
-    select: (table, columns, { count, lock }) =>
-      cached(table, `select ${lock} ${count} ${columns}`, () => {
+    select: (table, columns, { count, lock, index }) =>
+      cached(table, `select ${lock} ${count} ${columns} ${index}`, () => {
         // Without the hint a small table is scanned, which locks all its rows.
-        const hint = dialect === "mysql" && columns === table.key ? ` force index (${quote(table.keyIndex)})` : "";
+        const hint = dialect === "mysql" && index !== undefined ? ` force index (${quote(index)})` : "";
         const from = `${quote(table.name)}${hint}`;
         const forUpdate = lock && dialect === "mysql" ? " for update" : "";
         const where = matches(dialect, columns, count);

@@ -20,7 +20,12 @@ export interface NewRow {
 export interface Statements {
   /** How many statements were executed. */
   count(): number;
-  select(table: Table, columns: readonly string[], keys: readonly Key[], options: { lock: boolean }): Promise<Row[]>;
+  select(
+    table: Table,
+    columns: readonly string[],
+    keys: readonly Key[],
+    options: { lock: boolean; index: string | undefined },
+  ): Promise<Row[]>;
   insert(table: Table, rows: readonly NewRow[]): Promise<void>;
   /** Rejects with a {@link RowMissingError} unless every row exists in its expected version. */
   update(table: Table, rows: readonly NewRow[]): Promise<void>;
@@ -48,11 +53,11 @@ export function createStatements<DB>(trx: Transaction<DB>, text: SqlText): State
   };
   return {
     count: () => count,
-    async select(table, columns, keys, { lock }) {
+    async select(table, columns, keys, { lock, index }) {
       const rows: Row[] = [];
       for (let at = 0; at < keys.length; at += maxRowsPerStatement) {
         const padded = padKeys(keys.slice(at, at + maxRowsPerStatement));
-        const found = await run(text.select(table, columns, { count: padded.length, lock }), padded.flat());
+        const found = await run(text.select(table, columns, { count: padded.length, lock, index }), padded.flat());
         rows.push(...found.rows);
       }
       return rows;

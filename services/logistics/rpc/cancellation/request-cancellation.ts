@@ -1,21 +1,22 @@
-import type { Transaction } from "kysely";
+import type { Batch } from "../../../runtime/commands/command.ts";
 import type { LogisticsContext } from "../../context.ts";
-import type { LogisticsDatabase } from "../../db/schema.ts";
-import type { StoredShipment } from "../../domain/shipment.ts";
-import { updateShipment } from "../../store/shipments.ts";
+import { changed, type StoredShipment } from "../../domain/shipment.ts";
+import { shipments } from "../../store/mappings.ts";
 
 /**
- * Requests the cancellation of a shipment locked by the transaction. Idempotent. Invalidates the claim of a carrier
+ * Requests the cancellation of a shipment that the command has loaded. Idempotent. Invalidates the claim of a carrier
  * call in flight: the response to a booking is then discarded, and the booking is cancelled by its reference whether it
- * has arrived or not.
+ * has arrived or not. Returns the updated shipment.
  */
-export async function requestCancellation(
-  { db, clock }: LogisticsContext,
-  trx: Transaction<LogisticsDatabase>,
+export function requestCancellation(
+  { clock }: LogisticsContext,
+  batch: Batch,
   shipment: StoredShipment,
-): Promise<void> {
-  if (!shipment.cancelRequested) {
-    const change = { cancelRequested: true, dueInMs: 0 } as const;
-    await updateShipment(trx, db.dialect, shipment, change, clock.now().getTime());
+): StoredShipment {
+  if (shipment.cancelRequested) {
+    return shipment;
   }
+  const requested = changed(shipment, { cancelRequested: true, dueAt: batch.nowMs }, clock.now().getTime());
+  batch.update(shipments, requested);
+  return requested;
 }
