@@ -7,6 +7,7 @@ import { type ClosedUnits, OrderService } from "../../../gen/docket/order/v1/ord
 import { createInProcessBus } from "../../runtime/bus/in-process.ts";
 import { createLocalTransport } from "../../runtime/call/local-transport.ts";
 import { createServiceClient } from "../../runtime/call/service-client.ts";
+import type { OnStatement } from "../../runtime/db/statement.ts";
 import { failedPrecondition, notFound } from "../../runtime/errors.ts";
 import { createInterceptors } from "../../runtime/interceptors/interceptors.ts";
 import { createLogger } from "../../runtime/telemetry/log.ts";
@@ -27,6 +28,7 @@ export interface LogisticsOptions {
   readonly trackAfterMs?: number;
   readonly expireAfterMs?: number;
   readonly carrierTimeoutMs?: number;
+  readonly onStatement?: OnStatement;
 }
 
 /** A CONFIRMED order with two lines, as the order service would return it. */
@@ -104,6 +106,7 @@ export async function startLogistics(open: OpenTestDatabase, options: LogisticsO
         log,
         fetch: receive,
         ...(options.carriers && { carriers: options.carriers }),
+        ...(options.onStatement && { onStatement: options.onStatement }),
       },
     );
   const service = await start();
