@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import { Order_State } from "../../gen/docket/order/v1/order_pb.js";
 import { createDocket } from "../../web-client/sdk/docket.ts";
+import { eventually } from "./support/eventually.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "./support/otlp-receiver.ts";
 import { type Program, startProgram } from "./support/program.ts";
 import { stockTea, teaOrder, untilState } from "./support/shop.ts";
@@ -91,6 +92,32 @@ test("an order's life is one trace, from the caller's span to the last step of i
     const about = lines.filter(({ rpc }) => rpc === "docket.inventory.v1.InventoryService/ReserveStock");
     expect(about).not.toHaveLength(0);
     expect(about.filter((line) => line["trace_id"] !== trace)).toEqual([]);
+  });
+}, 120_000);
+
+test("an event is handled in the trace of the call that published it", async () => {
+  await withTelemetry(async (program, receiver) => {
+    await stockTea(program.docket, 10);
+    const { name } = await program.docket.orders.createOrder({ order: teaOrder() });
+    await untilState(program.docket, name, [Order_State.COMPLETED]);
+    const { trace, traceparent } = newTrace();
+    await tracedClient(program, traceparent).payments.refundPayment({ name: `${name}/payments/1` });
+    const headers = { authorization: `Bearer ${program.key}` };
+    const recorded = async () => {
+      const response = await fetch(`${program.httpUrl}/v1/auditEvents`, { headers });
+      return (await response.text()).includes("RefundPayment");
+    };
+    await eventually(recorded, true);
+    expect(await program.stop()).toBe(0);
+    expect(receiver.spans.filter((span) => span.trace === trace && span.kind === 5)).toMatchObject([
+      {
+        name: "process docket.audit.v1.AuditRecorded",
+        attributes: { "messaging.consumer.group.name": "operations.audit", "docket.tenant": "default" },
+      },
+    ]);
+    expect(receiver.spans.some(({ name, links }) => name === "receive operations.audit" && links.includes(trace))).toBe(
+      true,
+    );
   });
 }, 120_000);
 

@@ -1,6 +1,8 @@
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
+import { SpanKind } from "@opentelemetry/api";
 import type { Transaction } from "kysely";
 import type { BusEvent } from "../bus/event-bus.ts";
+import { causedBy, inSpan, type SpanOptions } from "../telemetry/tracing.ts";
 
 /** Handler of one event type. Create it with {@link on}. */
 export interface MessageHandler<DB> {
@@ -57,9 +59,28 @@ export function createDecoder<DB>(consumer: string, list: readonly MessageHandle
       }
       return handler.concerns?.(message as never) === false
         ? undefined
-        : { event, handle: (trx) => handler.handle(trx, message as never, event) };
+        : {
+            event,
+            handle: (trx) =>
+              inSpan(`process ${event.type}`, spanOf(consumer, event), () =>
+                handler.handle(trx, message as never, event),
+              ),
+          };
     },
   };
+}
+
+/** In the trace that published the event, with the attributes of OpenTelemetry's messaging conventions. */
+function spanOf(consumer: string, { id, type, tenant, aggregate, time, extensions }: BusEvent): SpanOptions {
+  const attributes = {
+    "messaging.operation.type": "process",
+    "messaging.destination.name": type,
+    "messaging.consumer.group.name": consumer,
+    "messaging.message.id": id,
+    "docket.tenant": tenant,
+    "docket.aggregate": aggregate,
+  };
+  return { kind: SpanKind.CONSUMER, attributes, ...causedBy(extensions, Date.now() - time.getTime()) };
 }
 
 function messageOf(schema: DescMessage, event: BusEvent): object | Error {

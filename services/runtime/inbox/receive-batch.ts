@@ -2,6 +2,7 @@ import type { Transaction } from "kysely";
 import type { BusEvent } from "../bus/event-bus.ts";
 import { afterCommit } from "../db/after-commit.ts";
 import { databaseErrorKind } from "../db/errors.ts";
+import { inLinkedSpan, spanContextOf } from "../telemetry/tracing.ts";
 import { fullJitterMs } from "../values/backoff.ts";
 import { type ConsumerContext, giveUp } from "./context.ts";
 import type { Handled, Undeliverable } from "./handlers.ts";
@@ -44,7 +45,8 @@ export async function receiveBatch<DB extends InboxTables>(
   ctx: ConsumerContext<DB>,
   events: readonly BusEvent[],
 ): Promise<void> {
-  await handleRuns(ctx, runsOf(ctx, events));
+  const publishers = events.map(({ extensions }) => spanContextOf(extensions));
+  await inLinkedSpan(`receive ${ctx.consumer}`, publishers, () => handleRuns(ctx, runsOf(ctx, events)));
 }
 
 async function handleRuns<DB extends InboxTables>(ctx: ConsumerContext<DB>, runs: readonly Run<DB>[]): Promise<void> {

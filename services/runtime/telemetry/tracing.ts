@@ -90,10 +90,23 @@ const headerGetter: TextMapGetter<Headers> = {
   get: (header, name) => header.get(name) ?? undefined,
 };
 
+/** Age from which what continues a trace gets one of its own, linked to it: backends keep a trace together for so long. */
+const LINKED_AFTER_MS = 60 * 60_000;
+
+/** Where a span belongs whose cause carried these fields, so many milliseconds ago. */
+export function causedBy(fields: TraceFields, ageMs: number): Pick<SpanOptions, "parent" | "links"> {
+  return ageMs < LINKED_AFTER_MS ? { parent: contextOf(fields) } : { parent: ROOT_CONTEXT, links: linksTo(fields) };
+}
+
 /** A link to the trace of these fields. None if they carry no trace. */
-export function linksTo(fields: TraceFields): Link[] {
-  const span = trace.getSpanContext(contextOf(fields));
+function linksTo(fields: TraceFields): Link[] {
+  const span = spanContextOf(fields);
   return span === undefined ? [] : [{ context: span }];
+}
+
+/** The span whose context {@link traceFields} carried. */
+export function spanContextOf(fields: TraceFields): SpanContext | undefined {
+  return trace.getSpanContext(contextOf(fields));
 }
 
 /**

@@ -112,7 +112,7 @@ describeEachDatabase("the saga runner", (open) => {
     });
     await using it = await run(saga([deaf]));
     const found = await it.reaches(await it.start("s"), "SUCCEEDED");
-    expect(found.steps[0]?.errors[0]?.message).toBe("no answer within 20 ms");
+    expect(found.steps[0]?.errors[0]?.message).toBe("no response within 20 ms");
   });
 
   test("a checkpoint that throws leaves nothing behind and counts as a failed attempt", async () => {

@@ -1,9 +1,9 @@
-import { context, ROOT_CONTEXT, SpanStatusCode, trace } from "@opentelemetry/api";
+import { context, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { Transaction } from "kysely";
 import type { DatabaseClock } from "../../db/database-clock.ts";
 import { inActiveTrace } from "../../outbox/outbox.ts";
 import type { Logger } from "../../telemetry/log.ts";
-import { contextOf, inSpan, linksTo, type SpanOptions } from "../../telemetry/tracing.ts";
+import { causedBy, contextOf, inSpan, type SpanOptions } from "../../telemetry/tracing.ts";
 import type { Clock } from "../../values/clock.ts";
 import { done, type SagaDefinition, type SagaStep, type StepEffects, type StepOutcome } from "../definition.ts";
 import type { Definitions } from "../definition-registry.ts";
@@ -196,9 +196,6 @@ const unchanged = ({ takeovers }: ClaimedSaga, record: SagaRecord): Transition =
   hooks: [],
 });
 
-/** Age from which a saga's steps begin traces of their own, linked to the one in which it was started. */
-const LINKED_AFTER_MS = 60 * 60_000;
-
 function spanOf(saga: ClaimedSaga, record: SagaRecord, now: number): SpanOptions {
   const { trace: begun = {}, steps } = record;
   const attributes = {
@@ -208,9 +205,7 @@ function spanOf(saga: ClaimedSaga, record: SagaRecord, now: number): SpanOptions
     "docket.saga.status": record.status,
     "docket.saga.attempt": currentStep(record).attempts + 1,
   };
-  return now - (steps[0]?.beganAt ?? now) < LINKED_AFTER_MS
-    ? { attributes, parent: contextOf(begun) }
-    : { attributes, parent: ROOT_CONTEXT, links: linksTo(begun) };
+  return { attributes, ...causedBy(begun, now - (steps[0]?.beganAt ?? now)) };
 }
 
 const labels = (saga: ClaimedSaga, record: SagaRecord) => ({
