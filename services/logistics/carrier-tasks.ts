@@ -19,8 +19,8 @@ import { findShipmentById } from "./store/shipments.ts";
  *
  * A failed call is rescheduled with backoff; the promise still resolves.
  */
-export async function runCarrierTask(logistics: LogisticsContext, claim: Claimed, stop: AbortSignal): Promise<void> {
-  const { db, carriers, timing, log } = logistics;
+export async function runCarrierTask(ctx: LogisticsContext, claim: Claimed, stop: AbortSignal): Promise<void> {
+  const { db, carriers, timing, log } = ctx;
   const shipment = await findShipmentById(db.kysely, claim.id);
   if (shipment === undefined || shipment.attempt !== claim.attempt) {
     return;
@@ -31,33 +31,33 @@ export async function runCarrierTask(logistics: LogisticsContext, claim: Claimed
     if (carrier === undefined) {
       throw new Error(`the carrier ${shipment.carrier} is not configured`);
     }
-    await askCarrier(logistics, carrier, shipment, signal);
+    await askCarrier(ctx, carrier, shipment, signal);
   } catch (error) {
     log.warn({ err: error, shipment: shipmentName(shipment) }, "the carrier could not be queried");
-    await postpone(logistics, shipment);
+    await postpone(ctx, shipment);
   }
 }
 
 async function askCarrier(
-  logistics: LogisticsContext,
+  ctx: LogisticsContext,
   carrier: Carrier,
   shipment: StoredShipment,
   signal: AbortSignal,
 ): Promise<void> {
   const { reference, trackingNumber } = consignmentOf(shipment);
-  const held = <T>(call: () => Promise<T>) => holdClaim(logistics, shipment, signal, call);
+  const held = <T>(call: () => Promise<T>) => holdClaim(ctx, shipment, signal, call);
   if (shipment.cancelRequested) {
     const outcome: CancelOutcome = neverSent(shipment)
       ? { kind: "cancelled" }
       : await held(() => carrier.cancel({ reference, trackingNumber }, signal));
-    await recordCancellation(logistics, shipment, outcome);
+    await recordCancellation(ctx, shipment, outcome);
   } else if (shipment.booking === "PENDING") {
     const { carrierService: service, destination, lines } = shipment;
     const outcome = await held(() => carrier.book({ reference, service, destination, lines }, signal));
-    await recordBooking(logistics, shipment, outcome);
+    await recordBooking(ctx, shipment, outcome);
   } else {
     const updates = await held(() => carrier.track({ reference, trackingNumber }, signal));
-    await recordTrackingPoll(logistics, shipment, updates);
+    await recordTrackingPoll(ctx, shipment, updates);
   }
 }
 
