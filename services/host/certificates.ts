@@ -37,7 +37,7 @@ export function openCertificates(config: HostConfig, log: Logger): Certificates 
         renew(renewed);
         log.info({ paths: pathsOf(files) }, "the certificate was renewed");
       } catch (err) {
-        log.error({ err }, "the changed certificate cannot be used; the one before stays");
+        log.error({ err }, "the new certificate cannot be used; the previous one stays in use");
       }
     }),
   );

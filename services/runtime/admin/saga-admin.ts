@@ -79,7 +79,7 @@ const filterFields: Readonly<Record<string, SqlFilterField>> = {
 };
 
 /** Why operators compensate. */
-export const OPERATOR_NOTE = "An operator asked for it.";
+export const OPERATOR_NOTE = "Requested by an operator.";
 
 /** Creates the administration of a service's sagas. */
 export function createSagaAdmin<DB>({ service, db, sagas, rules, record }: SagaAdminOptions<DB>): SagaAdmin {
