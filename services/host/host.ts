@@ -22,7 +22,7 @@ import { createInterceptors } from "../runtime/interceptors/interceptors.ts";
 import { createCheckRunner } from "../runtime/process/check-runner.ts";
 import { createLeakCheck } from "../runtime/process/leak-watch.ts";
 import { createLifecycle, type Lifecycle } from "../runtime/process/lifecycle.ts";
-import { createOperationsServer } from "../runtime/process/operations-server.ts";
+import { openOperations } from "../runtime/process/operations-server.ts";
 import { createLogger } from "../runtime/telemetry/log.ts";
 import { createRpcMetrics } from "../runtime/telemetry/rpc-metrics.ts";
 import type { Telemetry } from "../runtime/telemetry/start-telemetry.ts";
@@ -182,8 +182,8 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
   });
   const grpcPort = await grpc.listen({ host, port: config.grpcPort });
   const checks = createCheckRunner({ leaks: createLeakCheck({ registry }) });
-  const ops = createOperationsServer({ lifecycle, checks, registry, clock, limits });
-  const opsPort = await ops.listen({ host: config.opsHost, port: config.opsPort });
+  const opsAddress = { host: config.opsHost, port: config.opsPort };
+  const ops = await openOperations({ ...opsAddress, lifecycle, checks, registry, clock, limits });
 
   certificates?.onChange((certificate) => {
     http?.renew(certificate);
@@ -218,7 +218,7 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
   return {
     httpUrl,
     grpcAddress: `${host}:${grpcPort}`,
-    opsUrl: `http://${config.opsHost}:${opsPort}`,
+    opsUrl: `http://${config.opsHost}:${ops.port}`,
     adminKey,
     adminKeyIsNew,
     lifecycle,

@@ -1,8 +1,8 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { ServerResponse } from "node:http";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Request, Response } from "../../http/body.ts";
-import { type LingerLimits, lingeringResponse } from "../../http/linger.ts";
+import type { LingerLimits } from "../../http/linger.ts";
+import { openOperationsPort, type ProbeResponse } from "../../http/operations-port.ts";
 import type { Pool } from "../upstream/pool.ts";
 
 /** The operations port: `/live`, `/ready` and `/metrics`. */
@@ -30,7 +30,6 @@ export interface OperationsOptions {
  * @throws if the port is in use or not permitted.
  */
 export async function openOperations(pool: Pool, options: OperationsOptions): Promise<Operations> {
-  const { host, port, limits } = options;
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -70,45 +69,23 @@ export async function openOperations(pool: Pool, options: OperationsOptions): Pr
   });
   let draining = false;
 
-  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const path = (request.url ?? "/").split("?", 1)[0];
-    const json = (status: number, body: object): void => {
-      response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
-      response.end(request.method === "HEAD" ? undefined : `${JSON.stringify(body)}\n`);
-    };
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      response.setHeader("allow", "GET, HEAD");
-      return json(405, { error: "only GET and HEAD are allowed" });
-    }
+  const probe = (path: string): ProbeResponse => {
     switch (path) {
       case "/live":
-        return json(200, { status: "live" });
+        return { status: 200, body: { status: "live" } };
       case "/ready": {
         const upstream = pool.states();
         const ready = !draining && upstream.some(({ state }) => state === "ready");
         const status = draining ? "stopping" : ready ? "ready" : "upstream unavailable";
-        return json(ready ? 200 : 503, { status, upstream });
-      }
-      case "/metrics": {
-        const text = await registry.metrics();
-        response.writeHead(200, { "content-type": registry.contentType }).end(text);
-        return;
+        return { status: ready ? 200 : 503, body: { status, upstream } };
       }
       default:
-        return json(404, { error: "not found; this port serves /live, /ready and /metrics" });
+        return { status: 404, body: { error: "not found; this port serves /live, /ready and /metrics" } };
     }
   };
-
-  const server = createServer({ ServerResponse: lingeringResponse(limits) }, (request, response) => {
-    answer(request, response).catch(() => response.destroy());
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, resolve);
-  });
-  const bound = server.address() as AddressInfo;
+  const opened = await openOperationsPort({ ...options, registry, probe });
   return {
-    url: `http://${bound.address.includes(":") ? `[${bound.address}]` : bound.address}:${bound.port}`,
+    url: opened.url,
     count(request, response) {
       const end = seconds.startTimer();
       inFlight.inc();
@@ -124,9 +101,7 @@ export async function openOperations(pool: Pool, options: OperationsOptions): Pr
       draining = true;
     },
     async [Symbol.asyncDispose]() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
-      await closed;
+      await opened[Symbol.asyncDispose]();
       registry.clear();
     },
   };

@@ -8,7 +8,7 @@ import { systemClock } from "../values/clock.ts";
 import { createCheckRunner } from "./check-runner.ts";
 import type { Checks } from "./checks.ts";
 import { createLifecycle } from "./lifecycle.ts";
-import { createOperationsServer } from "./operations-server.ts";
+import { openOperations } from "./operations-server.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -22,14 +22,16 @@ async function serving(checks: Checks) {
   const runner = createCheckRunner(checks);
   const registry = new Registry();
   createRpcMetrics(registry);
-  const server = createOperationsServer({
+  const server = await openOperations({
+    host: "127.0.0.1",
+    port: 0,
     lifecycle,
     checks: runner,
     registry,
     clock: systemClock,
     limits: { lingerMs: 200, lingerBytes: 1000 },
   });
-  const port = await server.listen({ host: "127.0.0.1", port: 0 });
+  const { port } = server;
   cleanups.push(
     () => server[Symbol.asyncDispose](),
     () => runner[Symbol.dispose](),

@@ -1,40 +1,28 @@
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import type { Registry } from "prom-client";
-import { type LingerLimits, lingeringResponse } from "../../../gateway/http/linger.ts";
+import {
+  type OperationsPort,
+  type OperationsPortOptions,
+  openOperationsPort,
+} from "../../../gateway/http/operations-port.ts";
 import type { Clock } from "../values/clock.ts";
 import type { CheckRunner, CheckState } from "./check-runner.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 
-export interface OperationsOptions {
+export interface OperationsOptions extends Omit<OperationsPortOptions, "probe"> {
   readonly lifecycle: Lifecycle;
   readonly checks: CheckRunner;
-  readonly registry: Registry;
   readonly clock: Clock;
-  /** How long rejected clients may continue to send. Default `defaultServerLimits`. */
-  readonly limits?: LingerLimits;
-}
-
-/**
- * Serves `/live`, `/ready`, `/probe/{name}` and `/metrics`; returns false for any other path. Can also be placed in
- * front of the main port on platforms with a single port.
- *
- * Responses come from memory; no probe calls a dependency.
- */
-export type OperationsHandler = (request: IncomingMessage, response: ServerResponse) => boolean;
-
-/** The operations port. */
-export interface OperationsServer extends AsyncDisposable {
-  /** Starts listening and returns the port. Port 0 selects a free one. */
-  listen(address: { host: string; port: number }): Promise<number>;
 }
 
 /** Above this value one percent of all timers is late enough for callers to notice. */
 const slowEventLoopMs = 200;
 
-export function createOperationsHandler(options: OperationsOptions): OperationsHandler {
-  const { lifecycle, checks, registry, clock } = options;
+/**
+ * Opens the operations port: `/live`, `/ready`, `/probe/{name}` and `/metrics`. Responses come from memory; no probe
+ * calls a dependency.
+ */
+export function openOperations(options: OperationsOptions): Promise<OperationsPort> {
+  const { lifecycle, checks, clock, ...port } = options;
   const eventLoop = monitorEventLoopDelay({ resolution: 20 });
   eventLoop.enable();
 
@@ -65,46 +53,10 @@ export function createOperationsHandler(options: OperationsOptions): OperationsH
     return undefined;
   };
 
-  return (request, response) => {
-    const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
-    const result = path === "/metrics" ? undefined : answer(path);
-    if (result === undefined && path !== "/metrics") {
-      return false;
-    }
-    response.setHeader("cache-control", "no-store");
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      response.writeHead(405, { allow: "GET, HEAD" }).end();
-    } else if (result === undefined) {
-      registry.metrics().then(
-        (text) => response.writeHead(200, { "content-type": registry.contentType }).end(text),
-        () => response.writeHead(500).end(),
-      );
-    } else {
-      response.writeHead(result.status, { "content-type": "application/json" }).end(JSON.stringify(result.body));
-    }
-    return true;
-  };
-}
-
-export function createOperationsServer(options: OperationsOptions): OperationsServer {
-  const handle = createOperationsHandler(options);
-  const server = createServer({ ServerResponse: lingeringResponse(options.limits) }, (request, response) => {
-    if (!handle(request, response)) {
-      response.writeHead(404, { "content-type": "application/json" }).end('{"status":"error"}');
-    }
+  return openOperationsPort({
+    ...port,
+    probe: (path) => answer(path) ?? { status: 404, body: { status: "error" } },
   });
-  return {
-    async listen({ host, port }) {
-      server.listen(port, host);
-      await once(server, "listening");
-      const address = server.address();
-      return typeof address === "object" && address !== null ? address.port : port;
-    },
-    async [Symbol.asyncDispose]() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
 }
 
 interface Answer {
