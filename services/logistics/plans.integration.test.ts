@@ -1,10 +1,11 @@
 import { expect, test } from "@jest/globals";
 import { sql } from "kysely";
+import { orderOf } from "../runtime/api/list.ts";
 import type { Database } from "../runtime/db/connect.ts";
 import { describeEachDatabase } from "../runtime/testing/databases.ts";
 import { planOf } from "../runtime/testing/query-plan.ts";
 import type { LogisticsDatabase } from "./db/schema.ts";
-import { shipmentsAfterQuery } from "./store/list-shipments.ts";
+import { shipmentList, shipmentsQuery } from "./store/list-shipments.ts";
 import { startLogistics, tenant } from "./testing/logistics.ts";
 
 async function fill(db: Database<LogisticsDatabase>) {
@@ -44,14 +45,15 @@ describeEachDatabase("the logistics queries cost the same however many rows ther
   test("a page of shipments, a shipment by its number, and what is due come out of an index", async () => {
     await using it = await startLogistics(open);
     await fill(it.db);
-    const { kysely, dialect } = it.db;
+    const { kysely } = it.db;
+    const { keys } = orderOf(shipmentList, []);
     const indexed = { fullScans: [], sorts: false };
     for (const after of [undefined, [300, "id-300"]]) {
-      const page = { orderId: undefined, filter: "", after, limit: 20 };
-      expect(await planOf(it.db, shipmentsAfterQuery(kysely, dialect, tenant, page))).toEqual(indexed);
+      const page = { where: undefined, keys, after, limit: 20 };
+      expect(await planOf(it.db, shipmentsQuery(kysely, { tenant }, page))).toEqual(indexed);
     }
-    const ofOrder = { orderId: "o-3", filter: "", after: undefined, limit: 20 };
-    const plan = await planOf(it.db, shipmentsAfterQuery(kysely, dialect, tenant, ofOrder));
+    const first = { where: undefined, keys, after: undefined, limit: 20 };
+    const plan = await planOf(it.db, shipmentsQuery(kysely, { tenant, orderId: "o-3" }, first));
     expect(plan.fullScans).toEqual([]);
     const byNumber = kysely
       .selectFrom("shipments")

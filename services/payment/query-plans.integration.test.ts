@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from "@jest/globals";
 import { sql } from "kysely";
+import { orderOf } from "../runtime/api/list.ts";
 import { receivedRow } from "../runtime/callbacks/rows.ts";
 import { migrate } from "../runtime/db/migrate.ts";
 import { claimDue } from "../runtime/jobs/claim-due.ts";
@@ -7,7 +8,7 @@ import { describeEachDatabase, type TestDatabase } from "../runtime/testing/data
 import { createStatementLog } from "../runtime/testing/statement-log.ts";
 import { migrations } from "./db/migrations.ts";
 import type { PaymentDatabase } from "./db/schema.ts";
-import { selectCallbacks, selectPayments } from "./store/payment-lists.ts";
+import { callbackList, paymentList, selectCallbacks, selectPayments } from "./store/payment-lists.ts";
 import { toRow } from "./store/payment-rows.ts";
 import { somePayment } from "./testing/payment-values.ts";
 
@@ -56,10 +57,12 @@ describeEachDatabase("the statements of the payment service", (open, dialect) =>
   };
 
   test("read a list page through an index, without sorting", async () => {
-    const page = { tenant: "t1", filter: "", before: "02", limit: 50 };
-    expect(await selectPayments(db, { ...page, orderId: undefined })).toHaveLength(50);
-    expect(await selectPayments(db, { ...page, orderId: "o7" })).toHaveLength(6);
-    await selectCallbacks(db, { ...page, unmatched: false });
+    const tenant = "t1";
+    const page = { where: undefined, keys: orderOf(paymentList, []).keys, after: ["02"], limit: 50 };
+    expect(await selectPayments(db.kysely, { tenant, orderId: undefined }, page)).toHaveLength(50);
+    expect(await selectPayments(db.kysely, { tenant, orderId: "o7" }, page)).toHaveLength(6);
+    const callbacks = { ...page, keys: orderOf(callbackList, []).keys };
+    await selectCallbacks(db.kysely, { tenant, unmatched: false }, callbacks);
     for (const plan of await plans()) {
       expect(plan).toMatch(/payments_id|payments_order|inbound_callbacks_tenant/);
       expect(plan).not.toMatch(/filesort|TEMP B-TREE|SCAN/);

@@ -1,35 +1,31 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
-import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/api/page-token.ts";
-import { readsFor } from "../../runtime/api/reads-for.ts";
+import { readList } from "../../runtime/api/list.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import type { InventoryContext } from "../context.ts";
 import { itemNotFound } from "../errors.ts";
 import { skuOf, toMovementMessage } from "../messages.ts";
 import { findItem } from "../store/items.ts";
-import { listMovements } from "../store/ledger.ts";
-
-const DEFAULT_PAGE_SIZE = 100;
+import { listMovements, movementList } from "../store/ledger.ts";
 
 /** Lists an item's ledger, newest entry first. */
 export function listStockMovements({
   db,
 }: InventoryContext): ServiceImpl<typeof InventoryService>["listStockMovements"] {
-  return async ({ parent, pageSize, pageToken }, call) => {
+  return async (request, call) => {
     const { tenant } = principalOf(call);
+    const { parent } = request;
     const sku = skuOf(parent);
-    const query = ["ListStockMovements", tenant, parent];
-    const limit = pageSizeOf(pageSize || DEFAULT_PAGE_SIZE);
-    const after = decodePageToken(pageToken, query, ["integer"]);
-    if ((await findItem(db.kysely, tenant, sku)) === undefined) {
+    const { rows, nextPageToken } = await readList(movementList, {
+      db,
+      call,
+      request,
+      scope: [tenant, parent],
+      read: (reads, page) => listMovements(reads, tenant, sku, page),
+    });
+    if (rows.length === 0 && (await findItem(db.kysely, tenant, sku)) === undefined) {
       throw itemNotFound(sku);
     }
-    const page = { before: after && Number(after[0]), limit: limit + 1 };
-    const found = await listMovements(readsFor(db, call), tenant, sku, page);
-    const { rows, nextPageToken } = pageOf(found, limit, query, ({ sequence }) => [sequence]);
-    return {
-      movements: rows.map(toMovementMessage),
-      nextPageToken,
-    };
+    return { movements: rows.map(toMovementMessage), nextPageToken };
   };
 }

@@ -1,4 +1,5 @@
 import { type Kysely, type Selectable, sql, type Transaction } from "kysely";
+import { type List, type ListPage, selectPage } from "../../runtime/api/list.ts";
 import type { InventoryDatabase, StockMovementsTable } from "../db/schema.ts";
 import { available, type StoredItem } from "../domain/item.ts";
 import type { MoveCause, Shortage, StockMove, StoredMovement } from "../domain/stock-move.ts";
@@ -106,19 +107,19 @@ async function insertMovements(
   }
 }
 
-/** Returns an item's ledger entries below the sequence `before`, newest first. */
-export async function listMovements(
-  db: Db,
-  tenant: string,
-  sku: string,
-  page: { before: number | undefined; limit: number },
-): Promise<StoredMovement[]> {
-  let query = db.selectFrom("stock_movements").selectAll().where("tenant_id", "=", tenant).where("sku", "=", sku);
-  if (page.before !== undefined) {
-    query = query.where("sequence", "<", page.before);
-  }
-  const rows = await query.orderBy("sequence", "desc").limit(page.limit).execute();
-  return rows.map(toMovement);
+/** ListStockMovements: newest first. */
+export const movementList: List<StoredMovement> = {
+  method: "ListStockMovements",
+  unique: { sql: sql.ref("sequence"), kind: "integer", of: ({ sequence }) => sequence },
+  order: { direction: "desc" },
+  bytesOf: ({ reason }) => 300 + reason.length,
+  defaultSize: 100,
+};
+
+/** Reads a page of an item's ledger. */
+export async function listMovements(db: Db, tenant: string, sku: string, page: ListPage): Promise<StoredMovement[]> {
+  const query = db.selectFrom("stock_movements").selectAll().where("tenant_id", "=", tenant).where("sku", "=", sku);
+  return (await selectPage(query, page).execute()).map(toMovement);
 }
 
 /** Converts a ledger row to a domain entry. */

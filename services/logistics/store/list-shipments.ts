@@ -1,16 +1,16 @@
 import { type Kysely, sql } from "kysely";
-import type { PageKey, PageKeysOf } from "../../runtime/api/page-token.ts";
-import type { DialectName } from "../../runtime/db/connect.ts";
-import { compileFilter, type SqlFilterField } from "../../runtime/db/filter-sql.ts";
-import { afterRow, orderByKeys, type SortKey } from "../../runtime/db/keyset.ts";
+import { type List, type ListPage, selectPage } from "../../runtime/api/list.ts";
+import { LINE_BYTES } from "../../runtime/api/read-page.ts";
 import { jsonText } from "../../runtime/db/sql.ts";
 import type { LogisticsDatabase } from "../db/schema.ts";
 import type { StoredShipment } from "../domain/shipment.ts";
 import { shipmentStates } from "../domain/shipment-state.ts";
 import { toShipments } from "./shipment-rows.ts";
 
-const filterFields = (dialect: DialectName) =>
-  ({
+/** ListShipments: newest first. */
+export const shipmentList: List<StoredShipment> = {
+  method: "ListShipments",
+  filter: (dialect) => ({
     state: {
       type: "enum",
       values: Object.fromEntries(shipmentStates.map((state) => [state, state])),
@@ -20,54 +20,34 @@ const filterFields = (dialect: DialectName) =>
     tracking_number: { type: "string", sql: sql.ref("tracking_number") },
     create_time: { type: "timestamp", sql: sql.ref("created_at") },
     labels: { type: "map", sql: (key) => jsonText(dialect, sql.ref("labels"), key) },
-  }) satisfies Record<string, SqlFilterField>;
+  }),
+  unique: { sql: sql.ref("id"), kind: "text", of: ({ id }) => id },
+  order: {
+    by: [{ sql: sql.ref("created_at"), kind: "integer", of: ({ createdAt }) => createdAt }],
+    direction: "desc",
+  },
+  bytesOf: ({ lines, events, labels }) =>
+    800 + (lines.length + events.length) * LINE_BYTES + JSON.stringify(labels).length,
+};
 
-const keys: readonly SortKey[] = [
-  { sql: sql.ref("created_at"), direction: "desc" },
-  { sql: sql.ref("id"), direction: "desc" },
-];
-
-/** Returns a shipment's keyset page keys. */
-export function shipmentPageKeys({ createdAt, id }: StoredShipment): PageKeysOf<["integer", "text"]> {
-  return [createdAt, id];
+/** Whose shipments to list. */
+export interface ShipmentScope {
+  readonly tenant: string;
+  /** Default: all orders. */
+  readonly orderId?: string | undefined;
 }
 
-export interface ShipmentPage {
-  /** Undefined for the shipments of all orders. */
-  readonly orderId: string | undefined;
-  readonly filter: string;
-  /** Page keys of the previous page's last shipment. */
-  readonly after: readonly PageKey[] | undefined;
-  readonly limit: number;
-}
-
-/** Lists shipments of one order or of all, newest first, after a page key. Throws INVALID_ARGUMENT on a bad filter. */
-export async function listShipmentsAfter(
+/** Reads a page of the shipments of one order or of all. */
+export async function listShipments(
   db: Kysely<LogisticsDatabase>,
-  dialect: DialectName,
-  tenant: string,
-  page: ShipmentPage,
+  scope: ShipmentScope,
+  page: ListPage,
 ): Promise<StoredShipment[]> {
-  return toShipments(db, await shipmentsAfterQuery(db, dialect, tenant, page).execute());
+  return toShipments(db, await shipmentsQuery(db, scope, page).execute());
 }
 
-/** The query of {@link listShipmentsAfter}, exported for tests of its execution plan. */
-export function shipmentsAfterQuery(
-  db: Kysely<LogisticsDatabase>,
-  dialect: DialectName,
-  tenant: string,
-  page: ShipmentPage,
-) {
-  const where = compileFilter(page.filter, filterFields(dialect), dialect);
-  let query = db.selectFrom("shipments").selectAll().where("tenant_id", "=", tenant);
-  if (page.orderId !== undefined) {
-    query = query.where("order_id", "=", page.orderId);
-  }
-  if (where) {
-    query = query.where(where);
-  }
-  if (page.after) {
-    query = query.where(afterRow(keys, page.after));
-  }
-  return query.orderBy(orderByKeys(keys)).limit(page.limit);
+/** The list query, exported for tests of its execution plan. */
+export function shipmentsQuery(db: Kysely<LogisticsDatabase>, { tenant, orderId }: ShipmentScope, page: ListPage) {
+  const all = db.selectFrom("shipments").selectAll().where("tenant_id", "=", tenant);
+  return selectPage(orderId === undefined ? all : all.where("order_id", "=", orderId), page);
 }

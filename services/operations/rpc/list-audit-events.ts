@@ -3,24 +3,22 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type AuditEvent, AuditEvent_Outcome, AuditEventSchema } from "../../../gen/docket/audit/v1/audit_pb.js";
 import type { AuditService } from "../../../gen/docket/operations/v1/audit_service_pb.js";
-import { decodePageToken, pageOf, pageSizeOf } from "../../runtime/api/page-token.ts";
-import { readsFor } from "../../runtime/api/reads-for.ts";
+import { readList } from "../../runtime/api/list.ts";
 import { principalOf } from "../../runtime/context-values.ts";
-import { compileFilter } from "../../runtime/db/filter-sql.ts";
 import type { OperationsContext } from "../context.ts";
-import { type AuditEventRow, auditFilterFields, listAuditEvents as selectAuditEvents } from "../store/audit-events.ts";
+import { type AuditEventRow, auditList, listAuditEvents as selectAuditEvents } from "../store/audit-events.ts";
 import { tenantOf } from "./tenancy/tenant-of.ts";
 
 export function listAuditEvents({ db }: OperationsContext): ServiceImpl<typeof AuditService>["listAuditEvents"] {
   return async (request, call) => {
     const tenant = tenantOf(principalOf(call), request.tenant);
-    const query = ["ListAuditEvents", tenant, request.filter];
-    const [after] = decodePageToken(request.pageToken, query, ["text"]) ?? [];
-    const size = pageSizeOf(request.pageSize);
-    const where = compileFilter(request.filter, auditFilterFields, db.dialect);
-
-    const found = await selectAuditEvents(readsFor(db, call), { tenant, where, after, limit: size + 1 });
-    const { rows, nextPageToken } = pageOf(found, size, query, ({ id }) => [id]);
+    const { rows, nextPageToken } = await readList(auditList, {
+      db,
+      call,
+      request,
+      scope: [tenant],
+      read: (reads, page) => selectAuditEvents(reads, tenant, page),
+    });
     return { auditEvents: rows.map(toAuditEvent), nextPageToken };
   };
 }

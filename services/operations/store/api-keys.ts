@@ -1,4 +1,5 @@
-import type { Insertable, Kysely, Selectable, Transaction } from "kysely";
+import { type Insertable, type Kysely, type Selectable, sql, type Transaction } from "kysely";
+import { type List, type ListPage, selectPage } from "../../runtime/api/list.ts";
 import type { Database } from "../../runtime/db/connect.ts";
 import type { ApiKeysTable, OperationsDatabase } from "../db/schema.ts";
 
@@ -24,19 +25,22 @@ export function findApiKey({ kysely }: Db, tenant: string, id: string): Promise<
     .executeTakeFirst();
 }
 
-/** Lists a page of the keys of one tenant or of all, newest first, after the key `after`. */
+/** ListApiKeys: newest first. */
+export const apiKeyList: List<ApiKeyRow> = {
+  method: "ListApiKeys",
+  unique: { sql: sql.ref("id"), kind: "text", of: ({ id }) => id },
+  order: { direction: "desc" },
+  bytesOf: ({ display_name, scopes }) => 300 + display_name.length + scopes.length,
+};
+
+/** Reads a page of the keys of one tenant or of all. */
 export function listApiKeys(
   kysely: Kysely<OperationsDatabase>,
-  page: { tenant: string | undefined; after: string | undefined; limit: number },
+  tenant: string | undefined,
+  page: ListPage,
 ): Promise<ApiKeyRow[]> {
-  let query = kysely.selectFrom("api_keys").selectAll();
-  if (page.tenant !== undefined) {
-    query = query.where("tenant_id", "=", page.tenant);
-  }
-  if (page.after !== undefined) {
-    query = query.where("id", "<", page.after);
-  }
-  return query.orderBy("id", "desc").limit(page.limit).execute();
+  const all = kysely.selectFrom("api_keys").selectAll();
+  return selectPage(tenant === undefined ? all : all.where("tenant_id", "=", tenant), page).execute();
 }
 
 /** Sets the revocation time unless it is already set. Returns whether it was set. */

@@ -1,27 +1,33 @@
-import { type Kysely, type RawBuilder, type Selectable, type SqlBool, sql, type Transaction } from "kysely";
+import { type Kysely, type Selectable, sql, type Transaction } from "kysely";
 import { type AuditEvent, AuditEvent_Outcome } from "../../../gen/docket/audit/v1/audit_pb.js";
+import { type List, type ListPage, selectPage } from "../../runtime/api/list.ts";
 import type { Database } from "../../runtime/db/connect.ts";
-import type { SqlFilterField } from "../../runtime/db/filter-sql.ts";
 import { RETENTION_BATCH, type RetentionRule } from "../../runtime/retention/retention.ts";
 import type { Clock } from "../../runtime/values/clock.ts";
 import type { AuditEventsTable, OperationsDatabase } from "../db/schema.ts";
 
 export type AuditEventRow = Selectable<AuditEventsTable>;
 
-/** Fields by which acts can be filtered. */
-export const auditFilterFields: Readonly<Record<string, SqlFilterField>> = {
-  actor: { type: "string", sql: sql.ref("audit_events.actor") },
-  method: { type: "string", sql: sql.ref("audit_events.method") },
-  resource: { type: "string", sql: sql.ref("audit_events.resource") },
-  request_id: { type: "string", sql: sql.ref("audit_events.request_id") },
-  client_address: { type: "string", sql: sql.ref("audit_events.client_address") },
-  outcome: {
-    type: "enum",
-    values: { ALLOWED: "ALLOWED", DENIED: "DENIED" },
-    sql: sql.ref("audit_events.outcome"),
+/** ListAuditEvents: newest first. */
+export const auditList: List<AuditEventRow> = {
+  method: "ListAuditEvents",
+  filter: {
+    actor: { type: "string", sql: sql.ref("audit_events.actor") },
+    method: { type: "string", sql: sql.ref("audit_events.method") },
+    resource: { type: "string", sql: sql.ref("audit_events.resource") },
+    request_id: { type: "string", sql: sql.ref("audit_events.request_id") },
+    client_address: { type: "string", sql: sql.ref("audit_events.client_address") },
+    outcome: {
+      type: "enum",
+      values: { ALLOWED: "ALLOWED", DENIED: "DENIED" },
+      sql: sql.ref("audit_events.outcome"),
+    },
+    reason: { type: "string", sql: sql.ref("audit_events.reason") },
+    create_time: { type: "timestamp", sql: sql.ref("audit_events.created_at") },
   },
-  reason: { type: "string", sql: sql.ref("audit_events.reason") },
-  create_time: { type: "timestamp", sql: sql.ref("audit_events.created_at") },
+  unique: { sql: sql.ref("audit_events.id"), kind: "text", of: ({ id }) => id },
+  order: { direction: "desc" },
+  bytesOf: ({ details, resource }) => 500 + details.length + resource.length,
 };
 
 /** Inserts an act in the caller's transaction. */
@@ -48,19 +54,13 @@ export async function insertAuditEvent(
     .execute();
 }
 
-/** Lists a page of a tenant's acts, newest first, after the act `after`. */
+/** Reads a page of a tenant's acts. */
 export function listAuditEvents(
   kysely: Kysely<OperationsDatabase>,
-  page: { tenant: string; where: RawBuilder<SqlBool> | undefined; after: string | undefined; limit: number },
+  tenant: string,
+  page: ListPage,
 ): Promise<AuditEventRow[]> {
-  let query = kysely.selectFrom("audit_events").selectAll().where("tenant_id", "=", page.tenant);
-  if (page.where !== undefined) {
-    query = query.where(page.where);
-  }
-  if (page.after !== undefined) {
-    query = query.where("id", "<", page.after);
-  }
-  return query.orderBy("id", "desc").limit(page.limit).execute();
+  return selectPage(kysely.selectFrom("audit_events").selectAll().where("tenant_id", "=", tenant), page).execute();
 }
 
 /** The audit trail. */

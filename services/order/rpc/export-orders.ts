@@ -4,16 +4,16 @@ import { type Order as OrderMessage, OrderSchema } from "../../../gen/docket/ord
 import { ExportFormat, type OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { HttpBodySchema } from "../../../gen/google/api/httpbody_pb.js";
 import { redactFilter } from "../../runtime/api/filter-redaction.ts";
+import { filterOf, orderOf } from "../../runtime/api/list.ts";
 import type { PageKey } from "../../runtime/api/page-token.ts";
 import { readsFor } from "../../runtime/api/reads-for.ts";
 import { auditTrail } from "../../runtime/audit/audit.ts";
 import { principalOf } from "../../runtime/context-values.ts";
-import { compileFilter } from "../../runtime/db/filter-sql.ts";
 import type { OrderContext } from "../context.ts";
 import type { Order } from "../domain/order.ts";
 import { toOrderMessage } from "../messages.ts";
-import { listOrders, orderSort } from "../store/list-orders.ts";
-import { customerFields, orderFilterFields } from "../store/order-filter.ts";
+import { listOrders, orderList } from "../store/list-orders.ts";
+import { customerFields } from "../store/order-filter.ts";
 import { exportedColumns, toCsv, toCsvRows } from "./bulk/csv-columns.ts";
 import { createExportSlots } from "./bulk/export-slots.ts";
 
@@ -46,14 +46,13 @@ const ndjson: Format = {
  * was consumed, so that a slow reader holds one batch. Concurrent exports are limited per caller and per process.
  */
 export function exportOrders({ db, clock, outbox }: OrderContext): ServiceImpl<typeof OrderService>["exportOrders"] {
-  const fields = orderFilterFields(db.dialect);
-  const sort = orderSort([{ field: "create_time", direction: "asc" }]);
+  const { keys, keysOf } = orderOf(orderList, [{ field: "create_time", direction: "asc" }]);
   const slots = createExportSlots();
   return async function* write(request, call) {
     const principal = principalOf(call);
     const { tenant } = principal;
     const format = request.format === ExportFormat.NDJSON ? ndjson : csv;
-    const where = compileFilter(request.filter, fields, db.dialect);
+    const where = filterOf(orderList, request.filter, db.dialect);
     const auditedFilter = redactFilter(request.filter, customerFields);
     const createdUntil = clock.now().getTime();
     const reads = readsFor(db, call);
@@ -71,7 +70,7 @@ export function exportOrders({ db, clock, outbox }: OrderContext): ServiceImpl<t
       yield body(format.head);
       let after: PageKey[] | undefined;
       for (let limit = BATCH.first; ; ) {
-        const page = await listOrders(reads, { tenant, where, createdUntil, sort, after, limit });
+        const page = await listOrders(reads, { tenant, createdUntil }, { where, keys, after, limit });
         const last = page.at(-1);
         if (last === undefined) {
           return;
@@ -80,7 +79,7 @@ export function exportOrders({ db, clock, outbox }: OrderContext): ServiceImpl<t
         if (page.length < limit) {
           return;
         }
-        after = sort.keysOf(last);
+        after = keysOf(last);
         limit = nextLimit(page);
       }
     } finally {

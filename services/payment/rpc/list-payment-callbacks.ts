@@ -1,12 +1,9 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
-import { decodePageToken, pageSizeOf } from "../../runtime/api/page-token.ts";
-import { readPage } from "../../runtime/api/read-page.ts";
-import { readsFor } from "../../runtime/api/reads-for.ts";
-import type { StoredCallback } from "../../runtime/callbacks/rows.ts";
+import { readList } from "../../runtime/api/list.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import type { PaymentContext } from "../context.ts";
-import { selectCallbacks } from "../store/payment-lists.ts";
+import { callbackList, selectCallbacks } from "../store/payment-lists.ts";
 import { toCallbackMessage } from "./callbacks/callback-message.ts";
 import { mayReadUnmatched } from "./callbacks/callback-visibility.ts";
 
@@ -14,25 +11,17 @@ import { mayReadUnmatched } from "./callbacks/callback-visibility.ts";
 export function listPaymentCallbacks({
   db,
 }: PaymentContext): ServiceImpl<typeof PaymentService>["listPaymentCallbacks"] {
-  return async ({ filter, pageSize, pageToken }, call) => {
+  return async (request, call) => {
     const principal = principalOf(call);
     const { tenant } = principal;
     const unmatched = mayReadUnmatched(principal);
-    const query = ["ListPaymentCallbacks", tenant, filter];
-    const reads = { kysely: readsFor(db, call), dialect: db.dialect };
-    const { rows, nextPageToken } = await readPage<StoredCallback, readonly [string]>({
-      size: pageSizeOf(pageSize),
-      query,
-      after: decodePageToken(pageToken, query, ["text"]),
-      keysOf: ({ id }) => [id],
-      // Base64 in JSON.
-      bytesOf: ({ body, failureMessage }) => 500 + body.length * (4 / 3) + failureMessage.length,
-      read: (after, limit) => selectCallbacks(reads, { tenant, unmatched, filter, before: after?.[0], limit }),
-      firstRead: 4,
+    const { rows, nextPageToken } = await readList(callbackList, {
+      db,
+      call,
+      request,
+      scope: [tenant],
+      read: (reads, page) => selectCallbacks(reads, { tenant, unmatched }, page),
     });
-    return {
-      paymentCallbacks: rows.map(toCallbackMessage),
-      nextPageToken,
-    };
+    return { paymentCallbacks: rows.map(toCallbackMessage), nextPageToken };
   };
 }

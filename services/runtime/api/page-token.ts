@@ -66,21 +66,6 @@ export function pageSizeOf(pageSize: number): number {
   return pageSize === 0 ? DEFAULT_PAGE_SIZE : Math.min(pageSize, MAX_PAGE_SIZE);
 }
 
-/**
- * Builds a page from up to `size + 1` fetched rows: the first `size` rows, and the token of the next page, empty on the
- * last one.
- */
-export function pageOf<Row>(
-  found: readonly Row[],
-  size: number,
-  query: readonly string[],
-  keysOf: (row: Row) => readonly PageKey[],
-): { rows: readonly Row[]; nextPageToken: string } {
-  const rows = found.slice(0, size);
-  const last = found.length > size ? rows.at(-1) : undefined;
-  return { rows, nextPageToken: last === undefined ? "" : encodePageToken(query, keysOf(last)) };
-}
-
 /** Integers are encoded as text in an array, because JSON numbers are inexact. */
 function encodeKey(key: PageKey): string | [string] {
   return typeof key === "string" ? key : [String(key)];

@@ -39,7 +39,7 @@ export async function untilSettled(
     throw outOfStock(order);
   }
   if (order?.state === "CANCELLED" && order.cancelReason === "PAYMENT_FAILED") {
-    const entries = await readTimeline(db.kysely, { tenant, id }, 0, MAX_ENTRIES);
+    const entries = await readTimeline(db.kysely, { tenant, id }, MAX_ENTRIES);
     throw paymentFailed(order, entries.findLast(({ type }) => type === "PaymentFailed")?.metadata["reason"]);
   }
   return order;
