@@ -159,6 +159,36 @@ describeEachDatabase("commands", (openDatabase) => {
     expect(await stored(db)).toMatchObject({ a: { number: "4" }, c: { number: undefined } });
   });
 
+  test("list the aggregates with a value of an index, as earlier commands of the batch left them", async () => {
+    const { db, log } = await openAccounts(openDatabase, ["a", "b", "c", "d"], 5);
+    await using commands = startCommands(db);
+    const withBalance = (balance: number): Command<string[]> => ({
+      keys: (need) => need.all(accounts, "balance", ["t", balance]),
+      decide: (batch) => batch.list(accounts, "balance", ["t", balance]).map(({ id }) => id),
+    });
+
+    const listed = await Promise.all([
+      commands.execute(withBalance(5)),
+      commands.execute(add("b", 1)),
+      commands.execute(close("d")),
+      commands.execute(open("e", { balance: 5 })),
+      commands.execute(withBalance(5)),
+      commands.execute(withBalance(6)),
+      commands.execute(withBalance(7)),
+    ]);
+
+    expect(listed).toEqual([["a", "b", "c", "d"], 6, undefined, undefined, ["a", "c", "e"], ["b"], []]);
+    // By key and by balance.
+    expect(log.count(/^select .* from `accounts`/)).toBe(2);
+    expect(Object.keys(await stored(db)).sort()).toEqual(["a", "b", "c", "e"]);
+    await expect(
+      commands.execute({ keys: () => {}, decide: (batch) => batch.list(accounts, "balance", ["t", 5]) }),
+    ).rejects.toThrow("did not name");
+    await expect(
+      commands.execute({ keys: (need) => need.by(accounts, "balance", ["t", 5]), decide: () => {} }),
+    ).rejects.toThrow('no unique index "balance"');
+  });
+
   test("must name the keys that they read", async () => {
     const { db } = await openAccounts(openDatabase, ["a", "b"]);
     await using commands = startCommands(db);

@@ -140,7 +140,7 @@ export function createIdentityMap(): IdentityMap {
 /** Whether the entry's current value lacks a value of a unique index that `before` had. */
 function losesIndexValue({ mapping, value }: Entry, before: unknown): boolean {
   return Object.values(mapping.indexes).some((lookup) => {
-    const text = indexText(lookup, before);
+    const text = lookup.isUnique ? indexText(lookup, before) : undefined;
     return text !== undefined && text !== indexText(lookup, value);
   });
 }

@@ -33,6 +33,7 @@ const accountsMigration: Migration = {
       .addPrimaryKeyConstraint("accounts_pk", ["tenant_id", "id"])
       .execute();
     await ensure(schema.createIndex("accounts_number").on("accounts").columns(["tenant_id", "number"]).unique());
+    await ensure(schema.createIndex("accounts_balance").on("accounts").columns(["tenant_id", "balance"]));
     await schema
       .createTable("account_notes")
       .ifNotExists()
@@ -94,6 +95,7 @@ export const accounts = defineMapping({
   root: accountsTable,
   parts: { notes: notesTable },
   unique: { number: ["tenant_id", "number"] },
+  indexes: { balance: { columns: ["tenant_id", "balance"], name: "accounts_balance" } },
   keyOf: (account: Account) => keyOf(account.id),
   fromRows: (row, { notes }): Account => ({
     id: row.id,
