@@ -1,5 +1,6 @@
 import { createDeadLetterAdmin } from "../runtime/admin/dead-letter-admin.ts";
 import { recordByOutbox } from "../runtime/admin/record-act.ts";
+import { createCommandsInTransaction } from "../runtime/commands/in-transaction.ts";
 import { idempotencyRetention } from "../runtime/idempotency/retention.ts";
 import { createConsumer } from "../runtime/inbox/consumer.ts";
 import { parkedCheck } from "../runtime/inbox/parked-check.ts";
@@ -43,6 +44,7 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
     bus,
     consumer: "inventory.shipments",
     handlers: [onShipmentCollected(inventory), onShipmentClosed(inventory)],
+    runCommands: createCommandsInTransaction({ dialect: db.dialect, outbox, clock }),
     log,
     ids,
     random,

@@ -1,12 +1,17 @@
 import type { Batch } from "../../runtime/commands/command.ts";
 import { available, moveItem, type StoredItem } from "../domain/item.ts";
 import type { MoveCause, Shortage, StockMove } from "../domain/stock-move.ts";
-import type { MoveResult } from "./ledger.ts";
 import { items, movements } from "./mappings.ts";
 
 /**
- * Moves the stock of several items and writes the ledger, like `moveStock`, within a command batch. The command must
- * have declared the items. If some moves fail, the caller must throw.
+ * Result of moving stock: either all moves were applied, with the updated items, or some failed and the command
+ * must throw.
+ */
+export type MoveResult = { readonly items: readonly StoredItem[] } | { readonly short: readonly Shortage[] };
+
+/**
+ * Moves the stock of several items and writes the ledger. Stock changes only here. The command must have declared the
+ * items. If some moves fail, the caller must throw.
  *
  * @param moves at most one per SKU
  */

@@ -1,12 +1,11 @@
-import { type Kysely, type Selectable, sql, type Transaction } from "kysely";
+import type { Kysely, Selectable } from "kysely";
 import type { DialectName } from "../../runtime/db/connect.ts";
-import { forUpdate, nowMs } from "../../runtime/db/sql.ts";
+import { nowMs } from "../../runtime/db/sql.ts";
 import type { InventoryDatabase, ReservationsTable } from "../db/schema.ts";
-import type { ReservationState, ReservationValue, SkuQuantity } from "../domain/reservation.ts";
+import type { ReservationValue } from "../domain/reservation.ts";
 import { toReservation } from "./reservation-rows.ts";
 
 type Db = Kysely<InventoryDatabase>;
-type Trx = Transaction<InventoryDatabase>;
 
 /** Identifies a reservation. */
 export interface ReservationKey {
@@ -20,23 +19,33 @@ export async function findReservation(db: Db, key: ReservationKey): Promise<Rese
   return found;
 }
 
-/** Returns the COMMITTED reservations of an order, oldest first, locked until the transaction ends. */
-export async function lockCommittedOfOrder(
-  trx: Trx,
-  dialect: DialectName,
-  tenant: string,
-  order: string,
-): Promise<ReservationValue[]> {
-  const rows = await forUpdate(
-    dialect,
-    selectReservations(trx)
-      .where("tenant_id", "=", tenant)
-      .where("order_name", "=", order)
-      .where("state", "=", "COMMITTED")
-      .orderBy("created_at")
-      .orderBy("id"),
-  ).execute();
-  return withLines(trx, rows);
+/** Returns the keys of the COMMITTED reservations of orders, oldest first. One statement. */
+export async function findCommittedOfOrders(
+  db: Db,
+  orders: readonly { readonly tenant: string; readonly order: string }[],
+): Promise<(ReservationKey & { readonly order: string })[]> {
+  const byTenant = Map.groupBy(orders, ({ tenant }) => tenant);
+  return db
+    .selectFrom("reservations")
+    .select(["tenant_id as tenant", "id", "order_name as order"])
+    .where((row) =>
+      row.or(
+        [...byTenant].map(([tenant, own]) =>
+          row.and([
+            row("tenant_id", "=", tenant),
+            row(
+              "order_name",
+              "in",
+              own.map(({ order }) => order),
+            ),
+          ]),
+        ),
+      ),
+    )
+    .where("state", "=", "COMMITTED")
+    .orderBy("created_at")
+    .orderBy("id")
+    .execute();
 }
 
 /** Returns the overdue HELD reservations of all tenants, earliest expiry first. */
@@ -53,38 +62,6 @@ export function overdueQuery(db: Db, dialect: DialectName, limit: number) {
     .where("expires_at", "<=", nowMs(dialect))
     .orderBy("expires_at")
     .limit(limit);
-}
-
-/** Sets the state of a locked reservation. COMMITTED clears its expiry. */
-export async function setReservationState(
-  trx: Trx,
-  { tenant, id }: ReservationKey,
-  state: ReservationState,
-  updatedAt: number,
-): Promise<void> {
-  await trx
-    .updateTable("reservations")
-    .set({ state, updated_at: updatedAt, ...(state === "EXPIRED" ? {} : { expires_at: null }) })
-    .where("tenant_id", "=", tenant)
-    .where("id", "=", id)
-    .execute();
-}
-
-/** Records that units of a locked reservation have left the warehouse. */
-export async function addConsumed(
-  trx: Trx,
-  { tenant, id }: ReservationKey,
-  units: readonly SkuQuantity[],
-): Promise<void> {
-  for (const { sku, quantity } of units) {
-    await trx
-      .updateTable("reservation_lines")
-      .set({ consumed: sql`consumed + ${quantity}` })
-      .where("tenant_id", "=", tenant)
-      .where("reservation_id", "=", id)
-      .where("sku", "=", sku)
-      .execute();
-  }
 }
 
 /** The base query for reservations. */

@@ -1,4 +1,5 @@
-import type { Database } from "../db/connect.ts";
+import type { Transaction } from "kysely";
+import type { Database, DialectName } from "../db/connect.ts";
 import { createDatabaseClock } from "../db/database-clock.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import type { Clock } from "../values/clock.ts";
@@ -22,41 +23,54 @@ export type Attempt = (
   options: { loadFresh: boolean },
 ) => Promise<Decisions & { readonly statements: number }>;
 
-export interface AttemptOptions<DB> {
+export interface AttemptOptions<DB> extends Omit<BatchOptions, "dialect"> {
   readonly db: Database<DB>;
+}
+
+export function createAttempt<DB>({ db, outbox, clock }: AttemptOptions<DB>): Attempt {
+  const runBatch = createBatchRunner<DB>({ dialect: db.dialect, outbox, clock });
+  return (commands, options) => db.transaction((trx) => runBatch(trx, commands, options));
+}
+
+export interface BatchOptions {
+  readonly dialect: DialectName;
   readonly outbox: Pick<Outbox, "publish">;
   readonly clock: Clock;
 }
 
-export function createAttempt<DB>({ db, outbox, clock }: AttemptOptions<DB>): Attempt {
-  const text = createSqlText(db.dialect);
-  const databaseClock = createDatabaseClock(db.dialect, clock);
-  return (commands, { loadFresh }) =>
-    db.transaction(async (trx) => {
-      const statements = createStatements(trx, text);
-      const map = createIdentityMap();
-      const needs = commands.flatMap(({ needs: { loaded, fresh } }) => (loadFresh ? [loaded, fresh] : [loaded]));
-      map.reset(await loadAggregates(statements, needs));
-      // Read after locking, so that the batch's time is later than that of the transactions it waited for.
-      const nowMs = await databaseClock.read(trx);
-      let decisions = decideAll(commands, map, nowMs);
-      if (!loadFresh && hasUnproven(commands, map)) {
-        const existing = await loadAggregates(
-          statements,
-          commands.map(({ needs: { fresh } }) => fresh),
-        );
-        if (existing.length > 0) {
-          map.reset(existing);
-          decisions = decideAll(commands, map, nowMs);
-        }
+/** Creates the part of an {@link Attempt} within its transaction: everything but the commit. */
+export function createBatchRunner<DB>({ dialect, outbox, clock }: BatchOptions) {
+  const text = createSqlText(dialect);
+  const databaseClock = createDatabaseClock(dialect, clock);
+  return async (
+    trx: Transaction<DB>,
+    commands: readonly PreparedCommand[],
+    { loadFresh }: { loadFresh: boolean },
+  ): ReturnType<Attempt> => {
+    const statements = createStatements(trx, text);
+    const map = createIdentityMap();
+    const needs = commands.flatMap(({ needs: { loaded, fresh } }) => (loadFresh ? [loaded, fresh] : [loaded]));
+    map.reset(await loadAggregates(statements, needs));
+    // Read after locking, so that the batch's time is later than that of the transactions it waited for.
+    const nowMs = await databaseClock.read(trx);
+    let decisions = decideAll(commands, map, nowMs);
+    if (!loadFresh && hasUnproven(commands, map)) {
+      const existing = await loadAggregates(
+        statements,
+        commands.map(({ needs: { fresh } }) => fresh),
+      );
+      if (existing.length > 0) {
+        map.reset(existing);
+        decisions = decideAll(commands, map, nowMs);
       }
-      if (map.hidesUniqueValue()) {
-        throw new HiddenValueError("a command replaced a unique value that an earlier one had set");
-      }
-      await writeChanges(statements, map);
-      await outbox.publish(trx, decisions.events);
-      return { ...decisions, statements: statements.count() + Math.sign(decisions.events.length) };
-    });
+    }
+    if (map.hidesUniqueValue()) {
+      throw new HiddenValueError("a command replaced a unique value that an earlier one had set");
+    }
+    await writeChanges(statements, map);
+    await outbox.publish(trx, decisions.events);
+    return { ...decisions, statements: statements.count() + Math.sign(decisions.events.length) };
+  };
 }
 
 /** Commands that must not share a batch, because the database would not see a unique value that one of them sets. */

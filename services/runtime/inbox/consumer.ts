@@ -1,10 +1,12 @@
 import type { Transaction } from "kysely";
 import type { EventBus } from "../bus/event-bus.ts";
+import type { CommandsInTransaction } from "../commands/in-transaction.ts";
 import type { AnyTransaction } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Backoff } from "../values/backoff.ts";
 import type { Ids } from "../values/ids.ts";
+import { applyEffects } from "./apply-effects.ts";
 import type { ConsumerContext } from "./context.ts";
 import { type DeadLetterRow, markReplayed, noteFailedReplay, takeDeadLetter } from "./dead-letter-rows.ts";
 import { fromColumns } from "./event-columns.ts";
@@ -20,6 +22,8 @@ export interface ConsumerOptions<DB extends InboxTables> {
   /** Unique in the whole system and immutable, for example `trips.visas`. At most 64 characters. */
   readonly consumer: string;
   readonly handlers: readonly MessageHandler<DB>[];
+  /** Required if a handler has commands. */
+  readonly runCommands?: CommandsInTransaction<DB>;
   readonly log: Logger;
   readonly ids: Ids;
   /** Random number in [0, 1) for jitter. Default `Math.random`. */
@@ -64,7 +68,7 @@ export interface Consumer extends AsyncDisposable {
  * ```
  */
 export function createConsumer<DB extends InboxTables>(options: ConsumerOptions<DB>): Consumer {
-  const { db, bus, consumer, log, ids, random = Math.random, maxAttempts = 8, pollMs = 5_000 } = options;
+  const { db, bus, consumer, runCommands, log, ids, random = Math.random, maxAttempts = 8, pollMs = 5_000 } = options;
   const { retry = { initialMs: 50, maxMs: 5_000 } } = options;
   const decoder = createDecoder(consumer, options.handlers);
   const timers = new Set<NodeJS.Timeout>();
@@ -75,7 +79,18 @@ export function createConsumer<DB extends InboxTables>(options: ConsumerOptions<
     }, inMs);
     timers.add(timer.unref());
   };
-  const ctx: ConsumerContext<DB> = { db, consumer, decoder, log, ids, random, maxAttempts, retry, onParked };
+  const ctx: ConsumerContext<DB> = {
+    db,
+    consumer,
+    decoder,
+    runCommands,
+    log,
+    ids,
+    random,
+    maxAttempts,
+    retry,
+    onParked,
+  };
   const retries = createParkedRetries(ctx, pollMs);
 
   const replayLetter = async (trx: Transaction<DB>, letter: DeadLetterRow) => {
@@ -84,7 +99,7 @@ export function createConsumer<DB extends InboxTables>(options: ConsumerOptions<
       throw decoded.error;
     }
     if (decoded !== undefined && (await insertFresh(trx, db.dialect, consumer, [decoded.event])).length > 0) {
-      await decoded.handle(trx);
+      await applyEffects(trx, runCommands, [decoded], () => {});
     }
     await markReplayed(trx, db.dialect, letter.id);
   };

@@ -1,4 +1,5 @@
 import type { BusEvent } from "../bus/event-bus.ts";
+import type { CommandsInTransaction } from "../commands/in-transaction.ts";
 import { afterCommit } from "../db/after-commit.ts";
 import type { AnyTransaction } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
@@ -14,6 +15,7 @@ export interface ConsumerContext<DB extends InboxTables> {
   readonly db: Database<DB>;
   readonly consumer: string;
   readonly decoder: Decoder<DB>;
+  readonly runCommands: CommandsInTransaction<DB> | undefined;
   readonly log: Logger;
   readonly ids: Ids;
   readonly random: () => number;

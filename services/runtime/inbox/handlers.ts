@@ -2,15 +2,33 @@ import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/proto
 import { SpanKind } from "@opentelemetry/api";
 import type { Transaction } from "kysely";
 import type { BusEvent } from "../bus/event-bus.ts";
-import { causedBy, inSpan, type SpanOptions } from "../telemetry/tracing.ts";
+import type { Command } from "../commands/command.ts";
+import { causedBy, type SpanOptions } from "../telemetry/tracing.ts";
 
-/** Handler of one event type. Create it with {@link on}. */
+/** Handler of one event type. Create it with {@link on} or {@link onAsCommand}. */
 export interface MessageHandler<DB> {
   readonly schema: DescMessage;
-  /** Applies the effect, in the transaction that also inserts the inbox row. Must await only the database. */
-  handle(trx: Transaction<DB>, message: never, event: BusEvent): Promise<void>;
+  readonly effect: StatementsEffect<DB> | CommandsEffect<DB>;
   /** Filters messages: one without an effect is neither handled nor recorded. */
   readonly concerns?: ((message: never) => boolean) | undefined;
+}
+
+/** An effect by statements of its own. */
+interface StatementsEffect<DB> {
+  /** Applies the effect, in the transaction that also inserts the inbox row. Must await only the database. */
+  handle(trx: Transaction<DB>, message: never, event: BusEvent): Promise<void>;
+}
+
+/** An effect by commands, which share their statements with the rest of the batch. */
+interface CommandsEffect<DB> {
+  /** Returns one command for each message, in order. May read what their keys depend on, and lock nothing. */
+  commands(trx: Transaction<DB>, received: readonly Received<never>[]): Promise<readonly Command<unknown>[]>;
+}
+
+/** A decoded message with its event. */
+export interface Received<Message> {
+  readonly message: Message;
+  readonly event: BusEvent;
 }
 
 /** Binds a handler to a message type and, with `concerns`, to those of its messages that have an effect. */
@@ -19,14 +37,30 @@ export function on<Desc extends DescMessage, DB>(
   handle: (trx: Transaction<DB>, message: MessageShape<Desc>, event: BusEvent) => Promise<void>,
   concerns?: (message: MessageShape<Desc>) => boolean,
 ): MessageHandler<DB> {
-  return { schema, handle, concerns };
+  return { schema, effect: { handle }, concerns };
+}
+
+/**
+ * Binds commands to a message type. The messages of a batch are one batch of commands, in the transaction that also
+ * inserts their inbox rows: one statement a table, whatever their number.
+ */
+export function onAsCommand<Desc extends DescMessage, DB>(
+  schema: Desc,
+  commands: (
+    trx: Transaction<DB>,
+    received: readonly Received<MessageShape<Desc>>[],
+  ) => Promise<readonly Command<unknown>[]>,
+): MessageHandler<DB> {
+  return { schema, effect: { commands } };
 }
 
 /** A decoded event. */
 export interface Handled<DB> {
   readonly event: BusEvent;
-  /** Applies the effect. */
-  handle(trx: Transaction<DB>): Promise<void>;
+  readonly message: object;
+  readonly effect: MessageHandler<DB>["effect"];
+  /** The span in which to apply the effect. */
+  span(): SpanOptions;
 }
 
 /** An event that can never be handled: it cannot be decoded, or has no handler. */
@@ -59,13 +93,7 @@ export function createDecoder<DB>(consumer: string, list: readonly MessageHandle
       }
       return handler.concerns?.(message as never) === false
         ? undefined
-        : {
-            event,
-            handle: (trx) =>
-              inSpan(`process ${event.type}`, spanOf(consumer, event), () =>
-                handler.handle(trx, message as never, event),
-              ),
-          };
+        : { event, message, effect: handler.effect, span: () => spanOf(consumer, event) };
     },
   };
 }

@@ -4,6 +4,7 @@ import { afterCommit } from "../db/after-commit.ts";
 import { databaseErrorKind } from "../db/errors.ts";
 import { inLinkedSpan, spanContextOf } from "../telemetry/tracing.ts";
 import { fullJitterMs } from "../values/backoff.ts";
+import { applyEffects } from "./apply-effects.ts";
 import { type ConsumerContext, giveUp } from "./context.ts";
 import type { Handled, Undeliverable } from "./handlers.ts";
 import { insertAllFresh, insertFresh } from "./message-rows.ts";
@@ -77,11 +78,10 @@ async function attempt<DB extends InboxTables>(
   const once = (recordAll: typeof recordFresh<DB>) =>
     ctx.db.transaction(async (trx) => {
       current = undefined;
-      for (const position of await recordAll(ctx, trx, runs)) {
-        current = position;
-        await position.run.messages[position.at]?.handle(trx);
-      }
-      current = undefined;
+      const positions = new Map((await recordAll(ctx, trx, runs)).map((position) => [messageAt(position), position]));
+      await applyEffects(trx, ctx.runCommands, [...positions.keys()], (message) => {
+        current = message && positions.get(message);
+      });
       for (const run of runs) {
         await setAside(ctx, trx, run);
       }
@@ -208,8 +208,12 @@ function toHandle<DB>(run: Run<DB>): Position<DB>[] {
   return run.messages.slice(0, run.failed?.at).map((_, at) => ({ run, at }));
 }
 
-function eventAt<DB>({ run, at }: Position<DB>): BusEvent {
-  return (run.messages[at] as Handled<DB>).event;
+function messageAt<DB>({ run, at }: Position<DB>): Handled<DB> {
+  return run.messages[at] as Handled<DB>;
+}
+
+function eventAt<DB>(position: Position<DB>): BusEvent {
+  return messageAt(position).event;
 }
 
 function textOf({ tenant_id, aggregate }: ParkedKey): string {

@@ -7,6 +7,7 @@ import { databaseErrorKind } from "../db/errors.ts";
 import { nowMs } from "../db/sql.ts";
 import { createWorkLoop, type WorkLoop } from "../jobs/work-loop.ts";
 import { fullJitterMs } from "../values/backoff.ts";
+import { applyEffects } from "./apply-effects.ts";
 import { type ConsumerContext, giveUp } from "./context.ts";
 import type { Handled } from "./handlers.ts";
 import { insertFresh } from "./message-rows.ts";
@@ -116,11 +117,9 @@ async function advance<DB extends InboxTables>(
   const events = await readParkedEvents(trx, key, PAGE);
   const stop = events.findIndex(({ id }) => id === failed?.id);
   const before = stop === -1 ? events : events.slice(0, stop);
-  for (const message of await recordParked(ctx, trx, before)) {
-    handling.event = message.event;
-    await message.handle(trx);
-  }
-  handling.event = undefined;
+  await applyEffects(trx, ctx.runCommands, await recordParked(ctx, trx, before), (message) => {
+    handling.event = message?.event;
+  });
   const event = events[stop];
   const given = event && failed && (await recordFailure(ctx, trx, parked, { event, failed, isFirst: stop === 0 }));
   await unparkEvents(trx, key, given === "dead letter" ? events.slice(0, stop + 1) : before);
