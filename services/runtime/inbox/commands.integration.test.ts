@@ -111,12 +111,16 @@ describeEachDatabase("a consumer with commands", (openDatabase) => {
     expect(await eventsOf(db, "b")).toEqual(["Opened", "Changed 1", "Changed 8", "Changed 13"]);
   });
 
-  test("a value that cannot be stored parks its aggregate alone", async () => {
-    const { db, bus } = await opened();
+  test("a value that cannot be stored parks its aggregate alone, until it is a dead letter", async () => {
+    const { db, bus, letters } = await opened();
     await bus.publish(["a", "b", "c"].map((name) => said(name, "open")));
-    await bus.publish([said("a", "1", 2), said("b", "x", 2), said("c", "1", 2)]);
+    await bus.publish([said("a", "1", 2), said("b", "1", 2), said("b", "x", 3), said("b", "3", 4), said("c", "1", 2)]);
     const balances = await stored(db);
-    expect([balances["a"]?.balance, balances["b"]?.balance, balances["c"]?.balance]).toEqual([1, 0, 1]);
+    expect([balances["a"]?.balance, balances["c"]?.balance]).toEqual([1, 1]);
+    await until(async () => (await stored(db))["b"]?.balance === 4);
+    expect(await letters.list({ tenant: "tenant-a", limit: 10 })).toMatchObject([
+      { aggregate: "accounts/b", attempts: 3, error: "TypeError: NaN cannot be stored" },
+    ]);
   });
 
   test("keeps the order of an aggregate's messages, whether commands or statements", async () => {

@@ -64,10 +64,22 @@ export function createParkedRetries<DB extends InboxTables>(ctx: ConsumerContext
   });
 }
 
-/** An event whose handler failed. */
+/** An event whose handling failed. */
 interface Failed {
   readonly id: string;
   readonly error: unknown;
+}
+
+/** A transaction on a parked aggregate. */
+interface Step {
+  /** The event at which to stop, because it failed in the step before. */
+  readonly failed: Failed | undefined;
+  /** Most events to handle. */
+  readonly limit: number;
+  /** The first event; undefined if there is none. */
+  first: BusEvent | undefined;
+  /** The event whose effect is being applied. */
+  current: BusEvent | undefined;
 }
 
 /**
@@ -82,43 +94,49 @@ async function retryAggregate<DB extends InboxTables>(
   signal: AbortSignal,
 ): Promise<void> {
   let failed: Failed | undefined;
+  let limit = PAGE;
   let more = true;
   while (more && !signal.aborted) {
-    const handling: { event: BusEvent | undefined } = { event: undefined };
+    const step: Step = { failed, limit, first: undefined, current: undefined };
     try {
-      more = await ctx.db.transaction((trx) => advance(ctx, trx, key, { failed, handling }));
+      more = await ctx.db.transaction((trx) => advance(ctx, trx, key, step));
       failed = undefined;
     } catch (error) {
       const kind = databaseErrorKind(error);
-      if (kind === "lost" || kind === "commit-unknown" || handling.event === undefined) {
+      const culprit = step.current ?? (limit === 1 ? step.first : undefined);
+      if (kind === "lost" || kind === "commit-unknown" || (limit === 1 && culprit?.id === failed?.id)) {
         throw error;
       }
-      failed = { id: handling.event.id, error };
+      // If no single event can be blamed, they are handled one by one.
+      limit = culprit === undefined ? 1 : limit;
+      failed = culprit && { id: culprit.id, error };
     }
   }
 }
 
 /**
- * One transaction: handles the events before the failed one, and records its attempt. Sets `handling.event` while a
- * handler runs. Returns whether there is more to handle now.
+ * One transaction: handles the events before the failed one, and records its attempt. Returns whether there is more to
+ * handle now.
  */
 async function advance<DB extends InboxTables>(
   ctx: ConsumerContext<DB>,
   trx: Transaction<DB>,
   key: ParkedKey,
-  { failed, handling }: { failed: Failed | undefined; handling: { event: BusEvent | undefined } },
+  step: Step,
 ): Promise<boolean> {
   const { db } = ctx;
-  handling.event = undefined;
+  const { failed, limit } = step;
+  step.current = undefined;
   const [parked] = await lockParked(trx, db.dialect, [key]);
   if (parked === undefined || !parked.isDue) {
     return false;
   }
-  const events = await readParkedEvents(trx, key, PAGE);
+  const events = await readParkedEvents(trx, key, limit);
+  step.first = events[0];
   const stop = events.findIndex(({ id }) => id === failed?.id);
   const before = stop === -1 ? events : events.slice(0, stop);
   await applyEffects(trx, ctx.runCommands, await recordParked(ctx, trx, before), (message) => {
-    handling.event = message?.event;
+    step.current = message?.event;
   });
   const event = events[stop];
   const given = event && failed && (await recordFailure(ctx, trx, parked, { event, failed, isFirst: stop === 0 }));
@@ -126,7 +144,7 @@ async function advance<DB extends InboxTables>(
   if (given === "postponed") {
     return false;
   }
-  const isEmpty = events.length < PAGE && (event === undefined || stop === events.length - 1);
+  const isEmpty = events.length < limit && (event === undefined || stop === events.length - 1);
   if (isEmpty) {
     await unparkAggregate(trx, key);
   } else if (before.length > 0 || given === "dead letter") {
