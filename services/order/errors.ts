@@ -109,7 +109,7 @@ export function tooManyUnits(order: { readonly id: string }, excesses: readonly 
   const violations = excesses.map(({ lineId, wanted, left }) => ({
     type: "QUANTITY",
     subject: `${orderName(order)}#${lineId}`,
-    description: `line ${lineId}: wanted ${wanted}, can be cancelled ${left}`,
+    description: `line ${lineId}: ${wanted} requested, ${left} can be cancelled`,
   }));
   const message = `more than can be cancelled: ${violations.map(({ description }) => description).join("; ")}`;
   return failedPrecondition("QUANTITY_EXCEEDED", message, violations, { order: orderName(order) });
@@ -129,10 +129,14 @@ export function nothingLeft(order: { readonly id: string }): ConnectError {
 /** An earlier CancelOrderLines is still releasing stock and money. */
 export function linesBusy(order: { readonly id: string }): ConnectError {
   const name = orderName(order);
-  return aborted("LINES_BEING_CANCELLED", `what ${name} cancelled last is not given back yet; repeat the request`, {
-    retryAfterMs: 500,
-    metadata: { order: name },
-  });
+  return aborted(
+    "LINES_BEING_CANCELLED",
+    `the previous cancellation of lines of ${name} is in progress; repeat the request`,
+    {
+      retryAfterMs: 500,
+      metadata: { order: name },
+    },
+  );
 }
 
 /**

@@ -97,7 +97,7 @@ describeEachDatabase("what the order service decides while its copies lag", (ope
     expect(await refusal(world.orders.cancelOrderLines({ name, lines }))).toMatchObject({
       code: "FailedPrecondition",
       reason: "QUANTITY_EXCEEDED",
-      violations: [`QUANTITY ${name}#1: line 1: wanted 1, can be cancelled 0`],
+      violations: [`QUANTITY ${name}#1: line 1: 1 requested, 0 can be cancelled`],
     });
   });
 });

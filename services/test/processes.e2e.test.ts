@@ -103,7 +103,7 @@ describeEachStorage("six processes, each with one target,", (createStorage) => {
 
     await programs.get("inventory")?.kill();
     const away = await runCli(["dead-letters", "list"], at);
-    expect(away).toMatchObject({ code: 6, stderr: expect.stringContaining("do not answer: inventory") });
+    expect(away).toMatchObject({ code: 6, stderr: expect.stringContaining("are not responding: inventory") });
     const { sagas, unreachable } = await gateway.docket.sagas.listSagas({ returnPartialSuccess: true });
     expect([sagas.map(({ aggregate }) => aggregate), unreachable]).toEqual([[name], ["inventory"]]);
   }, 400_000);

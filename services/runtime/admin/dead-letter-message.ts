@@ -50,7 +50,7 @@ export function replayFailed(name: string, consumer: string) {
 
 /** The service no longer has the consumer. */
 export function consumerRemoved(name: string, consumer: string) {
-  return notReplayed("CONSUMER_REMOVED", name, `the service has no consumer ${consumer} any more`);
+  return notReplayed("CONSUMER_REMOVED", name, `the service no longer has the consumer ${consumer}`);
 }
 
 function notReplayed(reason: string, name: string, description: string) {

@@ -20,7 +20,7 @@ export function isAway(error: unknown): error is ConnectError {
  * if the wait for one of them was long already; else UNAVAILABLE.
  */
 export function servicesAway(services: readonly string[], errors: readonly ConnectError[]): ConnectError {
-  const message = `these services do not answer: ${services.join(", ")}`;
+  const message = `these services are not responding: ${services.join(", ")}`;
   const cause = errors[0];
   return errors.some(({ code }) => code === Code.DeadlineExceeded)
     ? deadlineExceeded(REASON, message, { cause })
