@@ -78,8 +78,16 @@ export default {
       comment:
         "Services speak by RPC or by event, so that each can be a process of its own with its own database. They share the runtime and the helpers for aborting calls.",
       severity: "error",
-      from: { path: "^services/(?!host/|runtime/|test/)([^/]+)/" },
+      from: { path: "^services/(?!host/|runtime/|test/)([^/]+)/", pathNot: testCode },
       to: { path: ours, pathNot: "^(services/($1|runtime)|gen)/|^gateway/call/abort\\.ts$" },
+    },
+    {
+      name: "tests-may-start-the-sandbox",
+      comment:
+        "A service's tests know no other service, but the sandbox, which stands for an external system; it is served over HTTP.",
+      severity: "error",
+      from: { path: `^services/(?!host/|runtime/|test/)([^/]+)/.*${testCode}` },
+      to: { path: ours, pathNot: "^(services/($1|runtime|sandbox/testing)|gen)/|^gateway/http-handler\\.ts$" },
     },
     {
       name: "host-composes-services",

@@ -23,7 +23,7 @@ test("the first request names no file where another process keeps the key", () =
     DOCKET_DATA_DIR: "/data",
     DOCKET_SERVICES: "gateway",
     DOCKET_SERVICE_SECRET: "s".repeat(32),
-    DOCKET_SERVICE_ADDRESSES: addresses("order", "payment", "logistics", "inventory", "operations"),
+    DOCKET_SERVICE_ADDRESSES: addresses("order", "payment", "logistics", "inventory", "operations", "sandbox"),
   });
   expect(banner(running, config)).not.toContain("/data/admin-key");
   expect(banner(running, config)).toContain('"Authorization: Bearer $DOCKET_API_KEY"');

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { HostConfig } from "./config.ts";
 import type { Host } from "./host.ts";
-import { serviceNames, targetNames } from "./targets.ts";
+import { serviceNames } from "./targets.ts";
 
 /** Start message on the terminal. Contains the admin key only if it is new. */
 export function banner(running: Host, config: HostConfig): string {
@@ -12,7 +12,7 @@ export function banner(running: Host, config: HostConfig): string {
   const lines = [
     "Docket is ready.",
     "",
-    ...(config.targets.size === targetNames.length
+    ...(config.remoteServices.length === 0 && hasGateway
       ? []
       : [`  runs                      ${[...config.targets].join(", ")}`]),
     ...(hasGateway

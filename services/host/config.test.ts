@@ -96,3 +96,21 @@ test("each variable belongs to one setting, whose description is sentences", () 
   expect(settings.filter(({ description }) => !/^[A-Zg].*[.]$/.test(description))).toEqual([]);
   expect(unknownVariables(Object.fromEntries(variables.map((name) => [name, "x"])), settings)).toEqual([]);
 });
+
+describe("the sandbox", () => {
+  const elsewhere = { DOCKET_PAYMENT_PROVIDERS: "stripe", DOCKET_CARRIERS: "aftership" };
+
+  test("is part of an installation where a payment provider or a carrier is the sandbox", () => {
+    expect(readHostConfig({}).targets.has("sandbox")).toBe(true);
+    expect(readHostConfig({ ...elsewhere, DOCKET_CARRIERS: "aftership,sandbox" }).targets.has("sandbox")).toBe(true);
+  });
+
+  test("is neither run nor expected elsewhere where none is", () => {
+    const { targets, remoteServices } = readHostConfig(elsewhere);
+    expect([...targets]).toEqual(["order", "payment", "logistics", "inventory", "operations", "gateway"]);
+    expect(remoteServices).toEqual([]);
+    expect(problemsOf({ ...elsewhere, DOCKET_SERVICES: "all,sandbox" })).toEqual([
+      "DOCKET_SERVICES names sandbox, but neither DOCKET_PAYMENT_PROVIDERS nor DOCKET_CARRIERS does",
+    ]);
+  });
+});

@@ -9,11 +9,12 @@ import { ConfigError } from "../runtime/config/config-error.ts";
 import { readSettings } from "../runtime/config/read-settings.ts";
 import type { ConfigFile, Environment } from "../runtime/config/sources.ts";
 import { retentionSettings } from "../runtime/retention/settings.ts";
+import { sandboxSettings } from "../sandbox/config.ts";
 import { accessSettings } from "./settings/access.ts";
 import { limitSettings } from "./settings/limits.ts";
 import { portSettings } from "./settings/ports.ts";
 import { processSettings } from "./settings/process.ts";
-import { serviceNames, type Target, targetNames, targetsOf } from "./targets.ts";
+import { installedServices, type ServiceName, type Target, targetNames, targetsOf } from "./targets.ts";
 
 /** All settings, in groups: those of the process, and those of each service. */
 export const settingGroups = {
@@ -26,6 +27,7 @@ export const settingGroups = {
   payment: paymentSettings,
   logistics: logisticsSettings,
   operations: operationsSettings,
+  sandbox: sandboxSettings,
   retention: retentionSettings,
 };
 
@@ -37,23 +39,32 @@ type HostSettings = Values<"process"> & Values<"ports"> & Values<"access"> & Val
 export type HostConfig = HostSettings & {
   /** Parsed from `services`. */
   readonly targets: ReadonlySet<Target>;
-} & { readonly [G in "order" | "inventory" | "payment" | "logistics" | "operations" | "retention"]: Values<G> };
+  /** The installation's services in other processes. */
+  readonly remoteServices: readonly ServiceName[];
+} & {
+  readonly [G in "order" | "inventory" | "payment" | "logistics" | "operations" | "sandbox" | "retention"]: Values<G>;
+};
 
 /** @throws ConfigError with every invalid setting, by the name of its variable or its key in the file */
 export function readHostConfig(environment: Environment, file?: ConfigFile): HostConfig {
   const { process, ports, access, limits, ...services } = readSettings(settingGroups, { environment, file });
   const settings: HostSettings = { ...process, ...ports, ...access, ...limits };
-  const targets = targetsOf(settings.services);
+  const installed = installedServices(settings);
+  const targets = targetsOf(settings.services, installed);
   const problems = [...certificateProblems(settings), ...issuerProblems(settings)];
   if ("unknown" in targets) {
     problems.push(`DOCKET_SERVICES names ${targets.unknown}; it may name all, ${targetNames.join(", ")}`);
     throw new ConfigError(problems);
   }
-  problems.push(...targetProblems(settings, targets));
+  const remoteServices = installed.filter((name) => !targets.has(name));
+  problems.push(...targetProblems(settings, targets, remoteServices));
+  if (targets.has("sandbox") && !installed.includes("sandbox")) {
+    problems.push("DOCKET_SERVICES names sandbox, but neither DOCKET_PAYMENT_PROVIDERS nor DOCKET_CARRIERS does");
+  }
   if (problems.length > 0) {
     throw new ConfigError(problems);
   }
-  return { ...settings, ...services, targets };
+  return { ...settings, ...services, targets, remoteServices };
 }
 
 function certificateProblems({ tlsCertFile, tlsKeyFile, tlsClientCaFile }: HostSettings): string[] {
@@ -86,9 +97,9 @@ function issuerProblems({ jwtIssuer, jwtAudience, jwtKeysUrl }: HostSettings): s
 function targetProblems(
   { serviceAddresses, serviceSecret, publicUrl }: HostSettings,
   targets: ReadonlySet<Target>,
+  remote: readonly ServiceName[],
 ): string[] {
   const problems: string[] = [];
-  const remote = serviceNames.filter((name) => !targets.has(name));
   const missing = remote.filter((name) => !serviceAddresses.has(name));
   if (missing.length > 0) {
     problems.push(
@@ -98,9 +109,10 @@ function targetProblems(
   if (remote.length > 0 && serviceSecret === undefined) {
     problems.push("DOCKET_SERVICE_SECRET is required where services run in several processes, the same in each");
   }
-  if (!targets.has("gateway") && publicUrl === undefined && (targets.has("payment") || targets.has("logistics"))) {
+  const needsUrl = (["payment", "logistics", "sandbox"] as const).some((name) => targets.has(name));
+  if (!targets.has("gateway") && publicUrl === undefined && needsUrl) {
     problems.push(
-      "DOCKET_PUBLIC_URL is required where payment or logistics run without the gateway: it is reached there",
+      "DOCKET_PUBLIC_URL is required where payment, logistics or the sandbox run without the gateway: it is reached there",
     );
   }
   return problems;

@@ -11,19 +11,19 @@ import { WebhookService } from "../../gen/docket/operations/v1/webhook_service_p
 import { CustomerService } from "../../gen/docket/order/v1/customer_service_pb.js";
 import { OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
 import { PaymentService } from "../../gen/docket/payment/v1/payment_service_pb.js";
-import { SandboxPaymentService } from "../../gen/docket/payment/v1/sandbox_payment_service_pb.js";
+import { SandboxCarrierService } from "../../gen/docket/sandbox/v1/sandbox_carrier_service_pb.js";
+import { SandboxPaymentService } from "../../gen/docket/sandbox/v1/sandbox_payment_service_pb.js";
 import { createInventoryService } from "../inventory/service.ts";
-import { logisticsDefaults } from "../logistics/config.ts";
 import { createLogisticsService } from "../logistics/service.ts";
 import { createOperationsService } from "../operations/service.ts";
 import { createOrderService } from "../order/service.ts";
-import { paymentDefaults } from "../payment/config.ts";
 import { createPaymentService } from "../payment/service.ts";
 import { createServiceClient } from "../runtime/call/service-client.ts";
 import type { Service } from "../runtime/service/service.ts";
 import type { ServiceDeps } from "../runtime/service/service-base.ts";
+import { createSandboxService } from "../sandbox/service.ts";
 import type { HostConfig } from "./config.ts";
-import { signingSecretFor } from "./signing-secret.ts";
+import { sandboxApiKeyFor, signingSecretFor } from "./signing-secret.ts";
 import type { ServiceName } from "./targets.ts";
 
 /** Dependencies that a host passes to each service. */
@@ -32,10 +32,12 @@ export interface HostDeps {
   /** The database of the service. */
   readonly databaseUrl: string;
   readonly adminKey: string;
-  /** Master secret from which the sandboxes' signing secrets are derived. */
+  /** Master secret from which the sandbox's API key and signing secrets are derived. */
   readonly sandboxSecret: string;
-  /** External URL of the gateway, for providers and carriers. */
+  /** External URL of the gateway, for shoppers, providers and carriers. */
   readonly publicUrl: string;
+  /** Base URL of the sandbox's API. */
+  readonly sandboxUrl: string;
   /** Transport to every service, in this process or another. */
   readonly transport: Transport;
   /** Transport to the process of a service, for the RPCs that every process serves. */
@@ -89,30 +91,41 @@ export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
       createInventoryService({ ...config.inventory, databaseUrl, retention: config.retention }, shared),
   },
   payment: {
-    services: [PaymentService, SandboxPaymentService],
-    create: ({ config, databaseUrl, publicUrl, sandboxSecret, shared }) =>
+    services: [PaymentService],
+    create: ({ config, databaseUrl, sandboxUrl, sandboxSecret, shared }) =>
       createPaymentService(
         {
           ...config.payment,
           databaseUrl,
           retention: config.retention,
-          publicUrl,
-          sandboxSecret: signingSecretFor("sandbox payments", sandboxSecret),
+          providers: config.paymentProviders,
+          providerSettings: {
+            sandbox: {
+              baseUrl: sandboxUrl,
+              apiKey: sandboxApiKeyFor(sandboxSecret),
+              secret: signingSecretFor("sandbox payments", sandboxSecret),
+            },
+          },
         },
         shared,
       ),
   },
   logistics: {
     services: [LogisticsService],
-    create: ({ config, databaseUrl, publicUrl, sandboxSecret, transport, shared }) =>
+    create: ({ config, databaseUrl, sandboxUrl, sandboxSecret, transport, shared }) =>
       createLogisticsService(
         {
           ...config.logistics,
-          defaultCarrier: logisticsDefaults.defaultCarrier,
           databaseUrl,
           retention: config.retention,
-          publicUrl: () => publicUrl,
-          sandboxSecret: signingSecretFor("sandbox carriers", sandboxSecret),
+          carriers: config.carriers,
+          carrierSettings: {
+            sandbox: {
+              baseUrl: sandboxUrl,
+              apiKey: sandboxApiKeyFor(sandboxSecret),
+              secret: signingSecretFor("sandbox carriers", sandboxSecret),
+            },
+          },
         },
         { ...shared, clients: clientsOf("logistics", transport) },
       ),
@@ -125,11 +138,26 @@ export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
           ...config.order,
           databaseUrl,
           retention: config.retention,
-          // Payment and logistics are composed above with these defaults only.
-          paymentProviders: [paymentDefaults.defaultProvider],
-          carriers: [logisticsDefaults.defaultCarrier],
+          paymentProviders: config.paymentProviders,
+          carriers: config.carriers,
         },
         { ...shared, clients: clientsOf("order", transport) },
+      ),
+  },
+  sandbox: {
+    services: [SandboxPaymentService, SandboxCarrierService],
+    create: ({ config, databaseUrl, publicUrl, sandboxSecret, shared: { bus: _, ...shared } }) =>
+      createSandboxService(
+        {
+          ...config.sandbox,
+          databaseUrl,
+          retention: config.retention,
+          publicUrl: () => publicUrl,
+          apiKey: sandboxApiKeyFor(sandboxSecret),
+          paymentSecret: signingSecretFor("sandbox payments", sandboxSecret),
+          carrierSecret: signingSecretFor("sandbox carriers", sandboxSecret),
+        },
+        shared,
       ),
   },
 };

@@ -36,6 +36,7 @@ import { definitions } from "./definitions.ts";
 import { forwardingOf, serveHttp } from "./http-port.ts";
 import { createMesh } from "./mesh.ts";
 import { rateLimitsOf } from "./request-limits.ts";
+import { sandboxUrlOf } from "./sandbox-access.ts";
 import { readSecrets } from "./secrets.ts";
 import { serverLimitsOf } from "./server-limits.ts";
 import { serviceNames } from "./targets.ts";
@@ -86,7 +87,7 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
 
   const limits = serverLimitsOf(config);
   const meter = createRequestMeter(limits);
-  // The port is opened first, because the sandbox's callbacks need its URL.
+  // The port is opened first, because the sandbox is called at its URL and calls back there.
   const http = targets.has("gateway")
     ? await listenHttp({
         host,
@@ -112,7 +113,12 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
   const local = createLocalTransport({ interceptors });
   const tokens =
     config.serviceSecret === undefined ? undefined : createServiceTokens({ secret: config.serviceSecret, clock });
-  const mesh = createMesh({ local, targets, addresses: config.serviceAddresses, tokens });
+  const mesh = createMesh({
+    local,
+    remoteServices: config.remoteServices,
+    addresses: config.serviceAddresses,
+    tokens,
+  });
   const operations = createServiceClient(ApiKeyService, mesh.transport, { subject: "gateway" });
   const authenticate = createAuthentication(operations, config, tokens?.verify);
   const audit = createServiceClient(AuditService, mesh.transport, { subject: "gateway" });
@@ -121,7 +127,8 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
     send: ({ tenant, event }) => audit.for(tenant).recordDenial({ auditEvent: event }),
   });
   const localBus = createInProcessBus({ log });
-  const peers = mesh.remotes.map(({ transport }) => transport);
+  // The sandbox stands for an external system, which takes no part in events.
+  const peers = mesh.remotes.filter(({ name }) => name !== "sandbox").map(({ transport }) => transport);
   const bus = peers.length === 0 ? localBus : createRemoteBus({ local: localBus, peers, subject: "bus" });
   const shared = {
     bus,
@@ -141,6 +148,7 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
           adminKey,
           sandboxSecret,
           publicUrl: config.publicUrl ?? httpUrl,
+          sandboxUrl: sandboxUrlOf(config, httpUrl),
           transport: mesh.transport,
           transportTo: mesh.transportTo,
           shared,

@@ -5,7 +5,7 @@ import type { LocalTransport } from "../runtime/call/local-transport.ts";
 import { createRetryInterceptor } from "../runtime/grpc/retry.ts";
 import { createGrpcTransport } from "../runtime/grpc/transport.ts";
 import { definitions } from "./definitions.ts";
-import { type ServiceName, serviceNames, type Target } from "./targets.ts";
+import type { ServiceName } from "./targets.ts";
 
 /** Access to every service from this process. */
 export interface Mesh extends AsyncDisposable {
@@ -25,22 +25,21 @@ export interface Remote {
 
 export interface MeshOptions {
   readonly local: LocalTransport;
-  readonly targets: ReadonlySet<Target>;
-  /** `host:port` of each service that is not a target. */
+  /** The services in other processes. */
+  readonly remoteServices: readonly ServiceName[];
+  /** `host:port` of each of them. */
   readonly addresses: ReadonlyMap<string, string>;
   /** Authenticates this process's services to other processes; required if there are any. */
   readonly tokens: ServiceTokens | undefined;
 }
 
 /** Creates the mesh without opening connections: each remote service is connected to on its first call. */
-export function createMesh({ local, targets, addresses, tokens }: MeshOptions): Mesh {
-  const opened = serviceNames
-    .filter((name) => !targets.has(name))
-    .map((name) => {
-      const interceptors = [createRetryInterceptor(), ...(tokens === undefined ? [] : [tokens.sign])];
-      const connection = createGrpcTransport({ address: addresses.get(name) ?? "", interceptors });
-      return { name, services: definitions[name].services, connection };
-    });
+export function createMesh({ local, remoteServices, addresses, tokens }: MeshOptions): Mesh {
+  const opened = remoteServices.map((name) => {
+    const interceptors = [createRetryInterceptor(), ...(tokens === undefined ? [] : [tokens.sign])];
+    const connection = createGrpcTransport({ address: addresses.get(name) ?? "", interceptors });
+    return { name, services: definitions[name].services, connection };
+  });
   const remoteOf = new Map(
     opened.flatMap(({ services, connection }) => services.map((service) => [service, connection.transport] as const)),
   );

@@ -5,5 +5,14 @@ import { hkdfSync } from "node:crypto";
  * Webhooks (`whsec_` and base64 of 32 bytes). Signatures for one purpose do not verify for another.
  */
 export function signingSecretFor(purpose: string, installationSecret: string): string {
-  return `whsec_${Buffer.from(hkdfSync("sha256", installationSecret, "", `docket ${purpose}`, 32)).toString("base64")}`;
+  return `whsec_${derive(purpose, installationSecret).toString("base64")}`;
+}
+
+/** Derives the key with which payment and logistics authenticate at the sandbox. */
+export function sandboxApiKeyFor(installationSecret: string): string {
+  return `sbx_key_${derive("sandbox API key", installationSecret).toString("base64url")}`;
+}
+
+function derive(purpose: string, installationSecret: string): Buffer {
+  return Buffer.from(hkdfSync("sha256", installationSecret, "", `docket ${purpose}`, 32));
 }

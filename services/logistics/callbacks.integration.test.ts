@@ -3,9 +3,10 @@ import { Webhook } from "standardwebhooks";
 import { Shipment_State as State } from "../../gen/docket/logistics/v1/logistics_pb.js";
 import { describeEachDatabase } from "../runtime/testing/databases.ts";
 import { until } from "../runtime/testing/until.ts";
-import { type Logistics, sandboxSecret, startLogistics } from "./testing/logistics.ts";
+import { sandboxCarrierSecret } from "../sandbox/testing/running-sandbox.ts";
+import { type Logistics, startLogistics } from "./testing/logistics.ts";
 
-const webhook = new Webhook(sandboxSecret);
+const webhook = new Webhook(sandboxCarrierSecret);
 const sandbox = "http://docket.test/v1/webhooks/carriers/sandbox";
 
 const event = (trackingNumber: string, status: string, second: number) => ({

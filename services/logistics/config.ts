@@ -2,13 +2,10 @@ import * as v from "valibot";
 import { milliseconds } from "../runtime/config/scalars.ts";
 import { defaultsOf } from "../runtime/config/setting.ts";
 import type { RetentionSettings } from "../runtime/retention/settings.ts";
+import type { CarrierSettings } from "./carriers.ts";
 
 /** The logistics service's settings. */
 export const logisticsSettings = v.object({
-  sandboxStepMs: milliseconds("DOCKET_SANDBOX_CARRIER_STEP", {
-    default: "1500ms",
-    description: "Time between two stages of a sandbox parcel.",
-  }),
   workPollMs: milliseconds("DOCKET_SHIPMENT_POLL_INTERVAL", {
     default: "500ms",
     min: "1ms",
@@ -33,18 +30,15 @@ export const logisticsSettings = v.object({
   }),
 });
 
-export const logisticsDefaults = { ...defaultsOf(logisticsSettings), defaultCarrier: "sandbox" };
+export const logisticsDefaults = defaultsOf(logisticsSettings);
 
 /** Configuration of the logistics service. Times in milliseconds. */
 export interface LogisticsConfig extends v.InferOutput<typeof logisticsSettings> {
   /** See `OpenOptions.url`. */
   readonly databaseUrl: string;
-  /** The carrier for orders that do not name one. */
-  readonly defaultCarrier: string;
-  /** Returns the service's public base URL, to which the sandbox sends callbacks. Evaluated for each callback. */
-  readonly publicUrl: () => string;
-  /** Signing secret of the sandbox's callbacks: `whsec_` followed by base64 of 24 to 64 bytes. */
-  readonly sandboxSecret: string;
+  /** Names of the carriers to use; see `carriers.ts`. The first one ships the orders that do not name one. */
+  readonly carriers: readonly string[];
+  readonly carrierSettings: CarrierSettings;
   /** Retention periods of the runtime's tables. Missing values use the defaults. */
   readonly retention?: RetentionSettings;
 }

@@ -1,3 +1,4 @@
+import { chooseAdapters } from "../runtime/api/choose-adapters.ts";
 import { createCallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
 import { createCommandStore } from "../runtime/callbacks/command-store.ts";
 import { callbackRetention } from "../runtime/callbacks/retention.ts";
@@ -7,26 +8,21 @@ import { startRetention } from "../runtime/retention/retention.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";
 import type { Service } from "../runtime/service/service.ts";
 import { createServiceBase, type ServiceDeps } from "../runtime/service/service-base.ts";
-import { deliveryRetention } from "../runtime/webhooks/retention.ts";
-import { createWebhookSender } from "../runtime/webhooks/webhook-sender.ts";
 import { applyCallback } from "./apply-callback.ts";
 import type { Carrier, CarrierReport } from "./carriers/carrier.ts";
-import { createSandboxCarrier } from "./carriers/sandbox/sandbox-carrier.ts";
+import { carriers as table } from "./carriers.ts";
 import type { LogisticsConfig } from "./config.ts";
 import type { LogisticsClients, LogisticsContext, LogisticsTiming } from "./context.ts";
 import { migrations } from "./db/migrations.ts";
 import type { LogisticsDatabase } from "./db/schema.ts";
 import { routes } from "./routes.ts";
-import { deleteParcels } from "./store/sandbox-parcels.ts";
 import { createShipmentWorker } from "./workers/shipments.ts";
 
 /** External dependencies of the logistics service. */
 export interface LogisticsDeps extends ServiceDeps {
   readonly clients: LogisticsClients;
-  /** Additional carriers. One named `sandbox` replaces the built-in sandbox. */
+  /** Carriers besides the configured ones, or replacing them. */
   readonly carriers?: readonly Carrier[];
-  /** Sends the sandbox's callbacks; `globalThis.fetch` by default. */
-  readonly fetch?: typeof fetch;
 }
 
 /**
@@ -37,24 +33,12 @@ const CALLBACK_PATIENCE_MS = 7 * 24 * 3_600_000;
 /** Creates the logistics service, which manages shipments and carriers, after migrating its schema. */
 export async function createLogisticsService(config: LogisticsConfig, deps: LogisticsDeps): Promise<Service> {
   const { databaseUrl } = config;
+  const configured = chooseAdapters(table, config.carriers, "carrier", config.carrierSettings);
+  const carriers = new Map([...configured, ...(deps.carriers ?? [])].map((carrier) => [carrier.name, carrier]));
   const base = await createServiceBase<LogisticsDatabase>({ name: "logistics", databaseUrl, migrations }, deps);
   const { db, commands, relay, clock, ids, random, log } = base;
 
-  const { sandboxSecret: secret, sandboxStepMs: stepMs, publicUrl: baseUrl } = config;
   const kept = config.retention ?? defaultRetention;
-  const sender = createWebhookSender({
-    retentionMs: kept.deliveriesMs,
-    db,
-    ids,
-    log,
-    secret,
-    baseUrl,
-    random,
-    ...(deps.fetch && { fetch: deps.fetch }),
-  });
-  const sandbox = createSandboxCarrier({ db, callbacks: sender, clock, ids, secret, stepMs });
-  const carriers = new Map([sandbox, ...(deps.carriers ?? [])].map((carrier) => [carrier.name, carrier]));
-
   const timing = timingOf(config);
   const callbackStore = createCommandStore<LogisticsDatabase, CarrierReport>({
     db,
@@ -72,7 +56,7 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
     commands,
     clients: deps.clients,
     carriers,
-    defaultCarrier: config.defaultCarrier,
+    defaultCarrier: config.carriers[0] ?? "",
     clock,
     ids,
     random,
@@ -90,8 +74,6 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
       outboxRetention(db, kept.outboxMs),
       idempotencyRetention(base, kept.idempotencyKeysMs),
       callbackRetention(db, kept.callbacksMs),
-      deliveryRetention(db, kept.deliveriesMs),
-      { table: "sandbox_parcels", keptMs: kept.sandboxMs, prune: (keptMs) => deleteParcels(db, clock, keptMs) },
     ],
   });
 
@@ -101,16 +83,18 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
     checks: { ...base.checks, "carrier-callbacks": callbacks.check },
     async start() {
       relay.start();
-      sender.start();
       callbacks.start();
       shipmentWorker.start();
     },
     async drain() {
-      await Promise.all([shipmentWorker.drain(), callbacks.drain(), sender.drain(), relay.drain()]);
+      await Promise.all([shipmentWorker.drain(), callbacks.drain(), relay.drain()]);
     },
     async [Symbol.asyncDispose]() {
-      for (const part of [retention, shipmentWorker, callbacks, sender, commands, relay, db]) {
+      for (const part of [retention, shipmentWorker, callbacks, commands, relay, db]) {
         await part[Symbol.asyncDispose]();
+      }
+      for (const carrier of configured) {
+        carrier.close?.();
       }
     },
   };

@@ -54,7 +54,11 @@ describeEachDatabase("shipments with the sandbox carrier", (open) => {
     const { name } = await create(it, "o1", "1", service);
     await it.service.start();
     const settled = async () => {
-      const pending = await it.db.kysely.selectFrom("callbacks").select("id").where("due_at", "is not", null).execute();
+      const pending = await it.sandbox.db.kysely
+        .selectFrom("callbacks")
+        .select("id")
+        .where("due_at", "is not", null)
+        .execute();
       return pending.length === 0;
     };
     await reached(it, name, state);

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { milliseconds } from "../runtime/config/scalars.ts";
 import { defaultsOf } from "../runtime/config/setting.ts";
 import type { RetentionSettings } from "../runtime/retention/settings.ts";
+import type { ProviderSettings } from "./providers.ts";
 
 /** The payment service's settings. */
 export const paymentSettings = v.object({
@@ -29,31 +30,18 @@ export const paymentSettings = v.object({
     default: "3d",
     description: "How long a callback waits for a payment that is not known yet.",
   }),
-  sandboxDelayMs: milliseconds("DOCKET_SANDBOX_DELAY", {
-    default: "20ms",
-    description: "Time between the steps of a sandbox payment.",
-  }),
-  sandboxLateMs: milliseconds("DOCKET_SANDBOX_LATE", {
-    default: "1s",
-    description: "Time after its expiry at which the sandbox pays a late payment.",
-  }),
 });
 
 /** Settings with defaults. */
-export const paymentDefaults = {
-  ...defaultsOf(paymentSettings),
-  /** The provider of requests that name none. */
-  defaultProvider: "sandbox",
-};
+export const paymentDefaults = defaultsOf(paymentSettings);
 
 /** Settings without defaults. */
 interface PaymentInstallation {
   /** See `OpenOptions.url`. */
   readonly databaseUrl: string;
-  /** Base URL at which shoppers and providers reach this installation; the sandbox sends its callbacks there. */
-  readonly publicUrl: string;
-  /** Signs the sandbox's callbacks. Any text, the same in every process. */
-  readonly sandboxSecret: string;
+  /** Names of the providers to use; see `providers.ts`. The first one is that of requests that name none. */
+  readonly providers: readonly string[];
+  readonly providerSettings: ProviderSettings;
   /** Retention of the runtime's tables; defaults apply if missing. */
   readonly retention?: RetentionSettings;
 }

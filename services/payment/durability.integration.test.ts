@@ -35,6 +35,30 @@ describeEachDatabase("operations at a provider that fails", (open) => {
     },
   );
 
+  test("a payment that its provider no longer knows ends FAILED or VOIDED, its pending refunds fail, and money stays booked", async () => {
+    const { url } = await open();
+    await using world = await startPayments(url, { reconcileAfterMs: 50, sandbox: { delayMs: 20 } });
+    const of = (order: string) => `orders/${order}/payments/1`;
+    const stateOf = async (order: string) => Payment_State[(await world.get(of(order))).state];
+    await world.open(of("unpaid"), "tok_timeout");
+    await world.open(of("settled"), "tok_timeout");
+    await world.open(of("held"), "tok_success", { captureAutomatically: false });
+    await world.open(of("paid"), "tok_success");
+    await until(async () => (await stateOf("paid")) === "CAPTURED" && (await stateOf("held")) === "AUTHORIZED");
+    const kysely = world.sandbox.db.kysely;
+    for (const table of ["payment_steps", "payments"] as const) {
+      await kysely.deleteFrom(table).execute();
+    }
+    await world.payments.settlePayment({ name: of("settled") });
+    await expect(world.payments.capturePayment({ name: of("held") })).rejects.toThrow("does not exist");
+    await expect(world.payments.refundPayment({ name: of("paid") })).rejects.toThrow("does not exist");
+    await until(async () => (await stateOf("unpaid")) === "FAILED" && (await stateOf("settled")) === "FAILED");
+    expect((await world.get(of("unpaid"))).failureMessage).toBe("sandbox does not know the payment");
+    expect(await world.get(of("paid"))).toMatchObject({ state: Payment_State.CAPTURED, refunds: [{ state: 3 }] });
+    expect(cents((await world.get(of("paid"))).capturedAmount)).toBe(10_000);
+    await world.audit();
+  });
+
   test("an opening whose process crashed between its commit and the call is resumed", async () => {
     const { run, mishaps, payments } = await start();
     const dead = await run();

@@ -22,11 +22,6 @@ export function callbackNotFound(name: string): ConnectError {
   return notFound("docket.dev/PaymentCallback", name);
 }
 
-/** The request does not repeat the client secret. */
-export function sandboxPaymentNotFound(): ConnectError {
-  return notFound("docket.dev/SandboxPayment", "the sandbox's payment");
-}
-
 export function unknownProvider(provider: string, known: Iterable<string>): ConnectError {
   return invalidArgument(unknownName("provider", "payment provider", provider, known), "UNKNOWN_PROVIDER");
 }

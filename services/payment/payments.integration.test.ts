@@ -66,7 +66,7 @@ describeEachDatabase("the payment service", (open) => {
     const again = await world.open(name, "tok_timeout");
     expect(again.providerReference).toBe(a.providerReference);
     await expect(world.open(name, "tok_timeout", { amount: eur(1) })).rejects.toThrow("opened with another amount");
-    expect(await world.db.kysely.selectFrom("sandbox_payments").select("reference").execute()).toHaveLength(1);
+    expect(await world.sandbox.db.kysely.selectFrom("payments").select("reference").execute()).toHaveLength(1);
   });
 
   test("sends the shopper to the sandbox's page, whose buttons pay or decline", async () => {
@@ -78,7 +78,10 @@ describeEachDatabase("the payment service", (open) => {
     expect(clientSecret).toMatch(/^sbx_secret_[0-9a-f]{32}$/);
     expect(redirectUrl).toBe(`${world.publicUrl}/v1/sandboxPayments/${clientSecret}`);
     let header = new Headers();
-    const page = await world.shopper.getSandboxPaymentPage({ clientSecret }, { onHeader: (sent) => (header = sent) });
+    const page = await world.sandbox.payments.getSandboxPaymentPage(
+      { clientSecret },
+      { onHeader: (sent) => (header = sent) },
+    );
     expect(page.contentType).toBe("text/html; charset=utf-8");
     const html = Buffer.from(page.data).toString();
     expect(html).toContain("100.00 EUR");
@@ -89,14 +92,14 @@ describeEachDatabase("the payment service", (open) => {
       const hash = createHash("sha256").update(text).digest("base64");
       expect(header.get("content-security-policy")).toContain(`${tag}-src 'sha256-${hash}'`);
     }
-    await world.shopper.completeSandboxPayment({ clientSecret });
-    await world.shopper.completeSandboxPayment({ clientSecret, decline: true });
+    await world.sandbox.payments.completeSandboxPayment({ clientSecret });
+    await world.sandbox.payments.completeSandboxPayment({ clientSecret, decline: true });
     await until(isIn(world, Payment_State.CAPTURED));
     expect((await world.get(name)).clientSecret).toBe("");
-    expect(Buffer.from((await world.shopper.getSandboxPaymentPage({ clientSecret })).data).toString()).toContain(
-      "no longer open",
-    );
-    await expect(world.shopper.completeSandboxPayment({ clientSecret: "sbx_nobody" })).rejects.toThrow(
+    expect(
+      Buffer.from((await world.sandbox.payments.getSandboxPaymentPage({ clientSecret })).data).toString(),
+    ).toContain("no longer open");
+    await expect(world.sandbox.payments.completeSandboxPayment({ clientSecret: "sbx_nobody" })).rejects.toThrow(
       "does not exist",
     );
   });
@@ -137,7 +140,7 @@ describeEachDatabase("the payment service", (open) => {
     expect((await world.payments.voidPayment({ name })).state).toBe(Payment_State.VOIDED);
     await expect(world.payments.capturePayment({ name })).rejects.toThrow("the payment is VOIDED; that allows nothing");
     await expect(world.payments.voidPayment({ name })).rejects.toThrow("the payment is VOIDED");
-    const steps = await world.db.kysely.selectFrom("sandbox_steps").select("kind").execute();
+    const steps = await world.sandbox.db.kysely.selectFrom("payment_steps").select("kind").execute();
     expect(steps.map(({ kind }) => kind)).toContain("voided");
   });
 
@@ -173,7 +176,7 @@ describeEachDatabase("the payment service", (open) => {
 
   // Regression: a payment that expired automatically could no longer be paid when its order was released from hold.
   test("expires only when its owner requests it, and records late payments", async () => {
-    await using world = await start({ sandboxLateMs: 600 });
+    await using world = await start({ sandbox: { lateMs: 600 } });
     const ttl = { seconds: 0n, nanos: 200_000_000 };
     await world.open(name, "tok_late_success", { ttl });
     await world.open("orders/o2/payments/1", "tok_timeout", { ttl });
@@ -199,7 +202,7 @@ describeEachDatabase("the payment service", (open) => {
 
   test("polls the provider for a payment's state when no callback arrives", async () => {
     const fetch = async () => new Response(null, { status: 500 });
-    await using world = await start({ reconcileAfterMs: 50 }, { fetch });
+    await using world = await start({ reconcileAfterMs: 50, sandbox: { fetch } });
     await world.open(name, "tok_success");
     await until(isIn(world, Payment_State.CAPTURED));
     await world.payments.refundPayment({ name });

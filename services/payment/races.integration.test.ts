@@ -4,22 +4,20 @@ import { Webhook } from "standardwebhooks";
 import { Payment_State, PaymentCallback_State, Refund_State } from "../../gen/docket/payment/v1/payment_pb.js";
 import { describeEachDatabase } from "../runtime/testing/databases.ts";
 import { until } from "../runtime/testing/until.ts";
-import { encodeEvent } from "./providers/sandbox/event.ts";
-import { someReport } from "./testing/payment-values.ts";
+import { encodeEvent, someReport } from "./testing/payment-values.ts";
 import { cents, eur, type RunningPayments, startPayments } from "./testing/running-payments.ts";
 
 const platformAdmin = { kind: "service", tenant: "default", scopes: new Set(["platform.admin"]) } as const;
 
 describeEachDatabase("money under races", (open) => {
-  const secret = `whsec_${Buffer.alloc(32, 1).toString("base64")}`;
   const start = async (...more: Parameters<typeof startPayments> extends [string, ...infer Rest] ? Rest : never) =>
-    startPayments((await open()).url, { sandboxSecret: secret, ...more[0] }, more[1]);
+    startPayments((await open()).url, ...more);
 
   const name = "orders/o1/payments/1";
   const isIn = (world: RunningPayments, state: Payment_State) => async () => (await world.get(name)).state === state;
 
   /** A signed callback, as a provider would send it. */
-  const send = (world: RunningPayments, id: string, body: string, signWith = secret) => {
+  const send = (world: RunningPayments, id: string, body: string, signWith = world.sandbox.paymentSecret) => {
     const now = new Date();
     const headers = {
       "webhook-id": id,
@@ -44,8 +42,8 @@ describeEachDatabase("money under races", (open) => {
       ]);
       expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
       const { state, providerReference } = await world.get(payment);
-      const steps = await world.db.kysely
-        .selectFrom("sandbox_steps")
+      const steps = await world.sandbox.db.kysely
+        .selectFrom("payment_steps")
         .select("kind")
         .where("reference", "=", providerReference)
         .where("kind", "in", ["captured", "voided"])
@@ -94,7 +92,7 @@ describeEachDatabase("money under races", (open) => {
   });
 
   test("a concurrent opening and settlement leave nothing open", async () => {
-    await using world = await start({ sandboxDelayMs: 0 });
+    await using world = await start({ sandbox: { delayMs: 0 } });
     for (let i = 1; i <= 6; i++) {
       const payment = `orders/o${i}/payments/1`;
       await Promise.allSettled([world.open(payment, "tok_success"), world.payments.settlePayment({ name: payment })]);
@@ -147,7 +145,7 @@ describeEachDatabase("money under races", (open) => {
       await until(async () => (await world.get(payment)).state === Payment_State.CAPTURED);
     }
     await until(async () => {
-      const rows = await world.db.kysely.selectFrom("callbacks").select("due_at").execute();
+      const rows = await world.sandbox.db.kysely.selectFrom("callbacks").select("due_at").execute();
       return rows.length === 8 && rows.every((row) => row.due_at === null);
     });
     // On a busy machine both callbacks of tok_reordered may be sent at once; then the authorization may arrive first
@@ -284,7 +282,7 @@ describeEachDatabase("money under races", (open) => {
   });
 
   test("callbacks concurrent with the caller's own operations leave balanced books", async () => {
-    await using world = await start({ sandboxDelayMs: 0 });
+    await using world = await start({ sandbox: { delayMs: 0 } });
     await Promise.all(
       Array.from({ length: 12 }, async (_, i) => {
         const payment = `orders/o${i}/payments/1`;

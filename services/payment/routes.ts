@@ -1,14 +1,10 @@
 import { createServiceImplSpec, type ServiceImpl, type ServiceImplSpec } from "@connectrpc/connect";
 import { PaymentService } from "../../gen/docket/payment/v1/payment_service_pb.js";
-import { SandboxPaymentService } from "../../gen/docket/payment/v1/sandbox_payment_service_pb.js";
 import type { PaymentContext } from "./context.ts";
-import type { SandboxProvider } from "./providers/sandbox/sandbox-provider.ts";
 import { anonymizePayments } from "./rpc/anonymize-payments.ts";
 import { capturePayment } from "./rpc/capture-payment.ts";
-import { completeSandboxPayment } from "./rpc/complete-sandbox-payment.ts";
 import { getPayment } from "./rpc/get-payment.ts";
 import { getPaymentCallback } from "./rpc/get-payment-callback.ts";
-import { getSandboxPaymentPage } from "./rpc/get-sandbox-payment-page.ts";
 import { listPaymentCallbacks } from "./rpc/list-payment-callbacks.ts";
 import { listPayments } from "./rpc/list-payments.ts";
 import { openPayment } from "./rpc/open-payment.ts";
@@ -19,7 +15,7 @@ import { settlePayment } from "./rpc/settle-payment.ts";
 import { voidPayment } from "./rpc/void-payment.ts";
 
 /** The RPCs of the payment service. */
-export const routes = (ctx: PaymentContext, sandbox: SandboxProvider): ServiceImplSpec[] => [
+export const routes = (ctx: PaymentContext): ServiceImplSpec[] => [
   createServiceImplSpec<typeof PaymentService>(PaymentService, {
     getPayment: getPayment(ctx),
     listPayments: listPayments(ctx),
@@ -34,8 +30,4 @@ export const routes = (ctx: PaymentContext, sandbox: SandboxProvider): ServiceIm
     getPaymentCallback: getPaymentCallback(ctx),
     replayPaymentCallback: replayPaymentCallback(ctx),
   } satisfies ServiceImpl<typeof PaymentService>),
-  createServiceImplSpec<typeof SandboxPaymentService>(SandboxPaymentService, {
-    getSandboxPaymentPage: getSandboxPaymentPage(sandbox),
-    completeSandboxPayment: completeSandboxPayment(sandbox),
-  } satisfies ServiceImpl<typeof SandboxPaymentService>),
 ];

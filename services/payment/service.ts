@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { Kysely } from "kysely";
+import { chooseAdapters } from "../runtime/api/choose-adapters.ts";
 import { createCallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
 import { createCommandStore } from "../runtime/callbacks/command-store.ts";
 import { callbackRetention } from "../runtime/callbacks/retention.ts";
@@ -9,8 +9,6 @@ import { RETENTION_BATCH, startRetention } from "../runtime/retention/retention.
 import { defaultRetention } from "../runtime/retention/settings.ts";
 import type { Service } from "../runtime/service/service.ts";
 import { createServiceBase, type ServiceDeps } from "../runtime/service/service-base.ts";
-import { deliveryRetention } from "../runtime/webhooks/retention.ts";
-import { createWebhookSender } from "../runtime/webhooks/webhook-sender.ts";
 import { applyCallback } from "./apply-callback.ts";
 import { type PaymentConfig, paymentDefaults } from "./config.ts";
 import type { PaymentContext } from "./context.ts";
@@ -18,51 +16,31 @@ import { migrations } from "./db/migrations.ts";
 import type { PaymentDatabase } from "./db/schema.ts";
 import type { ProviderReport } from "./domain/provider-report.ts";
 import type { PaymentProvider } from "./providers/payment-provider.ts";
-import { createSandboxProvider } from "./providers/sandbox/sandbox-provider.ts";
+import { providers as table } from "./providers.ts";
 import { routes } from "./routes.ts";
 import { findStuckOperation, pruneOperationKeys } from "./store/operations.ts";
-import { deleteSandboxPayments } from "./store/sandbox.ts";
 import { createOperationWorker } from "./workers/perform-operations.ts";
 import { createPaymentReconciler } from "./workers/reconcile-payments.ts";
 
 /** Dependencies that the payment service does not create itself. */
 export interface PaymentDeps extends ServiceDeps {
-  /** Providers besides the sandbox, or replacing it. */
+  /** Providers besides the configured ones, or replacing them. */
   readonly providers?: readonly PaymentProvider[];
-  /** Sends the sandbox's callbacks; defaults to `globalThis.fetch`. */
-  readonly fetch?: typeof fetch;
 }
 
 /**
- * Creates the payment service: payments with their refunds and ledger, provider callbacks, and the sandbox. Migrates
- * its schema first.
+ * Creates the payment service: payments with their refunds and ledger, and provider callbacks. Migrates its schema
+ * first.
  */
 export async function createPaymentService(config: PaymentConfig, deps: PaymentDeps = {}): Promise<Service> {
   const settings = { ...paymentDefaults, ...config };
   const { databaseUrl } = settings;
+  const configured = chooseAdapters(table, settings.providers, "payment provider", settings.providerSettings);
+  const providers = new Map([...configured, ...(deps.providers ?? [])].map((provider) => [provider.name, provider]));
   const base = await createServiceBase<PaymentDatabase>({ name: "payment", databaseUrl, migrations }, deps);
   const { db, commands, relay, clock, ids, random, log } = base;
 
-  const secret = signingKeyOf(settings.sandboxSecret);
-  const publicUrl = () => settings.publicUrl;
   const kept = settings.retention ?? defaultRetention;
-  const sender = createWebhookSender({
-    retentionMs: kept.deliveriesMs,
-    db,
-    ids,
-    log,
-    random,
-    secret,
-    baseUrl: publicUrl,
-    ...(deps.fetch && { fetch: deps.fetch }),
-  });
-  const { sandboxDelayMs: delayMs, sandboxLateMs: lateMs } = settings;
-  const sandbox = createSandboxProvider({ db, ids, sender, secret, publicUrl, delayMs, lateMs });
-
-  const providers = new Map([sandbox, ...(deps.providers ?? [])].map((provider) => [provider.name, provider]));
-  if (!providers.has(settings.defaultProvider)) {
-    throw new Error(`unknown payment provider ${settings.defaultProvider}; known: ${[...providers.keys()]}`);
-  }
   const retry = { initialMs: Math.min(200, settings.retryMaxMs), maxMs: settings.retryMaxMs };
   const { pollMs } = settings;
   const callbackStore = createCommandStore<PaymentDatabase, readonly ProviderReport[]>({
@@ -83,7 +61,7 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
     random,
     log,
     providers,
-    defaultProvider: settings.defaultProvider,
+    defaultProvider: settings.providers[0] ?? "",
     timing: {
       providerTimeoutMs: settings.providerTimeoutMs,
       retry,
@@ -95,30 +73,24 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
     nudgeOperations: () => operations.nudge(),
   };
   const operations = createOperationWorker(payments, { pollMs });
-  const background = [callbacks, createPaymentReconciler(payments, { pollMs }), operations, sender];
+  const background = [callbacks, createPaymentReconciler(payments, { pollMs }), operations];
   const retention = startRetention({
     log,
     everyMs: kept.everyMs,
     rules: [
       outboxRetention(db, kept.outboxMs),
       callbackRetention(db, kept.callbacksMs),
-      deliveryRetention(db, kept.deliveriesMs),
       {
         table: "payment_operations",
         keptMs: kept.idempotencyKeysMs,
         prune: async (keptMs) => (await pruneOperationKeys(db, keptMs, RETENTION_BATCH)) === RETENTION_BATCH,
-      },
-      {
-        table: "sandbox_payments",
-        keptMs: kept.sandboxMs,
-        prune: (keptMs) => deleteSandboxPayments(db, clock, keptMs),
       },
     ],
   });
 
   return {
     name: "payment",
-    specs: routes(payments, sandbox),
+    specs: routes(payments),
     checks: {
       ...base.checks,
       "payment-callbacks": callbacks.check,
@@ -137,6 +109,9 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
     async [Symbol.asyncDispose]() {
       await Promise.all([retention, ...background].map((part) => part[Symbol.asyncDispose]()));
       await commands[Symbol.asyncDispose]();
+      for (const provider of configured) {
+        provider.close?.();
+      }
       await relay[Symbol.asyncDispose]();
       await db[Symbol.asyncDispose]();
     },
@@ -149,9 +124,4 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
 async function checkOperations(kysely: Kysely<PaymentDatabase>): Promise<CheckResult> {
   const stuck = await findStuckOperation(kysely);
   return stuck === undefined ? { status: "pass" } : { status: "warn", error: `no response yet to ${stuck}` };
-}
-
-/** Derives a Standard Webhooks key from text of any form. */
-function signingKeyOf(secret: string): string {
-  return secret.startsWith("whsec_") ? secret : `whsec_${createHash("sha256").update(secret).digest("base64")}`;
 }

@@ -19,7 +19,7 @@ describeEachDatabase("settling a payment", (open) => {
     expect(settled).toMatchObject({ state: Payment_State.VOIDED, settling: true });
     await world.payments.settlePayment({ name });
     await expect(world.open(name, "tok_success")).rejects.toThrow("voided before it was opened");
-    expect(await world.db.kysely.selectFrom("sandbox_payments").selectAll().execute()).toEqual([]);
+    expect(await world.sandbox.db.kysely.selectFrom("payments").selectAll().execute()).toEqual([]);
     expect(await world.get(name)).toMatchObject({ state: Payment_State.VOIDED });
   });
 
@@ -62,13 +62,13 @@ describeEachDatabase("settling a payment", (open) => {
     await until(async () => cents((await world.get(name)).refundedAmount) === 6_000);
     expect((await world.get(name)).refunds.map((refund) => cents(refund.amount))).toEqual([1_000, 5_000]);
     await expect(world.payments.capturePayment({ name, amount: eur(1) })).rejects.toThrow("is being refunded");
-    const steps = await world.db.kysely.selectFrom("sandbox_steps").select("kind").execute();
+    const steps = await world.sandbox.db.kysely.selectFrom("payment_steps").select("kind").execute();
     expect(steps.map(({ kind }) => kind)).toContain("voided");
     await world.audit();
   });
 
   test("refunds money that arrives later", async () => {
-    await using world = await start({ sandboxLateMs: 50 });
+    await using world = await start({ sandbox: { lateMs: 50 } });
     await world.open(name, "tok_late_success", { ttl: { seconds: 2n } });
     const settled = await world.payments.settlePayment({ name });
     expect(settled).toMatchObject({ state: Payment_State.CREATED, settling: true });
@@ -77,7 +77,7 @@ describeEachDatabase("settling a payment", (open) => {
   });
 
   test("keeps money that arrives later if the caller requests it", async () => {
-    await using world = await start({ sandboxLateMs: 50 });
+    await using world = await start({ sandbox: { lateMs: 50 } });
     await world.open(name, "tok_late_success", { ttl: { seconds: 2n } });
     const expired = await world.payments.settlePayment({ name, keepLateMoney: true });
     expect(expired).toMatchObject({ state: Payment_State.EXPIRED, settling: false });
@@ -97,7 +97,7 @@ describeEachDatabase("settling a payment", (open) => {
   });
 
   test("reports a failed refund until a person has resolved it", async () => {
-    await using world = await start({ sandboxDelayMs: 0 });
+    await using world = await start({ sandbox: { delayMs: 0 } });
     await world.open(name, "tok_refund_fails");
     await until(isIn(world, Payment_State.CAPTURED));
     await expect(world.payments.settlePayment({ name })).rejects.toThrow("100.00 EUR could not be refunded");

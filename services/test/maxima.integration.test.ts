@@ -14,6 +14,7 @@ import { PaymentService } from "../../gen/docket/payment/v1/payment_service_pb.j
 import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { readHostConfig } from "../host/config.ts";
 import { administered, definitions } from "../host/definitions.ts";
+import { sandboxApiKeyFor } from "../host/signing-secret.ts";
 import { type ServiceName, serviceNames } from "../host/targets.ts";
 import { adminRoutes } from "../runtime/admin/routes.ts";
 import type { ServiceAdmin } from "../runtime/admin/service-admin.ts";
@@ -24,6 +25,7 @@ import { createInterceptors } from "../runtime/interceptors/interceptors.ts";
 import { createLogger } from "../runtime/telemetry/log.ts";
 import { describeEachDatabase, type OpenTestDatabase } from "../runtime/testing/databases.ts";
 import { systemClock } from "../runtime/values/clock.ts";
+import { startSandbox } from "../sandbox/testing/running-sandbox.ts";
 import { largestRequest } from "./support/largest-request.ts";
 
 const tested: readonly DescService[] = [
@@ -78,6 +80,7 @@ function padded(text: string, length: number): string {
 
 const caller: Principal = { kind: "service", tenant: "acme", subject: "test", scopes: new Set() };
 const validator = createValidator();
+const sandboxSecret = "s".repeat(32);
 
 /** The services of one process in databases of their own, without their workers. */
 async function startServices(open: OpenTestDatabase) {
@@ -86,6 +89,7 @@ async function startServices(open: OpenTestDatabase) {
   const authenticate = async () => undefined;
   const around = { authenticate, log, metrics: { begin: () => () => {} }, clock: systemClock };
   const local = createLocalTransport({ interceptors: createInterceptors(around) });
+  const sandbox = stack.use(await startSandbox({ apiKey: sandboxApiKeyFor(sandboxSecret) }));
   const shared = { bus: stack.use(createInProcessBus({ log })), clock: systemClock, log };
   const admins = new Map<ServiceName, ServiceAdmin | undefined>();
   for (const name of serviceNames) {
@@ -93,8 +97,9 @@ async function startServices(open: OpenTestDatabase) {
       config: readHostConfig({}),
       databaseUrl: (await open<unknown>()).url,
       publicUrl: "http://127.0.0.1:1",
+      sandboxUrl: sandbox.baseUrl,
       adminKey: "k".repeat(32),
-      sandboxSecret: "s".repeat(32),
+      sandboxSecret,
       transport: local.transport,
       transportTo: () => local.transport,
       shared,

@@ -20,7 +20,7 @@ import { runToEnd } from "./support/program.ts";
 import { stockTea, teaOrder, untilState } from "./support/shop.ts";
 import { describeEachStorage } from "./support/start-docket.ts";
 
-describeEachStorage("six processes, each with one target,", (createStorage) => {
+describeEachStorage("processes, each with one target,", (createStorage) => {
   test("bring an order from its creation to its delivery, and drain when they are asked to end", async () => {
     await using storage = await createStorage();
     await using docket = await startProcesses(storage);
@@ -42,7 +42,7 @@ describeEachStorage("six processes, each with one target,", (createStorage) => {
     const client = createDocket({ baseUrl: docket.gateway.httpUrl, apiKey: docket.gateway.key });
     await stockTea(client, 20);
     const names: string[] = [];
-    for (const target of ["order", "payment", "inventory", "logistics", "operations"] as const) {
+    for (const target of ["order", "payment", "inventory", "logistics", "operations", "sandbox"] as const) {
       const { name } = await client.orders.createOrder({ order: teaOrder() });
       names.push(name);
       await docket.restart(target);
@@ -51,7 +51,7 @@ describeEachStorage("six processes, each with one target,", (createStorage) => {
       await untilState(client, name, [Order_State.COMPLETED], 180_000);
     }
     const { stockOnHand, stockReserved } = await client.items.getItem({ name: "items/TEA" });
-    expect({ stockOnHand, stockReserved }).toEqual({ stockOnHand: 15n, stockReserved: 0n });
+    expect({ stockOnHand, stockReserved }).toEqual({ stockOnHand: 14n, stockReserved: 0n });
   }, 600_000);
 
   test("show operators the sagas and dead letters of every service, and name one that is away", async () => {
@@ -119,7 +119,7 @@ describe("a process with some of the targets", () => {
   test("names every setting that it lacks to reach the others", async () => {
     const { code, said } = await runToEnd({ DOCKET_DATA_DIR: folder, DOCKET_SERVICES: "payment,order" });
     expect(code).toBe(1);
-    expect(said).toContain("logistics=host:port,inventory=host:port,operations=host:port");
+    expect(said).toContain("logistics=host:port,inventory=host:port,operations=host:port,sandbox=host:port");
     expect(said).toContain("DOCKET_SERVICE_SECRET is required");
     expect(said).toContain("DOCKET_PUBLIC_URL is required");
   });
@@ -127,7 +127,20 @@ describe("a process with some of the targets", () => {
   test("refuses a target that does not exist and names those that do", async () => {
     const { code, said } = await runToEnd({ DOCKET_DATA_DIR: folder, DOCKET_SERVICES: "orders" });
     expect(code).toBe(1);
-    expect(said).toContain("order, payment, logistics, inventory, operations, gateway");
+    expect(said).toContain("order, payment, logistics, inventory, operations, sandbox, gateway");
+  });
+
+  test.each([
+    [
+      { DOCKET_PAYMENT_PROVIDERS: "sandbox,stripe" },
+      'Unknown payment provider "stripe". Known payment providers: sandbox.',
+    ],
+    [{ DOCKET_CARRIERS: "pigeon" }, 'Unknown carrier "pigeon". Known carriers: sandbox.'],
+  ])("refuses %j and names what exists", async (settings, problem) => {
+    const { code, said } = await runToEnd({ DOCKET_DATA_DIR: folder, ...settings });
+    expect(code).toBe(1);
+    expect(said).toContain(problem);
+    expect(said).not.toContain("    at ");
   });
 
   test("takes events and serves its administration for services of the installation alone", async () => {

@@ -54,10 +54,8 @@ describeEachStorage("retention", (createStorage) => {
       await sql`update idempotency_keys set created_at = 1`.execute(order.kysely);
       await sql`insert into dead_letters values (${firstIdAt(Date.now() - 1000)}, 'default', 'order.payments', 'm', 'x', 'x',
         ${ended}, 1, 1, ${Buffer.from("x")}, null, 'broken', 8, 1, null)`.execute(order.kysely);
-      for (const service of ["payment", "logistics"] as const) {
-        await using db = await openBeside<unknown>(storage, service);
-        await sql`update callbacks set prune_at = 1 where due_at is null`.execute(db.kysely);
-      }
+      await using sandbox = await openBeside<unknown>(storage, "sandbox");
+      await sql`update callbacks set prune_at = 1 where due_at is null`.execute(sandbox.kysely);
     }
     expect(await rowsOf(storage, "order", "sagas")).toBe(2);
     {
@@ -79,8 +77,8 @@ describeEachStorage("retention", (createStorage) => {
       await gone("operations", "audit_events");
       for (const service of ["payment", "logistics"] as const) {
         await gone(service, "inbound_callbacks");
-        await gone(service, "callbacks", "due_at is null");
       }
+      await gone("sandbox", "callbacks", "due_at is null");
       // The saga of the open order is needed to cancel it.
       await eventually(() => rowsOf(storage, "order", "sagas"), 1);
       await shop.orders.cancelOrder({ name: open });
@@ -88,17 +86,16 @@ describeEachStorage("retention", (createStorage) => {
       // The books stay, without personal data.
       expect(await rowsOf(storage, "payment", "payments")).toBe(2);
       expect(await rowsOf(storage, "logistics", "shipments", "destination like '%Berlin%'")).toBe(0);
-      expect(await rowsOf(storage, "payment", "sandbox_payments")).toBe(2);
+      expect(await rowsOf(storage, "sandbox", "payments")).toBe(2);
     }
     {
-      await using payment = await openBeside<unknown>(storage, "payment");
-      await sql`update sandbox_payments set expires_at = 1`.execute(payment.kysely);
+      await using sandbox = await openBeside<unknown>(storage, "sandbox");
+      await sql`update payments set expires_at = 1`.execute(sandbox.kysely);
     }
     await using docket = await startDocket({ ...briefly, DOCKET_SANDBOX_RETENTION: "1ms" }, storage);
     expect(docket).toBeDefined();
-    for (const table of ["sandbox_steps", "sandbox_parcels"]) {
-      const service = table === "sandbox_parcels" ? "logistics" : "payment";
-      await eventually(() => rowsOf(storage, service, table), 0);
+    for (const table of ["payments", "payment_steps", "parcels"]) {
+      await eventually(() => rowsOf(storage, "sandbox", table), 0);
     }
   }, 120_000);
 });

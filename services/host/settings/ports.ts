@@ -24,7 +24,7 @@ export const portSettings = v.object({
   }),
   tlsCertFile: text("DOCKET_TLS_CERT_FILE", {
     description:
-      "PEM file with the certificate of the HTTP and gRPC ports, read again when it changes. With a private authority set `NODE_EXTRA_CA_CERTS` too, for the sandbox's callbacks.",
+      "PEM file with the certificate of the HTTP and gRPC ports, read again when it changes. With a private authority set `NODE_EXTRA_CA_CERTS` too, for calls of the sandbox and its callbacks.",
   }),
   tlsKeyFile: text("DOCKET_TLS_KEY_FILE", { description: "PEM file with the key of the certificate." }),
   tlsClientCaFile: text("DOCKET_TLS_CLIENT_CA_FILE", {

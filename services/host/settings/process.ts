@@ -7,7 +7,7 @@ export const processSettings = v.object({
   services: list("DOCKET_SERVICES", {
     default: ["all"],
     description:
-      "What this process runs: `all`, or some of `order`, `payment`, `logistics`, `inventory`, `operations` and `gateway`.",
+      "What this process runs: `all`, or some of `order`, `payment`, `logistics`, `inventory`, `operations`, `sandbox` and `gateway`.",
   }),
   serviceAddresses: entries("DOCKET_SERVICE_ADDRESSES", {
     default: {},
@@ -36,7 +36,20 @@ export const processSettings = v.object({
     min: 32,
     max: 512,
     otherwise: "generated at the first start",
-    description: "Secret with which the sandboxes sign their callbacks.",
+    description:
+      "Secret from which the sandbox's API key and the signing secrets of its callbacks are derived, the same in all processes.",
+  }),
+  sandboxUrl: url("DOCKET_SANDBOX_URL", ["http", "https"], {
+    otherwise: "this process's HTTP port, or the public URL",
+    description: "Base URL at which payment and logistics call the sandbox.",
+  }),
+  paymentProviders: list("DOCKET_PAYMENT_PROVIDERS", {
+    default: ["sandbox"],
+    description: "Payment providers; the first one is that of orders that name none.",
+  }),
+  carriers: list("DOCKET_CARRIERS", {
+    default: ["sandbox"],
+    description: "Carriers; the first one ships the orders that name none.",
   }),
   logLevel: oneOf("DOCKET_LOG_LEVEL", ["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
     default: "info",

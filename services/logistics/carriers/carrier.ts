@@ -46,4 +46,6 @@ export interface Carrier extends CallbackSource<CarrierReport> {
   cancel(consignment: Consignment, signal: AbortSignal): Promise<CancelOutcome>;
   /** Returns all updates of the shipment so far, in no particular order. */
   track(consignment: Consignment, signal: AbortSignal): Promise<readonly CarrierUpdate[]>;
+  /** Closes the connections to the carrier. Called once, after the last request. */
+  close?(): void;
 }

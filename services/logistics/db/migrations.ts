@@ -177,6 +177,18 @@ const callbacksToInbox: Migration = {
   },
 };
 
+/**
+ * Empties the tables of the sandbox, which has a database of its own. They stay for processes of the previous version
+ * that are still running.
+ */
+const sandboxMoved: Migration = {
+  async up(kysely) {
+    for (const table of ["callbacks", "sandbox_parcels"]) {
+      await sql`delete from ${sql.table(table)}`.execute(kysely);
+    }
+  },
+};
+
 export const migrations = {
   ...idempotencyMigrations,
   ...outboxMigrations,
@@ -191,4 +203,5 @@ export const migrations = {
   "logistics-006d-callbacks-to-inbox": callbacksToInbox,
   "logistics-007p-parcels-by-booking": parcelsByBooking,
   "logistics-008-shipments-by-tenant": shipmentsByTenant,
+  "logistics-009-sandbox-moved": sandboxMoved,
 } satisfies Record<string, Migration>;

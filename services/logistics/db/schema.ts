@@ -1,7 +1,6 @@
 import type { CallbackInboxTables } from "../../runtime/callbacks/tables.ts";
 import type { IdempotencyTables } from "../../runtime/idempotency/tables.ts";
 import type { OutboxTables } from "../../runtime/outbox/tables.ts";
-import type { CallbackTables } from "../../runtime/webhooks/tables.ts";
 import type { Booking } from "../domain/shipment.ts";
 import type { ShipmentState } from "../domain/shipment-state.ts";
 
@@ -75,22 +74,10 @@ export interface TrackingEventsTable {
   received_at: number;
 }
 
-/** Parcels of the sandbox carrier, which simulates an external system. */
-export interface SandboxParcelsTable {
-  reference: string;
-  tracking_number: string;
-  service: string;
-  booked_at: number;
-  cancelled_at: number | null;
-  /** Number of tracking requests. Advances the parcels of services without callbacks. */
-  asked: number;
-}
-
 /** All tables of the logistics service's database. */
-export interface LogisticsDatabase extends CallbackInboxTables, CallbackTables, IdempotencyTables, OutboxTables {
+export interface LogisticsDatabase extends CallbackInboxTables, IdempotencyTables, OutboxTables {
   order_shipping: OrderShippingTable;
   shipments: ShipmentsTable;
   shipment_lines: ShipmentLinesTable;
   tracking_events: TrackingEventsTable;
-  sandbox_parcels: SandboxParcelsTable;
 }

@@ -26,8 +26,14 @@ const service = await createLogisticsService(
   {
     ...logisticsDefaults,
     databaseUrl,
-    publicUrl: () => "http://docket.test",
-    sandboxSecret: `whsec_${Buffer.alloc(32, 7).toString("base64")}`,
+    carriers: ["sandbox"],
+    carrierSettings: {
+      sandbox: {
+        baseUrl: "http://127.0.0.1:1",
+        apiKey: "unused",
+        secret: `whsec_${Buffer.alloc(32, 7).toString("base64")}`,
+      },
+    },
     carrierTimeoutMs: Number(carrierTimeoutMs),
   },
   {

@@ -14,13 +14,13 @@ import { createLogger } from "../../runtime/telemetry/log.ts";
 import { createRpcMetrics } from "../../runtime/telemetry/rpc-metrics.ts";
 import type { OpenTestDatabase } from "../../runtime/testing/databases.ts";
 import { systemClock } from "../../runtime/values/clock.ts";
+import { startSandbox } from "../../sandbox/testing/running-sandbox.ts";
 import type { Carrier } from "../carriers/carrier.ts";
 import { logisticsDefaults } from "../config.ts";
 import type { LogisticsDatabase } from "../db/schema.ts";
 import { createLogisticsService } from "../service.ts";
 
 export const tenant = "tenant-a";
-export const sandboxSecret = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
 
 export interface LogisticsOptions {
   readonly stepMs?: number;
@@ -45,7 +45,10 @@ export function confirmedOrder(id: string, changes: Partial<Pick<Order, "state" 
   });
 }
 
-/** Starts the real service on an empty database. Orders are a map; the sandbox's callbacks arrive as HTTP requests. */
+/**
+ * Starts the real service on an empty database, with the real sandbox on another, which it calls over HTTP. Orders are a
+ * map; callbacks go directly to the RPC that receives them.
+ */
 export async function startLogistics(open: OpenTestDatabase, options: LogisticsOptions = {}) {
   const db = await open<LogisticsDatabase>();
   const orders = new Map<string, Order>();
@@ -87,14 +90,14 @@ export async function startLogistics(open: OpenTestDatabase, options: LogisticsO
       return new Response("", { status: ConnectError.from(error).code === Code.Unauthenticated ? 401 : 500 });
     }
   };
+  const sandbox = await startSandbox({ stepMs: options.stepMs ?? 20, fetch: receive });
   const start = () =>
     createLogisticsService(
       {
         ...logisticsDefaults,
         databaseUrl: db.url,
-        publicUrl: () => "http://docket.test",
-        sandboxSecret,
-        sandboxStepMs: options.stepMs ?? 20,
+        carriers: ["sandbox"],
+        carrierSettings: { sandbox: sandbox.carrier },
         workPollMs: 20,
         trackAfterMs: options.trackAfterMs ?? logisticsDefaults.trackAfterMs,
         expireAfterMs: options.expireAfterMs ?? logisticsDefaults.expireAfterMs,
@@ -104,7 +107,6 @@ export async function startLogistics(open: OpenTestDatabase, options: LogisticsO
         clients: { order: createServiceClient(OrderService, transport, { subject: "logistics" }) },
         bus,
         log,
-        fetch: receive,
         ...(options.carriers && { carriers: options.carriers }),
         ...(options.onStatement && { onStatement: options.onStatement }),
       },
@@ -115,6 +117,7 @@ export async function startLogistics(open: OpenTestDatabase, options: LogisticsO
   return {
     db,
     bus,
+    sandbox,
     orders,
     /**
      * Hook that runs after a shipment's announcement, before the order service returns the previous state of the order.
@@ -144,6 +147,7 @@ export async function startLogistics(open: OpenTestDatabase, options: LogisticsO
     async [Symbol.asyncDispose]() {
       await service.drain();
       await service[Symbol.asyncDispose]();
+      await sandbox[Symbol.asyncDispose]();
       await bus[Symbol.asyncDispose]();
     },
   };

@@ -201,6 +201,18 @@ const requestKeys: Migration = {
   },
 };
 
+/**
+ * Empties the tables of the sandbox, which has a database of its own. They stay for processes of the previous version
+ * that are still running.
+ */
+const sandboxMoved: Migration = {
+  async up(kysely) {
+    for (const table of ["callbacks", "sandbox_steps", "sandbox_payments"]) {
+      await sql`delete from ${sql.table(table)}`.execute(kysely);
+    }
+  },
+};
+
 /** In the order in which they were added; never renamed. */
 export const migrations = {
   ...outboxMigrations,
@@ -216,4 +228,5 @@ export const migrations = {
   "payment-0008d-operation-retention": operationRetention,
   "payment-0009o-mismatches": paymentMismatches,
   "payment-0010b-request-keys": requestKeys,
+  "payment-0011-sandbox-moved": sandboxMoved,
 } satisfies Record<string, Migration>;

@@ -2,7 +2,6 @@ import type { CallbackInboxTables } from "../../runtime/callbacks/tables.ts";
 import type { Integer64 } from "../../runtime/db/columns.ts";
 import type { DueColumns } from "../../runtime/jobs/claim-due.ts";
 import type { OutboxTables } from "../../runtime/outbox/tables.ts";
-import type { CallbackTables } from "../../runtime/webhooks/tables.ts";
 import type { OperationKind, OperationState } from "../domain/operation.ts";
 import type { MovementKind } from "../domain/payment.ts";
 import type { PaymentState } from "../domain/payment-state.ts";
@@ -88,50 +87,9 @@ export interface PaymentOperationsTable extends DueColumns {
   created_at: number;
 }
 
-/** The sandbox's own copy of a payment; the sandbox simulates an external system. */
-export interface SandboxPaymentsTable {
-  reference: string;
-  open_key: string;
-  tenant: string;
-  payment: string;
-  currency: string;
-  amount: Integer64;
-  token: string;
-  capture_automatically: number;
-  client_secret: string;
-  expires_at: number;
-}
-
-/** A sandbox event at a time: reported by callbacks, and visible to polls from then on. */
-export interface SandboxStepsTable {
-  reference: string;
-  number: number;
-  effective_at: number;
-  kind: SandboxStepKind;
-  amount: Integer64;
-  /** For refunds. */
-  refund_id: string;
-  refund_reference: string;
-  message: string;
-  /** The key of the request that caused it; null for the sandbox's own events. */
-  request_key: string | null;
-}
-
-export type SandboxStepKind =
-  | "action_required"
-  | "authorized"
-  | "captured"
-  | "failed"
-  | "voided"
-  | "refund_pending"
-  | "refund_succeeded"
-  | "refund_failed";
-
-export interface PaymentDatabase extends OutboxTables, CallbackTables, CallbackInboxTables {
+export interface PaymentDatabase extends OutboxTables, CallbackInboxTables {
   payments: PaymentsTable;
   refunds: RefundsTable;
   payment_movements: PaymentMovementsTable;
   payment_operations: PaymentOperationsTable;
-  sandbox_payments: SandboxPaymentsTable;
-  sandbox_steps: SandboxStepsTable;
 }

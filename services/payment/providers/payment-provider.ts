@@ -24,6 +24,8 @@ export interface PaymentProvider extends CallbackSource<readonly ProviderReport[
   refund(request: RefundRequest, signal: AbortSignal): Promise<ProviderAnswer>;
   /** Fetches the payment's current state; undefined if the provider does not know it. */
   fetch(reference: string, signal: AbortSignal): Promise<ProviderReport | undefined>;
+  /** Closes the connections to the provider. Called once, after the last request. */
+  close?(): void;
 }
 
 interface ReferenceRequest {

@@ -1,11 +1,15 @@
+import type { RunningSandbox } from "../../sandbox/testing/running-sandbox.ts";
 import { startPayments } from "./running-payments.ts";
 
 /**
  * A process to be killed: opens payments in an endless loop, refunds every third, and prints each acknowledged name.
- * Arguments: the database's URL and a prefix of its orders' names.
+ * The first line is the base URL of its callbacks. Arguments: the database's URL, a prefix of its orders' names, and the
+ * sandbox's settings as JSON.
  */
-const [databaseUrl = "", prefix = ""] = process.argv.slice(2);
-const world = await startPayments(databaseUrl, { providerTimeoutMs: 300 });
+const [databaseUrl = "", prefix = "", provider = "{}"] = process.argv.slice(2);
+const providerSettings = { sandbox: JSON.parse(provider) as RunningSandbox["provider"] };
+const world = await startPayments(databaseUrl, { providerSettings, providerTimeoutMs: 300 });
+process.stdout.write(`${world.publicUrl}\n`);
 const tokens = ["tok_success", "tok_duplicate", "tok_reordered"];
 
 const openOne = async (nth: number): Promise<void> => {

@@ -1,3 +1,9 @@
+import { create, toJsonString } from "@bufbuild/protobuf";
+import {
+  SandboxPaymentEventSchema,
+  SandboxPaymentSchema,
+  SandboxRefund_State,
+} from "../../../gen/docket/sandbox/v1/sandbox_payment_pb.js";
 import type { Operation } from "../domain/operation.ts";
 import type { Payment, Refund } from "../domain/payment.ts";
 import type { ProviderReport } from "../domain/provider-report.ts";
@@ -62,6 +68,15 @@ export function someReport(more: Partial<ProviderReport> = {}): ProviderReport {
     refunds: [],
     ...more,
   };
+}
+
+/** The body of a sandbox callback with the report. */
+export function encodeEvent(id: string, type: string, { refunds, ...report }: ProviderReport): string {
+  const payment = create(SandboxPaymentSchema, {
+    ...report,
+    refunds: refunds.map(({ state, ...refund }) => ({ ...refund, state: SandboxRefund_State[state] })),
+  });
+  return toJsonString(SandboxPaymentEventSchema, create(SandboxPaymentEventSchema, { id, type, payment }));
 }
 
 export function someOperation(more: Partial<Operation> = {}): Operation {

@@ -22,7 +22,6 @@ import {
 } from "../../../gen/docket/payment/v1/payment_events_pb.js";
 import type { Payment } from "../../../gen/docket/payment/v1/payment_pb.js";
 import { type OpenPaymentRequestSchema, PaymentService } from "../../../gen/docket/payment/v1/payment_service_pb.js";
-import { SandboxPaymentService } from "../../../gen/docket/payment/v1/sandbox_payment_service_pb.js";
 import { createInProcessBus } from "../../runtime/bus/in-process.ts";
 import { createLocalTransport } from "../../runtime/call/local-transport.ts";
 import { type Principal, principalKey } from "../../runtime/context-values.ts";
@@ -32,6 +31,7 @@ import { createLogger } from "../../runtime/telemetry/log.ts";
 import { createRpcMetrics } from "../../runtime/telemetry/rpc-metrics.ts";
 import { systemClock } from "../../runtime/values/clock.ts";
 import { toMoney } from "../../runtime/values/money.ts";
+import { type RunningSandbox, type SandboxOptions, startSandbox } from "../../sandbox/testing/running-sandbox.ts";
 import type { PaymentConfig } from "../config.ts";
 import type { PaymentDatabase } from "../db/schema.ts";
 import { createPaymentService, type PaymentDeps } from "../service.ts";
@@ -56,13 +56,18 @@ const EVENTS = [
   RefundFailedSchema,
 ];
 
+/** Settings of the service, and of the sandbox that is started for it unless `providerSettings` name another. */
+export interface RunningPaymentsConfig extends Partial<PaymentConfig> {
+  readonly sandbox?: SandboxOptions;
+}
+
 /**
- * The real service on a database. The sandbox's callbacks go over HTTP to the RPC that receives them, as through the
- * gateway.
+ * The real service on a database, with the real sandbox on another. They call each other over HTTP; callbacks go to the
+ * RPC that receives them, as through the gateway.
  */
 export async function startPayments(
   databaseUrl: string,
-  config: Partial<PaymentConfig> = {},
+  { sandbox: sandboxOptions, ...config }: RunningPaymentsConfig = {},
   overrides: Partial<PaymentDeps> = {},
 ) {
   const log = createLogger({ level: "silent", name: "test" });
@@ -94,8 +99,19 @@ export async function startPayments(
     },
   );
 
+  const started =
+    config.providerSettings === undefined
+      ? await startSandbox({ publicUrl: () => publicUrl, delayMs: 5, ...sandboxOptions })
+      : undefined;
+  const sandboxOf = (): RunningSandbox => {
+    if (started === undefined) {
+      throw new Error("the sandbox is not this one's own");
+    }
+    return started;
+  };
+  const { providerSettings = { sandbox: sandboxOf().provider } } = config;
   const service = await createPaymentService(
-    { databaseUrl, publicUrl, sandboxSecret: "test", pollMs: 50, retryMaxMs: 100, sandboxDelayMs: 5, ...config },
+    { databaseUrl, providers: ["sandbox"], pollMs: 50, retryMaxMs: 100, ...config, providerSettings },
     { bus, log, ...overrides },
   );
   mount(service.specs);
@@ -116,7 +132,9 @@ export async function startPayments(
     as,
     /** Client with the credentials of one of Docket's own services. */
     payments,
-    shopper: createClient(SandboxPaymentService, transport),
+    get sandbox() {
+      return sandboxOf();
+    },
     open: (name: string, paymentToken: string, more: MessageInitShape<typeof OpenPaymentRequestSchema> = {}) =>
       payments.openPayment({ name, amount: eur(10_000), paymentToken, captureAutomatically: true, ...more }),
     get: (name: string) => payments.getPayment({ name }),
@@ -144,6 +162,7 @@ export async function startPayments(
     async [Symbol.asyncDispose]() {
       await service.drain();
       await service[Symbol.asyncDispose]();
+      await started?.[Symbol.asyncDispose]();
       await bus[Symbol.asyncDispose]();
       await db[Symbol.asyncDispose]();
       server.closeAllConnections();

@@ -5,6 +5,7 @@ import type { PaymentContext } from "../context.ts";
 import { mergeReport } from "../domain/merge-report.ts";
 import type { Payment } from "../domain/payment.ts";
 import type { ProviderReport } from "../domain/provider-report.ts";
+import { unknownPaymentReport } from "../domain/unknown-payment.ts";
 import { providerOf } from "../perform-operation.ts";
 import { nextPollAt, recordChange } from "../record-change.ts";
 import { payments } from "../store/mappings.ts";
@@ -32,18 +33,15 @@ export function createPaymentReconciler(context: PaymentContext, options: { poll
   });
 }
 
-/**
- * The provider's report of the payment; undefined if the provider does not know it, does not respond, or was not called
- * for it yet.
- */
-async function askProvider(context: PaymentContext, payment: Payment): Promise<ProviderReport | undefined> {
+/** The provider's report of the payment; undefined if the provider does not respond or was not called for it yet. */
+async function askProvider(context: PaymentContext, payment: Payment): Promise<ProviderReport | "unknown" | undefined> {
   const { log, timing } = context;
   if (payment.reference === undefined) {
     return undefined;
   }
   try {
     const signal = AbortSignal.timeout(timing.providerTimeoutMs);
-    return await providerOf(context, payment).fetch(payment.reference, signal);
+    return (await providerOf(context, payment).fetch(payment.reference, signal)) ?? "unknown";
   } catch (error) {
     log.warn({ err: error, payment: payment.uid }, "the state of a payment could not be fetched");
     return undefined;
@@ -55,7 +53,7 @@ function reconcile(
   context: PaymentContext,
   claim: Claimed,
   { tenant, uid }: Payment,
-  report: ProviderReport | undefined,
+  answer: ProviderReport | "unknown" | undefined,
 ): Command<void> {
   const { clock, log } = context;
   return {
@@ -66,6 +64,10 @@ function reconcile(
         return;
       }
       let file = stored;
+      if (answer === "unknown") {
+        log.error({ payment: uid }, "the provider does not know the payment");
+      }
+      const report = answer === "unknown" ? unknownPaymentReport(file.payment, file.refunds) : answer;
       if (report !== undefined) {
         const merged = mergeReport(file.payment, file.refunds, report, clock.now().getTime());
         if (merged.kind !== "merged") {

@@ -33,7 +33,7 @@ export const retentionSettings = v.object({
   }),
   deliveriesMs: milliseconds("DOCKET_DELIVERY_RETENTION", {
     default: "1d",
-    description: "Retention of outgoing requests (webhooks, the sandboxes' callbacks), once delivered or given up.",
+    description: "Retention of outgoing requests (webhooks, the sandbox's callbacks), once delivered or given up.",
   }),
   sagasMs: milliseconds("DOCKET_SAGA_RETENTION", {
     default: "90d",
@@ -41,7 +41,7 @@ export const retentionSettings = v.object({
   }),
   sandboxMs: milliseconds("DOCKET_SANDBOX_RETENTION", {
     otherwise: "forever",
-    description: "Retention of the sandboxes' payments and parcels after their expiry.",
+    description: "Retention of the sandbox's payments and parcels after their expiry.",
   }),
 });
 

@@ -2,7 +2,8 @@ import { Webhook } from "standardwebhooks";
 import type { CallbacksTable } from "./tables.ts";
 
 export interface SignedPostOptions {
-  readonly secret: string;
+  /** Signing secret of requests to a URL, as it was scheduled. */
+  readonly secretFor: (url: string) => string;
   readonly baseUrl: () => string;
   readonly timeoutMs: number;
   readonly fetch?: typeof fetch;
@@ -15,9 +16,14 @@ export type SignedPost = (row: CallbacksTable, stop: AbortSignal) => Promise<str
  * Creates a POST signed per Standard Webhooks: the signature covers id, time and body; the time is that of the attempt.
  * Redirects are not followed.
  */
-export function createSignedPost({ secret, baseUrl, timeoutMs, fetch: send = fetch }: SignedPostOptions): SignedPost {
-  const webhook = new Webhook(secret);
+export function createSignedPost({
+  secretFor,
+  baseUrl,
+  timeoutMs,
+  fetch: send = fetch,
+}: SignedPostOptions): SignedPost {
   return async (row, stop) => {
+    const webhook = new Webhook(secretFor(row.url));
     const now = new Date();
     try {
       const response = await send(new URL(row.url, baseUrl()), {

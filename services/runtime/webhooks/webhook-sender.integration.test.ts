@@ -60,7 +60,7 @@ describeEachDatabase("durable callbacks", (open) => {
       db,
       ids,
       log,
-      secret,
+      secretFor: () => secret,
       baseUrl: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       pollMs: 20,
       retry: { initialMs: 5, maxMs: 20 },

@@ -15,8 +15,8 @@ export interface WebhookSenderOptions<DB extends CallbackTables> {
   readonly db: Database<DB>;
   readonly ids: Ids;
   readonly log: Logger;
-  /** Secret for Standard Webhooks signatures: base64 of 24 to 64 bytes after `whsec_`. */
-  readonly secret: string;
+  /** Secret for Standard Webhooks signatures of requests to a URL: base64 of 24 to 64 bytes after `whsec_`. */
+  readonly secretFor: (url: string) => string;
   /** Base of relative URLs, read on each request: a server may get its port after the sender is created. */
   readonly baseUrl: () => string;
   /** Random number in [0, 1) for jitter. Default `Math.random`. */
@@ -61,7 +61,7 @@ export interface WebhookSender extends AsyncDisposable {
  * expires.
  *
  * ```ts
- * const sender = createWebhookSender({ db, ids, log, secret, baseUrl: () => config.publicUrl });
+ * const sender = createWebhookSender({ db, ids, log, secretFor: () => secret, baseUrl: () => config.publicUrl });
  * await db.transaction((trx) => sender.schedule(trx, [{ messageId: "evt_1", url: "/hooks", body: "{}" }]));
  * ```
  */

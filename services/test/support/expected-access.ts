@@ -80,11 +80,26 @@ export const expectedAccess: Readonly<Record<string, string>> = {
   "docket.payment.v1.PaymentService/ReplayPaymentCallback": "payments.write",
   "docket.payment.v1.PaymentService/SettlePayment": "internal",
   "docket.payment.v1.PaymentService/VoidPayment": "payments.write",
-  "docket.payment.v1.SandboxPaymentService/CompleteSandboxPayment": "open",
-  "docket.payment.v1.SandboxPaymentService/GetSandboxPaymentPage": "open",
+  "docket.sandbox.v1.SandboxCarrierService/BookSandboxParcel": "open",
+  "docket.sandbox.v1.SandboxCarrierService/CancelSandboxParcel": "open",
+  "docket.sandbox.v1.SandboxCarrierService/TrackSandboxParcel": "open",
+  "docket.sandbox.v1.SandboxPaymentService/CaptureSandboxPayment": "open",
+  "docket.sandbox.v1.SandboxPaymentService/CompleteSandboxPayment": "open",
+  "docket.sandbox.v1.SandboxPaymentService/CreateSandboxPayment": "open",
+  "docket.sandbox.v1.SandboxPaymentService/GetSandboxPayment": "open",
+  "docket.sandbox.v1.SandboxPaymentService/GetSandboxPaymentPage": "open",
+  "docket.sandbox.v1.SandboxPaymentService/RefundSandboxPayment": "open",
+  "docket.sandbox.v1.SandboxPaymentService/VoidSandboxPayment": "open",
   "grpc.health.v1.Health/Check": "open",
   "grpc.health.v1.Health/List": "open",
   "grpc.health.v1.Health/Watch": "open",
   "grpc.reflection.v1.ServerReflection/ServerReflectionInfo": "open",
   "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": "open",
 };
+
+/**
+ * Open methods that require the sandbox's own key: without it a valid request is UNAUTHENTICATED; an invalid one is
+ * refused as such before.
+ */
+export const needsSandboxKey =
+  /^docket\.sandbox\.v1\.(?!SandboxPaymentService\/(GetSandboxPaymentPage|CompleteSandboxPayment)$)/;

@@ -81,7 +81,7 @@ function holdsMarks(schema: DescMessage): boolean {
   return schema.fields.some((field) => isErasedWithCustomer(field));
 }
 
-export const services = ["order", "payment", "logistics", "inventory", "operations"] as const;
+export const services = ["order", "payment", "logistics", "inventory", "operations", "sandbox"] as const;
 
 /** Opens the database of a service for direct access. */
 export function openBeside<DB>({ environment }: Storage, service: (typeof services)[number]): Promise<Database<DB>> {

@@ -6,7 +6,7 @@ import { type Target, targetNames } from "../../host/targets.ts";
 import { type Program, startProgram } from "./program.ts";
 import type { Storage } from "./start-docket.ts";
 
-/** Docket as six processes: each service, and the gateway in front of them. */
+/** Docket as processes: each service, and the gateway in front of them. */
 export interface Processes extends AsyncDisposable {
   readonly gateway: Program;
   readonly programs: ReadonlyMap<Target, Program>;

@@ -1,40 +1,27 @@
+import { expect, test } from "@jest/globals";
 import { Webhook } from "standardwebhooks";
-import { migrate } from "../../../runtime/db/migrate.ts";
-import { createLogger } from "../../../runtime/telemetry/log.ts";
 import { describeEachDatabase } from "../../../runtime/testing/databases.ts";
 import { until } from "../../../runtime/testing/until.ts";
-import { systemClock } from "../../../runtime/values/clock.ts";
-import { createIds } from "../../../runtime/values/ids.ts";
-import { createWebhookSender } from "../../../runtime/webhooks/webhook-sender.ts";
-import { migrations } from "../../db/migrations.ts";
-import type { PaymentDatabase } from "../../db/schema.ts";
+import { startSandbox } from "../../../sandbox/testing/running-sandbox.ts";
 import { describePaymentProvider } from "../payment-provider-suite.ts";
 import { createSandboxProvider } from "./sandbox-provider.ts";
 
-const secret = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
-const ids = createIds(systemClock);
-const log = createLogger({ level: "silent", name: "test" });
+const signal = AbortSignal.timeout(60_000);
 
-describeEachDatabase("the sandbox", (open) => {
+describeEachDatabase("the sandbox over HTTP", (open) => {
   describePaymentProvider("as a payment provider", async () => {
-    const db = await open<PaymentDatabase>();
-    await migrate(db, migrations);
+    const { url: databaseUrl } = await open();
     const sent: { header: Headers; body: Uint8Array }[] = [];
-    const sender = createWebhookSender({
-      db,
-      ids,
-      log,
-      secret,
-      baseUrl: () => "http://localhost",
-      pollMs: 20,
+    const sandbox = await startSandbox({
+      databaseUrl,
+      delayMs: 5,
+      lateMs: 50,
       fetch: async (_, init) => {
         sent.push({ header: new Headers(init?.headers), body: init?.body as Uint8Array });
         return new Response();
       },
     });
-    sender.start();
-    const publicUrl = () => "http://localhost";
-    const provider = createSandboxProvider({ db, ids, sender, secret, publicUrl, delayMs: 5, lateMs: 50 });
+    const provider = createSandboxProvider(sandbox.provider);
     return {
       provider,
       goodToken: "tok_success",
@@ -47,13 +34,37 @@ describeEachDatabase("the sandbox", (open) => {
           });
         await until(() => about() !== undefined);
         const callback = about();
-        new Webhook(secret).verify(Buffer.from(callback?.body ?? ""), Object.fromEntries(callback?.header ?? []));
+        const header = Object.fromEntries(callback?.header ?? []);
+        new Webhook(sandbox.paymentSecret).verify(Buffer.from(callback?.body ?? ""), header);
         return callback ?? { header: new Headers(), body: new Uint8Array() };
       },
       async [Symbol.asyncDispose]() {
-        await sender[Symbol.asyncDispose]();
-        await db[Symbol.asyncDispose]();
+        provider.close?.();
+        await sandbox[Symbol.asyncDispose]();
       },
     };
   });
+});
+
+test("a response of another server at the sandbox's address leaves the outcome unknown", async () => {
+  await using sandbox = await startSandbox();
+  const elsewhere = createSandboxProvider({ ...sandbox.provider, baseUrl: `${sandbox.baseUrl}/elsewhere` });
+  await expect(elsewhere.fetch("sbx_1", signal)).rejects.toThrow("The sandbox responded with status 404");
+  await expect(elsewhere.void({ key: "k", reference: "sbx_1" }, signal)).rejects.toThrow("status 404");
+  elsewhere.close?.();
+});
+
+test("a wrong key leaves the outcome unknown", async () => {
+  await using sandbox = await startSandbox();
+  const stranger = createSandboxProvider({ ...sandbox.provider, apiKey: "sbx_key_other" });
+  await expect(stranger.fetch("sbx_1", signal)).rejects.toThrow("The sandbox responded with status 401");
+  stranger.close?.();
+});
+
+test("a sandbox that is not there yet leaves the outcome unknown", async () => {
+  const sandbox = await startSandbox();
+  await sandbox[Symbol.asyncDispose]();
+  const provider = createSandboxProvider(sandbox.provider);
+  await expect(provider.fetch("sbx_1", signal)).rejects.toThrow("ECONNREFUSED");
+  provider.close?.();
 });

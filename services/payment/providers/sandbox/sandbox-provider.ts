@@ -1,160 +1,108 @@
-import { randomBytes } from "node:crypto";
-import type { Transaction } from "kysely";
+import { create, type DescMessage, fromJsonString, type MessageInitShape, toJsonString } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { Code } from "@connectrpc/connect";
 import { Webhook } from "standardwebhooks";
-import { verifiedMessageId } from "../../../runtime/callbacks/standard-webhooks.ts";
-import type { Database } from "../../../runtime/db/connect.ts";
-import type { Ids } from "../../../runtime/values/ids.ts";
-import type { WebhookSender } from "../../../runtime/webhooks/webhook-sender.ts";
-import type { PaymentDatabase } from "../../db/schema.ts";
+import { SandboxPaymentSchema } from "../../../../gen/docket/sandbox/v1/sandbox_payment_pb.js";
 import {
-  databaseNow,
-  findSandboxPayment,
-  insertSandboxPayment,
-  insertSteps,
-  lockSandboxPayment,
-  type SandboxPayment,
-  type SandboxStep,
-  stepsOf,
-} from "../../store/sandbox.ts";
+  CaptureSandboxPaymentRequestSchema,
+  CreateSandboxPaymentRequestSchema,
+  RefundSandboxPaymentRequestSchema,
+  SandboxPaymentResultSchema,
+  VoidSandboxPaymentRequestSchema,
+} from "../../../../gen/docket/sandbox/v1/sandbox_payment_service_pb.js";
+import { verifiedMessageId } from "../../../runtime/callbacks/standard-webhooks.ts";
+import { type ApiError, apiErrorOf } from "../../../runtime/http-api/api-error.ts";
+import { createHttpApi } from "../../../runtime/http-api/http-api.ts";
 import type { PaymentProvider, ProviderAnswer } from "../payment-provider.ts";
-import { decide, type SandboxAction } from "./decide.ts";
-import { encodeEvent, readEvent } from "./event.ts";
-import { callbacksFor, type ScheduledCallback, type ScriptTiming, scriptOf } from "./script.ts";
-import { paymentStateAt } from "./standing.ts";
-import { behaviourOf } from "./tokens.ts";
-import { eventIdOf, withdrawSteps } from "./withdraw.ts";
+import { readEvent, toReport } from "./report.ts";
 
-type Trx = Transaction<PaymentDatabase>;
-
-/** Destination of the sandbox's callbacks. */
-export const SANDBOX_CALLBACK_PATH = "/v1/webhooks/payments/sandbox";
-
-export interface SandboxOptions {
-  readonly db: Database<PaymentDatabase>;
-  readonly ids: Ids;
-  readonly sender: WebhookSender;
-  /** Signing key of the callbacks. */
+export interface SandboxProviderOptions {
+  /** Base URL of the sandbox's API. */
+  readonly baseUrl: string;
+  readonly apiKey: string;
+  /** Verifies the callbacks: `whsec_` followed by base64 of 24 to 64 bytes. */
   readonly secret: string;
-  /** Base URL at which shoppers reach this installation. */
-  readonly publicUrl: () => string;
-  /** Time between the steps of a payment's script. */
-  readonly delayMs: number;
-  /** Time after expiry at which late payments are paid. */
-  readonly lateMs: number;
 }
 
-/** The provider, with its shopper-facing operations. */
-export interface SandboxProvider extends PaymentProvider {
-  /** Finds the payment of a client secret, in its current state; undefined if there is none. */
-  showPayment(clientSecret: string): Promise<{ payment: SandboxPayment; isOpen: boolean } | undefined>;
-  /**
-   * Pays or declines on behalf of the shopper. Returns false if there is no such payment; does nothing if it is no
-   * longer open.
-   */
-  completePayment(clientSecret: string, decline: boolean): Promise<boolean>;
-}
+const payments = "/sandbox/v1/payments";
+const readOptions = { ignoreUnknownFields: true };
 
 /**
- * A simulated payment provider. It behaves like an external system: its state is in tables of its own, and it reports
- * later changes only by signed callbacks over HTTP or when polled. The payment token alone determines what happens; see
- * `tokens.ts`.
+ * Creates the adapter to the sandbox's payment provider, by its HTTP API. A response that is neither a result nor a
+ * definite rejection leaves the outcome unknown.
  */
-export function createSandboxProvider(options: SandboxOptions): SandboxProvider {
-  const { db, ids, sender, publicUrl } = options;
-  const webhook = new Webhook(options.secret);
-  const redirectUrl = (clientSecret: string) => new URL(`/v1/sandboxPayments/${clientSecret}`, publicUrl()).href;
+export function createSandboxProvider({ baseUrl, apiKey, secret }: SandboxProviderOptions): PaymentProvider {
+  const webhook = new Webhook(secret);
+  const api = createHttpApi({ baseUrl, headers: { authorization: `Bearer ${apiKey}` } });
+  const pathOf = (reference: string, verb = "") => `${payments}/${encodeURIComponent(reference)}${verb}`;
 
-  const timingAt = (nowMs: number): ScriptTiming => ({ nowMs, delayMs: options.delayMs, lateMs: options.lateMs });
-
-  /** Schedules the callbacks of steps, each reporting the payment's state right after the step. */
-  const tell = (
-    trx: Trx,
-    payment: SandboxPayment,
-    steps: readonly SandboxStep[],
-    tellings: readonly ScheduledCallback[],
-  ) =>
-    sender.schedule(
-      trx,
-      tellings.flatMap(({ step, delaysMs }) => {
-        const messageId = eventIdOf(payment, step);
-        const known = steps.filter((other) => other.number <= step.number);
-        const standing = paymentStateAt(payment, known, step.effectiveAt, redirectUrl);
-        const body = encodeEvent(messageId, `payment.${step.kind}`, standing);
-        return delaysMs.map((delayMs) => ({ messageId, url: SANDBOX_CALLBACK_PATH, body, delayMs }));
-      }),
-    );
-
-  /** Decides on a request and applies the decision. A repeated request finds its steps and does nothing. */
-  const act = (column: "reference" | "client_secret", value: string, action: SandboxAction) =>
-    db.transaction(async (trx): Promise<ProviderAnswer | undefined> => {
-      const payment = await lockSandboxPayment(trx, db.dialect, column, value);
-      if (payment === undefined) {
-        return undefined;
-      }
-      const nowMs = await databaseNow(trx, db.dialect);
-      const before = await stepsOf(trx, payment.reference);
-      const report = (steps: readonly SandboxStep[]) => paymentStateAt(payment, steps, nowMs, redirectUrl);
-      if (action.key !== null && before.some((step) => step.requestKey === action.key)) {
-        return { kind: "done", report: report(before) };
-      }
-      const timing = timingAt(nowMs);
-      const decision = decide(payment, report(before), before, action, { ...timing, newId: ids.next });
-      if ("refused" in decision) {
-        return { kind: "refused", message: decision.refused, report: report(before) };
-      }
-      const kept = decision.stops ? await withdrawSteps(trx, sender, payment, before, nowMs) : before;
-      await insertSteps(trx, payment.reference, decision.steps);
-      const after = [...kept, ...decision.steps];
-      const { sends = [0] } = behaviourOf(payment.token);
-      await tell(trx, payment, after, callbacksFor(decision.steps, { sends }, timing));
-      return { kind: "done", report: report(after) };
-    });
-
-  const answer = async (reference: string, action: SandboxAction): Promise<ProviderAnswer> =>
-    (await act("reference", reference, action)) ?? { kind: "refused", message: `there is no payment ${reference}` };
+  const post = async <Schema extends DescMessage>(
+    path: string,
+    schema: Schema,
+    message: MessageInitShape<Schema>,
+    signal: AbortSignal,
+  ): Promise<ProviderAnswer> => {
+    const body = toJsonString(schema, create(schema, message));
+    const response = await api.send({ method: "POST", path, body }, signal);
+    if (response.status === 200) {
+      const { payment, refusal } = fromJsonString(SandboxPaymentResultSchema, response.body, readOptions);
+      const report = toReport(payment ?? create(SandboxPaymentSchema));
+      return refusal === "" ? { kind: "done", report } : { kind: "refused", message: refusal, report };
+    }
+    const error = apiErrorOf(response);
+    if (isUnknownPayment(error) || error.code === Code.InvalidArgument) {
+      return { kind: "refused", message: error.message };
+    }
+    throw unexpected(error);
+  };
 
   return {
     name: "sandbox",
 
-    open: (request) =>
-      db.transaction(async (trx): Promise<ProviderAnswer> => {
-        const nowMs = await databaseNow(trx, db.dialect);
-        const reference = `sbx_${ids.next()}`;
-        const asked: SandboxPayment = {
-          reference,
-          openKey: request.key,
-          tenant: request.payment.tenant,
-          payment: request.payment.name,
-          currency: request.amount.currency,
-          amount: request.amount.minor,
-          token: request.paymentToken,
-          captureAutomatically: request.captureAutomatically,
-          clientSecret: newClientSecret(),
-          expiresAt: request.expireTime.getTime(),
-        };
-        if (await insertSandboxPayment(trx, asked)) {
-          const { steps, tellings } = scriptOf(asked, timingAt(nowMs));
-          await insertSteps(trx, reference, steps);
-          await tell(trx, asked, steps, tellings);
-          return { kind: "done", report: paymentStateAt(asked, steps, nowMs, redirectUrl) };
-        }
-        const known = (await lockSandboxPayment(trx, db.dialect, "open_key", request.key)) ?? asked;
-        const steps = await stepsOf(trx, known.reference);
-        return { kind: "done", report: paymentStateAt(known, steps, nowMs, redirectUrl) };
-      }),
+    open: ({ key, payment, amount, paymentToken, captureAutomatically, expireTime }, signal) =>
+      post(
+        payments,
+        CreateSandboxPaymentRequestSchema,
+        {
+          requestId: key,
+          payment,
+          amount,
+          paymentToken,
+          captureAutomatically,
+          expireTime: timestampFromDate(expireTime),
+        },
+        signal,
+      ),
 
-    capture: ({ key, reference, amount }) => answer(reference, { kind: "capture", key, amount: amount.minor }),
-    void: ({ key, reference }) => answer(reference, { kind: "void", key }),
-    refund: ({ key, reference, amount, refundId }) =>
-      answer(reference, { kind: "refund", key, amount: amount.minor, refundId }),
+    capture: ({ key, reference, amount }, signal) =>
+      post(
+        pathOf(reference, ":capture"),
+        CaptureSandboxPaymentRequestSchema,
+        { requestId: key, minor: amount.minor },
+        signal,
+      ),
 
-    async fetch(reference) {
-      const payment = await findSandboxPayment(db.kysely, "reference", reference);
-      if (payment === undefined) {
+    void: ({ key, reference }, signal) =>
+      post(pathOf(reference, ":void"), VoidSandboxPaymentRequestSchema, { requestId: key }, signal),
+
+    refund: ({ key, reference, amount, refundId }, signal) =>
+      post(
+        pathOf(reference, ":refund"),
+        RefundSandboxPaymentRequestSchema,
+        { requestId: key, minor: amount.minor, refundId },
+        signal,
+      ),
+
+    async fetch(reference, signal) {
+      const response = await api.send({ method: "GET", path: pathOf(reference) }, signal);
+      if (response.status === 200) {
+        return toReport(fromJsonString(SandboxPaymentSchema, response.body, readOptions));
+      }
+      const error = apiErrorOf(response);
+      if (isUnknownPayment(error)) {
         return undefined;
       }
-      const nowMs = await databaseNow(db.kysely, db.dialect);
-      return paymentStateAt(payment, await stepsOf(db.kysely, reference), nowMs, redirectUrl);
+      throw unexpected(error);
     },
 
     async verify(callback) {
@@ -163,26 +111,16 @@ export function createSandboxProvider(options: SandboxOptions): SandboxProvider 
     },
 
     read: readEvent,
-
     acknowledgement: { contentType: "application/json", body: "{}" },
-
-    async showPayment(clientSecret) {
-      const payment = await findSandboxPayment(db.kysely, "client_secret", clientSecret);
-      if (payment === undefined) {
-        return undefined;
-      }
-      const nowMs = await databaseNow(db.kysely, db.dialect);
-      const standing = paymentStateAt(payment, await stepsOf(db.kysely, payment.reference), nowMs, redirectUrl);
-      const { authorized, failed, voided, actionRequired } = standing;
-      return { payment, isOpen: actionRequired && authorized === 0n && !failed && !voided };
-    },
-
-    completePayment: async (clientSecret, decline) =>
-      (await act("client_secret", clientSecret, { kind: decline ? "decline" : "pay", key: null })) !== undefined,
+    close: () => api[Symbol.dispose](),
   };
 }
 
-/** 128 random bits: an id from `Ids` is guessable from another one, as two of the same millisecond differ by one. */
-function newClientSecret(): string {
-  return `sbx_secret_${randomBytes(16).toString("hex")}`;
+/** Not every 404 is about the payment: another server at that address knows no such path. */
+function isUnknownPayment({ status, resourceType }: ApiError): boolean {
+  return status === 404 && resourceType === "docket.dev/SandboxPayment";
+}
+
+function unexpected({ status, message }: ApiError): Error {
+  return new Error(`The sandbox responded with status ${status}: ${message}`);
 }

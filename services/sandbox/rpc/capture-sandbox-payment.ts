@@ -1,0 +1,11 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { SandboxPaymentService } from "../../../gen/docket/sandbox/v1/sandbox_payment_service_pb.js";
+import type { SandboxContext } from "../context.ts";
+import { requestAction } from "./payments/request-action.ts";
+
+export function captureSandboxPayment(
+  ctx: SandboxContext,
+): ServiceImpl<typeof SandboxPaymentService>["captureSandboxPayment"] {
+  return ({ reference, requestId, minor }) =>
+    requestAction(ctx, reference, { kind: "capture", key: requestId, amount: minor });
+}

@@ -1,0 +1,74 @@
+import { openDatabase } from "../runtime/db/connect.ts";
+import { migrate } from "../runtime/db/migrate.ts";
+import { ping } from "../runtime/db/ping.ts";
+import { startRetention } from "../runtime/retention/retention.ts";
+import { defaultRetention } from "../runtime/retention/settings.ts";
+import type { Service } from "../runtime/service/service.ts";
+import type { ServiceDeps } from "../runtime/service/service-base.ts";
+import { createLogger } from "../runtime/telemetry/log.ts";
+import { systemClock } from "../runtime/values/clock.ts";
+import { createIds } from "../runtime/values/ids.ts";
+import { deliveryRetention } from "../runtime/webhooks/retention.ts";
+import { createWebhookSender } from "../runtime/webhooks/webhook-sender.ts";
+import { type SandboxConfig, sandboxDefaults } from "./config.ts";
+import type { SandboxContext } from "./context.ts";
+import { migrations } from "./db/migrations.ts";
+import type { SandboxDatabase } from "./db/schema.ts";
+import { PAYMENT_CALLBACK_PATH } from "./payments.ts";
+import { routes } from "./routes.ts";
+import { deleteParcels } from "./store/parcels.ts";
+import { deleteSandboxPayments } from "./store/payments.ts";
+
+/** Dependencies that the sandbox does not create itself. It publishes and consumes no events. */
+export interface SandboxDeps extends Omit<ServiceDeps, "bus"> {
+  /** Sends the callbacks; defaults to `globalThis.fetch`. */
+  readonly fetch?: typeof fetch;
+}
+
+/**
+ * Creates the sandbox, a payment provider and a carrier that move nothing. It behaves like an external system: it has a
+ * database of its own, is called over HTTP with a key, and reports later changes only by signed callbacks or when
+ * polled. Migrates its schema first.
+ */
+export async function createSandboxService(config: SandboxConfig, deps: SandboxDeps = {}): Promise<Service> {
+  const { databaseUrl, publicUrl, apiKey, paymentSecret, carrierSecret, retention, ...timing } = config;
+  const { clock = systemClock, random = Math.random, onStatement, statementTimeoutMs } = deps;
+  const { ids = createIds(clock), log = createLogger({ level: "info", name: "sandbox" }) } = deps;
+  const kept = retention ?? defaultRetention;
+  const db = await openDatabase<SandboxDatabase>({ url: databaseUrl, random, onStatement, statementTimeoutMs });
+  await migrate(db, migrations);
+  const sender = createWebhookSender({
+    retentionMs: kept.deliveriesMs,
+    db,
+    ids,
+    log,
+    random,
+    secretFor: (url) => (url === PAYMENT_CALLBACK_PATH ? paymentSecret : carrierSecret),
+    baseUrl: publicUrl,
+    ...(deps.fetch && { fetch: deps.fetch }),
+  });
+  const ctx: SandboxContext = { db, clock, ids, sender, apiKey, publicUrl, timing: { ...sandboxDefaults, ...timing } };
+  const pruning = startRetention({
+    log,
+    everyMs: kept.everyMs,
+    rules: [
+      deliveryRetention(db, kept.deliveriesMs),
+      { table: "payments", keptMs: kept.sandboxMs, prune: (keptMs) => deleteSandboxPayments(db, clock, keptMs) },
+      { table: "parcels", keptMs: kept.sandboxMs, prune: (keptMs) => deleteParcels(db, clock, keptMs) },
+    ],
+  });
+  return {
+    name: "sandbox",
+    specs: routes(ctx),
+    checks: { "sandbox-database": { run: () => ping(db.kysely) } },
+    async start() {
+      sender.start();
+    },
+    drain: () => sender.drain(),
+    async [Symbol.asyncDispose]() {
+      for (const part of [pruning, sender, db]) {
+        await part[Symbol.asyncDispose]();
+      }
+    },
+  };
+}
