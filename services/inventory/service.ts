@@ -26,6 +26,7 @@ import { createExpirySweep } from "./workers/expire-reservations.ts";
 export async function createInventoryService(config: InventoryConfig, deps: ServiceDeps = {}): Promise<Service> {
   const { databaseUrl } = config;
   const base = await createServiceBase<InventoryDatabase>({ name: "inventory", databaseUrl, migrations }, deps);
+  await using opening = base.stack;
   const { db, bus, commands, outbox, relay, clock, ids, random, log } = base;
   const inventory: InventoryContext = { db, commands, outbox, clock, log };
   const sweep = createExpirySweep(inventory, { pollMs: config.expiryPollMs });
@@ -50,6 +51,10 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
     random,
   });
 
+  opening.use(consumer);
+  opening.use(sweep);
+  opening.use(retention);
+  const stack = opening.move();
   return {
     name: "inventory",
     specs: routes(inventory),
@@ -69,10 +74,6 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
     async drain() {
       await Promise.all([sweep.drain(), relay.drain()]);
     },
-    async [Symbol.asyncDispose]() {
-      for (const part of [retention, sweep, consumer, commands, relay, db]) {
-        await part[Symbol.asyncDispose]();
-      }
-    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

@@ -41,17 +41,23 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
   const { log = createLogger({ level: "info", name: "operations" }) } = deps;
   const { bus = createInProcessBus({ log }) } = deps;
   const { onStatement, statementTimeoutMs } = deps;
-  const db = await openDatabase<OperationsDatabase>({ url: config.databaseUrl, onStatement, statementTimeoutMs });
+  await using opening = new AsyncDisposableStack();
+  const db = opening.use(
+    await openDatabase<OperationsDatabase>({ url: config.databaseUrl, onStatement, statementTimeoutMs }),
+  );
   await migrate(db, migrations);
   const ctx: OperationsContext = { db, clock, ids, administered: deps.administered ?? [] };
   await installAdminKey(ctx, config);
-  const audit = createAuditConsumer(ctx, bus, log);
+  const audit = opening.use(createAuditConsumer(ctx, bus, log));
   const kept = config.retention ?? defaultRetention;
-  const retention = startRetention({
-    log,
-    everyMs: kept.everyMs,
-    rules: [...inboxRetention(ctx, kept), auditRetention(ctx, config.auditRetentionMs)],
-  });
+  opening.use(
+    startRetention({
+      log,
+      everyMs: kept.everyMs,
+      rules: [...inboxRetention(ctx, kept), auditRetention(ctx, config.auditRetentionMs)],
+    }),
+  );
+  const stack = opening.move();
   return {
     name: "operations",
     specs: routes(ctx),
@@ -66,11 +72,7 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
     checks: { "operations-database": { run: () => ping(db.kysely) }, "operations-parked-events": parkedCheck(db) },
     start: async () => {},
     drain: async () => {},
-    async [Symbol.asyncDispose]() {
-      for (const part of [retention, audit, db]) {
-        await part[Symbol.asyncDispose]();
-      }
-    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
 

@@ -37,6 +37,7 @@ export interface OrderDeps extends ServiceDeps {
 export async function createOrderService(config: OrderConfig, deps: OrderDeps): Promise<Service> {
   const { databaseUrl } = config;
   const base = await createServiceBase<OrderDatabase>({ name: "order", databaseUrl, migrations }, deps);
+  await using opening = base.stack;
   const { db, bus, outbox, relay, clock, ids, random, log } = base;
   const draining = new AbortController();
   const changed = createChangeNotifier();
@@ -78,6 +79,11 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
     rules: orderRetention(ctx),
   });
 
+  for (const part of [runner, feed, ...consumers.toReversed(), retention]) {
+    opening.use(part);
+  }
+  opening.defer(() => draining.abort());
+  const stack = opening.move();
   return {
     name: "order",
     specs: routes(ctx),
@@ -99,11 +105,6 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
       await runner.drain();
       await relay.drain();
     },
-    async [Symbol.asyncDispose]() {
-      draining.abort();
-      for (const part of [retention, ...consumers, feed, runner, relay, db]) {
-        await part[Symbol.asyncDispose]();
-      }
-    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

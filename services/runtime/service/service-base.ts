@@ -33,8 +33,8 @@ export interface ServiceDeps {
 }
 
 /**
- * Foundation of a service with a database and events. The service disposes of `commands`, `relay` and `db`, in this
- * order.
+ * Foundation of a service with a database and events. The service disposes of `stack`, or of `commands`, `relay`
+ * and `db` in this order.
  */
 export interface ServiceBase<DB> {
   readonly db: Database<DB>;
@@ -50,6 +50,11 @@ export interface ServiceBase<DB> {
   readonly log: Logger;
   /** Checks of the database connection and of the outbox lag. */
   readonly checks: Checks;
+  /**
+   * Owner of `commands`, `relay` and `db`, which are disposed of in this order, after all that the service adds. A
+   * service holds it with `await using` while it is created, and moves it when it is complete.
+   */
+  readonly stack: AsyncDisposableStack;
 }
 
 /** Opens a service's database, migrates its schema, and creates its outbox and relay. */
@@ -68,11 +73,12 @@ export async function createServiceBase<DB extends OutboxTables>(
   const { bus = createInProcessBus({ log }) } = deps;
 
   const { onStatement, statementTimeoutMs } = deps;
-  const db = await openDatabase<DB>({ url: service.databaseUrl, random, onStatement, statementTimeoutMs });
+  await using opening = new AsyncDisposableStack();
+  const db = opening.use(await openDatabase<DB>({ url: service.databaseUrl, random, onStatement, statementTimeoutMs }));
   await migrate(db, service.migrations);
   const outbox = createOutbox({ source: `docket/${name}`, ids, clock });
-  const commands = createCommands({ db, outbox, log, clock, onBatch: deps.commandMetrics?.of(name) });
-  const relay = createOutboxRelay({ db, bus, outbox, log, clock, random });
+  const relay = opening.use(createOutboxRelay({ db, bus, outbox, log, clock, random }));
+  const commands = opening.use(createCommands({ db, outbox, log, clock, onBatch: deps.commandMetrics?.of(name) }));
   const checks = { [`${name}-database`]: { run: () => ping(db.kysely) }, [`${name}-outbox-lag`]: outboxLagCheck(db) };
-  return { db, bus, commands, outbox, relay, clock, ids, random, log, checks };
+  return { db, bus, commands, outbox, relay, clock, ids, random, log, checks, stack: opening.move() };
 }
