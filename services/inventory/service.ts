@@ -28,8 +28,8 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
   const base = await createServiceBase<InventoryDatabase>({ name: "inventory", databaseUrl, migrations }, deps);
   await using opening = base.stack;
   const { db, bus, commands, outbox, relay, clock, ids, random, log } = base;
-  const inventory: InventoryContext = { db, commands, outbox, clock, log };
-  const sweep = createExpirySweep(inventory, { pollMs: config.expiryPollMs });
+  const ctx: InventoryContext = { db, commands, outbox, clock, log };
+  const sweep = createExpirySweep(ctx, { pollMs: config.expiryPollMs });
   const kept = config.retention ?? defaultRetention;
   const retention = startRetention({
     log,
@@ -44,7 +44,7 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
     db,
     bus,
     consumer: "inventory.shipments",
-    handlers: [onShipmentCollected(inventory), onShipmentClosed(inventory)],
+    handlers: [onShipmentCollected(ctx), onShipmentClosed(ctx)],
     runCommands: createCommandsInTransaction({ dialect: db.dialect, outbox, clock }),
     log,
     ids,
@@ -57,7 +57,7 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
   const stack = opening.move();
   return {
     name: "inventory",
-    specs: routes(inventory),
+    specs: routes(ctx),
     admin: {
       deadLetters: createDeadLetterAdmin({
         service: "inventory",
