@@ -6,6 +6,7 @@ import { createInProcessBus } from "../bus/in-process.ts";
 import { migrate } from "../db/migrate.ts";
 import { createLogger } from "../telemetry/log.ts";
 import { describeEachDatabase } from "../testing/databases.ts";
+import { createStatementLog } from "../testing/statement-log.ts";
 import { until } from "../testing/until.ts";
 import { systemClock } from "../values/clock.ts";
 import { createIds } from "../values/ids.ts";
@@ -78,6 +79,44 @@ describeEachDatabase("the outbox relay", (open) => {
     await until(() => it.seen.length === 1);
     await it.publish(event("things/a", "two"));
     await until(() => it.seen.length === 2);
+  });
+
+  test("looks once for what a commit announced, and again for what was committed while its aggregate was busy", async () => {
+    const statements = createStatementLog();
+    const db = await open<OutboxTables>({ onStatement: statements.onStatement });
+    await migrate(db, outboxMigrations);
+    const outbox = createOutbox({ source: "docket/test", ids, clock: systemClock });
+    const published: string[][] = [];
+    let release = Promise.withResolvers<void>();
+    const bus: EventBus = {
+      async publish(events) {
+        published.push(events.map(textOf));
+        await release.promise;
+      },
+      subscribe: () => ({ [Symbol.asyncDispose]: async () => {} }),
+      [Symbol.asyncDispose]: async () => {},
+    };
+    await using relay = createOutboxRelay({ db, bus, outbox, log, pollMs: 60_000, leaseMs: 600_000 });
+    const commit = (value: string) => db.transaction((trx) => outbox.publish(trx, [event("things/a", value)]));
+    const looks = () => statements.count(/^select \* from .outbox_messages/);
+    const marks = () => statements.count(/^update .outbox_messages/);
+    relay.start();
+    await until(() => looks() === 1);
+    await commit("one");
+    await until(() => published.length === 1);
+    release.resolve();
+    await until(() => marks() === 1);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(looks()).toBe(2);
+
+    release = Promise.withResolvers();
+    await commit("two");
+    await until(() => published.length === 2);
+    await commit("three");
+    await until(() => looks() === 4);
+    release.resolve();
+    await until(() => marks() === 3);
+    expect(published).toEqual([["one"], ["two"], ["three"]]);
   });
 
   test("sends nothing of a transaction that rolled back, and everything that another process committed", async () => {

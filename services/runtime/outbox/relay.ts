@@ -74,6 +74,11 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
   /** What the bus has taken and is not marked yet. */
   let taken: readonly Run[] = [];
 
+  /** Whether there may be unsent events that the last look at the table did not find. */
+  let stale = true;
+  /** Whether the table was read without the busy aggregates, which may have further events. */
+  let hidden = false;
+
   let buckets: readonly number[] = [];
   let ownedUntilMs = 0;
   let renewAtMs = 0;
@@ -87,6 +92,11 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
     left === 0 ? busy.delete(aggregate) : busy.set(aggregate, left);
   };
 
+  const look = () => {
+    stale = true;
+    nudged.resolve();
+  };
+
   /** Leaves the run after a delay that grows with its failures. */
   const backOff = (run: Run) => {
     const count = (failures.get(keyOf(run)) ?? 0) + 1;
@@ -95,7 +105,7 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
       () => {
         timers.delete(timer);
         leave(run);
-        nudged.resolve();
+        look();
       },
       fullJitterMs(count, retry, random),
     );
@@ -124,6 +134,8 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
         failures.delete(keyOf(run));
         leave(run);
       }
+      stale ||= hidden;
+      hidden &&= busy.size > 0;
     }
   };
 
@@ -134,15 +146,18 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
       buckets = await leases.renew();
       ownedUntilMs = nowMs + leaseMs;
       renewAtMs = nowMs + leaseMs / 2;
+      stale = true;
     }
   };
 
   /** Sends one page of unsent events; returns whether there may be more. */
   const sendPage = async (): Promise<boolean> => {
     const room = concurrency - busy.size;
-    if (room <= 0 || buckets.length === 0 || clock.monotonicMs() > ownedUntilMs) {
+    if (!stale || room <= 0 || buckets.length === 0 || clock.monotonicMs() > ownedUntilMs) {
       return false;
     }
+    stale = false;
+    hidden ||= busy.size > 0;
     const events = await unsent.find({ buckets, limit: PAGE, without: [...busy.keys()], after });
     const runs = runsOf(events).slice(0, room);
     const full = events.length === PAGE || runs.length === room;
@@ -161,6 +176,7 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
         underway.add(sending);
       }
     }
+    stale ||= full || wrapped;
     return full || wrapped;
   };
 
@@ -174,9 +190,10 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
           continue;
         }
       } catch (error) {
+        stale = true;
         log.warn({ err: error }, "the outbox could not be read");
       }
-      const timer = setTimeout(nudged.resolve, pollMs).unref();
+      const timer = setTimeout(look, pollMs).unref();
       await nudged.promise;
       clearTimeout(timer);
     }
@@ -200,12 +217,12 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
     }
   };
 
-  options.outbox.onCommitted(() => nudged.resolve());
+  options.outbox.onCommitted(look);
   return {
     start() {
       looping ??= loop();
     },
-    nudge: () => nudged.resolve(),
+    nudge: look,
     drain,
     [Symbol.asyncDispose]: drain,
   };
