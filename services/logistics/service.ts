@@ -47,11 +47,11 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
     retry: timing.retry,
     patienceMs: CALLBACK_PATIENCE_MS,
     source: (name) => carriers.get(name),
-    apply: (callback) => applyCallback(logistics, callback),
+    apply: (callback) => applyCallback(ctx, callback),
   });
   const pollMs = config.workPollMs;
   const callbacks = createCallbackInbox({ name: "carrier", db, store: callbackStore, ids, clock, log, pollMs });
-  const logistics: LogisticsContext = {
+  const ctx: LogisticsContext = {
     db,
     commands,
     clients: deps.clients,
@@ -66,7 +66,7 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
     callbackStore,
     nudgeShipments: () => shipmentWorker.nudge(),
   };
-  const shipmentWorker = createShipmentWorker(logistics, { pollMs: config.workPollMs });
+  const shipmentWorker = createShipmentWorker(ctx, { pollMs: config.workPollMs });
   const retention = startRetention({
     log,
     everyMs: kept.everyMs,
@@ -79,7 +79,7 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
 
   return {
     name: "logistics",
-    specs: routes(logistics),
+    specs: routes(ctx),
     checks: { ...base.checks, "carrier-callbacks": callbacks.check },
     async start() {
       relay.start();

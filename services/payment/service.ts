@@ -50,10 +50,10 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
     retry,
     patienceMs: settings.callbackPatienceMs,
     source: (name) => providers.get(name),
-    apply: (callback) => applyCallback(payments, callback),
+    apply: (callback) => applyCallback(ctx, callback),
   });
   const callbacks = createCallbackInbox({ name: "payment", db, store: callbackStore, ids, clock, log, pollMs });
-  const payments: PaymentContext = {
+  const ctx: PaymentContext = {
     db,
     commands,
     clock,
@@ -72,8 +72,8 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
     followUpDelayMs: 0,
     nudgeOperations: () => operations.nudge(),
   };
-  const operations = createOperationWorker(payments, { pollMs });
-  const background = [callbacks, createPaymentReconciler(payments, { pollMs }), operations];
+  const operations = createOperationWorker(ctx, { pollMs });
+  const background = [callbacks, createPaymentReconciler(ctx, { pollMs }), operations];
   const retention = startRetention({
     log,
     everyMs: kept.everyMs,
@@ -90,7 +90,7 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
 
   return {
     name: "payment",
-    specs: routes(payments),
+    specs: routes(ctx),
     checks: {
       ...base.checks,
       "payment-callbacks": callbacks.check,

@@ -15,8 +15,8 @@ import { findPaymentByUid } from "../store/payments.ts";
  * Reconciles payments for which no callback has arrived by polling the provider. Expiry is not decided here but by the
  * opener, with SettlePayment: there is one clock, and an order on hold can stop it.
  */
-export function createPaymentReconciler(context: PaymentContext, options: { pollMs: number }): WorkLoop {
-  const { db, commands, log, timing } = context;
+export function createPaymentReconciler(ctx: PaymentContext, options: { pollMs: number }): WorkLoop {
+  const { db, commands, log, timing } = ctx;
   return createWorkLoop<Claimed>({
     name: "payments without callbacks",
     log,
@@ -26,22 +26,22 @@ export function createPaymentReconciler(context: PaymentContext, options: { poll
     async work(claim) {
       const payment = await findPaymentByUid(db.kysely, claim.id);
       if (payment !== undefined) {
-        const report = await askProvider(context, payment);
-        await commands.execute(reconcile(context, claim, payment, report), { tenant: payment.tenant });
+        const report = await askProvider(ctx, payment);
+        await commands.execute(reconcile(ctx, claim, payment, report), { tenant: payment.tenant });
       }
     },
   });
 }
 
 /** The provider's report of the payment; undefined if the provider does not respond or was not called for it yet. */
-async function askProvider(context: PaymentContext, payment: Payment): Promise<ProviderReport | "unknown" | undefined> {
-  const { log, timing } = context;
+async function askProvider(ctx: PaymentContext, payment: Payment): Promise<ProviderReport | "unknown" | undefined> {
+  const { log, timing } = ctx;
   if (payment.reference === undefined) {
     return undefined;
   }
   try {
     const signal = AbortSignal.timeout(timing.providerTimeoutMs);
-    return (await providerOf(context, payment).fetch(payment.reference, signal)) ?? "unknown";
+    return (await providerOf(ctx, payment).fetch(payment.reference, signal)) ?? "unknown";
   } catch (error) {
     log.warn({ err: error, payment: payment.uid }, "the state of a payment could not be fetched");
     return undefined;
@@ -50,12 +50,12 @@ async function askProvider(context: PaymentContext, payment: Payment): Promise<P
 
 /** Merges what the provider reports, and schedules the next poll if that changes nothing. */
 function reconcile(
-  context: PaymentContext,
+  ctx: PaymentContext,
   claim: Claimed,
   { tenant, uid }: Payment,
   answer: ProviderReport | "unknown" | undefined,
 ): Command<void> {
-  const { clock, log } = context;
+  const { clock, log } = ctx;
   return {
     keys: (need) => need.one(payments, [tenant, uid]),
     decide(batch) {
@@ -75,12 +75,12 @@ function reconcile(
         }
         if (merged.kind !== "early") {
           const change = merged.kind === "merged" ? merged : merged.merged;
-          file = recordChange(context, batch, file, change, "poll");
+          file = recordChange(ctx, batch, file, change, "poll");
         }
       }
       const { attempt } = file.poll;
       if (file.payment === stored.payment && attempt === claim.attempt) {
-        const dueAt = nextPollAt(context, batch, file, attempt + 1);
+        const dueAt = nextPollAt(ctx, batch, file, attempt + 1);
         batch.update(payments, { ...file, poll: { attempt, dueAt } });
       }
     },
