@@ -36,6 +36,7 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
   const configured = chooseAdapters(table, config.carriers, "carrier", config.carrierSettings);
   const carriers = new Map([...configured, ...(deps.carriers ?? [])].map((carrier) => [carrier.name, carrier]));
   const base = await createServiceBase<LogisticsDatabase>({ name: "logistics", databaseUrl, migrations }, deps);
+  await using opening = base.stack;
   const { db, commands, relay, clock, ids, random, log } = base;
 
   const kept = config.retention ?? defaultRetention;
@@ -77,6 +78,13 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
     ],
   });
 
+  for (const carrier of configured) {
+    opening.defer(() => carrier.close?.());
+  }
+  for (const part of [callbacks, shipmentWorker, retention]) {
+    opening.use(part);
+  }
+  const stack = opening.move();
   return {
     name: "logistics",
     specs: routes(ctx),
@@ -89,14 +97,7 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
     async drain() {
       await Promise.all([shipmentWorker.drain(), callbacks.drain(), relay.drain()]);
     },
-    async [Symbol.asyncDispose]() {
-      for (const part of [retention, shipmentWorker, callbacks, commands, relay, db]) {
-        await part[Symbol.asyncDispose]();
-      }
-      for (const carrier of configured) {
-        carrier.close?.();
-      }
-    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
 

@@ -38,6 +38,7 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
   const configured = chooseAdapters(table, settings.providers, "payment provider", settings.providerSettings);
   const providers = new Map([...configured, ...(deps.providers ?? [])].map((provider) => [provider.name, provider]));
   const base = await createServiceBase<PaymentDatabase>({ name: "payment", databaseUrl, migrations }, deps);
+  await using opening = base.stack;
   const { db, commands, relay, clock, ids, random, log } = base;
 
   const kept = settings.retention ?? defaultRetention;
@@ -88,6 +89,13 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
     ],
   });
 
+  for (const provider of configured) {
+    opening.defer(() => provider.close?.());
+  }
+  opening.defer(async () => {
+    await Promise.all([retention, ...background].map((part) => part[Symbol.asyncDispose]()));
+  });
+  const stack = opening.move();
   return {
     name: "payment",
     specs: routes(ctx),
@@ -106,15 +114,7 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
       await Promise.all(background.map((loop) => loop.drain()));
       await relay.drain();
     },
-    async [Symbol.asyncDispose]() {
-      await Promise.all([retention, ...background].map((part) => part[Symbol.asyncDispose]()));
-      await commands[Symbol.asyncDispose]();
-      for (const provider of configured) {
-        provider.close?.();
-      }
-      await relay[Symbol.asyncDispose]();
-      await db[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
 

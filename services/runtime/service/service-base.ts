@@ -33,8 +33,7 @@ export interface ServiceDeps {
 }
 
 /**
- * Foundation of a service with a database and events. The service disposes of `stack`, or of `commands`, `relay`
- * and `db` in this order.
+ * Foundation of a service with a database and events. The service disposes of `stack`.
  */
 export interface ServiceBase<DB> {
   readonly db: Database<DB>;
