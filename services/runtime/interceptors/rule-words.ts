@@ -19,6 +19,7 @@ const wordsByPattern: Readonly<Record<string, string>> = {
     "must be 1 to 63 lower-case letters, digits, underscores, dots and hyphens, beginning with a letter",
   "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$":
     "must be 1 to 63 letters, digits, dots, underscores and hyphens, beginning with a letter or a digit",
+  "^[^/]+/[^/]+$": 'must name a service and its method, for example "docket.order.v1.OrderService/GetOrder"',
   "^(0(\\.[0-9]{1,6})?|1(\\.0{1,6})?)?$": 'must be a decimal from 0 to 1 with up to 6 decimal places, such as "0.15"',
 };
 
