@@ -177,6 +177,15 @@ export function resumeTokenExpired(): ConnectError {
   );
 }
 
+/** The order's money is still being refunded. */
+export function cancellationInProgress(order: { readonly id: string }): ConnectError {
+  const name = orderName(order);
+  return aborted("CANCELLATION_IN_PROGRESS", `the cancellation of ${name} is in progress; repeat the request`, {
+    retryAfterMs: 1_000,
+    metadata: { order: name },
+  });
+}
+
 /** Another request changed the order during this one. */
 export function lostRace(order: { readonly id: string }): ConnectError {
   return aborted("ORDER_CHANGED", `${orderName(order)} was changed at the same time; repeat the request`, {

@@ -16,6 +16,7 @@ import { orderIdOf, toOrderMessage } from "../messages.ts";
 import { retryRefundOf } from "../saga/start-late-payment.ts";
 import { findOrder, lockOrder, saveChanges } from "../store/orders.ts";
 import { holdStockAgain } from "./holding/hold-stock-again.ts";
+import { awaitRefund } from "./releasing/await-refund.ts";
 
 /**
  * Releases a stopped order and its sagas. The deadline of an unpaid order is extended by the time on hold, and its
@@ -31,7 +32,10 @@ export function releaseOrder(ctx: OrderContext): ServiceImpl<typeof OrderService
     const { tenant } = principal;
     const id = orderIdOf(request.name);
     const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock: ctx.clock };
-    const prepare = async () => holdStockAgain(ctx, await findOrder(ctx.db.kysely, tenant, id), call.signal);
+    const prepare = async () => {
+      const order = await findOrder(ctx.db.kysely, tenant, id);
+      return holdStockAgain(ctx, order && (await awaitRefund(ctx, order, call.signal)), call.signal);
+    };
     const commit = async (trx: Transaction<OrderDatabase>, stockHeld: number | undefined) => {
       const before = await lockOrder(trx, ctx.db.dialect, tenant, id);
       if (before === undefined) {
