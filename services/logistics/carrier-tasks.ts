@@ -1,5 +1,6 @@
 import type { Batch, Command, KeySet } from "../runtime/commands/command.ts";
 import type { Claimed } from "../runtime/jobs/claim-due.ts";
+import { causedBy, inSpan, type SpanOptions, type TraceFields } from "../runtime/telemetry/tracing.ts";
 import { fullJitterMs } from "../runtime/values/backoff.ts";
 import { applyTrackingUpdates, changeProgress } from "./apply-tracking-updates.ts";
 import type { BookingOutcome, CancelOutcome, Carrier } from "./carriers/carrier.ts";
@@ -31,11 +32,19 @@ export async function runCarrierTask(ctx: LogisticsContext, claim: Claimed, stop
     if (carrier === undefined) {
       throw new Error(`the carrier ${shipment.carrier} is not configured`);
     }
-    await askCarrier(ctx, carrier, shipment, signal);
+    await inSpan("carrier task", spanOf(ctx, shipment), () => askCarrier(ctx, carrier, shipment, signal));
   } catch (error) {
     log.warn({ err: error, shipment: shipmentName(shipment) }, "the carrier could not be queried");
     await postpone(ctx, shipment);
   }
+}
+
+/** In the trace of the call that created the shipment. */
+function spanOf({ clock }: LogisticsContext, shipment: StoredShipment): SpanOptions {
+  const { tenant, carrier, traceparent, createdAt } = shipment;
+  const attributes = { "docket.tenant": tenant, "docket.shipment": shipmentName(shipment), "docket.carrier": carrier };
+  const fields: TraceFields = traceparent === undefined ? {} : { traceparent };
+  return { attributes, ...causedBy(fields, clock.now().getTime() - createdAt) };
 }
 
 async function askCarrier(

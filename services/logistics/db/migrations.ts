@@ -157,6 +157,10 @@ const shipmentsByTenant: Migration = {
     ensure(schema.createIndex("shipments_tenant_id").unique().on("shipments").columns(["tenant_id", "id"])),
 };
 
+const shipmentTraces: Migration = {
+  up: ({ schema }) => ensure(schema.alterTable("shipments").addColumn("traceparent", text(64))),
+};
+
 /**
  * Moves verified callbacks to the inbox and deletes unverified ones. The empty table remains for processes of the
  * previous version that are still running.
@@ -204,4 +208,5 @@ export const migrations = {
   "logistics-007p-parcels-by-booking": parcelsByBooking,
   "logistics-008-shipments-by-tenant": shipmentsByTenant,
   "logistics-009-sandbox-moved": sandboxMoved,
+  "logistics-010-shipment-traces": shipmentTraces,
 } satisfies Record<string, Migration>;

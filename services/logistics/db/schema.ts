@@ -46,6 +46,8 @@ export interface ShipmentsTable {
   attempt: number;
   /** Consecutive failed carrier calls. */
   failures: number;
+  /** The W3C `traceparent` of the call that created it; null outside a trace. */
+  traceparent: string | null;
   created_at: number;
   updated_at: number;
   version: number;

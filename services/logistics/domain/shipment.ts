@@ -62,6 +62,8 @@ export interface StoredShipment {
   readonly attempt: number;
   /** Consecutive failed carrier calls. */
   readonly failures: number;
+  /** The W3C trace context of the call that created it, which its carrier calls continue. */
+  readonly traceparent: string | undefined;
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly version: number;
@@ -72,7 +74,7 @@ export function newShipment(
   it: Pick<
     StoredShipment,
     | ("tenant" | "id" | "orderId" | "number" | "carrier" | "carrierService")
-    | ("lines" | "destination" | "labels" | "dueAt" | "createdAt")
+    | ("lines" | "destination" | "labels" | "dueAt" | "traceparent" | "createdAt")
   >,
 ): StoredShipment {
   return {

@@ -5,6 +5,7 @@ import { principalOf } from "../../runtime/context-values.ts";
 import { invalidArgument, reasonOf } from "../../runtime/errors.ts";
 import { executeOnce } from "../../runtime/idempotency/execute-once.ts";
 import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
+import { traceFields } from "../../runtime/telemetry/tracing.ts";
 import type { LogisticsContext } from "../context.ts";
 import { linesToShip, type OrderedLine, sameLines, type WantedLine } from "../domain/lines-to-ship.ts";
 import { type Destination, newShipment, type ShippedLine, type StoredShipment, shippedOf } from "../domain/shipment.ts";
@@ -102,6 +103,7 @@ export function createShipment(ctx: LogisticsContext): ServiceImpl<typeof Logist
           destination: destinationOf(order),
           labels: request.shipment?.labels ?? {},
           dueAt: batch.nowMs,
+          traceparent: traceFields()["traceparent"],
           createdAt: clock.now().getTime(),
         });
         batch.insert(shipments, created);

@@ -87,6 +87,7 @@ export function toShipment(
     dueAt: row.due_at ?? undefined,
     attempt: row.attempt,
     failures: row.failures,
+    traceparent: row.traceparent ?? undefined,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     version: row.version,

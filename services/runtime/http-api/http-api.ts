@@ -1,6 +1,8 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
+import { SpanKind } from "@opentelemetry/api";
+import { inChildSpan, traceFields } from "../telemetry/tracing.ts";
 import { type Backoff, fullJitterMs } from "../values/backoff.ts";
 
 export interface HttpApiOptions {
@@ -37,7 +39,7 @@ export interface ApiResponse {
 export interface HttpApi extends Disposable {
   /**
    * Makes a request on a kept-alive connection. Failed connections, timeouts and the statuses 408, 429 and 5xx are
-   * retried, so the request must be idempotent. Redirects are not followed.
+   * retried, so the request must be idempotent. Redirects are not followed. The request carries the active trace.
    *
    * Rejects if the outcome is still unknown after the last attempt, or with the reason of `signal`.
    */
@@ -56,6 +58,8 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
   const agent = new (isSecure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: maxConnections });
   const open = isSecure ? httpsRequest : httpRequest;
 
+  const span = { kind: SpanKind.CLIENT, attributes: { "server.address": new URL(base).host } };
+
   const attempt = ({ method, path, body }: ApiRequest, signal: AbortSignal): Promise<ApiResponse> =>
     new Promise((resolve, reject) => {
       const sent: RequestOptions = {
@@ -65,6 +69,7 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
         headers: {
           accept: "application/json",
           ...headers,
+          ...traceFields(),
           ...(body !== undefined && { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
         },
       };
@@ -77,7 +82,7 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
     async send(request, signal) {
       for (let nth = 1; ; nth++) {
         signal.throwIfAborted();
-        const failure = await attempt(request, signal).catch((error: unknown) => asError(error));
+        const failure = await inChildSpan(request.method, span, () => attempt(request, signal)).catch(asError);
         if (!(failure instanceof Error) && !isTemporary(failure.status)) {
           return failure;
         }

@@ -25,4 +25,7 @@ export const callbackMigrations = {
       }
     },
   },
+  "callbacks-002-traces": {
+    up: ({ schema }) => ensure(schema.alterTable("callbacks").addColumn("traceparent", text(64))),
+  },
 } satisfies Record<string, Migration>;

@@ -4,6 +4,7 @@ import type { Database, DialectName } from "../db/connect.ts";
 import { nowMs } from "../db/sql.ts";
 import type { Claimed } from "../jobs/claim-due.ts";
 import { RETENTION_BATCH } from "../retention/retention.ts";
+import { traceFields } from "../telemetry/tracing.ts";
 import type { Ids } from "../values/ids.ts";
 import type { Callback } from "./callback.ts";
 import type { CallbacksTable, CallbackTables } from "./tables.ts";
@@ -21,6 +22,7 @@ export async function insertCallbacks(
     return;
   }
   const now = nowMs(dialect);
+  const { traceparent = null } = traceFields();
   const rows = callbacks.map(({ messageId, url, body, contentType = "application/json", delayMs = 0 }) => ({
     id: ids.next(),
     message_id: messageId,
@@ -33,6 +35,7 @@ export async function insertCallbacks(
     delivered_at: null,
     prune_at: null,
     last_error: null,
+    traceparent,
   }));
   await withTables<CallbackTables>(anyTrx).insertInto("callbacks").values(rows).execute();
 }

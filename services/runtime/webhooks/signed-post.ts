@@ -35,6 +35,7 @@ export function createSignedPost({
           "webhook-id": row.message_id,
           "webhook-timestamp": Math.floor(now.getTime() / 1000).toString(),
           "webhook-signature": webhook.sign(row.message_id, now, Buffer.from(row.body)),
+          ...(row.traceparent !== null && { traceparent: row.traceparent }),
         },
         body: Buffer.from(row.body),
       });

@@ -23,6 +23,8 @@ export interface CallbacksTable {
   prune_at: number | null;
   /** Failure of the last attempt: `status 503`, `timeout`, …; null before the first and after a delivery. */
   last_error: string | null;
+  /** The W3C `traceparent` of what scheduled it, sent along; null outside a trace. */
+  traceparent: string | null;
 }
 
 /** Part of the schema type of every service that schedules callbacks. */
