@@ -154,7 +154,7 @@ export function forwardCall(call: ForwardedCall): void {
     if (outcome !== undefined && upstream.readableLength === 0) finish();
     const code = upstream.rstCode ?? 0;
     if (!reply.hasBegun && (isRefused || code === constants.NGHTTP2_REFUSED_STREAM)) {
-      // Unprocessed, as the client is told: it may try again at once.
+      // The call was not processed, so the client may repeat it at once.
       settle(() => client.close(constants.NGHTTP2_REFUSED_STREAM));
     } else if (!isOver) fail(errorOf(failureOfReset(code, session?.destroyed === true)));
   });
