@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import { Saga_State } from "../../gen/docket/operations/v1/operations_pb.js";
 import { CancelReason, Order_State, PaymentState } from "../../gen/docket/order/v1/order_pb.js";
@@ -402,6 +403,39 @@ describeEachDatabase("the order service", (open) => {
     await world.orders.releaseOrder({ name });
     expect(await world.reaches(name, "CANCELLED")).toMatchObject({ paymentState: PaymentState.REFUNDED });
     await world.timeline(name);
+  });
+
+  test("retries the refund when it is released before its cancellation has ended", async () => {
+    await using world = await start();
+    const { name } = await world.confirmed({ fulfillment: 2 });
+    const stockReleased = Promise.withResolvers<void>();
+    world.inventory.control.whenReleased = () => stockReleased.promise;
+    world.payment.control.refusesRefunds = true;
+    await world.orders.cancelOrder({ name });
+    await world.reaches(name, "NEEDS_ATTENTION");
+    await until(async () => world.inventory.calls.some((call) => call.startsWith("release ")));
+
+    const releasing = world.orders.releaseOrder({ name });
+    const answered = releasing.then(() => "answered");
+    expect(await Promise.race([answered, sleep(200, "waiting")])).toBe("waiting");
+    stockReleased.resolve();
+    await answered;
+    const settlements = () => world.payment.calls.filter((call) => call === `settle ${name}/payments/1`).length;
+    await until(async () => settlements() === 2);
+    await world.reaches(name, "NEEDS_ATTENTION");
+  });
+
+  test("refuses a release while its cancellation takes long", async () => {
+    await using world = await start();
+    const { name } = await world.confirmed({ fulfillment: 2 });
+    const stockReleased = Promise.withResolvers<void>();
+    world.inventory.control.whenReleased = () => stockReleased.promise;
+    world.payment.control.refusesRefunds = true;
+    await world.orders.cancelOrder({ name });
+    await world.reaches(name, "NEEDS_ATTENTION");
+    expect(await refusal(world.orders.releaseOrder({ name }))).toMatchObject({ reason: "CANCELLATION_IN_PROGRESS" });
+    stockReleased.resolve();
+    await until(async () => (await world.sagaOf(name)).state === Saga_State.COMPENSATED);
   });
 
   test("needs attention when the refund of an order that was not paid in full in time is refused", async () => {

@@ -74,8 +74,8 @@ export function fakeInventory() {
   const holds = new Map<string, Hold>();
   const calls: string[] = [];
 
-  /** Whether BatchGetItems is unavailable as well. */
-  const control: Outage & { catalogAway: boolean } = { away: 0, catalogAway: false };
+  /** `catalogAway`: whether BatchGetItems is unavailable as well. `whenReleased` delays the answer of a release. */
+  const control = { away: 0, catalogAway: false, whenReleased: async () => {} };
 
   const put = (
     sku: string,
@@ -160,8 +160,9 @@ export function fakeInventory() {
       }
       return answer(name, hold);
     },
-    releaseReservation({ name }) {
+    async releaseReservation({ name }) {
       calls.push(`release ${name}`);
+      await control.whenReleased();
       const hold = holds.get(name) ?? { items: new Map(), state: "RELEASED" };
       if (hold.state === "HELD" || hold.state === "COMMITTED") {
         closeReservation(hold);
