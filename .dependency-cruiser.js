@@ -205,9 +205,9 @@ export default {
     },
     {
       name: "testing-code-is-for-tests",
-      comment: "Helpers of tests may start databases and freeze clocks; a product must not.",
+      comment: "Helpers of tests may start databases and freeze clocks; a product must not. Benchmarks and tools may.",
       severity: "error",
-      from: { pathNot: `${testCode}|^bench/` },
+      from: { pathNot: `${testCode}|^(bench|tools)/` },
       to: { path: testCode },
     },
     {

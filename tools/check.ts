@@ -53,6 +53,9 @@ const jest = (suite: string): Check => {
   return { name: suite, group: "test", counts, commands: [jestCommand(suite, counts)], retries: true };
 };
 
+/** What suites with a Kafka broker start. */
+const kafka = [["node", "tools/kafka-jars.ts"]];
+
 const checks: Check[] = [
   lint("style", ["biome", "check", "--error-on-warnings", "."]),
   lint("proto", ["buf", "lint"]),
@@ -69,9 +72,9 @@ const checks: Check[] = [
   },
   lint("licences", ["node", "tools/sbom.ts", "--check"]),
   jest("unit"),
-  jest("integration"),
+  { ...jest("integration"), setup: kafka },
   jest("contract"),
-  jest("e2e"),
+  { ...jest("e2e"), setup: kafka },
   {
     ...jest("delivery"),
     group: "delivery",

@@ -1,7 +1,6 @@
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { invalidRequest } from "../errors.ts";
 import {
   containerOf,
@@ -12,6 +11,7 @@ import {
   valueAt,
 } from "../fields/field-path.ts";
 import type { Route } from "../routing/http-rules.ts";
+import { reasonOf } from "./error-body.ts";
 
 /** The ErrorInfo reason with which an implementation reports an etag mismatch. */
 export const etagMismatch = "ETAG_MISMATCH";
@@ -75,7 +75,5 @@ export function noneMatch(header: string, etag: string): boolean {
 
 /** True for an etag mismatch. */
 export function isEtagMismatch(error: ConnectError): boolean {
-  const { code } = error;
-  if (code !== Code.Aborted && code !== Code.FailedPrecondition) return false;
-  return error.findDetails(ErrorInfoSchema)[0]?.reason === etagMismatch;
+  return (error.code === Code.Aborted || error.code === Code.FailedPrecondition) && reasonOf(error) === etagMismatch;
 }

@@ -2,8 +2,7 @@ import type { DescField, Message } from "@bufbuild/protobuf";
 import type { MethodImplSpec } from "@connectrpc/connect";
 import { type HttpBody, HttpBodySchema } from "../../gen/google/api/httpbody_pb.js";
 import { type Binding, type BindingOptions, createBinding } from "../binding/request-binding.ts";
-import { beginCall, type Call } from "../call/call-context.ts";
-import { clientConnection } from "../call/cancellation.ts";
+import { type Call, openCall } from "../call/call-context.ts";
 import { timeoutOf } from "../call/deadline.ts";
 import type { JsonCodec } from "../codec/json-codec.ts";
 import { type FieldNames, restFieldNames } from "../fields/field-names.ts";
@@ -64,14 +63,15 @@ export function openRestCall(
   let timeoutMs = timeoutOf(request.headers);
   const { maxTimeoutMs } = options;
   if (maxTimeoutMs !== undefined && timeoutMs !== undefined) timeoutMs = Math.min(timeoutMs, maxTimeoutMs);
-  return beginCall(route.method, {
+  return openCall(route.spec, {
     protocolName: "rest",
     requestMethod: request.method ?? "",
     url: request.url ?? "",
+    response,
     requestHeader: () => filterHeaders(request.headers),
     timeoutMs,
-    cancellation: clientConnection(response, options.shutdownSignal),
-    values: options.contextValues?.(request),
+    shutdownSignal: options.shutdownSignal,
+    contextValues: options.contextValues?.(request),
   });
 }
 

@@ -90,8 +90,7 @@ export async function writeStream(
     }
   } finally {
     clearInterval(heartbeat);
-    // Not awaited: an implementation that hangs must not keep the response open.
-    messages.return?.().catch(() => undefined);
+    await messages.return?.();
   }
 }
 
@@ -141,7 +140,6 @@ export async function writeRawStream(
     if (isServerFault(error)) options.onError(thrown);
     response.destroy();
   } finally {
-    // Not awaited: an implementation that hangs must not keep the response open.
-    messages.return?.().catch(() => undefined);
+    await messages.return?.();
   }
 }

@@ -50,7 +50,7 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
   await installAdminKey(ctx, config);
   const audit = opening.use(createAuditConsumer(ctx, bus, log));
   const kept = config.retention ?? defaultRetention;
-  const retention = opening.use(
+  opening.use(
     startRetention({
       log,
       everyMs: kept.everyMs,
@@ -70,8 +70,7 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
       }),
     },
     checks: { "operations-database": { run: () => ping(db.kysely) }, "operations-parked-events": parkedCheck(db) },
-    jobs: { inbox: audit.retryDue, retention: retention.runDue },
-    start: async () => audit.start(),
+    start: async () => {},
     drain: async () => {},
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

@@ -1,5 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
-import type { MethodImplSpec } from "@connectrpc/connect";
+import type { MethodImplSpec, StreamResponse } from "@connectrpc/connect";
 import type {
   handleBidiStreamingCall,
   handleClientStreamingCall,
@@ -13,8 +13,7 @@ import type {
   UntypedHandleCall,
 } from "@grpc/grpc-js";
 import { status } from "@grpc/grpc-js";
-import type { Call } from "../../../gateway/call/call-context.ts";
-import { invokeUnary, responsesOf } from "../../../gateway/call/invoke.ts";
+import type { Call } from "../call/call-context.ts";
 import { metadataOf, trailersOf } from "./metadata.ts";
 import { writeResponses } from "./response-stream.ts";
 import { accept, finish, idleTimer, refusal } from "./served-call.ts";
@@ -25,7 +24,7 @@ export function createGrpcHandler(spec: MethodImplSpec, options: GrpcHandlerOpti
   const served = createServedMethod(spec, options);
   switch (spec.kind) {
     case "unary":
-      return unary(spec, served);
+      return unary(served);
     case "client_streaming":
       return clientStreaming(served);
     case "server_streaming":
@@ -57,17 +56,17 @@ function run(
   });
 }
 
-function unary(spec: MethodImplSpec & { kind: "unary" }, served: ServedMethod): handleUnaryCall<Buffer, Buffer> {
+function unary(served: ServedMethod): handleUnaryCall<Buffer, Buffer> {
   const handle = async (wire: ServerUnaryCall<Buffer, Buffer>, respond: sendUnaryData<Buffer>): Promise<void> => {
     const call = accept(wire, served);
     try {
       const request = decode(wire.request, served);
-      const bytes = encode(await invokeUnary(spec, call, request, served.interceptors), served);
-      const header = call.touchedHeader();
+      const { message, header, trailer } = await served.invoker.unary(request, call);
+      const bytes = encode(message, served);
       if (header !== undefined) {
         wire.sendMetadata(metadataOf(header));
       }
-      respond(null, bytes, trailersOf(call.touchedTrailer()));
+      respond(null, bytes, trailersOf(trailer));
     } catch (error) {
       respond(refusal(error, wire, call, served));
     } finally {
@@ -82,10 +81,10 @@ function clientStreaming(served: ServedMethod): handleClientStreamingCall<Buffer
     const call = accept(wire, served);
     const idle = idleTimer(call, served);
     try {
-      const responses = responsesOf(served.spec, call, requests(wire, call, served, idle), served.interceptors);
-      const bytes = encode(await only(responses, served), served);
-      wire.sendMetadata(metadataOf(call.responseHeader));
-      respond(null, bytes, trailersOf(call.responseTrailer));
+      const response = await served.invoker.stream(requests(wire, call, served, idle), call);
+      const bytes = encode(await only(response), served);
+      wire.sendMetadata(metadataOf(response.header));
+      respond(null, bytes, trailersOf(response.trailer));
     } catch (error) {
       respond(refusal(error, wire, call, served));
     } finally {
@@ -141,11 +140,11 @@ async function* requests(
   }
 }
 
-async function only(responses: AsyncIterable<Message>, { spec }: ServedMethod): Promise<Message> {
+async function only(response: StreamResponse): Promise<Message> {
   let message: Message | undefined;
-  for await (message of responses);
+  for await (message of response.message);
   if (message === undefined) {
-    throw new Error(`${spec.method.name} answered without a message`);
+    throw new Error(`${response.method.name} answered without a message`);
   }
   return message;
 }

@@ -8,6 +8,7 @@ import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { createConnection } from "mysql2/promise";
+import { endWithParent } from "./end-with-parent.ts";
 
 /** A private MariaDB server in a temporary folder: no network but the loopback, no password. */
 export interface MariadbServer extends AsyncDisposable {
@@ -83,7 +84,7 @@ export async function startMariadb({ durable = false }: MariadbOptions = {}): Pr
       detached: true,
     });
     child.unref();
-    watch(child, folder);
+    endWithParent(child, folder);
     await untilReady(child, port, folder);
     return child;
   };
@@ -139,20 +140,6 @@ export async function freePort(): Promise<number> {
     throw new Error("the server has no port");
   }
   return address.port;
-}
-
-/** Leaves a shell behind that ends the server with this process, also when this one is killed. */
-function watch(server: ChildProcess, folder: string): void {
-  const script = `
-    while kill -0 "$1" 2>/dev/null && kill -0 "$2" 2>/dev/null; do sleep 1; done
-    kill -0 "$1" 2>/dev/null && exit
-    kill -9 "$2" 2>/dev/null
-    sleep 0.2
-    rm -rf "$3"`;
-  spawn("sh", ["-c", script, "sh", String(process.pid), String(server.pid), folder], {
-    stdio: "ignore",
-    detached: true,
-  }).unref();
 }
 
 async function untilReady(server: ChildProcess, port: number, folder: string): Promise<void> {

@@ -1,8 +1,7 @@
-import { randomBytes, randomInt } from "node:crypto";
-import { once } from "node:events";
-import { createServer } from "node:net";
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type Target, targetNames } from "../../host/targets.ts";
+import { freePorts } from "../../runtime/testing/free-ports.ts";
 import { type Program, startProgram } from "./program.ts";
 import type { Storage } from "./start-docket.ts";
 
@@ -62,23 +61,4 @@ export async function startProcesses(storage: Pick<Storage, "environment">): Pro
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
-}
-
-/** Unused ports below the ephemeral range. */
-async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) {
-    const port = randomInt(20_000, 32_000);
-    const server = createServer().listen(port, "127.0.0.1");
-    const isFree = await Promise.race([
-      once(server, "listening").then(() => true),
-      once(server, "error").then(() => false),
-    ]);
-    if (isFree) {
-      server.close();
-      await once(server, "close");
-      ports.add(port);
-    }
-  }
-  return [...ports];
 }

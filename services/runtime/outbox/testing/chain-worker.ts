@@ -23,7 +23,7 @@ const log = createLogger({ level: "silent", name: "test" });
 const outbox = createOutbox({ source: "docket/test", ids, clock: systemClock });
 const bus = createInProcessBus({ log });
 
-const consumer = createConsumer({
+createConsumer({
   ...{ db, bus, log, ids, consumer: "test.effects", maxAttempts: 1_000, pollMs: 100 },
   retry: { initialMs: 5, maxMs: 20 },
   handlers: [
@@ -36,7 +36,6 @@ const consumer = createConsumer({
     }),
   ],
 });
-consumer.start();
 const relay = createOutboxRelay({ db, bus, outbox, log, leaseMs: 300, pollMs: 20 });
 relay.start();
 process.send?.("running");

@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { createLogger } from "../../telemetry/log.ts";
+import { type KafkaServer, startKafka, whyNoKafka } from "../../testing/kafka.ts";
+import { until } from "../../testing/until.ts";
+import { busEvent, describeEventBus } from "../event-bus-suite.ts";
+import type { KafkaOptions } from "./connection.ts";
+import { createKafkaBus } from "./kafka-bus.ts";
+import { createTopics, maxEventBytes, topicProblems } from "./topics.ts";
+
+const log = createLogger({ level: "silent", name: "test" });
+const reason = whyNoKafka();
+
+(reason === undefined ? describe : describe.skip)(`Kafka${reason === undefined ? "" : ` (skipped: ${reason})`}`, () => {
+  let server: KafkaServer;
+  let made = 0;
+  beforeAll(async () => {
+    server = await startKafka();
+  }, 120_000);
+  afterAll(async () => {
+    await server?.[Symbol.asyncDispose]();
+  });
+
+  /** Topics and groups of its own for each test. */
+  const place = async (partitions = 3): Promise<KafkaOptions> => {
+    made += 1;
+    const kafka = { brokers: [server.address], clientId: "test", prefix: `t${made}.` };
+    await createTopics(kafka, { services: ["test"], partitions, replication: 1, retentionMs: 86_400_000 });
+    return kafka;
+  };
+
+  describeEventBus("Kafka", async () =>
+    createKafkaBus({ kafka: await place(), log, redelivery: { initialMs: 1, maxMs: 5 } }),
+  );
+
+  test("creates the topics that are missing, repairs the configuration of others, and reports what is wrong", async () => {
+    const kafka = { ...(await place()), prefix: "topics." };
+    const plan = { services: ["one", "two"], partitions: 2, replication: 1, retentionMs: 86_400_000 };
+    expect(await topicProblems(kafka, plan)).toEqual([
+      "Topic topics.one does not exist.",
+      "Topic topics.two does not exist.",
+    ]);
+    const outcome = (topic: string, created: boolean) => ({ topic, created, partitions: 2 });
+    expect(await createTopics(kafka, { ...plan, services: ["one"] })).toEqual([outcome("topics.one", true)]);
+    const longer = { ...plan, retentionMs: 2 * 86_400_000 };
+    expect(await topicProblems(kafka, longer)).toEqual([
+      "Topic topics.two does not exist.",
+      "Topic topics.one has retention.ms=86400000 in place of 172800000.",
+    ]);
+    expect(await createTopics(kafka, { ...longer, partitions: 9 })).toEqual([
+      outcome("topics.one", false),
+      { ...outcome("topics.two", true), partitions: 9 },
+    ]);
+    expect(await topicProblems(kafka, longer)).toEqual([]);
+  });
+
+  test("refuses an event that no topic can take, and sends the next one", async () => {
+    const kafka = await place();
+    await using bus = createKafkaBus({ kafka, log });
+    const seen: string[] = [];
+    await using _subscription = bus.subscribe("sizes", ["docket.test.v1.Happened"], async (events) => {
+      seen.push(...events.map(({ id }) => id));
+    });
+    const [small, largest] = [busEvent(), busEvent({ data: new Uint8Array(maxEventBytes) })];
+    await expect(bus.publish([busEvent({ data: new Uint8Array(maxEventBytes + 1) })])).rejects.toThrow(
+      `has ${maxEventBytes + 1} bytes; at most ${maxEventBytes} can be sent`,
+    );
+    await Promise.all([bus.publish([largest]), bus.publish([small])]);
+    await until(() => seen.length === 2);
+    expect(new Set(seen)).toEqual(new Set([small.id, largest.id]));
+  });
+});
