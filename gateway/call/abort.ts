@@ -7,7 +7,7 @@ export function canceledByCaller(cause?: unknown): ConnectError {
 
 /** Abort reason of a call whose deadline has passed. */
 export function deadlineExceeded(): ConnectError {
-  return new ConnectError("the deadline passed before the call was answered", Code.DeadlineExceeded);
+  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
 }
 
 /**
@@ -42,23 +42,28 @@ export function untilAborted<T>(
 
 /**
  * Yields the elements of `source` until the signal is aborted; then the pending and every later `next` rejects with its
- * reason. The source's `return` is called but not awaited, because a hanging source would never settle it.
+ * reason, which `reasonOf` converts. The source's `return` is then called but not awaited, because a hanging source
+ * would never settle it.
  */
-export function abortable<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> {
+export function abortable<T>(
+  source: AsyncIterable<T>,
+  signal: AbortSignal,
+  reasonOf?: (signal: AbortSignal) => unknown,
+): AsyncIterable<T> {
   return {
     [Symbol.asyncIterator]() {
       const iterator = source[Symbol.asyncIterator]();
       const stop = () => void iterator.return?.().catch(() => {});
       return {
         next: () =>
-          untilAborted(iterator.next(), signal).catch((error: unknown) => {
+          untilAborted(iterator.next(), signal, reasonOf).catch((error: unknown) => {
             if (signal.aborted) {
               stop();
             }
             throw error;
           }),
         return: async () => {
-          await untilAborted(Promise.resolve(iterator.return?.()), signal);
+          await untilAborted(Promise.resolve(iterator.return?.()), signal, reasonOf);
           return { done: true, value: undefined };
         },
       };

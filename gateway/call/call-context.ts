@@ -1,71 +1,58 @@
-import type { ServerResponse } from "node:http";
-import {
-  Code,
-  ConnectError,
-  type ContextValues,
-  createContextValues,
-  type HandlerContext,
-  type MethodImplSpec,
-} from "@connectrpc/connect";
-import type { Response } from "../http/body.ts";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { deadlineExceeded } from "./abort.ts";
+import type { Cancellation } from "./cancellation.ts";
 
-/** The inputs of a call context, from which the context is built lazily. */
+/** The inputs of a call. Functions are called at most once, when their result is first needed. */
 export interface CallInit {
+  /** The wire: `rest`, `connect`, `grpc-web`, `grpc` or `local`. */
   readonly protocolName: string;
-  readonly requestMethod: string;
+  /** Default: POST. */
+  readonly requestMethod?: string;
   readonly url: string;
-  readonly response: Response;
   readonly requestHeader: () => Headers;
+  /** Time until the deadline in milliseconds; undefined without one. */
   readonly timeoutMs: number | undefined;
-  readonly shutdownSignal: AbortSignal | undefined;
-  readonly contextValues: ContextValues | undefined;
+  /** What cancels the call. Watched only once its signal is in use. */
+  readonly cancellation?: Cancellation | undefined;
+  /** Default: empty values. */
+  readonly values?: ContextValues | (() => ContextValues) | undefined;
 }
 
 /**
- * The context of one call. Headers, signal and values are created on first access: most calls need few of them, and
- * each costs more than decoding the message. A spread therefore does not copy them; use {@link plainContext}.
+ * One call on any wire, from its first byte to its last, and the context of its handler. Headers, signal and values are
+ * created on first access: most calls need few of them, and each costs more than decoding the message. A spread
+ * therefore does not copy them.
  */
 export interface Call extends HandlerContext {
-  /** Ends the call: stops its timer and aborts its signal. */
-  abort(reason?: unknown): void;
-  /** The response headers and trailers, if any have been set. */
+  /** True once the call was aborted or has finished. Reading it does not create a signal. */
+  readonly hasEnded: boolean;
+  /** Aborts the call with `reason`, unless it has ended. */
+  abort(reason: unknown): void;
+  /** Must be called after the last byte was sent: stops the deadline's timer and the watch, and aborts the signal. */
+  finish(): void;
+  /** The abort reason if the call has ended: deadline, client disconnect, server shutdown, or completion. */
+  aborted(): unknown;
+  /** The response headers and trailers, if they have been accessed. */
   touchedHeader(): Headers | undefined;
   touchedTrailer(): Headers | undefined;
-  /** The abort reason, if the call was aborted: deadline, client disconnect, or server shutdown. */
-  aborted(): unknown;
 }
 
-/** Opens the context of a call of the method. */
-export function openCall(spec: MethodImplSpec, init: CallInit): Call {
-  return new OpenCall(spec, init);
+/** Begins a call of the method, and starts its deadline. */
+export function beginCall(method: DescMethod, init: CallInit): Call {
+  return new BegunCall(method, init);
 }
 
-/** A copy of the context with all lazy members created, which can be spread. */
-export function plainContext(call: Call): HandlerContext {
-  const { service, method, protocolName, requestMethod, url, timeoutMs } = call;
-  const { signal, requestHeader, responseHeader, responseTrailer, values } = call;
-  return {
-    service,
-    method,
-    protocolName,
-    requestMethod,
-    url,
-    timeoutMs,
-    signal,
-    requestHeader,
-    responseHeader,
-    responseTrailer,
-    values,
-  };
-}
+/** Longest delay of a Node timer. Later deadlines are not enforced. */
+const maxTimerMs = 2 ** 31 - 1;
 
-/** Default abort reason, created once: a DOMException captures a stack, on every call that ends. */
-const ended = new DOMException("This operation was aborted", "AbortError");
+/** Shared, because an error captures a stack, on every call that ends. */
+const finished = new ConnectError("the call has ended", Code.Canceled);
 
 const noTimeout = (): undefined => undefined;
 
 /** A class, because an object literal with getters takes 4 µs to create: V8 defines them one by one. */
-class OpenCall implements Call {
+class BegunCall implements Call {
   readonly service: HandlerContext["service"];
   readonly method: HandlerContext["method"];
   readonly protocolName: string;
@@ -76,38 +63,37 @@ class OpenCall implements Call {
   readonly #timer: NodeJS.Timeout | undefined;
   #stopWatching: (() => void) | undefined;
   #controller: AbortController | undefined;
-  #isAborted = false;
-  #abortReason: unknown;
+  #hasEnded = false;
+  #reason: unknown;
   #requestHeader: Headers | undefined;
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
   #values: ContextValues | undefined;
 
-  constructor({ method }: MethodImplSpec, init: CallInit) {
+  constructor(method: DescMethod, init: CallInit) {
     this.service = method.parent;
     this.method = method;
     this.protocolName = init.protocolName;
-    this.requestMethod = init.requestMethod;
+    this.requestMethod = init.requestMethod ?? "POST";
     this.url = init.url;
     this.#init = init;
-    this.#values = init.contextValues;
     const { timeoutMs } = init;
     if (timeoutMs === undefined) {
       this.timeoutMs = noTimeout;
       return;
     }
-    const deadline = Date.now() + timeoutMs;
-    this.timeoutMs = () => deadline - Date.now();
-    const onDeadline = (): void => this.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
-    if (timeoutMs <= 0) onDeadline();
-    else this.#timer = setTimeout(onDeadline, Math.min(timeoutMs, 2 ** 31 - 1));
+    const deadline = performance.now() + timeoutMs;
+    this.timeoutMs = () => deadline - performance.now();
+    if (timeoutMs <= 0) this.abort(deadlineExceeded());
+    else if (timeoutMs <= maxTimerMs) this.#timer = setTimeout(() => this.abort(deadlineExceeded()), timeoutMs);
   }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      this.#watch();
-      if (this.#isAborted) this.#controller.abort(this.#abortReason ?? ended);
+      this.#check();
+      if (this.#hasEnded) this.#controller.abort(this.#reason);
+      else this.#stopWatching = this.#init.cancellation?.watch((reason) => this.abort(reason));
     }
     return this.#controller.signal;
   }
@@ -128,17 +114,33 @@ class OpenCall implements Call {
   }
 
   get values(): ContextValues {
-    this.#values ??= createContextValues();
+    if (this.#values === undefined) {
+      const { values } = this.#init;
+      this.#values = (typeof values === "function" ? values() : values) ?? createContextValues();
+    }
     return this.#values;
   }
 
-  abort(reason?: unknown): void {
-    if (this.#isAborted) return;
-    this.#isAborted = true;
-    this.#abortReason = reason;
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  abort(reason: unknown): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#reason = reason;
     clearTimeout(this.#timer);
     this.#stopWatching?.();
-    this.#controller?.abort(reason ?? ended);
+    this.#controller?.abort(reason);
+  }
+
+  finish(): void {
+    this.abort(finished);
+  }
+
+  aborted(): unknown {
+    this.#check();
+    return this.#reason;
   }
 
   touchedHeader(): Headers | undefined {
@@ -149,45 +151,7 @@ class OpenCall implements Call {
     return this.#responseTrailer;
   }
 
-  aborted(): unknown {
-    this.#look();
-    if (!this.#isAborted) return undefined;
-    return this.#abortReason ?? new ConnectError("the call was cancelled", Code.Canceled);
+  #check(): void {
+    if (!this.#hasEnded) this.#init.cancellation?.check((reason) => this.abort(reason));
   }
-
-  /** Aborts if the server is shutting down or the client has already disconnected. */
-  #look(): void {
-    const { response, shutdownSignal } = this.#init;
-    if (this.#isAborted) return;
-    if (shutdownSignal?.aborted === true) this.abort(shutdownSignal.reason);
-    else if (isClosed(response)) this.#leave();
-  }
-
-  /** Subscribes to the connection and the server's shutdown only once the signal is in use. */
-  #watch(): void {
-    this.#look();
-    if (this.#isAborted) return;
-    const { shutdownSignal } = this.#init;
-    const response = this.#init.response as NodeJS.EventEmitter;
-    const onClose = (): void => this.#leave();
-    const onShutdown = (): void => this.abort(shutdownSignal?.reason);
-    response.on("close", onClose);
-    shutdownSignal?.addEventListener("abort", onShutdown);
-    this.#stopWatching = () => {
-      response.off("close", onClose);
-      shutdownSignal?.removeEventListener("abort", onShutdown);
-    };
-  }
-
-  #leave(): void {
-    // An HTTP/2 stream that was reset counts as finished although it has not been ended.
-    const { writableEnded, writableFinished } = this.#init.response as ServerResponse;
-    if (writableEnded && writableFinished) return;
-    this.abort(new ConnectError("the client closed the request", Code.Canceled));
-  }
-}
-
-/** True once the response has emitted `close`. */
-function isClosed(response: Response): boolean {
-  return "stream" in response ? response.stream.closed : response.closed;
 }

@@ -1,11 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
-import {
-  Code,
-  ConnectError,
-  createHandlerContext,
-  type HandlerContext,
-  type MethodImplSpec,
-} from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext, type MethodImplSpec } from "@connectrpc/connect";
 import {
   compressionNegotiate,
   contentTypeMatcher,
@@ -17,7 +11,6 @@ import {
   transformCatchFinally,
   transformCompressEnvelope,
   transformDecompressEnvelope,
-  transformInvokeImplementation,
   transformJoinEnvelopes,
   transformParseEnvelope,
   transformPrepend,
@@ -32,6 +25,9 @@ import {
   uResponseUnsupportedMediaType,
   validateUniversalHandlerOptions,
 } from "@connectrpc/connect/protocol";
+import { beginCall, type Call } from "../call/call-context.ts";
+import { signalsOf } from "../call/cancellation.ts";
+import { responsesOf } from "../call/invoke.ts";
 import { withoutDetails } from "../errors.ts";
 import type { EnvelopeWire } from "./envelope-wires.ts";
 import type { RpcCodec } from "./method-codec.ts";
@@ -71,27 +67,24 @@ async function serve(
   if (request.method !== "POST") return uResponseMethodNotAllowed;
   const { binary } = type;
   const timeout = wire.parseTimeout(header.get(wire.timeoutHeader), options.maxTimeoutMs);
-  const context = createHandlerContext({
-    service: spec.method.parent,
-    method: spec.method,
+  const call = beginCall(spec.method, {
     protocolName: wire.protocol,
     requestMethod: request.method,
     url: request.url,
-    ...(timeout.timeoutMs !== undefined && { timeoutMs: timeout.timeoutMs }),
-    ...(options.shutdownSignal !== undefined && { shutdownSignal: options.shutdownSignal }),
-    requestSignal: request.signal,
-    requestHeader: header,
-    responseHeader: { "content-type": wire.contentTypeOf(binary) },
-    responseTrailer: wire.trailer,
-    ...(request.contextValues !== undefined && { contextValues: request.contextValues }),
+    requestHeader: () => header,
+    timeoutMs: timeout.timeoutMs,
+    cancellation: signalsOf([request.signal, options.shutdownSignal]),
+    values: request.contextValues,
   });
+  call.responseHeader.set("content-type", wire.contentTypeOf(binary));
+  for (const [name, value] of Object.entries(wire.trailer)) call.responseTrailer.set(name, value);
   const compression = compressionNegotiate(
     options.acceptCompression,
     header.get(wire.encodingHeader),
     header.get(wire.acceptEncodingHeader),
     wire.acceptEncodingHeader,
   );
-  if (compression.response !== null) context.responseHeader.set(wire.encodingHeader, compression.response.name);
+  if (compression.response !== null) call.responseHeader.set(wire.encodingHeader, compression.response.name);
 
   const serialization: Serialization<Message> = {
     parse: (data) => decode(codec, data, binary),
@@ -111,23 +104,22 @@ async function serve(
       ? transformParseEnvelope(serialization)
       : transformParseEnvelope(serialization, wire.endFlag),
   );
-  const responses = await admitted(context, options, () =>
-    transformInvokeImplementation(spec, context, [...options.interceptors])(requests)[Symbol.asyncIterator](),
-  );
+  const responses = await admitted(call, options, () => responsesOf(spec, call, requests, options.interceptors));
   const messages = pipe(
-    aborting(responses as AsyncIterator<Message>, context),
+    aborting(responses, call),
     transformSerializeEnvelope(serialization),
     // Otherwise, after a disconnect, the implementation would stay suspended at its `yield` and keep its resources.
     { propagateDownStreamError: true },
   );
   const finish = (reason: unknown): ConnectError | undefined => {
-    context.abort(reason);
+    if (reason === undefined) call.finish();
+    else call.abort(reason);
     if (reason === undefined || reason instanceof ConnectError) return reason;
     return new ConnectError("internal error", Code.Internal, undefined, undefined, reason);
   };
   const { end, endFlag } = wire;
   const close = transformCatchFinally<EnvelopedMessage>((reason) => {
-    const data = end(context.responseTrailer, finish(reason));
+    const data = end(call.responseTrailer, finish(reason));
     return data === undefined ? undefined : { flags: endFlag ?? 0, data };
   });
   const compress = transformCompressEnvelope(compression.response, options.compressMinBytes);
@@ -136,8 +128,8 @@ async function serve(
     ...uResponseOk,
     // Headers can be set until the first message.
     body: await untilFirst(body),
-    header: context.responseHeader,
-    ...(endFlag === undefined && { trailer: context.responseTrailer }),
+    header: call.responseHeader,
+    ...(endFlag === undefined && { trailer: call.responseTrailer }),
   };
 }
 
@@ -164,19 +156,16 @@ async function admitted<T>(
 }
 
 /** The messages of an implementation. Its signal aborts as soon as they are no longer consumed. */
-function aborting<T>(
-  messages: AsyncIterator<T>,
-  context: HandlerContext & { abort(reason?: unknown): void },
-): AsyncIterable<T> {
+function aborting<T>(messages: AsyncIterator<T>, call: Call): AsyncIterable<T> {
   return {
     [Symbol.asyncIterator]: () => ({
       next: () => messages.next(),
       throw(error) {
-        context.abort(error);
+        call.abort(error);
         return messages.throw?.(error) ?? Promise.reject(error);
       },
       return(value) {
-        context.abort();
+        call.finish();
         return messages.return?.(value) ?? Promise.resolve({ done: true, value });
       },
     }),

@@ -5,8 +5,9 @@ import { Code, ConnectError, type Interceptor, type MethodImplSpec } from "@conn
 import * as connectTypes from "@connectrpc/connect/protocol-connect";
 import * as grpcWebTypes from "@connectrpc/connect/protocol-grpc-web";
 import { untilAborted } from "../call/abort.ts";
-import { type Call, openCall } from "../call/call-context.ts";
-import { invokeUnary } from "../call/invoke-unary.ts";
+import { beginCall, type Call } from "../call/call-context.ts";
+import { clientConnection } from "../call/cancellation.ts";
+import { invokeUnary } from "../call/invoke.ts";
 import { abortReason, withoutDetails } from "../errors.ts";
 import { jsonFieldNames, withFieldNames } from "../fields/field-names.ts";
 import { bodyOfSameTurn, type Request, type Response, readRaw } from "../http/body.ts";
@@ -95,15 +96,14 @@ export function createUnaryRpc(
   };
 
   async function serve(request: Request, response: Response, { wire, timeoutMs, query }: UnaryRequest): Promise<void> {
-    const call = openCall(spec, {
+    const call = beginCall(method, {
       protocolName: wire.protocol,
       requestMethod: query === undefined ? "POST" : "GET",
       url: absoluteUrl(request),
-      response,
       requestHeader: () => headersOf(request),
       timeoutMs,
-      shutdownSignal: options.shutdownSignal,
-      contextValues: options.contextValues?.(request),
+      cancellation: clientConnection(response, options.shutdownSignal),
+      values: options.contextValues?.(request),
     });
     try {
       const admitted = options.admit?.(call);
@@ -115,7 +115,7 @@ export function createUnaryRpc(
           ? { data: body, isCompressed: encoding !== undefined, isAlone: true }
           : firstMessage(body, encoding);
       if (first?.isAlone !== true) {
-        call.abort();
+        call.finish();
         fallback(request, response, body);
         return;
       }
@@ -136,7 +136,7 @@ export function createUnaryRpc(
       if (wire.protocol !== "connect") sendGrpcWebError(response, call, wire, error);
       else sendConnectError(response, call, wire.binary ? error : withFieldNames(error, fieldNames), jsonOptions);
     } finally {
-      call.abort();
+      call.finish();
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { invalidRequest } from "../errors.ts";
 import {
   containerOf,
@@ -11,7 +12,6 @@ import {
   valueAt,
 } from "../fields/field-path.ts";
 import type { Route } from "../routing/http-rules.ts";
-import { reasonOf } from "./error-body.ts";
 
 /** The ErrorInfo reason with which an implementation reports an etag mismatch. */
 export const etagMismatch = "ETAG_MISMATCH";
@@ -75,5 +75,7 @@ export function noneMatch(header: string, etag: string): boolean {
 
 /** True for an etag mismatch. */
 export function isEtagMismatch(error: ConnectError): boolean {
-  return (error.code === Code.Aborted || error.code === Code.FailedPrecondition) && reasonOf(error) === etagMismatch;
+  const { code } = error;
+  if (code !== Code.Aborted && code !== Code.FailedPrecondition) return false;
+  return error.findDetails(ErrorInfoSchema)[0]?.reason === etagMismatch;
 }

@@ -2,10 +2,8 @@ import { create, createRegistry, fromBinary, type JsonObject, type JsonValue, ty
 import { base64Encode } from "@bufbuild/protobuf/wire";
 import type { ConnectError } from "@connectrpc/connect";
 import {
-  type ErrorInfo,
   ErrorInfoSchema,
   file_google_rpc_error_details,
-  type RetryInfo,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.js";
 import { codeName } from "../call/code-name.ts";
@@ -67,17 +65,8 @@ export function errorBody(
 
 /** Seconds to wait before a retry, rounded up, if the error has a RetryInfo. */
 export function retryAfterSeconds(error: ConnectError): number | undefined {
-  const delay = findDetail<RetryInfo>(error, RetryInfoSchema)?.retryDelay;
+  const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
   return delay === undefined ? undefined : Math.max(0, Number(delay.seconds) + (delay.nanos > 0 ? 1 : 0));
-}
-
-/** The reason of the error's ErrorInfo, if it has one. */
-export function reasonOf(error: ConnectError): string | undefined {
-  return findDetail<ErrorInfo>(error, ErrorInfoSchema)?.reason;
-}
-
-function findDetail<T>(error: ConnectError, schema: typeof ErrorInfoSchema | typeof RetryInfoSchema): T | undefined {
-  return error.findDetails(schema)[0] as T | undefined;
 }
 
 function detailJson(

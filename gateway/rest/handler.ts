@@ -1,9 +1,9 @@
 import type { Message } from "@bufbuild/protobuf";
 import { Code, type ConnectError, type Interceptor } from "@connectrpc/connect";
-import { createAsyncIterable, transformInvokeImplementation } from "@connectrpc/connect/protocol";
-import { untilAborted } from "../call/abort.ts";
-import { type Call, plainContext } from "../call/call-context.ts";
-import { invokeUnary } from "../call/invoke-unary.ts";
+import { createAsyncIterable } from "@connectrpc/connect/protocol";
+import { abortable, untilAborted } from "../call/abort.ts";
+import type { Call } from "../call/call-context.ts";
+import { invokeUnary, responsesOf } from "../call/invoke.ts";
 import { createJsonCodec } from "../codec/json-codec.ts";
 import { abortReason, gatewayError, httpStatusOf, invalidRequest, isServerFault, toConnectError } from "../errors.ts";
 import { type FieldNames, withFieldNames } from "../fields/field-names.ts";
@@ -149,7 +149,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
         sendFailure(request, response, "rest");
       }
     } finally {
-      context?.abort();
+      context?.finish();
     }
   };
 
@@ -232,8 +232,8 @@ export function createRestHandler(options: RestOptions): RestHandler {
     requests: AsyncIterable<Message>,
     context: Call,
   ): Promise<void> {
-    const invoke = transformInvokeImplementation(route.spec, plainContext(context), interceptors);
-    const messages = abortable(invoke(requests), context.signal);
+    const responses = responsesOf(route.spec, context, requests, interceptors);
+    const messages = abortable(responses, context.signal, abortReason)[Symbol.asyncIterator]();
     if (route.rawResponse) await writeRawStream(request, response, route, messages, context, streamOptions(request));
     else await writeStream(request, response, route, messages, context, streamOptions(request));
   }
@@ -245,8 +245,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
     context: Call,
   ): Promise<void> {
     const { route } = found;
-    const invoke = transformInvokeImplementation(route.spec, plainContext(context), interceptors);
-    const answers = invoke(requestStream(request, found))[Symbol.asyncIterator]();
+    const answers = responsesOf(route.spec, context, requestStream(request, found), interceptors);
     const first = await untilAborted(answers.next(), context.signal, abortReason);
     if (first.done === true) throw new Error(`${route.method.name} returned no message`);
     // The trailers are available only once the iterator has ended.
@@ -314,17 +313,4 @@ function upgradeRequired(route: PreparedRoute): ConnectError {
     message: `${route.method.name} is a bidirectional stream: connect with a WebSocket`,
     httpStatus: 426,
   });
-}
-
-/** An iterator whose `next` rejects as soon as the signal aborts. */
-function abortable(messages: AsyncIterable<Message>, signal: AbortSignal): AsyncIterator<Message> {
-  const iterator = messages[Symbol.asyncIterator]();
-  return {
-    next: () => untilAborted(iterator.next(), signal, abortReason),
-    // Not awaited: an implementation that hangs must not keep the response open.
-    return: async () => {
-      iterator.return?.().catch(() => undefined);
-      return { done: true, value: undefined };
-    },
-  };
 }

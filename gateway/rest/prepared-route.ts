@@ -2,7 +2,8 @@ import type { DescField, Message } from "@bufbuild/protobuf";
 import type { MethodImplSpec } from "@connectrpc/connect";
 import { type HttpBody, HttpBodySchema } from "../../gen/google/api/httpbody_pb.js";
 import { type Binding, type BindingOptions, createBinding } from "../binding/request-binding.ts";
-import { type Call, openCall } from "../call/call-context.ts";
+import { beginCall, type Call } from "../call/call-context.ts";
+import { clientConnection } from "../call/cancellation.ts";
 import { timeoutOf } from "../call/deadline.ts";
 import type { JsonCodec } from "../codec/json-codec.ts";
 import { type FieldNames, restFieldNames } from "../fields/field-names.ts";
@@ -63,15 +64,14 @@ export function openRestCall(
   let timeoutMs = timeoutOf(request.headers);
   const { maxTimeoutMs } = options;
   if (maxTimeoutMs !== undefined && timeoutMs !== undefined) timeoutMs = Math.min(timeoutMs, maxTimeoutMs);
-  return openCall(route.spec, {
+  return beginCall(route.method, {
     protocolName: "rest",
     requestMethod: request.method ?? "",
     url: request.url ?? "",
-    response,
     requestHeader: () => filterHeaders(request.headers),
     timeoutMs,
-    shutdownSignal: options.shutdownSignal,
-    contextValues: options.contextValues?.(request),
+    cancellation: clientConnection(response, options.shutdownSignal),
+    values: options.contextValues?.(request),
   });
 }
 

@@ -90,7 +90,8 @@ export async function writeStream(
     }
   } finally {
     clearInterval(heartbeat);
-    await messages.return?.();
+    // Not awaited: an implementation that hangs must not keep the response open.
+    messages.return?.().catch(() => undefined);
   }
 }
 
@@ -140,6 +141,7 @@ export async function writeRawStream(
     if (isServerFault(error)) options.onError(thrown);
     response.destroy();
   } finally {
-    await messages.return?.();
+    // Not awaited: an implementation that hangs must not keep the response open.
+    messages.return?.().catch(() => undefined);
   }
 }

@@ -4,11 +4,11 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Message } from "@bufbuild/protobuf";
 import { Code, type ConnectError, type Interceptor } from "@connectrpc/connect";
-import { transformInvokeImplementation } from "@connectrpc/connect/protocol";
 import { type WebSocket, WebSocketServer } from "ws";
 import { createBinding } from "../binding/request-binding.ts";
-import { type Call, plainContext } from "../call/call-context.ts";
+import type { Call } from "../call/call-context.ts";
 import { codeName } from "../call/code-name.ts";
+import { responsesOf } from "../call/invoke.ts";
 import type { JsonCodec } from "../codec/json-codec.ts";
 import { gatewayError, isServerFault, toConnectError } from "../errors.ts";
 import { type FieldNames, jsonFieldNames, withFieldNames } from "../fields/field-names.ts";
@@ -165,8 +165,7 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
       }
     };
     try {
-      const invoke = transformInvokeImplementation(route.spec, plainContext(call), [...options.interceptors]);
-      for await (const message of invoke(requests()))
+      for await (const message of responsesOf(route.spec, call, requests(), options.interceptors))
         await send(socket, options.codec.write(route.method.output, message), options.stallMs);
       socket.close(1000);
     } catch (thrown) {
@@ -175,7 +174,7 @@ export function createUpgradeHandler(options: WebSocketOptions): UpgradeHandler 
       if (socket.readyState === socket.OPEN) socket.send(errorText(error, jsonFieldNames(route.method.input), request));
       socket.close(closesAsServerFault(error) ? 1011 : 1008, codeName(error.code));
     } finally {
-      call.abort();
+      call.finish();
     }
   }
 }

@@ -1,45 +1,21 @@
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { isLoopback } from "../../gateway/http/client-address.ts";
-import { createDecodeBudget } from "../../gateway/http/decode-budget.ts";
 import { listenHttp } from "../../gateway/http/listener.ts";
-import { createRequestMeter } from "../../gateway/http/request-meter.ts";
-import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
-import { AuditService } from "../../gen/docket/operations/v1/audit_service_pb.js";
-import { adminRoutes } from "../runtime/admin/routes.ts";
-import { createDenialLog, type Denial } from "../runtime/audit/denial-log.ts";
-import type { Authenticate } from "../runtime/auth/authenticate.ts";
-import { createServiceTokens } from "../runtime/auth/service-tokens.ts";
-import { createInProcessBus } from "../runtime/bus/in-process.ts";
-import { createRemoteBus, eventBusRoutes } from "../runtime/bus/remote-bus.ts";
-import { forwardService } from "../runtime/call/forward.ts";
-import { createLocalTransport } from "../runtime/call/local-transport.ts";
-import { createServiceClient } from "../runtime/call/service-client.ts";
-import { createCommandMetrics } from "../runtime/commands/metrics.ts";
 import type { OnStatement } from "../runtime/db/statement.ts";
-import { createGrpcServer } from "../runtime/grpc/server.ts";
-import { createAdmission } from "../runtime/interceptors/admission.ts";
-import { createInterceptors } from "../runtime/interceptors/interceptors.ts";
 import { createCheckRunner } from "../runtime/process/check-runner.ts";
 import { createLeakCheck } from "../runtime/process/leak-watch.ts";
 import { createLifecycle, type Lifecycle } from "../runtime/process/lifecycle.ts";
-import { openOperations } from "../runtime/process/operations-server.ts";
+import { createProbes, openOperations } from "../runtime/process/operations-server.ts";
 import { createLogger } from "../runtime/telemetry/log.ts";
-import { createRpcMetrics } from "../runtime/telemetry/rpc-metrics.ts";
 import type { Telemetry } from "../runtime/telemetry/start-telemetry.ts";
 import { systemClock } from "../runtime/values/clock.ts";
-import { createAuthentication } from "./authenticate.ts";
 import { openCertificates } from "./certificates.ts";
+import { composeHost } from "./compose.ts";
 import type { HostConfig } from "./config.ts";
-import { openDataFolder } from "./data-folder.ts";
-import { databaseUrlOf } from "./database-urls.ts";
-import { definitions } from "./definitions.ts";
-import { forwardingOf, serveHttp } from "./http-port.ts";
-import { createMesh } from "./mesh.ts";
-import { rateLimitsOf } from "./request-limits.ts";
-import { sandboxUrlOf } from "./sandbox-access.ts";
-import { readSecrets } from "./secrets.ts";
+import { createGrpcPort } from "./grpc-port.ts";
+import { createHostHandler } from "./http-handler.ts";
 import { serverLimitsOf } from "./server-limits.ts";
-import { serviceNames } from "./targets.ts";
+import { createSinglePort } from "./single-port.ts";
 
 /** A running host with the targets of its configuration. Disposing it drains it. */
 export interface Host extends AsyncDisposable {
@@ -72,152 +48,71 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const lifecycle = createLifecycle({ log, clock, windowMs: config.drainWindowMs, budgetMs: config.drainBudgetMs });
-  const folder = await openDataFolder(config.dataDir);
-  if (folder.exposed.length > 0) {
-    log.warn({ paths: folder.exposed }, "other users may read the data: these paths belong to another user");
-  }
   const certificates = openCertificates(config, log);
+  const certificate = certificates?.current;
   if (certificates === undefined && !isLoopback(host)) {
     log.warn(
       { host },
       "API keys travel unencrypted: set DOCKET_TLS_CERT_FILE, or put a proxy with TLS in front of the ports",
     );
   }
-  const { adminKey, adminKeyIsNew, sandboxSecret } = await readSecrets(folder, config, targets);
-
   const limits = serverLimitsOf(config);
-  const meter = createRequestMeter(limits);
   // The port is opened first, because the sandbox is called at its URL and calls back there.
-  const http = targets.has("gateway")
-    ? await listenHttp({
-        host,
-        port: config.httpPort,
-        certificate: certificates?.current,
-        limits,
-        trustedProxies: config.trustedProxies,
-        onRefused: (refused) => log.warn(refused, "HTTP connections are refused: a limit is reached"),
-      })
-    : undefined;
+  const http =
+    targets.has("gateway") || config.singlePort
+      ? await listenHttp({
+          host,
+          port: config.httpPort,
+          certificate,
+          http2WithoutTls: config.singlePort,
+          limits,
+          trustedProxies: config.trustedProxies,
+          onRefused: (refused) => log.warn(refused, "HTTP connections are refused: a limit is reached"),
+        })
+      : undefined;
   const httpUrl = http === undefined ? "" : `${certificates === undefined ? "http" : "https"}://${host}:${http.port}`;
+  const composition = await composeHost({ config, log, clock, registry, lifecycle, httpUrl, onStatement });
+  const { services, adminKey, adminKeyIsNew } = composition;
 
-  const around = {
-    authenticate: (...credential: Parameters<Authenticate>) => authenticate(...credential),
-    metrics: createRpcMetrics(registry),
-    log,
-    clock,
-    rateLimits: rateLimitsOf(config),
-    onDenied: (denial: Denial) => denials.report(denial),
-  };
-  const interceptors = createInterceptors(around);
-  const admit = createAdmission(around);
-  const local = createLocalTransport({ interceptors });
-  const tokens =
-    config.serviceSecret === undefined ? undefined : createServiceTokens({ secret: config.serviceSecret, clock });
-  const mesh = createMesh({
-    local,
-    remoteServices: config.remoteServices,
-    addresses: config.serviceAddresses,
-    tokens,
-  });
-  const operations = createServiceClient(ApiKeyService, mesh.transport, { subject: "gateway" });
-  const authenticate = createAuthentication(operations, config, tokens?.verify);
-  const audit = createServiceClient(AuditService, mesh.transport, { subject: "gateway" });
-  const denials = createDenialLog({
-    log,
-    send: ({ tenant, event }) => audit.for(tenant).recordDenial({ auditEvent: event }),
-  });
-  const localBus = createInProcessBus({ log });
-  // The sandbox stands for an external system, which takes no part in events.
-  const peers = mesh.remotes.filter(({ name }) => name !== "sandbox").map(({ transport }) => transport);
-  const bus = peers.length === 0 ? localBus : createRemoteBus({ local: localBus, peers, subject: "bus" });
-  const shared = {
-    bus,
-    clock,
-    log,
-    statementTimeoutMs: config.queryTimeoutMs,
-    commandMetrics: createCommandMetrics(registry),
-    ...(onStatement && { onStatement }),
-  };
-  const services = await Promise.all(
-    serviceNames
-      .filter((name) => targets.has(name))
-      .map((name) =>
-        definitions[name].create({
-          config,
-          databaseUrl: databaseUrlOf(name, folder, config.databaseUrl),
-          adminKey,
-          sandboxSecret,
-          publicUrl: config.publicUrl ?? httpUrl,
-          sandboxUrl: sandboxUrlOf(config, httpUrl),
-          transport: mesh.transport,
-          transportTo: mesh.transportTo,
-          shared,
-        }),
-      ),
-  );
-  for (const service of services) {
-    local.mount(service.specs);
-  }
-  const admin = adminRoutes(new Map(services.map(({ name, admin = {} }) => [name, admin])));
-  local.mount([admin]);
-  const own = services.flatMap((service) => service.specs);
-  const others = http === undefined ? [] : mesh.remotes;
-  const specs = [
-    ...own,
-    ...others.flatMap(({ services, transport }) =>
-      services.map((service) => forwardService(service, transport, config.forwardedHeader)),
-    ),
-  ];
-
-  const decodeBudget = createDecodeBudget({ maxBytes: config.maxDecodingBytes });
-  if (http !== undefined) {
-    await serveHttp(http, { config, specs, admit, interceptors, log, meter, decodeBudget });
-  }
-  const grpc = createGrpcServer({
-    specs: peers.length > 0 && services.length > 0 ? [...specs, eventBusRoutes(localBus), admin] : specs,
-    admit,
-    interceptors,
-    log,
-    certificate: certificates?.current,
-    maxRequestBytes: config.maxBodyBytes,
-    reflection: config.reflection,
-    maxRequestElements: config.maxRequestElements,
-    decompressionBudget: decodeBudget,
-    limits,
-    meter,
-    forwarding: forwardingOf(config),
-    maxConnectionAgeMs: config.grpcConnectionAgeMs,
-  });
-  const grpcPort = await grpc.listen({ host, port: config.grpcPort });
   const checks = createCheckRunner({ leaks: createLeakCheck({ registry }) });
+  const serving = { config, log, composition };
+  const { singlePort, reflection } = config;
+  const handler = http && (await createHostHandler({ ...serving, internal: singlePort, shutdownSignal: http.overdue }));
+  const single =
+    handler && singlePort
+      ? createSinglePort(handler, { composition, reflection, probe: createProbes({ lifecycle, checks, clock }) })
+      : undefined;
+  if (handler !== undefined) {
+    http?.serve(single?.handler ?? handler);
+  }
+  const grpc = singlePort ? undefined : await createGrpcPort({ ...serving, certificate });
+  const grpcPort = (await grpc?.listen({ host, port: config.grpcPort })) ?? http?.port;
   const opsAddress = { host: config.opsHost, port: config.opsPort };
-  const ops = await openOperations({ ...opsAddress, lifecycle, checks, registry, clock, limits });
+  const ops = singlePort
+    ? undefined
+    : await openOperations({ ...opsAddress, lifecycle, checks, registry, clock, limits });
 
-  certificates?.onChange((certificate) => {
-    http?.renew(certificate);
-    grpc.renew(certificate);
+  certificates?.onChange((renewed) => {
+    http?.renew(renewed);
+    grpc?.renew(renewed);
   });
   lifecycle.onState((state) => {
-    grpc.setServing(state === "ready");
+    grpc?.setServing(state === "ready");
+    single?.setServing(state === "ready");
     if (state === "draining") {
       http?.startDraining();
     }
   });
   lifecycle.onDrain("close", "certificates", async () => certificates?.[Symbol.dispose]());
   lifecycle.onDrain("close", "http", async (budgetMs) => http?.close(budgetMs));
-  lifecycle.onDrain("close", "grpc", (budgetMs) => grpc.close(budgetMs));
-  lifecycle.onDrain("release", "audit trail", async () => denials[Symbol.asyncDispose]());
-  lifecycle.onDrain("release", "bus", async () => bus[Symbol.asyncDispose]());
-  lifecycle.onDrain("release", "connections", async () => mesh[Symbol.asyncDispose]());
+  lifecycle.onDrain("close", "grpc", async (budgetMs) => grpc?.close(budgetMs));
   lifecycle.onDrain("telemetry", "probes", async () => {
     checks[Symbol.dispose]();
-    await ops[Symbol.asyncDispose]();
+    await ops?.[Symbol.asyncDispose]();
   });
   lifecycle.onDrain("telemetry", "spans", async () => telemetry?.shutdown());
   for (const service of services) {
     checks.add(service.checks);
-    lifecycle.onDrain("pause", service.name, () => service.drain());
-    lifecycle.onDrain("release", service.name, async () => service[Symbol.asyncDispose]());
     await service.start();
   }
   checks.start();
@@ -226,7 +121,7 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
   return {
     httpUrl,
     grpcAddress: `${host}:${grpcPort}`,
-    opsUrl: `http://${config.opsHost}:${ops.port}`,
+    opsUrl: ops === undefined ? httpUrl : `http://${config.opsHost}:${ops.port}`,
     adminKey,
     adminKeyIsNew,
     lifecycle,

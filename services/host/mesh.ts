@@ -2,8 +2,6 @@ import type { DescService } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import type { ServiceTokens } from "../runtime/auth/service-tokens.ts";
 import type { LocalTransport } from "../runtime/call/local-transport.ts";
-import { createRetryInterceptor } from "../runtime/grpc/retry.ts";
-import { createGrpcTransport } from "../runtime/grpc/transport.ts";
 import { definitions } from "./definitions.ts";
 import type { ServiceName } from "./targets.ts";
 
@@ -34,11 +32,11 @@ export interface MeshOptions {
 }
 
 /** Creates the mesh without opening connections: each remote service is connected to on its first call. */
-export function createMesh({ local, remoteServices, addresses, tokens }: MeshOptions): Mesh {
-  const opened = remoteServices.map((name) => {
-    const interceptors = [createRetryInterceptor(), ...(tokens === undefined ? [] : [tokens.sign])];
-    const connection = createGrpcTransport({ address: addresses.get(name) ?? "", interceptors });
-    return { name, services: definitions[name].services, connection };
+export async function createMesh({ local, remoteServices, addresses, tokens }: MeshOptions): Promise<Mesh> {
+  const connect = remoteServices.length === 0 ? undefined : await grpcConnector(tokens);
+  const opened = remoteServices.flatMap((name) => {
+    const connection = connect?.(addresses.get(name) ?? "");
+    return connection === undefined ? [] : [{ name, services: definitions[name].services, connection }];
   });
   const remoteOf = new Map(
     opened.flatMap(({ services, connection }) => services.map((service) => [service, connection.transport] as const)),
@@ -55,4 +53,17 @@ export function createMesh({ local, remoteServices, addresses, tokens }: MeshOpt
       await Promise.all(opened.map(({ connection }) => connection[Symbol.asyncDispose]()));
     },
   };
+}
+
+/** Loads the gRPC client, which a process with every service does not need. */
+async function grpcConnector(tokens: ServiceTokens | undefined) {
+  const [{ createGrpcTransport }, { createRetryInterceptor }] = await Promise.all([
+    import("../runtime/grpc/transport.ts"),
+    import("../runtime/grpc/retry.ts"),
+  ]);
+  return (address: string) =>
+    createGrpcTransport({
+      address,
+      interceptors: [createRetryInterceptor(), ...(tokens === undefined ? [] : [tokens.sign])],
+    });
 }

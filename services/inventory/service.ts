@@ -67,7 +67,14 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
       }),
     },
     checks: { ...base.checks, "inventory-parked-events": parkedCheck(db) },
+    jobs: {
+      outbox: relay.runDue,
+      reservations: sweep.runDue,
+      inbox: consumer.retryDue,
+      retention: retention.runDue,
+    },
     async start() {
+      consumer.start();
       relay.start();
       sweep.start();
     },

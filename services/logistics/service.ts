@@ -89,6 +89,12 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
     name: "logistics",
     specs: routes(ctx),
     checks: { ...base.checks, "carrier-callbacks": callbacks.check },
+    jobs: {
+      outbox: relay.runDue,
+      callbacks: callbacks.runDue,
+      shipments: shipmentWorker.runDue,
+      retention: retention.runDue,
+    },
     async start() {
       relay.start();
       callbacks.start();

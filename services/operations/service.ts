@@ -50,7 +50,7 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
   await installAdminKey(ctx, config);
   const audit = opening.use(createAuditConsumer(ctx, bus, log));
   const kept = config.retention ?? defaultRetention;
-  opening.use(
+  const retention = opening.use(
     startRetention({
       log,
       everyMs: kept.everyMs,
@@ -70,7 +70,8 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
       }),
     },
     checks: { "operations-database": { run: () => ping(db.kysely) }, "operations-parked-events": parkedCheck(db) },
-    start: async () => {},
+    jobs: { inbox: audit.retryDue, retention: retention.runDue },
+    start: async () => audit.start(),
     drain: async () => {},
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

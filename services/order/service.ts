@@ -2,6 +2,7 @@ import { createDeadLetterAdmin } from "../runtime/admin/dead-letter-admin.ts";
 import { recordByOutbox } from "../runtime/admin/record-act.ts";
 import { createSagaAdmin } from "../runtime/admin/saga-admin.ts";
 import { parkedCheck } from "../runtime/inbox/parked-check.ts";
+import { together } from "../runtime/jobs/job.ts";
 import { startRetention } from "../runtime/retention/retention.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";
 import { createSagaClient } from "../runtime/saga/create-saga-client.ts";
@@ -96,7 +97,16 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
       "order-saga-lag": sagaLagCheck(db),
       "order-parked-events": parkedCheck(db),
     },
+    jobs: {
+      outbox: relay.runDue,
+      sagas: runner.runDue,
+      inbox: together(...consumers.map((consumer) => consumer.retryDue)),
+      retention: retention.runDue,
+    },
     async start() {
+      for (const consumer of consumers) {
+        consumer.start();
+      }
       relay.start();
       runner.start();
     },

@@ -3,6 +3,7 @@ import { chooseAdapters } from "../runtime/api/choose-adapters.ts";
 import { createCallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
 import { createCommandStore } from "../runtime/callbacks/command-store.ts";
 import { callbackRetention } from "../runtime/callbacks/retention.ts";
+import { together } from "../runtime/jobs/job.ts";
 import { outboxRetention } from "../runtime/outbox/retention.ts";
 import type { CheckResult } from "../runtime/process/checks.ts";
 import { RETENTION_BATCH, startRetention } from "../runtime/retention/retention.ts";
@@ -74,7 +75,8 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
     nudgeOperations: () => operations.nudge(),
   };
   const operations = createOperationWorker(ctx, { pollMs });
-  const background = [callbacks, createPaymentReconciler(ctx, { pollMs }), operations];
+  const reconciler = createPaymentReconciler(ctx, { pollMs });
+  const background = [callbacks, reconciler, operations];
   const retention = startRetention({
     log,
     everyMs: kept.everyMs,
@@ -103,6 +105,12 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
       ...base.checks,
       "payment-callbacks": callbacks.check,
       "payment-operations": { run: () => checkOperations(db.kysely), policy: "degraded" },
+    },
+    jobs: {
+      outbox: relay.runDue,
+      callbacks: callbacks.runDue,
+      payments: together(operations.runDue, reconciler.runDue),
+      retention: retention.runDue,
     },
     async start() {
       relay.start();

@@ -35,6 +35,9 @@ export const requestIdKey = createContextKey<string>("", {
  */
 export const clientAddressKey = createContextKey<string>("", { description: "client address" });
 
+/** The wire of a call: set by the gRPC port and by calls within the process. */
+export const wireKey = createContextKey<"http" | "grpc" | "local">("http", { description: "wire" });
+
 /** Whether the connection to another process may repeat the call, see `createRetryInterceptor`. */
 export const repeatableKey = createContextKey<boolean>(true, { description: "repeatable" });
 

@@ -61,6 +61,7 @@ export async function createSandboxService(config: SandboxConfig, deps: SandboxD
     name: "sandbox",
     specs: routes(ctx),
     checks: { "sandbox-database": { run: () => ping(db.kysely) } },
+    jobs: { webhooks: sender.runDue, retention: pruning.runDue },
     async start() {
       sender.start();
     },

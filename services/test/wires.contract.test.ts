@@ -80,6 +80,7 @@ async function startBehindGateway(): Promise<Served> {
 
 const shapes: [string, () => Promise<Served>][] = [
   ["one process", startDocket],
+  ["one process on a single port", () => startDocket({ DOCKET_SINGLE_PORT: "true" })],
   ["a gateway in front of five processes", startBehindGateway],
 ];
 

@@ -8,6 +8,7 @@ import {
 } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ServiceError } from "@grpc/grpc-js";
+import { deadlineExceeded } from "../../call/abort.ts";
 import { abortReason } from "../../errors.ts";
 import { connectionOf, cut } from "../../http/body.ts";
 import { bodyTooLarge } from "../../http/content-encoding.ts";
@@ -160,7 +161,7 @@ export function forwardCall(call: ForwardedCall): void {
   });
 
   const { timeoutMs } = call;
-  const onDeadline = (): void => fail(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+  const onDeadline = (): void => fail(deadlineExceeded());
   const timer = timeoutMs === undefined ? undefined : setTimeout(onDeadline, Math.min(timeoutMs, 2 ** 31 - 1));
   shutdownSignal.addEventListener("abort", onShutdown);
   if (shutdownSignal.aborted) onShutdown();

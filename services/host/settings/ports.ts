@@ -10,6 +10,11 @@ export const portSettings = v.object({
   }),
   grpcPort: port("DOCKET_GRPC_PORT", { default: 9090, description: "Port of native gRPC." }),
   opsPort: port("DOCKET_OPS_PORT", { default: 8081, description: "Port of probes and metrics." }),
+  singlePort: flag("DOCKET_SINGLE_PORT", {
+    default: false,
+    description:
+      "Whether the HTTP port serves everything, for platforms that give one port: gRPC (HTTP/2 without TLS too), `/live` and `/ready` as well. The other ports are then not opened, and metrics not served.",
+  }),
   host: text("DOCKET_HOST", {
     default: "127.0.0.1",
     description: "Address of the HTTP and gRPC ports; `0.0.0.0` for all interfaces.",

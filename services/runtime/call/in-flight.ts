@@ -1,5 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
-import type { Call } from "./call-context.ts";
+import type { Call } from "../../../gateway/call/call-context.ts";
 
 /**
  * Tracks the calls in flight of a server. Exchanges end soon; streams may stay open indefinitely, so a server that

@@ -9,14 +9,18 @@ import {
   Code,
   ConnectError,
   type ContextValues,
+  createContextValues,
   type Interceptor,
+  type MethodImplSpec,
   type ServiceImplSpec,
   type Transport,
 } from "@connectrpc/connect";
 import { abortable } from "../../../gateway/call/abort.ts";
-import { beginCall, type Call } from "./call-context.ts";
+import { beginCall, type Call } from "../../../gateway/call/call-context.ts";
+import { callerSignal } from "../../../gateway/call/cancellation.ts";
+import { invokeStream, invokeUnary } from "../../../gateway/call/invoke.ts";
+import { inheritValues, wireKey } from "../context-values.ts";
 import { copyMessage } from "./copy-message.ts";
-import { createMethodInvoker, type MethodInvoker } from "./invoke.ts";
 import { asReceived } from "./wire-error.ts";
 
 /** Calls between services in one process. */
@@ -42,29 +46,33 @@ export interface LocalTransportOptions {
  * Methods of services that are not mounted are UNIMPLEMENTED.
  */
 export function createLocalTransport(options: LocalTransportOptions): LocalTransport {
-  const invokers = new Map<DescMethod, MethodInvoker>();
+  const { interceptors } = options;
+  const mounted = new Map<DescMethod, MethodImplSpec>();
   const services = new Set<string>();
 
-  const invokerOf = (method: DescMethod): MethodInvoker => {
-    const invoker = invokers.get(method);
-    if (invoker === undefined) {
+  const specOf = (method: DescMethod): MethodImplSpec => {
+    const spec = mounted.get(method);
+    if (spec === undefined) {
       throw new ConnectError(`${method.parent.typeName}/${method.name} is not served here`, Code.Unimplemented);
     }
-    return invoker;
+    return spec;
   };
 
   const transport: Transport = {
     async unary(method, signal, timeoutMs, header, input, values) {
-      const invoker = invokerOf(method);
-      const call = accept(header, timeoutMs, signal, values);
+      const spec = specOf(method);
+      if (spec.kind !== "unary") {
+        throw new ConnectError(`${method.parent.typeName}/${method.name} is a stream`, Code.Internal);
+      }
+      const call = accept(method, { header, timeoutMs, signal, values });
       try {
-        const { message, header: head, trailer } = await invoker.unary(copyOf(method.input, input), call);
+        const message = await invokeUnary(spec, call, copyOf(method.input, input), interceptors);
         return {
           stream: false,
           service: method.parent,
           method,
-          header: head ?? new Headers(),
-          trailer: trailer ?? new Headers(),
+          header: call.touchedHeader() ?? new Headers(),
+          trailer: call.touchedTrailer() ?? new Headers(),
           message: copyOf(method.output, message as MessageShape<typeof method.output>),
         };
       } catch (error) {
@@ -74,15 +82,18 @@ export function createLocalTransport(options: LocalTransportOptions): LocalTrans
       }
     },
     async stream(method, signal, timeoutMs, header, input, values) {
-      const invoker = invokerOf(method);
-      const call = accept(header, timeoutMs, signal, values);
+      const spec = specOf(method);
+      const call = accept(method, { header, timeoutMs, signal, values });
       try {
         const requests = abortable(copies(method.input, input), call.signal);
-        const response = await invoker.stream(requests, call);
-        const answers = response.message as AsyncIterable<MessageShape<typeof method.output>>;
+        const responses = await invokeStream(spec, call, requests, interceptors);
+        const answers = responses as AsyncIterable<MessageShape<typeof method.output>>;
         return {
-          ...response,
+          stream: true,
+          service: method.parent,
           method,
+          header: call.responseHeader,
+          trailer: call.responseTrailer,
           message: received(copies(method.output, answers), call),
         };
       } catch (error) {
@@ -101,7 +112,7 @@ export function createLocalTransport(options: LocalTransportOptions): LocalTrans
         }
         services.add(service.typeName);
         for (const spec of Object.values(methods)) {
-          invokers.set(spec.method, createMethodInvoker(spec, options.interceptors));
+          mounted.set(spec.method, spec);
         }
       }
     },
@@ -110,14 +121,28 @@ export function createLocalTransport(options: LocalTransportOptions): LocalTrans
 
 /** Begins the call with the caller's options. In Connect's clients a timeout of zero or less means none. */
 function accept(
-  header: HeadersInit | undefined,
-  timeoutMs: number | undefined,
-  signal: AbortSignal | undefined,
-  values: ContextValues | undefined,
+  method: DescMethod,
+  {
+    header,
+    timeoutMs,
+    signal,
+    values,
+  }: {
+    readonly header: HeadersInit | undefined;
+    readonly timeoutMs: number | undefined;
+    readonly signal: AbortSignal | undefined;
+    readonly values: ContextValues | undefined;
+  },
 ): Call {
-  const limit = timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined;
   const copied = new Headers(header);
-  return beginCall({ wire: "local", header: () => copied, timeoutMs: limit, signal, values });
+  return beginCall(method, {
+    protocolName: "local",
+    url: `grpc:/${method.parent.typeName}/${method.name}`,
+    requestHeader: () => copied,
+    timeoutMs: timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined,
+    cancellation: signal && callerSignal(signal),
+    values: () => (values === undefined ? createContextValues() : inheritValues(values)).set(wireKey, "local"),
+  });
 }
 
 /** Creates a message that shares nothing with `init`, even if `init` contains whole messages. */

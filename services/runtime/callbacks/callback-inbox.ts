@@ -1,6 +1,7 @@
 import type { Database } from "../db/connect.ts";
 import { resourceExhausted, unauthenticated } from "../errors.ts";
 import { type Claimed, claimDue } from "../jobs/claim-due.ts";
+import type { Job } from "../jobs/job.ts";
 import { createWorkLoop } from "../jobs/work-loop.ts";
 import type { Check } from "../process/checks.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -49,6 +50,8 @@ export interface CallbackInbox<Content> extends AsyncDisposable {
   /** Reports the last rejected callback. Never fails, because anyone can send one. */
   readonly check: Check;
   start(): void;
+  /** Applies stored callbacks that are due, without the background work. */
+  readonly runDue: Job;
   /** Stops claiming and waits for callbacks being applied. Idempotent. */
   drain(): Promise<void>;
 }
@@ -117,6 +120,7 @@ export function createCallbackInbox<DB extends CallbackInboxTables, Content>(
       },
     },
     start: loop.start,
+    runDue: loop.runDue,
     drain: loop.drain,
     async [Symbol.asyncDispose]() {
       await loop[Symbol.asyncDispose]();

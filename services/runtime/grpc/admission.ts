@@ -1,5 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { ConnectError } from "@connectrpc/connect";
+import { ConnectError, createContextValues } from "@connectrpc/connect";
 import {
   type Metadata,
   ServerInterceptingCall,
@@ -8,9 +8,9 @@ import {
   status,
 } from "@grpc/grpc-js";
 import { canceledByCaller, untilAborted } from "../../../gateway/call/abort.ts";
+import { beginCall, type Call } from "../../../gateway/call/call-context.ts";
 import { clientAddressOf, type Forwarding } from "../../../gateway/http/client-address.ts";
-import { beginCall, type Call } from "../call/call-context.ts";
-import { DirectContext } from "../call/direct-context.ts";
+import { clientAddressKey, wireKey } from "../context-values.ts";
 import type { Admit } from "../interceptors/admission.ts";
 import { toOutward } from "../interceptors/error-mapping.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -24,7 +24,7 @@ type WireCall = Pick<ServerInterceptingCallInterface, "getDeadline" | "getPeer">
 /** Begins calls, and keeps those that begin before their handler runs. */
 export interface GrpcCalls {
   /** Returns the call with this metadata, beginning it if necessary. */
-  of(metadata: Metadata, wire: WireCall): Call;
+  of(metadata: Metadata, wire: WireCall, method: DescMethod): Call;
 }
 
 /**
@@ -34,10 +34,10 @@ export interface GrpcCalls {
 export function createGrpcCalls(forwarding: Forwarding): GrpcCalls {
   const calls = new WeakMap<Metadata, Call>();
   return {
-    of(metadata, wire) {
+    of(metadata, wire, method) {
       let call = calls.get(metadata);
       if (call === undefined) {
-        call = begin(metadata, wire, forwarding);
+        call = begin(method, metadata, wire, forwarding);
         calls.set(metadata, call);
       }
       return call;
@@ -45,19 +45,21 @@ export function createGrpcCalls(forwarding: Forwarding): GrpcCalls {
   };
 }
 
-function begin(metadata: Metadata, wire: WireCall, forwarding: Forwarding): Call {
+function begin(method: DescMethod, metadata: Metadata, wire: WireCall, forwarding: Forwarding): Call {
   const deadline = wire.getDeadline();
   const at = deadline instanceof Date ? deadline.getTime() : deadline;
-  return beginCall({
-    wire: "grpc",
-    header: () => headersOf(metadata),
+  const clientAddress = (): string => {
+    const peer = wire.getPeer();
+    const forwarded = metadata.get(forwarding.header).join(",");
+    return clientAddressOf(peer.slice(0, peer.lastIndexOf(":")), forwarded, forwarding);
+  };
+  return beginCall(method, {
+    protocolName: "grpc",
+    url: `grpc:/${method.parent.typeName}/${method.name}`,
+    requestHeader: () => headersOf(metadata),
     // One millisecond early, because at the deadline grpc-js sends a status of its own, without details.
     timeoutMs: at === Number.POSITIVE_INFINITY ? undefined : at - Date.now() - 1,
-    clientAddress: () => {
-      const peer = wire.getPeer();
-      const forwarded = metadata.get(forwarding.header).join(",");
-      return clientAddressOf(peer.slice(0, peer.lastIndexOf(":")), forwarded, forwarding);
-    },
+    values: () => createContextValues().set(wireKey, "grpc").set(clientAddressKey, clientAddress()),
   });
 }
 
@@ -101,8 +103,8 @@ export function createGrpcAdmission(options: GrpcAdmissionOptions): ServerInterc
         next({
           onReceiveMetadata(metadata, pass) {
             try {
-              call = calls.of(metadata, wire);
-              const admitted = admit(new DirectContext(method, `grpc:${path}`, call));
+              call = calls.of(metadata, wire, method);
+              const admitted = admit(call);
               if (admitted === undefined) {
                 pass(metadata);
               } else {

@@ -1,5 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
-import type { MethodImplSpec, StreamResponse } from "@connectrpc/connect";
+import type { MethodImplSpec } from "@connectrpc/connect";
 import type {
   handleBidiStreamingCall,
   handleClientStreamingCall,
@@ -13,7 +13,8 @@ import type {
   UntypedHandleCall,
 } from "@grpc/grpc-js";
 import { status } from "@grpc/grpc-js";
-import type { Call } from "../call/call-context.ts";
+import type { Call } from "../../../gateway/call/call-context.ts";
+import { invokeUnary, responsesOf } from "../../../gateway/call/invoke.ts";
 import { metadataOf, trailersOf } from "./metadata.ts";
 import { writeResponses } from "./response-stream.ts";
 import { accept, finish, idleTimer, refusal } from "./served-call.ts";
@@ -24,7 +25,7 @@ export function createGrpcHandler(spec: MethodImplSpec, options: GrpcHandlerOpti
   const served = createServedMethod(spec, options);
   switch (spec.kind) {
     case "unary":
-      return unary(served);
+      return unary(spec, served);
     case "client_streaming":
       return clientStreaming(served);
     case "server_streaming":
@@ -56,17 +57,17 @@ function run(
   });
 }
 
-function unary(served: ServedMethod): handleUnaryCall<Buffer, Buffer> {
+function unary(spec: MethodImplSpec & { kind: "unary" }, served: ServedMethod): handleUnaryCall<Buffer, Buffer> {
   const handle = async (wire: ServerUnaryCall<Buffer, Buffer>, respond: sendUnaryData<Buffer>): Promise<void> => {
     const call = accept(wire, served);
     try {
       const request = decode(wire.request, served);
-      const { message, header, trailer } = await served.invoker.unary(request, call);
-      const bytes = encode(message, served);
+      const bytes = encode(await invokeUnary(spec, call, request, served.interceptors), served);
+      const header = call.touchedHeader();
       if (header !== undefined) {
         wire.sendMetadata(metadataOf(header));
       }
-      respond(null, bytes, trailersOf(trailer));
+      respond(null, bytes, trailersOf(call.touchedTrailer()));
     } catch (error) {
       respond(refusal(error, wire, call, served));
     } finally {
@@ -81,10 +82,10 @@ function clientStreaming(served: ServedMethod): handleClientStreamingCall<Buffer
     const call = accept(wire, served);
     const idle = idleTimer(call, served);
     try {
-      const response = await served.invoker.stream(requests(wire, call, served, idle), call);
-      const bytes = encode(await only(response), served);
-      wire.sendMetadata(metadataOf(response.header));
-      respond(null, bytes, trailersOf(response.trailer));
+      const responses = responsesOf(served.spec, call, requests(wire, call, served, idle), served.interceptors);
+      const bytes = encode(await only(responses, served), served);
+      wire.sendMetadata(metadataOf(call.responseHeader));
+      respond(null, bytes, trailersOf(call.responseTrailer));
     } catch (error) {
       respond(refusal(error, wire, call, served));
     } finally {
@@ -140,11 +141,11 @@ async function* requests(
   }
 }
 
-async function only(response: StreamResponse): Promise<Message> {
+async function only(responses: AsyncIterable<Message>, { spec }: ServedMethod): Promise<Message> {
   let message: Message | undefined;
-  for await (message of response.message);
+  for await (message of responses);
   if (message === undefined) {
-    throw new Error(`${response.method.name} answered without a message`);
+    throw new Error(`${spec.method.name} answered without a message`);
   }
   return message;
 }

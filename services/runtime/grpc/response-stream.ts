@@ -1,7 +1,8 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
 import { untilAborted } from "../../../gateway/call/abort.ts";
-import type { Call } from "../call/call-context.ts";
+import type { Call } from "../../../gateway/call/call-context.ts";
+import { responsesOf } from "../../../gateway/call/invoke.ts";
 import { withErrorInfo } from "../interceptors/error-mapping.ts";
 import { metadataOf, trailersOf } from "./metadata.ts";
 import { finish, idleTimer, refusal } from "./served-call.ts";
@@ -16,15 +17,14 @@ export async function writeResponses(
 ): Promise<void> {
   const idle = idleTimer(call, served);
   try {
-    const response = await served.invoker.stream(messages(idle), call);
     const write = createWriter(wire, call.signal);
     let begun = false;
-    for await (const message of response.message) {
+    for await (const message of responsesOf(served.spec, call, messages(idle), served.interceptors)) {
       const bytes = encode(message, served);
       idle.refresh();
       if (!begun) {
         begun = true;
-        wire.sendMetadata(metadataOf(response.header));
+        wire.sendMetadata(metadataOf(call.responseHeader));
       }
       await write(bytes);
     }
@@ -33,9 +33,9 @@ export async function writeResponses(
       throw withErrorInfo(call.signal.reason);
     }
     if (!begun) {
-      wire.sendMetadata(metadataOf(response.header));
+      wire.sendMetadata(metadataOf(call.responseHeader));
     }
-    wire.end(trailersOf(response.trailer));
+    wire.end(trailersOf(call.responseTrailer));
   } catch (error) {
     wire.emit("error", refusal(error, wire, call, served));
   } finally {

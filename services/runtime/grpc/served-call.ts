@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { ServerUnaryCall } from "@grpc/grpc-js";
 import { canceledByCaller } from "../../../gateway/call/abort.ts";
-import type { Call } from "../call/call-context.ts";
+import type { Call } from "../../../gateway/call/call-context.ts";
 import { unavailable } from "../errors.ts";
 import { toOutward } from "../interceptors/error-mapping.ts";
 import { metadataOf } from "./metadata.ts";
@@ -18,7 +18,7 @@ type ServerSurfaceCall = Pick<
 
 /** Begins the call. The `cancelled` event is also emitted after each response, when it is meaningless. */
 export function accept(wire: ServerSurfaceCall, { spec, inFlight, calls }: ServedMethod): Call {
-  const call = calls.of(wire.metadata, wire);
+  const call = calls.of(wire.metadata, wire, spec.method);
   wire.on("cancelled", () => {
     if (!call.hasEnded) {
       call.abort(canceledByCaller());
@@ -50,7 +50,7 @@ export function refusal(
   { log, spec }: ServedMethod,
 ) {
   // Without headers, head and trailers are one frame.
-  const { header } = call.touched();
+  const header = call.touchedHeader();
   if (header !== undefined && !header.keys().next().done) {
     wire.sendMetadata(metadataOf(header));
   }

@@ -4,7 +4,6 @@ import { type BinaryRead, binaryReader } from "../../../gateway/codec/binary-rea
 import { type BinaryWrite, binaryWriter } from "../../../gateway/codec/binary-writer.ts";
 import { ElementLimitError } from "../../../gateway/codec/element-limit.ts";
 import type { InFlight } from "../call/in-flight.ts";
-import { createMethodInvoker, type MethodInvoker } from "../call/invoke.ts";
 import { invalidArgument, resourceExhausted } from "../errors.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { GrpcCalls } from "./admission.ts";
@@ -24,10 +23,9 @@ export interface GrpcHandlerOptions {
   readonly detailedRefusals: boolean;
 }
 
-/** A method on the gRPC port: its invoker, its codecs, and the limits. */
+/** A method on the gRPC port: its implementation, its codecs, and the limits. */
 export interface ServedMethod extends GrpcHandlerOptions {
   readonly spec: MethodImplSpec;
-  readonly invoker: MethodInvoker;
   readonly read: BinaryRead;
   readonly write: BinaryWrite;
 }
@@ -36,7 +34,6 @@ export function createServedMethod(spec: MethodImplSpec, options: GrpcHandlerOpt
   return {
     ...options,
     spec,
-    invoker: createMethodInvoker(spec, options.interceptors),
     read: binaryReader(spec.method.input, { maxElements: options.maxRequestElements }),
     write: binaryWriter(spec.method.output),
   };

@@ -71,6 +71,7 @@ describeEachDatabase("a consumer with commands", (openDatabase) => {
         }),
       ],
     });
+    consumer.start();
     const letters = createDeadLetters(db, [consumer]);
     return { db, bus, closed, batches, statements, letters };
   };

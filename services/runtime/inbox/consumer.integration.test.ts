@@ -65,6 +65,7 @@ describeEachDatabase("a consumer", (open) => {
       ...{ retry: { initialMs: 1, maxMs: 2 } },
       ...options,
     });
+    consumer.start();
     const names = async () => (await db.kysely.selectFrom("effects").select("name").execute()).map(({ name }) => name);
     const letters = createDeadLetters(db, [consumer]);
     const untilDead = async (count = 1) => {
@@ -215,10 +216,11 @@ describeEachDatabase("a consumer", (open) => {
       handled.push(value);
     });
     await consumer[Symbol.asyncDispose]();
-    await using _other = createConsumer({
+    await using other = createConsumer({
       ...{ db, bus: elsewhere, log, ids, consumer: "test.effects", handlers: [record] },
       ...slow,
     });
+    other.start();
     await elsewhere.publish([event(3)]);
     await elsewhere.publish([event(2), event(1), event(4)]);
     expect(await names()).toEqual(["other"]);

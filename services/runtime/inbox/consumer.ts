@@ -3,6 +3,7 @@ import type { EventBus } from "../bus/event-bus.ts";
 import type { CommandsInTransaction } from "../commands/in-transaction.ts";
 import type { AnyTransaction } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
+import type { Job } from "../jobs/job.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Backoff } from "../values/backoff.ts";
 import type { Ids } from "../values/ids.ts";
@@ -39,6 +40,10 @@ export interface ConsumerOptions<DB extends InboxTables> {
 /** A consumer. Disposing it ends the subscription. */
 export interface Consumer extends AsyncDisposable {
   readonly name: string;
+  /** Starts to retry parked events in the background. */
+  start(): void;
+  /** Retries the parked events that are due, without the background work. */
+  readonly retryDue: Job;
   /**
    * Handles a dead letter again: the effect, the inbox row and the letter's `replayed_at` in one transaction. A letter
    * replayed before, or whose message was handled meanwhile, has no second effect. `alongside` runs in the transaction
@@ -51,7 +56,8 @@ export interface Consumer extends AsyncDisposable {
 }
 
 /**
- * Subscribes a consumer immediately: create every consumer of a process before any relay starts.
+ * Subscribes a consumer immediately: create every consumer of a process before any relay starts. `start` it with the
+ * process's background work.
  *
  * Each message has its effect exactly once, however often it is delivered, because the inbox row commits with the
  * effect. The messages of a batch share a transaction. If a handler throws, its message and those behind it of the same
@@ -65,6 +71,7 @@ export interface Consumer extends AsyncDisposable {
  *   consumer: "trips.visas",
  *   handlers: [on(VisaGrantedSchema, (trx, message) => visaGranted(context, trx, message))],
  * });
+ * visas.start();           // in the service's start()
  * ```
  */
 export function createConsumer<DB extends InboxTables>(options: ConsumerOptions<DB>): Consumer {
@@ -105,9 +112,10 @@ export function createConsumer<DB extends InboxTables>(options: ConsumerOptions<
   };
 
   const subscription = bus.subscribe(consumer, decoder.types, (events) => receiveBatch(ctx, events));
-  retries.start();
   return {
     name: consumer,
+    start: retries.start,
+    retryDue: retries.runDue,
     async replay(id, alongside) {
       try {
         return await db.transaction(async (trx) => {

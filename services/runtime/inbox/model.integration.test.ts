@@ -99,6 +99,7 @@ describeEachDatabase("a model of a consumer", (open) => {
           ...{ consumer: "test.model", handlers: [handler], maxAttempts: MAX_ATTEMPTS, pollMs: 20 },
           retry: { initialMs: 1, maxMs: 30 },
         });
+        consumer.start();
         return { bus, consumer };
       };
       const processes = [start(), start()];

@@ -47,3 +47,52 @@ test("an idle loop looks as often as it polls, and at once when it is nudged", a
   waiting.get("one")?.();
   await loop.drain();
 });
+
+test("what is due is processed without the loop, with what it adds, and nothing is claimed after that", async () => {
+  const { queue, waiting, claim, loop } = setup(2);
+  queue.push("one", "two", "three");
+  const due = loop.runDue(new AbortController().signal);
+  await soon();
+  expect([...waiting.keys()]).toEqual(["one", "two"]);
+  loop.add("four");
+  waiting.get("one")?.();
+  waiting.get("two")?.();
+  await soon();
+  expect([...waiting.keys()]).toEqual(["one", "two", "four", "three"]);
+  waiting.get("three")?.();
+  waiting.get("four")?.();
+  expect(await due).toBe(true);
+  expect(await loop.runDue(new AbortController().signal)).toBe(false);
+  const claims = claim.mock.calls.length;
+  await soon();
+  expect(claim.mock.calls.length).toBe(claims);
+});
+
+test("after the signal nothing more is claimed, and the items in progress are awaited", async () => {
+  const { queue, waiting, loop } = setup(1);
+  queue.push("one", "two");
+  const stop = new AbortController();
+  let ended = false;
+  const due = loop.runDue(stop.signal).finally(() => {
+    ended = true;
+  });
+  await soon();
+  stop.abort();
+  await soon();
+  expect(ended).toBe(false);
+  waiting.get("one")?.();
+  expect(await due).toBe(true);
+  expect([...waiting.keys()]).toEqual(["one"]);
+  expect(queue).toEqual(["two"]);
+});
+
+test("a claim that fails is reported when the items in progress have ended", async () => {
+  const { queue, waiting, claim, loop } = setup(2);
+  queue.push("one");
+  claim.mockImplementationOnce(async () => queue.splice(0)).mockRejectedValueOnce(new Error("no database"));
+  const due = loop.runDue(new AbortController().signal);
+  const failed = expect(due).rejects.toThrow("no database");
+  await soon();
+  waiting.get("one")?.();
+  await failed;
+});

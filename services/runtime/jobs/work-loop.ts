@@ -1,4 +1,5 @@
 import type { Logger } from "../telemetry/log.ts";
+import type { Job } from "./job.ts";
 
 export interface WorkLoopOptions<Item> {
   /** For the log. */
@@ -17,6 +18,8 @@ export interface WorkLoopOptions<Item> {
 /** Claims and processes work in the background. */
 export interface WorkLoop<Item = unknown> extends AsyncDisposable {
   start(): void;
+  /** Claims and processes what is due, without the loop. Items in progress end even if the signal is aborted. */
+  readonly runDue: Job;
   /** Polls immediately. */
   nudge(): void;
   /** Processes an item that was claimed elsewhere. */
@@ -71,6 +74,26 @@ export function createWorkLoop<Item>(options: WorkLoopOptions<Item>): WorkLoop<I
     }
   };
 
+  const runDue: Job = async (signal) => {
+    let any = false;
+    try {
+      for (;;) {
+        const room = concurrency - running.size;
+        const items = room > 0 && !draining && !signal.aborted ? await claim(room) : [];
+        items.forEach(begin);
+        any ||= running.size > 0;
+        if (running.size === 0) {
+          return any;
+        }
+        if (items.length < room || room <= 0) {
+          await Promise.race(running);
+        }
+      }
+    } finally {
+      await Promise.all(running);
+    }
+  };
+
   const drain = async () => {
     draining = true;
     nudged.resolve();
@@ -84,6 +107,7 @@ export function createWorkLoop<Item>(options: WorkLoopOptions<Item>): WorkLoop<I
     start() {
       looping ??= loop();
     },
+    runDue,
     nudge: () => nudged.resolve(),
     add: begin,
     room: () => concurrency - running.size,

@@ -291,6 +291,52 @@ describeEachDatabase("the outbox relay", (open) => {
     await it.publish(event("things/a", "4"));
     expect((await rows())[1]).toEqual(["things/a", 4, null, 3]);
   });
+
+  test("sends on demand what is unsent, without a loop, and keeps no bucket", async () => {
+    const it = await opened();
+    it.listen();
+    await using relay = it.relayOn();
+    const { signal } = new AbortController();
+    expect(await relay.runDue(signal)).toBe(false);
+    await it.publish(event("things/a", "one"), event("things/a", "two"), event("things/b", "three"));
+    expect(await relay.runDue(signal)).toBe(true);
+    expect(it.seen.map(textOf).sort()).toEqual(["one", "three", "two"]);
+    expect(await it.unsent()).toBe(0);
+    await it.publish(event("things/a", "four"));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(it.seen).toHaveLength(3);
+    const held = it.db.kysely.selectFrom("outbox_buckets").select("bucket").where("leased_until", ">", 0).execute();
+    expect(await held).toEqual([]);
+  });
+
+  test("on demand waits for the share of a relay that is sending, and leaves what the bus rejects for later", async () => {
+    const it = await opened();
+    it.listen();
+    const other = createBucketLeases(it.db, { owner: "other", leaseMs: 60_000 });
+    await other.renew();
+    await using relay = it.relayOn({ retry: { initialMs: 60_000, maxMs: 60_000 } });
+    await it.publish(event("things/a", "one"));
+    const { signal } = new AbortController();
+    const sending = relay.runDue(signal);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(it.seen).toEqual([]);
+    await other.release();
+    expect(await sending).toBe(true);
+    expect(it.seen.map(textOf)).toEqual(["one"]);
+
+    let isBroken = true;
+    const flaky: EventBus = {
+      ...it.bus,
+      publish: (events) => (isBroken ? Promise.reject(new Error("not now")) : it.bus.publish(events)),
+    };
+    await using second = it.relayOn({ bus: flaky, retry: { initialMs: 60_000, maxMs: 60_000 } });
+    await it.publish(event("things/b", "two"));
+    await second.runDue(signal);
+    expect(await it.unsent()).toBe(1);
+    isBroken = false;
+    expect(await second.runDue(signal)).toBe(true);
+    expect(await it.unsent()).toBe(0);
+  });
 });
 
 test("aggregates spread over the buckets, by tenant and name", () => {

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BusEvent, EventBus } from "../bus/event-bus.ts";
 import type { Database } from "../db/connect.ts";
+import type { Job } from "../jobs/job.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { type Backoff, fullJitterMs } from "../values/backoff.ts";
 import { type Clock, systemClock } from "../values/clock.ts";
 import { createIds, type Ids } from "../values/ids.ts";
 import { createBucketLeases } from "./buckets.ts";
 import type { Outbox } from "./outbox.ts";
-import type { OutboxTables } from "./tables.ts";
+import { BUCKETS, type OutboxTables } from "./tables.ts";
 import { type AggregateKey, createUnsent, type Run } from "./unsent.ts";
 
 export interface OutboxRelayOptions<DB extends OutboxTables> {
@@ -34,6 +35,11 @@ export interface OutboxRelayOptions<DB extends OutboxTables> {
 export interface OutboxRelay extends AsyncDisposable {
   /** Starts sending. Call it after every consumer of this process has subscribed. */
   start(): void;
+  /**
+   * Sends what is unsent, without the loop, and releases its buckets. Waits for the share of other relays that are
+   * sending, which may have read it before these events were committed. Events that the bus rejects are left for later.
+   */
+  readonly runDue: Job;
   /** Polls immediately. */
   nudge(): void;
   /**
@@ -44,6 +50,8 @@ export interface OutboxRelay extends AsyncDisposable {
 }
 
 const DRAIN_MS = 5_000;
+/** Interval at which `runDue` looks again while another relay holds the buckets of unsent events. */
+const SHARE_POLL_MS = 20;
 const PAGE = 512;
 
 /**
@@ -199,6 +207,53 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
     }
   };
 
+  /** Forgets what earlier runs left: the process may have been suspended since. */
+  const reset = () => {
+    timers.forEach(clearTimeout);
+    timers.clear();
+    busy.clear();
+    failures.clear();
+    after = undefined;
+    hidden = false;
+    renewAtMs = 0;
+  };
+
+  /** Whether there are unsent events, backing-off ones apart, in the buckets of other relays. */
+  const othersHaveMore = async (): Promise<boolean> => {
+    if (buckets.length === BUCKETS) {
+      return false;
+    }
+    const all = Array.from({ length: BUCKETS }, (_, bucket) => bucket);
+    const more = await unsent.find({ buckets: all, limit: 1, without: [...busy.keys()], after: undefined });
+    return more.length > 0;
+  };
+
+  const runDue: Job = async (signal) => {
+    reset();
+    let any = false;
+    try {
+      while (!signal.aborted && !draining) {
+        await maintain();
+        const more = await sendPage();
+        any ||= underway.size > 0;
+        await Promise.all(underway);
+        await markTaken();
+        if (!more && !stale) {
+          if (!(await othersHaveMore())) {
+            break;
+          }
+          await sleep(SHARE_POLL_MS);
+          renewAtMs = 0;
+        }
+      }
+    } finally {
+      await markTaken();
+      await leases.release();
+      reset();
+    }
+    return any;
+  };
+
   const drain = async () => {
     draining = true;
     nudged.resolve();
@@ -222,6 +277,7 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
     start() {
       looping ??= loop();
     },
+    runDue,
     nudge: look,
     drain,
     [Symbol.asyncDispose]: drain,

@@ -3,26 +3,34 @@ import {
   type OperationsPort,
   type OperationsPortOptions,
   openOperationsPort,
+  type ProbeResponse,
 } from "../../../gateway/http/operations-port.ts";
 import type { Clock } from "../values/clock.ts";
 import type { CheckRunner, CheckState } from "./check-runner.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 
-export interface OperationsOptions extends Omit<OperationsPortOptions, "probe"> {
+export interface ProbeOptions {
   readonly lifecycle: Lifecycle;
   readonly checks: CheckRunner;
   readonly clock: Clock;
 }
 
+export interface OperationsOptions extends Omit<OperationsPortOptions, "probe">, ProbeOptions {}
+
 /** Above this value one percent of all timers is late enough for callers to notice. */
 const slowEventLoopMs = 200;
 
-/**
- * Opens the operations port: `/live`, `/ready`, `/probe/{name}` and `/metrics`. Responses come from memory; no probe
- * calls a dependency.
- */
+/** Opens the operations port: `/metrics` and the probes of {@link createProbes}. */
 export function openOperations(options: OperationsOptions): Promise<OperationsPort> {
   const { lifecycle, checks, clock, ...port } = options;
+  return openOperationsPort({ ...port, probe: createProbes({ lifecycle, checks, clock }) });
+}
+
+/**
+ * Creates the probes `/live`, `/ready` and `/probe/{name}`; any other path is 404. Responses come from memory; no probe
+ * calls a dependency.
+ */
+export function createProbes({ lifecycle, checks, clock }: ProbeOptions): (path: string) => ProbeResponse {
   const eventLoop = monitorEventLoopDelay({ resolution: 20 });
   eventLoop.enable();
 
@@ -53,10 +61,7 @@ export function openOperations(options: OperationsOptions): Promise<OperationsPo
     return undefined;
   };
 
-  return openOperationsPort({
-    ...port,
-    probe: (path) => answer(path) ?? { status: 404, body: { status: "error" } },
-  });
+  return (path) => answer(path) ?? { status: 404, body: { status: "error" } };
 }
 
 interface Answer {

@@ -1,4 +1,5 @@
 import { setImmediate as turn } from "node:timers/promises";
+import type { Job } from "../jobs/job.ts";
 import { periodically } from "../jobs/periodic-job.ts";
 import type { Logger } from "../telemetry/log.ts";
 
@@ -18,9 +19,15 @@ export interface RetentionRule {
 /** Most rows deleted per statement, which bounds how long it holds locks. */
 export const RETENTION_BATCH = 1_000;
 
+/** Pruning of a service's tables. Disposing it waits for the current part. */
+export interface Retention extends AsyncDisposable {
+  /** Prunes all tables now. */
+  readonly runDue: Job;
+}
+
 /**
  * Periodically prunes all tables by their rules, in small parts. A failure is logged and retried at the next run
- * without affecting other tables. Disposing it waits for the current part.
+ * without affecting other tables.
  */
 export function startRetention({
   rules,
@@ -30,29 +37,26 @@ export function startRetention({
   readonly rules: readonly RetentionRule[];
   readonly log: Logger;
   readonly everyMs: number;
-}): AsyncDisposable {
-  let stopped = false;
-  const job = periodically({
-    name: "retention",
-    log,
-    everyMs,
-    async work() {
-      for (const { table, keptMs, prune } of rules) {
-        try {
-          while (!stopped && keptMs !== undefined && (await prune(keptMs))) {
-            // Yields between parts, because SQLite is synchronous.
-            await turn();
-          }
-        } catch (error) {
-          log.warn({ err: error, table }, "old rows could not be deleted");
+}): Retention {
+  const stop = new AbortController();
+  const pruneAll = async (signal: AbortSignal): Promise<boolean> => {
+    for (const { table, keptMs, prune } of rules) {
+      try {
+        while (!signal.aborted && keptMs !== undefined && (await prune(keptMs))) {
+          // Yields between parts, because SQLite is synchronous.
+          await turn();
         }
+      } catch (error) {
+        log.warn({ err: error, table }, "old rows could not be deleted");
       }
-      return false;
-    },
-  });
+    }
+    return false;
+  };
+  const job = periodically({ name: "retention", log, everyMs, work: () => pruneAll(stop.signal) });
   return {
+    runDue: (signal) => pruneAll(AbortSignal.any([signal, stop.signal])),
     async [Symbol.asyncDispose]() {
-      stopped = true;
+      stop.abort();
       await job[Symbol.asyncDispose]();
     },
   };

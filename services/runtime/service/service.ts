@@ -1,5 +1,6 @@
 import type { ServiceImplSpec } from "@connectrpc/connect";
 import type { ServiceAdmin } from "../admin/service-admin.ts";
+import type { Jobs } from "../jobs/job.ts";
 import type { Checks } from "../process/checks.ts";
 
 /**
@@ -17,6 +18,8 @@ export interface Service extends AsyncDisposable {
   readonly admin?: ServiceAdmin;
   /** Dependency checks, which decide whether the service is ready. */
   readonly checks: Checks;
+  /** Its background work by name, for processes that run what is due on demand in place of `start`. */
+  readonly jobs: Jobs;
   /** Starts background work (saga runner, relay, consumers, timers). RPCs may be served before. */
   start(): Promise<void>;
   /** Stops claiming background work; resolves when claimed work is done or released. RPCs still work. Idempotent. */

@@ -1,8 +1,7 @@
 import { Code, ConnectError, type ContextValues, type Interceptor } from "@connectrpc/connect";
 import { type Context, context, ROOT_CONTEXT, SpanKind, trace } from "@opentelemetry/api";
 import { codeName } from "../../../gateway/call/code-name.ts";
-import { wireKey } from "../call/call-context.ts";
-import { clientAddressKey, principalKey, requestIdKey } from "../context-values.ts";
+import { clientAddressKey, principalKey, requestIdKey, wireKey } from "../context-values.ts";
 import type { Logger } from "./log.ts";
 import type { RpcMetrics } from "./rpc-metrics.ts";
 import { failSpan, headerContext, tracer } from "./tracing.ts";
@@ -26,7 +25,7 @@ export function createRpcTelemetryInterceptor({ log, metrics }: RpcTelemetryOpti
   return (next) => (request) => {
     const rpc = `${request.service.typeName}/${request.method.name}`;
     const { contextValues, signal } = request;
-    const wire = contextValues.get(wireKey)?.name ?? "http";
+    const wire = contextValues.get(wireKey);
     const system = wire === "http" ? "connectrpc" : wire;
     const isLocal = wire === "local";
     const parent = headerContext(request.header, isLocal ? context.active() : ROOT_CONTEXT);

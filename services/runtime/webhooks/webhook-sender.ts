@@ -2,6 +2,7 @@ import { afterCommit } from "../db/after-commit.ts";
 import type { AnyTransaction } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
 import { type Claimed, claimDue } from "../jobs/claim-due.ts";
+import type { Job } from "../jobs/job.ts";
 import { createWorkLoop } from "../jobs/work-loop.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { type Backoff, fullJitterMs } from "../values/backoff.ts";
@@ -48,6 +49,8 @@ export interface WebhookSender extends AsyncDisposable {
   cancel(trx: AnyTransaction, messageIds: readonly string[]): Promise<void>;
   /** Starts sending. */
   start(): void;
+  /** Sends what is due, without the background work. */
+  readonly runDue: Job;
   /** Polls immediately. */
   nudge(): void;
   /** Stops claiming and waits for requests in transit. Idempotent. */
@@ -128,6 +131,7 @@ export function createWebhookSender<DB extends CallbackTables>(options: WebhookS
     start() {
       loop.start();
     },
+    runDue: loop.runDue,
     nudge: loop.nudge,
     drain,
     async [Symbol.asyncDispose]() {

@@ -23,7 +23,7 @@ const log = createLogger({ level: "silent", name: "test" });
 const outbox = createOutbox({ source: "docket/test", ids, clock: systemClock });
 const bus = createInProcessBus({ log });
 
-createConsumer({
+const consumer = createConsumer({
   ...{ db, bus, log, ids, consumer: "test.effects", maxAttempts: 1_000, pollMs: 100 },
   retry: { initialMs: 5, maxMs: 20 },
   handlers: [
@@ -36,6 +36,7 @@ createConsumer({
     }),
   ],
 });
+consumer.start();
 const relay = createOutboxRelay({ db, bus, outbox, log, leaseMs: 300, pollMs: 20 });
 relay.start();
 process.send?.("running");

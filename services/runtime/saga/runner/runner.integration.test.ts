@@ -384,4 +384,32 @@ describeEachDatabase("the saga runner", (open) => {
     await until(async () => (await notes(db)).length === 90);
     expect(new Set(await notes(db)).size).toBe(90);
   });
+
+  test("runs due sagas on demand, leaves them released after the signal, and starts none in between", async () => {
+    const db = await openLedger(open);
+    const stop = new AbortController();
+    const stopping = step("two", {
+      invoke: async () => {
+        stop.abort();
+        return done();
+      },
+    });
+    const definition = saga([step("one"), stopping, step("three")]);
+    await using runner = runnerOn(db, [definition]);
+    const state = { trail: [], amount: 0n };
+    const start = (id: string) =>
+      db.transaction((trx) =>
+        runner.sagas.start(trx, { definition, id, tenant: "t", aggregate: `things/${id}`, state }),
+      );
+    await start("s");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await notes(db)).toEqual([]);
+    expect(await runner.runDue(stop.signal)).toBe(true);
+    expect((await notes(db)).filter((line) => line.includes("three"))).toEqual([]);
+    // Another process claims it at once, because its lease was given back.
+    await using other = runnerOn(db, [definition]);
+    expect(await other.runDue(new AbortController().signal)).toBe(true);
+    expect(await notes(db)).toContain("s succeeded");
+    expect(await other.runDue(new AbortController().signal)).toBe(false);
+  });
 });

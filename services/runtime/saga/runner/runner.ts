@@ -1,5 +1,6 @@
 import type { Database } from "../../db/connect.ts";
 import { createDatabaseClock } from "../../db/database-clock.ts";
+import type { Job } from "../../jobs/job.ts";
 import { createWorkLoop } from "../../jobs/work-loop.ts";
 import type { Outbox } from "../../outbox/outbox.ts";
 import type { Logger } from "../../telemetry/log.ts";
@@ -43,6 +44,8 @@ export interface SagaRunner extends AsyncDisposable {
   readonly sagas: Sagas;
   /** Starts claiming sagas. */
   start(): void;
+  /** Claims and runs due sagas, without the loop. After the signal, sagas are released when their current step ends. */
+  readonly runDue: Job;
   /** Polls for due sagas now. Commands through `sagas` of this process do so automatically. */
   nudge(): void;
   /** Stops claiming, lets running steps end, and releases their sagas to other processes. Idempotent. */
@@ -154,6 +157,32 @@ export function createSagaRunner<DB extends SagaTables>(options: SagaRunnerOptio
     clearInterval(renewing);
   };
 
+  const runDue: Job = async (signal) => {
+    const stop = () => {
+      running = false;
+    };
+    signal.addEventListener("abort", stop, { once: true });
+    running = !signal.aborted;
+    let any = false;
+    try {
+      while (running) {
+        // The last look may be younger than the poll interval.
+        lookAtMs = 0;
+        if (!(await loop.runDue(signal))) {
+          break;
+        }
+        any = true;
+      }
+      return any;
+    } finally {
+      signal.removeEventListener("abort", stop);
+      running = false;
+      clearTimeout(wake);
+      backlog.splice(0).forEach(loop.add);
+      await loop.runDue(AbortSignal.abort());
+    }
+  };
+
   const { sagas = createSagaClient({ db }) } = options;
   sagas.attach({
     ...{ definitions, databaseClock, owner, leaseMs, nudge, take },
@@ -166,6 +195,7 @@ export function createSagaRunner<DB extends SagaTables>(options: SagaRunnerOptio
       running = true;
       loop.start();
     },
+    runDue,
     nudge,
     drain,
     async [Symbol.asyncDispose]() {

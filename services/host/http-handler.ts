@@ -1,0 +1,66 @@
+import { createContextValues } from "@connectrpc/connect";
+import { clientAddressOf } from "../../gateway/http/client-address.ts";
+import type { HttpHandler } from "../../gateway/http/listener.ts";
+import { defaultRequestHeaders } from "../../gateway/http/metadata.ts";
+import { createHttpHandler } from "../../gateway/http-handler.ts";
+import { readOpenapi } from "../openapi-documents.ts";
+import { clientAddressKey } from "../runtime/context-values.ts";
+import type { Logger } from "../runtime/telemetry/log.ts";
+import type { Composition } from "./compose.ts";
+import type { HostConfig } from "./config.ts";
+
+export interface HostHandlerOptions {
+  readonly config: HostConfig;
+  readonly log: Logger;
+  readonly composition: Composition;
+  /** Whether the RPCs between processes are served too. Default false. */
+  readonly internal?: boolean;
+  /** Whether the documentation is served, if the configuration says so. Default true. */
+  readonly docs?: boolean;
+  readonly shutdownSignal?: AbortSignal;
+}
+
+/** Signature headers of payment providers and carriers. */
+const signatureHeaders = [
+  "webhook-*",
+  "stripe-signature",
+  "wechatpay-*",
+  "paypal-*",
+  "x-hmac-signature*",
+  "aftership-*",
+];
+
+/** Creates the handler of REST, Connect, gRPC-Web, gRPC over HTTP/2 and the documentation. */
+export async function createHostHandler(options: HostHandlerOptions): Promise<HttpHandler> {
+  const { config, log, composition, internal = false, docs = true, shutdownSignal } = options;
+  const forwarding = forwardingOf(config);
+  return createHttpHandler({
+    specs: internal ? [...composition.specs, ...composition.internalSpecs] : composition.specs,
+    admit: composition.admit,
+    interceptors: composition.interceptors,
+    errorDomain: "docket",
+    requestHeaders: [...defaultRequestHeaders, ...signatureHeaders],
+    maxBodyBytes: config.maxBodyBytes,
+    meter: composition.meter,
+    stallMs: config.stallMs,
+    contextValues: ({ socket, headers }) => {
+      const forwarded = headers[forwarding.header]?.toString();
+      return createContextValues().set(
+        clientAddressKey,
+        clientAddressOf(socket.remoteAddress ?? "", forwarded, forwarding),
+      );
+    },
+    maxElements: config.maxRequestElements,
+    decodeBudget: composition.decodeBudget,
+    ...(shutdownSignal && { shutdownSignal }),
+    cors: { origins: config.corsOrigins.includes("*") ? "*" : config.corsOrigins },
+    ...(docs && config.docs && { openapi: await readOpenapi() }),
+    // An aborted request is not a server fault.
+    onError: (err, request) => log[request.destroyed ? "debug" : "error"]({ err }, "a request failed in the gateway"),
+  });
+}
+
+/** The trusted proxies, and the header with the client address. */
+export function forwardingOf({ trustedProxies, forwardedHeader }: HostConfig) {
+  return { trustedProxies, header: forwardedHeader };
+}

@@ -1,0 +1,26 @@
+/**
+ * Does what is due now, for processes that may be suspended between requests and therefore run no loops. Resolves when
+ * nothing is due any more, or after the signal is aborted, and nothing of it is in progress then: no transaction is open
+ * and no lease of this process is needed. Returns whether anything was done.
+ *
+ * @throws if what is due cannot be read
+ */
+export type Job = (signal: AbortSignal) => Promise<boolean>;
+
+/** Jobs by name. */
+export type Jobs = Readonly<Record<string, Job>>;
+
+/** Runs several jobs as one, at the same time. */
+export function together(...jobs: readonly Job[]): Job {
+  return async (signal) => {
+    const outcomes = await Promise.allSettled(jobs.map((job) => job(signal)));
+    return outcomes
+      .map((outcome) => {
+        if (outcome.status === "rejected") {
+          throw outcome.reason;
+        }
+        return outcome.value;
+      })
+      .includes(true);
+  };
+}
