@@ -56,7 +56,7 @@ async function startService(open: OpenTestDatabase, service: string) {
   await migrate(db, { ...sagaMigrations, ...inboxMigrations, ...outboxMigrations });
   const bus = createInProcessBus({ log });
   const outbox = createOutbox({ source: `docket/${service}`, ids, clock: systemClock });
-  const sagas = createSagaClient({ db });
+  const sagas = createSagaClient({ db, outbox });
   const runner = createSagaRunner({
     db,
     sagas,

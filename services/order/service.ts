@@ -42,7 +42,7 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
   const { db, bus, outbox, relay, clock, ids, random, log } = base;
   const draining = new AbortController();
   const changed = createChangeNotifier();
-  const sagas = createSagaClient({ db });
+  const sagas = createSagaClient({ db, outbox });
   const ctx: OrderContext = {
     config,
     db,

@@ -1,4 +1,5 @@
 import { currentStep, type SagaRecord, type SagaShape, type Transition, withStep } from "./record.ts";
+import type { SagaStatus } from "./saga.ts";
 import { enter, rest, then, turn } from "./transitions.ts";
 
 /**
@@ -6,12 +7,18 @@ import { enter, rest, then, turn } from "./transitions.ts";
  * executing the saga (`owned`); in that case it only records a request, which the runner's next checkpoint applies.
  * Undefined means that the command is not possible in this status; the same record, that it has no effect.
  */
-export type Command = (record: SagaRecord, now: number, owned: boolean) => Transition | undefined;
+export type SagaCommand = (record: SagaRecord, now: number, owned: boolean) => Transition | undefined;
+
+/** Outcome of a command: done, or not possible in the saga's status. */
+export type CommandResult =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly reason: "NOT_FOUND" }
+  | { readonly ok: false; readonly reason: "WRONG_STATUS"; readonly status: SagaStatus };
 
 const unchanged = (record: SagaRecord): Transition => ({ record, hooks: [] });
 
 /** Stores a signal, once per name and id, and makes the saga due if it waits for the signal. */
-export function signalCommand(name: string, id: string, payload: unknown): Command {
+export function signalCommand(name: string, id: string, payload: unknown): SagaCommand {
   return (record, now) => {
     if (record.signals.some((signal) => signal.name === name && signal.id === id)) {
       return unchanged(record);
@@ -22,7 +29,7 @@ export function signalCommand(name: string, id: string, payload: unknown): Comma
 }
 
 /** Compensates the saga, from any status. */
-export function compensateCommand(reason: string, message: string): Command {
+export function compensateCommand(reason: string, message: string): SagaCommand {
   return (record, now, owned) => {
     const standing = record.interrupted ?? record.status;
     if (standing === "COMPENSATING") {
@@ -40,7 +47,7 @@ export function compensateCommand(reason: string, message: string): Command {
 }
 
 /** Pauses the saga after its current step. */
-export const pauseCommand: Command = (record, _now, owned) => {
+export const pauseCommand: SagaCommand = (record, _now, owned) => {
   switch (record.status) {
     case "PAUSED":
       return unchanged(record);
@@ -58,7 +65,7 @@ export const pauseCommand: Command = (record, _now, owned) => {
 };
 
 /** Resumes a paused saga, or withdraws the request to pause it. */
-export const resumeCommand: Command = (record, now) => {
+export const resumeCommand: SagaCommand = (record, now) => {
   if (record.requested.pause) {
     return unchanged({ ...record, requested: { ...record.requested, pause: false } });
   }
@@ -69,7 +76,7 @@ export const resumeCommand: Command = (record, now) => {
  * Retries a saga in NEEDS_ATTENTION in its direction, or forward from a step at or before the failed one; restarts a
  * COMPENSATED one.
  */
-export function retryCommand(definition: SagaShape, fromStep?: string): Command {
+export function retryCommand(definition: SagaShape, fromStep?: string): SagaCommand {
   return (record, now) => {
     const at = fromStep === undefined ? record.at : record.steps.findIndex(({ name }) => name === fromStep);
     if (record.status === "COMPENSATED" && (fromStep === undefined || at === 0)) {

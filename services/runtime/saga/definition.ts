@@ -1,4 +1,5 @@
 import type { Transaction } from "kysely";
+import type { Batch, Command, KeySet } from "../commands/command.ts";
 import type { OutboxEvent } from "../outbox/outbox.ts";
 import type { Saga } from "./saga.ts";
 
@@ -31,7 +32,7 @@ export interface SagaKind<State> {
  *         const held = await flights.for(tenant).holdSeat({ …, requestId: idempotencyKey }, { signal });
  *         return done({
  *           state: { ...state, seat: held.name },
- *           checkpoint: (trx) => markHeld(trx, state.trip),     // commits together with the step
+ *           command: markHeld(state.trip),                       // commits together with the step
  *           events: [seatHeld(state)],                           // so do these
  *         });
  *       },
@@ -48,7 +49,10 @@ export interface SagaKind<State> {
  *       },
  *     },
  *   ],
- *   onCompensated: (trx, saga) => markCancelled(trx, saga.aggregate),
+ *   hooks: {
+ *     keys: (need, saga) => need.one(trips, keyOf(saga)),
+ *     onCompensated: (batch, saga) => batch.update(trips, cancelled(batch.get(trips, keyOf(saga)))),
+ *   },
  * };
  * ```
  *
@@ -63,6 +67,8 @@ export interface SagaDefinition<State, DB = unknown> extends SagaKind<State> {
    * `DEADLINE_EXCEEDED`.
    */
   readonly deadlineMs?: number;
+  /** Hooks in the batch that stores the change. */
+  readonly hooks?: SagaHooks<State>;
   /** Runs in the transaction that completes the last step. */
   onSucceeded?(trx: Transaction<DB>, saga: Saga<State>): Promise<void>;
   /** Runs in the transaction that begins compensation, whatever the cause: a refusal, a deadline, a command. */
@@ -73,6 +79,25 @@ export interface SagaDefinition<State, DB = unknown> extends SagaKind<State> {
   onNeedsAttention?(trx: Transaction<DB>, saga: Saga<State>): Promise<void>;
   /** Runs in the transaction of the command that retries a saga in NEEDS_ATTENTION. */
   onRetried?(trx: Transaction<DB>, saga: Saga<State>): Promise<void>;
+}
+
+/**
+ * What a definition does in the batch that stores a change of its saga, besides storing it. As in any `decide`, hooks
+ * are synchronous and repeatable.
+ */
+export interface SagaHooks<State> {
+  /** Names the rows that the hooks read or change. */
+  keys?(need: KeySet, saga: Pick<Saga, "tenant" | "aggregate">): void;
+  /** The last step is done. */
+  onSucceeded?(batch: Batch, saga: Saga<State>): void;
+  /** Compensation begins, whatever the cause: a refusal, a deadline, a command. */
+  onCompensating?(batch: Batch, saga: Saga<State>): void;
+  /** The last compensation is done. */
+  onCompensated?(batch: Batch, saga: Saga<State>): void;
+  /** The saga failed permanently; `saga.attention` holds the reason. */
+  onNeedsAttention?(batch: Batch, saga: Saga<State>): void;
+  /** A command retries a saga in NEEDS_ATTENTION. */
+  onRetried?(batch: Batch, saga: Saga<State>): void;
 }
 
 /** A step. Both functions are called at least once, outside any transaction, and possibly again after a crash. */
@@ -149,12 +174,11 @@ export interface StepContext<State> extends CompensationContext<State> {
 export interface StepEffects<State, DB> {
   /** The saga's new state. Default: unchanged. */
   readonly state?: State;
+  /** Domain changes, in the batch that stores the step. */
+  readonly command?: Command<void>;
   /** Domain writes. Must be repeatable, as in any transaction, and must await only the database. */
   checkpoint?(trx: Transaction<DB>): Promise<void>;
-  /**
-   * Published through the runner's outbox. Cheaper than publishing in `checkpoint`, because many sagas share the
-   * statement.
-   */
+  /** Published through the runner's outbox. */
   readonly events?: readonly OutboxEvent[];
 }
 

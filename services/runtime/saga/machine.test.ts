@@ -1,10 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
 import {
-  type Command,
   compensateCommand,
   pauseCommand,
   resumeCommand,
   retryCommand,
+  type SagaCommand,
   signalCommand,
 } from "./commands.ts";
 import { advance, MAX_TAKEOVERS, merge, type StepEvent, settle } from "./machine.ts";
@@ -28,7 +28,8 @@ const done = { kind: "done" } as const;
 
 const advanced = (record: SagaRecord, ...events: readonly StepEvent[]): SagaRecord =>
   events.reduce((at, event) => advance(shape, settle(at, NOW).record, event, NOW, () => 1).record, record);
-const applied = (record: SagaRecord, command: Command, owned = false) => command(record, NOW, owned)?.record ?? record;
+const applied = (record: SagaRecord, command: SagaCommand, owned = false) =>
+  command(record, NOW, owned)?.record ?? record;
 
 const running = begin(shape, { n: 1 }, NOW);
 const waiting = advanced(running, done, done);
@@ -62,7 +63,7 @@ test("the records of this suite stand where their names say", () => {
 });
 
 describe("commands", () => {
-  const commands: Record<string, Command> = {
+  const commands: Record<string, SagaCommand> = {
     signal: signalCommand("other", "e9", null),
     compensate: compensateCommand("CANCELLED", "by hand"),
     pause: pauseCommand,

@@ -1,24 +1,9 @@
 import type { QueryExecutorProvider, RawBuilder, SqlBool } from "kysely";
 import type { AnyTransaction } from "../db/any-transaction.ts";
-import type { SagaKind } from "./definition.ts";
-import type { Saga, SagaStatus } from "./saga.ts";
-
-/** A saga to start. */
-export interface NewSaga<State> {
-  readonly definition: SagaKind<State>;
-  /** Unique among all sagas of the database, at most 64 characters; usually the id of the aggregate. */
-  readonly id: string;
-  readonly tenant: string;
-  /** Resource name of its aggregate. */
-  readonly aggregate: string;
-  readonly state: State;
-}
-
-/** Outcome of a command: done, or not possible in the saga's status. */
-export type CommandResult =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly reason: "NOT_FOUND" }
-  | { readonly ok: false; readonly reason: "WRONG_STATUS"; readonly status: SagaStatus };
+import type { BatchSagas } from "./batch-sagas.ts";
+import type { CommandResult } from "./commands.ts";
+import type { NewSaga } from "./new-saga.ts";
+import type { Saga } from "./saga.ts";
 
 /** A page of sagas, newest first. */
 export interface SagaQuery {
@@ -49,6 +34,8 @@ export interface SagaQuery {
  * ```
  */
 export interface Sagas {
+  /** The same commands within a batch of the database's command processor. */
+  readonly inBatch: BatchSagas;
   /**
    * Starts a saga on the transaction's commit, in one statement. It is already claimed by the runner of this process.
    */

@@ -4,7 +4,7 @@ import { until } from "../testing/until.ts";
 import { createSagaClient } from "./create-saga-client.ts";
 import { done, keepWaiting, later, refused, type Wake } from "./definition.ts";
 import { runSaga, saga, step, type TestStep } from "./testing/harness.ts";
-import { note, notes } from "./testing/ledger.ts";
+import { note, notes, testOutbox } from "./testing/ledger.ts";
 
 describeEachDatabase("a saga that waits", (open) => {
   const run = runSaga(open);
@@ -53,7 +53,7 @@ describeEachDatabase("a saga that waits", (open) => {
     await using it = await run(definition);
     const id = await it.start("s");
     await it.reaches(id, "WAITING");
-    const client = createSagaClient({ db: it.db });
+    const client = createSagaClient({ db: it.db, outbox: testOutbox });
     const started = it.db.transaction((trx) =>
       client.start(trx, { definition, id: "t", tenant: "t", aggregate: "things/t", state: { trail: [], amount: 0n } }),
     );

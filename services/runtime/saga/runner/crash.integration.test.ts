@@ -5,12 +5,13 @@ import { afterEach, expect, test } from "@jest/globals";
 import { openDatabase } from "../../db/connect.ts";
 import { describeEachDatabase, type TestDatabase } from "../../testing/databases.ts";
 import { until } from "../../testing/until.ts";
+import { systemClock } from "../../values/clock.ts";
 import { done, type SagaDefinition } from "../definition.ts";
 import { sagaLagCheck } from "../lag-check.ts";
 import { EffectError, FencedError, type SagaStore } from "../store/saga-store.ts";
 import { createSqlSagaStore } from "../store/sql-store.ts";
 import { crashingSaga, expectedNotes } from "../testing/crashing-saga.ts";
-import { type LedgerTables, note, notes, openLedger, runnerOn, testLog } from "../testing/ledger.ts";
+import { type LedgerTables, note, notes, openLedger, runnerOn, testLog, testOutbox } from "../testing/ledger.ts";
 
 const children = new Set<ChildProcess>();
 
@@ -133,8 +134,7 @@ describeEachDatabase("sagas of processes that die", (open, dialect) => {
       owner: "doomed",
       leaseMs,
       definitions: [stuck],
-      outbox: undefined,
-      log: testLog,
+      ...{ outbox: testOutbox, clock: systemClock, log: testLog },
     });
     await startSagas(db, 3);
     expect(await doomed.claim(3)).toHaveLength(3);
@@ -256,7 +256,15 @@ describeEachDatabase("sagas of processes that die", (open, dialect) => {
     const definition = crashingSaga(async () => {});
     await startSagas(db, 3);
     const store = (owner: string, leaseMs: number) =>
-      createSqlSagaStore({ db, owner, leaseMs, definitions: [definition], outbox: undefined, log: testLog });
+      createSqlSagaStore({
+        db,
+        owner,
+        leaseMs,
+        definitions: [definition],
+        outbox: testOutbox,
+        clock: systemClock,
+        log: testLog,
+      });
     const slow = store("slow", 0);
     const claimed = await slow.claim(3);
     expect(claimed.map(({ epoch, takeovers }) => [epoch, takeovers])).toEqual(Array(3).fill([1, 0]));
@@ -274,8 +282,8 @@ describeEachDatabase("sagas of processes that die", (open, dialect) => {
           throw new Error("no");
         }
       },
-      events: [],
-      hook: async () => {},
+      ...{ commands: [], events: [] },
+      ...{ keys() {}, hook() {}, hookIn: async () => {} },
       keeps: () => false,
     });
     const error = await slow.commit(claimed.map((saga) => checkpoint(saga))).catch((thrown: unknown) => thrown);

@@ -23,8 +23,8 @@ export interface SagaRunnerOptions<DB extends SagaTables> {
   /** All definitions and versions that this process can run; other sagas are left to other processes. */
   readonly definitions: readonly SagaDefinition<unknown, DB>[];
   readonly log: Logger;
-  /** Outbox for the `events` of steps. */
-  readonly outbox?: Outbox;
+  /** Outbox for the events of steps and hooks. */
+  readonly outbox: Pick<Outbox, "publish">;
   readonly clock?: Clock;
   readonly ids?: Ids;
   /** Random number in [0, 1) for jitter. Default `Math.random`. */
@@ -57,14 +57,14 @@ export interface SagaRunner extends AsyncDisposable {
  * of them at a time, and the sagas of a crashed process are claimed by others within `leaseMs` plus one second.
  *
  * ```ts
- * const sagas = createSagaClient({ db });
+ * const sagas = createSagaClient({ db, outbox });
  * const runner = createSagaRunner({ db, sagas, outbox, log, definitions: [bookTrip(clients)] });
  * runner.start();          // in the service's start()
  * await runner.drain();    // in the service's drain()
  * ```
  */
 export function createSagaRunner<DB extends SagaTables>(options: SagaRunnerOptions<DB>): SagaRunner {
-  const { db, log, clock = systemClock, random = Math.random, concurrency = 64 } = options;
+  const { db, log, outbox, clock = systemClock, random = Math.random, concurrency = 64 } = options;
   const { leaseMs = 10_000, pollMs = 500, drainMs = 5_000 } = options;
   const owner = (options.ids ?? createIds(clock)).next();
   const definitions = createDefinitions(options.definitions);
@@ -74,8 +74,7 @@ export function createSagaRunner<DB extends SagaTables>(options: SagaRunnerOptio
     owner,
     leaseMs,
     definitions: options.definitions,
-    outbox: options.outbox,
-    log,
+    ...{ outbox, clock, log },
   });
   const commit = createCommitter(store, { parallel: db.dialect === "sqlite" ? 1 : 2, batch: 64 });
   const shutdown = new AbortController();
@@ -183,7 +182,7 @@ export function createSagaRunner<DB extends SagaTables>(options: SagaRunnerOptio
     }
   };
 
-  const { sagas = createSagaClient({ db }) } = options;
+  const { sagas = createSagaClient({ db, outbox }) } = options;
   sagas.attach({
     ...{ definitions, databaseClock, owner, leaseMs, nudge, take },
     accepts: () => running && backlog.length === 0 && loop.room() > 0,

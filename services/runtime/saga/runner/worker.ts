@@ -1,5 +1,6 @@
 import { context, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { Transaction } from "kysely";
+import type { Command } from "../../commands/command.ts";
 import type { DatabaseClock } from "../../db/database-clock.ts";
 import { inActiveTrace } from "../../outbox/outbox.ts";
 import type { Logger } from "../../telemetry/log.ts";
@@ -67,8 +68,13 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
       ...(effects.checkpoint === undefined
         ? {}
         : { write: context.bind(context.active(), effects.checkpoint.bind(effects)) }),
+      commands: effects.command === undefined ? [] : [inActiveContext(effects.command)],
       events: (effects.events ?? []).map(inActiveTrace),
-      hook: context.bind(context.active(), async (trx: Transaction<DB>, hook: Hook, record: SagaRecord) => {
+      keys: (need) => definition.hooks?.keys?.(need, saga),
+      hook: context.bind(context.active(), (batch, hook, record) =>
+        definition.hooks?.[hook]?.(batch, viewOf(saga, record, nowFor(record))),
+      ),
+      hookIn: context.bind(context.active(), async (trx: Transaction<DB>, hook: Hook, record: SagaRecord) => {
         await definition[hook]?.(trx, viewOf(saga, record, nowFor(record)));
       }),
       keeps: (record) => {
@@ -165,6 +171,12 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
     },
   };
 }
+
+/** A command that decides in the context of its step, so that its events belong to the step's trace. */
+const inActiveContext = (command: Command<void>): Command<void> => ({
+  keys: (need) => command.keys(need),
+  decide: context.bind(context.active(), (batch) => command.decide(batch)),
+});
 
 /** Calls the current step or its compensation. */
 function call<DB>(

@@ -1,4 +1,5 @@
 import type { Transaction } from "kysely";
+import type { Batch, Command, KeySet } from "../../commands/command.ts";
 import type { OutboxEvent } from "../../outbox/outbox.ts";
 import type { Hook, SagaRecord, Transition } from "../record.ts";
 
@@ -31,11 +32,17 @@ export interface Checkpoint<DB> {
    * and without side effects.
    */
   change(stored: SagaRecord | undefined): Transition;
-  /** The step's own writes. */
+  /** The steps' own changes. */
+  readonly commands: readonly Command<void>[];
+  /** The steps' own writes in a transaction. */
   write?(trx: Transaction<DB>): Promise<void>;
   readonly events: readonly OutboxEvent[];
-  /** Runs a hook of the definition. */
-  hook(trx: Transaction<DB>, hook: Hook, record: SagaRecord): Promise<void>;
+  /** Names the rows that the hooks of the definition need. */
+  keys(need: KeySet): void;
+  /** Calls a hook of the definition. */
+  hook(batch: Batch, hook: Hook, record: SagaRecord): void;
+  /** Runs a hook of the definition in a transaction. */
+  hookIn(trx: Transaction<DB>, hook: Hook, record: SagaRecord): Promise<void>;
   /** Whether the runner keeps the saga; otherwise it is released for any runner to claim. */
   keeps(record: SagaRecord): boolean;
 }

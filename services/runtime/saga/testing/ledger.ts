@@ -3,6 +3,7 @@ import { int, notNull, text } from "../../db/columns.ts";
 import type { Database } from "../../db/connect.ts";
 import { type Migration, migrate } from "../../db/migrate.ts";
 import { outboxMigrations } from "../../outbox/migrations.ts";
+import { createOutbox } from "../../outbox/outbox.ts";
 import type { OutboxTables } from "../../outbox/tables.ts";
 import { createLogger } from "../../telemetry/log.ts";
 import type { OpenTestDatabase, TestDatabase } from "../../testing/databases.ts";
@@ -62,11 +63,21 @@ export async function notes(db: Database<LedgerTables>): Promise<string[]> {
 /** A silent logger. */
 export const testLog = createLogger({ level: "silent", name: "test" });
 
+export const testOutbox = createOutbox({ source: "docket/test", ids, clock: systemClock });
+
 /** Creates a runner for tests: silent, with a short poll interval. */
 export function runnerOn(
   db: Database<LedgerTables>,
   definitions: readonly SagaDefinition<unknown, LedgerTables>[],
   options: Partial<SagaRunnerOptions<LedgerTables>> = {},
 ): SagaRunner {
-  return createSagaRunner({ db, definitions, log: testLog, pollMs: 20, leaseMs: 30_000, ...options });
+  return createSagaRunner({
+    db,
+    definitions,
+    outbox: testOutbox,
+    log: testLog,
+    pollMs: 20,
+    leaseMs: 30_000,
+    ...options,
+  });
 }

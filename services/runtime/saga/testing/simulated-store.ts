@@ -1,5 +1,5 @@
 import type { Transaction } from "kysely";
-import type { Command } from "../commands.ts";
+import type { SagaCommand } from "../commands.ts";
 import { dueAtOf, type SagaRecord } from "../record.ts";
 import { type ClaimedSaga, EffectError, FencedError, type SagaIdentity, type SagaStore } from "../store/saga-store.ts";
 
@@ -96,7 +96,7 @@ export function createSimulatedStore({ database, owner, leaseMs, gate }: Simulat
         const stored = row?.revision === checkpoint.saga.revision ? undefined : row?.record;
         const { record, hooks } = checkpoint.change(stored);
         for (const hook of hooks) {
-          await effect(checkpoint.saga.id, () => checkpoint.hook(trx, hook, record));
+          await effect(checkpoint.saga.id, () => checkpoint.hookIn(trx, hook, record));
         }
         changes.push({ row, record, kept: checkpoint.keeps(record) });
       }
@@ -118,7 +118,12 @@ export function createSimulatedStore({ database, owner, leaseMs, gate }: Simulat
 }
 
 /** Runs a command in its own transaction, like `create-saga-client.ts`; returns whether it was possible. */
-export function command(database: SimulatedDatabase, id: string, run: Command, hook: (hook: string) => void): boolean {
+export function command(
+  database: SimulatedDatabase,
+  id: string,
+  run: SagaCommand,
+  hook: (hook: string) => void,
+): boolean {
   const row = database.rows.get(id);
   const transition = row && run(row.record, database.nowMs, row.owner !== undefined);
   if (row === undefined || transition === undefined) {
