@@ -62,7 +62,7 @@ export default {
       to: {
         path: ours,
         pathNot:
-          "^services/runtime/|^gateway/(call|codec|grpc|http)/|^gateway/errors\\.ts$|^gen/(?!docket/)|^gen/docket/(admin|audit|bus|operations|options)/",
+          "^services/runtime/|^gateway/(call|codec|grpc|http|telemetry)/|^gateway/errors\\.ts$|^gen/(?!docket/)|^gen/docket/(admin|audit|bus|operations|options)/",
       },
     },
     {
@@ -71,7 +71,7 @@ export default {
         "The HTTP ground under the gateway and the services: connections, limits, bodies and metadata; no routes or messages.",
       severity: "error",
       from: { path: "^gateway/http/", pathNot: tests },
-      to: { path: ours, pathNot: "^gateway/(http|codec)/|^gateway/errors\\.ts$" },
+      to: { path: ours, pathNot: "^gateway/(http|codec)/|^gateway/errors\\.ts$|^gateway/telemetry/metrics-text\\.ts$" },
     },
     {
       name: "services-do-not-import-each-other",
@@ -167,6 +167,13 @@ export default {
       severity: "error",
       from: { path: "^(services/(?!runtime/)|gateway/)", pathNot: `^services/[^/]+/(store|db)/|${testCode}` },
       to: { path: "(^|/)(kysely|mysql2)/|^(node:)?sqlite$", dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "telemetry-sdk-stays-in-telemetry",
+      comment: "Everything else speaks OpenTelemetry's API, which does nothing where no SDK is started.",
+      severity: "error",
+      from: { pathNot: `^gateway/telemetry/|^bench/|${testCode}` },
+      to: { path: "/@opentelemetry/(?!api/)" },
     },
     {
       name: "drivers-stay-in-runtime-db",

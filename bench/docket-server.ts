@@ -1,3 +1,4 @@
+import { startTelemetry } from "../gateway/telemetry/start-telemetry.ts";
 import { readHostConfig } from "../services/host/config.ts";
 import { startHost } from "../services/host/host.ts";
 import type { Statement } from "../services/runtime/db/statement.ts";
@@ -33,7 +34,8 @@ function kindOf(sql: string): string {
     .slice(0, 400);
 }
 
-const running = await startHost(readHostConfig(process.env), { onStatement: note });
+const telemetry = await startTelemetry({ serviceName: "docket", environment: process.env });
+const running = await startHost(readHostConfig(process.env), { onStatement: note, telemetry });
 const { httpUrl, grpcAddress, adminKey } = running;
 serveParent(
   { httpUrl, grpcAddress, adminKey },

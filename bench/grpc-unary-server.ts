@@ -3,14 +3,12 @@ import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { createServiceImplSpec } from "@connectrpc/connect";
 import { type handleUnaryCall, Server, ServerCredentials } from "@grpc/grpc-js";
 import { destination } from "pino";
-import { Registry } from "prom-client";
 import protobufjs from "protobufjs";
 import descriptor from "protobufjs/ext/descriptor/index.js";
 import { OrderSchema } from "../gen/docket/order/v1/order_pb.js";
 import { createGrpcServer } from "../services/runtime/grpc/server.ts";
 import { createInterceptors } from "../services/runtime/interceptors/interceptors.ts";
 import { createLogger } from "../services/runtime/telemetry/log.ts";
-import { createRpcMetrics } from "../services/runtime/telemetry/rpc-metrics.ts";
 import { systemClock } from "../services/runtime/values/clock.ts";
 import { cpuMicros, serveParent } from "./child.ts";
 import { echoPath, OrderEcho } from "./order-echo.ts";
@@ -70,7 +68,6 @@ async function listenOurs(full: boolean): Promise<number> {
   const interceptors = createInterceptors({
     authenticate: async () => principal,
     log,
-    metrics: createRpcMetrics(new Registry()),
     clock: systemClock,
   });
   const server = createGrpcServer({

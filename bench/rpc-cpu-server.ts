@@ -5,15 +5,13 @@ import { createServiceImplSpec, type ServiceImpl } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { fastify } from "fastify";
 import { destination } from "pino";
-import { Registry } from "prom-client";
 import { createHttpHandler } from "../gateway/http-handler.ts";
+import { startTelemetry } from "../gateway/telemetry/start-telemetry.ts";
 import { OrderSchema } from "../gen/docket/order/v1/order_pb.js";
 import { OrderService } from "../gen/docket/order/v1/order_service_pb.js";
 import { createGrpcServer } from "../services/runtime/grpc/server.ts";
 import { createInterceptors } from "../services/runtime/interceptors/interceptors.ts";
 import { createLogger } from "../services/runtime/telemetry/log.ts";
-import { createRpcMetrics } from "../services/runtime/telemetry/rpc-metrics.ts";
-import { startTelemetry } from "../services/runtime/telemetry/start-telemetry.ts";
 import { systemClock } from "../services/runtime/values/clock.ts";
 import { cpuMicros, serveParent } from "./child.ts";
 import { jsonSchemaOf } from "./json-schema.ts";
@@ -24,7 +22,7 @@ import { smallOrder } from "./order-echo.ts";
  * back the order that it got; there is no database. The variants: `bare` is a hand-written node:http handler with
  * @bufbuild/protobuf's JSON; `fastify` checks and writes plain JSON by a schema, without Protobuf; `connect-node` is its
  * adapter alone; `wire` ours without interceptors; `full` ours as it is served: request id, a log line (to /dev/null),
- * metrics, errors, deadline, an API key, scopes and validation; `traced` the same with OpenTelemetry's SDK, which samples
+ * metrics, errors, deadline, an API key, scopes and validation; `unmeasured` the same without metrics, `traced` with OpenTelemetry's SDK, which samples
  * and exports as its variables say. What is REST answers the same JSON, defaults included.
  */
 const [, , variant] = process.argv;
@@ -62,7 +60,11 @@ async function fastifyListener(): Promise<RequestListener> {
 }
 
 /** As in the program, traces are passed on in any case. */
-const telemetry = { serviceName: "bench", environment: variant === "traced" ? process.env : {} };
+const environments: Readonly<Record<string, NodeJS.ProcessEnv>> = {
+  traced: process.env,
+  unmeasured: { OTEL_METRICS_EXPORTER: "none" },
+};
+const telemetry = { serviceName: "bench", environment: environments[variant ?? ""] ?? {} };
 
 async function ours(full: boolean) {
   if (full) await startTelemetry(telemetry);
@@ -76,7 +78,6 @@ async function ours(full: boolean) {
   const interceptors = createInterceptors({
     authenticate: async () => principal,
     log,
-    metrics: createRpcMetrics(new Registry()),
     clock: systemClock,
   });
   const specs = [
@@ -86,7 +87,7 @@ async function ours(full: boolean) {
 }
 
 async function listen(): Promise<{ httpPort: number; grpcPort: number }> {
-  const isOurs = variant === "wire" || variant === "full" || variant === "traced";
+  const isOurs = variant === "wire" || variant === "full" || variant === "unmeasured" || variant === "traced";
   const served = isOurs ? await ours(variant !== "wire") : undefined;
   const handler =
     served !== undefined

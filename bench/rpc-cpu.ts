@@ -33,7 +33,15 @@ const concurrency = option("concurrency", 32);
 
 const methods = chosen("methods", ["get", "create"] as const);
 type Method = (typeof methods)[number];
-const variants = chosen("variants", ["bare", "fastify", "connect-node", "wire", "full", "traced"] as const);
+const variants = chosen("variants", [
+  "bare",
+  "fastify",
+  "connect-node",
+  "wire",
+  "full",
+  "unmeasured",
+  "traced",
+] as const);
 type Variant = (typeof variants)[number];
 const wires = ["rest", "connect", "connect-json", "grpc-web", "grpc"] as const;
 type Wire = (typeof wires)[number];
@@ -46,6 +54,7 @@ const wiresOf: Readonly<Record<Variant, readonly Wire[]>> = {
   "connect-node": ["connect", "connect-json", "grpc-web"],
   wire: wires,
   full: wires,
+  unmeasured: wires,
   traced: wires,
 };
 
@@ -195,9 +204,10 @@ printRatios(
       ...(["connect", "connect-json", "grpc-web"] as const).map(
         (wire) => [`${method} ${wire} ${variant}`, `${method} ${wire} connect-node`] as const,
       ),
-      ...(variant === "full" ? wires : []).map(
-        (wire) => [`${method} ${wire} traced`, `${method} ${wire} full`] as const,
-      ),
+      ...(variant === "full" ? wires : []).flatMap((wire) => [
+        [`${method} ${wire} traced`, `${method} ${wire} full`] as const,
+        [`${method} ${wire} full`, `${method} ${wire} unmeasured`] as const,
+      ]),
     ]);
     return pairs.filter(([of, to]) => of in micros && to in micros);
   }),

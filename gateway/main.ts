@@ -1,6 +1,7 @@
 import { readConfig, UsageError, usage } from "./program/cli/config.ts";
 import { serve } from "./program/server/serve.ts";
 import { showTarget } from "./program/upstream/addresses.ts";
+import { startTelemetry } from "./telemetry/start-telemetry.ts";
 
 /** The gateway as a program: see `--help`. Exit code 2 for invalid arguments, 1 if it cannot serve. */
 try {
@@ -8,13 +9,18 @@ try {
   if (config === undefined) {
     process.stdout.write(usage);
   } else {
-    const program = await serve(config, (line) => process.stderr.write(`${line}\n`));
+    const telemetry = await startTelemetry({ serviceName: "docket-gateway", environment: process.env });
+    const program = await serve(config, (line) => process.stderr.write(`${line}\n`), telemetry.metrics);
     const upstreams = config.upstreams.map(showTarget).join(", ");
     process.stdout.write(`serving ${config.descriptorSets.join(", ")} on ${program.url} for ${upstreams}\n`);
     if (program.opsUrl !== undefined) process.stdout.write(`operations on ${program.opsUrl}\n`);
     process.on("SIGHUP", () => program.reload());
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      process.once(signal, () => void program[Symbol.asyncDispose]().then(() => process.exit(0)));
+      process.once(signal, async () => {
+        await program[Symbol.asyncDispose]();
+        await telemetry.shutdown();
+        process.exit(0);
+      });
     }
   }
 } catch (error) {

@@ -2,14 +2,19 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { isMap, isScalar, parseDocument, type Scalar, type YAMLMap } from "yaml";
+import { gatewayMetrics } from "../gateway/program/server/metrics.ts";
+import { processMetrics } from "../gateway/telemetry/process-metrics.ts";
 import { settingGroups } from "../services/host/config.ts";
 import { settingsOf } from "../services/runtime/config/read-settings.ts";
 import type { DescribedSetting } from "../services/runtime/config/setting.ts";
+import { runtimeMetrics } from "../services/runtime/telemetry/metrics.ts";
+import { metricsDocument } from "./metrics-document.ts";
 import { settingsDocument } from "./settings-document.ts";
 
 /**
- * Writes the chart's `values.schema.json` and the table of values in its README from the comments of `values.yaml`, and
- * the schema of `config` and the tables of `docs/configuration.md` from the settings of the program.
+ * Writes the chart's `values.schema.json` and the table of values in its README from the comments of `values.yaml`, the
+ * schema of `config` and the tables of `docs/configuration.md` from the settings of the program, and those of
+ * `docs/metrics.md` from its metrics.
  *
  *     node tools/chart-docs.ts [--check]
  *
@@ -127,6 +132,7 @@ const whole = {
 
 const readme = await readFile(join(chart, "README.md"), "utf8");
 const configuration = "docs/configuration.md";
+const metrics = "docs/metrics.md";
 const files = {
   "charts/docket/values.schema.json": `${JSON.stringify(whole, null, 2)}\n`,
   "charts/docket/README.md": readme.replace(
@@ -134,6 +140,11 @@ const files = {
     (_, start, end) => `${start}\n${tableOf(rows)}\n\n${end}`,
   ),
   [configuration]: settingsDocument(await readFile(join(root, configuration), "utf8"), settingGroups),
+  [metrics]: metricsDocument(await readFile(join(root, metrics), "utf8"), {
+    docket: runtimeMetrics,
+    gateway: gatewayMetrics,
+    process: processMetrics,
+  }),
 };
 for (const [name, text] of Object.entries(files)) {
   const path = join(root, name);

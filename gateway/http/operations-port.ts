@@ -1,15 +1,15 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Registry } from "prom-client";
+import type { MetricsText } from "../telemetry/metrics-text.ts";
 import { type LingerLimits, lingeringResponse } from "./linger.ts";
 
 export interface OperationsPortOptions {
   readonly host: string;
   /** 0 selects a free one. */
   readonly port: number;
-  /** Served at `/metrics`. */
-  readonly registry: Pick<Registry, "metrics" | "contentType">;
+  /** Served at `/metrics`; without them it is not found. */
+  readonly metrics?: MetricsText | undefined;
   /** Responds to any other path, from memory: a probe must not wait for a dependency. */
   readonly probe: (path: string) => ProbeResponse;
   /** How long rejected clients may continue to send. Default `defaultServerLimits`. */
@@ -34,7 +34,7 @@ export interface OperationsPort extends AsyncDisposable {
  * @throws if the port is in use or not permitted
  */
 export async function openOperationsPort(options: OperationsPortOptions): Promise<OperationsPort> {
-  const { host, registry, probe, limits } = options;
+  const { host, metrics, probe, limits } = options;
   const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     response.setHeader("cache-control", "no-store");
     const json = ({ status, body }: ProbeResponse): void => {
@@ -46,12 +46,12 @@ export async function openOperationsPort(options: OperationsPortOptions): Promis
       return;
     }
     const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
-    if (path !== "/metrics") {
+    if (path !== "/metrics" || metrics === undefined) {
       json(probe(path));
       return;
     }
-    const text = await registry.metrics();
-    response.writeHead(200, { "content-type": registry.contentType }).end(text);
+    const text = await metrics.read();
+    response.writeHead(200, { "content-type": metrics.contentType }).end(text);
   };
   const server = createServer({ ServerResponse: lingeringResponse(limits) }, (request, response) => {
     respond(request, response).catch(() => response.writeHead(500).end());

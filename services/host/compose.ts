@@ -1,5 +1,4 @@
 import type { Interceptor, ServiceImplSpec } from "@connectrpc/connect";
-import type { Registry } from "prom-client";
 import { createDecodeBudget, type DecodeBudget } from "../../gateway/http/decode-budget.ts";
 import { createRequestMeter, type RequestMeter } from "../../gateway/http/request-meter.ts";
 import type { ServerLimits } from "../../gateway/http/server-limits.ts";
@@ -15,14 +14,12 @@ import { createRemoteBus, eventBusRoutes } from "../runtime/bus/remote-bus.ts";
 import { forwardService } from "../runtime/call/forward.ts";
 import { createLocalTransport } from "../runtime/call/local-transport.ts";
 import { createServiceClient } from "../runtime/call/service-client.ts";
-import { createCommandMetrics } from "../runtime/commands/metrics.ts";
 import type { OnStatement } from "../runtime/db/statement.ts";
 import { type Admit, createAdmission } from "../runtime/interceptors/admission.ts";
 import { createInterceptors } from "../runtime/interceptors/interceptors.ts";
 import type { Lifecycle } from "../runtime/process/lifecycle.ts";
 import type { Service } from "../runtime/service/service.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
-import { createRpcMetrics } from "../runtime/telemetry/rpc-metrics.ts";
 import type { Clock } from "../runtime/values/clock.ts";
 import { createAuthentication } from "./authenticate.ts";
 import type { HostConfig } from "./config.ts";
@@ -40,7 +37,6 @@ export interface CompositionOptions {
   readonly config: HostConfig;
   readonly log: Logger;
   readonly clock: Clock;
-  readonly registry: Registry;
   /** Gets the steps that stop what is composed. */
   readonly lifecycle: Lifecycle;
   /** URL of this process's HTTP port; empty if it has none. */
@@ -70,7 +66,7 @@ export interface Composition {
 
 /** Creates the configured services on their databases, with their clients, bus, authentication and interceptors. */
 export async function composeHost(options: CompositionOptions): Promise<Composition> {
-  const { config, log, clock, registry, lifecycle, httpUrl, onStatement } = options;
+  const { config, log, clock, lifecycle, httpUrl, onStatement } = options;
   const { targets } = config;
   const folder = await openDataFolder(config.dataDir);
   if (folder.exposed.length > 0) {
@@ -80,7 +76,6 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
 
   const around = {
     authenticate: (...credential: Parameters<Authenticate>) => authenticate(...credential),
-    metrics: createRpcMetrics(registry),
     log,
     clock,
     rateLimits: rateLimitsOf(config),
@@ -113,7 +108,6 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
     clock,
     log,
     statementTimeoutMs: config.queryTimeoutMs,
-    commandMetrics: createCommandMetrics(registry),
     ...(onStatement && { onStatement }),
   };
   const services = await Promise.all(

@@ -1,13 +1,12 @@
-import { collectDefaultMetrics, Registry } from "prom-client";
 import { isLoopback } from "../../gateway/http/client-address.ts";
 import { listenHttp } from "../../gateway/http/listener.ts";
+import type { Telemetry } from "../../gateway/telemetry/start-telemetry.ts";
 import type { OnStatement } from "../runtime/db/statement.ts";
 import { createCheckRunner } from "../runtime/process/check-runner.ts";
 import { createLeakCheck } from "../runtime/process/leak-watch.ts";
 import { createLifecycle, type Lifecycle } from "../runtime/process/lifecycle.ts";
 import { createProbes, openOperations } from "../runtime/process/operations-server.ts";
 import { createLogger } from "../runtime/telemetry/log.ts";
-import type { Telemetry } from "../runtime/telemetry/start-telemetry.ts";
 import { systemClock } from "../runtime/values/clock.ts";
 import { openCertificates } from "./certificates.ts";
 import { composeHost } from "./compose.ts";
@@ -33,7 +32,7 @@ export interface Host extends AsyncDisposable {
 export interface HostObserver {
   /** Called after every statement of every service: for benchmarks. */
   readonly onStatement?: OnStatement;
-  /** Shut down last, so that it sends what the others recorded. */
+  /** Its metrics are served. Shut down last, so that it sends what the others recorded. */
   readonly telemetry?: Telemetry;
 }
 
@@ -45,8 +44,6 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
   const { host, targets } = config;
   const clock = systemClock;
   const log = createLogger({ level: config.logLevel, name: "docket" });
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
   const lifecycle = createLifecycle({ log, clock, windowMs: config.drainWindowMs, budgetMs: config.drainBudgetMs });
   const certificates = openCertificates(config, log);
   const certificate = certificates?.current;
@@ -71,10 +68,10 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
         })
       : undefined;
   const httpUrl = http === undefined ? "" : `${certificates === undefined ? "http" : "https"}://${host}:${http.port}`;
-  const composition = await composeHost({ config, log, clock, registry, lifecycle, httpUrl, onStatement });
+  const composition = await composeHost({ config, log, clock, lifecycle, httpUrl, onStatement });
   const { services, adminKey, adminKeyIsNew } = composition;
 
-  const checks = createCheckRunner({ leaks: createLeakCheck({ registry }) });
+  const checks = createCheckRunner({ leaks: createLeakCheck() });
   const serving = { config, log, composition };
   const { singlePort, reflection } = config;
   const handler = http && (await createHostHandler({ ...serving, internal: singlePort, shutdownSignal: http.overdue }));
@@ -90,7 +87,7 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
   const opsAddress = { host: config.opsHost, port: config.opsPort };
   const ops = singlePort
     ? undefined
-    : await openOperations({ ...opsAddress, lifecycle, checks, registry, clock, limits });
+    : await openOperations({ ...opsAddress, lifecycle, checks, metrics: telemetry?.metrics, clock, limits });
 
   certificates?.onChange((renewed) => {
     http?.renew(renewed);
@@ -110,7 +107,7 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
     checks[Symbol.dispose]();
     await ops?.[Symbol.asyncDispose]();
   });
-  lifecycle.onDrain("telemetry", "spans", async () => telemetry?.shutdown());
+  lifecycle.onDrain("telemetry", "telemetry", async () => telemetry?.shutdown());
   for (const service of services) {
     checks.add(service.checks);
     await service.start();

@@ -1,10 +1,10 @@
+import { startTelemetry } from "../../gateway/telemetry/start-telemetry.ts";
 import { ConfigError } from "../runtime/config/config-error.ts";
 import { readConfigFile } from "../runtime/config/config-file.ts";
 import { effectiveSettings, settingsOf } from "../runtime/config/read-settings.ts";
 import { effectiveText, settingsList } from "../runtime/config/show-settings.ts";
 import { type Environment, type Sources, unknownVariables } from "../runtime/config/sources.ts";
 import { stopOnSignal } from "../runtime/process/stop-on-signal.ts";
-import { startTelemetry } from "../runtime/telemetry/start-telemetry.ts";
 import { type Arguments, readArguments, usage } from "./arguments.ts";
 import { banner } from "./banner.ts";
 import { readHostConfig, settingGroups } from "./config.ts";

@@ -87,7 +87,7 @@ async function startServices(open: OpenTestDatabase) {
   const stack = new AsyncDisposableStack();
   const log = createLogger({ level: "silent", name: "test" });
   const authenticate = async () => undefined;
-  const around = { authenticate, log, metrics: { begin: () => () => {} }, clock: systemClock };
+  const around = { authenticate, log, clock: systemClock };
   const local = createLocalTransport({ interceptors: createInterceptors(around) });
   const sandbox = stack.use(await startSandbox({ apiKey: sandboxApiKeyFor(sandboxSecret) }));
   const shared = { bus: stack.use(createInProcessBus({ log })), clock: systemClock, log };

@@ -52,7 +52,7 @@ describe("a service token", () => {
     const log = createLogger({ level: "silent", name: "test" });
     const { verify } = createServiceTokens({ secret, clock: systemClock });
     const authenticate = createAuthenticate({ apiKey: async () => undefined, service: verify });
-    const around = { authenticate, log, metrics: { begin: () => () => {} }, clock: systemClock };
+    const around = { authenticate, log, clock: systemClock };
     const [interceptors, admit] = [createInterceptors(around), createAdmission(around)];
     const grpc = stack.use(createGrpcServer({ specs, interceptors, admit, log }));
     const grpcPort = await grpc.listen({ host: "127.0.0.1", port: 0 });

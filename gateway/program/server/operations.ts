@@ -1,9 +1,12 @@
 import type { ServerResponse } from "node:http";
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Request, Response } from "../../http/body.ts";
 import type { LingerLimits } from "../../http/linger.ts";
 import { openOperationsPort, type ProbeResponse } from "../../http/operations-port.ts";
+import type { Metrics } from "../../telemetry/create-metrics.ts";
+import { counter, histogram, observe, upDownCounter } from "../../telemetry/metric-spec.ts";
+import { countedBy } from "../../telemetry/process-metrics.ts";
 import type { Pool } from "../upstream/pool.ts";
+import { gatewayMetrics } from "./metrics.ts";
 
 /** The operations port: `/live`, `/ready` and `/metrics`. */
 export interface Operations extends AsyncDisposable {
@@ -21,6 +24,7 @@ export interface OperationsOptions {
   readonly host: string;
   readonly port: number;
   readonly limits: LingerLimits;
+  readonly metrics: Metrics;
 }
 
 /**
@@ -30,43 +34,21 @@ export interface OperationsOptions {
  * @throws if the port is in use or not permitted.
  */
 export async function openOperations(pool: Pool, options: OperationsOptions): Promise<Operations> {
-  const registry = new Registry();
-  const registers = [registry];
-  collectDefaultMetrics({ register: registry });
-  const requests = new Counter({
-    name: "gateway_requests_total",
-    help: "Finished requests by HTTP method and status; status 0 if the client disconnected first",
-    labelNames: ["method", "status"],
-    registers,
-  });
-  const seconds = new Histogram({
-    name: "gateway_request_duration_seconds",
-    help: "Time from the head of a request to the end of its response",
-    buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60],
-    registers,
-  });
-  const inFlight = new Gauge({
-    name: "gateway_requests_in_flight",
-    help: "Requests without a complete response",
-    registers,
-  });
-  const reloads = new Counter({
-    name: "gateway_reloads_total",
-    help: "Attempts to reload changed files",
-    labelNames: ["result"],
-    registers,
-  });
-  new Gauge({
-    name: "gateway_upstream_addresses",
-    help: "Addresses of the upstream by state",
-    labelNames: ["state"],
-    registers,
-    collect() {
-      this.reset();
-      for (const state of ["ready", "connecting", "not-serving", "unreachable"]) this.set({ state }, 0);
-      for (const { state } of pool.states()) this.inc({ state });
-    },
-  });
+  const { metrics } = options;
+  const { meter } = metrics;
+  const requests = counter(meter, gatewayMetrics.requests);
+  const seconds = histogram(meter, gatewayMetrics.duration);
+  const inFlight = upDownCounter(meter, gatewayMetrics.inFlight);
+  const reloads = counter(meter, gatewayMetrics.reloads);
+  for (const result of ["served", "refused"]) reloads.add(0, { result });
+  await using opening = new AsyncDisposableStack();
+  opening.use(
+    observe(meter, gatewayMetrics.addresses, () => {
+      const counts = countedBy(pool.states().map(({ state }) => state));
+      const states = ["ready", "connecting", "not-serving", "unreachable"];
+      return states.map((state) => [counts.get(state) ?? 0, { state }]);
+    }),
+  );
   let draining = false;
 
   const probe = (path: string): ProbeResponse => {
@@ -83,27 +65,25 @@ export async function openOperations(pool: Pool, options: OperationsOptions): Pr
         return { status: 404, body: { error: "not found; this port serves /live, /ready and /metrics" } };
     }
   };
-  const opened = await openOperationsPort({ ...options, registry, probe });
+  const opened = opening.use(await openOperationsPort({ ...options, probe }));
+  const resources = opening.move();
   return {
     url: opened.url,
     count(request, response) {
-      const end = seconds.startTimer();
-      inFlight.inc();
+      const begin = performance.now();
+      inFlight.add(1);
       (response as ServerResponse).once("close", () => {
         const { writableFinished, statusCode } = response as ServerResponse;
-        end();
-        inFlight.dec();
-        requests.inc({ method: knownMethod(request.method), status: writableFinished ? statusCode : 0 });
+        seconds.record((performance.now() - begin) / 1000);
+        inFlight.add(-1);
+        requests.add(1, { method: knownMethod(request.method), status: String(writableFinished ? statusCode : 0) });
       });
     },
-    reloaded: (ok) => reloads.inc({ result: ok ? "served" : "refused" }),
+    reloaded: (ok) => reloads.add(1, { result: ok ? "served" : "refused" }),
     drain() {
       draining = true;
     },
-    async [Symbol.asyncDispose]() {
-      await opened[Symbol.asyncDispose]();
-      registry.clear();
-    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
 

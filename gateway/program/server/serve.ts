@@ -8,6 +8,7 @@ import { createRequestMeter, type RequestMeter } from "../../http/request-meter.
 import { defaultServerLimits } from "../../http/server-limits.ts";
 import { watchFiles } from "../../http/watch-files.ts";
 import { createHttpHandler } from "../../http-handler.ts";
+import { createMetrics, type Metrics } from "../../telemetry/create-metrics.ts";
 import type { Config } from "../cli/config.ts";
 import { readApi } from "../cli/descriptor-set.ts";
 import { type FileOptions, readOptionsFile } from "../cli/options-file.ts";
@@ -38,8 +39,12 @@ const lookupMs = 3000;
 /** Grace period of calls in flight on shutdown, in milliseconds. */
 const graceMs = 10_000;
 
-/** Serves the configuration. @throws ProgramError if a file is invalid, or if a port is unavailable. */
-export async function serve(config: Config, log: (line: string) => void): Promise<Program> {
+/**
+ * Serves the configuration. Its metrics are recorded in `metrics`, by default in some of its own.
+ *
+ * @throws ProgramError if a file is invalid, or if a port is unavailable.
+ */
+export async function serve(config: Config, log: (line: string) => void, metrics?: Metrics): Promise<Program> {
   const shutdown = new AbortController();
   const limits = { ...defaultServerLimits, ...optionsOf(config).limits };
   const meter = createRequestMeter(limits);
@@ -80,7 +85,10 @@ export async function serve(config: Config, log: (line: string) => void): Promis
   // The first calls find the upstream's addresses, unless the lookup is slow.
   await Promise.race([pool.opened, sleep(lookupMs, undefined, { ref: false })]);
   const { host, port, opsPort } = config;
-  if (opsPort !== undefined) operations = opened.use(await openOperations(pool, { host, port: opsPort, limits }));
+  if (opsPort !== undefined) {
+    const served = metrics ?? (await createMetrics({ serviceName: "docket-gateway", environment: {} }));
+    operations = opened.use(await openOperations(pool, { host, port: opsPort, limits, metrics: served }));
+  }
   const front: HttpHandler = Object.assign(
     (...[request, response]: Parameters<HttpHandler>) => {
       operations?.count(request, response);

@@ -1,5 +1,4 @@
 import type { Client } from "@connectrpc/connect";
-import { Registry } from "prom-client";
 import { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { createInProcessBus } from "../../runtime/bus/in-process.ts";
 import { createLocalTransport } from "../../runtime/call/local-transport.ts";
@@ -7,7 +6,6 @@ import { createServiceClient } from "../../runtime/call/service-client.ts";
 import type { OnStatement } from "../../runtime/db/statement.ts";
 import { createInterceptors } from "../../runtime/interceptors/interceptors.ts";
 import { createLogger } from "../../runtime/telemetry/log.ts";
-import { createRpcMetrics } from "../../runtime/telemetry/rpc-metrics.ts";
 import type { OpenTestDatabase } from "../../runtime/testing/databases.ts";
 import { systemClock } from "../../runtime/values/clock.ts";
 import type { InventoryDatabase } from "../db/schema.ts";
@@ -32,7 +30,6 @@ export async function startInventory(open: OpenTestDatabase, options: StartOptio
   const interceptors = createInterceptors({
     authenticate: async () => undefined,
     log,
-    metrics: createRpcMetrics(new Registry()),
     clock: systemClock,
   });
   const { transport, mount } = createLocalTransport({ interceptors });

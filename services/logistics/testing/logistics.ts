@@ -1,6 +1,5 @@
 import { create } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient, createServiceImplSpec } from "@connectrpc/connect";
-import { Registry } from "prom-client";
 import { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
 import { type Order, OrderSchema, Order_State as OrderState } from "../../../gen/docket/order/v1/order_pb.js";
 import { type ClosedUnits, OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
@@ -11,7 +10,6 @@ import type { OnStatement } from "../../runtime/db/statement.ts";
 import { failedPrecondition, notFound } from "../../runtime/errors.ts";
 import { createInterceptors } from "../../runtime/interceptors/interceptors.ts";
 import { createLogger } from "../../runtime/telemetry/log.ts";
-import { createRpcMetrics } from "../../runtime/telemetry/rpc-metrics.ts";
 import type { OpenTestDatabase } from "../../runtime/testing/databases.ts";
 import { systemClock } from "../../runtime/values/clock.ts";
 import { startSandbox } from "../../sandbox/testing/running-sandbox.ts";
@@ -59,7 +57,6 @@ export async function startLogistics(open: OpenTestDatabase, options: LogisticsO
   const interceptors = createInterceptors({
     authenticate: async () => undefined,
     log,
-    metrics: createRpcMetrics(new Registry()),
     clock: systemClock,
   });
   const { transport, mount } = createLocalTransport({ interceptors });

@@ -1,6 +1,5 @@
 import { create, type DescService, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { type Client, createClient, createContextValues, type Transport } from "@connectrpc/connect";
-import { Registry } from "prom-client";
 import { ReservationExpiredSchema } from "../../../gen/docket/inventory/v1/inventory_events_pb.js";
 import { InventoryService } from "../../../gen/docket/inventory/v1/inventory_service_pb.js";
 import { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_service_pb.js";
@@ -17,7 +16,6 @@ import { type Principal, principalKey } from "../../runtime/context-values.ts";
 import { openDatabase } from "../../runtime/db/connect.ts";
 import { createInterceptors } from "../../runtime/interceptors/interceptors.ts";
 import { createLogger } from "../../runtime/telemetry/log.ts";
-import { createRpcMetrics } from "../../runtime/telemetry/rpc-metrics.ts";
 import { until } from "../../runtime/testing/until.ts";
 import { systemClock } from "../../runtime/values/clock.ts";
 import { type OrderConfig, orderDefaults } from "../config.ts";
@@ -44,8 +42,7 @@ export async function startOrders(
 ) {
   const log = createLogger({ level: "silent", name: "test" });
   const bus = createInProcessBus({ log });
-  const metrics = createRpcMetrics(new Registry());
-  const interceptors = createInterceptors({ authenticate: async () => undefined, log, metrics, clock: systemClock });
+  const interceptors = createInterceptors({ authenticate: async () => undefined, log, clock: systemClock });
   const { transport, mount } = createLocalTransport({ interceptors });
 
   const inventory = fakeInventory();

@@ -9,7 +9,6 @@ import {
   createContextValues,
   type Transport,
 } from "@connectrpc/connect";
-import { Registry } from "prom-client";
 import {
   PaymentAuthorizedSchema,
   PaymentCapturedSchema,
@@ -28,7 +27,6 @@ import { type Principal, principalKey } from "../../runtime/context-values.ts";
 import { openDatabase } from "../../runtime/db/connect.ts";
 import { createInterceptors } from "../../runtime/interceptors/interceptors.ts";
 import { createLogger } from "../../runtime/telemetry/log.ts";
-import { createRpcMetrics } from "../../runtime/telemetry/rpc-metrics.ts";
 import { systemClock } from "../../runtime/values/clock.ts";
 import { toMoney } from "../../runtime/values/money.ts";
 import { type RunningSandbox, type SandboxOptions, startSandbox } from "../../sandbox/testing/running-sandbox.ts";
@@ -72,8 +70,7 @@ export async function startPayments(
 ) {
   const log = createLogger({ level: "silent", name: "test" });
   const bus = createInProcessBus({ log });
-  const metrics = createRpcMetrics(new Registry());
-  const interceptors = createInterceptors({ authenticate: async () => undefined, log, metrics, clock: systemClock });
+  const interceptors = createInterceptors({ authenticate: async () => undefined, log, clock: systemClock });
   const { transport, mount } = createLocalTransport({ interceptors });
   const anybody = createClient(PaymentService, transport);
 

@@ -7,6 +7,7 @@ import {
 } from "@connectrpc/connect";
 import { beforeAll, expect, test } from "@jest/globals";
 import { context as otel } from "@opentelemetry/api";
+import { startPropagation } from "../../../gateway/telemetry/start-telemetry.ts";
 import { createAuthenticate } from "../auth/authenticate.ts";
 import { createServiceTokens } from "../auth/service-tokens.ts";
 import { principalKey, principalOf, requestIdKey } from "../context-values.ts";
@@ -14,7 +15,6 @@ import { createGrpcServer } from "../grpc/server.ts";
 import { createGrpcTransport } from "../grpc/transport.ts";
 import { createInterceptors } from "../interceptors/interceptors.ts";
 import { createLogger } from "../telemetry/log.ts";
-import { startPropagation } from "../telemetry/start-telemetry.ts";
 import { contextOf, traceFields } from "../telemetry/tracing.ts";
 import { systemClock } from "../values/clock.ts";
 import { createServiceClient } from "./service-client.ts";
@@ -43,10 +43,9 @@ test("over gRPC, services prove themselves with a token for their tenant", async
   const tokens = createServiceTokens({ secret, clock: systemClock });
   const log = createLogger({ level: "silent", name: "test" });
   const authenticate = createAuthenticate({ apiKey: async () => undefined, service: tokens.verify });
-  const metrics = { begin: () => () => {} };
   await using server = createGrpcServer({
     specs: [createServiceImplSpec<typeof ProbeService>(ProbeService, { askInternally: (_, it) => describeCaller(it) })],
-    interceptors: createInterceptors({ authenticate, log, metrics, clock: systemClock }),
+    interceptors: createInterceptors({ authenticate, log, clock: systemClock }),
     log,
   });
   const port = await server.listen({ host: "127.0.0.1", port: 0 });

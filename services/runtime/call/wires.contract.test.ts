@@ -7,7 +7,8 @@ import {
   createContextValues,
   type Interceptor,
 } from "@connectrpc/connect";
-import { beforeAll, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { startTelemetry, type Telemetry } from "../../../gateway/telemetry/start-telemetry.ts";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -15,12 +16,15 @@ import {
 } from "../../../gen/google/rpc/error_details_pb.js";
 import { principalOf, requestIdKey } from "../context-values.ts";
 import { failedPrecondition } from "../errors.ts";
-import { startPropagation } from "../telemetry/start-telemetry.ts";
 import { until } from "../testing/until.ts";
 import { ProbeSchema, ProbeService } from "./testing/probe-service.ts";
 import { describeEachWire, probeInterceptors, type WireSetup } from "./testing/wires.ts";
 
-beforeAll(startPropagation);
+let telemetry: Telemetry;
+beforeAll(async () => {
+  telemetry = await startTelemetry({ serviceName: "test", environment: {} });
+});
+afterAll(() => telemetry.shutdown());
 
 const headers = { authorization: "Bearer reader" };
 const asReader = { headers };
@@ -486,7 +490,13 @@ describeEachWire("an RPC", (open, wire) => {
   });
 
   test("keeps a well-formed request id, replaces another, and logs one line", async () => {
-    const { interceptors, lines, registry } = probeInterceptors();
+    const { interceptors, lines } = probeInterceptors();
+    const counted = async () => {
+      const series = `rpc_server_call_duration_seconds_count{rpc_system_name="${wire}",rpc_method="docket.testing.v1.ProbeService/Ask",rpc_response_status_code="OK"} `;
+      const line = (await telemetry.metrics.read()).split("\n").find((text) => text.startsWith(series));
+      return Number(line?.slice(series.length) ?? 0);
+    };
+    const before = await counted();
     await using served = await serving(
       { ask: (_, { values }) => ({ text: values.get(requestIdKey).slice(0, 20) }) },
       interceptors,
@@ -513,11 +523,10 @@ describeEachWire("an RPC", (open, wire) => {
       },
       { code: "OK", request_id: ids[1] },
     ]);
-    const text = await registry.metrics();
-    expect(text).toContain(
-      `rpc_server_call_duration_seconds_count{rpc_system_name="${wire}",rpc_method="docket.testing.v1.ProbeService/Ask",rpc_response_status_code="OK"} 2`,
+    expect((await counted()) - before).toBe(2);
+    expect(await telemetry.metrics.read()).toContain(
+      'rpc_server_active_calls{rpc_method="docket.testing.v1.ProbeService/Ask"} 0',
     );
-    expect(text).toContain('rpc_server_active_calls{rpc_method="docket.testing.v1.ProbeService/Ask"} 0');
   });
 
   test("that is not implemented is UNIMPLEMENTED", async () => {

@@ -6,7 +6,6 @@ import type { Authenticate } from "../auth/authenticate.ts";
 import { createCredentialWatch } from "../auth/credential-watch.ts";
 import { createRateLimitInterceptor, type RateLimits } from "../limits/rate-limits.ts";
 import type { Logger } from "../telemetry/log.ts";
-import type { RpcMetrics } from "../telemetry/rpc-metrics.ts";
 import { createRpcTelemetryInterceptor } from "../telemetry/rpc-telemetry.ts";
 import type { Clock } from "../values/clock.ts";
 import { createIds } from "../values/ids.ts";
@@ -18,7 +17,6 @@ import { createValidationInterceptor } from "./validation.ts";
 export interface InterceptorOptions {
   readonly authenticate: Authenticate;
   readonly log: Logger;
-  readonly metrics: RpcMetrics;
   readonly clock: Clock;
   /** Limits of authenticated callers. Default: none. */
   readonly rateLimits?: RateLimits;
@@ -49,10 +47,10 @@ export function createInterceptors(options: InterceptorOptions): Interceptor[] {
 }
 
 /** The outer interceptors, which also apply to calls rejected before their body is read. */
-export function createReporting({ log, metrics, clock, onDenied }: InterceptorOptions): Interceptor[] {
+export function createReporting({ log, clock, onDenied }: InterceptorOptions): Interceptor[] {
   return [
     createRequestIdInterceptor(createIds(clock)),
-    createRpcTelemetryInterceptor({ log, metrics }),
+    createRpcTelemetryInterceptor({ log }),
     errorMappingInterceptor,
     ...(onDenied === undefined ? [] : [createDenialInterceptor(onDenied)]),
   ];

@@ -1,18 +1,19 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { Registry } from "prom-client";
+import { startTelemetry } from "../../../gateway/telemetry/start-telemetry.ts";
 import { createLeakCheck, keepsRising } from "./leak-watch.ts";
 
 test("a check warns once something rose through its whole window, and names it", async () => {
-  const registry = new Registry();
+  const telemetry = await startTelemetry({ serviceName: "test", environment: {} });
   let sessions = 10;
-  const check = createLeakCheck({ registry, samples: 8, sources: { sessions: () => sessions++, cursors: () => 3 } });
+  const check = createLeakCheck({ samples: 8, sources: { sessions: () => sessions++, cursors: () => 3 } });
   const { signal } = new AbortController();
   for (let i = 0; i < 7; i++) {
     expect(await check.run(signal)).toEqual({ status: "pass" });
   }
   expect(await check.run(signal)).toEqual({ status: "warn", error: "sessions rose from 10 to 17" });
-  expect(await registry.metrics()).toContain('process_watched_resource{resource="sessions"} 17');
+  expect(await telemetry.metrics.read()).toContain('process_watched_resource{resource="sessions"} 17');
+  await telemetry.shutdown();
 });
 
 test("load that comes and goes is no leak", () => {

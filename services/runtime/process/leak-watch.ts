@@ -1,12 +1,13 @@
 import { constants, PerformanceObserver } from "node:perf_hooks";
-import { Gauge, type Registry } from "prom-client";
+import { gauge as gaugeOf } from "../../../gateway/telemetry/metric-spec.ts";
+import { gcKindOf } from "../../../gateway/telemetry/process-metrics.ts";
+import { meter, runtimeMetrics } from "../telemetry/metrics.ts";
 import type { Check } from "./checks.ts";
 
 /** Functions that return the current amount of a resource, by name. Must be cheap. */
 export type LeakSources = Readonly<Record<string, () => number>>;
 
 export interface LeakOptions {
-  readonly registry: Registry;
   /** Watched in addition to the heap after a full collection and the active handles of the process. */
   readonly sources?: LeakSources;
   /** Number of samples in the window. Default 60: ten minutes at the default interval. */
@@ -25,19 +26,14 @@ const minGrowth = 1.2;
  * names each suspect with its value at the window's begin and end; the values are also the metric
  * `process_watched_resource`.
  */
-export function createLeakCheck(options: LeakOptions): Check {
+export function createLeakCheck(options: LeakOptions = {}): Check {
   const { samples = 60, intervalMs = 10_000 } = options;
   const sources: LeakSources = {
     heap_after_gc_bytes: watchHeap(),
     active_handles: () => process.getActiveResourcesInfo().length,
     ...options.sources,
   };
-  const gauge = new Gauge({
-    name: "process_watched_resource",
-    help: "Resources that are watched for leaks, by kind.",
-    labelNames: ["resource"],
-    registers: [options.registry],
-  });
+  const gauge = gaugeOf(meter(), runtimeMetrics.watchedResource);
   const history = new Map<string, number[]>();
 
   return {
@@ -47,7 +43,7 @@ export function createLeakCheck(options: LeakOptions): Check {
       const suspects: string[] = [];
       for (const [name, read] of Object.entries(sources)) {
         const value = read();
-        gauge.set({ resource: name }, value);
+        gauge.record(value, { resource: name });
         const values = [...(history.get(name) ?? []), value].slice(-samples);
         history.set(name, values);
         if (values.length === samples && keepsRising(values)) {
@@ -71,21 +67,11 @@ export function keepsRising(values: readonly number[]): boolean {
 function watchHeap(): () => number {
   let heapBytes = 0;
   const observer = new PerformanceObserver((list) => {
-    const full = list.getEntries().some(isFullCollection);
+    const full = list.getEntries().some((entry) => gcKindOf(entry) === constants.NODE_PERFORMANCE_GC_MAJOR);
     if (full) {
       heapBytes = process.memoryUsage().heapUsed;
     }
   });
   observer.observe({ entryTypes: ["gc"] });
   return () => heapBytes;
-}
-
-function isFullCollection(entry: object): boolean {
-  const detail: unknown = "detail" in entry ? entry.detail : undefined;
-  return (
-    typeof detail === "object" &&
-    detail !== null &&
-    "kind" in detail &&
-    detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR
-  );
 }

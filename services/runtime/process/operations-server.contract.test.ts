@@ -1,6 +1,6 @@
 import { connect } from "node:net";
-import { afterEach, expect, test } from "@jest/globals";
-import { Registry } from "prom-client";
+import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { startTelemetry, type Telemetry } from "../../../gateway/telemetry/start-telemetry.ts";
 import { createLogger } from "../telemetry/log.ts";
 import { createRpcMetrics } from "../telemetry/rpc-metrics.ts";
 import { until } from "../testing/until.ts";
@@ -9,6 +9,13 @@ import { createCheckRunner } from "./check-runner.ts";
 import type { Checks } from "./checks.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import { openOperations } from "./operations-server.ts";
+
+let telemetry: Telemetry;
+beforeAll(async () => {
+  telemetry = await startTelemetry({ serviceName: "test", environment: {} });
+  createRpcMetrics().begin("grpc", "a.B/C")(undefined);
+});
+afterAll(() => telemetry.shutdown());
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -20,14 +27,12 @@ afterEach(async () => {
 async function serving(checks: Checks) {
   const lifecycle = createLifecycle({ log: createLogger({ level: "silent", name: "test" }), clock: systemClock });
   const runner = createCheckRunner(checks);
-  const registry = new Registry();
-  createRpcMetrics(registry);
   const server = await openOperations({
     host: "127.0.0.1",
     port: 0,
     lifecycle,
     checks: runner,
-    registry,
+    metrics: telemetry.metrics,
     clock: systemClock,
     limits: { lingerMs: 200, lingerBytes: 1000 },
   });

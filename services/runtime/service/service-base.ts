@@ -2,7 +2,7 @@ import type { EventBus } from "../bus/event-bus.ts";
 import { createInProcessBus } from "../bus/in-process.ts";
 import type { Commands } from "../commands/command.ts";
 import { createCommands } from "../commands/commands.ts";
-import type { CommandMetrics } from "../commands/metrics.ts";
+import { reportBatches } from "../commands/report-batches.ts";
 import { type Database, openDatabase } from "../db/connect.ts";
 import { type Migration, migrate } from "../db/migrate.ts";
 import { ping } from "../db/ping.ts";
@@ -29,7 +29,6 @@ export interface ServiceDeps {
   readonly statementTimeoutMs?: number;
   /** Called after every statement. */
   readonly onStatement?: OnStatement;
-  readonly commandMetrics?: CommandMetrics;
 }
 
 /**
@@ -77,7 +76,7 @@ export async function createServiceBase<DB extends OutboxTables>(
   await migrate(db, service.migrations);
   const outbox = createOutbox({ source: `docket/${name}`, ids, clock });
   const relay = opening.use(createOutboxRelay({ db, bus, outbox, log, clock, random }));
-  const commands = opening.use(createCommands({ db, outbox, log, clock, onBatch: deps.commandMetrics?.of(name) }));
+  const commands = opening.use(createCommands({ db, outbox, log, clock, onBatch: reportBatches(name) }));
   const checks = { [`${name}-database`]: { run: () => ping(db.kysely) }, [`${name}-outbox-lag`]: outboxLagCheck(db) };
   return { db, bus, commands, outbox, relay, clock, ids, random, log, checks, stack: opening.move() };
 }

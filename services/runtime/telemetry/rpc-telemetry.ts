@@ -3,12 +3,11 @@ import { type Context, context, ROOT_CONTEXT, SpanKind, trace } from "@opentelem
 import { codeName } from "../../../gateway/call/code-name.ts";
 import { clientAddressKey, principalKey, requestIdKey, wireKey } from "../context-values.ts";
 import type { Logger } from "./log.ts";
-import type { RpcMetrics } from "./rpc-metrics.ts";
+import { createRpcMetrics } from "./rpc-metrics.ts";
 import { failSpan, headerContext, tracer } from "./tracing.ts";
 
 export interface RpcTelemetryOptions {
   readonly log: Logger;
-  readonly metrics: RpcMetrics;
 }
 
 /**
@@ -21,7 +20,8 @@ export interface RpcTelemetryOptions {
  * RESOURCE_EXHAUSTED, which may need attention; else `info`, or `debug` for calls between services of one process.
  * Failed calls include the client's address. Request and response content is never logged.
  */
-export function createRpcTelemetryInterceptor({ log, metrics }: RpcTelemetryOptions): Interceptor {
+export function createRpcTelemetryInterceptor({ log }: RpcTelemetryOptions): Interceptor {
+  const metrics = createRpcMetrics();
   return (next) => (request) => {
     const rpc = `${request.service.typeName}/${request.method.name}`;
     const { contextValues, signal } = request;

@@ -16,11 +16,13 @@ export interface ExportedSpan {
   readonly links: readonly string[];
 }
 
-/** Receives traces by OTLP over gRPC. */
+/** Receives traces and metrics by OTLP over gRPC. */
 export interface OtlpReceiver extends AsyncDisposable {
   /** For `OTEL_EXPORTER_OTLP_ENDPOINT`. */
   readonly url: string;
   readonly spans: readonly ExportedSpan[];
+  /** Units of the metrics that were pushed, by name. */
+  readonly metrics: ReadonlyMap<string, string>;
 }
 
 /** The fields read here, of github.com/open-telemetry/opentelemetry-proto. */
@@ -44,6 +46,10 @@ const schema = protobuf.parse(`
   message ScopeSpans { repeated Span spans = 2; }
   message ResourceSpans { Resource resource = 1; repeated ScopeSpans scope_spans = 2; }
   message Request { repeated ResourceSpans resource_spans = 1; }
+  message Metric { string name = 1; string unit = 3; }
+  message ScopeMetrics { repeated Metric metrics = 2; }
+  message ResourceMetrics { repeated ScopeMetrics scope_metrics = 2; }
+  message MetricsRequest { repeated ResourceMetrics resource_metrics = 1; }
 `).root;
 
 interface KeyValue {
@@ -94,30 +100,46 @@ function spansOf(bytes: Buffer): ExportedSpan[] {
   );
 }
 
+function metricsOf(bytes: Buffer): readonly (readonly [name: string, unit: string])[] {
+  const { resourceMetrics } = schema.lookupType("MetricsRequest").decode(bytes).toJSON() as {
+    resourceMetrics?: { scopeMetrics?: { metrics?: { name: string; unit?: string }[] }[] }[];
+  };
+  const scopes = (resourceMetrics ?? []).flatMap(({ scopeMetrics = [] }) => scopeMetrics);
+  return scopes.flatMap(({ metrics = [] }) => metrics).map(({ name, unit = "" }) => [name, unit] as const);
+}
+
 /** Starts a receiver on a free port. */
 export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   const spans: ExportedSpan[] = [];
+  const metrics = new Map<string, string>();
   const server = new grpc.Server({ "grpc.max_receive_message_length": -1 });
   const bytes = (value: Buffer) => value;
-  server.addService(
-    {
-      export: {
-        path: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-        requestStream: false,
-        responseStream: false,
-        requestSerialize: bytes,
-        requestDeserialize: bytes,
-        responseSerialize: bytes,
-        responseDeserialize: bytes,
+  const receive = (path: string, take: (request: Buffer) => void) =>
+    server.addService(
+      {
+        export: {
+          path,
+          requestStream: false,
+          responseStream: false,
+          requestSerialize: bytes,
+          requestDeserialize: bytes,
+          responseSerialize: bytes,
+          responseDeserialize: bytes,
+        },
       },
-    },
-    {
-      export(call: grpc.ServerUnaryCall<Buffer, Buffer>, respond: grpc.sendUnaryData<Buffer>) {
-        spans.push(...spansOf(call.request));
-        respond(null, Buffer.alloc(0));
+      {
+        export(call: grpc.ServerUnaryCall<Buffer, Buffer>, respond: grpc.sendUnaryData<Buffer>) {
+          take(call.request);
+          respond(null, Buffer.alloc(0));
+        },
       },
-    },
-  );
+    );
+  receive("/opentelemetry.proto.collector.trace.v1.TraceService/Export", (request) => {
+    spans.push(...spansOf(request));
+  });
+  receive("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", (request) => {
+    for (const [name, unit] of metricsOf(request)) metrics.set(name, unit);
+  });
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),
@@ -126,6 +148,7 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   return {
     url: `http://127.0.0.1:${port}`,
     spans,
+    metrics,
     async [Symbol.asyncDispose]() {
       await new Promise((resolve) => server.tryShutdown(resolve));
     },

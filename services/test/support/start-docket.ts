@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe } from "@jest/globals";
 import { createConnection } from "mysql2/promise";
+import { startTelemetry, type Telemetry } from "../../../gateway/telemetry/start-telemetry.ts";
 import { createDocket, type Docket } from "../../../web-client/sdk/docket.ts";
 import { readHostConfig } from "../../host/config.ts";
 import { type Host, type HostObserver, startHost } from "../../host/host.ts";
@@ -27,6 +28,9 @@ export const testEnvironment = {
   DOCKET_SANDBOX_CARRIER_STEP: "20ms",
 };
 
+/** That of all Dockets in this process. */
+let telemetry: Promise<Telemetry> | undefined;
+
 /** Starts one in this process. Unless a storage is given, it creates one and removes it at the end. */
 export async function startDocket(
   environment: Record<string, string> = {},
@@ -35,7 +39,10 @@ export async function startDocket(
 ): Promise<TestDocket> {
   const place = storage ?? (await createFolder());
   const config = readHostConfig({ ...testEnvironment, ...place.environment, ...environment });
-  const running = await startHost(config, observer);
+  telemetry ??= startTelemetry({ serviceName: "docket", environment: {} });
+  const { metrics } = await telemetry;
+  // It outlives each of them.
+  const running = await startHost(config, { telemetry: { metrics, shutdown: async () => {} }, ...observer });
   const admin = createDocket({ baseUrl: running.httpUrl, apiKey: running.adminKey, retry: { maxAttempts: 1 } });
   return {
     running,

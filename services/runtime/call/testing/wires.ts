@@ -1,13 +1,11 @@
 import { createServiceImplSpec, type Interceptor, type ServiceImpl, type Transport } from "@connectrpc/connect";
 import { describe } from "@jest/globals";
-import { Registry } from "prom-client";
 import type { Authenticate } from "../../auth/authenticate.ts";
 import { createGrpcServer } from "../../grpc/server.ts";
 import { createGrpcTransport } from "../../grpc/transport.ts";
 import { createAdmission } from "../../interceptors/admission.ts";
 import { createInterceptors } from "../../interceptors/interceptors.ts";
 import { createLogger } from "../../telemetry/log.ts";
-import { createRpcMetrics } from "../../telemetry/rpc-metrics.ts";
 import { systemClock } from "../../values/clock.ts";
 import { createLocalTransport } from "../local-transport.ts";
 import { ProbeService } from "./probe-service.ts";
@@ -67,7 +65,6 @@ const authenticate: Authenticate = async ({ token }) => {
 /** The production interceptors with a fixed set of keys, and their log. */
 export function probeInterceptors(keys = authenticate) {
   const lines: Record<string, unknown>[] = [];
-  const registry = new Registry();
   const around = {
     authenticate: keys,
     log: createLogger({
@@ -75,8 +72,7 @@ export function probeInterceptors(keys = authenticate) {
       name: "test",
       destination: { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
     }),
-    metrics: createRpcMetrics(registry),
     clock: systemClock,
   };
-  return { interceptors: createInterceptors(around), admit: createAdmission(around), lines, registry };
+  return { interceptors: createInterceptors(around), admit: createAdmission(around), lines };
 }

@@ -1,22 +1,23 @@
 import { expect, test } from "@jest/globals";
-import { Registry } from "prom-client";
-import { createCommandMetrics } from "./metrics.ts";
+import { startTelemetry } from "../../../gateway/telemetry/start-telemetry.ts";
+import { reportBatches } from "./report-batches.ts";
 
 test("batches are counted per service", async () => {
-  const registry = new Registry();
-  const metrics = createCommandMetrics(registry);
-  const onBatch = metrics.of("inventory");
+  const telemetry = await startTelemetry({ serviceName: "test", environment: {} });
+  const onBatch = reportBatches("inventory");
   onBatch({ commands: 40, waitMs: 3, waiting: 7, attempts: 1, statements: 9, rejected: 0 });
   onBatch({ commands: 2, waitMs: 30, waiting: 0, attempts: 4, statements: 12, rejected: 1 });
-  metrics.of("payment")({ commands: 1, waitMs: 0, waiting: 0, attempts: 1, statements: 3, rejected: 0 });
+  reportBatches("payment")({ commands: 1, waitMs: 0, waiting: 0, attempts: 1, statements: 3, rejected: 0 });
 
-  const lines = (await registry.metrics()).split("\n");
+  const lines = (await telemetry.metrics.read()).split("\n");
+  await telemetry.shutdown();
 
   expect(lines).toEqual(
     expect.arrayContaining([
-      'docket_command_batch_size_bucket{le="2",service="inventory"} 1',
+      "# TYPE docket_command_batch_size histogram",
+      'docket_command_batch_size_bucket{service="inventory",le="2"} 1',
       'docket_command_batch_size_sum{service="inventory"} 42',
-      'docket_command_wait_seconds_bucket{le="0.005",service="inventory"} 1',
+      'docket_command_wait_seconds_bucket{service="inventory",le="0.005"} 1',
       'docket_commands_waiting{service="inventory"} 0',
       'docket_command_statements_total{service="inventory"} 21',
       'docket_command_repeated_transactions_total{service="inventory"} 3',

@@ -1,46 +1,51 @@
-import { context, propagation } from "@opentelemetry/api";
+import { context, metrics, propagation } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { W3CTraceContextPropagator } from "@opentelemetry/core";
-import type { Environment } from "../config/sources.ts";
-
-export interface TelemetryOptions {
-  /** OpenTelemetry's `service.name`, unless `OTEL_SERVICE_NAME` names another. */
-  readonly serviceName: string;
-  /** The variables of the process. */
-  readonly environment: Environment;
-}
+import { createMetrics, type Metrics } from "./create-metrics.ts";
+import { observeProcess } from "./process-metrics.ts";
+import { isDisabled, isSet, type TelemetryOptions } from "./telemetry-options.ts";
 
 /** Telemetry of a process. */
 export interface Telemetry {
+  readonly metrics: Metrics;
   /** Sends what is not sent yet; to be called last. Idempotent. */
   shutdown(): Promise<void>;
 }
 
 /**
- * Starts the propagation of trace contexts and, where spans have somewhere to go, OpenTelemetry's SDK. Once a process,
- * before it serves or calls anything.
+ * Starts metrics, the propagation of trace contexts and, where spans have somewhere to go, OpenTelemetry's SDK for them.
+ * Once a process, before it serves or calls anything.
  *
  * Spans are exported where `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or
  * `OTEL_TRACES_EXPORTER` is set, by OTLP over gRPC unless `OTEL_EXPORTER_OTLP_PROTOCOL` says otherwise. The other
  * variables of the process are those of opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables, such
  * as `OTEL_TRACES_SAMPLER` and `OTEL_RESOURCE_ATTRIBUTES`. Without an exporter, callers' traces are still passed on and
- * shown in log lines.
+ * shown in log lines. Metrics are read from the operations port, and pushed as `createMetrics` says.
  */
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
+  const stopSpans = await startSpans(options);
+  const created = await createMetrics(options);
+  metrics.setGlobalMeterProvider(created.provider);
+  const observing = observeProcess(created.meter);
+  let stopping: Promise<unknown> | undefined;
+  return {
+    metrics: created,
+    async shutdown() {
+      // The last values are pushed before their observation ends.
+      stopping ??= Promise.all([stopSpans(), created.shutdown().finally(() => observing[Symbol.dispose]())]);
+      await stopping;
+    },
+  };
+}
+
+async function startSpans(options: TelemetryOptions): Promise<() => Promise<void>> {
   if (!exportsSpans(options.environment)) {
     startPropagation();
-    return { shutdown: async () => {} };
+    return async () => {};
   }
   // Loaded where it is used: the SDK and its exporters are a tenth of a second of a cold start.
   const { startSdk } = await import("./sdk.ts");
-  const stop = startSdk(options.serviceName);
-  let stopping: Promise<void> | undefined;
-  return {
-    shutdown() {
-      stopping ??= stop();
-      return stopping;
-    },
-  };
+  return startSdk(options);
 }
 
 /** Passes callers' traces on, in this process and to others, without recording anything. */
@@ -49,14 +54,13 @@ export function startPropagation(): void {
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
 }
 
-function exportsSpans(environment: Environment): boolean {
-  const isSet = (name: string) => (environment[name] ?? "") !== "";
-  if (environment["OTEL_SDK_DISABLED"]?.toLowerCase() === "true") {
+function exportsSpans(environment: TelemetryOptions["environment"]): boolean {
+  if (isDisabled(environment)) {
     return false;
   }
   const exporter = environment["OTEL_TRACES_EXPORTER"];
   if (exporter !== undefined && exporter !== "") {
     return exporter !== "none";
   }
-  return isSet("OTEL_EXPORTER_OTLP_ENDPOINT") || isSet("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+  return isSet(environment, "OTEL_EXPORTER_OTLP_ENDPOINT") || isSet(environment, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
 }

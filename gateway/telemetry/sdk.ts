@@ -1,16 +1,17 @@
 import grpc from "@grpc/grpc-js";
 import { GrpcInstrumentation } from "@opentelemetry/instrumentation-grpc";
-import { defaultResource, resourceFromAttributes } from "@opentelemetry/resources";
 import { NodeSDK } from "@opentelemetry/sdk-node";
+import { resourceOf, type TelemetryOptions } from "./telemetry-options.ts";
 
 /**
- * Starts OpenTelemetry's SDK, configured by the standard `OTEL_*` variables. Returns what sends the rest and stops it.
+ * Starts OpenTelemetry's SDK for traces, configured by the standard `OTEL_*` variables. Returns what sends the rest and
+ * stops it.
  */
-export function startSdk(serviceName: string): () => Promise<void> {
+export function startSdk(options: TelemetryOptions): () => Promise<void> {
   // biome-ignore lint/style/noProcessEnv: the SDK reads it from there, and its own default is HTTP
   process.env["OTEL_EXPORTER_OTLP_PROTOCOL"] ??= "grpc";
   const sdk = new NodeSDK({
-    resource: defaultResource().merge(resourceFromAttributes({ "service.name": serviceName })),
+    resource: resourceOf(options),
     instrumentations: [instrumentGrpcClients()],
     metricReaders: [],
     logRecordProcessors: [],

@@ -1,0 +1,30 @@
+import {
+  defaultResource,
+  detectResources,
+  envDetector,
+  type Resource,
+  resourceFromAttributes,
+} from "@opentelemetry/resources";
+
+/** Whose telemetry it is, and the standard `OTEL_*` variables for it. */
+export interface TelemetryOptions {
+  /** OpenTelemetry's `service.name`, unless `OTEL_SERVICE_NAME` names another. */
+  readonly serviceName: string;
+  /** The variables of the process. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** The program as the source of its telemetry, with the attributes of `OTEL_RESOURCE_ATTRIBUTES`. */
+export function resourceOf({ serviceName }: TelemetryOptions): Resource {
+  return defaultResource()
+    .merge(resourceFromAttributes({ "service.name": serviceName }))
+    .merge(detectResources({ detectors: [envDetector] }));
+}
+
+export function isDisabled(environment: TelemetryOptions["environment"]): boolean {
+  return environment["OTEL_SDK_DISABLED"]?.toLowerCase() === "true";
+}
+
+export function isSet(environment: TelemetryOptions["environment"], name: string): boolean {
+  return (environment[name] ?? "") !== "";
+}
