@@ -27,7 +27,7 @@ const ours = "^(bench|charts|deploy|examples|gateway|gen|services|tools|web-clie
 function below(folder, above) {
   return {
     name: `${folder}-imports-downwards`,
-    comment: "Inside a service: main → service → routes → rpc | consumers | workers → saga | store | domain.",
+    comment: "Inside a service: main → service → routes, jobs → rpc | consumers | workers → saga | store | domain.",
     severity: "error",
     from: { path: `^services/(?!runtime/)([^/]+)/${folder}/`, pathNot: tests },
     to: { path: `^services/$1/(${above.join("|")})` },
@@ -130,6 +130,13 @@ export default {
       to: { path: "^services/[^/]+/routes\\.ts$" },
     },
     {
+      name: "jobs-is-imported-by-service",
+      comment: "jobs.ts is the table of background work; only service.ts starts it.",
+      severity: "error",
+      from: { path: "^services/", pathNot: `^services/[^/]+/service\\.ts$|${testCode}` },
+      to: { path: "^services/[^/]+/jobs\\.ts$" },
+    },
+    {
       name: "rpc-is-imported-by-routes",
       comment:
         "Every file in rpc/ is an RPC, which only the table mounts. What RPCs share is one level down, in a folder named for what it does.",
@@ -144,7 +151,7 @@ export default {
       name: "shared-files-import-downwards",
       comment: "What stands at a service's root is shared by its rpc, consumers and workers, so it stands below them.",
       severity: "error",
-      from: { path: "^services/(?!runtime/)([^/]+)/[^/]+$", pathNot: `/(service|routes)\\.ts$|${tests}` },
+      from: { path: "^services/(?!runtime/)([^/]+)/[^/]+$", pathNot: `/(service|routes|jobs)\\.ts$|${tests}` },
       to: { path: "^services/$1/(rpc|consumers|workers)/" },
     },
     below("saga", ["rpc/", "consumers/", "workers/"]),

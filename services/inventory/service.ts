@@ -1,12 +1,9 @@
 import { createDeadLetterAdmin } from "../runtime/admin/dead-letter-admin.ts";
 import { recordByOutbox } from "../runtime/admin/record-act.ts";
 import { createCommandsInTransaction } from "../runtime/commands/in-transaction.ts";
-import { idempotencyRetention } from "../runtime/idempotency/retention.ts";
 import { createConsumer } from "../runtime/inbox/consumer.ts";
 import { parkedCheck } from "../runtime/inbox/parked-check.ts";
-import { inboxRetention } from "../runtime/inbox/retention.ts";
-import { outboxRetention } from "../runtime/outbox/retention.ts";
-import { startRetention } from "../runtime/retention/retention.ts";
+import { createJobTable } from "../runtime/jobs/job-table.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";
 import type { Service } from "../runtime/service/service.ts";
 import { createServiceBase, type ServiceDeps } from "../runtime/service/service-base.ts";
@@ -16,8 +13,8 @@ import { onShipmentCollected } from "./consumers/shipment-collected.ts";
 import type { InventoryContext } from "./context.ts";
 import { migrations } from "./db/migrations.ts";
 import type { InventoryDatabase } from "./db/schema.ts";
+import { jobs } from "./jobs.ts";
 import { routes } from "./routes.ts";
-import { createExpirySweep } from "./workers/expire-reservations.ts";
 
 /**
  * Creates the inventory service, which manages items, their stock and ledger, and reservations. Migrates its schema
@@ -29,17 +26,7 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
   await using opening = base.stack;
   const { db, bus, commands, outbox, relay, clock, ids, random, log } = base;
   const ctx: InventoryContext = { db, commands, outbox, clock, log };
-  const sweep = createExpirySweep(ctx, { pollMs: config.expiryPollMs });
   const kept = config.retention ?? defaultRetention;
-  const retention = startRetention({
-    log,
-    everyMs: kept.everyMs,
-    rules: [
-      outboxRetention(db, kept.outboxMs),
-      ...inboxRetention(base, kept),
-      idempotencyRetention(base, kept.idempotencyKeysMs),
-    ],
-  });
   const consumer = createConsumer<InventoryDatabase>({
     db,
     bus,
@@ -51,9 +38,8 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
     random,
   });
 
-  opening.use(consumer);
-  opening.use(sweep);
-  opening.use(retention);
+  const { expiryPollMs } = config;
+  const background = opening.use(createJobTable(jobs(ctx, { relay, consumer, ids, expiryPollMs, kept })));
   const stack = opening.move();
   return {
     name: "inventory",
@@ -67,20 +53,9 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
       }),
     },
     checks: { ...base.checks, "inventory-parked-events": parkedCheck(db) },
-    jobs: {
-      outbox: relay.runDue,
-      reservations: sweep.runDue,
-      inbox: consumer.retryDue,
-      retention: retention.runDue,
-    },
-    async start() {
-      consumer.start();
-      relay.start();
-      sweep.start();
-    },
-    async drain() {
-      await Promise.all([sweep.drain(), relay.drain()]);
-    },
+    jobs: background,
+    start: async () => background.start(),
+    drain: () => background.drain(),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

@@ -1,10 +1,7 @@
 import { chooseAdapters } from "../runtime/api/choose-adapters.ts";
 import { createCallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
 import { createCommandStore } from "../runtime/callbacks/command-store.ts";
-import { callbackRetention } from "../runtime/callbacks/retention.ts";
-import { idempotencyRetention } from "../runtime/idempotency/retention.ts";
-import { outboxRetention } from "../runtime/outbox/retention.ts";
-import { startRetention } from "../runtime/retention/retention.ts";
+import { createJobTable } from "../runtime/jobs/job-table.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";
 import type { Service } from "../runtime/service/service.ts";
 import { createServiceBase, type ServiceDeps } from "../runtime/service/service-base.ts";
@@ -15,6 +12,7 @@ import type { LogisticsConfig } from "./config.ts";
 import type { LogisticsClients, LogisticsContext, LogisticsTiming } from "./context.ts";
 import { migrations } from "./db/migrations.ts";
 import type { LogisticsDatabase } from "./db/schema.ts";
+import { jobs } from "./jobs.ts";
 import { routes } from "./routes.ts";
 import { createShipmentWorker } from "./workers/shipments.ts";
 
@@ -68,41 +66,19 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
     nudgeShipments: () => shipmentWorker.nudge(),
   };
   const shipmentWorker = createShipmentWorker(ctx, { pollMs: config.workPollMs });
-  const retention = startRetention({
-    log,
-    everyMs: kept.everyMs,
-    rules: [
-      outboxRetention(db, kept.outboxMs),
-      idempotencyRetention(base, kept.idempotencyKeysMs),
-      callbackRetention(db, kept.callbacksMs),
-    ],
-  });
 
   for (const carrier of configured) {
     opening.defer(() => carrier.close?.());
   }
-  for (const part of [callbacks, shipmentWorker, retention]) {
-    opening.use(part);
-  }
+  const background = opening.use(createJobTable(jobs(ctx, { relay, shipments: shipmentWorker, kept })));
   const stack = opening.move();
   return {
     name: "logistics",
     specs: routes(ctx),
     checks: { ...base.checks, "carrier-callbacks": callbacks.check },
-    jobs: {
-      outbox: relay.runDue,
-      callbacks: callbacks.runDue,
-      shipments: shipmentWorker.runDue,
-      retention: retention.runDue,
-    },
-    async start() {
-      relay.start();
-      callbacks.start();
-      shipmentWorker.start();
-    },
-    async drain() {
-      await Promise.all([shipmentWorker.drain(), callbacks.drain(), relay.drain()]);
-    },
+    jobs: background,
+    start: async () => background.start(),
+    drain: () => background.drain(),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

@@ -5,8 +5,7 @@ import { openDatabase } from "../runtime/db/connect.ts";
 import { migrate } from "../runtime/db/migrate.ts";
 import { ping } from "../runtime/db/ping.ts";
 import { parkedCheck } from "../runtime/inbox/parked-check.ts";
-import { inboxRetention } from "../runtime/inbox/retention.ts";
-import { startRetention } from "../runtime/retention/retention.ts";
+import { createJobTable } from "../runtime/jobs/job-table.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";
 import type { Service } from "../runtime/service/service.ts";
 import type { ServiceDeps } from "../runtime/service/service-base.ts";
@@ -20,10 +19,10 @@ import { migrations } from "./db/migrations.ts";
 import type { OperationsDatabase } from "./db/schema.ts";
 import { configuredKeyId, hashKey, prefixOf } from "./domain/api-key.ts";
 import { configuredScopes } from "./domain/scopes.ts";
+import { jobs } from "./jobs.ts";
 import { routes } from "./routes.ts";
 import { recordAct } from "./rpc/audit/record-act.ts";
 import { replaceApiKey } from "./store/api-keys.ts";
-import { auditRetention } from "./store/audit-events.ts";
 
 /** Dependencies that the operations service does not create itself. */
 export interface OperationsDeps extends ServiceDeps {
@@ -48,15 +47,9 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
   await migrate(db, migrations);
   const ctx: OperationsContext = { db, clock, ids, administered: deps.administered ?? [] };
   await installAdminKey(ctx, config);
-  const audit = opening.use(createAuditConsumer(ctx, bus, log));
-  const kept = config.retention ?? defaultRetention;
-  const retention = opening.use(
-    startRetention({
-      log,
-      everyMs: kept.everyMs,
-      rules: [...inboxRetention(ctx, kept), auditRetention(ctx, config.auditRetentionMs)],
-    }),
-  );
+  const audit = createAuditConsumer(ctx, bus, log);
+  const kept = { ...(config.retention ?? defaultRetention), auditMs: config.auditRetentionMs };
+  const background = opening.use(createJobTable(jobs(ctx, { audit, log, kept })));
   const stack = opening.move();
   return {
     name: "operations",
@@ -70,9 +63,9 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
       }),
     },
     checks: { "operations-database": { run: () => ping(db.kysely) }, "operations-parked-events": parkedCheck(db) },
-    jobs: { inbox: audit.retryDue, retention: retention.runDue },
-    start: async () => audit.start(),
-    drain: async () => {},
+    jobs: background,
+    start: async () => background.start(),
+    drain: () => background.drain(),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

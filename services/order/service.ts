@@ -2,9 +2,7 @@ import { createDeadLetterAdmin } from "../runtime/admin/dead-letter-admin.ts";
 import { recordByOutbox } from "../runtime/admin/record-act.ts";
 import { createSagaAdmin } from "../runtime/admin/saga-admin.ts";
 import { parkedCheck } from "../runtime/inbox/parked-check.ts";
-import { together } from "../runtime/jobs/job.ts";
-import { startRetention } from "../runtime/retention/retention.ts";
-import { defaultRetention } from "../runtime/retention/settings.ts";
+import { createJobTable } from "../runtime/jobs/job-table.ts";
 import { createSagaClient } from "../runtime/saga/create-saga-client.ts";
 import type { SagaDefinition } from "../runtime/saga/definition.ts";
 import { sagaLagCheck } from "../runtime/saga/lag-check.ts";
@@ -22,7 +20,7 @@ import type { OrderClients, OrderContext } from "./context.ts";
 import { migrations } from "./db/migrations.ts";
 import type { OrderDatabase } from "./db/schema.ts";
 import { createFeedTail } from "./feed-tail.ts";
-import { orderRetention } from "./retention.ts";
+import { jobs } from "./jobs.ts";
 import { routes } from "./routes.ts";
 import { anonymizeOrder } from "./saga/anonymize-order.ts";
 import { giveLinesBack } from "./saga/give-lines-back.ts";
@@ -74,15 +72,8 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
   ];
   const feed = createFeedConsumer(ctx, bus);
   const record = recordByOutbox(outbox);
-  const retention = startRetention({
-    log,
-    everyMs: (config.retention ?? defaultRetention).everyMs,
-    rules: orderRetention(ctx),
-  });
-
-  for (const part of [runner, feed, ...consumers.toReversed(), retention]) {
-    opening.use(part);
-  }
+  opening.use(feed);
+  const background = opening.use(createJobTable(jobs(ctx, { relay, runner, consumers })));
   opening.defer(() => draining.abort());
   const stack = opening.move();
   return {
@@ -97,23 +88,11 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
       "order-saga-lag": sagaLagCheck(db),
       "order-parked-events": parkedCheck(db),
     },
-    jobs: {
-      outbox: relay.runDue,
-      sagas: runner.runDue,
-      inbox: together(...consumers.map((consumer) => consumer.retryDue)),
-      retention: retention.runDue,
-    },
-    async start() {
-      for (const consumer of consumers) {
-        consumer.start();
-      }
-      relay.start();
-      runner.start();
-    },
+    jobs: background,
+    start: async () => background.start(),
     async drain() {
       draining.abort();
-      await runner.drain();
-      await relay.drain();
+      await background.drain();
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

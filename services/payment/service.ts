@@ -2,11 +2,8 @@ import type { Kysely } from "kysely";
 import { chooseAdapters } from "../runtime/api/choose-adapters.ts";
 import { createCallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
 import { createCommandStore } from "../runtime/callbacks/command-store.ts";
-import { callbackRetention } from "../runtime/callbacks/retention.ts";
-import { together } from "../runtime/jobs/job.ts";
-import { outboxRetention } from "../runtime/outbox/retention.ts";
+import { createJobTable } from "../runtime/jobs/job-table.ts";
 import type { CheckResult } from "../runtime/process/checks.ts";
-import { RETENTION_BATCH, startRetention } from "../runtime/retention/retention.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";
 import type { Service } from "../runtime/service/service.ts";
 import { createServiceBase, type ServiceDeps } from "../runtime/service/service-base.ts";
@@ -16,12 +13,12 @@ import type { PaymentContext } from "./context.ts";
 import { migrations } from "./db/migrations.ts";
 import type { PaymentDatabase } from "./db/schema.ts";
 import type { ProviderReport } from "./domain/provider-report.ts";
+import { jobs } from "./jobs.ts";
 import type { PaymentProvider } from "./providers/payment-provider.ts";
 import { providers as table } from "./providers.ts";
 import { routes } from "./routes.ts";
-import { findStuckOperation, pruneOperationKeys } from "./store/operations.ts";
+import { findStuckOperation } from "./store/operations.ts";
 import { createOperationWorker } from "./workers/perform-operations.ts";
-import { createPaymentReconciler } from "./workers/reconcile-payments.ts";
 
 /** Dependencies that the payment service does not create itself. */
 export interface PaymentDeps extends ServiceDeps {
@@ -75,28 +72,11 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
     nudgeOperations: () => operations.nudge(),
   };
   const operations = createOperationWorker(ctx, { pollMs });
-  const reconciler = createPaymentReconciler(ctx, { pollMs });
-  const background = [callbacks, reconciler, operations];
-  const retention = startRetention({
-    log,
-    everyMs: kept.everyMs,
-    rules: [
-      outboxRetention(db, kept.outboxMs),
-      callbackRetention(db, kept.callbacksMs),
-      {
-        table: "payment_operations",
-        keptMs: kept.idempotencyKeysMs,
-        prune: async (keptMs) => (await pruneOperationKeys(db, keptMs, RETENTION_BATCH)) === RETENTION_BATCH,
-      },
-    ],
-  });
 
   for (const provider of configured) {
     opening.defer(() => provider.close?.());
   }
-  opening.defer(async () => {
-    await Promise.all([retention, ...background].map((part) => part[Symbol.asyncDispose]()));
-  });
+  const background = opening.use(createJobTable(jobs(ctx, { relay, operations, pollMs, kept })));
   const stack = opening.move();
   return {
     name: "payment",
@@ -106,22 +86,9 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
       "payment-callbacks": callbacks.check,
       "payment-operations": { run: () => checkOperations(db.kysely), policy: "degraded" },
     },
-    jobs: {
-      outbox: relay.runDue,
-      callbacks: callbacks.runDue,
-      payments: together(operations.runDue, reconciler.runDue),
-      retention: retention.runDue,
-    },
-    async start() {
-      relay.start();
-      for (const loop of background) {
-        loop.start();
-      }
-    },
-    async drain() {
-      await Promise.all(background.map((loop) => loop.drain()));
-      await relay.drain();
-    },
+    jobs: background,
+    start: async () => background.start(),
+    drain: () => background.drain(),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

@@ -1,23 +1,21 @@
 import { openDatabase } from "../runtime/db/connect.ts";
 import { migrate } from "../runtime/db/migrate.ts";
 import { ping } from "../runtime/db/ping.ts";
-import { startRetention } from "../runtime/retention/retention.ts";
+import { createJobTable } from "../runtime/jobs/job-table.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";
 import type { Service } from "../runtime/service/service.ts";
 import type { ServiceDeps } from "../runtime/service/service-base.ts";
 import { createLogger } from "../runtime/telemetry/log.ts";
 import { systemClock } from "../runtime/values/clock.ts";
 import { createIds } from "../runtime/values/ids.ts";
-import { deliveryRetention } from "../runtime/webhooks/retention.ts";
 import { createWebhookSender } from "../runtime/webhooks/webhook-sender.ts";
 import { type SandboxConfig, sandboxDefaults } from "./config.ts";
 import type { SandboxContext } from "./context.ts";
 import { migrations } from "./db/migrations.ts";
 import type { SandboxDatabase } from "./db/schema.ts";
+import { jobs } from "./jobs.ts";
 import { PAYMENT_CALLBACK_PATH } from "./payments.ts";
 import { routes } from "./routes.ts";
-import { deleteParcels } from "./store/parcels.ts";
-import { deleteSandboxPayments } from "./store/payments.ts";
 
 /** Dependencies that the sandbox does not create itself. It publishes and consumes no events. */
 export interface SandboxDeps extends Omit<ServiceDeps, "bus"> {
@@ -35,7 +33,10 @@ export async function createSandboxService(config: SandboxConfig, deps: SandboxD
   const { clock = systemClock, random = Math.random, onStatement, statementTimeoutMs } = deps;
   const { ids = createIds(clock), log = createLogger({ level: "info", name: "sandbox" }) } = deps;
   const kept = retention ?? defaultRetention;
-  const db = await openDatabase<SandboxDatabase>({ url: databaseUrl, random, onStatement, statementTimeoutMs });
+  await using opening = new AsyncDisposableStack();
+  const db = opening.use(
+    await openDatabase<SandboxDatabase>({ url: databaseUrl, random, onStatement, statementTimeoutMs }),
+  );
   await migrate(db, migrations);
   const sender = createWebhookSender({
     retentionMs: kept.deliveriesMs,
@@ -48,28 +49,15 @@ export async function createSandboxService(config: SandboxConfig, deps: SandboxD
     ...(deps.fetch && { fetch: deps.fetch }),
   });
   const ctx: SandboxContext = { db, clock, ids, sender, apiKey, publicUrl, timing: { ...sandboxDefaults, ...timing } };
-  const pruning = startRetention({
-    log,
-    everyMs: kept.everyMs,
-    rules: [
-      deliveryRetention(db, kept.deliveriesMs),
-      { table: "payments", keptMs: kept.sandboxMs, prune: (keptMs) => deleteSandboxPayments(db, clock, keptMs) },
-      { table: "parcels", keptMs: kept.sandboxMs, prune: (keptMs) => deleteParcels(db, clock, keptMs) },
-    ],
-  });
+  const background = opening.use(createJobTable(jobs(ctx, log, kept)));
+  const stack = opening.move();
   return {
     name: "sandbox",
     specs: routes(ctx),
     checks: { "sandbox-database": { run: () => ping(db.kysely) } },
-    jobs: { webhooks: sender.runDue, retention: pruning.runDue },
-    async start() {
-      sender.start();
-    },
-    drain: () => sender.drain(),
-    async [Symbol.asyncDispose]() {
-      for (const part of [pruning, sender, db]) {
-        await part[Symbol.asyncDispose]();
-      }
-    },
+    jobs: background,
+    start: async () => background.start(),
+    drain: () => background.drain(),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

@@ -1,7 +1,7 @@
 import type { Database } from "../db/connect.ts";
 import { resourceExhausted, unauthenticated } from "../errors.ts";
 import { type Claimed, claimDue } from "../jobs/claim-due.ts";
-import type { Job } from "../jobs/job.ts";
+import type { BackgroundWork } from "../jobs/job-table.ts";
 import { createWorkLoop } from "../jobs/work-loop.ts";
 import type { Check } from "../process/checks.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -33,9 +33,10 @@ export interface CallbackInboxOptions<DB extends CallbackInboxTables, Content> {
 }
 
 /**
- * Receives callbacks of external systems: verifies them, stores each event once, and applies it, immediately or later.
+ * Receives callbacks of external systems: verifies them, stores each event once, and applies it, immediately or later:
+ * its background work applies stored callbacks that are due.
  */
-export interface CallbackInbox<Content> extends AsyncDisposable {
+export interface CallbackInbox<Content> extends BackgroundWork {
   /**
    * Verifies the raw bytes, then stores the callback and applies it in one transaction. Resolves once it is stored,
    * also for a duplicate. A callback that cannot be applied yet is stored for the worker.
@@ -49,11 +50,6 @@ export interface CallbackInbox<Content> extends AsyncDisposable {
   rejected(): readonly RejectedCallback[];
   /** Reports the last rejected callback. Never fails, because anyone can send one. */
   readonly check: Check;
-  start(): void;
-  /** Applies stored callbacks that are due, without the background work. */
-  readonly runDue: Job;
-  /** Stops claiming and waits for callbacks being applied. Idempotent. */
-  drain(): Promise<void>;
 }
 
 export function createCallbackInbox<DB extends CallbackInboxTables, Content>(
@@ -119,6 +115,7 @@ export function createCallbackInbox<DB extends CallbackInboxTables, Content>(
         return last && { status: "pass", error: describe(rejected.total, last) };
       },
     },
+    everyMs: loop.everyMs,
     start: loop.start,
     runDue: loop.runDue,
     drain: loop.drain,

@@ -3,7 +3,7 @@ import type { EventBus } from "../bus/event-bus.ts";
 import type { CommandsInTransaction } from "../commands/in-transaction.ts";
 import type { AnyTransaction } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
-import type { Job } from "../jobs/job.ts";
+import type { BackgroundWork, JobRow } from "../jobs/job-table.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Backoff } from "../values/backoff.ts";
 import type { Ids } from "../values/ids.ts";
@@ -37,13 +37,9 @@ export interface ConsumerOptions<DB extends InboxTables> {
   readonly pollMs?: number;
 }
 
-/** A consumer. Disposing it ends the subscription. */
-export interface Consumer extends AsyncDisposable {
+/** A consumer, with the background work that retries its parked events. Disposing it ends the subscription. */
+export interface Consumer extends BackgroundWork {
   readonly name: string;
-  /** Starts to retry parked events in the background. */
-  start(): void;
-  /** Retries the parked events that are due, without the background work. */
-  readonly retryDue: Job;
   /**
    * Handles a dead letter again: the effect, the inbox row and the letter's `replayed_at` in one transaction. A letter
    * replayed before, or whose message was handled meanwhile, has no second effect. `alongside` runs in the transaction
@@ -114,8 +110,10 @@ export function createConsumer<DB extends InboxTables>(options: ConsumerOptions<
   const subscription = bus.subscribe(consumer, decoder.types, (events) => receiveBatch(ctx, events));
   return {
     name: consumer,
+    everyMs: retries.everyMs,
     start: retries.start,
-    retryDue: retries.runDue,
+    runDue: retries.runDue,
+    drain: retries.drain,
     async replay(id, alongside) {
       try {
         return await db.transaction(async (trx) => {
@@ -136,5 +134,14 @@ export function createConsumer<DB extends InboxTables>(options: ConsumerOptions<
       timers.forEach(clearTimeout);
       await retries[Symbol.asyncDispose]();
     },
+  };
+}
+
+/** The consumer as a row of the service's job table. */
+export function inboxJob(consumer: Consumer): JobRow {
+  return {
+    name: `inbox ${consumer.name}`,
+    does: "Retries the events of the bus that could not be handled when they arrived.",
+    work: consumer,
   };
 }

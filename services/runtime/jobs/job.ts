@@ -9,18 +9,3 @@ export type Job = (signal: AbortSignal) => Promise<boolean>;
 
 /** Jobs by name. */
 export type Jobs = Readonly<Record<string, Job>>;
-
-/** Runs several jobs as one, at the same time. */
-export function together(...jobs: readonly Job[]): Job {
-  return async (signal) => {
-    const outcomes = await Promise.allSettled(jobs.map((job) => job(signal)));
-    return outcomes
-      .map((outcome) => {
-        if (outcome.status === "rejected") {
-          throw outcome.reason;
-        }
-        return outcome.value;
-      })
-      .includes(true);
-  };
-}

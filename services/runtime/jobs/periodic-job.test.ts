@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { createLogger } from "../telemetry/log.ts";
 import { until } from "../testing/until.ts";
-import { periodically } from "./periodic-job.ts";
+import { createPeriodicJob } from "./periodic-job.ts";
 
 const log = createLogger({ level: "silent", name: "test" });
 
@@ -9,7 +9,7 @@ test("work is done again and again, part after part, never twice at once, and go
   let parts = 0;
   let atOnce = 0;
   let most = 0;
-  await using _ = periodically({
+  await using job = createPeriodicJob({
     name: "test",
     log,
     everyMs: 2,
@@ -25,15 +25,17 @@ test("work is done again and again, part after part, never twice at once, and go
       return parts % 3 !== 0;
     },
   });
+  job.start();
   await until(() => parts >= 7);
   expect(most).toBe(1);
 });
 
 test("endless synchronous work does not block the event loop, and stops when disposed", async () => {
   let parts = 0;
-  const work = periodically({ name: "test", log, everyMs: 1, work: async () => ++parts > 0 });
+  const job = createPeriodicJob({ name: "test", log, everyMs: 1, work: async () => ++parts > 0 });
+  job.start();
   await until(() => parts > 3);
-  await work[Symbol.asyncDispose]();
+  await job[Symbol.asyncDispose]();
   const done = parts;
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect(parts).toBe(done);

@@ -1,5 +1,6 @@
 import type { Logger } from "../telemetry/log.ts";
 import type { Job } from "./job.ts";
+import type { BackgroundWork } from "./job-table.ts";
 
 export interface WorkLoopOptions<Item> {
   /** For the log. */
@@ -16,8 +17,7 @@ export interface WorkLoopOptions<Item> {
 }
 
 /** Claims and processes work in the background. */
-export interface WorkLoop<Item = unknown> extends AsyncDisposable {
-  start(): void;
+export interface WorkLoop<Item = unknown> extends BackgroundWork {
   /** Claims and processes what is due, without the loop. Items in progress end even if the signal is aborted. */
   readonly runDue: Job;
   /** Polls immediately. */
@@ -26,8 +26,6 @@ export interface WorkLoop<Item = unknown> extends AsyncDisposable {
   add(item: Item): void;
   /** Remaining capacity in items. */
   room(): number;
-  /** Stops claiming and waits for items in progress. Idempotent. */
-  drain(): Promise<void>;
 }
 
 /**
@@ -104,6 +102,7 @@ export function createWorkLoop<Item>(options: WorkLoopOptions<Item>): WorkLoop<I
   };
 
   return {
+    everyMs: pollMs,
     start() {
       looping ??= loop();
     },

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { BusEvent, EventBus } from "../bus/event-bus.ts";
 import type { Database } from "../db/connect.ts";
 import type { Job } from "../jobs/job.ts";
+import type { BackgroundWork, JobRow } from "../jobs/job-table.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { type Backoff, fullJitterMs } from "../values/backoff.ts";
 import { type Clock, systemClock } from "../values/clock.ts";
@@ -32,7 +33,7 @@ export interface OutboxRelayOptions<DB extends OutboxTables> {
 }
 
 /** Sends the events of the outbox. */
-export interface OutboxRelay extends AsyncDisposable {
+export interface OutboxRelay extends BackgroundWork {
   /** Starts sending. Call it after every consumer of this process has subscribed. */
   start(): void;
   /**
@@ -274,6 +275,7 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
 
   options.outbox.onCommitted(look);
   return {
+    everyMs: pollMs,
     start() {
       looping ??= loop();
     },
@@ -282,6 +284,11 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
     drain,
     [Symbol.asyncDispose]: drain,
   };
+}
+
+/** The relay as a row of the service's job table. */
+export function outboxJob(relay: OutboxRelay): JobRow {
+  return { name: "outbox", does: "Publishes the events of committed transactions.", work: relay, drainsLast: true };
 }
 
 function keyOf({ tenant, aggregate }: AggregateKey): string {

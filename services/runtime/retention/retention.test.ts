@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { createLogger } from "../telemetry/log.ts";
 import { until } from "../testing/until.ts";
-import { startRetention } from "./retention.ts";
+import { retentionJob } from "./retention.ts";
 
 const log = createLogger({ level: "silent", name: "test" });
 
@@ -22,9 +22,9 @@ test("each table is pruned by its own rule, part by part, and one that fails hol
     },
     { table: "small", keptMs: 1, prune: async () => pruned.push("small") < 0 },
   ];
-  await using retention = startRetention({ rules, log, everyMs: 1 });
+  await using retention = retentionJob({ rules, log, everyMs: 1 }).work;
+  retention.start();
   await until(() => pruned.length >= 4);
-  expect(retention).toBeDefined();
   expect(pruned.slice(0, 4)).toEqual(["large 60000", "large 60000", "large 60000", "small"]);
   expect(pruned).not.toContain("for ever");
 });

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
-import type { Job } from "../jobs/job.ts";
-import { periodically } from "../jobs/periodic-job.ts";
+import type { JobRow } from "../jobs/job-table.ts";
+import { createPeriodicJob } from "../jobs/periodic-job.ts";
 import type { Logger } from "../telemetry/log.ts";
 
 /** Retention of the rows of one table. A service declares a rule for each table that grows. */
@@ -19,17 +19,11 @@ export interface RetentionRule {
 /** Most rows deleted per statement, which bounds how long it holds locks. */
 export const RETENTION_BATCH = 1_000;
 
-/** Pruning of a service's tables. Disposing it waits for the current part. */
-export interface Retention extends AsyncDisposable {
-  /** Prunes all tables now. */
-  readonly runDue: Job;
-}
-
 /**
- * Periodically prunes all tables by their rules, in small parts. A failure is logged and retried at the next run
- * without affecting other tables.
+ * The deletion of what has been kept long enough, as a row of the service's job table: prunes all tables by their rules,
+ * in small parts. A failure is logged and retried at the next run without affecting other tables.
  */
-export function startRetention({
+export function retentionJob({
   rules,
   log,
   everyMs,
@@ -37,8 +31,7 @@ export function startRetention({
   readonly rules: readonly RetentionRule[];
   readonly log: Logger;
   readonly everyMs: number;
-}): Retention {
-  const stop = new AbortController();
+}): JobRow {
   const pruneAll = async (signal: AbortSignal): Promise<boolean> => {
     for (const { table, keptMs, prune } of rules) {
       try {
@@ -52,12 +45,6 @@ export function startRetention({
     }
     return false;
   };
-  const job = periodically({ name: "retention", log, everyMs, work: () => pruneAll(stop.signal) });
-  return {
-    runDue: (signal) => pruneAll(AbortSignal.any([signal, stop.signal])),
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await job[Symbol.asyncDispose]();
-    },
-  };
+  const work = createPeriodicJob({ name: "retention", log, everyMs, work: pruneAll });
+  return { name: "retention", does: "Deletes what has been kept for long enough.", work };
 }

@@ -1,6 +1,6 @@
 import type { ServiceImplSpec } from "@connectrpc/connect";
 import type { ServiceAdmin } from "../admin/service-admin.ts";
-import type { Jobs } from "../jobs/job.ts";
+import type { JobTable } from "../jobs/job-table.ts";
 import type { Checks } from "../process/checks.ts";
 
 /**
@@ -18,8 +18,8 @@ export interface Service extends AsyncDisposable {
   readonly admin?: ServiceAdmin;
   /** Dependency checks, which decide whether the service is ready. */
   readonly checks: Checks;
-  /** Its background work by name, for processes that run what is due on demand in place of `start`. */
-  readonly jobs: Jobs;
+  /** What it does by itself, now and then. Processes that run no loops run what is due in place of `start`. */
+  readonly jobs: JobTable;
   /** Starts background work (saga runner, relay, consumers, timers). RPCs may be served before. */
   start(): Promise<void>;
   /** Stops claiming background work; resolves when claimed work is done or released. RPCs still work. Idempotent. */

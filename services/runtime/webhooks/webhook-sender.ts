@@ -2,7 +2,7 @@ import { afterCommit } from "../db/after-commit.ts";
 import type { AnyTransaction } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
 import { type Claimed, claimDue } from "../jobs/claim-due.ts";
-import type { Job } from "../jobs/job.ts";
+import type { BackgroundWork } from "../jobs/job-table.ts";
 import { createWorkLoop } from "../jobs/work-loop.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { type Backoff, fullJitterMs } from "../values/backoff.ts";
@@ -41,20 +41,14 @@ export interface WebhookSenderOptions<DB extends CallbackTables> {
   readonly retentionMs?: number;
 }
 
-/** Sends the scheduled requests. */
-export interface WebhookSender extends AsyncDisposable {
+/** Schedules requests, which its background work sends. */
+export interface WebhookSender extends BackgroundWork {
   /** Schedules requests in the caller's transaction. They are sent once it has committed and they are due. */
   schedule(trx: AnyTransaction, callbacks: readonly Callback[]): Promise<void>;
   /** Cancels undelivered requests of these messages. Requests in transit may still arrive. */
   cancel(trx: AnyTransaction, messageIds: readonly string[]): Promise<void>;
-  /** Starts sending. */
-  start(): void;
-  /** Sends what is due, without the background work. */
-  readonly runDue: Job;
   /** Polls immediately. */
   nudge(): void;
-  /** Stops claiming and waits for requests in transit. Idempotent. */
-  drain(): Promise<void>;
 }
 
 /**
@@ -128,9 +122,8 @@ export function createWebhookSender<DB extends CallbackTables>(options: WebhookS
       }
     },
     cancel: (trx, messageIds) => deleteUndelivered(trx, messageIds),
-    start() {
-      loop.start();
-    },
+    everyMs: loop.everyMs,
+    start: loop.start,
     runDue: loop.runDue,
     nudge: loop.nudge,
     drain,

@@ -1,6 +1,7 @@
 import type { Database } from "../../db/connect.ts";
 import { createDatabaseClock } from "../../db/database-clock.ts";
 import type { Job } from "../../jobs/job.ts";
+import type { BackgroundWork } from "../../jobs/job-table.ts";
 import { createWorkLoop } from "../../jobs/work-loop.ts";
 import type { Outbox } from "../../outbox/outbox.ts";
 import type { Logger } from "../../telemetry/log.ts";
@@ -40,7 +41,7 @@ export interface SagaRunnerOptions<DB extends SagaTables> {
 }
 
 /** Runs sagas. */
-export interface SagaRunner extends AsyncDisposable {
+export interface SagaRunner extends BackgroundWork {
   readonly sagas: Sagas;
   /** Starts claiming sagas. */
   start(): void;
@@ -190,6 +191,7 @@ export function createSagaRunner<DB extends SagaTables>(options: SagaRunnerOptio
 
   return {
     sagas,
+    everyMs: pollMs,
     start() {
       running = true;
       loop.start();
