@@ -11,7 +11,8 @@ export const processSettings = v.object({
   }),
   serviceAddresses: entries("DOCKET_SERVICE_ADDRESSES", {
     default: {},
-    description: "gRPC addresses of the services that other processes run: `order=host:port,payment=host:port`.",
+    description:
+      "gRPC addresses of the services that other processes run: `order=host:port,payment=host:port`. A name is resolved to all of its addresses, which are used in rotation; so are the numeric ones of a service that is named several times.",
   }),
   serviceSecret: secret("DOCKET_SERVICE_SECRET", {
     min: 32,

@@ -68,7 +68,7 @@ export function counts<const D extends Declaration<Readonly<Record<string, numbe
   return declareSetting(schema, declaration, { variable, allowed, ...plain });
 }
 
-/** Texts by name, `name=text,other=text`. */
+/** Texts by name, `name=text,other=text`. A name that is repeated has all of its texts, between commas. */
 export function entries<const D extends Declaration<Readonly<Record<string, string>>>>(
   variable: string,
   declaration: D,
@@ -80,7 +80,10 @@ export function entries<const D extends Declaration<Readonly<Record<string, stri
       v.pipe(
         v.string(problem),
         v.regex(pairsPattern("[^\\s,]+"), problem),
-        v.transform((text) => new Map(pairs(text))),
+        v.transform((text) => {
+          const byName = Map.groupBy(pairs(text), ([name]) => name);
+          return new Map([...byName].map(([name, items]) => [name, items.map(([, value]) => value).join(",")]));
+        }),
       ),
       v.pipe(
         v.record(v.string(), v.pipe(v.string(problem), v.regex(/^[^\s,]+$/, problem)), problem),

@@ -68,7 +68,7 @@ describe("values", () => {
         DOCKET_REFLECTION: "false",
         DOCKET_REGION: "",
         DOCKET_LIMITS: "a.B/C=10, a.B/D = 20",
-        DOCKET_ADDRESSES: "order=host:1,payment=a=b",
+        DOCKET_ADDRESSES: "order=host:1,payment=a=b,order=host:2",
       }),
     );
     expect(server).toEqual({
@@ -84,7 +84,7 @@ describe("values", () => {
       ["a.B/D", 20],
     ]);
     expect([...work.addresses]).toEqual([
-      ["order", "host:1"],
+      ["order", "host:1,host:2"],
       ["payment", "a=b"],
     ]);
     server.httpPort satisfies number;

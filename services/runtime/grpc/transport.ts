@@ -5,7 +5,10 @@ import { cancelAbruptly } from "../../../gateway/http/abrupt-cancel.ts";
 import { callStream, callUnary } from "./client-calls.ts";
 
 export interface GrpcTransportOptions {
-  /** `host:port`, `dns:///name:port` (round-robin over its addresses) or `unix:/path`. */
+  /**
+   * `host:port` or `dns:///name:port` (round-robin over the addresses of the name), numeric addresses between commas
+   * (round-robin too), or `unix:/path`.
+   */
   readonly address: string;
   /** Default: plain text. */
   readonly credentials?: ChannelCredentials;
@@ -27,7 +30,7 @@ export interface GrpcTransport extends AsyncDisposable {
  */
 export function createGrpcTransport(options: GrpcTransportOptions): GrpcTransport {
   cancelAbruptly();
-  const client = new Client(options.address, options.credentials ?? ChannelCredentials.createInsecure(), {
+  const client = new Client(targetOf(options.address), options.credentials ?? ChannelCredentials.createInsecure(), {
     "grpc.keepalive_time_ms": 30_000,
     "grpc.keepalive_timeout_ms": 10_000,
     "grpc.initial_reconnect_backoff_ms": 100,
@@ -80,6 +83,11 @@ export function createGrpcTransport(options: GrpcTransportOptions): GrpcTranspor
       client.close();
     },
   };
+}
+
+/** The name that grpc-js resolves. Several addresses need the scheme of their family. */
+function targetOf(address: string): string {
+  return address.includes(",") ? `${address.startsWith("[") ? "ipv6" : "ipv4"}:${address}` : address;
 }
 
 function requestOf(address: string, service: string, method: string, header: HeadersInit | undefined) {
