@@ -35,7 +35,7 @@ interface Row {
 
 /** Settings that the chart sets by other values or not at all, as ports, volumes, grace periods and secrets go with them. */
 const managed =
-  /^DOCKET_(SERVICES|SERVICE_ADDRESSES|SERVICE_SECRET|SANDBOX_SECRET|(HTTP|GRPC|OPS)_PORT|(OPS_)?HOST|TLS_.*|DATA_DIR|DATABASE_URL|ADMIN_KEY|PUBLIC_URL|DRAIN_.*)(_FILE)?$/;
+  /^DOCKET_(SERVICES|SERVICE_ADDRESSES|SERVICE_SECRET|SANDBOX_SECRET|(HTTP|GRPC|OPS)_PORT|(OPS_)?HOST|TLS_.*|DATA_DIR|DATABASE_URL|KAFKA_(TLS_.*|SASL_PASSWORD)|ADMIN_KEY|PUBLIC_URL|DRAIN_.*)(_FILE)?$/;
 
 /** The schema of a setting's text or number in `values.yaml`. The chart writes no lists or maps. */
 function settingSchema({ schema }: DescribedSetting): Schema {

@@ -9,6 +9,8 @@ test.each([
   [["serve", "--services", "order,payment"], { command: "serve", ...nothing, services: "order,payment" }],
   [["--services=gateway"], { command: "serve", ...nothing, services: "gateway" }],
   [["serve", "--config", "a.yaml"], { command: "serve", ...nothing, file: "a.yaml" }],
+  [["topics", "--config", "a.yaml"], { command: "topics", ...nothing, file: "a.yaml" }],
+  [["topics", "--help"], { command: "help" }],
   [["--help"], { command: "help" }],
   [["serve", "-h"], { command: "help" }],
   [["config"], { command: "settings" }],
@@ -28,6 +30,7 @@ test.each([
   [["--port", "1"], "--port"],
   [["--services"], "--services"],
   [["config", "order"], 'Unknown command "config order"'],
+  [["topics", "--check"], "--check belongs to the command config"],
   [["serve", "--check"], "--check belongs to the command config"],
 ])("refuses the command line %j and names what is wrong", (given, problem) => {
   expect(readArguments(given)).toEqual({ command: "refused", problem: expect.stringContaining(problem) });

@@ -3,9 +3,11 @@ import { targetNames } from "./targets.ts";
 
 /** Usage text, as printed by `--help`. */
 export const usage = `Usage: node services/main.ts [serve] [--config FILE] [--services LIST]
+       node services/main.ts topics [--config FILE]
        node services/main.ts config [--check] [--config FILE]
 
   serve             runs Docket until it gets SIGTERM
+  topics            creates and configures Kafka's topics, for DOCKET_KAFKA_BROKERS
   config            lists all settings
   config --check    checks the configuration and prints what is in use, without secrets
 
@@ -23,7 +25,7 @@ interface Given {
 }
 
 export type Arguments =
-  | ({ readonly command: "serve" | "check" } & Given)
+  | ({ readonly command: "serve" | "topics" | "check" } & Given)
   | { readonly command: "help" | "settings" }
   | { readonly command: "refused"; readonly problem: string };
 
@@ -41,8 +43,8 @@ export function readArguments(given: readonly string[]): Arguments {
       },
     });
     const [command = "serve", ...rest] = positionals;
-    if ((command !== "serve" && command !== "config") || rest.length > 0) {
-      const problem = `Unknown command "${positionals.join(" ")}". The commands are serve and config.`;
+    if ((command !== "serve" && command !== "topics" && command !== "config") || rest.length > 0) {
+      const problem = `Unknown command "${positionals.join(" ")}". The commands are serve, topics and config.`;
       return { command: "refused", problem };
     }
     const sources = { file: values.config, services: values.services };
@@ -54,7 +56,7 @@ export function readArguments(given: readonly string[]): Arguments {
     }
     return values.check
       ? { command: "refused", problem: "--check belongs to the command config." }
-      : { command: "serve", ...sources };
+      : { command, ...sources };
   } catch (error) {
     return { command: "refused", problem: (error as Error).message };
   }

@@ -9,14 +9,14 @@ import { createDenialLog, type Denial } from "../runtime/audit/denial-log.ts";
 import type { Authenticate } from "../runtime/auth/authenticate.ts";
 import { createServiceTokens } from "../runtime/auth/service-tokens.ts";
 import type { EventBus } from "../runtime/bus/event-bus.ts";
-import { createInProcessBus } from "../runtime/bus/in-process.ts";
-import { createRemoteBus, eventBusRoutes } from "../runtime/bus/remote-bus.ts";
+import { eventBusRoutes } from "../runtime/bus/remote-bus.ts";
 import { forwardService } from "../runtime/call/forward.ts";
 import { createLocalTransport } from "../runtime/call/local-transport.ts";
 import { createServiceClient } from "../runtime/call/service-client.ts";
 import type { OnStatement } from "../runtime/db/statement.ts";
 import { type Admit, createAdmission } from "../runtime/interceptors/admission.ts";
 import { createInterceptors } from "../runtime/interceptors/interceptors.ts";
+import type { Checks } from "../runtime/process/checks.ts";
 import type { Lifecycle } from "../runtime/process/lifecycle.ts";
 import type { Service } from "../runtime/service/service.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
@@ -26,6 +26,7 @@ import type { HostConfig } from "./config.ts";
 import { openDataFolder } from "./data-folder.ts";
 import { databaseUrlOf } from "./database-urls.ts";
 import { definitions } from "./definitions.ts";
+import { openHostBus } from "./event-bus.ts";
 import { createMesh } from "./mesh.ts";
 import { rateLimitsOf } from "./request-limits.ts";
 import { sandboxUrlOf } from "./sandbox-access.ts";
@@ -54,6 +55,8 @@ export interface Composition {
   readonly internalSpecs: readonly ServiceImplSpec[];
   readonly admit: Admit;
   readonly interceptors: readonly Interceptor[];
+  /** Of what the process has besides its services. */
+  readonly checks: Checks;
   /** The bus to the consumers of this process. */
   readonly localBus: EventBus;
   readonly limits: ServerLimits;
@@ -99,10 +102,7 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
     log,
     send: ({ tenant, event }) => audit.for(tenant).recordDenial({ auditEvent: event }),
   });
-  const localBus = createInProcessBus({ log });
-  // The sandbox stands for an external system, which takes no part in events.
-  const peers = mesh.remotes.filter(({ name }) => name !== "sandbox").map(({ transport }) => transport);
-  const bus = peers.length === 0 ? localBus : createRemoteBus({ local: localBus, peers, subject: "bus" });
+  const { bus, localBus, takesFromPeers, checks } = await openHostBus({ config, remotes: mesh.remotes, log });
   const shared = {
     bus,
     clock,
@@ -143,11 +143,13 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
     lifecycle.onDrain("pause", service.name, () => service.drain());
     lifecycle.onDrain("release", service.name, async () => service[Symbol.asyncDispose]());
   }
+  const isOneOfSeveral = services.length > 0 && mesh.remotes.some(({ name }) => name !== "sandbox");
   const limits = serverLimitsOf(config);
   return {
     services,
     specs: [...services.flatMap((service) => service.specs), ...forwarded],
-    internalSpecs: peers.length > 0 && services.length > 0 ? [eventBusRoutes(localBus), admin] : [],
+    internalSpecs: isOneOfSeveral ? [...(takesFromPeers ? [eventBusRoutes(localBus)] : []), admin] : [],
+    checks,
     admit,
     interceptors,
     localBus,

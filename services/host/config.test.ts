@@ -114,3 +114,28 @@ describe("the sandbox", () => {
     ]);
   });
 });
+
+describe("the settings of Kafka", () => {
+  test.each([
+    [{ BROKERS: "kafka" }, "DOCKET_KAFKA_BROKERS must be addresses such as kafka-1:9092 between commas"],
+    [{ PREFIX: "a b" }, "DOCKET_KAFKA_PREFIX must have at most 100 letters, digits, dots, underscores and hyphens"],
+    [{ TLS_CA_FILE: "ca.pem" }, "DOCKET_KAFKA_TLS must be true where a DOCKET_KAFKA_TLS_…_FILE is set"],
+    [{ TLS: "true", TLS_KEY_FILE: "k" }, "DOCKET_KAFKA_TLS_CERT_FILE and DOCKET_KAFKA_TLS_KEY_FILE go together"],
+    [{ SASL_USERNAME: "docket" }, expect.stringContaining("DOCKET_KAFKA_SASL_PASSWORD go together: set all or none")],
+  ])("%j do not fit together", (given, problem) => {
+    const named = Object.entries(given).map(([name, value]) => [`DOCKET_KAFKA_${name}`, value]);
+    expect(problemsOf(Object.fromEntries(named))).toEqual([problem]);
+  });
+
+  test("may name several brokers, by name or address, with TLS and a user", () => {
+    const { kafka } = readHostConfig({
+      DOCKET_KAFKA_BROKERS: "kafka-1.example:9092, 10.0.0.1:9093, [::1]:9094",
+      DOCKET_KAFKA_TLS: "true",
+      DOCKET_KAFKA_TLS_CA_FILE: "ca.pem",
+      DOCKET_KAFKA_SASL_MECHANISM: "SCRAM-SHA-512",
+      DOCKET_KAFKA_SASL_USERNAME: "docket",
+      DOCKET_KAFKA_SASL_PASSWORD: "secret",
+    });
+    expect(kafka.brokers).toEqual(["kafka-1.example:9092", "10.0.0.1:9093", "[::1]:9094"]);
+  });
+});

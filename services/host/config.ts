@@ -11,6 +11,7 @@ import type { ConfigFile, Environment } from "../runtime/config/sources.ts";
 import { retentionSettings } from "../runtime/retention/settings.ts";
 import { sandboxSettings } from "../sandbox/config.ts";
 import { accessSettings } from "./settings/access.ts";
+import { kafkaProblems, kafkaSettings } from "./settings/kafka.ts";
 import { limitSettings } from "./settings/limits.ts";
 import { portSettings } from "./settings/ports.ts";
 import { processSettings } from "./settings/process.ts";
@@ -19,6 +20,7 @@ import { installedServices, type ServiceName, type Target, targetNames, targetsO
 /** All settings, in groups: those of the process, and those of each service. */
 export const settingGroups = {
   process: processSettings,
+  kafka: kafkaSettings,
   ports: portSettings,
   access: accessSettings,
   limits: limitSettings,
@@ -42,7 +44,15 @@ export type HostConfig = HostSettings & {
   /** The installation's services in other processes. */
   readonly remoteServices: readonly ServiceName[];
 } & {
-  readonly [G in "order" | "inventory" | "payment" | "logistics" | "operations" | "sandbox" | "retention"]: Values<G>;
+  readonly [G in
+    | "kafka"
+    | "order"
+    | "inventory"
+    | "payment"
+    | "logistics"
+    | "operations"
+    | "sandbox"
+    | "retention"]: Values<G>;
 };
 
 /** @throws ConfigError with every invalid setting, by the name of its variable or its key in the file */
@@ -51,7 +61,7 @@ export function readHostConfig(environment: Environment, file?: ConfigFile): Hos
   const settings: HostSettings = { ...process, ...ports, ...access, ...limits };
   const installed = installedServices(settings);
   const targets = targetsOf(settings.services, installed);
-  const problems = [...certificateProblems(settings), ...issuerProblems(settings)];
+  const problems = [...certificateProblems(settings), ...issuerProblems(settings), ...kafkaProblems(services.kafka)];
   if ("unknown" in targets) {
     problems.push(`DOCKET_SERVICES names ${targets.unknown}; it may name all, ${targetNames.join(", ")}`);
     throw new ConfigError(problems);

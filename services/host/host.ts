@@ -108,6 +108,7 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
     await ops?.[Symbol.asyncDispose]();
   });
   lifecycle.onDrain("telemetry", "telemetry", async () => telemetry?.shutdown());
+  checks.add(composition.checks);
   for (const service of services) {
     checks.add(service.checks);
     await service.start();

@@ -11,7 +11,8 @@ import { readHostConfig, settingGroups } from "./config.ts";
 import { explainStartFailure } from "./start-failure.ts";
 
 /**
- * Runs a command of the program: Docket until a signal stops it, or the list or check of its settings. On failure prints
+ * Runs a command of the program: Docket until a signal stops it, the topics of its events, or the list or check of its
+ * settings. On failure prints
  * the reason and exits with 1, or with 2 for an invalid command line.
  */
 export async function runHost(environment: Environment, args: readonly string[]): Promise<void> {
@@ -30,6 +31,9 @@ export async function runHost(environment: Environment, args: readonly string[])
       case "serve":
         await serve(await sourcesOf(given, environment));
         return;
+      case "topics":
+        await topics(await sourcesOf(given, environment));
+        return;
       case "refused":
         process.stderr.write(`docket: ${given.problem}\n\n${usage}`);
         process.exit(2);
@@ -42,7 +46,7 @@ export async function runHost(environment: Environment, args: readonly string[])
 
 /** Collects the sources of the configuration, and warns of variables that no setting has. */
 async function sourcesOf(
-  given: Extract<Arguments, { command: "serve" | "check" }>,
+  given: Extract<Arguments, { command: "serve" | "topics" | "check" }>,
   environment: Environment,
 ): Promise<Sources> {
   for (const name of unknownVariables(environment, settingsOf(settingGroups))) {
@@ -57,6 +61,12 @@ async function sourcesOf(
 async function check(sources: Sources): Promise<void> {
   readHostConfig(sources.environment, sources.file);
   process.stdout.write(effectiveText(effectiveSettings(settingGroups, sources)));
+}
+
+async function topics({ environment, file }: Sources): Promise<void> {
+  const { kafka } = readHostConfig(environment, file);
+  const { makeTopics } = await import("./kafka.ts");
+  process.stdout.write(await makeTopics(kafka));
 }
 
 async function serve({ environment, file }: Sources): Promise<void> {

@@ -91,7 +91,8 @@ export async function createFolder(): Promise<Storage> {
   };
 }
 
-async function createSchemas(server: string): Promise<Storage> {
+/** A storage on MariaDB or MySQL. */
+export async function createSchemas(server: string): Promise<Storage> {
   const folder = await createFolder();
   const url = new URL(server);
   const prefix = `e2e_${Date.now().toString(36)}${Math.random().toString(36).slice(2, 6)}`;
