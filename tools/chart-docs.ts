@@ -39,7 +39,7 @@ const managed =
 
 /** The schema of a setting's text or number in `values.yaml`. The chart writes no lists or maps. */
 function settingSchema({ schema }: DescribedSetting): Schema {
-  const { anyOf, $schema, variable, allowed, otherwise, secret, fromFile, ...whole } = toJsonSchema(schema, {
+  const { anyOf, $schema, variable, allowed, otherwise, secret, live, fromFile, ...whole } = toJsonSchema(schema, {
     typeMode: "input",
   }) as Schema;
   if (!Array.isArray(anyOf)) {

@@ -17,15 +17,16 @@ export function settingsDocument(document: string, groups: SettingGroups): strin
 }
 
 function tableOf(settings: readonly DescribedSetting[]): string {
-  const head = "| variable | in a file | | allowed | default |\n| --- | --- | --- | --- | --- |";
+  const head = "| variable | in a file | | allowed | default | change |\n| --- | --- | --- | --- | --- | --- |";
   return [head, ...settings.map(rowOf)].join("\n");
 }
 
 function rowOf(setting: DescribedSetting): string {
-  const { variable, fromFile, description, allowed, fallback } = setting;
+  const { variable, fromFile, description, allowed, fallback, live } = setting;
   const names = fromFile ? `\`${variable}\`, \`…_FILE\`` : `\`${variable}\``;
   const text = fallbackText(setting);
   const hasDefault = fallback !== undefined && text !== setting.otherwise && text !== "none";
-  const cells = [names, `\`${fileKeyOf(variable)}\``, description, allowed, hasDefault ? `\`${text}\`` : text];
+  const shown = hasDefault ? `\`${text}\`` : text;
+  const cells = [names, `\`${fileKeyOf(variable)}\``, description, allowed, shown, live ? "live" : "restart"];
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }

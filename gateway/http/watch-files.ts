@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import { entriesOfPath, type PathEntry } from "./path-entries.ts";
 
 /** Timing in milliseconds. */
-interface WatchOptions {
+export interface WatchOptions {
   /** A change is reported once nothing has changed for this long, so that files that change together count once. */
   readonly quietMs?: number;
   /** Interval at which the files are read without an event, for file systems that report none. */

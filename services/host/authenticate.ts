@@ -3,6 +3,7 @@ import { type Authenticate, createAuthenticate, type VerifyToken } from "../runt
 import { cacheAccepted } from "../runtime/auth/credential-cache.ts";
 import { createJwtVerifier } from "../runtime/auth/jwt.ts";
 import type { ServiceClient } from "../runtime/call/service-client.ts";
+import type { Live } from "../runtime/config/live.ts";
 import { limitFailedAuthentications } from "../runtime/limits/failed-authentications.ts";
 import type { HostConfig } from "./config.ts";
 import { perMinute } from "./request-limits.ts";
@@ -10,17 +11,19 @@ import { perMinute } from "./request-limits.ts";
 /** Creates authentication by API keys, by JWTs if an issuer is configured, and by service tokens of other processes. */
 export function createAuthentication(
   operations: ServiceClient<typeof ApiKeyService>,
-  config: HostConfig,
+  config: Live<HostConfig>,
   service: VerifyToken | undefined,
 ): Authenticate {
   const apiKey = cacheAccepted(async (token, signal) => {
     const { apiKey: found } = await operations.for("").authenticateApiKey({ key: token }, { signal });
     return found && { kind: "api_key", tenant: found.tenant, subject: found.name, scopes: new Set(found.scopes) };
   });
-  const jwt = jwtVerifier(config);
+  const jwt = jwtVerifier(config.current);
   const authenticate = createAuthenticate({ apiKey, ...(jwt && { jwt }), ...(service && { service }) });
-  const failures = perMinute(config.failedAuthLimit);
-  return failures === undefined ? authenticate : limitFailedAuthentications(authenticate, failures);
+  return limitFailedAuthentications(
+    authenticate,
+    perMinute(() => config.current.failedAuthLimit),
+  );
 }
 
 function jwtVerifier(config: HostConfig): VerifyToken | undefined {

@@ -13,6 +13,7 @@ import { eventBusRoutes } from "../runtime/bus/remote-bus.ts";
 import { forwardService } from "../runtime/call/forward.ts";
 import { createLocalTransport } from "../runtime/call/local-transport.ts";
 import { createServiceClient } from "../runtime/call/service-client.ts";
+import { fixed, type Live, mapLive } from "../runtime/config/live.ts";
 import type { OnStatement } from "../runtime/db/statement.ts";
 import { type Admit, createAdmission } from "../runtime/interceptors/admission.ts";
 import { createInterceptors } from "../runtime/interceptors/interceptors.ts";
@@ -24,18 +25,20 @@ import type { Clock } from "../runtime/values/clock.ts";
 import { createAuthentication } from "./authenticate.ts";
 import type { HostConfig } from "./config.ts";
 import { openDataFolder } from "./data-folder.ts";
-import { databaseUrlOf } from "./database-urls.ts";
+import { credentialsOf, databaseUrlOf } from "./database-urls.ts";
 import { definitions } from "./definitions.ts";
 import { openHostBus } from "./event-bus.ts";
 import { createMesh } from "./mesh.ts";
 import { rateLimitsOf } from "./request-limits.ts";
 import { sandboxUrlOf } from "./sandbox-access.ts";
-import { readSecrets } from "./secrets.ts";
+import { readSecrets, serviceSecretsOf } from "./secrets.ts";
 import { serverLimitsOf } from "./server-limits.ts";
 import { serviceNames } from "./targets.ts";
 
 export interface CompositionOptions {
   readonly config: HostConfig;
+  /** The same configuration, whose live settings may change. Default: it does not change. */
+  readonly live?: Live<HostConfig>;
   readonly log: Logger;
   readonly clock: Clock;
   /** Gets the steps that stop what is composed. */
@@ -70,6 +73,7 @@ export interface Composition {
 /** Creates the configured services on their databases, with their clients, bus, authentication and interceptors. */
 export async function composeHost(options: CompositionOptions): Promise<Composition> {
   const { config, log, clock, lifecycle, httpUrl, onStatement } = options;
+  const { live = fixed(config) } = options;
   const { targets } = config;
   const folder = await openDataFolder(config.dataDir);
   if (folder.exposed.length > 0) {
@@ -81,14 +85,16 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
     authenticate: (...credential: Parameters<Authenticate>) => authenticate(...credential),
     log,
     clock,
-    rateLimits: rateLimitsOf(config),
+    rateLimits: rateLimitsOf(live),
     onDenied: (denial: Denial) => denials.report(denial),
   };
   const interceptors = createInterceptors(around);
   const admit = createAdmission(around);
   const local = createLocalTransport({ interceptors });
   const tokens =
-    config.serviceSecret === undefined ? undefined : createServiceTokens({ secret: config.serviceSecret, clock });
+    config.serviceSecret === undefined
+      ? undefined
+      : createServiceTokens({ secrets: mapLive(live, serviceSecretsOf), clock });
   const mesh = await createMesh({
     local,
     remoteServices: config.remoteServices,
@@ -96,7 +102,7 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
     tokens,
   });
   const operations = createServiceClient(ApiKeyService, mesh.transport, { subject: "gateway" });
-  const authenticate = createAuthentication(operations, config, tokens?.verify);
+  const authenticate = createAuthentication(operations, live, tokens?.verify);
   const audit = createServiceClient(AuditService, mesh.transport, { subject: "gateway" });
   const denials = createDenialLog({
     log,
@@ -107,6 +113,7 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
     bus,
     clock,
     log,
+    credentials: config.databaseUrl === undefined ? undefined : mapLive(live, credentialsOf),
     statementTimeoutMs: config.queryTimeoutMs,
     ...(onStatement && { onStatement }),
   };
@@ -116,6 +123,7 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
       .map((name) =>
         definitions[name].create({
           config,
+          live,
           databaseUrl: databaseUrlOf(name, folder, config.databaseUrl),
           adminKey,
           sandboxSecret,
@@ -144,7 +152,7 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
     lifecycle.onDrain("release", service.name, async () => service[Symbol.asyncDispose]());
   }
   const isOneOfSeveral = services.length > 0 && mesh.remotes.some(({ name }) => name !== "sandbox");
-  const limits = serverLimitsOf(config);
+  const limits = serverLimitsOf(live);
   return {
     services,
     specs: [...services.flatMap((service) => service.specs), ...forwarded],

@@ -35,6 +35,11 @@ export const settingGroups = {
 
 type Values<G extends keyof typeof settingGroups> = InferOutput<(typeof settingGroups)[G]>;
 
+/** Whether the settings of a group are those of the process, which stand in `HostConfig` without the group's name. */
+export function isHostGroup(group: string): boolean {
+  return ["process", "ports", "access", "limits"].includes(group);
+}
+
 type HostSettings = Values<"process"> & Values<"ports"> & Values<"access"> & Values<"limits">;
 
 /** The settings of the host, and those of its services by their names. */

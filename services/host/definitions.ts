@@ -19,6 +19,7 @@ import { createOperationsService } from "../operations/service.ts";
 import { createOrderService } from "../order/service.ts";
 import { createPaymentService } from "../payment/service.ts";
 import { createServiceClient } from "../runtime/call/service-client.ts";
+import { type Live, mapLive } from "../runtime/config/live.ts";
 import type { Service } from "../runtime/service/service.ts";
 import type { ServiceDeps } from "../runtime/service/service-base.ts";
 import { createSandboxService } from "../sandbox/service.ts";
@@ -29,6 +30,8 @@ import type { ServiceName } from "./targets.ts";
 /** Dependencies that a host passes to each service. */
 export interface HostDeps {
   readonly config: HostConfig;
+  /** The same configuration, whose live settings may change. */
+  readonly live: Live<HostConfig>;
   /** The database of the service. */
   readonly databaseUrl: string;
   readonly adminKey: string;
@@ -67,7 +70,7 @@ export const administered: readonly ServiceName[] = ["order", "inventory", "oper
 export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
   operations: {
     services: [ApiKeyService, AuditService, DeadLetterService, SagaService, WebhookService],
-    create: ({ config, databaseUrl, adminKey, transportTo, shared }) =>
+    create: ({ config, live, databaseUrl, adminKey, transportTo, shared }) =>
       createOperationsService(
         {
           databaseUrl,
@@ -78,6 +81,7 @@ export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
         },
         {
           ...shared,
+          adminKey: mapLive(live, (changed) => changed.adminKey ?? adminKey),
           administered: administered.map((name) => ({
             name,
             client: createServiceClient(AdminService, transportTo(name), { subject: "operations", repeats: false }),
@@ -92,7 +96,7 @@ export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
   },
   payment: {
     services: [PaymentService],
-    create: ({ config, databaseUrl, sandboxUrl, sandboxSecret, shared }) =>
+    create: ({ config, live, databaseUrl, sandboxUrl, sandboxSecret, shared }) =>
       createPaymentService(
         {
           ...config.payment,
@@ -107,12 +111,12 @@ export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
             },
           },
         },
-        shared,
+        { ...shared, settings: mapLive(live, ({ payment }) => payment) },
       ),
   },
   logistics: {
     services: [LogisticsService],
-    create: ({ config, databaseUrl, sandboxUrl, sandboxSecret, transport, shared }) =>
+    create: ({ config, live, databaseUrl, sandboxUrl, sandboxSecret, transport, shared }) =>
       createLogisticsService(
         {
           ...config.logistics,
@@ -127,7 +131,11 @@ export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
             },
           },
         },
-        { ...shared, clients: clientsOf("logistics", transport) },
+        {
+          ...shared,
+          clients: clientsOf("logistics", transport),
+          settings: mapLive(live, ({ logistics }) => logistics),
+        },
       ),
   },
   order: {
@@ -146,7 +154,7 @@ export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
   },
   sandbox: {
     services: [SandboxPaymentService, SandboxCarrierService],
-    create: ({ config, databaseUrl, publicUrl, sandboxSecret, shared: { bus: _, ...shared } }) =>
+    create: ({ config, live, databaseUrl, publicUrl, sandboxSecret, shared: { bus: _, ...shared } }) =>
       createSandboxService(
         {
           ...config.sandbox,
@@ -157,7 +165,7 @@ export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
           paymentSecret: signingSecretFor("sandbox payments", sandboxSecret),
           carrierSecret: signingSecretFor("sandbox carriers", sandboxSecret),
         },
-        shared,
+        { ...shared, settings: mapLive(live, ({ sandbox }) => sandbox) },
       ),
   },
 };

@@ -1,4 +1,5 @@
 import type { Certificate } from "../../gateway/http/certificate.ts";
+import type { Live } from "../runtime/config/live.ts";
 import type { GrpcServer } from "../runtime/grpc/server.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
 import type { Composition } from "./compose.ts";
@@ -10,9 +11,10 @@ export async function createGrpcPort(options: {
   readonly config: HostConfig;
   readonly log: Logger;
   readonly composition: Composition;
+  readonly reflection: Live<boolean>;
   readonly certificate: Certificate | undefined;
 }): Promise<GrpcServer> {
-  const { config, log, composition, certificate } = options;
+  const { config, log, composition, reflection, certificate } = options;
   const { createGrpcServer } = await import("../runtime/grpc/server.ts");
   return createGrpcServer({
     specs: [...composition.specs, ...composition.internalSpecs],
@@ -21,7 +23,7 @@ export async function createGrpcPort(options: {
     log,
     certificate,
     maxRequestBytes: config.maxBodyBytes,
-    reflection: config.reflection,
+    reflection,
     maxRequestElements: config.maxRequestElements,
     decompressionBudget: composition.decodeBudget,
     limits: composition.limits,

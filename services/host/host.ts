@@ -1,6 +1,7 @@
 import { isLoopback } from "../../gateway/http/client-address.ts";
 import { listenHttp } from "../../gateway/http/listener.ts";
 import type { Telemetry } from "../../gateway/telemetry/start-telemetry.ts";
+import { mapLive } from "../runtime/config/live.ts";
 import type { OnStatement } from "../runtime/db/statement.ts";
 import { createCheckRunner } from "../runtime/process/check-runner.ts";
 import { createLeakCheck } from "../runtime/process/leak-watch.ts";
@@ -12,9 +13,10 @@ import { openCertificates } from "./certificates.ts";
 import { composeHost } from "./compose.ts";
 import type { HostConfig } from "./config.ts";
 import { createGrpcPort } from "./grpc-port.ts";
-import { createHostHandler } from "./http-handler.ts";
+import { createLiveHandler } from "./http-handler.ts";
 import { serverLimitsOf } from "./server-limits.ts";
 import { createSinglePort } from "./single-port.ts";
+import { type ConfigFiles, watchConfig } from "./watch-config.ts";
 
 /** A running host with the targets of its configuration. Disposing it drains it. */
 export interface Host extends AsyncDisposable {
@@ -28,22 +30,30 @@ export interface Host extends AsyncDisposable {
   readonly lifecycle: Lifecycle;
 }
 
-/** What observes a host. */
+/** What observes a host, and from where its configuration changes. */
 export interface HostObserver {
   /** Called after every statement of every service: for benchmarks. */
   readonly onStatement?: OnStatement;
   /** Its metrics are served. Shut down last, so that it sends what the others recorded. */
   readonly telemetry?: Telemetry;
+  /** The files of the configuration. Without them it does not change. */
+  readonly configFiles?: ConfigFiles;
 }
 
 /**
  * Starts the configured targets on the configured databases. Services in other processes are called at their addresses;
  * the gateway serves every service on every wire, forwarding to other processes if needed. Resolves when it is ready.
  */
-export async function startHost(config: HostConfig, { onStatement, telemetry }: HostObserver = {}): Promise<Host> {
+export async function startHost(config: HostConfig, observer: HostObserver = {}): Promise<Host> {
+  const { onStatement, telemetry, configFiles } = observer;
   const { host, targets } = config;
   const clock = systemClock;
   const log = createLogger({ level: config.logLevel, name: "docket" });
+  const watched = watchConfig({ config, files: configFiles, log });
+  const { live } = watched;
+  live.onChange(({ logLevel }) => {
+    log.level = logLevel;
+  });
   const lifecycle = createLifecycle({ log, clock, windowMs: config.drainWindowMs, budgetMs: config.drainBudgetMs });
   const certificates = openCertificates(config, log);
   const certificate = certificates?.current;
@@ -53,7 +63,7 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
       "API keys travel unencrypted: set DOCKET_TLS_CERT_FILE, or put a proxy with TLS in front of the ports",
     );
   }
-  const limits = serverLimitsOf(config);
+  const limits = serverLimitsOf(live);
   // The port is opened first, because the sandbox is called at its URL and calls back there.
   const http =
     targets.has("gateway") || config.singlePort
@@ -68,13 +78,15 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
         })
       : undefined;
   const httpUrl = http === undefined ? "" : `${certificates === undefined ? "http" : "https"}://${host}:${http.port}`;
-  const composition = await composeHost({ config, log, clock, lifecycle, httpUrl, onStatement });
+  const composition = await composeHost({ config, live, log, clock, lifecycle, httpUrl, onStatement });
   const { services, adminKey, adminKeyIsNew } = composition;
 
-  const checks = createCheckRunner({ leaks: createLeakCheck() });
+  const checks = createCheckRunner({ leaks: createLeakCheck(), config: watched.check });
   const serving = { config, log, composition };
-  const { singlePort, reflection } = config;
-  const handler = http && (await createHostHandler({ ...serving, internal: singlePort, shutdownSignal: http.overdue }));
+  const { singlePort } = config;
+  const reflection = mapLive(live, (current) => current.reflection);
+  const handler =
+    http && (await createLiveHandler(live, { ...serving, internal: singlePort, shutdownSignal: http.overdue }));
   const single =
     handler && singlePort
       ? createSinglePort(handler, { composition, reflection, probe: createProbes({ lifecycle, checks, clock }) })
@@ -82,7 +94,7 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
   if (handler !== undefined) {
     http?.serve(single?.handler ?? handler);
   }
-  const grpc = singlePort ? undefined : await createGrpcPort({ ...serving, certificate });
+  const grpc = singlePort ? undefined : await createGrpcPort({ ...serving, reflection, certificate });
   const grpcPort = (await grpc?.listen({ host, port: config.grpcPort })) ?? http?.port;
   const opsAddress = { host: config.opsHost, port: config.opsPort };
   const ops = singlePort
@@ -100,6 +112,7 @@ export async function startHost(config: HostConfig, { onStatement, telemetry }: 
       http?.startDraining();
     }
   });
+  lifecycle.onDrain("close", "configuration", async () => watched[Symbol.asyncDispose]());
   lifecycle.onDrain("close", "certificates", async () => certificates?.[Symbol.dispose]());
   lifecycle.onDrain("close", "http", async (budgetMs) => http?.close(budgetMs));
   lifecycle.onDrain("close", "grpc", async (budgetMs) => grpc?.close(budgetMs));

@@ -4,6 +4,7 @@ import type { HttpHandler } from "../../gateway/http/listener.ts";
 import { defaultRequestHeaders } from "../../gateway/http/metadata.ts";
 import { createHttpHandler } from "../../gateway/http-handler.ts";
 import { readOpenapi } from "../openapi-documents.ts";
+import { type Live, mapLive } from "../runtime/config/live.ts";
 import { clientAddressKey } from "../runtime/context-values.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
 import type { Composition } from "./compose.ts";
@@ -57,6 +58,27 @@ export async function createHostHandler(options: HostHandlerOptions): Promise<Ht
     ...(docs && config.docs && { openapi: await readOpenapi() }),
     // An aborted request is not a server fault.
     onError: (err, request) => log[request.destroyed ? "debug" : "error"]({ err }, "a request failed in the gateway"),
+  });
+}
+
+/** Creates a handler that is replaced when the configuration changes whether documents are served, and to which origins. */
+export async function createLiveHandler(
+  live: Live<HostConfig>,
+  options: Omit<HostHandlerOptions, "config">,
+): Promise<HttpHandler> {
+  const followed = mapLive(live, ({ docs, corsOrigins }) => ({ docs, corsOrigins }));
+  let current = await createHostHandler({ ...options, config: live.current });
+  followed.onChange(() => {
+    createHostHandler({ ...options, config: live.current }).then(
+      (next) => {
+        current = next;
+      },
+      (err: unknown) => options.log.error({ err }, "the changed settings of the HTTP port have no effect"),
+    );
+  });
+  return Object.assign((...args: Parameters<HttpHandler>) => current(...args), {
+    upgrade: (...args: Parameters<HttpHandler["upgrade"]>) => current.upgrade(...args),
+    shouldUpgrade: (...args: Parameters<HttpHandler["shouldUpgrade"]>) => current.shouldUpgrade(...args),
   });
 }
 

@@ -1,13 +1,13 @@
 import { startTelemetry } from "../../gateway/telemetry/start-telemetry.ts";
 import { ConfigError } from "../runtime/config/config-error.ts";
-import { readConfigFile } from "../runtime/config/config-file.ts";
 import { effectiveSettings, settingsOf } from "../runtime/config/read-settings.ts";
 import { effectiveText, settingsList } from "../runtime/config/show-settings.ts";
-import { type Environment, type Sources, unknownVariables } from "../runtime/config/sources.ts";
+import { type Environment, unknownVariables } from "../runtime/config/sources.ts";
 import { stopOnSignal } from "../runtime/process/stop-on-signal.ts";
 import { type Arguments, readArguments, usage } from "./arguments.ts";
 import { banner } from "./banner.ts";
-import { readHostConfig, settingGroups } from "./config.ts";
+import { settingGroups } from "./config.ts";
+import { type ConfigSource, readConfig } from "./reload.ts";
 import { explainStartFailure } from "./start-failure.ts";
 
 /**
@@ -26,13 +26,13 @@ export async function runHost(environment: Environment, args: readonly string[])
         process.stdout.write(settingsList(settingGroups));
         return;
       case "check":
-        await check(await sourcesOf(given, environment));
+        await check(sourceOf(given, environment));
         return;
       case "serve":
-        await serve(await sourcesOf(given, environment));
+        await serve(sourceOf(given, environment));
         return;
       case "topics":
-        await topics(await sourcesOf(given, environment));
+        await topics(sourceOf(given, environment));
         return;
       case "refused":
         process.stderr.write(`docket: ${given.problem}\n\n${usage}`);
@@ -44,39 +44,39 @@ export async function runHost(environment: Environment, args: readonly string[])
   }
 }
 
-/** Collects the sources of the configuration, and warns of variables that no setting has. */
-async function sourcesOf(
+/** Where the configuration is read. Warns of variables that no setting has. */
+function sourceOf(
   given: Extract<Arguments, { command: "serve" | "topics" | "check" }>,
   environment: Environment,
-): Promise<Sources> {
+): ConfigSource {
   for (const name of unknownVariables(environment, settingsOf(settingGroups))) {
     process.stderr.write(`docket: warning: ${name} is not a setting and has no effect\n`);
   }
   return {
     environment: given.services === undefined ? environment : { ...environment, DOCKET_SERVICES: given.services },
-    file: given.file === undefined ? undefined : await readConfigFile(given.file),
+    file: given.file,
   };
 }
 
-async function check(sources: Sources): Promise<void> {
-  readHostConfig(sources.environment, sources.file);
-  process.stdout.write(effectiveText(effectiveSettings(settingGroups, sources)));
+async function check(source: ConfigSource): Promise<void> {
+  const { file } = await readConfig(source);
+  process.stdout.write(effectiveText(effectiveSettings(settingGroups, { environment: source.environment, file })));
 }
 
-async function topics({ environment, file }: Sources): Promise<void> {
-  const { kafka } = readHostConfig(environment, file);
+async function topics(source: ConfigSource): Promise<void> {
+  const { config } = await readConfig(source);
   const { makeTopics } = await import("./kafka.ts");
-  process.stdout.write(await makeTopics(kafka));
+  process.stdout.write(await makeTopics(config.kafka));
 }
 
-async function serve({ environment, file }: Sources): Promise<void> {
-  const config = readHostConfig(environment, file);
+async function serve(source: ConfigSource): Promise<void> {
+  const start = await readConfig(source);
   // Files created by the program are accessible to their owner only.
   process.umask(0o077);
   // Loaded after the configuration is accepted, because it is most of the program.
   const { startHost } = await import("./host.ts");
-  const telemetry = await startTelemetry({ serviceName: "docket", environment });
-  const running = await startHost(config, { telemetry });
+  const telemetry = await startTelemetry({ serviceName: "docket", environment: source.environment });
+  const running = await startHost(start.config, { telemetry, configFiles: { source, start } });
   stopOnSignal(running.lifecycle);
-  process.stderr.write(banner(running, config));
+  process.stderr.write(banner(running, start.config));
 }

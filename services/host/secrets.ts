@@ -44,3 +44,9 @@ function newAdminKey(): string {
 function newSigningSecret(): string {
   return `whsec_${randomBytes(32).toString("base64")}`;
 }
+
+/** The secrets of service tokens, the one that signs first. */
+export function serviceSecretsOf({ serviceSecret, acceptedServiceSecret }: HostConfig): readonly [string, ...string[]] {
+  const accepted = acceptedServiceSecret === undefined ? [] : [acceptedServiceSecret];
+  return [serviceSecret ?? "", ...accepted];
+}

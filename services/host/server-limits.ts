@@ -1,14 +1,20 @@
 import { defaultServerLimits, type ServerLimits } from "../../gateway/http/server-limits.ts";
+import type { Live } from "../runtime/config/live.ts";
 import type { HostConfig } from "./config.ts";
 
-/** The configured limits of every port. */
-export function serverLimitsOf(config: HostConfig): ServerLimits {
+/** The configured limits of every port. Those of connections follow the configuration. */
+export function serverLimitsOf(live: Live<HostConfig>): ServerLimits {
+  const config = live.current;
   // A single request of the largest size must fit.
   const largest = config.maxBodyBytes + 1024;
   return {
     ...defaultServerLimits,
-    connections: config.maxConnections,
-    connectionsPerAddress: config.maxConnectionsPerAddress,
+    get connections() {
+      return live.current.maxConnections;
+    },
+    get connectionsPerAddress() {
+      return live.current.maxConnectionsPerAddress;
+    },
     streamsPerConnection: config.maxStreamsPerConnection,
     minBytesPerSecond: config.minBodyRate,
     bodyTimeoutMs: config.bodyTimeoutMs,

@@ -1,9 +1,11 @@
 import type { ServerResponse } from "node:http";
+import type { ServiceImplSpec } from "@connectrpc/connect";
 import { createHealthService } from "../../gateway/grpc/health.ts";
 import { createReflectionServices } from "../../gateway/grpc/reflection.ts";
 import type { HttpHandler } from "../../gateway/http/listener.ts";
 import type { ProbeResponse } from "../../gateway/http/operations-port.ts";
 import { createHttpHandler } from "../../gateway/http-handler.ts";
+import type { Live } from "../runtime/config/live.ts";
 import type { Composition } from "./compose.ts";
 
 /** The handler of a port on which everything is served. */
@@ -24,18 +26,18 @@ export function createSinglePort(
   handler: HttpHandler,
   options: {
     readonly composition: Composition;
-    readonly reflection: boolean;
+    /** Whether gRPC reflection is served. */
+    readonly reflection: Live<boolean>;
     readonly probe: (path: string) => ProbeResponse;
   },
 ): SinglePort {
   const { composition, reflection, probe } = options;
   const served = [...composition.specs, ...composition.internalSpecs].map(({ service }) => service);
   const health = createHealthService(served.map(({ typeName }) => typeName));
-  const specs = [health.spec, ...(reflection ? createReflectionServices([...served, health.spec.service]) : [])];
-  const infrastructure = createHttpHandler({ specs, meter: composition.meter });
-  const paths = new Set(
-    specs.flatMap(({ service }) => service.methods.map(({ name }) => `/${service.typeName}/${name}`)),
-  );
+  const reflected = createReflectionServices([...served, health.spec.service]);
+  const infrastructure = createHttpHandler({ specs: [health.spec, ...reflected], meter: composition.meter });
+  const healthPaths = pathsOf([health.spec]);
+  const reflectionPaths = pathsOf(reflected);
   const serve = (...[request, response]: Parameters<HttpHandler>): void => {
     const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
     if (publicProbes.has(path) && (request.method === "GET" || request.method === "HEAD")) {
@@ -44,7 +46,7 @@ export function createSinglePort(
       (response as ServerResponse)
         .writeHead(status, headers)
         .end(`${JSON.stringify({ status: (body as { status: string }).status })}\n`);
-    } else if (paths.has(path)) {
+    } else if (healthPaths.has(path) || (reflection.current && reflectionPaths.has(path))) {
       infrastructure(request, response);
     } else {
       handler(request, response);
@@ -54,4 +56,8 @@ export function createSinglePort(
     handler: Object.assign(serve, { upgrade: handler.upgrade, shouldUpgrade: handler.shouldUpgrade }),
     setServing: health.setServing,
   };
+}
+
+function pathsOf(specs: readonly ServiceImplSpec[]): ReadonlySet<string> {
+  return new Set(specs.flatMap(({ service }) => service.methods.map(({ name }) => `/${service.typeName}/${name}`)));
 }

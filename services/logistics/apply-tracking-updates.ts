@@ -50,7 +50,7 @@ export function changeProgress(
 ): StoredShipment {
   const receivedAt = clock.now().getTime();
   const expectsMore = isOpen(progress.reported.state) && !progress.decided;
-  const dueAt = expectsMore ? batch.nowMs + timing.pollAfterMs : undefined;
+  const dueAt = expectsMore ? batch.nowMs + timing.current.pollAfterMs : undefined;
   const all = [...shipment.events, ...events.map((event) => ({ ...event, receivedAt }))].sort(byTime);
   const due = shipment.cancelRequested ? {} : { dueAt };
   const after = changed(shipment, { ...due, ...change, progress, events: all }, receivedAt);

@@ -26,7 +26,7 @@ export async function runCarrierTask(ctx: LogisticsContext, claim: Claimed, stop
   if (shipment === undefined || shipment.attempt !== claim.attempt) {
     return;
   }
-  const signal = AbortSignal.any([stop, AbortSignal.timeout(timing.carrierTimeoutMs)]);
+  const signal = AbortSignal.any([stop, AbortSignal.timeout(timing.current.carrierTimeoutMs)]);
   try {
     const carrier = carriers.get(shipment.carrier);
     if (carrier === undefined) {
@@ -99,7 +99,7 @@ async function recordBooking(ctx: LogisticsContext, claimed: StoredShipment, out
         return;
       }
       const { trackingNumber, trackingUrl } = outcome;
-      const dueAt = shipment.cancelRequested ? batch.nowMs : batch.nowMs + timing.pollAfterMs;
+      const dueAt = shipment.cancelRequested ? batch.nowMs : batch.nowMs + timing.current.pollAfterMs;
       const change = { booking: "BOOKED", trackingNumber, trackingUrl, failures: 0, dueAt } as const;
       const booked = changed(shipment, change, clock.now().getTime());
       batch.update(shipments, booked);
@@ -131,7 +131,7 @@ async function recordCancellation(
       }
       // The cancellation invalidated the booking's claim, so its response was discarded: book again.
       const isPending = shipment.booking === "PENDING";
-      const pollAt = isOpen(shipment.progress.reported.state) ? batch.nowMs + timing.pollAfterMs : undefined;
+      const pollAt = isOpen(shipment.progress.reported.state) ? batch.nowMs + timing.current.pollAfterMs : undefined;
       const change = { cancelRequested: false, failures: 0, dueAt: isPending ? batch.nowMs : pollAt };
       batch.update(shipments, changed(shipment, change, clock.now().getTime()));
       batch.afterCommit(nudgeShipments);
@@ -156,7 +156,7 @@ function decideCancelled(
   changeProgress(ctx, batch, shipment, { ...shipment.progress, reported, decided: true }, [event], change);
 }
 
-/** Applies the updates of a tracking poll, and expires a shipment that has had no update for `timing.expireAfterMs`. */
+/** Applies the updates of a tracking poll, and expires a shipment that has had no update for `expireAfterMs`. */
 export function recordTrackingPoll(
   ctx: LogisticsContext,
   claimed: StoredShipment,
@@ -174,14 +174,14 @@ export function recordTrackingPoll(
       }
       const nowMs = clock.now().getTime();
       const lastNewsAt = shipment.events.at(-1)?.occurredAt ?? shipment.createdAt;
-      if (nowMs - lastNewsAt > timing.expireAfterMs) {
+      if (nowMs - lastNewsAt > timing.current.expireAfterMs) {
         const message = "no tracking update for too long";
         const what = { status: "expired", state: "EXPIRED", message, location: "" } as const;
         return applyTrackingUpdates(ctx, batch, shipment, [
           { ...what, eventId: `docket:expired:${nowMs}`, occurredAt: nowMs },
         ]);
       }
-      batch.update(shipments, { ...shipment, failures: 0, dueAt: batch.nowMs + timing.pollAfterMs });
+      batch.update(shipments, { ...shipment, failures: 0, dueAt: batch.nowMs + timing.current.pollAfterMs });
       return after;
     },
   });
@@ -193,7 +193,7 @@ async function postpone(ctx: LogisticsContext, claimed: StoredShipment): Promise
     decide(batch, shipment) {
       if (shipment.attempt === claimed.attempt) {
         const failures = shipment.failures + 1;
-        const pauseMs = Math.round(fullJitterMs(failures, timing.retry, random));
+        const pauseMs = Math.round(fullJitterMs(failures, timing.current.retry, random));
         batch.update(shipments, { ...shipment, failures, dueAt: batch.nowMs + pauseMs });
       }
     },

@@ -12,17 +12,20 @@ export const logisticsSettings = v.object({
     description: "Interval at which pending carrier calls are looked for when no event announces them.",
   }),
   trackAfterMs: milliseconds("DOCKET_SHIPMENT_TRACK_AFTER", {
+    live: true,
     default: "6h",
     min: "1s",
     description: "Time without an update after which the carrier is asked where a shipment is.",
   }),
   expireAfterMs: milliseconds("DOCKET_SHIPMENT_EXPIRE_AFTER", {
+    live: true,
     default: "30d",
     min: "1h",
     description: "Time without an update after which a shipment becomes EXPIRED.",
   }),
   // Half of it must be shorter than the order service's calls, which wait for a cancellation.
   carrierTimeoutMs: milliseconds("DOCKET_CARRIER_TIMEOUT", {
+    live: true,
     default: "10s",
     min: "100ms",
     max: "19s",

@@ -3,6 +3,7 @@ import type { ServiceClient } from "../runtime/call/service-client.ts";
 import type { CallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
 import type { CommandStore } from "../runtime/callbacks/command-store.ts";
 import type { Commands } from "../runtime/commands/command.ts";
+import type { Live } from "../runtime/config/live.ts";
 import type { Database } from "../runtime/db/connect.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
 import type { Backoff } from "../runtime/values/backoff.ts";
@@ -27,7 +28,7 @@ export interface LogisticsContext {
   readonly ids: Ids;
   readonly random: () => number;
   readonly log: Logger;
-  readonly timing: LogisticsTiming;
+  readonly timing: Live<LogisticsTiming>;
   /** Wakes the shipment worker. Best effort: the worker also polls. */
   readonly nudgeShipments: () => void;
   /** Inbox of carrier callbacks. */

@@ -20,11 +20,11 @@ export async function holdClaim<T>(
       return;
     }
     renewal = renewal
-      .then(() => renewClaim(db, claim, timing.claimLeaseMs))
+      .then(() => renewClaim(db, claim, timing.current.claimLeaseMs))
       .catch((error: unknown) =>
         log.warn({ err: error, shipment: claim.id }, "could not renew the claim of a shipment"),
       );
-  }, timing.claimLeaseMs / 3);
+  }, timing.current.claimLeaseMs / 3);
   try {
     return await call();
   } finally {

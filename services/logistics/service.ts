@@ -1,6 +1,7 @@
 import { chooseAdapters } from "../runtime/api/choose-adapters.ts";
 import { createCallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
 import { createCommandStore } from "../runtime/callbacks/command-store.ts";
+import { fixed, type Live, mapLive } from "../runtime/config/live.ts";
 import { createJobTable } from "../runtime/jobs/job-table.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";
 import type { Service } from "../runtime/service/service.ts";
@@ -8,7 +9,7 @@ import { createServiceBase, type ServiceDeps } from "../runtime/service/service-
 import { applyCallback } from "./apply-callback.ts";
 import type { Carrier, CarrierReport } from "./carriers/carrier.ts";
 import { carriers as table } from "./carriers.ts";
-import type { LogisticsConfig } from "./config.ts";
+import type { LogisticsConfig, logisticsDefaults } from "./config.ts";
 import type { LogisticsClients, LogisticsContext, LogisticsTiming } from "./context.ts";
 import { migrations } from "./db/migrations.ts";
 import type { LogisticsDatabase } from "./db/schema.ts";
@@ -21,6 +22,8 @@ export interface LogisticsDeps extends ServiceDeps {
   readonly clients: LogisticsClients;
   /** Carriers besides the configured ones, or replacing them. */
   readonly carriers?: readonly Carrier[];
+  /** Settings that change while the service runs; they take precedence over those of the configuration. */
+  readonly settings?: Live<typeof logisticsDefaults>;
 }
 
 /**
@@ -38,12 +41,12 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
   const { db, commands, relay, clock, ids, random, log } = base;
 
   const kept = config.retention ?? defaultRetention;
-  const timing = timingOf(config);
+  const timing = mapLive(deps.settings ?? fixed(config), timingOf);
   const callbackStore = createCommandStore<LogisticsDatabase, CarrierReport>({
     db,
     commands,
     random,
-    retry: timing.retry,
+    retry: timing.current.retry,
     patienceMs: CALLBACK_PATIENCE_MS,
     source: (name) => carriers.get(name),
     apply: (callback) => applyCallback(ctx, callback),
@@ -83,7 +86,7 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
   };
 }
 
-function timingOf(config: LogisticsConfig): LogisticsTiming {
+function timingOf(config: typeof logisticsDefaults): LogisticsTiming {
   return {
     carrierTimeoutMs: config.carrierTimeoutMs,
     claimLeaseMs: Math.min(3_000, config.carrierTimeoutMs / 4),

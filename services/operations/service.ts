@@ -1,5 +1,6 @@
 import { createDeadLetterAdmin } from "../runtime/admin/dead-letter-admin.ts";
 import { createInProcessBus } from "../runtime/bus/in-process.ts";
+import type { Live } from "../runtime/config/live.ts";
 import { withTables } from "../runtime/db/any-transaction.ts";
 import { openDatabase } from "../runtime/db/connect.ts";
 import { migrate } from "../runtime/db/migrate.ts";
@@ -28,6 +29,8 @@ import { replaceApiKey } from "./store/api-keys.ts";
 export interface OperationsDeps extends ServiceDeps {
   /** The services with sagas or dead letters. Default: none. */
   readonly administered?: readonly AdministeredService[];
+  /** The administrator key, which takes precedence over that of the configuration and may change. */
+  readonly adminKey?: Live<string>;
 }
 
 /**
@@ -39,14 +42,19 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
   const { clock = systemClock, ids = createIds(clock) } = deps;
   const { log = createLogger({ level: "info", name: "operations" }) } = deps;
   const { bus = createInProcessBus({ log }) } = deps;
-  const { onStatement, statementTimeoutMs } = deps;
+  const { onStatement, statementTimeoutMs, credentials } = deps;
   await using opening = new AsyncDisposableStack();
   const db = opening.use(
-    await openDatabase<OperationsDatabase>({ url: config.databaseUrl, onStatement, statementTimeoutMs }),
+    await openDatabase<OperationsDatabase>({ url: config.databaseUrl, credentials, onStatement, statementTimeoutMs }),
   );
   await migrate(db, migrations);
   const ctx: OperationsContext = { db, clock, ids, administered: deps.administered ?? [] };
-  await installAdminKey(ctx, config);
+  await installAdminKey(ctx, { ...config, ...(deps.adminKey && { adminKey: deps.adminKey.current }) });
+  deps.adminKey?.onChange((adminKey) => {
+    installAdminKey(ctx, { ...config, adminKey }).catch((err) =>
+      log.error({ err }, "the changed administrator key could not be installed; a restart installs it"),
+    );
+  });
   const audit = createAuditConsumer(ctx, bus, log);
   const kept = { ...(config.retention ?? defaultRetention), auditMs: config.auditRetentionMs };
   const background = opening.use(createJobTable(jobs(ctx, { audit, log, kept })));

@@ -12,16 +12,19 @@ export const paymentSettings = v.object({
     description: "Interval at which pending provider calls and callbacks are looked for when no event announces them.",
   }),
   providerTimeoutMs: milliseconds("DOCKET_PROVIDER_TIMEOUT", {
+    live: true,
     default: "15s",
     min: "100ms",
     description: "Time limit of one call to a payment provider.",
   }),
   retryMaxMs: milliseconds("DOCKET_PROVIDER_RETRY_MAX", {
+    live: true,
     default: "60s",
     min: "1ms",
     description: "Maximum pause between attempts at a provider call that got no response.",
   }),
   reconcileAfterMs: milliseconds("DOCKET_PAYMENT_RECONCILE_AFTER", {
+    live: true,
     default: "60s",
     min: "1ms",
     description: "Time without callbacks after which the provider is asked for the state of a payment.",

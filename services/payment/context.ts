@@ -1,6 +1,7 @@
 import type { CallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
 import type { CommandStore } from "../runtime/callbacks/command-store.ts";
 import type { Commands } from "../runtime/commands/command.ts";
+import type { Live } from "../runtime/config/live.ts";
 import type { Database } from "../runtime/db/connect.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
 import type { Backoff } from "../runtime/values/backoff.ts";
@@ -20,7 +21,7 @@ export interface PaymentContext {
   readonly log: Logger;
   readonly providers: ReadonlyMap<string, PaymentProvider>;
   readonly defaultProvider: string;
-  readonly timing: PaymentTiming;
+  readonly timing: Live<PaymentTiming>;
   /** The inbox of provider callbacks. */
   readonly callbacks: CallbackInbox<readonly ProviderReport[]>;
   /** The store of `callbacks`. */

@@ -33,9 +33,14 @@ export async function performOperation(
   let answer: ProviderAnswer;
   try {
     const provider = providerOf(ctx, payment);
-    answer = await ask(provider, { payment, refunds }, operation, AbortSignal.timeout(timing.providerTimeoutMs));
+    answer = await ask(
+      provider,
+      { payment, refunds },
+      operation,
+      AbortSignal.timeout(timing.current.providerTimeoutMs),
+    );
   } catch (error) {
-    const pauseMs = fullJitterMs(operation.attempt, timing.retry, random);
+    const pauseMs = fullJitterMs(operation.attempt, timing.current.retry, random);
     const problem = error instanceof Error ? error.message : String(error);
     await postponeOperation(db.kysely, db.dialect, operation, { pauseMs, problem });
     log.warn({ err: error, operation: operation.key, attempt: operation.attempt }, "the provider did not respond");

@@ -67,7 +67,7 @@ export function nextPollAt(
     (state === "AUTHORIZED" && (payment.captureAutomatically || payment.settling)) ||
     (state === "EXPIRED" && !payment.voided) ||
     refunds.some((refund) => refund.state === "PENDING");
-  const { initialMs, maxMs } = timing.poll;
+  const { initialMs, maxMs } = timing.current.poll;
   const pollMs = initialMs / 2 + fullJitterMs(nth, { initialMs, maxMs }, random);
   return isOwed ? nowMs + Math.ceil(pollMs) : undefined;
 }

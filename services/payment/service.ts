@@ -2,6 +2,7 @@ import type { Kysely } from "kysely";
 import { chooseAdapters } from "../runtime/api/choose-adapters.ts";
 import { createCallbackInbox } from "../runtime/callbacks/callback-inbox.ts";
 import { createCommandStore } from "../runtime/callbacks/command-store.ts";
+import { fixed, type Live, mapLive } from "../runtime/config/live.ts";
 import { createJobTable } from "../runtime/jobs/job-table.ts";
 import type { CheckResult } from "../runtime/process/checks.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";
@@ -9,7 +10,7 @@ import type { Service } from "../runtime/service/service.ts";
 import { createServiceBase, type ServiceDeps } from "../runtime/service/service-base.ts";
 import { applyCallback } from "./apply-callback.ts";
 import { type PaymentConfig, paymentDefaults } from "./config.ts";
-import type { PaymentContext } from "./context.ts";
+import type { PaymentContext, PaymentTiming } from "./context.ts";
 import { migrations } from "./db/migrations.ts";
 import type { PaymentDatabase } from "./db/schema.ts";
 import type { ProviderReport } from "./domain/provider-report.ts";
@@ -24,6 +25,8 @@ import { createOperationWorker } from "./workers/perform-operations.ts";
 export interface PaymentDeps extends ServiceDeps {
   /** Providers besides the configured ones, or replacing them. */
   readonly providers?: readonly PaymentProvider[];
+  /** Settings that change while the service runs; they take precedence over those of the configuration. */
+  readonly settings?: Live<typeof paymentDefaults>;
 }
 
 /**
@@ -40,13 +43,13 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
   const { db, commands, relay, clock, ids, random, log } = base;
 
   const kept = settings.retention ?? defaultRetention;
-  const retry = { initialMs: Math.min(200, settings.retryMaxMs), maxMs: settings.retryMaxMs };
+  const timing = mapLive(deps.settings ?? fixed(settings), timingOf);
   const { pollMs } = settings;
   const callbackStore = createCommandStore<PaymentDatabase, readonly ProviderReport[]>({
     db,
     commands,
     random,
-    retry,
+    retry: timing.current.retry,
     patienceMs: settings.callbackPatienceMs,
     source: (name) => providers.get(name),
     apply: (callback) => applyCallback(ctx, callback),
@@ -61,11 +64,7 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
     log,
     providers,
     defaultProvider: settings.providers[0] ?? "",
-    timing: {
-      providerTimeoutMs: settings.providerTimeoutMs,
-      retry,
-      poll: { initialMs: settings.reconcileAfterMs, maxMs: 60 * settings.reconcileAfterMs },
-    },
+    timing,
     callbacks,
     callbackStore,
     followUpDelayMs: 0,
@@ -90,6 +89,14 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
     start: async () => background.start(),
     drain: () => background.drain(),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+function timingOf({ providerTimeoutMs, retryMaxMs, reconcileAfterMs }: typeof paymentDefaults): PaymentTiming {
+  return {
+    providerTimeoutMs,
+    retry: { initialMs: Math.min(200, retryMaxMs), maxMs: retryMaxMs },
+    poll: { initialMs: reconcileAfterMs, maxMs: 60 * reconcileAfterMs },
   };
 }
 

@@ -6,14 +6,17 @@ import type { RetentionSettings } from "../runtime/retention/settings.ts";
 /** The sandbox's settings. */
 export const sandboxSettings = v.object({
   delayMs: milliseconds("DOCKET_SANDBOX_DELAY", {
+    live: true,
     default: "20ms",
     description: "Time between the steps of a sandbox payment.",
   }),
   lateMs: milliseconds("DOCKET_SANDBOX_LATE", {
+    live: true,
     default: "1s",
     description: "Time after its expiry at which the sandbox pays a late payment.",
   }),
   stepMs: milliseconds("DOCKET_SANDBOX_CARRIER_STEP", {
+    live: true,
     default: "1500ms",
     description: "Time between two stages of a sandbox parcel.",
   }),

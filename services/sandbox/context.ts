@@ -1,3 +1,4 @@
+import type { Live } from "../runtime/config/live.ts";
 import type { Database } from "../runtime/db/connect.ts";
 import type { Clock } from "../runtime/values/clock.ts";
 import type { Ids } from "../runtime/values/ids.ts";
@@ -13,12 +14,12 @@ export interface SandboxContext {
   readonly apiKey: string;
   /** Base URL at which shoppers reach the payment page. */
   readonly publicUrl: () => string;
-  readonly timing: {
+  readonly timing: Live<{
     /** Time between the steps of a payment. */
     readonly delayMs: number;
     /** Time after expiry at which late payments are paid. */
     readonly lateMs: number;
     /** Time between two stages of a parcel. */
     readonly stepMs: number;
-  };
+  }>;
 }

@@ -129,7 +129,7 @@ function schedule(
 }
 
 function timingAt({ timing }: SandboxContext, nowMs: number): ScriptTiming {
-  return { nowMs, delayMs: timing.delayMs, lateMs: timing.lateMs };
+  return { nowMs, delayMs: timing.current.delayMs, lateMs: timing.current.lateMs };
 }
 
 function pageUrlAt({ publicUrl }: SandboxContext) {

@@ -1,3 +1,4 @@
+import { fixed, type Live } from "../runtime/config/live.ts";
 import { openDatabase } from "../runtime/db/connect.ts";
 import { migrate } from "../runtime/db/migrate.ts";
 import { ping } from "../runtime/db/ping.ts";
@@ -21,6 +22,8 @@ import { routes } from "./routes.ts";
 export interface SandboxDeps extends Omit<ServiceDeps, "bus"> {
   /** Sends the callbacks; defaults to `globalThis.fetch`. */
   readonly fetch?: typeof fetch;
+  /** Settings that change while the service runs; they take precedence over those of the configuration. */
+  readonly settings?: Live<typeof sandboxDefaults>;
 }
 
 /**
@@ -30,12 +33,12 @@ export interface SandboxDeps extends Omit<ServiceDeps, "bus"> {
  */
 export async function createSandboxService(config: SandboxConfig, deps: SandboxDeps = {}): Promise<Service> {
   const { databaseUrl, publicUrl, apiKey, paymentSecret, carrierSecret, retention, ...timing } = config;
-  const { clock = systemClock, random = Math.random, onStatement, statementTimeoutMs } = deps;
+  const { clock = systemClock, random = Math.random, onStatement, statementTimeoutMs, credentials } = deps;
   const { ids = createIds(clock), log = createLogger({ level: "info", name: "sandbox" }) } = deps;
   const kept = retention ?? defaultRetention;
   await using opening = new AsyncDisposableStack();
   const db = opening.use(
-    await openDatabase<SandboxDatabase>({ url: databaseUrl, random, onStatement, statementTimeoutMs }),
+    await openDatabase<SandboxDatabase>({ url: databaseUrl, credentials, random, onStatement, statementTimeoutMs }),
   );
   await migrate(db, migrations);
   const sender = createWebhookSender({
@@ -48,7 +51,15 @@ export async function createSandboxService(config: SandboxConfig, deps: SandboxD
     baseUrl: publicUrl,
     ...(deps.fetch && { fetch: deps.fetch }),
   });
-  const ctx: SandboxContext = { db, clock, ids, sender, apiKey, publicUrl, timing: { ...sandboxDefaults, ...timing } };
+  const ctx: SandboxContext = {
+    db,
+    clock,
+    ids,
+    sender,
+    apiKey,
+    publicUrl,
+    timing: deps.settings ?? fixed({ ...sandboxDefaults, ...timing }),
+  };
   const background = opening.use(createJobTable(jobs(ctx, log, kept)));
   const stack = opening.move();
   return {

@@ -4,6 +4,7 @@ import { definitions } from "../host/definitions.ts";
 import type { ServiceName } from "../host/targets.ts";
 import { createInProcessBus } from "../runtime/bus/in-process.ts";
 import { createLocalTransport } from "../runtime/call/local-transport.ts";
+import { fixed } from "../runtime/config/live.ts";
 import type { Statement } from "../runtime/db/statement.ts";
 import { createLogger } from "../runtime/telemetry/log.ts";
 import { describeEachDatabase } from "../runtime/testing/databases.ts";
@@ -69,8 +70,10 @@ describeEachDatabase("the job table", (open) => {
     const sent = createStatementLog();
     await using bus = createInProcessBus({ log });
     const { transport } = createLocalTransport({ interceptors: [] });
+    const config = readHostConfig({ DOCKET_RETENTION_INTERVAL: "10ms" });
     await using service = await definitions[name].create({
-      config: readHostConfig({ DOCKET_RETENTION_INTERVAL: "10ms" }),
+      config,
+      live: fixed(config),
       databaseUrl: (await open<unknown>()).url,
       publicUrl: "http://127.0.0.1:1",
       sandboxUrl: "http://127.0.0.1:1",

@@ -20,6 +20,7 @@ import { adminRoutes } from "../runtime/admin/routes.ts";
 import type { ServiceAdmin } from "../runtime/admin/service-admin.ts";
 import { createInProcessBus } from "../runtime/bus/in-process.ts";
 import { createLocalTransport } from "../runtime/call/local-transport.ts";
+import { fixed } from "../runtime/config/live.ts";
 import { type Principal, principalKey } from "../runtime/context-values.ts";
 import { createInterceptors } from "../runtime/interceptors/interceptors.ts";
 import { createLogger } from "../runtime/telemetry/log.ts";
@@ -92,9 +93,11 @@ async function startServices(open: OpenTestDatabase) {
   const sandbox = stack.use(await startSandbox({ apiKey: sandboxApiKeyFor(sandboxSecret) }));
   const shared = { bus: stack.use(createInProcessBus({ log })), clock: systemClock, log };
   const admins = new Map<ServiceName, ServiceAdmin | undefined>();
+  const config = readHostConfig({});
   for (const name of serviceNames) {
     const service = await definitions[name].create({
-      config: readHostConfig({}),
+      config,
+      live: fixed(config),
       databaseUrl: (await open<unknown>()).url,
       publicUrl: "http://127.0.0.1:1",
       sandboxUrl: sandbox.baseUrl,

@@ -11,6 +11,7 @@ import { PaymentCapturedSchema } from "../../gen/docket/payment/v1/payment_event
 import { createDocket } from "../../web-client/sdk/docket.ts";
 import { createServiceTokens } from "../runtime/auth/service-tokens.ts";
 import { createServiceClient } from "../runtime/call/service-client.ts";
+import { fixed } from "../runtime/config/live.ts";
 import { createGrpcTransport } from "../runtime/grpc/transport.ts";
 import { until } from "../runtime/testing/until.ts";
 import { systemClock } from "../runtime/values/clock.ts";
@@ -72,7 +73,7 @@ describeEachStorage("processes, each with one target,", (createStorage) => {
 
     // Not a message: the consumers give up at once.
     const data = Uint8Array.of(0xff);
-    const { sign } = createServiceTokens({ secret: docket.serviceSecret, clock: systemClock });
+    const { sign } = createServiceTokens({ secrets: fixed([docket.serviceSecret]), clock: systemClock });
     for (const [target, type] of [
       ["order", PaymentCapturedSchema.typeName],
       ["inventory", ShipmentClosedSchema.typeName],

@@ -8,6 +8,7 @@ import { SignJWT } from "jose";
 import { createHttpHandler } from "../../gateway/http-handler.ts";
 import { createAuthenticate } from "../runtime/auth/authenticate.ts";
 import { createServiceTokens } from "../runtime/auth/service-tokens.ts";
+import { fixed } from "../runtime/config/live.ts";
 import { createGrpcServer } from "../runtime/grpc/server.ts";
 import { createAdmission } from "../runtime/interceptors/admission.ts";
 import { createInterceptors } from "../runtime/interceptors/interceptors.ts";
@@ -50,7 +51,7 @@ describe("a service token", () => {
     services = await contractServices();
     const specs = services.map((service) => createServiceImplSpec(service, {}));
     const log = createLogger({ level: "silent", name: "test" });
-    const { verify } = createServiceTokens({ secret, clock: systemClock });
+    const { verify } = createServiceTokens({ secrets: fixed([secret]), clock: systemClock });
     const authenticate = createAuthenticate({ apiKey: async () => undefined, service: verify });
     const around = { authenticate, log, clock: systemClock };
     const [interceptors, admit] = [createInterceptors(around), createAdmission(around)];

@@ -23,11 +23,13 @@ export const limitSettings = v.object({
     description: "Total of concurrently decompressed requests; further requests wait, and get 429 after 5 s.",
   }),
   maxConnections: integer("DOCKET_MAX_CONNECTIONS", {
+    live: true,
     default: defaults.connections,
     min: 1,
     description: "Open connections of a port.",
   }),
   maxConnectionsPerAddress: integer("DOCKET_MAX_CONNECTIONS_PER_ADDRESS", {
+    live: true,
     default: defaults.connectionsPerAddress,
     min: 1,
     description: "Open connections of a port per client address.",

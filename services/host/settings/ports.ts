@@ -37,6 +37,7 @@ export const portSettings = v.object({
       "PEM roots: only clients with a certificate issued by them are served, including providers' callbacks.",
   }),
   corsOrigins: list("DOCKET_CORS_ORIGINS", {
+    live: true,
     default: ["*"],
     description: "Origins of browser pages that may call; `*` for all.",
   }),
@@ -48,8 +49,13 @@ export const portSettings = v.object({
     default: "x-forwarded-for",
     description: "Header with the client's address that these proxies set.",
   }),
-  reflection: flag("DOCKET_REFLECTION", { default: true, description: "Whether gRPC reflection is served." }),
+  reflection: flag("DOCKET_REFLECTION", {
+    live: true,
+    default: true,
+    description: "Whether gRPC reflection is served.",
+  }),
   docs: flag("DOCKET_DOCS", {
+    live: true,
     default: true,
     description: "Whether the OpenAPI documents and their page are served.",
   }),

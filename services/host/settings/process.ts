@@ -15,13 +15,22 @@ export const processSettings = v.object({
       "gRPC addresses of the services that other processes run: `order=host:port,payment=host:port`. A name is resolved to all of its addresses, which are used in rotation; so are the numeric ones of a service that is named several times.",
   }),
   serviceSecret: secret("DOCKET_SERVICE_SECRET", {
+    live: true,
     min: 32,
     max: 512,
     otherwise: "required with several processes",
     description: "Secret with which services authenticate each other, the same in all processes of an installation.",
   }),
+  acceptedServiceSecret: secret("DOCKET_SERVICE_SECRET_ACCEPTED", {
+    live: true,
+    min: 32,
+    max: 512,
+    description:
+      "A second secret that is accepted from other services: the next one, before it replaces `DOCKET_SERVICE_SECRET`, and the previous one afterwards.",
+  }),
   dataDir: text("DOCKET_DATA_DIR", { default: ".docket", description: "Folder of databases and secrets." }),
   databaseUrl: url("DOCKET_DATABASE_URL", ["mysql"], {
+    live: true,
     otherwise: "SQLite in the data folder",
     description:
       "MySQL in place of SQLite, `mysql://user:password@host:port/prefix`: each service has a schema whose name begins with the prefix.",
@@ -53,6 +62,7 @@ export const processSettings = v.object({
     description: "Carriers; the first one ships the orders that name none.",
   }),
   logLevel: oneOf("DOCKET_LOG_LEVEL", ["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
+    live: true,
     default: "info",
     description: "The least severe level that is logged.",
   }),

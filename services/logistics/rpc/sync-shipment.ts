@@ -19,7 +19,7 @@ export function syncShipment(ctx: LogisticsContext): ServiceImpl<typeof Logistic
     if (shipment.booking !== "BOOKED" || shipment.progress.decided) {
       return toShipmentMessage(shipment);
     }
-    const signal = AbortSignal.any([call.signal, AbortSignal.timeout(timing.carrierTimeoutMs)]);
+    const signal = AbortSignal.any([call.signal, AbortSignal.timeout(timing.current.carrierTimeoutMs)]);
     let updates: readonly CarrierUpdate[];
     try {
       const carrier = carriers.get(shipment.carrier);

@@ -12,7 +12,7 @@ export function createShipmentWorker(ctx: LogisticsContext, options: { pollMs: n
     log,
     pollMs: options.pollMs,
     concurrency: 8,
-    claim: (limit) => claimShipments(db, { limit, leaseMs: timing.claimLeaseMs }),
+    claim: (limit) => claimShipments(db, { limit, leaseMs: timing.current.claimLeaseMs }),
     work: (claim, signal) => runCarrierTask(ctx, claim, signal),
   });
 }

@@ -25,7 +25,7 @@ const MAX_OPERATIONS = 8;
  */
 export function settlePayment(ctx: PaymentContext): ServiceImpl<typeof PaymentService>["settlePayment"] {
   const { commands, timing } = ctx;
-  const settling = { ...ctx, followUpDelayMs: 2 * timing.providerTimeoutMs };
+  const settling = { ...ctx, followUpDelayMs: 2 * timing.current.providerTimeoutMs };
   return async (request, call) => {
     const key = paymentKeyOf(principalOf(call).tenant, request.name);
     let file = await commands.execute(giveUp(settling, key, request), { signal: call.signal, tenant: key.tenant });

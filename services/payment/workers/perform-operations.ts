@@ -14,7 +14,7 @@ export function createOperationWorker(ctx: PaymentContext, options: { pollMs: nu
     log,
     pollMs: options.pollMs,
     concurrency: 8,
-    claim: (limit) => claimDue(db, "payment_operations", { limit, leaseMs: 2 * timing.providerTimeoutMs }),
+    claim: (limit) => claimDue(db, "payment_operations", { limit, leaseMs: 2 * timing.current.providerTimeoutMs }),
     async work({ id }) {
       const operation = await findOperation(db.kysely, id);
       const payment = operation && (await findPaymentByUid(db.kysely, operation.paymentUid));

@@ -22,7 +22,7 @@ export function createPaymentReconciler(ctx: PaymentContext, options: { pollMs: 
     log,
     pollMs: options.pollMs,
     concurrency: 8,
-    claim: (limit) => claimDue(db, "payments", { limit, leaseMs: 2 * timing.providerTimeoutMs }),
+    claim: (limit) => claimDue(db, "payments", { limit, leaseMs: 2 * timing.current.providerTimeoutMs }),
     async work(claim) {
       const payment = await findPaymentByUid(db.kysely, claim.id);
       if (payment !== undefined) {
@@ -40,7 +40,7 @@ async function askProvider(ctx: PaymentContext, payment: Payment): Promise<Provi
     return undefined;
   }
   try {
-    const signal = AbortSignal.timeout(timing.providerTimeoutMs);
+    const signal = AbortSignal.timeout(timing.current.providerTimeoutMs);
     return (await providerOf(ctx, payment).fetch(payment.reference, signal)) ?? "unknown";
   } catch (error) {
     log.warn({ err: error, payment: payment.uid }, "the state of a payment could not be fetched");

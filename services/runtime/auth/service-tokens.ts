@@ -1,6 +1,7 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { errors, jwtVerify, SignJWT } from "jose";
-import { principalKey } from "../context-values.ts";
+import { type Live, mapLive } from "../config/live.ts";
+import { type Principal, principalKey } from "../context-values.ts";
 import type { Clock } from "../values/clock.ts";
 import type { VerifyToken } from "./authenticate.ts";
 
@@ -16,8 +17,11 @@ export interface ServiceTokens {
 }
 
 export interface ServiceTokenOptions {
-  /** Secret shared by all services of an installation. At least 32 bytes. */
-  readonly secret: string;
+  /**
+   * Secrets shared by all services of an installation, each at least 32 bytes. The first one signs; tokens of each are
+   * accepted, so that a secret can be replaced while processes read it at different times.
+   */
+  readonly secrets: Live<readonly [string, ...string[]]>;
   readonly clock: Clock;
 }
 
@@ -28,13 +32,11 @@ const lifetimeSeconds = 120;
 const reuseMs = (lifetimeSeconds * 1000) / 2;
 const maxCachedTokens = 10_000;
 
-/** @throws if the secret is too short */
-export function createServiceTokens({ secret, clock }: ServiceTokenOptions): ServiceTokens {
-  const key = new TextEncoder().encode(secret);
-  if (key.length < 32) {
-    throw new Error("the secret of service tokens must have 32 bytes or more");
-  }
+/** @throws if a secret is too short */
+export function createServiceTokens({ secrets, clock }: ServiceTokenOptions): ServiceTokens {
+  const keys = mapLive(secrets, ([signing, ...accepted]) => [keyOf(signing), ...accepted.map(keyOf)] as const);
   const cached = new Map<string, { token: string; signedAtMs: number }>();
+  keys.onChange(() => cached.clear());
 
   const tokenFor = async (subject: string, tenant: string): Promise<string> => {
     const id = JSON.stringify([subject, tenant]);
@@ -44,6 +46,7 @@ export function createServiceTokens({ secret, clock }: ServiceTokenOptions): Ser
       return known.token;
     }
     const issuedAt = Math.floor(nowMs / 1000);
+    const [key] = keys.current;
     const token = await new SignJWT({ tenant })
       .setProtectedHeader({ alg: "HS256" })
       .setIssuer(issuer)
@@ -55,8 +58,32 @@ export function createServiceTokens({ secret, clock }: ServiceTokenOptions): Ser
     if (cached.size >= maxCachedTokens) {
       cached.clear();
     }
-    cached.set(id, { token, signedAtMs: nowMs });
+    if (key === keys.current[0]) {
+      cached.set(id, { token, signedAtMs: nowMs });
+    }
     return token;
+  };
+
+  const verifyWith = async (key: Uint8Array, token: string): Promise<Principal | undefined> => {
+    try {
+      const { payload } = await jwtVerify(token, key, {
+        issuer,
+        audience,
+        algorithms: ["HS256"],
+        requiredClaims: ["sub", "exp", "tenant"],
+        clockTolerance: 5,
+        currentDate: clock.now(),
+      });
+      const { sub: subject, tenant } = payload;
+      return subject !== undefined && typeof tenant === "string"
+        ? { kind: "service", tenant, subject, scopes: new Set() }
+        : undefined;
+    } catch (error) {
+      if (error instanceof errors.JOSEError) {
+        return undefined;
+      }
+      throw error;
+    }
   };
 
   return {
@@ -68,25 +95,21 @@ export function createServiceTokens({ secret, clock }: ServiceTokenOptions): Ser
       return next(request);
     },
     async verify(token) {
-      try {
-        const { payload } = await jwtVerify(token, key, {
-          issuer,
-          audience,
-          algorithms: ["HS256"],
-          requiredClaims: ["sub", "exp", "tenant"],
-          clockTolerance: 5,
-          currentDate: clock.now(),
-        });
-        const { sub: subject, tenant } = payload;
-        return subject !== undefined && typeof tenant === "string"
-          ? { kind: "service", tenant, subject, scopes: new Set() }
-          : undefined;
-      } catch (error) {
-        if (error instanceof errors.JOSEError) {
-          return undefined;
+      for (const key of keys.current) {
+        const principal = await verifyWith(key, token);
+        if (principal !== undefined) {
+          return principal;
         }
-        throw error;
       }
+      return undefined;
     },
   };
+}
+
+function keyOf(secret: string): Uint8Array {
+  const key = new TextEncoder().encode(secret);
+  if (key.length < 32) {
+    throw new Error("the secret of service tokens must have 32 bytes or more");
+  }
+  return key;
 }

@@ -10,6 +10,7 @@ import { context as otel } from "@opentelemetry/api";
 import { startPropagation } from "../../../gateway/telemetry/start-telemetry.ts";
 import { createAuthenticate } from "../auth/authenticate.ts";
 import { createServiceTokens } from "../auth/service-tokens.ts";
+import { fixed } from "../config/live.ts";
 import { principalKey, principalOf, requestIdKey } from "../context-values.ts";
 import { createGrpcServer } from "../grpc/server.ts";
 import { createGrpcTransport } from "../grpc/transport.ts";
@@ -40,7 +41,7 @@ const describeCaller = (context: HandlerContext) => {
 };
 
 test("over gRPC, services prove themselves with a token for their tenant", async () => {
-  const tokens = createServiceTokens({ secret, clock: systemClock });
+  const tokens = createServiceTokens({ secrets: fixed([secret]), clock: systemClock });
   const log = createLogger({ level: "silent", name: "test" });
   const authenticate = createAuthenticate({ apiKey: async () => undefined, service: tokens.verify });
   await using server = createGrpcServer({
@@ -55,7 +56,7 @@ test("over gRPC, services prove themselves with a token for their tenant", async
   expect((await client.for("acme").askInternally({})).text).toBe("service:acme:order");
   expect((await client.for("umbrella").askInternally({})).text).toBe("service:umbrella:order".slice(0, 20));
 
-  const forged = createServiceTokens({ secret: secret.replace("0", "1"), clock: systemClock });
+  const forged = createServiceTokens({ secrets: fixed([secret.replace("0", "1")]), clock: systemClock });
   await using untrusted = createGrpcTransport({ address, interceptors: [forged.sign] });
   const stranger = createServiceClient(ProbeService, untrusted.transport, { subject: "order" });
   const error = await stranger
@@ -68,7 +69,7 @@ test("over gRPC, services prove themselves with a token for their tenant", async
 test("a service token lasts two minutes, by the clock of the verifier", async () => {
   let nowMs = Date.parse("2026-01-01T00:00:00Z");
   const clock = { now: () => new Date(nowMs), monotonicMs: () => nowMs };
-  const tokens = createServiceTokens({ secret, clock });
+  const tokens = createServiceTokens({ secrets: fixed([secret]), clock });
   const header = new Headers();
   const contextValues = createContextValues();
   contextValues.set(principalKey, { kind: "service", tenant: "acme", subject: "order", scopes: new Set<string>() });
@@ -82,7 +83,7 @@ test("a service token lasts two minutes, by the clock of the verifier", async ()
   expect(await tokens.verify(token, signal)).toMatchObject({ kind: "service", tenant: "acme", subject: "order" });
   nowMs += 130_000;
   expect(await tokens.verify(token, signal)).toBeUndefined();
-  expect(() => createServiceTokens({ secret: "short", clock })).toThrow("32 bytes");
+  expect(() => createServiceTokens({ secrets: fixed(["short"]), clock })).toThrow("32 bytes");
 });
 
 describeEachWire("a call for another call", (open) => {

@@ -14,6 +14,8 @@ export interface Declaration<Input> {
   readonly default?: Input;
   /** What applies without a value and without a default, for example "SQLite in the data folder". */
   readonly otherwise?: string;
+  /** Whether a change in the configuration file, or in the file with a secret, applies without a restart. */
+  readonly live?: boolean;
 }
 
 /** The type of a setting: without a default it can be undefined. */
@@ -28,6 +30,8 @@ export interface SettingFacts {
   readonly otherwise?: string | undefined;
   /** Whether the value is confidential and never printed. */
   readonly secret: boolean;
+  /** Whether a change applies without a restart. */
+  readonly live: boolean;
   /** Whether `NAME_FILE`, the path of a file with the value (such as a mounted secret), is also read. */
   readonly fromFile: boolean;
 }
@@ -45,10 +49,10 @@ export interface DescribedSetting extends SettingFacts {
 /** Attaches the declaration to the schema of a value. */
 export function declareSetting<T, const D extends Declaration<unknown>>(
   value: v.GenericSchema<unknown, T>,
-  { description, default: fallback, otherwise }: D,
-  facts: Omit<SettingFacts, "otherwise">,
+  { description, default: fallback, otherwise, live = false }: D,
+  facts: Omit<SettingFacts, "otherwise" | "live">,
 ): Setting<ValueOf<T, D>> {
-  const metadata: SettingFacts = { ...facts, otherwise };
+  const metadata: SettingFacts = { ...facts, otherwise, live };
   const schema = v.pipe(v.optional(value, fallback), v.description(description), v.metadata({ ...metadata }));
   return schema as unknown as Setting<ValueOf<T, D>>;
 }

@@ -9,9 +9,9 @@ export function settingsList(groups: SettingGroups): string {
 }
 
 function settingText(setting: DescribedSetting): string {
-  const { variable, allowed, fromFile, description } = setting;
+  const { variable, allowed, fromFile, description, live } = setting;
   const names = fromFile ? `${variable}, or the path of a file in ${variable}_FILE` : variable;
-  return `  ${names}\n    ${description}\n    ${allowed}; default: ${fallbackText(setting)}; in a file: ${fileKeyOf(variable)}\n`;
+  return `  ${names}\n    ${description}\n    ${allowed}; default: ${fallbackText(setting)}; in a file: ${fileKeyOf(variable)}${live ? "; live: a change of the file applies without a restart" : ""}\n`;
 }
 
 /** The default of a setting in words, or as an operator would write it. */
@@ -21,7 +21,7 @@ export function fallbackText({ fallback, otherwise = "none" }: DescribedSetting)
 }
 
 /** Writes a value as text of a variable. `undefined` is empty. */
-function valueText(value: unknown): string {
+export function valueText(value: unknown): string {
   if (Array.isArray(value)) {
     return value.join(",");
   }

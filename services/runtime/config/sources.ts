@@ -62,6 +62,14 @@ export function findValue({ variable, fromFile }: DescribedSetting, { environmen
   return { origin: "default", label: variable, value: undefined };
 }
 
+/** Paths of the files with secrets that the sources name. */
+export function secretPaths(settings: readonly DescribedSetting[], { environment, file }: Sources): string[] {
+  return settings
+    .filter(({ fromFile }) => fromFile)
+    .flatMap(({ variable }) => [environment[`${variable}_FILE`], file?.values[`${fileKeyOf(variable)}File`]])
+    .filter((path): path is string => typeof path === "string" && path !== "");
+}
+
 function isPresent({ value }: Candidate): boolean {
   return value !== undefined && value !== null && value !== "";
 }

@@ -1,6 +1,8 @@
 import { SpanKind } from "@opentelemetry/api";
 import { type Dialect, Kysely, type KyselyPlugin, sql, type Transaction } from "kysely";
+import type { Live } from "../config/live.ts";
 import { inChildSpan } from "../telemetry/tracing.ts";
+import type { DatabaseCredentials } from "./credentials.ts";
 import { createReadSlots } from "./read-slots.ts";
 import { createReading, endableSelects, type Read, type ReadOptions } from "./reading.ts";
 import { openSqliteDialect } from "./sqlite/dialect.ts";
@@ -45,6 +47,8 @@ export interface OpenOptions {
    * host. The file or schema is created if missing; a file's folder is not.
    */
   url: string;
+  /** User and password of new connections, in place of those of the URL. Ignored on SQLite. */
+  credentials?: Live<DatabaseCredentials> | undefined;
   /** Most connections of the pool, default 16. Ignored on SQLite. */
   maxConnections?: number;
   /** Lock wait timeout of a statement, default 5,000 ms. */
@@ -116,12 +120,13 @@ async function openDialect(name: DialectName, options: OpenOptions, random: () =
   // Loaded on first use, so that SQLite installations do not pay for it.
   const { parseMysqlUrl, prepareSchema } = await import("./mysql/server.ts");
   const { createMysqlDialect } = await import("./mysql/dialect.ts");
-  const server = parseMysqlUrl(url);
+  const { credentials } = options;
+  const server = { ...parseMysqlUrl(url), ...credentials?.current };
   const { collation } = await prepareSchema(server);
   const { maxConnections = 16 } = options;
   const pool = { ...server, connectionLimit: maxConnections };
   return {
-    ...createMysqlDialect({ pool, collation, lockWaitMs, statementTimeoutMs, onStatement }),
+    ...createMysqlDialect({ pool, credentials, collation, lockWaitMs, statementTimeoutMs, onStatement }),
     plugins: [],
     // The rest of the pool is reserved for transactions.
     slots: { most: Math.ceil((maxConnections * 3) / 4), perCaller: Math.ceil(maxConnections / 2) },

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer as createListener, type Socket } from "n
 import { setTimeout as sleep } from "node:timers/promises";
 import { createServer as createTlsListener } from "node:tls";
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { Interceptor, ServiceImplSpec } from "@connectrpc/connect";
+import { Code, ConnectError, type Interceptor, type ServiceImplSpec } from "@connectrpc/connect";
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import { defaultMaxElements } from "../../../gateway/codec/element-limit.ts";
 import { createHealthService } from "../../../gateway/grpc/health.ts";
@@ -15,6 +15,7 @@ import { countOpenRequests } from "../../../gateway/http/open-requests.ts";
 import { createRequestMeter, type RequestMeter } from "../../../gateway/http/request-meter.ts";
 import { defaultServerLimits, type ServerLimits } from "../../../gateway/http/server-limits.ts";
 import { createInFlight } from "../call/in-flight.ts";
+import { fixed, type Live } from "../config/live.ts";
 import { unavailable } from "../errors.ts";
 import type { Admit } from "../interceptors/admission.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -36,8 +37,8 @@ export interface GrpcServerOptions {
   readonly log: Logger;
   /** Enables TLS. Default: plain text, behind a mesh or a proxy that encrypts. */
   readonly certificate?: Certificate | undefined;
-  /** Serve `grpc.reflection`, without authentication. Default true: the contract is public. */
-  readonly reflection?: boolean;
+  /** Serve `grpc.reflection`, without authentication, while true. Default always: the contract is public. */
+  readonly reflection?: Live<boolean>;
   /** Larger request messages are RESOURCE_EXHAUSTED. Default 4 MiB. */
   readonly maxRequestBytes?: number;
   /** Default {@link defaultServerLimits}. */
@@ -128,9 +129,10 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     add(server, spec, { ...handling, interceptors: options.interceptors });
   }
   const reflected = [...specs.map(({ service }) => service), health.spec.service];
-  const reflection = options.reflection === false ? [] : createReflectionServices(reflected);
-  for (const spec of [health.spec, ...reflection]) {
-    add(server, spec, { ...handling, interceptors: [] });
+  const reflection = createReflectionServices(reflected);
+  add(server, health.spec, { ...handling, interceptors: [] });
+  for (const spec of reflection) {
+    add(server, spec, { ...handling, interceptors: [servedWhile(options.reflection ?? fixed(true))] });
   }
 
   // A separate listener, because grpc-js can neither list open connections nor close all of them.
@@ -205,6 +207,16 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     async [Symbol.asyncDispose]() {
       await this.close(0);
     },
+  };
+}
+
+/** Rejects calls as of an unknown method while switched off. */
+function servedWhile(isOn: Live<boolean>): Interceptor {
+  return (next) => (request) => {
+    if (!isOn.current) {
+      throw new ConnectError(`${request.service.typeName} is switched off`, Code.Unimplemented);
+    }
+    return next(request);
   };
 }
 

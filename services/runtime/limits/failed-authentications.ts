@@ -10,14 +10,18 @@ const maxKnown = 10_000;
 const knownForMs = 60 * 60_000;
 
 /**
- * Limits failed authentications per client address. Above the limit, rejects with RESOURCE_EXHAUSTED without looking
+ * Limits failed authentications per client address, unless `limiter` returns undefined. Above the limit, rejects with RESOURCE_EXHAUSTED without looking
  * the credential up. Credentials accepted within the last hour are exempt, so that clients behind one address do not
  * lock each other out.
  */
-export function limitFailedAuthentications(authenticate: Authenticate, failures: RateLimiter): Authenticate {
+export function limitFailedAuthentications(
+  authenticate: Authenticate,
+  limiter: () => RateLimiter | undefined,
+): Authenticate {
   const known = new LRUCache<string, true>({ max: maxKnown, ttl: knownForMs });
   return async (credential, header, signal, clientAddress) => {
-    if (clientAddress === "") {
+    const failures = limiter();
+    if (clientAddress === "" || failures === undefined) {
       return authenticate(credential, header, signal, clientAddress);
     }
     const address = addressKey(clientAddress);

@@ -15,7 +15,7 @@ import { ProbeSchema, ProbeService } from "../call/testing/probe-service.ts";
 import { type Principal, principalKey } from "../context-values.ts";
 import { reasonOf } from "../errors.ts";
 import { limitFailedAuthentications } from "./failed-authentications.ts";
-import { createMemoryRateLimiter } from "./rate-limiter.ts";
+import { createMemoryRateLimiter, type RateLimiter } from "./rate-limiter.ts";
 import { createRateLimitInterceptor, type RateLimits } from "./rate-limits.ts";
 import { createSlots } from "./stream-slots.ts";
 
@@ -27,12 +27,16 @@ async function refusalOf(call: Promise<unknown>): Promise<ConnectError> {
 
 test("an address is refused unseen after too many wrong credentials; known ones and other addresses are not", async () => {
   const looked: string[] = [];
-  const authenticate = limitFailedAuthentications(async ({ token }) => {
-    looked.push(token);
-    return token.startsWith("good")
-      ? { kind: "api_key", tenant: "t", subject: token, scopes: new Set<string>() }
-      : undefined;
-  }, perMinute(3));
+  let limiter: RateLimiter | undefined = perMinute(3);
+  const authenticate = limitFailedAuthentications(
+    async ({ token }) => {
+      looked.push(token);
+      return token.startsWith("good")
+        ? { kind: "api_key", tenant: "t", subject: token, scopes: new Set<string>() }
+        : undefined;
+    },
+    () => limiter,
+  );
   const { signal } = new AbortController();
   const attempt = (token: string, address: string) =>
     authenticate({ scheme: "bearer", token } satisfies Credential, new Headers(), signal, address);
@@ -50,6 +54,8 @@ test("an address is refused unseen after too many wrong credentials; known ones 
   expect(await attempt("good-1", "2001:db8::3")).toBeDefined();
   expect(await attempt("good-2", "2001:db8:0:1::3")).toBeDefined();
   expect(await attempt("good-3", "")).toBeDefined();
+  limiter = undefined;
+  expect(await attempt("d", "2001:db8::3")).toBeUndefined();
 });
 
 const principal = (subject: string, tenant = "acme"): Principal => ({
@@ -107,6 +113,26 @@ test("requests of a key, of a tenant and to a method are each limited, with what
   const ofTenant = await refusalOf(ask(principal("c")));
   expect(ofTenant.findDetails(QuotaFailureSchema)[0]?.violations[0]?.subject).toBe("requests of this tenant");
   await ask(principal("a", "other tenant"));
+});
+
+test("a limit that changes applies at once, to what was counted before", async () => {
+  let limit = 1;
+  const limits = { perKey: createMemoryRateLimiter({ limit: () => limit, windowSeconds: 60 }) };
+  const ask = asking(limits);
+  await ask(principal("a"));
+  await refusalOf(ask(principal("a")));
+  limit = 4;
+  const header = Object.fromEntries((await ask(principal("a"))).header);
+  expect(header).toMatchObject({ "ratelimit-limit": "4", "ratelimit-remaining": "1" });
+  limit = 2;
+  expect((await refusalOf(ask(principal("a")))).metadata.get("ratelimit-limit")).toBe("2");
+
+  const slots = createSlots(() => limit);
+  const release = slots.take("a");
+  expect([slots.take("a"), slots.take("a")]).toEqual([expect.any(Function), undefined]);
+  limit = 1;
+  release?.();
+  expect(slots.take("a")).toBeUndefined();
 });
 
 test("our own services and open methods are not limited", async () => {

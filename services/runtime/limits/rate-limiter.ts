@@ -23,20 +23,30 @@ export interface Quota {
   readonly resetMs: number;
 }
 
-/** Rate limiter in this process's memory; keys are evicted when their window ends. */
-export function createMemoryRateLimiter(options: { limit: number; windowSeconds: number }): RateLimiter {
+/**
+ * Rate limiter in this process's memory; keys are evicted when their window ends. A limit that is a function is read at
+ * each use, and applies to the current windows too.
+ */
+export function createMemoryRateLimiter(options: {
+  limit: number | (() => number);
+  windowSeconds: number;
+}): RateLimiter {
   const { limit, windowSeconds } = options;
-  const counter = new RateLimiterMemory({ points: limit, duration: windowSeconds });
+  const currentLimit = typeof limit === "function" ? limit : () => limit;
+  const counter = new RateLimiterMemory({ points: currentLimit(), duration: windowSeconds });
   const quotaOf = (found: RateLimiterRes | null, allowed: boolean): Quota => ({
     allowed,
-    limit,
-    remaining: found?.remainingPoints ?? limit,
+    limit: currentLimit(),
+    remaining: found?.remainingPoints ?? currentLimit(),
     resetMs: Math.max(0, found?.msBeforeNext ?? windowSeconds * 1000),
   });
   return {
-    limit,
+    get limit() {
+      return currentLimit();
+    },
     windowSeconds,
     async use(key) {
+      counter.points = currentLimit();
       try {
         return quotaOf(await counter.consume(key), true);
       } catch (refusal) {
@@ -49,7 +59,7 @@ export function createMemoryRateLimiter(options: { limit: number; windowSeconds:
     },
     async look(key) {
       const found = await counter.get(key);
-      return quotaOf(found, (found?.consumedPoints ?? 0) < limit);
+      return quotaOf(found, (found?.consumedPoints ?? 0) < currentLimit());
     },
   };
 }

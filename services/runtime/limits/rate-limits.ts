@@ -4,14 +4,14 @@ import { rateLimited } from "../errors.ts";
 import type { Quota, RateLimiter } from "./rate-limiter.ts";
 import type { Slots } from "./stream-slots.ts";
 
-/** Limits for authenticated callers. Undefined ones are not enforced. */
+/** Limits for authenticated callers, read at each call. Undefined ones are not enforced. */
 export interface RateLimits {
   /** Requests of one key or JWT subject. */
   readonly perKey?: RateLimiter | undefined;
   /** Requests of one tenant. */
   readonly perTenant?: RateLimiter | undefined;
   /** Requests of one key to one method, by the method's full name, `docket.order.v1.OrderService/ListOrders`. */
-  readonly perMethod?: ReadonlyMap<string, RateLimiter>;
+  readonly perMethod?: Pick<ReadonlyMap<string, RateLimiter>, "get">;
   /** Open streams per key and per tenant. */
   readonly streamsPerKey?: Slots | undefined;
   readonly streamsPerTenant?: Slots | undefined;

@@ -5,13 +5,17 @@ export interface Slots {
   take(key: string): (() => void) | undefined;
 }
 
-export function createSlots(limit: number): Slots {
+/** Slots in this process's memory. A limit that is a function is read at each use; open resources are kept. */
+export function createSlots(limit: number | (() => number)): Slots {
   const open = new Map<string, number>();
+  const currentLimit = typeof limit === "function" ? limit : () => limit;
   return {
-    limit,
+    get limit() {
+      return currentLimit();
+    },
     take(key) {
       const count = open.get(key) ?? 0;
-      if (count >= limit) {
+      if (count >= currentLimit()) {
         return undefined;
       }
       open.set(key, count + 1);

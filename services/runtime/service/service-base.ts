@@ -3,7 +3,9 @@ import { createInProcessBus } from "../bus/in-process.ts";
 import type { Commands } from "../commands/command.ts";
 import { createCommands } from "../commands/commands.ts";
 import { reportBatches } from "../commands/report-batches.ts";
+import type { Live } from "../config/live.ts";
 import { type Database, openDatabase } from "../db/connect.ts";
+import type { DatabaseCredentials } from "../db/credentials.ts";
 import { type Migration, migrate } from "../db/migrate.ts";
 import { ping } from "../db/ping.ts";
 import type { OnStatement } from "../db/statement.ts";
@@ -29,6 +31,8 @@ export interface ServiceDeps {
   readonly statementTimeoutMs?: number;
   /** Called after every statement. */
   readonly onStatement?: OnStatement;
+  /** See `OpenOptions.credentials`. */
+  readonly credentials?: Live<DatabaseCredentials> | undefined;
 }
 
 /**
@@ -70,9 +74,11 @@ export async function createServiceBase<DB extends OutboxTables>(
   const { ids = createIds(clock), log = createLogger({ level: "info", name }) } = deps;
   const { bus = createInProcessBus({ log }) } = deps;
 
-  const { onStatement, statementTimeoutMs } = deps;
+  const { onStatement, statementTimeoutMs, credentials } = deps;
   await using opening = new AsyncDisposableStack();
-  const db = opening.use(await openDatabase<DB>({ url: service.databaseUrl, random, onStatement, statementTimeoutMs }));
+  const db = opening.use(
+    await openDatabase<DB>({ url: service.databaseUrl, credentials, random, onStatement, statementTimeoutMs }),
+  );
   await migrate(db, service.migrations);
   const outbox = createOutbox({ source: `docket/${name}`, ids, clock });
   const relay = opening.use(createOutboxRelay({ db, bus, outbox, log, clock, random }));

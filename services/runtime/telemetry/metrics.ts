@@ -66,6 +66,20 @@ export const runtimeMetrics = {
     description: "Commands rejected by the database. Refusals of the commands themselves are not counted.",
     attributes: ["service"],
   },
+  configGeneration: {
+    name: "docket.config.generation",
+    type: "gauge",
+    unit: "{generation}",
+    description: "Generation of the configuration in use: 1 at the start, one more with each change.",
+    attributes: [],
+  },
+  configReloads: {
+    name: "docket.config.reloads",
+    type: "counter",
+    unit: "{reload}",
+    description: "Configurations read again after a file changed, by result: applied, unchanged or invalid.",
+    attributes: ["result"],
+  },
   watchedResource: {
     name: "process.watched_resource",
     type: "gauge",

@@ -39,7 +39,7 @@ export function bookSandboxParcel({
       if (!(await insertParcel(trx, parcel))) {
         return booked((await lockParcel(trx, db.dialect, reference)) ?? parcel);
       }
-      const callbacks = callbacksOf(parcel, timing.stepMs);
+      const callbacks = callbacksOf(parcel, timing.current.stepMs);
       await sender.schedule(
         trx,
         callbacks.map(({ event, delayMs }) => ({

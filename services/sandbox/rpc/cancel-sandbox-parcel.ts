@@ -13,12 +13,13 @@ export function cancelSandboxParcel({
   db,
   clock,
   sender,
-  timing: { stepMs },
+  timing,
 }: SandboxContext): ServiceImpl<typeof SandboxCarrierService>["cancelSandboxParcel"] {
   return ({ reference }) =>
     db.transaction(async (trx) => {
       const done = create(CancelSandboxParcelResponseSchema);
       const nowMs = clock.now().getTime();
+      const { stepMs } = timing.current;
       const blank = { reference, tracking_number: "", service: "", booked_at: nowMs, cancelled_at: nowMs, asked: 0 };
       const parcel = await lockParcel(trx, db.dialect, reference);
       if (parcel === undefined) {

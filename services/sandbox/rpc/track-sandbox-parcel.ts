@@ -16,7 +16,7 @@ export function trackSandboxParcel({
   return async ({ reference }) => {
     await countAsking(kysely, reference);
     const parcel = await findParcel(kysely, reference);
-    const events = parcel === undefined ? [] : pastEventsOf(parcel, timing.stepMs, clock.now().getTime());
+    const events = parcel === undefined ? [] : pastEventsOf(parcel, timing.current.stepMs, clock.now().getTime());
     return create(TrackSandboxParcelResponseSchema, {
       events: events.map(({ tracking_number: trackingNumber, occurred_at: occurredAt, ...event }) => ({
         ...event,

@@ -21,7 +21,7 @@ export async function untilCancellationSettled(
   signal: AbortSignal,
 ): Promise<StoredShipment> {
   const { db, clock, timing } = ctx;
-  const giveUpAt = clock.monotonicMs() + timing.cancelWaitMs;
+  const giveUpAt = clock.monotonicMs() + timing.current.cancelWaitMs;
   for (;;) {
     const shipment = await findShipmentById(db.kysely, id);
     if (shipment === undefined) {
@@ -34,7 +34,7 @@ export async function untilCancellationSettled(
     if (leftMs <= 0) {
       throw carrierUnavailable(shipment.carrier);
     }
-    const claim = await claimShipment(db, id, timing.claimLeaseMs);
+    const claim = await claimShipment(db, id, timing.current.claimLeaseMs);
     if (claim === undefined) {
       await sleep(PAUSE_MS, undefined, { signal });
     } else {

@@ -17,7 +17,7 @@ export function startOperation(
   caller?: CallerKey,
 ): StartedOperation {
   const planned = planOperation(file.payment, file.operations, { ...plan, id: ids.next(), attempt: 1 });
-  const dueAt = batch.nowMs + 2 * timing.providerTimeoutMs;
+  const dueAt = batch.nowMs + 2 * timing.current.providerTimeoutMs;
   const operation = scheduled(planned, { createdAt: clock.now().getTime(), dueAt, caller });
   return { file: { ...file, operations: [...file.operations, operation] }, operation };
 }

@@ -7,6 +7,8 @@ import {
   MysqlQueryCompiler,
 } from "kysely";
 import { createPool, type Pool, type PoolConnection, type PoolOptions } from "mysql2";
+import type { Live } from "../../config/live.ts";
+import type { DatabaseCredentials } from "../credentials.ts";
 import { CommitUnknownError, databaseErrorKind } from "../errors.ts";
 import type { Read } from "../reading.ts";
 import type { OnStatement } from "../statement.ts";
@@ -14,6 +16,8 @@ import { createMysqlConnection, execute, type MysqlConnection, send } from "./co
 
 export interface MysqlOptions {
   pool: PoolOptions;
+  /** User and password of new connections, in place of those of `pool`. */
+  credentials?: Live<DatabaseCredentials> | undefined;
   /** Collation of literals and parameters. */
   collation: string;
   /** Row lock timeout, after which error 1205 is raised; rounded to whole seconds. */
@@ -60,6 +64,7 @@ function createDriver(options: MysqlOptions): { driver: Driver; read: Read } {
     timezone: "Z",
     ...poolOptions,
   });
+  options.credentials?.onChange((changed) => setCredentials(pool, changed));
   const prepared = new WeakSet<PoolConnection>();
   const lockWaitSeconds = Math.max(1, Math.round(lockWaitMs / 1000));
 
@@ -135,6 +140,19 @@ function createDriver(options: MysqlOptions): { driver: Driver; read: Read } {
       }),
   };
   return { driver, read: createRead(driver) };
+}
+
+/**
+ * Changes the credentials of new connections. The pool copies this part of its configuration, which its types do not
+ * show, for each connection that it opens.
+ */
+function setCredentials(pool: Pool, { user, password }: DatabaseCredentials): void {
+  const { connectionConfig } = pool.config as { connectionConfig?: { user?: string; password?: string } };
+  if (connectionConfig === undefined) {
+    throw new Error("this version of mysql2 keeps the configuration of connections elsewhere");
+  }
+  connectionConfig.user = user;
+  connectionConfig.password = password;
 }
 
 function createRead(driver: Driver): Read {
