@@ -28,6 +28,6 @@ export function jobs(ctx: InventoryContext, work: InventoryWork): readonly JobRo
       does: "Expires reservations that were neither committed nor released in time.",
       work: createExpirySweep(ctx, { pollMs: expiryPollMs }),
     },
-    retentionJob({ log: ctx.log, everyMs: kept.everyMs, rules: inventoryRetention(ctx, ids, kept) }),
+    retentionJob({ db: ctx.db, log: ctx.log, everyMs: kept.everyMs, rules: inventoryRetention(ctx, ids, kept) }),
   ];
 }

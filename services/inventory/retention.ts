@@ -1,12 +1,12 @@
 import { idempotencyRetention } from "../runtime/idempotency/retention.ts";
 import { inboxRetention } from "../runtime/inbox/retention.ts";
 import { outboxRetention } from "../runtime/outbox/retention.ts";
-import type { RetentionRule } from "../runtime/retention/retention.ts";
+import type { RetentionRule } from "../runtime/retention/rule.ts";
 import type { RetentionSettings } from "../runtime/retention/settings.ts";
 import type { Ids } from "../runtime/values/ids.ts";
 import type { InventoryContext } from "./context.ts";
 
-/** Retention periods of the inventory service. Items, reservations and the stock ledger are kept. */
+/** How long the tables of the inventory service are kept. Items, reservations and the stock ledger are kept forever. */
 export function inventoryRetention(
   { db, clock }: InventoryContext,
   ids: Ids,
@@ -15,6 +15,6 @@ export function inventoryRetention(
   return [
     outboxRetention(db, kept.outboxMs),
     ...inboxRetention({ db, clock, ids }, kept),
-    idempotencyRetention({ db, clock }, kept.idempotencyKeysMs),
+    idempotencyRetention(clock, kept.idempotencyKeysMs),
   ];
 }

@@ -23,6 +23,6 @@ export function jobs(ctx: LogisticsContext, { relay, shipments, kept }: Logistic
       work: ctx.callbacks,
     },
     { name: "shipments", does: "Books, cancels and tracks shipments at their carriers.", work: shipments },
-    retentionJob({ log: ctx.log, everyMs: kept.everyMs, rules: logisticsRetention(ctx, kept) }),
+    retentionJob({ db: ctx.db, log: ctx.log, everyMs: kept.everyMs, rules: logisticsRetention(ctx, kept) }),
   ];
 }

@@ -15,5 +15,8 @@ export interface OperationsWork {
 
 /** The job table: what the operations service does by itself, now and then. */
 export function jobs(ctx: OperationsContext, { audit, log, kept }: OperationsWork): readonly JobRow[] {
-  return [inboxJob(audit), retentionJob({ log, everyMs: kept.everyMs, rules: operationsRetention(ctx, kept) })];
+  return [
+    inboxJob(audit),
+    retentionJob({ db: ctx.db, log, everyMs: kept.everyMs, rules: operationsRetention(ctx, kept) }),
+  ];
 }

@@ -10,12 +10,16 @@ import { createInProcessBus } from "../runtime/bus/in-process.ts";
 import { createLocalTransport } from "../runtime/call/local-transport.ts";
 import { type Principal, principalKey } from "../runtime/context-values.ts";
 import { openDatabase } from "../runtime/db/connect.ts";
+import { pruneTable } from "../runtime/retention/prune.ts";
+import { defaultRetention } from "../runtime/retention/settings.ts";
 import { createLogger } from "../runtime/telemetry/log.ts";
 import { describeEachDatabase, type OpenTestDatabase } from "../runtime/testing/databases.ts";
 import { until } from "../runtime/testing/until.ts";
+import { systemClock } from "../runtime/values/clock.ts";
+import { createIds } from "../runtime/values/ids.ts";
 import type { OperationsDatabase } from "./db/schema.ts";
+import { operationsRetention } from "./retention.ts";
 import { createOperationsService } from "./service.ts";
-import { deleteAuditEvents } from "./store/audit-events.ts";
 
 const adminKey = "dk_test-admin-key";
 const log = createLogger({ level: "silent", name: "test" });
@@ -330,10 +334,13 @@ describeEachDatabase("the operations service", (open) => {
       expect(listed).toHaveLength(4);
       expect(new Set(listed).size).toBe(4);
 
-      const cutoff = { before: Date.parse("2026-01-01T00:00:03Z"), limit: 1 };
-      const db = await openDatabase<OperationsDatabase>({ url: running.config.databaseUrl });
-      while ((await deleteAuditEvents(db, cutoff)) > 0);
-      await db[Symbol.asyncDispose]();
+      await using db = await openDatabase<OperationsDatabase>({ url: running.config.databaseUrl });
+      const clock = { ...systemClock, now: () => new Date("2026-01-01T00:00:02.999Z") };
+      const ctx = { db, clock, ids: createIds(clock), administered: [] };
+      const rule = operationsRetention(ctx, { ...defaultRetention, auditMs: 0 }).find(
+        ({ table }) => table === "audit_events",
+      );
+      while (rule !== undefined && (await pruneTable(db, { ...rule, batch: 1 })));
       expect((await listAuditEvents({})).auditEvents).toHaveLength(4);
     });
   });

@@ -21,6 +21,6 @@ export function jobs(ctx: OrderContext, { relay, runner, consumers }: OrderWork)
     outboxJob(relay),
     { name: "sagas", does: "Runs the sagas that are due.", work: runner },
     ...consumers.map(inboxJob),
-    retentionJob({ log: ctx.log, everyMs, rules: orderRetention(ctx) }),
+    retentionJob({ db: ctx.db, log: ctx.log, everyMs, rules: orderRetention(ctx) }),
   ];
 }

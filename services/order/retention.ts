@@ -1,7 +1,7 @@
 import { idempotencyRetention } from "../runtime/idempotency/retention.ts";
 import { inboxRetention } from "../runtime/inbox/retention.ts";
 import { outboxRetention } from "../runtime/outbox/retention.ts";
-import { RETENTION_BATCH, type RetentionRule } from "../runtime/retention/retention.ts";
+import { RETENTION_BATCH, type RetentionRule } from "../runtime/retention/rule.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";
 import { sagaRetention } from "../runtime/saga/store/retention.ts";
 import { beginErasure } from "./begin-erasure.ts";
@@ -14,24 +14,30 @@ import { pruneFeed } from "./store/feed.ts";
 /** Number of orders whose deletion starts at once. Each has its own saga. */
 const ORDERS_AT_ONCE = 100;
 
-/** Retention periods of the order service. */
+/** How long the tables of the order service are kept. An order takes its lines and its timeline with it. */
 export function orderRetention(ctx: OrderContext): readonly RetentionRule[] {
   const { db, clock, config } = ctx;
   const kept = config.retention ?? defaultRetention;
   return [
-    { table: "orders", keptMs: config.orderRetentionMs, prune: (keptMs) => beginDeletions(ctx, keptMs) },
+    {
+      table: "orders",
+      age: "updated_at",
+      keptMs: config.orderRetentionMs,
+      prune: (keptMs) => beginDeletions(ctx, keptMs),
+    },
     {
       table: "order_feed",
+      age: "created_at",
       keptMs: config.feedRetentionMs,
       async prune(keptMs) {
         const before = clock.now().getTime() - keptMs;
         return (await db.transaction((trx) => pruneFeed(trx, db.dialect, before, RETENTION_BATCH))) > 0;
       },
     },
-    sagaRetention(ctx, kept.sagasMs, orderHasEnded),
+    sagaRetention(clock, kept.sagasMs, orderHasEnded),
     outboxRetention(db, kept.outboxMs),
     ...inboxRetention(ctx, kept),
-    idempotencyRetention(ctx, kept.idempotencyKeysMs),
+    idempotencyRetention(clock, kept.idempotencyKeysMs),
   ];
 }
 

@@ -34,6 +34,6 @@ export function jobs(ctx: PaymentContext, { relay, operations, pollMs, kept }: P
       does: "Executes follow-up operations, and those that a crashed or failed process left behind.",
       work: operations,
     },
-    retentionJob({ log: ctx.log, everyMs: kept.everyMs, rules: paymentRetention(ctx, kept) }),
+    retentionJob({ db: ctx.db, log: ctx.log, everyMs: kept.everyMs, rules: paymentRetention(ctx, kept) }),
   ];
 }

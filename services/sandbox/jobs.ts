@@ -9,6 +9,6 @@ import { sandboxRetention } from "./retention.ts";
 export function jobs(ctx: SandboxContext, log: Logger, kept: RetentionSettings): readonly JobRow[] {
   return [
     { name: "webhooks", does: "Sends the callbacks of the payment provider and the carrier.", work: ctx.sender },
-    retentionJob({ log, everyMs: kept.everyMs, rules: sandboxRetention(ctx, kept) }),
+    retentionJob({ db: ctx.db, log, everyMs: kept.everyMs, rules: sandboxRetention(ctx, kept) }),
   ];
 }

@@ -18,7 +18,7 @@ type Trace = (statement: Statement) => boolean;
 const reads =
   (pattern: RegExp): Trace =>
   ({ sql }) =>
-    pattern.test(sql.replace(/[`"]/g, ""));
+    pattern.test(sql.replace(/[`"]/g, "").replace(/\s+/g, " "));
 const inbox =
   (consumer: string): Trace =>
   ({ sql, parameters }) =>

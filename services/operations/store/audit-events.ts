@@ -1,9 +1,6 @@
 import { type Kysely, type Selectable, sql, type Transaction } from "kysely";
 import { type AuditEvent, AuditEvent_Outcome } from "../../../gen/docket/audit/v1/audit_pb.js";
 import { type List, type ListPage, selectPage } from "../../runtime/api/list.ts";
-import type { Database } from "../../runtime/db/connect.ts";
-import { RETENTION_BATCH, type RetentionRule } from "../../runtime/retention/retention.ts";
-import type { Clock } from "../../runtime/values/clock.ts";
 import type { AuditEventsTable, OperationsDatabase } from "../db/schema.ts";
 
 export type AuditEventRow = Selectable<AuditEventsTable>;
@@ -61,37 +58,4 @@ export function listAuditEvents(
   page: ListPage,
 ): Promise<AuditEventRow[]> {
   return selectPage(kysely.selectFrom("audit_events").selectAll().where("tenant_id", "=", tenant), page).execute();
-}
-
-/** The audit trail. */
-export function auditRetention(
-  { db, clock }: { readonly db: Database<OperationsDatabase>; readonly clock: Clock },
-  keptMs: number,
-): RetentionRule {
-  return {
-    table: "audit_events",
-    keptMs,
-    prune: async (keptMs) =>
-      (await deleteAuditEvents(db, { before: clock.now().getTime() - keptMs, limit: RETENTION_BATCH })) > 0,
-  };
-}
-
-/** Deletes the oldest acts before a time, about `limit` at most. Returns the number deleted. */
-export async function deleteAuditEvents(
-  { kysely }: Database<OperationsDatabase>,
-  { before, limit }: { before: number; limit: number },
-): Promise<number> {
-  const last = await kysely
-    .selectFrom("audit_events")
-    .select("created_at")
-    .where("created_at", "<", before)
-    .orderBy("created_at")
-    .limit(1)
-    .offset(limit - 1)
-    .executeTakeFirst();
-  const { numDeletedRows } = await kysely
-    .deleteFrom("audit_events")
-    .where("created_at", last === undefined ? "<" : "<=", last?.created_at ?? before)
-    .executeTakeFirstOrThrow();
-  return Number(numDeletedRows);
 }

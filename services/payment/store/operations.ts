@@ -2,6 +2,7 @@ import { type Kysely, type Selectable, sql } from "kysely";
 import type { Database, DialectName } from "../../runtime/db/connect.ts";
 import { nowMs } from "../../runtime/db/sql.ts";
 import type { Claimed } from "../../runtime/jobs/claim-due.ts";
+import type { RetentionRule } from "../../runtime/retention/rule.ts";
 import type { PaymentDatabase, PaymentOperationsTable } from "../db/schema.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { StoredOperation } from "./payment-aggregate.ts";
@@ -53,34 +54,29 @@ export async function isKeyUsed(kysely: Kysely<PaymentDatabase>, tenant: string,
 const KEY_RETENTION_MS = 3 * 24 * 3_600_000;
 
 /**
- * Prunes callers' keys and responses of ended operations created longer than `keptMs` ago, at most `limit`; returns the
- * number. The operations remain: the provider's idempotency keys are derived from their number.
+ * Retention of callers' keys and responses of ended operations. The operations remain: the provider's idempotency keys
+ * are derived from their number.
  */
-export async function pruneOperationKeys(
-  { kysely, dialect }: Database<PaymentDatabase>,
-  keptMs: number,
-  limit: number,
-): Promise<number> {
-  const old = await kysely
-    .selectFrom("payment_operations")
-    .select("id")
+export function operationKeyRetention(db: Database<PaymentDatabase>, keptMs: number): RetentionRule {
+  return {
+    table: "payment_operations",
+    age: "prune_at",
     // `prune_at` counts from the operation's creation, with the default retention.
-    .where((row) => row("prune_at", "<=", row(nowMs(dialect), "+", KEY_RETENTION_MS - keptMs)))
-    .orderBy("prune_at")
-    .limit(limit)
+    keptMs: keptMs - KEY_RETENTION_MS,
+    instead: { key: ["id"], settle: (rows: readonly { readonly id: string }[]) => forgetKeys(db, rows) },
+  };
+}
+
+async function forgetKeys(
+  { kysely }: Database<PaymentDatabase>,
+  rows: readonly { readonly id: string }[],
+): Promise<void> {
+  const ids = rows.map(({ id }) => id);
+  await kysely
+    .updateTable("payment_operations")
+    .set({ request_key: null, request_hash: "", response: null, prune_at: null })
+    .where("id", "in", ids)
     .execute();
-  if (old.length > 0) {
-    await kysely
-      .updateTable("payment_operations")
-      .set({ request_key: null, request_hash: "", response: null, prune_at: null })
-      .where(
-        "id",
-        "in",
-        old.map(({ id }) => id),
-      )
-      .execute();
-  }
-  return old.length;
 }
 
 /** Makes an operation with an unknown outcome due again after the pause. */

@@ -5,6 +5,7 @@ import { migrate } from "../db/migrate.ts";
 import { outboxMigrations } from "../outbox/migrations.ts";
 import { createOutbox } from "../outbox/outbox.ts";
 import type { OutboxTables } from "../outbox/tables.ts";
+import { pruneTable } from "../retention/prune.ts";
 import { createLogger } from "../telemetry/log.ts";
 import { describeEachDatabase, type OpenTestDatabase, type TestDatabase } from "../testing/databases.ts";
 import { createStatementLog } from "../testing/statement-log.ts";
@@ -16,7 +17,8 @@ import type { CallbackSource } from "./callback-source.ts";
 import type { Applied, CallbackStore } from "./callback-store.ts";
 import { createCommandStore } from "./command-store.ts";
 import { callbackInboxMigrations } from "./migrations.ts";
-import { findCallback, pruneCallbacks } from "./rows.ts";
+import { callbackRetention } from "./retention.ts";
+import { findCallback } from "./rows.ts";
 import type { CallbackInboxTables } from "./tables.ts";
 
 const ids = createIds(systemClock);
@@ -210,8 +212,7 @@ describeEachDatabase("the callback inbox", (open) => {
       await inbox.receive(source, signed(text));
     }
     await db.kysely.updateTable("inbound_callbacks").set({ received_at: 1 }).where("event_id", "!=", "new").execute();
-    expect(await pruneCallbacks(db.kysely, db.dialect, { retentionMs: 60_000, limit: 2 })).toBe(2);
-    expect(await pruneCallbacks(db.kysely, db.dialect, { retentionMs: 60_000, limit: 2 })).toBe(1);
+    expect(await pruneTable(db, callbackRetention(60_000))).toBe(false);
     expect(await rows(db)).toMatchObject([{ event_id: "new" }]);
   });
 

@@ -82,26 +82,6 @@ export async function postponeCallback(
     .execute();
 }
 
-/** Deletes the oldest callbacks received more than `retentionMs` ago, whatever their state; returns the count. */
-export async function pruneCallbacks(
-  db: Reader,
-  dialect: DialectName,
-  { retentionMs, limit }: { retentionMs: number; limit: number },
-): Promise<number> {
-  const old = await db
-    .selectFrom("inbound_callbacks")
-    .select("id")
-    .where((row) => row("received_at", "<", row(nowMs(dialect), "-", retentionMs)))
-    .orderBy("received_at")
-    .limit(limit)
-    .execute();
-  if (old.length > 0) {
-    const ids = old.map(({ id }) => id);
-    await db.deleteFrom("inbound_callbacks").where("id", "in", ids).execute();
-  }
-  return old.length;
-}
-
 /** Erases headers, bodies and texts of settled callbacks about a resource. Types and times are kept. */
 export async function eraseCallbacks(
   trx: Trx,

@@ -13,13 +13,14 @@ import { text } from "../db/columns.ts";
 import { type Database, openDatabase } from "../db/connect.ts";
 import { migrate } from "../db/migrate.ts";
 import { reasonOf } from "../errors.ts";
+import { pruneTable } from "../retention/prune.ts";
 import { startCutProxy } from "../testing/cut-proxy.ts";
 import { describeEachDatabase, describeMariadb, type OpenTestDatabase } from "../testing/databases.ts";
 import { createStatementLog } from "../testing/statement-log.ts";
 import { systemClock } from "../values/clock.ts";
 import { idempotent, type Mutation } from "./idempotent.ts";
 import { idempotencyMigrations } from "./migrations.ts";
-import { deleteIdempotencyKeys } from "./retention.ts";
+import { idempotencyRetention } from "./retention.ts";
 import type { IdempotencyTables } from "./tables.ts";
 
 interface Tables extends IdempotencyTables {
@@ -271,10 +272,11 @@ describeEachDatabase("a mutation with a key", (open, dialect) => {
       await run(db, { requestId: `k${i}`, at: 1000 + i });
     }
 
-    const expired = { createdBefore: new Date(1008), limit: 5 };
-    expect(await deleteIdempotencyKeys(db, expired)).toBe(5);
-    expect(await deleteIdempotencyKeys(db, expired)).toBe(3);
-    expect(await deleteIdempotencyKeys(db, expired)).toBe(0);
+    const clock = { ...systemClock, now: () => new Date(1007 + 500) };
+    const rule = { ...idempotencyRetention(clock, 500), batch: 5 };
+    const count = async () => (await db.kysely.selectFrom("idempotency_keys").select("request_id").execute()).length;
+    expect([await pruneTable(db, rule), await count()]).toEqual([true, 5]);
+    expect([await pruneTable(db, rule), await count()]).toEqual([false, 2]);
 
     const left = await db.kysely.selectFrom("idempotency_keys").select("request_id").orderBy("request_id").execute();
     expect(left.map((it) => it.request_id)).toEqual(["k8", "k9"]);

@@ -6,8 +6,11 @@ import { ERASED } from "../api/personal-fields.ts";
 import { busEvent } from "../bus/event-bus-suite.ts";
 import { createInProcessBus } from "../bus/in-process.ts";
 import { int, notNull, text } from "../db/columns.ts";
+import type { Database } from "../db/connect.ts";
 import { type Migration, migrate } from "../db/migrate.ts";
 import { eraseInbox } from "../erasure/erase-messages.ts";
+import { pruneTable } from "../retention/prune.ts";
+import type { RetentionRule } from "../retention/rule.ts";
 import { defaultRetention } from "../retention/settings.ts";
 import { createLogger } from "../telemetry/log.ts";
 import { describeEachDatabase } from "../testing/databases.ts";
@@ -40,6 +43,12 @@ const effects: Migration = {
 
 const log = createLogger({ level: "silent", name: "test" });
 const ids = createIds(systemClock);
+
+const rulesOf = (db: Database<Tables>) =>
+  inboxRetention({ db, clock: systemClock, ids }, { ...defaultRetention, inboxMs: 60_000, deadLettersMs: 60_000 });
+
+const pruned = (db: Database<Tables>, rule: RetentionRule | undefined) =>
+  rule === undefined ? Promise.reject(new Error("no rule")) : pruneTable(db, rule);
 
 const said = (value: string, attributes: { id?: string; aggregate?: string; sequence?: number } = {}) =>
   busEvent({
@@ -317,14 +326,14 @@ describeEachDatabase("a consumer", (open) => {
       said("b", { aggregate: "things/a", sequence: 2 }),
     ]);
     await consumer[Symbol.asyncDispose]();
-    const parked = inboxRetention({ db, clock: systemClock, ids }, defaultRetention)[2];
-    expect(await parked?.prune(60_000)).toBe(false);
+    const [, , parked] = rulesOf(db);
+    expect(await pruned(db, parked)).toBe(false);
     expect(await letters.list({ tenant: "tenant-a", limit: 10 })).toEqual([]);
     await db.kysely
       .updateTable("inbox_parked")
       .set({ due_at: Date.now() - 120_000 })
       .execute();
-    expect(await parked?.prune(60_000)).toBe(false);
+    expect(await pruned(db, parked)).toBe(false);
     expect((await letters.list({ tenant: "tenant-a", limit: 10 })).map(({ error }) => error.split("\n")[0])).toEqual([
       "Error: a is broken",
       "Error: a is broken",
@@ -360,8 +369,8 @@ describeEachDatabase("a consumer", (open) => {
     const { bus, db } = await opened();
     await bus.publish([said("old", { id: "old" }), said("new", { id: "new" })]);
     await db.kysely.updateTable("inbox_messages").set({ received_at: 1 }).where("message_id", "=", "old").execute();
-    const [messages] = inboxRetention({ db, clock: systemClock, ids }, defaultRetention);
-    expect(await messages?.prune(60_000)).toBe(false);
+    const [messages] = rulesOf(db);
+    expect(await pruned(db, messages)).toBe(false);
     const left = await db.kysely.selectFrom("inbox_messages").select("message_id").execute();
     expect(left).toEqual([{ message_id: "new" }]);
   });
@@ -388,8 +397,8 @@ describeEachDatabase("a consumer", (open) => {
     });
     const letters = [letter("a", now - 100_000), letter("b", now - 90_000), letter("c", now - 1_000)];
     await db.kysely.insertInto("dead_letters").values(letters).execute();
-    const [, deadLetters] = inboxRetention({ db, clock: systemClock, ids }, defaultRetention);
-    expect(await deadLetters?.prune(60_000)).toBe(false);
+    const [, deadLetters] = rulesOf(db);
+    expect(await pruned(db, deadLetters)).toBe(false);
     const left = await db.kysely.selectFrom("dead_letters").select("message_id").execute();
     expect(left).toEqual([{ message_id: "c" }]);
   });

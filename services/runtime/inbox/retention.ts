@@ -1,10 +1,9 @@
-import { type AnyTransaction, tablesOf } from "../db/any-transaction.ts";
+import type { AnyTransaction } from "../db/any-transaction.ts";
 import type { Database, DialectName } from "../db/connect.ts";
-import { nowMs } from "../db/sql.ts";
-import { RETENTION_BATCH, type RetentionRule } from "../retention/retention.ts";
+import type { RetentionRule } from "../retention/rule.ts";
 import type { RetentionSettings } from "../retention/settings.ts";
 import type { Clock } from "../values/clock.ts";
-import { firstIdAt, type Ids } from "../values/ids.ts";
+import type { Ids } from "../values/ids.ts";
 import { insertDeadLetter } from "./dead-letter-rows.ts";
 import { lockParked, type ParkedKey, readParkedEvents, unparkAggregate, unparkEvents } from "./parked-rows.ts";
 import type { InboxTables } from "./tables.ts";
@@ -14,66 +13,22 @@ export function inboxRetention<DB extends InboxTables>(
   { db, clock, ids }: { readonly db: Database<DB>; readonly clock: Clock; readonly ids: Ids },
   { inboxMs, deadLettersMs }: Pick<RetentionSettings, "inboxMs" | "deadLettersMs">,
 ): readonly RetentionRule[] {
-  const tables = tablesOf<InboxTables>(db.kysely);
   return [
-    {
-      table: "inbox_messages",
-      keptMs: inboxMs,
-      async prune(keptMs) {
-        const old = await tables
-          .selectFrom("inbox_messages")
-          .select(["consumer", "message_id"])
-          .where((row) => row("received_at", "<", row(nowMs(db.dialect), "-", keptMs)))
-          .orderBy("received_at")
-          .limit(RETENTION_BATCH)
-          .execute();
-        for (const [consumer, rows] of Map.groupBy(old, (row) => row.consumer)) {
-          const ids = rows.map((row) => row.message_id);
-          await tables
-            .deleteFrom("inbox_messages")
-            .where("consumer", "=", consumer)
-            .where("message_id", "in", ids)
-            .execute();
-        }
-        return old.length === RETENTION_BATCH;
-      },
-    },
-    {
-      table: "dead_letters",
-      keptMs: deadLettersMs,
-      async prune(keptMs) {
-        const old = await tables
-          .selectFrom("dead_letters")
-          .select("id")
-          // Ids begin with their time, so recent rows are not even scanned.
-          .where("id", "<", firstIdAt(clock.now().getTime() - keptMs))
-          .where((row) => row("created_at", "<", row(nowMs(db.dialect), "-", keptMs)))
-          .orderBy("id")
-          .limit(RETENTION_BATCH)
-          .execute();
-        if (old.length > 0) {
-          const ids = old.map(({ id }) => id);
-          await tables.deleteFrom("dead_letters").where("id", "in", ids).execute();
-        }
-        return old.length === RETENTION_BATCH;
-      },
-    },
+    { table: "inbox_messages", age: "received_at", keptMs: inboxMs },
+    { table: "dead_letters", age: "created_at", keptMs: deadLettersMs, timedIds: { column: "id", clock } },
     {
       // Only a consumer that exists no more leaves events parked for so long.
       table: "inbox_parked",
+      age: "due_at",
       keptMs: deadLettersMs,
-      async prune(keptMs) {
-        const overdue = await tables
-          .selectFrom("inbox_parked")
-          .select(["tenant_id", "aggregate", "consumer"])
-          .where((row) => row("due_at", "<", row(nowMs(db.dialect), "-", keptMs)))
-          .orderBy("due_at")
-          .limit(ABANDONED_BATCH)
-          .execute();
-        for (const key of overdue) {
-          await db.transaction((trx) => abandon(trx, db.dialect, ids, key));
-        }
-        return overdue.length === ABANDONED_BATCH;
+      batch: ABANDONED_BATCH,
+      instead: {
+        key: ["tenant_id", "aggregate", "consumer"],
+        async settle(parked: readonly ParkedKey[]) {
+          for (const key of parked) {
+            await db.transaction((trx) => abandon(trx, db.dialect, ids, key));
+          }
+        },
       },
     },
   ];

@@ -1,6 +1,7 @@
 import { expect, test } from "@jest/globals";
 import type { EventBus } from "../bus/event-bus.ts";
 import { migrate } from "../db/migrate.ts";
+import { pruneTable } from "../retention/prune.ts";
 import { createLogger } from "../telemetry/log.ts";
 import { describeEachDatabase } from "../testing/databases.ts";
 import { createStatementRecorder } from "../testing/statement-plans.ts";
@@ -10,6 +11,7 @@ import { createIds } from "../values/ids.ts";
 import { outboxMigrations } from "./migrations.ts";
 import { createOutbox } from "./outbox.ts";
 import { createOutboxRelay } from "./relay.ts";
+import { outboxRetention } from "./retention.ts";
 import { BUCKETS, bucketOf, type OutboxTables } from "./tables.ts";
 import { createUnsent } from "./unsent.ts";
 
@@ -65,7 +67,7 @@ describeEachDatabase("the outbox table", (open) => {
       after: undefined,
     };
     await until(async () => (await unsent.find(all)).length === 0);
-    await unsent.prune(60_000);
+    await pruneTable(db, outboxRetention(db, 60_000));
     expect(await recorder.wholeTableReads(db, ["outbox_messages", "m", "published"])).toEqual([]);
   });
 });

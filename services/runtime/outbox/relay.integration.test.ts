@@ -4,6 +4,7 @@ import { expect, test } from "@jest/globals";
 import type { BusEvent, EventBus } from "../bus/event-bus.ts";
 import { createInProcessBus } from "../bus/in-process.ts";
 import { migrate } from "../db/migrate.ts";
+import { pruneTable } from "../retention/prune.ts";
 import { createLogger } from "../telemetry/log.ts";
 import { describeEachDatabase } from "../testing/databases.ts";
 import { createStatementLog } from "../testing/statement-log.ts";
@@ -15,8 +16,8 @@ import { outboxLagCheck } from "./lag-check.ts";
 import { outboxMigrations } from "./migrations.ts";
 import { createOutbox, outboxEvent } from "./outbox.ts";
 import { createOutboxRelay, type OutboxRelayOptions } from "./relay.ts";
+import { outboxRetention } from "./retention.ts";
 import { BUCKETS, bucketOf, type OutboxTables } from "./tables.ts";
-import { createUnsent } from "./unsent.ts";
 
 const log = createLogger({ level: "silent", name: "test" });
 const ids = createIds(systemClock);
@@ -276,8 +277,7 @@ describeEachDatabase("the outbox relay", (open) => {
       .set({ sent_at: 1_000 })
       .where("sent_at", "is not", null)
       .execute();
-    const unsent = createUnsent(it.db);
-    expect(await unsent.prune(60_000)).toBe(false);
+    expect(await pruneTable(it.db, outboxRetention(it.db, 60_000))).toBe(false);
     const rows = async () => {
       const found = it.db.kysely.selectFrom("outbox_messages").select(["aggregate", "sequence", "sent_at", "data"]);
       const all = await found.orderBy("aggregate").orderBy("sequence").execute();

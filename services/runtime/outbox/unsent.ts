@@ -34,11 +34,7 @@ export interface Unsent {
   find(query: UnsentQuery): Promise<readonly BusEvent[]>;
   /** Marks events as sent. */
   mark(runs: readonly Run[]): Promise<void>;
-  /** Deletes one batch of events sent more than `retentionMs` ago; returns whether there may be more. */
-  prune(retentionMs: number): Promise<boolean>;
 }
-
-const PRUNE_BATCH = 500;
 
 export function createUnsent<DB extends OutboxTables>(db: Database<DB>): Unsent {
   const tables = tablesOf<OutboxTables>(db.kysely);
@@ -82,34 +78,6 @@ export function createUnsent<DB extends OutboxTables>(db: Database<DB>): Unsent 
         .where(sql<SqlBool>`sent_at is null and (${sql.join(sent, sql` or `)})`)
         .execute();
     },
-
-    prune: (retentionMs) =>
-      db.transaction(async (trx) => {
-        const messages = tablesOf<OutboxTables>(trx);
-        const old = messages
-          .selectFrom("outbox_messages")
-          .select(["tenant_id", "aggregate", "sequence"])
-          .where((row) => row.between("sent_at", sql<number>`1`, row(now, "-", retentionMs)))
-          .orderBy("sent_at")
-          .limit(PRUNE_BATCH);
-        const rows = await old.execute();
-        const ascending = rows.toSorted((a, b) => a.sequence - b.sequence);
-        const newest = new Map(ascending.map((row) => [`${row.tenant_id}\0${row.aggregate}`, row]));
-        if (newest.size > 0) {
-          const each = (compare: string) =>
-            sql<SqlBool>`(${sql.join(
-              [...newest.values()].map(
-                (row) => sql`(tenant_id = ${row.tenant_id} and aggregate = ${row.aggregate}
-                  and sequence ${sql.raw(compare)} ${row.sequence})`,
-              ),
-              sql` or `,
-            )})`;
-          await messages.deleteFrom("outbox_messages").where(each("<")).execute();
-          const emptied = { sent_at: 0, data: new Uint8Array(), extensions: null };
-          await messages.updateTable("outbox_messages").set(emptied).where(each("=")).execute();
-        }
-        return rows.length === PRUNE_BATCH;
-      }),
   };
 }
 

@@ -1,16 +1,4 @@
-import type { Database } from "../db/connect.ts";
-import type { RetentionRule } from "../retention/retention.ts";
-import { pruneCallbacks } from "./rows.ts";
-import type { CallbackTables } from "./tables.ts";
+import type { RetentionRule } from "../retention/rule.ts";
 
-/**
- * Retention of settled requests. Each row holds its deletion time, by the sender's configuration when it settled the
- * row.
- */
-export function deliveryRetention<DB extends CallbackTables>(db: Database<DB>, keptMs: number): RetentionRule {
-  return {
-    table: "callbacks",
-    keptMs,
-    prune: () => pruneCallbacks(db as unknown as Database<CallbackTables>),
-  };
-}
+/** Retention of settled requests, each of which holds when it is deleted: its sender decides when it settles it. */
+export const deliveryRetention: RetentionRule = { table: "callbacks", age: "prune_at", keptMs: 0 };

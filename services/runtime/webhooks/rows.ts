@@ -1,9 +1,8 @@
-import { type Kysely, sql } from "kysely";
+import { sql } from "kysely";
 import { type AnyTransaction, withTables } from "../db/any-transaction.ts";
 import type { Database, DialectName } from "../db/connect.ts";
 import { nowMs } from "../db/sql.ts";
 import type { Claimed } from "../jobs/claim-due.ts";
-import { RETENTION_BATCH } from "../retention/retention.ts";
 import { traceFields } from "../telemetry/tracing.ts";
 import type { Ids } from "../values/ids.ts";
 import type { Callback } from "./callback.ts";
@@ -81,26 +80,6 @@ export async function settleFailed(
     prune_at: sql<number | null>`case when ${over} then ${now} + ${retentionMs} else null end`,
   };
   await held(kysely.updateTable("callbacks").set(failed), claim).execute();
-}
-
-/** Deletes a batch of expired rows; returns whether there may be more. */
-export async function pruneCallbacks({ kysely, dialect }: Database<CallbackTables>): Promise<boolean> {
-  const old = await prunable(kysely, dialect).execute();
-  if (old.length > 0) {
-    await kysely
-      .deleteFrom("callbacks")
-      .where(
-        "id",
-        "in",
-        old.map(({ id }) => id),
-      )
-      .execute();
-  }
-  return old.length === RETENTION_BATCH;
-}
-
-function prunable(kysely: Kysely<CallbackTables>, dialect: DialectName) {
-  return kysely.selectFrom("callbacks").select("id").where("prune_at", "<=", nowMs(dialect)).limit(RETENTION_BATCH);
 }
 
 function held<Query extends { where(column: "id" | "attempt", op: "=", value: string | number): Query }>(

@@ -1,8 +1,6 @@
 import { type Kysely, type Selectable, sql, type Transaction } from "kysely";
-import type { Database, DialectName } from "../../runtime/db/connect.ts";
+import type { DialectName } from "../../runtime/db/connect.ts";
 import { forUpdate, insertIgnore } from "../../runtime/db/sql.ts";
-import { RETENTION_BATCH } from "../../runtime/retention/retention.ts";
-import type { Clock } from "../../runtime/values/clock.ts";
 import type { ParcelsTable, SandboxDatabase } from "../db/schema.ts";
 
 type Trx = Transaction<SandboxDatabase>;
@@ -30,24 +28,4 @@ export async function cancelParcel(trx: Trx, reference: string, cancelledAt: num
 /** Increments the parcel's count of tracking requests. */
 export async function countAsking(db: Kysely<SandboxDatabase>, reference: string): Promise<void> {
   await db.updateTable("parcels").set({ asked: sql<number>`asked + 1` }).where("reference", "=", reference).execute();
-}
-
-/** Deletes a batch of parcels booked before the cutoff. Returns whether there may be more. */
-export async function deleteParcels(
-  { kysely }: Database<SandboxDatabase>,
-  clock: Clock,
-  keptMs: number,
-): Promise<boolean> {
-  const old = await kysely
-    .selectFrom("parcels")
-    .select("reference")
-    .where("booked_at", "<", clock.now().getTime() - keptMs)
-    .orderBy("booked_at")
-    .limit(RETENTION_BATCH)
-    .execute();
-  if (old.length > 0) {
-    const references = old.map(({ reference }) => reference);
-    await kysely.deleteFrom("parcels").where("reference", "in", references).execute();
-  }
-  return old.length === RETENTION_BATCH;
 }

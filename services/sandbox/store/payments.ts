@@ -1,9 +1,6 @@
 import { type Kysely, type Selectable, sql, type Transaction } from "kysely";
 import type { Database, DialectName } from "../../runtime/db/connect.ts";
 import { forUpdate, insertIgnore, nowMs } from "../../runtime/db/sql.ts";
-import { RETENTION_BATCH } from "../../runtime/retention/retention.ts";
-import type { Clock } from "../../runtime/values/clock.ts";
-import { firstIdAt } from "../../runtime/values/ids.ts";
 import type { PaymentsTable, SandboxDatabase } from "../db/schema.ts";
 import type { SandboxPayment, SandboxStep } from "../domain/payment.ts";
 
@@ -97,33 +94,16 @@ export async function deleteSteps(trx: Trx, reference: string, steps: readonly S
   }
 }
 
-/**
- * Deletes a batch of payments, with their steps, that were opened and expired longer ago; returns whether there may be
- * more.
- */
+/** Deletes the payments with their steps. */
 export async function deleteSandboxPayments(
   db: Database<SandboxDatabase>,
-  clock: Clock,
-  keptMs: number,
-): Promise<boolean> {
-  const before = clock.now().getTime() - keptMs;
-  const old = await db.kysely
-    .selectFrom("payments")
-    .select("reference")
-    // References are ids, which begin with their time, so rows that are too new are not even read.
-    .where("reference", "<", `sbx_${firstIdAt(before)}`)
-    .where("expires_at", "<", before)
-    .orderBy("reference")
-    .limit(RETENTION_BATCH)
-    .execute();
-  if (old.length > 0) {
-    const references = old.map(({ reference }) => reference);
-    await db.transaction(async (trx) => {
-      await trx.deleteFrom("payment_steps").where("reference", "in", references).execute();
-      await trx.deleteFrom("payments").where("reference", "in", references).execute();
-    });
-  }
-  return old.length === RETENTION_BATCH;
+  payments: readonly { readonly reference: string }[],
+): Promise<void> {
+  const references = payments.map(({ reference }) => reference);
+  await db.transaction(async (trx) => {
+    await trx.deleteFrom("payment_steps").where("reference", "in", references).execute();
+    await trx.deleteFrom("payments").where("reference", "in", references).execute();
+  });
 }
 
 function toSandboxPayment(row: Selectable<PaymentsTable>): SandboxPayment {
