@@ -20,13 +20,17 @@ interface StartOptions {
 
 /** Starts the real service on an empty database, called as other services call it. */
 export async function startInventory(open: OpenTestDatabase, options: StartOptions = {}) {
+  await using opening = new AsyncDisposableStack();
   const db = await open<InventoryDatabase>();
   const log = createLogger({ level: "silent", name: "test" });
-  const bus = createInProcessBus({ log, redelivery: { initialMs: 1, maxMs: 20 } });
-  const service = await createInventoryService(
-    { databaseUrl: db.url, expiryPollMs: options.expiryPollMs ?? 20 },
-    { bus, log, ...(options.onStatement && { onStatement: options.onStatement }) },
+  const bus = opening.use(createInProcessBus({ log, redelivery: { initialMs: 1, maxMs: 20 } }));
+  const service = opening.use(
+    await createInventoryService(
+      { databaseUrl: db.url, expiryPollMs: options.expiryPollMs ?? 20 },
+      { bus, log, ...(options.onStatement && { onStatement: options.onStatement }) },
+    ),
   );
+  opening.defer(() => service.drain());
   const interceptors = createInterceptors({
     authenticate: async () => undefined,
     log,
@@ -35,17 +39,14 @@ export async function startInventory(open: OpenTestDatabase, options: StartOptio
   const { transport, mount } = createLocalTransport({ interceptors });
   mount(service.specs);
   const clients = createServiceClient(InventoryService, transport, { subject: "test" });
+  const stack = opening.move();
   return {
     db,
     bus,
     service,
     clientOf: (name: string): Client<typeof InventoryService> => clients.for(name),
     inventory: clients.for(tenant),
-    async [Symbol.asyncDispose]() {
-      await service.drain();
-      await service[Symbol.asyncDispose]();
-      await bus[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
 

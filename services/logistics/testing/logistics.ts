@@ -48,12 +48,13 @@ export function confirmedOrder(id: string, changes: Partial<Pick<Order, "state" 
  * map; callbacks go directly to the RPC that receives them.
  */
 export async function startLogistics(open: OpenTestDatabase, options: LogisticsOptions = {}) {
+  await using opening = new AsyncDisposableStack();
   const db = await open<LogisticsDatabase>();
   const orders = new Map<string, Order>();
   const unfunded = new Set<string>();
   const announced = { meanwhile: async (_closedUnits: readonly ClosedUnits[]): Promise<void> => {} };
   const log = createLogger({ level: "silent", name: "test" });
-  const bus = createInProcessBus({ log });
+  const bus = opening.use(createInProcessBus({ log }));
   const interceptors = createInterceptors({
     authenticate: async () => undefined,
     log,
@@ -87,7 +88,7 @@ export async function startLogistics(open: OpenTestDatabase, options: LogisticsO
       return new Response("", { status: ConnectError.from(error).code === Code.Unauthenticated ? 401 : 500 });
     }
   };
-  const sandbox = await startSandbox({ stepMs: options.stepMs ?? 20, fetch: receive });
+  const sandbox = opening.use(await startSandbox({ stepMs: options.stepMs ?? 20, fetch: receive }));
   const start = () =>
     createLogisticsService(
       {
@@ -108,9 +109,11 @@ export async function startLogistics(open: OpenTestDatabase, options: LogisticsO
         ...(options.onStatement && { onStatement: options.onStatement }),
       },
     );
-  const service = await start();
+  const service = opening.use(await start());
+  opening.defer(() => service.drain());
   mount(service.specs);
   const clients = createServiceClient(LogisticsService, transport, { subject: "test" });
+  const stack = opening.move();
   return {
     db,
     bus,
@@ -141,12 +144,7 @@ export async function startLogistics(open: OpenTestDatabase, options: LogisticsO
         .execute();
       return rows.map(({ type }) => type.slice("docket.logistics.v1.Shipment".length));
     },
-    async [Symbol.asyncDispose]() {
-      await service.drain();
-      await service[Symbol.asyncDispose]();
-      await sandbox[Symbol.asyncDispose]();
-      await bus[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
 

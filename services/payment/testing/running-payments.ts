@@ -68,8 +68,8 @@ export async function startPayments(
   { sandbox: sandboxOptions, ...config }: RunningPaymentsConfig = {},
   overrides: Partial<PaymentDeps> = {},
 ) {
+  await using opening = new AsyncDisposableStack();
   const log = createLogger({ level: "silent", name: "test" });
-  const bus = createInProcessBus({ log });
   const interceptors = createInterceptors({ authenticate: async () => undefined, log, clock: systemClock });
   const { transport, mount } = createLocalTransport({ interceptors });
   const anybody = createClient(PaymentService, transport);
@@ -81,6 +81,11 @@ export async function startPayments(
     response.writeHead(status).end("{}");
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  opening.defer(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const bus = opening.use(createInProcessBus({ log }));
   const publicUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
   const events: SeenEvent[] = [];
@@ -98,7 +103,7 @@ export async function startPayments(
 
   const started =
     config.providerSettings === undefined
-      ? await startSandbox({ publicUrl: () => publicUrl, delayMs: 5, ...sandboxOptions })
+      ? opening.use(await startSandbox({ publicUrl: () => publicUrl, delayMs: 5, ...sandboxOptions }))
       : undefined;
   const sandboxOf = (): RunningSandbox => {
     if (started === undefined) {
@@ -107,17 +112,21 @@ export async function startPayments(
     return started;
   };
   const { providerSettings = { sandbox: sandboxOf().provider } } = config;
-  const service = await createPaymentService(
-    { databaseUrl, providers: ["sandbox"], pollMs: 50, retryMaxMs: 100, ...config, providerSettings },
-    { bus, log, ...overrides },
+  const db = opening.use(await openDatabase<PaymentDatabase>({ url: databaseUrl }));
+  const service = opening.use(
+    await createPaymentService(
+      { databaseUrl, providers: ["sandbox"], pollMs: 50, retryMaxMs: 100, ...config, providerSettings },
+      { bus, log, ...overrides },
+    ),
   );
+  opening.defer(() => service.drain());
   mount(service.specs);
   await service.start();
-  const db = await openDatabase<PaymentDatabase>({ url: databaseUrl });
 
   const as = (principal: Partial<Principal>) => createClient(PaymentService, actingAs(transport, principal));
   const payments = as({ kind: "service" });
 
+  const stack = opening.move();
   return {
     service,
     db,
@@ -156,15 +165,7 @@ export async function startPayments(
         }
       }
     },
-    async [Symbol.asyncDispose]() {
-      await service.drain();
-      await service[Symbol.asyncDispose]();
-      await started?.[Symbol.asyncDispose]();
-      await bus[Symbol.asyncDispose]();
-      await db[Symbol.asyncDispose]();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
 

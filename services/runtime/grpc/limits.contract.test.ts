@@ -22,9 +22,10 @@ import { until } from "../testing/until.ts";
 import { createGrpcServer } from "./server.ts";
 import { createGrpcTransport } from "./transport.ts";
 
-const open: AsyncDisposable[] = [];
+let open = new AsyncDisposableStack();
 afterEach(async () => {
-  for (const each of open.splice(0)) await each[Symbol.asyncDispose]();
+  await open.disposeAsync();
+  open = new AsyncDisposableStack();
 });
 
 const maxRequestBytes = 64 * 1024;
@@ -52,7 +53,7 @@ async function serve(
     meter,
     ...(maxConnectionAgeMs !== undefined && { maxConnectionAgeMs }),
   });
-  open.push(server);
+  open.use(server);
   const port = await server.listen({ host: "127.0.0.1", port: 0 });
   return { server, port, meter, lines };
 }
@@ -60,7 +61,7 @@ async function serve(
 async function dial(port: number): Promise<ClientHttp2Session> {
   const session = connect(`http://127.0.0.1:${port}`);
   session.on("error", () => {});
-  open.push({ [Symbol.asyncDispose]: async () => session.destroy() });
+  open.defer(() => session.destroy());
   await once(session, "remoteSettings");
   return session;
 }
@@ -229,7 +230,7 @@ describe("open calls", () => {
       },
     );
     const { transport, ...connection } = createGrpcTransport({ address: `127.0.0.1:${port}` });
-    open.unshift(connection);
+    open.use(connection);
     const read = async () => {
       for await (const _ of createClient(ProbeService, transport).follow({}));
     };

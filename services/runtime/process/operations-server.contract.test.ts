@@ -17,11 +17,10 @@ beforeAll(async () => {
 });
 afterAll(() => telemetry.shutdown());
 
-const cleanups: (() => unknown)[] = [];
+let open = new AsyncDisposableStack();
 afterEach(async () => {
-  for (const cleanup of cleanups.splice(0)) {
-    await cleanup();
-  }
+  await open.disposeAsync();
+  open = new AsyncDisposableStack();
 });
 
 async function serving(checks: Checks) {
@@ -37,10 +36,8 @@ async function serving(checks: Checks) {
     limits: { lingerMs: 200, lingerBytes: 1000 },
   });
   const { port } = server;
-  cleanups.push(
-    () => server[Symbol.asyncDispose](),
-    () => runner[Symbol.dispose](),
-  );
+  open.use(runner);
+  open.use(server);
   const get = async (path: string, method = "GET") => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, { method });
     const text = await response.text();

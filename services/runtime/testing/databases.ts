@@ -57,30 +57,17 @@ interface Place {
 }
 
 function opener(createPlace: () => Promise<Place>): OpenTestDatabase {
-  const opened: AsyncDisposable[] = [];
+  let opened = new AsyncDisposableStack();
   afterEach(async () => {
-    for (const database of opened.splice(0)) {
-      await database[Symbol.asyncDispose]();
-    }
+    await opened.disposeAsync();
+    opened = new AsyncDisposableStack();
   });
   return async <DB>(options: Omit<OpenOptions, "url"> = {}) => {
     const place = await createPlace();
-    const database = await openDatabase<DB>({ ...options, url: place.url });
-    let disposed: Promise<void> | undefined;
-    const dispose = async () => {
-      await database[Symbol.asyncDispose]();
-      await place.remove();
-    };
-    const testDatabase: TestDatabase<DB> = {
-      ...database,
-      url: place.url,
-      [Symbol.asyncDispose]: () => {
-        disposed ??= dispose();
-        return disposed;
-      },
-    };
-    opened.push(testDatabase);
-    return testDatabase;
+    const stack = opened.use(new AsyncDisposableStack());
+    stack.defer(() => place.remove());
+    const database = stack.use(await openDatabase<DB>({ ...options, url: place.url }));
+    return { ...database, url: place.url, [Symbol.asyncDispose]: () => stack.disposeAsync() };
   };
 }
 

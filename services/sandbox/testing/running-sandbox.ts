@@ -28,7 +28,9 @@ export const sandboxCarrierSecret = secretOf(3);
 
 /** The real sandbox on a database of its own, called over HTTP as in production. */
 export async function startSandbox({ fetch: send, ...config }: SandboxOptions = {}) {
+  await using opening = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "docket-sandbox-"));
+  opening.defer(() => rm(folder, { recursive: true, force: true }));
   const settings = {
     databaseUrl: `sqlite:${join(folder, "sandbox.sqlite")}`,
     publicUrl: () => "http://127.0.0.1:1",
@@ -38,16 +40,22 @@ export async function startSandbox({ fetch: send, ...config }: SandboxOptions = 
     ...config,
   };
   const log = createLogger({ level: "silent", name: "test" });
-  const service = await createSandboxService(settings, { log, ...(send && { fetch: send }) });
+  const service = opening.use(await createSandboxService(settings, { log, ...(send && { fetch: send }) }));
+  opening.defer(() => service.drain());
   const interceptors = createInterceptors({ authenticate: async () => undefined, log, clock: systemClock });
   const server = createServer(createHttpHandler({ specs: [...service.specs], interceptors, onError: () => {} }));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  opening.defer(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const { transport, mount } = createLocalTransport({ interceptors });
   mount(service.specs);
   await service.start();
-  const db = await openDatabase<SandboxDatabase>({ url: settings.databaseUrl });
+  const db = opening.use(await openDatabase<SandboxDatabase>({ url: settings.databaseUrl }));
   const { apiKey, paymentSecret, carrierSecret } = settings;
+  const stack = opening.move();
   return {
     baseUrl,
     apiKey,
@@ -60,14 +68,7 @@ export async function startSandbox({ fetch: send, ...config }: SandboxOptions = 
     carrier: { baseUrl, apiKey, secret: carrierSecret },
     payments: createClient(SandboxPaymentService, transport),
     carriers: createClient(SandboxCarrierService, transport),
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-      await service.drain();
-      await service[Symbol.asyncDispose]();
-      await db[Symbol.asyncDispose]();
-      await rm(folder, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
 

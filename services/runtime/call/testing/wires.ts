@@ -30,21 +30,19 @@ const openLocal: OpenWireFn = async ({ implementation, interceptors = probeInter
 };
 
 const openGrpc: OpenWireFn = async ({ implementation, interceptors = probeInterceptors().interceptors }) => {
-  const server = createGrpcServer({
-    specs: [createServiceImplSpec<typeof ProbeService>(ProbeService, implementation)],
-    interceptors,
-    log: createLogger({ level: "silent", name: "test" }),
-    maxRequestBytes: 1024 * 1024,
-  });
+  await using opening = new AsyncDisposableStack();
+  const server = opening.use(
+    createGrpcServer({
+      specs: [createServiceImplSpec<typeof ProbeService>(ProbeService, implementation)],
+      interceptors,
+      log: createLogger({ level: "silent", name: "test" }),
+      maxRequestBytes: 1024 * 1024,
+    }),
+  );
   const port = await server.listen({ host: "127.0.0.1", port: 0 });
-  const client = createGrpcTransport({ address: `127.0.0.1:${port}` });
-  return {
-    transport: client.transport,
-    async [Symbol.asyncDispose]() {
-      await client[Symbol.asyncDispose]();
-      await server[Symbol.asyncDispose]();
-    },
-  };
+  const { transport } = opening.use(createGrpcTransport({ address: `127.0.0.1:${port}` }));
+  const stack = opening.move();
+  return { transport, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 };
 
 /** Runs the same cases on each wire. */
