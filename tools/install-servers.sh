@@ -18,6 +18,7 @@ fi
 if ! command -v chromium-browser >/dev/null 2>&1 && ! command -v google-chrome >/dev/null 2>&1; then
   need chromium chromium "tests in a browser"
 fi
+need redis-server redis-server "every test on Redis"
 need java default-jre-headless "every test on Kafka"
 need mvn maven "every test on Kafka"
 for tool in buildah mmdebstrap podman runc; do
