@@ -7,9 +7,12 @@ import { AuditService } from "../../gen/docket/operations/v1/audit_service_pb.js
 import { adminRoutes } from "../runtime/admin/routes.ts";
 import { createDenialLog, type Denial } from "../runtime/audit/denial-log.ts";
 import type { Authenticate } from "../runtime/auth/authenticate.ts";
+import { acceptedCredentials, endCredential } from "../runtime/auth/credential-cache.ts";
 import { createServiceTokens } from "../runtime/auth/service-tokens.ts";
 import type { EventBus } from "../runtime/bus/event-bus.ts";
 import { eventBusRoutes } from "../runtime/bus/remote-bus.ts";
+import { createCaches } from "../runtime/cache/caches.ts";
+import { reportReads } from "../runtime/cache/report-reads.ts";
 import { forwardService } from "../runtime/call/forward.ts";
 import { createLocalTransport } from "../runtime/call/local-transport.ts";
 import { createServiceClient } from "../runtime/call/service-client.ts";
@@ -29,7 +32,8 @@ import { credentialsOf, databaseUrlOf } from "./database-urls.ts";
 import { definitions } from "./definitions.ts";
 import { openHostBus } from "./event-bus.ts";
 import { createMesh } from "./mesh.ts";
-import { rateLimitsOf } from "./request-limits.ts";
+import { connectToRedis, redisCheck } from "./redis.ts";
+import { limitersIn, rateLimitsOf } from "./request-limits.ts";
 import { sandboxUrlOf } from "./sandbox-access.ts";
 import { readSecrets, serviceSecretsOf } from "./secrets.ts";
 import { serverLimitsOf } from "./server-limits.ts";
@@ -81,11 +85,20 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
   }
   const { adminKey, adminKeyIsNew, sandboxSecret } = await readSecrets(folder, config, targets);
 
+  const redis = connectToRedis(config);
+  const { prefix } = config.redis;
+  const reads = reportReads();
+  const caches = createCaches({ redis, prefix, clock, onRead: reads.onRead });
+  const sealSecret = config.serviceSecret === undefined ? undefined : () => live.current.serviceSecret ?? "";
+  const accepted = caches.create(acceptedCredentials(sealSecret));
+  const isAvailable = () => caches.shared?.available === true;
+  const createLimiter = limitersIn(redis && { client: redis.client, prefix, isAvailable });
+
   const around = {
     authenticate: (...credential: Parameters<Authenticate>) => authenticate(...credential),
     log,
     clock,
-    rateLimits: rateLimitsOf(live),
+    rateLimits: rateLimitsOf(live, createLimiter),
     onDenied: (denial: Denial) => denials.report(denial),
   };
   const interceptors = createInterceptors(around);
@@ -102,13 +115,13 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
     tokens,
   });
   const operations = createServiceClient(ApiKeyService, mesh.transport, { subject: "gateway" });
-  const authenticate = createAuthentication(operations, live, tokens?.verify);
+  const authenticate = createAuthentication(operations, live, { service: tokens?.verify, accepted, createLimiter });
   const audit = createServiceClient(AuditService, mesh.transport, { subject: "gateway" });
   const denials = createDenialLog({
     log,
     send: ({ tenant, event }) => audit.for(tenant).recordDenial({ auditEvent: event }),
   });
-  const { bus, localBus, takesFromPeers, checks } = await openHostBus({ config, remotes: mesh.remotes, log });
+  const { bus, localBus, takesFromPeers, ...hostBus } = await openHostBus({ config, remotes: mesh.remotes, log });
   const shared = {
     bus,
     clock,
@@ -131,6 +144,7 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
           sandboxUrl: sandboxUrlOf(config, httpUrl),
           transport: mesh.transport,
           transportTo: mesh.transportTo,
+          onKeyEnded: (hash) => void endCredential(accepted, hash),
           shared,
         }),
       ),
@@ -151,13 +165,21 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
     lifecycle.onDrain("pause", service.name, () => service.drain());
     lifecycle.onDrain("release", service.name, async () => service[Symbol.asyncDispose]());
   }
+  lifecycle.onDrain("release", "redis", async () => {
+    caches[Symbol.dispose]();
+    redis?.[Symbol.dispose]();
+  });
   const isOneOfSeveral = services.length > 0 && mesh.remotes.some(({ name }) => name !== "sandbox");
   const limits = serverLimitsOf(live);
   return {
     services,
     specs: [...services.flatMap((service) => service.specs), ...forwarded],
     internalSpecs: isOneOfSeveral ? [...(takesFromPeers ? [eventBusRoutes(localBus)] : []), admin] : [],
-    checks,
+    checks: {
+      ...hostBus.checks,
+      "cache-hit-rate": reads.hitRate,
+      ...(caches.shared && { redis: redisCheck(caches.shared) }),
+    },
     admit,
     interceptors,
     localBus,

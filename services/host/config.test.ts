@@ -139,3 +139,15 @@ describe("the settings of Kafka", () => {
     expect(kafka.brokers).toEqual(["kafka-1.example:9092", "10.0.0.1:9093", "[::1]:9094"]);
   });
 });
+
+describe("the address of Redis", () => {
+  test.each([
+    [{ DOCKET_REDIS_URL: "redis://user:secret@a:6379" }, []],
+    [{ DOCKET_REDIS_URL: "rediss://a,b", DOCKET_REDIS_CLUSTER: "true" }, []],
+    [{ DOCKET_REDIS_URL: "redis://a,b" }, ["DOCKET_REDIS_URL may name several nodes only with DOCKET_REDIS_CLUSTER"]],
+    [{ DOCKET_REDIS_URL: "redis://" }, [expect.stringMatching(/^DOCKET_REDIS_URL must have the form redis:/)]],
+    [{ DOCKET_REDIS_URL: "http://a" }, ["DOCKET_REDIS_URL must be a URL of the form redis:… or rediss:…"]],
+  ])("%p has the problems %p", (environment, problems) => {
+    expect(problemsOf(environment as Record<string, string>)).toEqual(problems);
+  });
+});

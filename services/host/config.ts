@@ -15,12 +15,14 @@ import { kafkaProblems, kafkaSettings } from "./settings/kafka.ts";
 import { limitSettings } from "./settings/limits.ts";
 import { portSettings } from "./settings/ports.ts";
 import { processSettings } from "./settings/process.ts";
+import { redisProblems, redisSettings } from "./settings/redis.ts";
 import { installedServices, type ServiceName, type Target, targetNames, targetsOf } from "./targets.ts";
 
 /** All settings, in groups: those of the process, and those of each service. */
 export const settingGroups = {
   process: processSettings,
   kafka: kafkaSettings,
+  redis: redisSettings,
   ports: portSettings,
   access: accessSettings,
   limits: limitSettings,
@@ -51,6 +53,7 @@ export type HostConfig = HostSettings & {
 } & {
   readonly [G in
     | "kafka"
+    | "redis"
     | "order"
     | "inventory"
     | "payment"
@@ -66,7 +69,12 @@ export function readHostConfig(environment: Environment, file?: ConfigFile): Hos
   const settings: HostSettings = { ...process, ...ports, ...access, ...limits };
   const installed = installedServices(settings);
   const targets = targetsOf(settings.services, installed);
-  const problems = [...certificateProblems(settings), ...issuerProblems(settings), ...kafkaProblems(services.kafka)];
+  const problems = [
+    ...certificateProblems(settings),
+    ...issuerProblems(settings),
+    ...kafkaProblems(services.kafka),
+    ...redisProblems(services.redis),
+  ];
   if ("unknown" in targets) {
     problems.push(`DOCKET_SERVICES names ${targets.unknown}; it may name all, ${targetNames.join(", ")}`);
     throw new ConfigError(problems);

@@ -45,6 +45,8 @@ export interface HostDeps {
   readonly transport: Transport;
   /** Transport to the process of a service, for the RPCs that every process serves. */
   readonly transportTo: (service: ServiceName) => Transport;
+  /** Called with the hash of an API key after its revocation. */
+  readonly onKeyEnded: (hash: string) => void;
   /** Shared dependencies: the bus, the log, the clock. */
   readonly shared: ServiceDeps;
 }
@@ -70,7 +72,7 @@ export const administered: readonly ServiceName[] = ["order", "inventory", "oper
 export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
   operations: {
     services: [ApiKeyService, AuditService, DeadLetterService, SagaService, WebhookService],
-    create: ({ config, live, databaseUrl, adminKey, transportTo, shared }) =>
+    create: ({ config, live, databaseUrl, adminKey, transportTo, onKeyEnded, shared }) =>
       createOperationsService(
         {
           databaseUrl,
@@ -82,6 +84,7 @@ export const definitions: Readonly<Record<ServiceName, ServiceDefinition>> = {
         {
           ...shared,
           adminKey: mapLive(live, (changed) => changed.adminKey ?? adminKey),
+          onKeyEnded,
           administered: administered.map((name) => ({
             name,
             client: createServiceClient(AdminService, transportTo(name), { subject: "operations", repeats: false }),

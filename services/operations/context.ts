@@ -18,4 +18,6 @@ export interface OperationsContext {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly administered: readonly AdministeredService[];
+  /** Drops a revoked key, by its hash, from what processes have cached. */
+  readonly onKeyEnded: (hash: string) => void;
 }

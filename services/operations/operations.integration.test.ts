@@ -336,7 +336,7 @@ describeEachDatabase("the operations service", (open) => {
 
       await using db = await openDatabase<OperationsDatabase>({ url: running.config.databaseUrl });
       const clock = { ...systemClock, now: () => new Date("2026-01-01T00:00:02.999Z") };
-      const ctx = { db, clock, ids: createIds(clock), administered: [] };
+      const ctx = { db, clock, ids: createIds(clock), administered: [], onKeyEnded: () => {} };
       const rule = operationsRetention(ctx, { ...defaultRetention, auditMs: 0 }).find(
         ({ table }) => table === "audit_events",
       );

@@ -31,6 +31,8 @@ export interface OperationsDeps extends ServiceDeps {
   readonly administered?: readonly AdministeredService[];
   /** The administrator key, which takes precedence over that of the configuration and may change. */
   readonly adminKey?: Live<string>;
+  /** Called with the hash of a key once its revocation is committed. Best effort: the process may crash first. */
+  readonly onKeyEnded?: (hash: string) => void;
 }
 
 /**
@@ -48,7 +50,8 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
     await openDatabase<OperationsDatabase>({ url: config.databaseUrl, credentials, onStatement, statementTimeoutMs }),
   );
   await migrate(db, migrations);
-  const ctx: OperationsContext = { db, clock, ids, administered: deps.administered ?? [] };
+  const { administered = [], onKeyEnded = () => {} } = deps;
+  const ctx: OperationsContext = { db, clock, ids, administered, onKeyEnded };
   await installAdminKey(ctx, { ...config, ...(deps.adminKey && { adminKey: deps.adminKey.current }) });
   deps.adminKey?.onChange((adminKey) => {
     installAdminKey(ctx, { ...config, adminKey }).catch((err) =>

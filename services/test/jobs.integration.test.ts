@@ -81,6 +81,7 @@ describeEachDatabase("the job table", (open) => {
       sandboxSecret: "s".repeat(32),
       transport,
       transportTo: () => transport,
+      onKeyEnded: () => {},
       shared: { bus, clock: systemClock, log, onStatement: sent.onStatement },
     });
     const traces = jobs[name];

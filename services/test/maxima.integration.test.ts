@@ -105,6 +105,7 @@ async function startServices(open: OpenTestDatabase) {
       sandboxSecret,
       transport: local.transport,
       transportTo: () => local.transport,
+      onKeyEnded: () => {},
       shared,
     });
     local.mount(service.specs);

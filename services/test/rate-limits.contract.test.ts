@@ -1,22 +1,43 @@
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
+import { describeRedis, startRedis } from "../runtime/cache/testing/redis-servers.ts";
+import { until } from "../runtime/testing/until.ts";
 import { startDocket, type TestDocket } from "./support/start-docket.ts";
 import { allWires, type Wire } from "./support/wires.ts";
+
+type RedisServer = Awaited<ReturnType<typeof startRedis>>;
+
+/** Describes a suite once for counts in memory and once for counts in Redis, where it is installed. */
+function describeEachCount(name: string, suite: (start: () => Promise<RedisServer | undefined>) => void): void {
+  describe(`${name}, counted in memory`, () => suite(async () => undefined));
+  describeRedis(`${name}, counted in Redis`, () => suite(startRedis));
+}
 
 const listApiKeys = ApiKeyService.method.listApiKeys;
 const path = `/${ApiKeyService.typeName}/${listApiKeys.name}`;
 
-describe("limits of requests", () => {
+/** Starts a Docket that counts in Redis, or for itself if there is none. */
+async function startCounting(environment: Record<string, string>, redis: RedisServer | undefined): Promise<TestDocket> {
+  const docket = await startDocket({ ...environment, ...(redis && { DOCKET_REDIS_URL: redis.node.url }) });
+  const isUsed = async () => (await (await fetch(`${docket.running.opsUrl}/probe/redis`)).text()).includes('"pass"');
+  await until(async () => redis === undefined || isUsed());
+  return docket;
+}
+
+describeEachCount("limits of requests", (start) => {
+  let redis: RedisServer | undefined;
   let docket: TestDocket;
   let wires: Wire[];
   beforeAll(async () => {
-    docket = await startDocket({ DOCKET_RATE_LIMIT_PER_METHOD: `${path.slice(1)}=2` });
+    redis = await start();
+    docket = await startCounting({ DOCKET_RATE_LIMIT_PER_METHOD: `${path.slice(1)}=2` }, redis);
     wires = allWires(docket.running.httpUrl, docket.running.grpcAddress);
   });
   afterAll(async () => {
     for (const wire of wires) wire[Symbol.dispose]();
     await docket[Symbol.asyncDispose]();
+    await redis?.[Symbol.asyncDispose]();
   });
 
   test.each([0, 1, 2, 3])("are the same on every wire: %d", async (at) => {
@@ -46,16 +67,21 @@ describe("limits of requests", () => {
     expect(refused.status).toBe(429);
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
     expect(refused.headers.get("ratelimit-remaining")).toBe("0");
+    const counts = (await redis?.node.cli("keys", "docket:limit:method:*ListApiKeys headers *")) ?? "\n";
+    expect(counts.split("\n")).toHaveLength(2);
   });
 });
 
-describe("wrong credentials", () => {
+describeEachCount("wrong credentials", (start) => {
+  let redis: RedisServer | undefined;
   let docket: TestDocket;
   beforeAll(async () => {
-    docket = await startDocket({ DOCKET_FAILED_AUTH_LIMIT: "2", DOCKET_TRUSTED_PROXIES: "127.0.0.1" });
+    redis = await start();
+    docket = await startCounting({ DOCKET_FAILED_AUTH_LIMIT: "2", DOCKET_TRUSTED_PROXIES: "127.0.0.1" }, redis);
   });
   afterAll(async () => {
     await docket[Symbol.asyncDispose]();
+    await redis?.[Symbol.asyncDispose]();
   });
 
   const headersOf = (address: string) => ({ authorization: "Bearer wrong", "x-forwarded-for": `1.1.1.1, ${address}` });

@@ -1,6 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ApiKeyService } from "../../../gen/docket/operations/v1/api_key_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
+import { afterCommit } from "../../runtime/db/after-commit.ts";
 import { notFound, permissionDenied } from "../../runtime/errors.ts";
 import type { OperationsContext } from "../context.ts";
 import { configuredKeyId } from "../domain/api-key.ts";
@@ -31,6 +32,7 @@ export function revokeApiKey(ctx: OperationsContext): ServiceImpl<typeof ApiKeyS
     await db.transaction(async (trx) => {
       if (await setRevoked(trx, tenant, id, clock.now().getTime())) {
         const details = { tenant, scopes: row.scopes };
+        afterCommit(trx, () => ctx.onKeyEnded(row.key_hash));
         await recordAct(ctx, trx, call, { resource: name, details, tenants: [tenant, principal.tenant] });
       }
     });

@@ -1,4 +1,5 @@
-import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
+import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
+import type { RedisClient } from "../cache/redis-client.ts";
 
 /**
  * Counts uses of a key in fixed windows. Port for request limits: in memory for one process, in a shared store for
@@ -23,32 +24,77 @@ export interface Quota {
   readonly resetMs: number;
 }
 
+export interface RateLimiterOptions {
+  /** Uses of a key in a window. A function is read at each use, and applies to the current windows too. */
+  readonly limit: number | (() => number);
+  readonly windowSeconds: number;
+}
+
+/** Rate limiter in this process's memory; keys are evicted when their window ends. */
+export function createMemoryRateLimiter(options: RateLimiterOptions): RateLimiter {
+  const counter = new RateLimiterMemory({ points: 0, duration: options.windowSeconds });
+  return createLimiter(options, [counter], () => counter);
+}
+
+/** Redis with the counts of all processes. */
+export interface SharedCounts {
+  readonly client: RedisClient;
+  /** Beginning of every key. */
+  readonly prefix: string;
+  /** Whether Redis works at the moment. */
+  readonly isAvailable: () => boolean;
+}
+
 /**
- * Rate limiter in this process's memory; keys are evicted when their window ends. A limit that is a function is read at
- * each use, and applies to the current windows too.
+ * Rate limiter for all processes together, in Redis. While Redis is away each process counts in its memory, so that the
+ * limit then holds for each of them. `name` distinguishes the limiters of an installation.
  */
-export function createMemoryRateLimiter(options: {
-  limit: number | (() => number);
-  windowSeconds: number;
-}): RateLimiter {
-  const { limit, windowSeconds } = options;
+export function createSharedRateLimiter(
+  options: RateLimiterOptions & { readonly name: string },
+  { client, prefix, isAvailable }: SharedCounts,
+): RateLimiter {
+  const { windowSeconds, name } = options;
+  const memory = new RateLimiterMemory({ points: 0, duration: windowSeconds });
+  const shared = new RateLimiterRedis({
+    storeClient: client,
+    keyPrefix: `${prefix}:limit:${name}`,
+    points: 0,
+    duration: windowSeconds,
+    insuranceLimiter: memory,
+  });
+  return createLimiter(options, [memory, shared], () => (isAvailable() ? shared : memory));
+}
+
+type Counter = Pick<RateLimiterMemory, "consume" | "get" | "points">;
+
+/** `counters` are all that `current` may return. */
+function createLimiter(
+  { limit, windowSeconds }: RateLimiterOptions,
+  counters: readonly Counter[],
+  current: () => Counter,
+): RateLimiter {
   const currentLimit = typeof limit === "function" ? limit : () => limit;
-  const counter = new RateLimiterMemory({ points: currentLimit(), duration: windowSeconds });
   const quotaOf = (found: RateLimiterRes | null, allowed: boolean): Quota => ({
     allowed,
     limit: currentLimit(),
     remaining: found?.remainingPoints ?? currentLimit(),
     resetMs: Math.max(0, found?.msBeforeNext ?? windowSeconds * 1000),
   });
+  const applyLimit = () => {
+    for (const counter of counters) {
+      counter.points = currentLimit();
+    }
+  };
+  applyLimit();
   return {
     get limit() {
       return currentLimit();
     },
     windowSeconds,
     async use(key) {
-      counter.points = currentLimit();
+      applyLimit();
       try {
-        return quotaOf(await counter.consume(key), true);
+        return quotaOf(await current().consume(key), true);
       } catch (refusal) {
         // The library rejects with the state of the key, which is not an Error.
         if (refusal instanceof RateLimiterRes) {
@@ -58,7 +104,7 @@ export function createMemoryRateLimiter(options: {
       }
     },
     async look(key) {
-      const found = await counter.get(key);
+      const found = await current().get(key);
       return quotaOf(found, (found?.consumedPoints ?? 0) < currentLimit());
     },
   };

@@ -80,6 +80,14 @@ export const runtimeMetrics = {
     description: "Configurations read again after a file changed, by result: applied, unchanged or invalid.",
     attributes: ["result"],
   },
+  cacheReads: {
+    name: "docket.cache.reads",
+    type: "counter",
+    unit: "{read}",
+    description:
+      "Reads of a cache by where the value was found: `local` in the process, `joined` in a load under way, `shared` in Redis, `loaded` nowhere.",
+    attributes: ["cache", "outcome"],
+  },
   watchedResource: {
     name: "process.watched_resource",
     type: "gauge",
