@@ -1,16 +1,14 @@
-import type { Transaction } from "kysely";
 import { OrderSchema } from "../../gen/docket/order/v1/order_pb.js";
 import { eraseCustomer } from "../runtime/api/personal-fields.ts";
+import type { Batch } from "../runtime/commands/command.ts";
 import type { OrderContext } from "./context.ts";
-import type { OrderDatabase } from "./db/schema.ts";
 import { hasEnded } from "./domain/anonymize.ts";
 import { anonymized, type Stamp } from "./domain/changes.ts";
 import { type Order, orderName } from "./domain/order.ts";
 import { toAddress, toCustomer, toOrderMessage } from "./messages.ts";
 import { anonymizeOrderSaga } from "./saga/anonymize-order.ts";
+import { changeInBatch, type OrderKey } from "./store/change-order.ts";
 import { deletionSagaId } from "./store/delete-orders.ts";
-import { lockOrder, saveChanges } from "./store/orders.ts";
-import type { OrderKey } from "./store/projections.ts";
 
 /** Result: the saga that erases the rest, or the order if it has not ended; undefined if there is no such order. */
 export type BegunErasure =
@@ -20,23 +18,23 @@ export type BegunErasure =
 
 /**
  * Erases the personal data of an ended order and starts the saga that erases the copies kept outside the order. With
- * `deletes`, that saga finally deletes the order.
+ * `deletes`, that saga finally deletes the order. The command must have declared the order.
  */
-export async function beginErasure(
+export function beginErasure(
+  batch: Batch,
   ctx: OrderContext,
-  trx: Transaction<OrderDatabase>,
-  { tenant, id }: OrderKey,
+  key: OrderKey,
   { moment, deletes }: { readonly moment: Stamp; readonly deletes: boolean },
-): Promise<BegunErasure> {
-  const order = await lockOrder(trx, ctx.db.dialect, tenant, id);
+): BegunErasure {
+  const { tenant, id } = key;
+  const order = changeInBatch(batch, ctx, key, (before) =>
+    hasEnded(before) && before.anonymizedAt === undefined ? [anonymized(before, erasedContent(before), moment)] : [],
+  );
   if (order === undefined || !hasEnded(order)) {
     return order && { underWay: order };
   }
-  if (order.anonymizedAt === undefined) {
-    await saveChanges(trx, ctx, order, [anonymized(order, erasedContent(order), moment)]);
-  }
   const sagaId = deletes ? deletionSagaId(id) : ctx.ids.next();
-  await ctx.sagas.start(trx, {
+  ctx.sagas.inBatch.start(batch, {
     definition: anonymizeOrderSaga,
     id: sagaId,
     tenant,

@@ -39,12 +39,6 @@ const schemas = {
   ANONYMIZED: OrderAnonymizedSchema,
 } as const satisfies Record<OrderFact, unknown>;
 
-/** The types of all events that the order service publishes. */
-export const orderEventTypes: readonly string[] = Object.values(schemas).map((schema) => schema.typeName);
-
-/** CloudEvents extension attribute with the sequence of the timeline entry that the event was published with. */
-export const timelineSequenceAttribute = "timelinesequence";
-
 /** Converts an order to its event message: without personal data, and without the secrets that open its payment. */
 export function publicOrder(order: OrderMessage): OrderMessage {
   clearPersonal(OrderSchema, order);
@@ -52,16 +46,11 @@ export function publicOrder(order: OrderMessage): OrderMessage {
   return order;
 }
 
-/**
- * Creates the event of a change: the order after it, without personal data. The aggregate is the order. The extension
- * attribute carries the timeline's sequence, which differs from the outbox's sequence because that also counts audit
- * events.
- */
-export function orderEvent({ order, entry, fact }: Change): OutboxEvent {
+/** Creates the event of a change: the order after it, without personal data. The aggregate is the order. */
+export function orderEvent({ order, fact }: Change): OutboxEvent {
   const schema = schemas[fact];
   return outboxEvent(schema, create(schema, { order: publicOrder(toOrderMessage(order)) }), {
     tenant: order.tenant,
     aggregate: orderName(order),
-    extensions: { [timelineSequenceAttribute]: String(entry.sequence) },
   });
 }

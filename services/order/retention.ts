@@ -1,3 +1,4 @@
+import type { Command } from "../runtime/commands/command.ts";
 import { idempotencyRetention } from "../runtime/idempotency/retention.ts";
 import { inboxRetention } from "../runtime/inbox/retention.ts";
 import { outboxRetention } from "../runtime/outbox/retention.ts";
@@ -7,6 +8,7 @@ import { sagaRetention } from "../runtime/saga/store/retention.ts";
 import { beginErasure } from "./begin-erasure.ts";
 import type { OrderContext } from "./context.ts";
 import { systemStamp } from "./saga/steps.ts";
+import { needOrder, type OrderKey } from "./store/change-order.ts";
 import { findExpiredOrders } from "./store/delete-orders.ts";
 import { orderHasEnded } from "./store/ended-orders.ts";
 import { pruneFeed } from "./store/feed.ts";
@@ -48,8 +50,10 @@ export function orderRetention(ctx: OrderContext): readonly RetentionRule[] {
 async function beginDeletions(ctx: OrderContext, keptMs: number): Promise<boolean> {
   const before = ctx.clock.now().getTime() - keptMs;
   const expired = await findExpiredOrders(ctx.db.kysely, { before, limit: ORDERS_AT_ONCE });
-  for (const key of expired) {
-    await ctx.db.transaction((trx) => beginErasure(ctx, trx, key, { moment: systemStamp(ctx), deletes: true }));
-  }
+  const begin = (key: OrderKey): Command<unknown> => ({
+    keys: (need) => needOrder(need, key),
+    decide: (batch) => beginErasure(batch, ctx, key, { moment: systemStamp(ctx), deletes: true }),
+  });
+  await Promise.all(expired.map((key) => ctx.commands.execute(begin(key), { tenant: key.tenant })));
   return expired.length === ORDERS_AT_ONCE;
 }

@@ -1,6 +1,7 @@
 import { createDeadLetterAdmin } from "../runtime/admin/dead-letter-admin.ts";
 import { recordByOutbox } from "../runtime/admin/record-act.ts";
 import { createSagaAdmin } from "../runtime/admin/saga-admin.ts";
+import { createCommandsInTransaction } from "../runtime/commands/in-transaction.ts";
 import { parkedCheck } from "../runtime/inbox/parked-check.ts";
 import { createJobTable } from "../runtime/jobs/job-table.ts";
 import { createSagaClient } from "../runtime/saga/create-saga-client.ts";
@@ -12,7 +13,6 @@ import { createServiceBase, type ServiceDeps } from "../runtime/service/service-
 import { sagaRules } from "./admin/saga-rules.ts";
 import { createChangeNotifier } from "./change-notifier.ts";
 import type { OrderConfig } from "./config.ts";
-import { createFeedConsumer } from "./consumers/feed.ts";
 import { createPaymentConsumer } from "./consumers/payments.ts";
 import { createReservationConsumer } from "./consumers/reservations.ts";
 import { createShipmentConsumer } from "./consumers/shipments.ts";
@@ -26,6 +26,7 @@ import { anonymizeOrder } from "./saga/anonymize-order.ts";
 import { giveLinesBack } from "./saga/give-lines-back.ts";
 import { latePayment } from "./saga/late-payment.ts";
 import { placeOrder } from "./saga/place-order.ts";
+import { createOrderReads } from "./store/order-reads.ts";
 
 /** Dependencies that the order service does not create itself. */
 export interface OrderDeps extends ServiceDeps {
@@ -37,13 +38,16 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
   const { databaseUrl } = config;
   const base = await createServiceBase<OrderDatabase>({ name: "order", databaseUrl, migrations }, deps);
   await using opening = base.stack;
-  const { db, bus, outbox, relay, clock, ids, random, log } = base;
+  const { db, bus, commands, outbox, relay, clock, ids, random, log } = base;
   const draining = new AbortController();
   const changed = createChangeNotifier();
   const sagas = createSagaClient({ db, outbox });
   const ctx: OrderContext = {
     config,
     db,
+    reads: createOrderReads(db),
+    commands,
+    runCommands: createCommandsInTransaction({ dialect: db.dialect, outbox, clock }),
     clients: deps.clients,
     clock,
     ids,
@@ -70,9 +74,7 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
     createShipmentConsumer(ctx, bus),
     createReservationConsumer(ctx, bus),
   ];
-  const feed = createFeedConsumer(ctx, bus);
   const record = recordByOutbox(outbox);
-  opening.use(feed);
   const background = opening.use(createJobTable(jobs(ctx, { relay, runner, consumers })));
   opening.defer(() => draining.abort());
   const stack = opening.move();

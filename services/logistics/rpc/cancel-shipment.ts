@@ -3,7 +3,7 @@ import { LogisticsService } from "../../../gen/docket/logistics/v1/logistics_ser
 import { principalOf } from "../../runtime/context-values.ts";
 import { executeOnce } from "../../runtime/idempotency/execute-once.ts";
 import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
-import { type IdempotentCall, storedResponse } from "../../runtime/idempotency/idempotent.ts";
+import { type IdempotentCall, storedResponse } from "../../runtime/idempotency/idempotent-call.ts";
 import type { LogisticsContext } from "../context.ts";
 import { cancellation } from "../domain/shipment.ts";
 import { shipmentNotFound, shipmentUnderWay } from "../errors.ts";

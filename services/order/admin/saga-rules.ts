@@ -12,7 +12,8 @@ import { orderNotFound, orderNotFunded, wrongState } from "../errors.ts";
 import { orderIdOf } from "../messages.ts";
 import { commitCancellation, prepareCancellation } from "../rpc/cancellation/cancellation.ts";
 import { retryIfChanged } from "../rpc/fencing/retry-if-changed.ts";
-import { findOrder, lockOrder } from "../store/orders.ts";
+import { changeOrder } from "../store/change-order.ts";
+import { executeIn } from "../store/in-transaction.ts";
 
 /**
  * Operators' commands to the sagas of orders.
@@ -47,7 +48,7 @@ export function sagaRules(ctx: OrderContext): SagaRules<OrderDatabase> {
     },
 
     async compensate(saga, call, record) {
-      const order = await findOrder(ctx.db.kysely, saga.tenant, orderIdOf(saga.aggregate));
+      const order = await ctx.reads.find({ tenant: saga.tenant, id: orderIdOf(saga.aggregate) });
       if (order === undefined) {
         throw orderNotFound(saga.aggregate);
       }
@@ -58,7 +59,7 @@ export function sagaRules(ctx: OrderContext): SagaRules<OrderDatabase> {
       await retryIfChanged(async () => {
         const prepared = await prepareCancellation(ctx, wanted, call);
         await ctx.db.transaction(async (trx) => {
-          await commitCancellation(ctx, trx, wanted, { call, prepared });
+          await executeIn(trx, ctx, commitCancellation(ctx, wanted, { call, prepared }));
           await record(trx);
         });
       });
@@ -68,11 +69,15 @@ export function sagaRules(ctx: OrderContext): SagaRules<OrderDatabase> {
 }
 
 async function lockedOrderOf(
-  { db }: OrderContext,
+  ctx: OrderContext,
   trx: Transaction<OrderDatabase>,
   { tenant, aggregate }: Saga,
 ): Promise<Order> {
-  const order = await lockOrder(trx, db.dialect, tenant, orderIdOf(aggregate));
+  const order = await executeIn(
+    trx,
+    ctx,
+    changeOrder(ctx, { tenant, id: orderIdOf(aggregate) }, () => []),
+  );
   if (order === undefined) {
     throw orderNotFound(aggregate);
   }

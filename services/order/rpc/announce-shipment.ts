@@ -10,7 +10,7 @@ import { orderIdOf, toOrderMessage } from "../messages.ts";
 import { fundsOf } from "../payment-funds.ts";
 import { resizeReservation } from "../saga/resize-reservation.ts";
 import { rejectionOr, shortagesOf } from "../saga/rpc-outcome.ts";
-import { lockOrder, noteAnnouncement } from "../store/orders.ts";
+import { noteAnnouncement } from "../store/note-announcement.ts";
 
 /**
  * Counts the announcement under the order's lock, so that concurrent changes of data that a shipment depends on see it,
@@ -21,14 +21,11 @@ import { lockOrder, noteAnnouncement } from "../store/orders.ts";
  * the payment service's current books: the order's own sums follow its events with a delay
  */
 export function announceShipment(ctx: OrderContext): ServiceImpl<typeof OrderService>["announceShipment"] {
-  const { db, clients } = ctx;
+  const { commands, clients } = ctx;
   return async ({ name, closedUnits }, call) => {
     const { tenant } = principalOf(call);
     const id = orderIdOf(name);
-    const order = await db.transaction(async (trx) => {
-      const found = await lockOrder(trx, db.dialect, tenant, id);
-      return found && isShippable(found) ? noteAnnouncement(trx, found) : found;
-    });
+    const order = await commands.execute(noteAnnouncement({ tenant, id }, isShippable), { tenant });
     if (order === undefined) {
       throw orderNotFound(name);
     }

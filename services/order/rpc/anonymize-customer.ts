@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type { Transaction } from "kysely";
+import type { Kysely } from "kysely";
 import {
   type AnonymizeCustomerRequest,
   type AnonymizeCustomerResponse,
@@ -11,28 +11,29 @@ import {
 } from "../../../gen/docket/order/v1/customer_service_pb.js";
 import { Order_State } from "../../../gen/docket/order/v1/order_pb.js";
 import { auditTrail } from "../../runtime/audit/audit.ts";
+import type { Command } from "../../runtime/commands/command.ts";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
 import { invalidArgument } from "../../runtime/errors.ts";
+import { prepareAndExecuteOnce } from "../../runtime/idempotency/execute-once.ts";
 import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
-import { idempotent } from "../../runtime/idempotency/idempotent.ts";
-import type { OutboxEvent } from "../../runtime/outbox/outbox.ts";
 import { beginErasure } from "../begin-erasure.ts";
 import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { hasEnded } from "../domain/anonymize.ts";
 import { type Order, orderName } from "../domain/order.ts";
 import { orderIdOf } from "../messages.ts";
+import { needOrder } from "../store/change-order.ts";
 import { findCustomerOrders } from "../store/customer-orders.ts";
 import { findOrders } from "../store/orders.ts";
 
-/** Orders per request. One transaction changes them all. */
+/** Orders per request. One command changes them all. */
 const MAX_ORDERS = 100;
 
 /** Initial and maximum pause between polls for the ends of sagas that run in another process; the pause doubles. */
 const LOOK_MS = { first: 20, most: 500 };
 
 /**
- * Erases the personal data of the orders themselves and starts the sagas that erase the rest, in one transaction with
+ * Erases the personal data of the orders themselves and starts the sagas that erase the rest, in one command with
  * the audit trail and the response: once the RPC has returned, the erasure survives any crash.
  */
 export function anonymizeCustomer(ctx: OrderContext): ServiceImpl<typeof CustomerService>["anonymizeCustomer"] {
@@ -44,11 +45,16 @@ export function anonymizeCustomer(ctx: OrderContext): ServiceImpl<typeof Custome
       throw invalidArgument([{ field: "customer_id", description }]);
     }
     if (request.validateOnly) {
-      return ctx.db.transaction(async (trx) => toResponse(await choose(trx, tenant, request)));
+      return toResponse(await choose(ctx.db.kysely, tenant, request));
     }
     const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock: ctx.clock };
-    const response = await idempotent(ctx.db, { ...mutation, signal: call.signal }, async (trx) =>
-      anonymize(ctx, trx, call, await choose(trx, tenant, request)),
+    const response = await prepareAndExecuteOnce(
+      ctx.commands,
+      { ...mutation, signal: call.signal },
+      {
+        prepare: () => choose(ctx.db.kysely, tenant, request),
+        command: (choice) => anonymize(ctx, call, choice),
+      },
     );
     const waitMs = request.wait ? durationMs(request.wait) : 0;
     return waitMs > 0 ? untilErased(ctx, response, { waitMs, signal: call.signal }) : response;
@@ -65,11 +71,11 @@ interface Choice {
 }
 
 async function choose(
-  trx: Transaction<OrderDatabase>,
+  db: Kysely<OrderDatabase>,
   tenant: string,
   { customerId, email, orders: names }: AnonymizeCustomerRequest,
 ): Promise<Choice> {
-  const found = await findCustomerOrders(trx, {
+  const found = await findCustomerOrders(db, {
     tenant,
     customerId,
     email: email.trim().toLowerCase(),
@@ -78,7 +84,7 @@ async function choose(
   // A malformed name is skipped like one that matches no order.
   const named = names.map((name) => name.slice("orders/".length));
   const ids = [...new Set([...named, ...found.ended, ...found.underWay])];
-  const orders = ids.length === 0 ? [] : await findOrders(trx, tenant, ids);
+  const orders = ids.length === 0 ? [] : await findOrders(db, tenant, ids);
   const known = new Set(orders.map(({ id }) => id));
   // Named orders come first, so that a request that names all of its orders anonymizes them all.
   orders.sort((a, b) => Number(named.includes(b.id)) - Number(named.includes(a.id)) || (a.id < b.id ? -1 : 1));
@@ -91,30 +97,40 @@ async function choose(
   };
 }
 
-async function anonymize(
+/** The command that anonymizes the chosen orders that have ended. */
+function anonymize(
   ctx: OrderContext,
-  trx: Transaction<OrderDatabase>,
   call: HandlerContext,
   { ended, underWay, ...choice }: Choice,
-): Promise<AnonymizeCustomerResponse> {
+): Command<AnonymizeCustomerResponse> {
   const moment = { actor: actorOf(principalOf(call)), at: ctx.clock.now().getTime() };
-  const done: { order: Order; saga: string }[] = [];
-  const changed: Order[] = [];
-  const audit: OutboxEvent[] = [];
-  for (const { tenant, id } of ended.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
-    const begun = await beginErasure(ctx, trx, { tenant, id }, { moment, deletes: false });
-    if (begun === undefined || "underWay" in begun) {
-      changed.push(...(begun === undefined ? [] : [begun.underWay]));
-      continue;
-    }
-    const { order, sagaId } = begun;
-    const aggregate = orderName(order);
-    audit.push(...auditTrail(call, { resource: aggregate, aggregate, details: { saga: `sagas/${sagaId}` } }));
-    done.push({ order, saga: `sagas/${sagaId}` });
-  }
-  await ctx.outbox.publish(trx, audit);
-  const sagas = new Map(done.map(({ order, saga }) => [order.id, saga]));
-  return toResponse({ ...choice, ended: done.map(({ order }) => order), underWay: [...underWay, ...changed] }, sagas);
+  return {
+    keys(need) {
+      for (const order of ended) {
+        needOrder(need, order);
+      }
+    },
+    decide(batch) {
+      const done: { order: Order; saga: string }[] = [];
+      const changed: Order[] = [];
+      for (const { tenant, id } of ended.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
+        const begun = beginErasure(batch, ctx, { tenant, id }, { moment, deletes: false });
+        if (begun === undefined || "underWay" in begun) {
+          changed.push(...(begun === undefined ? [] : [begun.underWay]));
+          continue;
+        }
+        const { order, sagaId } = begun;
+        const aggregate = orderName(order);
+        auditTrail(call, { resource: aggregate, aggregate, details: { saga: `sagas/${sagaId}` } }).forEach(
+          batch.publish,
+        );
+        done.push({ order, saga: `sagas/${sagaId}` });
+      }
+      const sagas = new Map(done.map(({ order, saga }) => [order.id, saga]));
+      const anonymized = done.map(({ order }) => order);
+      return toResponse({ ...choice, ended: anonymized, underWay: [...underWay, ...changed] }, sagas);
+    },
+  };
 }
 
 function toResponse(

@@ -7,10 +7,11 @@ import {
   OrderService,
 } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { PAGE_LINES } from "../../runtime/api/read-page.ts";
+import { responding } from "../../runtime/commands/responding.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { type FieldViolation, invalidArgument } from "../../runtime/errors.ts";
+import { prepareAndExecuteOnce } from "../../runtime/idempotency/execute-once.ts";
 import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
-import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { Offers } from "../config.ts";
 import type { OrderContext } from "../context.ts";
 import { under } from "../errors.ts";
@@ -22,7 +23,7 @@ import { placeOrders } from "./placement/place-orders.ts";
 import { priceDrafts } from "./placement/price-drafts.ts";
 
 /**
- * Creates all orders in one transaction. Reports every violation of every order at once; nothing is created if there is
+ * Creates all orders in one command. Reports every violation of every order at once; nothing is created if there is
  * one.
  */
 export function batchCreateOrders(ctx: OrderContext): ServiceImpl<typeof OrderService>["batchCreateOrders"] {
@@ -48,13 +49,12 @@ export function batchCreateOrders(ctx: OrderContext): ServiceImpl<typeof OrderSe
       });
     };
     const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock: ctx.clock };
-    return idempotent(ctx.db, mutation, {
+    return prepareAndExecuteOnce(ctx.commands, mutation, {
       prepare,
-      async commit(trx, placements) {
-        await placeOrders(trx, ctx, placements);
-        const orders = placements.map(({ change }) => toOrderMessage(change.order));
-        return create(BatchCreateOrdersResponseSchema, { orders });
-      },
+      command: (placements) =>
+        responding(placeOrders(ctx, placements), (orders) =>
+          create(BatchCreateOrdersResponseSchema, { orders: orders.map(toOrderMessage) }),
+        ),
     });
   };
 }

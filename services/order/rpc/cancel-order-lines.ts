@@ -1,24 +1,24 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { Transaction } from "kysely";
-import type { Shipment } from "../../../gen/docket/logistics/v1/logistics_pb.js";
+import type { Order as OrderMessage } from "../../../gen/docket/order/v1/order_pb.js";
 import { type CancelledLine, OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { checkEtag } from "../../runtime/api/etag.ts";
+import type { Command } from "../../runtime/commands/command.ts";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
 import { invalidArgument } from "../../runtime/errors.ts";
+import { prepareAndExecuteOnce } from "../../runtime/idempotency/execute-once.ts";
 import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
-import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import { amountText } from "../../runtime/values/amount-text.ts";
 import type { OrderContext } from "../context.ts";
-import type { OrderDatabase } from "../db/schema.ts";
 import { cancelLines, type LinesCancelled } from "../domain/cancel-lines.ts";
 import { linesCancelled } from "../domain/changes.ts";
 import { dueOf, type Order, orderName } from "../domain/order.ts";
 import { paymentStateOf } from "../domain/payment-state.ts";
-import { linesBusy, nothingLeft, orderNotFound, tooManyUnits, wrongState } from "../errors.ts";
+import { linesBusy, nothingLeft, tooManyUnits, wrongState } from "../errors.ts";
 import { orderIdOf, toOrderMessage } from "../messages.ts";
 import { giveLinesBackSaga } from "../saga/give-lines-back.ts";
 import { closedBySku, shippedByLine } from "../shipment-units.ts";
-import { lockOrder, saveChanges } from "../store/orders.ts";
+import { needOrder, recordChanges } from "../store/change-order.ts";
+import { existingOrder } from "./changing/existing-order.ts";
 import { checkFence, type FencedShipments, fenceShipments, mayHaveShipments } from "./fencing/fence-shipments.ts";
 import { retryIfChanged } from "./fencing/retry-if-changed.ts";
 
@@ -35,61 +35,54 @@ export function cancelOrderLines(ctx: OrderContext): ServiceImpl<typeof OrderSer
     const wanted = wantedUnits(request.lines);
     const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock: ctx.clock };
 
-    const cancel = async (trx: Transaction<OrderDatabase>, fenced: FencedShipments | undefined) => {
-      const before = await lockOrder(trx, ctx.db.dialect, tenant, id);
-      if (before === undefined) {
-        throw orderNotFound(request.name);
-      }
-      checkEtag(request.etag, before.version);
-      if (!mayHaveShipments(before)) {
-        throw wrongState(before, "CancelOrderLines");
-      }
-      if (before.linesSagaId !== undefined) {
-        throw linesBusy(before);
-      }
-      const shipments = checkFence(before, fenced);
-      const { lines, amount } = orThrow(before, cancelLines(before.lines, shippedByLine(shipments), wanted));
-      const cancelledTotal = before.cancelledTotal + amount;
-      const sagaId = ctx.ids.next();
-      const change = linesCancelled(
-        before,
-        {
-          type: "OrderLinesCancelled",
-          message: request.note || "Units were cancelled.",
-          metadata: {
-            lines: wanted.map(({ lineId, quantity }) => `${lineId}:${quantity}`).join(","),
-            amount: amountText(before.currency, amount),
-            saga: `sagas/${sagaId}`,
-          },
-          lines,
-          patch: {
-            cancelledTotal,
-            linesSagaId: sagaId,
-            paymentState: paymentStateOf(dueOf({ ...before, cancelledTotal }), before),
-          },
-        },
-        { actor: actorOf(principal), at: ctx.clock.now().getTime() },
-      );
-      const order = await saveChanges(trx, ctx, before, [change]);
-      await startSaga(trx, order, { amount, shipments, note: request.note });
-      return toOrderMessage(order);
-    };
+    const sagaId = ctx.ids.next();
 
-    const startSaga = (
-      trx: Transaction<OrderDatabase>,
-      order: Order,
-      { amount, shipments, note }: { amount: bigint; shipments: readonly Shipment[]; note: string },
-    ) =>
-      ctx.sagas.start(trx, {
-        definition: giveLinesBackSaga,
-        id: order.linesSagaId ?? "",
-        tenant,
-        aggregate: orderName(order),
-        state: { orderId: id, amount, closed: [...closedBySku(shipments)], note },
-      });
+    const cancel = (fenced: FencedShipments | undefined): Command<OrderMessage> => ({
+      keys: (need) => needOrder(need, { tenant, id }),
+      decide(batch) {
+        const before = existingOrder(batch, { tenant, id });
+        checkEtag(request.etag, before.version);
+        if (!mayHaveShipments(before)) {
+          throw wrongState(before, "CancelOrderLines");
+        }
+        if (before.linesSagaId !== undefined) {
+          throw linesBusy(before);
+        }
+        const shipments = checkFence(before, fenced);
+        const { lines, amount } = orThrow(before, cancelLines(before.lines, shippedByLine(shipments), wanted));
+        const cancelledTotal = before.cancelledTotal + amount;
+        const change = linesCancelled(
+          before,
+          {
+            type: "OrderLinesCancelled",
+            message: request.note || "Units were cancelled.",
+            metadata: {
+              lines: wanted.map(({ lineId, quantity }) => `${lineId}:${quantity}`).join(","),
+              amount: amountText(before.currency, amount),
+              saga: `sagas/${sagaId}`,
+            },
+            lines,
+            patch: {
+              cancelledTotal,
+              linesSagaId: sagaId,
+              paymentState: paymentStateOf(dueOf({ ...before, cancelledTotal }), before),
+            },
+          },
+          { actor: actorOf(principal), at: ctx.clock.now().getTime() },
+        );
+        ctx.sagas.inBatch.start(batch, {
+          definition: giveLinesBackSaga,
+          id: sagaId,
+          tenant,
+          aggregate: orderName(before),
+          state: { orderId: id, amount, closed: [...closedBySku(shipments)], note: request.note },
+        });
+        return toOrderMessage(recordChanges(batch, ctx, before, [change]));
+      },
+    });
 
     const prepare = () => fenceShipments(ctx, { tenant, id, call });
-    return retryIfChanged(() => idempotent(ctx.db, mutation, { prepare, commit: cancel }));
+    return retryIfChanged(() => prepareAndExecuteOnce(ctx.commands, mutation, { prepare, command: cancel }));
   };
 }
 

@@ -1,10 +1,10 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { principalOf } from "../../runtime/context-values.ts";
+import { prepareAndExecuteOnce } from "../../runtime/idempotency/execute-once.ts";
 import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
-import { idempotent, storedResponse } from "../../runtime/idempotency/idempotent.ts";
+import { storedResponse } from "../../runtime/idempotency/idempotent-call.ts";
 import type { OrderContext } from "../context.ts";
-import { toOrderMessage } from "../messages.ts";
 import { commitCancellation, prepareCancellation } from "./cancellation/cancellation.ts";
 import { retryIfChanged } from "./fencing/retry-if-changed.ts";
 
@@ -21,9 +21,9 @@ export function cancelOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
     }
     const wanted = { name, etag, note, method: "CancelOrder" };
     return retryIfChanged(() =>
-      idempotent(ctx.db, mutation, {
+      prepareAndExecuteOnce(ctx.commands, mutation, {
         prepare: () => prepareCancellation(ctx, wanted, call),
-        commit: async (trx, prepared) => toOrderMessage(await commitCancellation(ctx, trx, wanted, { call, prepared })),
+        command: (prepared) => commitCancellation(ctx, wanted, { call, prepared }),
       }),
     );
   };

@@ -3,9 +3,10 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type Order as OrderMessage, OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
+import { responding } from "../../runtime/commands/responding.ts";
 import { principalOf } from "../../runtime/context-values.ts";
+import { prepareAndExecuteOnce } from "../../runtime/idempotency/execute-once.ts";
 import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
-import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { OrderContext } from "../context.ts";
 import { externalIdTaken, orderInvalid } from "../errors.ts";
 import { orderIdOf, toOrderMessage } from "../messages.ts";
@@ -17,7 +18,7 @@ import { priceDrafts } from "./placement/price-drafts.ts";
 import { untilSettled } from "./placement/until-settled.ts";
 
 /**
- * Prices the order outside the transaction, then commits order, saga, event, key and response together. A repeated
+ * Prices the order before the command that writes order, saga, event, key and response. A repeated
  * request returns the response stored under its key, even if the order could not be priced now.
  */
 export function createOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["createOrder"] {
@@ -42,12 +43,10 @@ export function createOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
       return validated(ctx, (await prepare()).change.order);
     }
     const mutation = { tenant, method, requestId, request, clock: ctx.clock, signal: call.signal };
-    const response = await idempotent(ctx.db, mutation, {
+    const response = await prepareAndExecuteOnce(ctx.commands, mutation, {
       prepare,
-      async commit(trx, placement) {
-        await placeOrders(trx, ctx, [placement]);
-        return toOrderMessage(placement.change.order);
-      },
+      command: (placement) =>
+        responding(placeOrders(ctx, [placement]), ([placed]) => toOrderMessage(placed ?? placement.change.order)),
     });
     const waitMs = request.wait ? durationMs(request.wait) : 0;
     if (waitMs === 0) {

@@ -4,11 +4,10 @@ import { principalOf } from "../../runtime/context-values.ts";
 import type { OrderContext } from "../context.ts";
 import { orderNotFound } from "../errors.ts";
 import { orderIdOf, toOrderMessage } from "../messages.ts";
-import { findOrder } from "../store/orders.ts";
 
-export function getOrder({ db }: OrderContext): ServiceImpl<typeof OrderService>["getOrder"] {
+export function getOrder({ reads }: OrderContext): ServiceImpl<typeof OrderService>["getOrder"] {
   return async ({ name }, call) => {
-    const order = await findOrder(db.kysely, principalOf(call).tenant, orderIdOf(name));
+    const order = await reads.find({ tenant: principalOf(call).tenant, id: orderIdOf(name) });
     if (order === undefined) {
       throw orderNotFound(name);
     }

@@ -1,16 +1,18 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { Transaction } from "kysely";
+import type { Order as OrderMessage } from "../../../gen/docket/order/v1/order_pb.js";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { checkEtag } from "../../runtime/api/etag.ts";
+import type { Command } from "../../runtime/commands/command.ts";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
+import { prepareAndExecuteOnce } from "../../runtime/idempotency/execute-once.ts";
 import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
-import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { OrderContext } from "../context.ts";
-import type { OrderDatabase } from "../db/schema.ts";
 import { command } from "../domain/changes.ts";
-import { orderNotFound, wrongState } from "../errors.ts";
+import { wrongState } from "../errors.ts";
 import { orderIdOf, toOrderMessage } from "../messages.ts";
-import { changeOrder } from "../store/orders.ts";
+import { needOrderAndSagas, sagaKeyOf } from "../saga/order-sagas.ts";
+import { recordChanges } from "../store/change-order.ts";
+import { existingOrder } from "./changing/existing-order.ts";
 import { checkFence, type FencedShipments, fenceShipments, mayHaveShipments } from "./fencing/fence-shipments.ts";
 import { retryIfChanged } from "./fencing/retry-if-changed.ts";
 
@@ -26,29 +28,28 @@ export function holdOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>["
     const id = orderIdOf(request.name);
     const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock: ctx.clock };
 
-    const hold = async (trx: Transaction<OrderDatabase>, fenced: FencedShipments | undefined) => {
-      const at = ctx.clock.now().getTime();
-      const order = await changeOrder(trx, ctx, { tenant, id }, (before) => {
+    const hold = (fenced: FencedShipments | undefined): Command<OrderMessage> => ({
+      keys: (need) => needOrderAndSagas(ctx, need, { tenant, id }),
+      decide(batch) {
+        const before = existingOrder(batch, { tenant, id });
         checkEtag(request.etag, before.version);
         if (mayHaveShipments(before)) {
           checkFence(before, fenced);
         }
+        const at = ctx.clock.now().getTime();
         const message = request.note || "The order was put on hold.";
         const happening = { type: "OrderHeld", message, patch: { heldAt: at } };
         const held = command(before, "HOLD", happening, { actor: actorOf(principal), at });
         if (!held.ok) {
           throw wrongState(before, "HoldOrder");
         }
-        return [held.change];
-      });
-      if (order === undefined) {
-        throw orderNotFound(request.name);
-      }
-      await ctx.sagas.pause(trx, order.sagaId);
-      return toOrderMessage(order);
-    };
+        const order = recordChanges(batch, ctx, before, [held.change]);
+        ctx.sagas.inBatch.pause(batch, sagaKeyOf(order, order.sagaId));
+        return toOrderMessage(order);
+      },
+    });
 
     const prepare = () => fenceShipments(ctx, { tenant, id, call });
-    return retryIfChanged(() => idempotent(ctx.db, mutation, { prepare, commit: hold }));
+    return retryIfChanged(() => prepareAndExecuteOnce(ctx.commands, mutation, { prepare, command: hold }));
   };
 }

@@ -1,20 +1,23 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { Transaction } from "kysely";
+import type { Order as OrderMessage } from "../../../gen/docket/order/v1/order_pb.js";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { checkEtag } from "../../runtime/api/etag.ts";
+import type { Batch, Command } from "../../runtime/commands/command.ts";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
+import { prepareAndExecuteOnce } from "../../runtime/idempotency/execute-once.ts";
 import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
-import { idempotent } from "../../runtime/idempotency/idempotent.ts";
+import type { SagaKey } from "../../runtime/saga/batch-sagas.ts";
 import type { OrderContext } from "../context.ts";
-import type { OrderDatabase } from "../db/schema.ts";
 import { type Change, note, type Stamp } from "../domain/changes.ts";
 import { type Order, reservationName } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { type Release, release } from "../domain/release.ts";
-import { orderNotFound, orderNotFunded, wrongState } from "../errors.ts";
+import { orderNotFunded, wrongState } from "../errors.ts";
 import { orderIdOf, toOrderMessage } from "../messages.ts";
+import { needOrderAndSagas, sagaKeyOf } from "../saga/order-sagas.ts";
 import { retryRefundOf } from "../saga/start-late-payment.ts";
-import { findOrder, lockOrder, saveChanges } from "../store/orders.ts";
+import { recordChanges } from "../store/change-order.ts";
+import { existingOrder } from "./changing/existing-order.ts";
 import { holdStockAgain } from "./holding/hold-stock-again.ts";
 import { awaitRefund } from "./releasing/await-refund.ts";
 
@@ -33,27 +36,26 @@ export function releaseOrder(ctx: OrderContext): ServiceImpl<typeof OrderService
     const id = orderIdOf(request.name);
     const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock: ctx.clock };
     const prepare = async () => {
-      const order = await findOrder(ctx.db.kysely, tenant, id);
+      const order = await ctx.reads.find({ tenant, id });
       return holdStockAgain(ctx, order && (await awaitRefund(ctx, order, call.signal)), call.signal);
     };
-    const commit = async (trx: Transaction<OrderDatabase>, stockHeld: number | undefined) => {
-      const before = await lockOrder(trx, ctx.db.dialect, tenant, id);
-      if (before === undefined) {
-        throw orderNotFound(request.name);
-      }
-      checkEtag(request.etag, before.version);
-      const moment = { actor: actorOf(principal), at: ctx.clock.now().getTime() };
-      const released = await changesOf(trx, ctx, before, release(before, request.note, moment));
-      const changes = withReservation(released, before, stockHeld, moment);
-      const order = await saveChanges(trx, ctx, before, changes);
-      for (const sagaId of [order.sagaId, order.lateSagaId, order.linesSagaId]) {
-        if (sagaId !== undefined) {
-          await goOn(ctx, trx, sagaId);
+    const command = (stockHeld: number | undefined): Command<OrderMessage> => ({
+      keys: (need) => needOrderAndSagas(ctx, need, { tenant, id }),
+      decide(batch) {
+        const before = existingOrder(batch, { tenant, id });
+        checkEtag(request.etag, before.version);
+        const moment = { actor: actorOf(principal), at: ctx.clock.now().getTime() };
+        const released = changesOf(batch, ctx, before, release(before, request.note, moment));
+        const order = recordChanges(batch, ctx, before, withReservation(released, before, stockHeld, moment));
+        for (const sagaId of [order.sagaId, order.lateSagaId, order.linesSagaId]) {
+          if (sagaId !== undefined) {
+            goOn(batch, ctx, sagaKeyOf(order, sagaId));
+          }
         }
-      }
-      return toOrderMessage(order);
-    };
-    return idempotent(ctx.db, mutation, { prepare, commit });
+        return toOrderMessage(order);
+      },
+    });
+    return prepareAndExecuteOnce(ctx.commands, mutation, { prepare, command });
   };
 }
 
@@ -81,21 +83,17 @@ function withReservation(
 }
 
 /**
- * The changes; for an order that owes money and whose sagas have all ended, includes the saga that retries the refund.
+ * The changes; for an order that owes money and whose sagas have all ended, also starts the saga that retries the
+ * refund.
  */
-async function changesOf(
-  trx: Transaction<OrderDatabase>,
-  ctx: OrderContext,
-  before: Order,
-  released: Release,
-): Promise<readonly Change[]> {
+function changesOf(batch: Batch, ctx: OrderContext, before: Order, released: Release): readonly Change[] {
   switch (released.kind) {
     case "released":
       return released.changes;
     case "owes": {
       const order = released.changes.at(-1)?.order ?? before;
       const begins = effectiveState(order) !== "CANCELLING" && order.lateSagaId === undefined;
-      return begins ? [...released.changes, await retryRefundOf(trx, ctx, order)] : released.changes;
+      return begins ? [...released.changes, retryRefundOf(batch, ctx, order)] : released.changes;
     }
     case "not-funded":
       throw orderNotFunded(before);
@@ -107,13 +105,9 @@ async function changesOf(
 }
 
 /** Resumes or retries the saga, whichever applies; does nothing if it has ended. */
-async function goOn(
-  { sagas }: OrderContext,
-  trx: Parameters<OrderContext["sagas"]["resume"]>[0],
-  sagaId: string,
-): Promise<void> {
-  const resumed = await sagas.resume(trx, sagaId);
+function goOn(batch: Batch, { sagas }: OrderContext, saga: SagaKey): void {
+  const resumed = sagas.inBatch.resume(batch, saga);
   if (!resumed.ok && resumed.reason === "WRONG_STATUS" && resumed.status === "NEEDS_ATTENTION") {
-    await sagas.retry(trx, sagaId);
+    sagas.inBatch.retry(batch, saga);
   }
 }

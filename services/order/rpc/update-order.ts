@@ -4,26 +4,26 @@ import type { FieldMask } from "@bufbuild/protobuf/wkt";
 import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import { createValidator } from "@bufbuild/protovalidate";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { Transaction } from "kysely";
 import { type Order as OrderMessage, OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
 import { OrderService } from "../../../gen/docket/order/v1/order_service_pb.js";
 import { FieldBehavior, field_behavior } from "../../../gen/google/api/field_behavior_pb.js";
 import { checkEtag } from "../../runtime/api/etag.ts";
 import { applyPaths, updatePaths } from "../../runtime/api/field-mask.ts";
+import type { Command } from "../../runtime/commands/command.ts";
 import { actorOf, principalOf } from "../../runtime/context-values.ts";
 import { invalidArgument } from "../../runtime/errors.ts";
+import { executeOnce, prepareAndExecuteOnce } from "../../runtime/idempotency/execute-once.ts";
 import { idempotencyKeyOf } from "../../runtime/idempotency/idempotency-key.ts";
-import { idempotent } from "../../runtime/idempotency/idempotent.ts";
 import type { OrderContext } from "../context.ts";
-import type { OrderDatabase } from "../db/schema.ts";
 import { type Change, note } from "../domain/changes.ts";
 import type { Order } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { localityViolations, regionViolations } from "../domain/region.ts";
-import { orderAnonymized, orderInvalid, orderNotFound, shipmentExists, wrongState } from "../errors.ts";
+import { orderAnonymized, orderInvalid, shipmentExists, wrongState } from "../errors.ts";
 import { orderIdOf, toAddress, toCustomer, toOrderMessage } from "../messages.ts";
 import { isOver } from "../shipment-units.ts";
-import { changeOrder } from "../store/orders.ts";
+import { needOrder, recordChanges } from "../store/change-order.ts";
+import { existingOrder } from "./changing/existing-order.ts";
 import { checkFence, type FencedShipments, fenceShipments, mayHaveShipments } from "./fencing/fence-shipments.ts";
 import { retryIfChanged } from "./fencing/retry-if-changed.ts";
 
@@ -74,12 +74,14 @@ export function updateOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
     const id = orderIdOf(wanted.name);
     const mutation = { tenant, method, requestId: idempotencyKeyOf(request, call), request, clock: ctx.clock };
 
-    const update = async (trx: Transaction<OrderDatabase>, fenced: FencedShipments | undefined) => {
-      const order = await changeOrder(trx, ctx, { tenant, id }, (before) => {
+    const update = (fenced: FencedShipments | undefined): Command<OrderMessage> => ({
+      keys: (need) => needOrder(need, { tenant, id }),
+      decide(batch) {
+        const before = existingOrder(batch, { tenant, id });
         checkEtag(wanted.etag, before.version);
         const { paths, updated, changes } = wantedOf(before, wanted, request.updateMask);
         if (!changes) {
-          return [];
+          return toOrderMessage(before);
         }
         if (before.anonymizedAt !== undefined) {
           throw orderAnonymized(before);
@@ -89,24 +91,21 @@ export function updateOrder(ctx: OrderContext): ServiceImpl<typeof OrderService>
         }
         validate(updated);
         checkRegion(updated, paths);
-        return [change(before, updated, paths, { actor: actorOf(principal), at: ctx.clock.now().getTime() })];
-      });
-      if (order === undefined) {
-        throw orderNotFound(wanted.name);
-      }
-      return toOrderMessage(order);
-    };
+        const moment = { actor: actorOf(principal), at: ctx.clock.now().getTime() };
+        return toOrderMessage(recordChanges(batch, ctx, before, [change(before, updated, paths, moment)]));
+      },
+    });
 
     const given = request.updateMask?.paths ?? [];
     if (given.length > 0 && !dependsOnShipments(given)) {
-      return idempotent(ctx.db, mutation, (trx) => update(trx, undefined));
+      return executeOnce(ctx.commands, mutation, update(undefined));
     }
     const needs = (order: Order) => {
       const { paths, changes } = wantedOf(order, wanted, request.updateMask);
       return changes && dependsOnShipments(paths);
     };
     const prepare = () => fenceShipments(ctx, { tenant, id, call, needs });
-    return retryIfChanged(() => idempotent(ctx.db, mutation, { prepare, commit: update }));
+    return retryIfChanged(() => prepareAndExecuteOnce(ctx.commands, mutation, { prepare, command: update }));
   };
 }
 

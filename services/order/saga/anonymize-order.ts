@@ -14,9 +14,10 @@ import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { note } from "../domain/changes.ts";
 import { orderName } from "../domain/order.ts";
+import { changeOrder } from "../store/change-order.ts";
 import { eraseTimeline } from "../store/customer-orders.ts";
 import { deleteOrder } from "../store/delete-orders.ts";
-import { changeOrder } from "../store/orders.ts";
+import { executeIn } from "../store/in-transaction.ts";
 import { dependencyRetryPolicy, systemStamp } from "./steps.ts";
 
 /** State of the saga. */
@@ -69,7 +70,11 @@ export function anonymizeOrder(ctx: OrderContext): SagaDefinition<AnonymizeOrder
         type: "PersonalDataErased",
         message: "The order's personal data was erased in all services.",
       };
-      await changeOrder(trx, ctx, { tenant, id: state.orderId }, (order) => [note(order, happening, systemStamp(ctx))]);
+      await executeIn(
+        trx,
+        ctx,
+        changeOrder(ctx, { tenant, id: state.orderId }, (order) => [note(order, happening, systemStamp(ctx))]),
+      );
     },
   };
 }

@@ -4,7 +4,7 @@ import type { OrderDatabase } from "../db/schema.ts";
 import { advance, type TimelineEvent } from "../domain/changes.ts";
 import { reservationName } from "../domain/order.ts";
 import type { OrderTrigger } from "../domain/order-state.ts";
-import { changeOrder } from "../store/orders.ts";
+import { changeOrder } from "../store/change-order.ts";
 import { rejectionOr } from "./rpc-outcome.ts";
 import { dependencyRetryPolicy, isGone, type OrderSagaState, reserve, systemStamp } from "./steps.ts";
 
@@ -42,20 +42,18 @@ export function commitStock<State extends OrderSagaState>(
       }
       const { patch, ...event } = happening(sagaId);
       return done({
-        checkpoint: async (trx) => {
-          await changeOrder(trx, ctx, { tenant, id: orderId }, (order) => [
-            advance(
-              order,
-              trigger,
-              {
-                ...event,
-                metadata: { reservation: reservationName(order.id, lastReservation) },
-                patch: { ...patch, reservationAttempt: lastReservation },
-              },
-              systemStamp(ctx),
-            ),
-          ]);
-        },
+        command: changeOrder(ctx, { tenant, id: orderId }, (order) => [
+          advance(
+            order,
+            trigger,
+            {
+              ...event,
+              metadata: { reservation: reservationName(order.id, lastReservation) },
+              patch: { ...patch, reservationAttempt: lastReservation },
+            },
+            systemStamp(ctx),
+          ),
+        ]),
       });
     },
   };

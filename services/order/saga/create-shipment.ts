@@ -10,7 +10,6 @@ import {
 import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { firstShipmentId, type Order, orderName } from "../domain/order.ts";
-import { findOrder } from "../store/orders.ts";
 import { type Refusal, rejectionOr } from "./rpc-outcome.ts";
 import { dependencyRetryPolicy, type OrderSagaState } from "./steps.ts";
 
@@ -31,7 +30,7 @@ export function createShipment<State extends OrderSagaState>(ctx: OrderContext):
     timeoutMs: 30_000,
     async invoke(context) {
       const { state, tenant } = context;
-      const order = await findOrder(ctx.db.kysely, tenant, state.orderId);
+      const order = await ctx.reads.find({ tenant, id: state.orderId });
       if (state.fulfillment === "MANUAL" || order === undefined) {
         return done();
       }

@@ -1,3 +1,4 @@
+import type { Batch } from "../../runtime/commands/command.ts";
 import { done, type SagaDefinition, type SagaKind, type SagaStep } from "../../runtime/saga/definition.ts";
 import type { Saga } from "../../runtime/saga/saga.ts";
 import { toMoney } from "../../runtime/values/money.ts";
@@ -5,7 +6,8 @@ import type { OrderContext } from "../context.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { advance, type Change, derivedTransitions, note } from "../domain/changes.ts";
 import { dueOf, type Order, paymentName } from "../domain/order.ts";
-import { changeOrder, findOrder } from "../store/orders.ts";
+import { changeInBatch } from "../store/change-order.ts";
+import { needOrderOf } from "./hooks.ts";
 import { fundsLeft } from "./late-payment.ts";
 import { resizeReservation } from "./resize-reservation.ts";
 import { rejectionOr } from "./rpc-outcome.ts";
@@ -28,11 +30,13 @@ type Step = SagaStep<GiveLinesBackState, OrderDatabase>;
 
 /** Releases the stock of an order's cancelled lines, then refunds their money. A failure needs attention. */
 export function giveLinesBack(ctx: OrderContext): SagaDefinition<GiveLinesBackState, OrderDatabase> {
-  const change = async (
-    trx: Parameters<typeof changeOrder>[0],
+  const change = (
+    batch: Batch,
     { tenant, state }: Saga<GiveLinesBackState>,
     decide: (order: Order) => readonly Change[],
-  ) => void (await changeOrder(trx, ctx, { tenant, id: state.orderId }, decide));
+  ): void => {
+    changeInBatch(batch, ctx, { tenant, id: state.orderId }, decide);
+  };
 
   const ended = (order: Order, type: string, message: string): Change[] => {
     const moment = systemStamp(ctx);
@@ -43,36 +47,39 @@ export function giveLinesBack(ctx: OrderContext): SagaDefinition<GiveLinesBackSt
   return {
     ...giveLinesBackSaga,
     steps: [releaseStock(ctx), refund(ctx)],
-    onSucceeded: (trx, saga) =>
-      change(trx, saga, (order) =>
-        ended(order, "LinesGivenBack", "The cancelled units were returned to stock and refunded."),
-      ),
-    onCompensated: (trx, saga) =>
-      change(trx, saga, (order) =>
-        ended(order, "LinesNotGivenBack", "The return of the cancelled units was abandoned."),
-      ),
-    onNeedsAttention: (trx, saga) =>
-      change(trx, saga, (order) => {
-        const { step = saga.step, message = "" } = saga.failure ?? {};
-        const attentionMessage = `${saga.definition} stopped at ${step}: ${message}`;
-        const happening = { type: "OrderNeedsAttention", message: attentionMessage, patch: { attentionMessage } };
-        return [
-          advance(order, "FAIL", { ...happening, metadata: { saga: `sagas/${saga.id}`, step } }, systemStamp(ctx)),
-        ];
-      }),
-    onRetried: (trx, saga) =>
-      change(trx, saga, (order) =>
-        order.state === "NEEDS_ATTENTION"
-          ? [
-              advance(
-                order,
-                "RELEASE",
-                { type: "OrderReleased", message: "The return of the cancelled units is being retried." },
-                systemStamp(ctx),
-              ),
-            ]
-          : [],
-      ),
+    hooks: {
+      keys: needOrderOf,
+      onSucceeded: (batch, saga) =>
+        change(batch, saga, (order) =>
+          ended(order, "LinesGivenBack", "The cancelled units were returned to stock and refunded."),
+        ),
+      onCompensated: (batch, saga) =>
+        change(batch, saga, (order) =>
+          ended(order, "LinesNotGivenBack", "The return of the cancelled units was abandoned."),
+        ),
+      onNeedsAttention: (batch, saga) =>
+        change(batch, saga, (order) => {
+          const { step = saga.step, message = "" } = saga.failure ?? {};
+          const attentionMessage = `${saga.definition} stopped at ${step}: ${message}`;
+          const happening = { type: "OrderNeedsAttention", message: attentionMessage, patch: { attentionMessage } };
+          return [
+            advance(order, "FAIL", { ...happening, metadata: { saga: `sagas/${saga.id}`, step } }, systemStamp(ctx)),
+          ];
+        }),
+      onRetried: (batch, saga) =>
+        change(batch, saga, (order) =>
+          order.state === "NEEDS_ATTENTION"
+            ? [
+                advance(
+                  order,
+                  "RELEASE",
+                  { type: "OrderReleased", message: "The return of the cancelled units is being retried." },
+                  systemStamp(ctx),
+                ),
+              ]
+            : [],
+        ),
+    },
   };
 }
 
@@ -81,7 +88,7 @@ function releaseStock(ctx: OrderContext): Step {
     name: "release-stock",
     ...dependencyRetryPolicy,
     async invoke({ state, tenant, signal }) {
-      const order = await findOrder(ctx.db.kysely, tenant, state.orderId);
+      const order = await ctx.reads.find({ tenant, id: state.orderId });
       if (order !== undefined) {
         const inventory = ctx.clients.inventory.for(tenant);
         await resizeReservation(inventory, order, new Map(state.closed), { giveBackOnly: true, signal });
@@ -103,7 +110,7 @@ function refund(ctx: OrderContext): Step {
     whenExhausted: "needs-attention",
     timeoutMs: 30_000,
     async invoke({ state, tenant, signal, idempotencyKey }) {
-      const order = await findOrder(ctx.db.kysely, tenant, state.orderId);
+      const order = await ctx.reads.find({ tenant, id: state.orderId });
       const payments = ctx.clients.payment.for(tenant);
       const name = paymentName(state.orderId);
       const read = await rejectionOr(payments.getPayment({ name }, { signal }));

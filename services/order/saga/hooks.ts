@@ -1,21 +1,16 @@
-import type { Transaction } from "kysely";
-import type { SagaDefinition } from "../../runtime/saga/definition.ts";
+import type { Batch, KeySet } from "../../runtime/commands/command.ts";
+import type { SagaHooks } from "../../runtime/saga/definition.ts";
 import type { Saga } from "../../runtime/saga/saga.ts";
 import type { OrderContext } from "../context.ts";
-import type { OrderDatabase } from "../db/schema.ts";
 import { advance, alarm, type Change, note } from "../domain/changes.ts";
 import { lacksFunds } from "../domain/funding.ts";
 import type { CancelReason, Order } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { owesMoney } from "../domain/owed-money.ts";
-import { changeOrder } from "../store/orders.ts";
+import { orderIdOf } from "../messages.ts";
+import { changeInBatch, needOrder } from "../store/change-order.ts";
 import { startLatePayment } from "./start-late-payment.ts";
 import { type OrderSagaState, systemStamp } from "./steps.ts";
-
-type Hooks<State> = Pick<
-  SagaDefinition<State, OrderDatabase>,
-  "onCompensating" | "onCompensated" | "onNeedsAttention" | "onRetried"
->;
 
 /**
  * The order's cancellation reason by the saga's failure. An expired deadline is not a cancellation: the order expires.
@@ -27,35 +22,39 @@ const cancelReasons: Readonly<Record<string, CancelReason | undefined>> = {
 };
 
 /** Updates the order when its saga starts compensating or ends. */
-export function orderSagaHooks<State extends OrderSagaState>(ctx: OrderContext): Hooks<State> {
-  const change = async (
-    trx: Transaction<OrderDatabase>,
-    { tenant, state }: Saga<State>,
-    decide: (order: Order) => readonly Change[] | Promise<readonly Change[]>,
-  ) => void (await changeOrder(trx, ctx, { tenant, id: state.orderId }, decide));
+export function orderSagaHooks<State extends OrderSagaState>(ctx: OrderContext): SagaHooks<State> {
+  const change = (batch: Batch, { tenant, state }: Saga<State>, decide: (order: Order) => readonly Change[]): void => {
+    changeInBatch(batch, ctx, { tenant, id: state.orderId }, decide);
+  };
 
   return {
-    onCompensating: (trx, saga) => change(trx, saga, (order) => turned(ctx, order, saga)),
-    onCompensated: (trx, saga) =>
-      change(trx, saga, async (order) => {
+    keys: needOrderOf,
+    onCompensating: (batch, saga) => change(batch, saga, (order) => turned(ctx, order, saga)),
+    onCompensated: (batch, saga) =>
+      change(batch, saga, (order) => {
         const end = ended(ctx, order, saga);
-        const late = cameAfterwards(end.order, saga) ? [await startLatePayment(trx, ctx, end.order)] : [];
+        const late = cameAfterwards(end.order, saga) ? [startLatePayment(batch, ctx, end.order)] : [];
         return [end, ...late, ...debts(ctx, late.at(-1)?.order ?? end.order, saga)];
       }),
-    onNeedsAttention: (trx, saga) =>
-      change(trx, saga, (order) => {
+    onNeedsAttention: (batch, saga) =>
+      change(batch, saga, (order) => {
         const { step = saga.step, message = "" } = saga.failure ?? {};
         const attentionMessage = `${saga.definition} stopped at ${step}: ${message}`;
         const happening = { type: "OrderNeedsAttention", message: attentionMessage, patch: { attentionMessage } };
         return [advance(order, "FAIL", { ...happening, metadata: sagaFacts(saga) }, systemStamp(ctx))];
       }),
-    onRetried: (trx, saga) =>
-      change(trx, saga, (order) => [
+    onRetried: (batch, saga) =>
+      change(batch, saga, (order) => [
         order.state === "NEEDS_ATTENTION" && !owesMoney(order) && !lacksFunds(order)
           ? advance(order, "RELEASE", { type: "OrderReleased", message: "The order was released." }, systemStamp(ctx))
           : note(order, { type: "SagaRetried", message: "The saga was retried." }, systemStamp(ctx)),
       ]),
   };
+}
+
+/** Declares the order of a saga. */
+export function needOrderOf(need: KeySet, { tenant, aggregate }: Pick<Saga, "tenant" | "aggregate">): void {
+  needOrder(need, { tenant, id: orderIdOf(aggregate) });
 }
 
 /** The saga started to compensate. If a caller cancelled the order, the order has recorded it already. */

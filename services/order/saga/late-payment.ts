@@ -7,7 +7,7 @@ import { type Order, paymentName } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
 import { type Funds, holdsMoney, isFunded } from "../domain/payment-state.ts";
 import { fundsOf, minorOf } from "../payment-funds.ts";
-import { changeOrder, findOrder } from "../store/orders.ts";
+import { changeInBatch } from "../store/change-order.ts";
 import { commitStock } from "./commit-stock.ts";
 import { createShipment } from "./create-shipment.ts";
 import { debts, orderSagaHooks } from "./hooks.ts";
@@ -27,17 +27,18 @@ const HOLD_MS = 60_000;
  * other case the money is refunded.
  */
 export function latePayment(ctx: OrderContext): SagaDefinition<LatePaymentState, OrderDatabase> {
-  const hooks = orderSagaHooks<LatePaymentState>(ctx);
   return {
     ...latePaymentSaga,
     steps: [checkPayment(ctx), ...[holdStock(ctx), reopen(ctx), createShipment<LatePaymentState>(ctx)].map(skipping)],
-    ...hooks,
-    async onSucceeded(trx, saga) {
-      const { tenant, state } = saga;
-      await changeOrder(trx, ctx, { tenant, id: state.orderId }, (order) => {
-        const noted = note(order, ending(state), systemStamp(ctx));
-        return [noted, ...debts(ctx, noted.order, saga)];
-      });
+    hooks: {
+      ...orderSagaHooks<LatePaymentState>(ctx),
+      onSucceeded(batch, saga) {
+        const { tenant, state } = saga;
+        changeInBatch(batch, ctx, { tenant, id: state.orderId }, (order) => {
+          const noted = note(order, ending(state), systemStamp(ctx));
+          return [noted, ...debts(ctx, noted.order, saga)];
+        });
+      },
     },
   };
 }
@@ -58,7 +59,7 @@ function checkPayment(ctx: OrderContext): Step {
     ...dependencyRetryPolicy,
     async invoke(context) {
       const { state, tenant, signal } = context;
-      const order = await findOrder(ctx.db.kysely, tenant, state.orderId);
+      const order = await ctx.reads.find({ tenant, id: state.orderId });
       const read = await rejectionOr(
         ctx.clients.payment.for(tenant).getPayment({ name: paymentName(state.orderId) }, { signal }),
       );

@@ -15,7 +15,7 @@ import type { OrderDatabase } from "../db/schema.ts";
 import { advance, note } from "../domain/changes.ts";
 import { type Automation, type Order, paymentName, reservationName } from "../domain/order.ts";
 import { isFunded } from "../domain/payment-state.ts";
-import { changeOrder, findOrder } from "../store/orders.ts";
+import { changeOrder } from "../store/change-order.ts";
 import { commitStock } from "./commit-stock.ts";
 import { createShipment } from "./create-shipment.ts";
 import { orderSagaHooks } from "./hooks.ts";
@@ -97,7 +97,7 @@ export function placeOrder(ctx: OrderContext): SagaDefinition<PlaceOrderState, O
   return {
     ...placeOrderSaga,
     steps: [holdStock(ctx), openPayment(ctx), awaitPayment(ctx), confirm(ctx), createShipment(ctx)],
-    ...orderSagaHooks<PlaceOrderState>(ctx),
+    hooks: orderSagaHooks<PlaceOrderState>(ctx),
   };
 }
 
@@ -112,19 +112,17 @@ function holdStock(ctx: OrderContext): Step {
       }
       const { state, tenant } = context;
       return done({
-        checkpoint: async (trx) => {
-          await changeOrder(trx, ctx, { tenant, id: state.orderId }, (order) => [
-            note(
-              order,
-              {
-                type: "StockReserved",
-                message: "The stock is held.",
-                metadata: { reservation: reservationName(order.id, state.lastReservation) },
-              },
-              systemStamp(ctx),
-            ),
-          ]);
-        },
+        command: changeOrder(ctx, { tenant, id: state.orderId }, (order) => [
+          note(
+            order,
+            {
+              type: "StockReserved",
+              message: "The stock is held.",
+              metadata: { reservation: reservationName(order.id, state.lastReservation) },
+            },
+            systemStamp(ctx),
+          ),
+        ]),
       });
     },
     async compensate(context) {
@@ -168,21 +166,19 @@ function openPayment(ctx: OrderContext): Step {
       const { name, clientSecret, redirectUrl } = payment;
       return done({
         state: spent,
-        checkpoint: async (trx) => {
-          await changeOrder(trx, ctx, { tenant, id: state.orderId }, (order) => [
-            advance(
-              order,
-              "AWAIT_PAYMENT",
-              {
-                type: "PaymentOpened",
-                message: "The payment is open.",
-                metadata: { payment: name },
-                patch: { paymentAction: { payment: name, clientSecret, redirectUrl } },
-              },
-              systemStamp(ctx),
-            ),
-          ]);
-        },
+        command: changeOrder(ctx, { tenant, id: state.orderId }, (order) => [
+          advance(
+            order,
+            "AWAIT_PAYMENT",
+            {
+              type: "PaymentOpened",
+              message: "The payment is open.",
+              metadata: { payment: name },
+              patch: { paymentAction: { payment: name, clientSecret, redirectUrl } },
+            },
+            systemStamp(ctx),
+          ),
+        ]),
       });
     },
     async compensate(context) {
@@ -206,7 +202,7 @@ function awaitPayment(ctx: OrderContext): Step {
     },
     ...dependencyRetryPolicy,
     async invoke({ state, tenant, wake }) {
-      const order = await findOrder(ctx.db.kysely, tenant, state.orderId);
+      const order = await ctx.reads.find({ tenant, id: state.orderId });
       if (order === undefined || isFunded(order.total, order, order.capture === "MANUAL")) {
         return done();
       }

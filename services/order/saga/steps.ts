@@ -13,7 +13,6 @@ import type { OrderDatabase } from "../db/schema.ts";
 import type { Stamp } from "../domain/changes.ts";
 import { type Automation, orderName, paymentName, reservationName, type Shortage } from "../domain/order.ts";
 import { minorOf } from "../payment-funds.ts";
-import { findOrder } from "../store/orders.ts";
 import { type Refusal, rejectionOr, shortagesOf } from "./rpc-outcome.ts";
 
 /** State shared by both sagas of an order. */
@@ -107,7 +106,7 @@ export async function releaseReservations(
   ctx: OrderContext,
   { state, tenant, signal }: CompensationContext<OrderSagaState>,
 ): Promise<void> {
-  const order = await findOrder(ctx.db.kysely, tenant, state.orderId);
+  const order = await ctx.reads.find({ tenant, id: state.orderId });
   const last = Math.max(state.lastReservation, order?.reservationAttempt ?? 0);
   for (let attempt = last; attempt >= state.firstReservation; attempt--) {
     const name = reservationName(state.orderId, attempt);
@@ -156,10 +155,10 @@ function afterSettling<State extends OrderSagaState>(
 
 /** Whether the cancellation was not requested, so that a late payment may resume the order. */
 export async function mayComeBack(
-  { db }: OrderContext,
+  { reads }: OrderContext,
   { state, tenant }: CompensationContext<OrderSagaState>,
 ): Promise<boolean> {
-  const order = await findOrder(db.kysely, tenant, state.orderId);
+  const order = await reads.find({ tenant, id: state.orderId });
   const reason = order?.cancelReason;
   return reason !== "REQUESTED" && reason !== "SHIPMENT_FAILED";
 }

@@ -1,4 +1,4 @@
-import type { Transaction } from "kysely";
+import type { Kysely, Transaction } from "kysely";
 import { ERASED } from "../../runtime/api/personal-fields.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { endStates } from "../domain/anonymize.ts";
@@ -15,14 +15,14 @@ export interface CustomerQuery {
 
 /** Ids of a customer's orders that are not anonymized yet, the oldest first: ended orders, and the others. */
 export async function findCustomerOrders(
-  trx: Transaction<OrderDatabase>,
+  db: Kysely<OrderDatabase>,
   query: CustomerQuery,
 ): Promise<{ ended: string[]; underWay: string[] }> {
   const find = async (column: "customer_id" | "customer_email", value: string, ended: boolean) => {
     if (value === "") {
       return [];
     }
-    const rows = await trx
+    const rows = await db
       .selectFrom("orders")
       .select("id")
       .where("tenant_id", "=", query.tenant)

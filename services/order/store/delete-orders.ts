@@ -1,7 +1,7 @@
 import { type Kysely, type SqlBool, sql, type Transaction } from "kysely";
 import type { OrderDatabase } from "../db/schema.ts";
 import { endStates } from "../domain/anonymize.ts";
-import type { OrderKey } from "./projections.ts";
+import type { OrderKey } from "./change-order.ts";
 
 /** The id of the saga that deletes an order. It sorts with the order's id. */
 export function deletionSagaId(orderId: string): string {

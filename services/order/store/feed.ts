@@ -1,15 +1,9 @@
 import type { Kysely, Transaction } from "kysely";
 import type { DialectName } from "../../runtime/db/connect.ts";
-import { forUpdate, insertIgnore } from "../../runtime/db/sql.ts";
+import { forUpdate } from "../../runtime/db/sql.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import type { TimelineEntry } from "../domain/order.ts";
 import { fromEventRow } from "./order-row.ts";
-
-/** A timeline entry to append to the feed. */
-export interface FeedEntry {
-  readonly orderId: string;
-  readonly sequence: number;
-}
 
 /** The bounds of a tenant's feed: the last assigned position, and the last pruned one. */
 export interface FeedEnds {
@@ -18,52 +12,11 @@ export interface FeedEnds {
 }
 
 /** One entry of the feed, as read by a watcher. */
-export interface FeedItem extends FeedEntry {
+export interface FeedItem {
   readonly position: number;
+  readonly orderId: string;
+  readonly sequence: number;
   readonly entry: TimelineEntry;
-}
-
-/**
- * Appends entries that are not in the feed yet, in the given order. Positions are assigned under the lock of the
- * tenant's head, so that they become visible in order: a reader that has seen position 7 has missed nothing before it.
- * Four statements.
- */
-export async function appendToFeed(
-  trx: Transaction<OrderDatabase>,
-  dialect: DialectName,
-  tenant: string,
-  entries: readonly FeedEntry[],
-  at: number,
-): Promise<void> {
-  const head = await lockHead(trx, dialect, tenant);
-  const known = await trx
-    .selectFrom("order_feed")
-    .select(["order_id", "sequence"])
-    .where("tenant_id", "=", tenant)
-    .where(
-      "order_id",
-      "in",
-      entries.map(({ orderId }) => orderId),
-    )
-    .execute();
-  const seen = new Set(known.map((row) => `${row.order_id}/${row.sequence}`));
-  const rows: { tenant_id: string; position: number; order_id: string; sequence: number; created_at: number }[] = [];
-  for (const { orderId, sequence } of entries) {
-    const key = `${orderId}/${sequence}`;
-    if (!seen.has(key)) {
-      seen.add(key);
-      const position = head + rows.length + 1;
-      rows.push({ tenant_id: tenant, position, order_id: orderId, sequence, created_at: at });
-    }
-  }
-  if (rows.length > 0) {
-    await trx.insertInto("order_feed").values(rows).execute();
-    await trx
-      .updateTable("order_feed_heads")
-      .set({ position: head + rows.length })
-      .where("tenant_id", "=", tenant)
-      .execute();
-  }
 }
 
 /** Reads the current bounds of the tenant's feed. */
@@ -125,7 +78,10 @@ export async function pruneFeed(
       .execute();
     const last = old.filter((row) => row.created_at < before).at(-1);
     if (last !== undefined) {
-      await lockHead(trx, dialect, tenant);
+      await forUpdate(
+        dialect,
+        trx.selectFrom("order_feed_heads").select("position").where("tenant_id", "=", tenant),
+      ).execute();
       const { numDeletedRows } = await trx
         .deleteFrom("order_feed")
         .where("tenant_id", "=", tenant)
@@ -140,17 +96,4 @@ export async function pruneFeed(
     }
   }
   return deleted;
-}
-
-async function lockHead(trx: Transaction<OrderDatabase>, dialect: DialectName, tenant: string): Promise<number> {
-  const read = () =>
-    forUpdate(dialect, trx.selectFrom("order_feed_heads").select("position").where("tenant_id", "=", tenant))
-      .executeTakeFirst()
-      .then((row) => row?.position);
-  const head = await read();
-  if (head !== undefined) {
-    return head;
-  }
-  await insertIgnore(trx, "order_feed_heads", { tenant_id: tenant, position: 0, pruned: 0 });
-  return (await read()) ?? 0;
 }

@@ -1,4 +1,4 @@
-import type { Insertable, Selectable } from "kysely";
+import type { Selectable } from "kysely";
 import type { OrderEventsTable, OrderLinesTable, OrdersTable } from "../db/schema.ts";
 import type {
   Address,
@@ -14,22 +14,35 @@ import type {
 import { type OrderState, orderStates } from "../domain/order-state.ts";
 import { type PaymentState, paymentStates } from "../domain/payment-state.ts";
 
-export type OrderRow = Selectable<OrdersTable>;
+/** A row of `orders`, without the generated column. */
+export type OrderRow = Omit<Selectable<OrdersTable>, "customer_email">;
 export type OrderLineRow = Selectable<OrderLinesTable>;
 
-/** The columns that change with an order, for an UPDATE. */
-export function toProgressColumns(order: Order): Omit<Insertable<OrdersTable>, "tenant_id" | "id" | keyof Terms> {
+/** Converts an order to its row; its lines have rows of their own. */
+export function toOrderRow(order: Order): OrderRow {
   const { id: _, ...customer } = order.customer;
   return {
+    tenant_id: order.tenant,
+    id: order.id,
+    external_id: order.externalId || null,
     state: order.state,
     resume_state: order.resume ?? null,
     payment_state: order.paymentState,
     customer_id: order.customer.id,
     customer: JSON.stringify(customer),
     shipping_address: JSON.stringify(order.shippingAddress),
+    currency: order.currency,
+    shipping_fee: order.shippingFee,
+    subtotal: order.subtotal,
+    discount_total: order.discountTotal,
+    total: order.total,
     authorized: order.authorized,
     captured: order.captured,
     refunded: order.refunded,
+    capture: order.capture,
+    fulfillment: order.fulfillment,
+    payment_provider: order.paymentProvider,
+    carrier: order.carrier,
     labels: JSON.stringify(order.labels),
     note: order.note,
     payment_action: order.paymentAction ? JSON.stringify(order.paymentAction) : null,
@@ -45,35 +58,13 @@ export function toProgressColumns(order: Order): Omit<Insertable<OrdersTable>, "
     shipment_announcements: order.shipmentAnnouncements,
     reservation_attempt: order.reservationAttempt,
     anonymized_at: order.anonymizedAt ?? null,
+    created_at: order.createdAt,
     updated_at: order.updatedAt,
     version: order.version,
   };
 }
 
-type Terms = ReturnType<typeof toTermColumns>;
-
-function toTermColumns(order: Order) {
-  return {
-    external_id: order.externalId || null,
-    currency: order.currency,
-    shipping_fee: order.shippingFee,
-    subtotal: order.subtotal,
-    discount_total: order.discountTotal,
-    total: order.total,
-    capture: order.capture,
-    fulfillment: order.fulfillment,
-    payment_provider: order.paymentProvider,
-    carrier: order.carrier,
-    created_at: order.createdAt,
-  };
-}
-
-/** The whole row, for an INSERT. */
-export function toOrderRow(order: Order): Insertable<OrdersTable> {
-  return { tenant_id: order.tenant, id: order.id, ...toTermColumns(order), ...toProgressColumns(order) };
-}
-
-export function toLineRow(order: Pick<Order, "tenant" | "id">, line: OrderLine): Insertable<OrderLinesTable> {
+export function toLineRow(order: Pick<Order, "tenant" | "id">, line: OrderLine): OrderLineRow {
   return {
     tenant_id: order.tenant,
     order_id: order.id,
@@ -91,7 +82,7 @@ export function toLineRow(order: Pick<Order, "tenant" | "id">, line: OrderLine):
   };
 }
 
-export function toEventRow(order: Pick<Order, "tenant" | "id">, entry: TimelineEntry): Insertable<OrderEventsTable> {
+export function toEventRow(order: Pick<Order, "tenant" | "id">, entry: TimelineEntry): Selectable<OrderEventsTable> {
   return {
     tenant_id: order.tenant,
     order_id: order.id,

@@ -1,15 +1,8 @@
-import type { Transaction } from "kysely";
-import type { DialectName } from "../../runtime/db/connect.ts";
-import { upsert } from "../../runtime/db/sql.ts";
-import type { OrderDatabase } from "../db/schema.ts";
+import type { Batch, KeySet } from "../../runtime/commands/command.ts";
 import type { Parcel } from "../domain/parcels.ts";
 import type { Funds } from "../domain/payment-state.ts";
-
-/** An order's key within the database. */
-export interface OrderKey {
-  readonly tenant: string;
-  readonly id: string;
-}
+import type { OrderKey } from "./change-order.ts";
+import { paymentProjections, shipmentProjections } from "./mappings.ts";
 
 /** State of one payment, as published by the payment service. */
 export interface PaymentProjection extends Funds {
@@ -18,35 +11,32 @@ export interface PaymentProjection extends Funds {
   readonly sequence: number;
 }
 
+/** Declares the payments of an order. */
+export function needPayments(need: KeySet, { tenant, id }: OrderKey): void {
+  need.all(paymentProjections, "order", [tenant, id]);
+}
+
 /**
  * Stores a payment's state, unless a later event was applied already, and returns the sums over all payments of the
- * order. The order must be locked. Two statements.
+ * order.
  */
-export async function upsertPaymentProjection(
-  trx: Transaction<OrderDatabase>,
-  dialect: DialectName,
-  key: OrderKey,
-  projection: PaymentProjection,
-): Promise<Funds> {
-  const rows = await trx
-    .selectFrom("order_payments")
-    .selectAll()
-    .where("tenant_id", "=", key.tenant)
-    .where("order_id", "=", key.id)
-    .execute();
+export function projectPayment(batch: Batch, { tenant, id }: OrderKey, projection: PaymentProjection): Funds {
+  const rows = batch.list(paymentProjections, "order", [tenant, id]);
   const known = rows.find((row) => row.payment_id === projection.id);
-  const others = rows.filter((row) => row !== known);
   if (known !== undefined && known.event_sequence >= projection.sequence) {
     return sum(rows);
   }
   const { authorized, captured, refunded } = projection;
-  const row = { payment_id: projection.id, event_sequence: projection.sequence, authorized, captured, refunded };
-  const insert = trx.insertInto("order_payments").values({ tenant_id: key.tenant, order_id: key.id, ...row });
-  await upsert(dialect, insert, {
-    key: ["tenant_id", "order_id", "payment_id"],
-    update: ["event_sequence", "authorized", "captured", "refunded"],
-  }).execute();
-  return sum([...others, row]);
+  const row = {
+    ...{ tenant_id: tenant, order_id: id, payment_id: projection.id },
+    ...{ event_sequence: projection.sequence, authorized, captured, refunded },
+  };
+  if (known === undefined) {
+    batch.insert(paymentProjections, row);
+  } else {
+    batch.update(paymentProjections, row);
+  }
+  return sum([...rows.filter((other) => other !== known), row]);
 }
 
 /** State of one shipment, as published by the logistics service. */
@@ -54,49 +44,44 @@ export interface ShipmentProjection extends Parcel {
   readonly sequence: number;
 }
 
-/**
- * Stores a shipment's state, unless a later event was applied already, and returns all shipments of the order. The
- * order must be locked. Two statements.
- */
-export async function upsertShipmentProjection(
-  trx: Transaction<OrderDatabase>,
-  dialect: DialectName,
-  key: OrderKey,
-  projection: ShipmentProjection,
-): Promise<Parcel[]> {
-  const rows = await trx
-    .selectFrom("order_shipments")
-    .selectAll()
-    .where("tenant_id", "=", key.tenant)
-    .where("order_id", "=", key.id)
-    .execute();
-  const parcels = rows.map(
-    (row): ShipmentProjection => ({
-      id: row.shipment_id,
-      sequence: row.event_sequence,
-      over: row.cancelled === 1,
-      delivered: row.delivered === 1,
-      lines: JSON.parse(row.lines) as Parcel["lines"],
-    }),
-  );
-  const known = parcels.find((parcel) => parcel.id === projection.id);
-  if (known !== undefined && known.sequence >= projection.sequence) {
-    return parcels;
+/** Declares the shipments of an order. */
+export function needShipments(need: KeySet, { tenant, id }: OrderKey): void {
+  need.all(shipmentProjections, "order", [tenant, id]);
+}
+
+/** Stores a shipment's state, unless a later event was applied already, and returns all shipments of the order. */
+export function projectShipment(batch: Batch, { tenant, id }: OrderKey, projection: ShipmentProjection): Parcel[] {
+  const rows = batch.list(shipmentProjections, "order", [tenant, id]);
+  const known = rows.find((row) => row.shipment_id === projection.id);
+  if (known !== undefined && known.event_sequence >= projection.sequence) {
+    return rows.map(toParcel);
   }
-  const insert = trx.insertInto("order_shipments").values({
-    tenant_id: key.tenant,
-    order_id: key.id,
-    shipment_id: projection.id,
-    event_sequence: projection.sequence,
+  const row = {
+    ...{ tenant_id: tenant, order_id: id, shipment_id: projection.id, event_sequence: projection.sequence },
     cancelled: projection.over ? 1 : 0,
     delivered: projection.delivered ? 1 : 0,
     lines: JSON.stringify(projection.lines),
-  });
-  await upsert(dialect, insert, {
-    key: ["tenant_id", "order_id", "shipment_id"],
-    update: ["event_sequence", "cancelled", "delivered", "lines"],
-  }).execute();
-  return [...parcels.filter((parcel) => parcel !== known), projection];
+  };
+  if (known === undefined) {
+    batch.insert(shipmentProjections, row);
+  } else {
+    batch.update(shipmentProjections, row);
+  }
+  return [...rows.filter((other) => other !== known).map(toParcel), projection];
+}
+
+function toParcel(row: {
+  readonly shipment_id: string;
+  readonly cancelled: number;
+  readonly delivered: number;
+  readonly lines: string;
+}): Parcel {
+  return {
+    id: row.shipment_id,
+    over: row.cancelled === 1,
+    delivered: row.delivered === 1,
+    lines: JSON.parse(row.lines) as Parcel["lines"],
+  };
 }
 
 type Amounts = Readonly<Record<keyof Funds, number | bigint>>;

@@ -2,8 +2,8 @@ import { type Kysely, sql } from "kysely";
 import { type List, type ListPage, orderOf, selectPage } from "../../runtime/api/list.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import type { TimelineEntry } from "../domain/order.ts";
+import type { OrderKey } from "./change-order.ts";
 import { fromEventRow } from "./order-row.ts";
-import type { OrderKey } from "./projections.ts";
 
 /** ListOrderEvents: oldest first. */
 export const timelineList: List<TimelineEntry> = {

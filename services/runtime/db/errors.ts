@@ -90,11 +90,6 @@ export function databaseErrorKind(error: unknown): DatabaseErrorKind | undefined
   return (typeof code === "string" && SOCKET_LOST.has(code)) || fatal === true ? "lost" : undefined;
 }
 
-/** Whether the statement timed out waiting for a row lock. The transaction continues; MariaDB and MySQL only. */
-export function isLockTimeout(error: unknown): boolean {
-  return Error.isError(error) && "errno" in error && error.errno === 1205;
-}
-
 /** The error of a SELECT on SQLite that exceeded its time limit. */
 export function statementTimeout(): Error {
   return Object.assign(new Error("the statement exceeded its time limit"), {

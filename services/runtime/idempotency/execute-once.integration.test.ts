@@ -1,6 +1,6 @@
 import { create, type DescMethodUnary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { expect, test } from "@jest/globals";
+import { expect, jest, test } from "@jest/globals";
 import { OrderSchema } from "../../../gen/docket/order/v1/order_pb.js";
 import {
   CancelOrderRequestSchema,
@@ -16,7 +16,7 @@ import { startCutProxy } from "../testing/cut-proxy.ts";
 import { describeEachDatabase, describeMariadb, type OpenTestDatabase } from "../testing/databases.ts";
 import { createStatementLog } from "../testing/statement-log.ts";
 import { systemClock } from "../values/clock.ts";
-import { executeOnce } from "./execute-once.ts";
+import { executeOnce, prepareAndExecuteOnce } from "./execute-once.ts";
 import { idempotencyMigrations } from "./migrations.ts";
 import type { IdempotencyTables } from "./tables.ts";
 
@@ -44,15 +44,25 @@ interface Options {
   decide?: typeof effect;
 }
 
-function run(
-  commands: Commands,
-  { requestId, caller = "", externalId = "A-1", tenant = "t", decide = effect }: Options,
-) {
+function callOf({ requestId, caller = "", externalId = "A-1", tenant = "t" }: Options) {
   const request = create(CreateOrderRequestSchema, { order: { externalId }, requestId: requestId ?? "" });
   const key = requestId === undefined ? undefined : { id: requestId, caller };
   const { createOrder: method } = OrderService.method;
-  const call = { tenant, method, requestId: key, request, clock: systemClock };
-  return executeOnce(commands, call, { keys: () => {}, decide });
+  return { tenant, method, requestId: key, request, clock: systemClock };
+}
+
+function run(commands: Commands, { decide = effect, ...options }: Options) {
+  return executeOnce(commands, callOf(options), { keys: () => {}, decide });
+}
+
+function runPrepared(
+  commands: Commands,
+  { prepare = async () => "", ...options }: Options & { prepare?: () => Promise<string> },
+) {
+  return prepareAndExecuteOnce(commands, callOf(options), {
+    prepare,
+    command: (note) => ({ keys: () => {}, decide: (batch) => ({ ...effect(batch), note }) }),
+  });
 }
 
 const countEffects = async (db: Database<Tables>) =>
@@ -137,6 +147,60 @@ describeEachDatabase("a command with an idempotency key", (open) => {
     };
 
     expect(await run(commands, { requestId: "k", decide: fail })).toEqual(first);
+  });
+
+  test("takes effect when the first of 20 concurrent attempts fails", async () => {
+    await using db = await openReceipts(open);
+    await using commands = startCommands(db);
+    const fail = () => {
+      throw new Error("refused");
+    };
+
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, n) => run(commands, { requestId: "k", ...(n === 0 && { decide: fail }) })),
+    );
+
+    const names = outcomes.flatMap((it) => (it.status === "fulfilled" ? [it.value.name] : []));
+    expect(names).toHaveLength(19);
+    expect(new Set(names).size).toBe(1);
+    expect(await countEffects(db)).toBe(1);
+  });
+
+  test("returns the stored response if its preparation fails on a repetition", async () => {
+    await using db = await openReceipts(open);
+    await using commands = startCommands(db);
+    const first = await runPrepared(commands, { requestId: "k" });
+    const prepare = () => Promise.reject(new Error("no price"));
+
+    expect(await runPrepared(commands, { requestId: "k", prepare })).toEqual(first);
+    const other = await runPrepared(commands, { requestId: "k", externalId: "A-2", prepare }).catch((error) => error);
+    expect(reasonOf(other)).toBe("IDEMPOTENCY_KEY_REUSED");
+    expect(await countEffects(db)).toBe(1);
+  });
+
+  test("decides with what it prepared once, and leaves the key unused if the preparation fails", async () => {
+    await using db = await openReceipts(open);
+    await using commands = startCommands(db);
+    const failing = { prepare: () => Promise.reject(new Error("no price")) };
+    await expect(runPrepared(commands, { requestId: "k", ...failing })).rejects.toThrow("no price");
+    await expect(runPrepared(commands, failing)).rejects.toThrow("no price");
+
+    const prepare = jest.fn(async () => "prepared");
+    expect(await runPrepared(commands, { requestId: "k", prepare })).toMatchObject({ note: "prepared" });
+    expect(await runPrepared(commands, { prepare })).toMatchObject({ note: "prepared" });
+    expect(prepare).toHaveBeenCalledTimes(2);
+    expect(await countEffects(db)).toBe(2);
+  });
+
+  test("keeps a response of a megabyte", async () => {
+    await using db = await openReceipts(open);
+    await using commands = startCommands(db);
+    const note = "x".repeat(1_000_000);
+    const decide = () => create(OrderSchema, { note });
+
+    await run(commands, { requestId: "k", decide });
+
+    expect((await run(commands, { requestId: "k", decide })).note).toBe(note);
   });
 
   test("costs one statement for a batch of 20 new keys", async () => {

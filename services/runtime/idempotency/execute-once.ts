@@ -2,9 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { Command, Commands } from "../commands/command.ts";
 import { defineMapping } from "../commands/mapping.ts";
+import { rejecting } from "../commands/rejecting.ts";
 import { defineTable } from "../commands/table.ts";
 import { databaseErrorKind } from "../db/errors.ts";
-import { claimOf, type IdempotentCall } from "./idempotent.ts";
+import { claimOf, type IdempotentCall } from "./idempotent-call.ts";
 import { readResponse } from "./rows.ts";
 import type { IdempotencyKeysTable } from "./tables.ts";
 
@@ -72,4 +73,28 @@ export async function executeOnce<Input extends DescMessage, Output extends Desc
     }
     await sleep(LOOKUP_PAUSE_MS * lookup, undefined, { signal });
   }
+}
+
+/** A command with work before it, such as calls of other services. */
+export interface PreparedMutation<Prepared, Response> {
+  /** Runs once per call, for a replay too. */
+  prepare(): Promise<Prepared>;
+  command(prepared: Prepared): Command<Response>;
+}
+
+/**
+ * Like {@link executeOnce}, for a command that needs preparation. If `prepare` rejects, so does the call, unless a
+ * response is stored under its key.
+ */
+export async function prepareAndExecuteOnce<Input extends DescMessage, Output extends DescMessage, Prepared>(
+  commands: Commands,
+  call: IdempotentCall<Input, Output>,
+  { prepare, command }: PreparedMutation<Prepared, MessageShape<Output>>,
+): Promise<MessageShape<Output>> {
+  const [preparation] = await Promise.allSettled([prepare()]);
+  return executeOnce(
+    commands,
+    call,
+    preparation.status === "fulfilled" ? command(preparation.value) : rejecting(preparation.reason),
+  );
 }

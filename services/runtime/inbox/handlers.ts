@@ -41,7 +41,7 @@ export function on<Desc extends DescMessage, DB>(
 }
 
 /**
- * Binds commands to a message type. The messages of a batch are one batch of commands, in the transaction that also
+ * Binds commands to a message type and, with `concerns`, to those of its messages that have an effect. The messages of a batch are one batch of commands, in the transaction that also
  * inserts their inbox rows: one statement a table, whatever their number.
  */
 export function onAsCommand<Desc extends DescMessage, DB>(
@@ -50,8 +50,9 @@ export function onAsCommand<Desc extends DescMessage, DB>(
     trx: Transaction<DB>,
     received: readonly Received<MessageShape<Desc>>[],
   ) => Promise<readonly Command<unknown>[]>,
+  concerns?: (message: MessageShape<Desc>) => boolean,
 ): MessageHandler<DB> {
-  return { schema, effect: { commands } };
+  return { schema, effect: { commands }, concerns };
 }
 
 /** A decoded event. */

@@ -44,7 +44,7 @@ interface Candidate {
 
 type Placeable = Candidate & { readonly placement: Placement };
 
-/** An import for the caller of this RPC. Each batch makes one call to the inventory service and one transaction. */
+/** An import for the caller of this RPC. Each batch makes one call to the inventory service and one command. */
 export function createImporter(
   ctx: OrderContext,
   call: HandlerContext,
@@ -129,31 +129,35 @@ export function createImporter(
     });
   };
 
-  /** Falls back to placing each order separately if another caller took an external_id meanwhile. */
+  /** Places all orders or none; returns false if another caller took an external_id meanwhile. */
+  const tryPlace = async (orders: readonly Placeable[]): Promise<boolean> => {
+    const placements = orders.map(({ placement }) => placement);
+    try {
+      await ctx.commands.execute(placeOrders(ctx, placements), { tenant });
+      return true;
+    } catch (error) {
+      if (reasonOf(error) === "EXTERNAL_ID_TAKEN") {
+        return false;
+      }
+      throw error;
+    }
+  };
+
+  /** Falls back to placing each order separately, as commands of one batch, if an external_id was taken. */
   const place = async (orders: readonly Placeable[]): Promise<void> => {
     if (orders.length === 0) {
       return;
     }
-    try {
-      await ctx.db.transaction((trx) =>
-        placeOrders(
-          trx,
-          ctx,
-          orders.map(({ placement }) => placement),
-        ),
-      );
+    if (await tryPlace(orders)) {
       count.created += orders.length;
-    } catch (error) {
-      if (reasonOf(error) !== "EXTERNAL_ID_TAKEN") {
-        throw error;
+      return;
+    }
+    const outcomes = await Promise.allSettled(orders.map((order) => tryPlace([order])));
+    for (const outcome of outcomes) {
+      if (outcome.status === "rejected") {
+        throw outcome.reason;
       }
-      if (orders.length === 1) {
-        count.existing += 1;
-        return;
-      }
-      for (const order of orders) {
-        await place([order]);
-      }
+      count[outcome.value ? "created" : "existing"] += 1;
     }
   };
 

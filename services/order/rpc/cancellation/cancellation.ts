@@ -1,16 +1,18 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Transaction } from "kysely";
+import type { Order as OrderMessage } from "../../../../gen/docket/order/v1/order_pb.js";
 import { checkEtag } from "../../../runtime/api/etag.ts";
 import type { ParentCall } from "../../../runtime/call/service-client.ts";
+import type { Command } from "../../../runtime/commands/command.ts";
 import { actorOf, principalOf } from "../../../runtime/context-values.ts";
 import type { OrderContext } from "../../context.ts";
-import type { OrderDatabase } from "../../db/schema.ts";
 import { command } from "../../domain/changes.ts";
-import { type Order, orderName } from "../../domain/order.ts";
+import { orderName } from "../../domain/order.ts";
 import { transition } from "../../domain/order-state.ts";
 import { lostRace, orderNotFound, shipmentUnderWay, wrongState } from "../../errors.ts";
-import { orderIdOf } from "../../messages.ts";
-import { findOrder, lockOrder, saveChanges } from "../../store/orders.ts";
+import { orderIdOf, toOrderMessage } from "../../messages.ts";
+import { needOrderAndSagas, sagaKeyOf } from "../../saga/order-sagas.ts";
+import { recordChanges } from "../../store/change-order.ts";
+import { existingOrder } from "../changing/existing-order.ts";
 import { mayHaveShipments } from "../fencing/fence-shipments.ts";
 
 /** A requested cancellation. */
@@ -37,12 +39,12 @@ export interface PreparedCancellation {
  * @throws ConnectError NOT_FOUND; FAILED_PRECONDITION, reasons ORDER_STATE and SHIPMENT_UNDER_WAY
  */
 export async function prepareCancellation(
-  { db, clients }: OrderContext,
+  { reads, clients }: OrderContext,
   { name, etag, method }: Cancellation,
   call: ParentCall,
 ): Promise<PreparedCancellation> {
   const { tenant } = principalOf(call);
-  const order = await findOrder(db.kysely, tenant, orderIdOf(name));
+  const order = await reads.find({ tenant, id: orderIdOf(name) });
   if (order === undefined) {
     throw orderNotFound(name);
   }
@@ -65,44 +67,46 @@ export async function prepareCancellation(
 }
 
 /**
- * Second phase: cancels the order by compensating its saga.
+ * Second phase: the command that cancels the order by compensating its saga.
  *
  * @throws ConnectError NOT_FOUND; FAILED_PRECONDITION, reason ORDER_STATE; ABORTED, reason ORDER_CHANGED, if the order
  * may have shipments since the first phase: begin again
  */
-export async function commitCancellation(
+export function commitCancellation(
   ctx: OrderContext,
-  trx: Transaction<OrderDatabase>,
   { name, etag, note, method }: Cancellation,
   { call, prepared: { shipmentsCancelled } }: { readonly call: ParentCall; readonly prepared: PreparedCancellation },
-): Promise<Order> {
+): Command<OrderMessage> {
   const principal = principalOf(call);
-  const before = await lockOrder(trx, ctx.db.dialect, principal.tenant, orderIdOf(name));
-  if (before === undefined) {
-    throw orderNotFound(name);
-  }
-  if (!shipmentsCancelled) {
-    checkEtag(etag, before.version);
-    if (mayHaveShipments(before)) {
-      throw lostRace(before);
-    }
-  }
+  const key = { tenant: principal.tenant, id: orderIdOf(name) };
   const message = note || "Cancellation was requested.";
-  const cancelled = command(
-    before,
-    "CANCEL",
-    {
-      type: "OrderCancelling",
-      message,
-      metadata: { reason: "REQUESTED" },
-      patch: { cancelReason: "REQUESTED", heldAt: undefined },
+  return {
+    keys: (need) => needOrderAndSagas(ctx, need, key),
+    decide(batch) {
+      const before = existingOrder(batch, key);
+      if (!shipmentsCancelled) {
+        checkEtag(etag, before.version);
+        if (mayHaveShipments(before)) {
+          throw lostRace(before);
+        }
+      }
+      const cancelled = command(
+        before,
+        "CANCEL",
+        {
+          type: "OrderCancelling",
+          message,
+          metadata: { reason: "REQUESTED" },
+          patch: { cancelReason: "REQUESTED", heldAt: undefined },
+        },
+        { actor: actorOf(principal), at: ctx.clock.now().getTime() },
+      );
+      if (!cancelled.ok) {
+        throw wrongState(before, method);
+      }
+      const order = recordChanges(batch, ctx, before, [cancelled.change]);
+      ctx.sagas.inBatch.compensate(batch, sagaKeyOf(order, order.sagaId), "REQUESTED", message);
+      return toOrderMessage(order);
     },
-    { actor: actorOf(principal), at: ctx.clock.now().getTime() },
-  );
-  if (!cancelled.ok) {
-    throw wrongState(before, method);
-  }
-  const order = await saveChanges(trx, ctx, before, [cancelled.change]);
-  await ctx.sagas.compensate(trx, order.sagaId, "REQUESTED", message);
-  return order;
+  };
 }

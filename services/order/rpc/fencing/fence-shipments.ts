@@ -4,7 +4,6 @@ import type { OrderContext } from "../../context.ts";
 import { type Order, orderName } from "../../domain/order.ts";
 import { effectiveState } from "../../domain/order-state.ts";
 import { lostRace } from "../../errors.ts";
-import { findOrder } from "../../store/orders.ts";
 
 /** All shipments of an order, by the logistics service's own books, complete up to the given announcement. */
 export interface FencedShipments {
@@ -28,10 +27,10 @@ export interface FencedCall {
  * `shipmentAnnouncements`, which {@link checkFence} compares under the lock.
  */
 export async function fenceShipments(
-  { db, clients }: Pick<OrderContext, "db" | "clients">,
+  { reads, clients }: Pick<OrderContext, "reads" | "clients">,
   { tenant, id, call, needs = () => true }: FencedCall,
 ): Promise<FencedShipments | undefined> {
-  const order = await findOrder(db.kysely, tenant, id);
+  const order = await reads.find({ tenant, id });
   if (order === undefined || !mayHaveShipments(order) || !needs(order)) {
     return undefined;
   }

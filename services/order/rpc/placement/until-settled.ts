@@ -1,8 +1,7 @@
 import type { OrderContext } from "../../context.ts";
 import type { Order } from "../../domain/order.ts";
 import { outOfStock, paymentFailed } from "../../errors.ts";
-import { findOrder } from "../../store/orders.ts";
-import type { OrderKey } from "../../store/projections.ts";
+import type { OrderKey } from "../../store/change-order.ts";
 import { readTimeline } from "../../store/timeline.ts";
 
 /** Initial and maximum pause between polls for changes made by other processes; the pause doubles. */
@@ -20,7 +19,7 @@ const MAX_ENTRIES = 100;
  * @throws ConnectError FAILED_PRECONDITION, reason OUT_OF_STOCK or PAYMENT_FAILED, if the order was cancelled for it
  */
 export async function untilSettled(
-  { db, clock, changed }: Pick<OrderContext, "db" | "clock" | "changed">,
+  { db, reads, clock, changed }: Pick<OrderContext, "db" | "reads" | "clock" | "changed">,
   { tenant, id }: OrderKey,
   { waitMs, isPaid, signal }: { readonly waitMs: number; readonly isPaid: boolean; readonly signal: AbortSignal },
 ): Promise<Order | undefined> {
@@ -29,7 +28,7 @@ export async function untilSettled(
   for (let lookMs = LOOK_MS.first; !signal.aborted; lookMs = Math.min(2 * lookMs, LOOK_MS.most)) {
     const leftMs = until - clock.monotonicMs();
     const woken = changed.wait(id, Math.min(lookMs, Math.max(leftMs, 0)), signal);
-    order = await findOrder(db.kysely, tenant, id);
+    order = await reads.find({ tenant, id });
     if (order === undefined || isSettled(order, isPaid) || leftMs <= 0) {
       break;
     }

@@ -4,7 +4,6 @@ import type { Order } from "../../domain/order.ts";
 import { effectiveState } from "../../domain/order-state.ts";
 import { owesMoney } from "../../domain/owed-money.ts";
 import { cancellationInProgress } from "../../errors.ts";
-import { findOrder } from "../../store/orders.ts";
 
 /** How long a release waits for the saga that refunds the order's money to end or to stop. */
 const WAIT_MS = 5_000;
@@ -27,7 +26,7 @@ export async function awaitRefund(ctx: OrderContext, order: Order, signal: Abort
     }
     await ctx.changed.wait(current.id, LOOK_MS, signal);
     signal.throwIfAborted();
-    current = await findOrder(ctx.db.kysely, order.tenant, order.id);
+    current = await ctx.reads.find(order);
   }
   return current;
 }
