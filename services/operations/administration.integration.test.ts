@@ -16,6 +16,7 @@ import type { ServiceAdmin } from "../runtime/admin/service-admin.ts";
 import { createInProcessBus } from "../runtime/bus/in-process.ts";
 import { createLocalTransport } from "../runtime/call/local-transport.ts";
 import { createServiceClient } from "../runtime/call/service-client.ts";
+import { createCommands } from "../runtime/commands/commands.ts";
 import { type Principal, principalKey } from "../runtime/context-values.ts";
 import { migrate } from "../runtime/db/migrate.ts";
 import { createConsumer } from "../runtime/inbox/consumer.ts";
@@ -57,8 +58,10 @@ async function startService(open: OpenTestDatabase, service: string) {
   const bus = createInProcessBus({ log });
   const outbox = createOutbox({ source: `docket/${service}`, ids, clock: systemClock });
   const sagas = createSagaClient({ db, outbox });
+  const commands = createCommands({ db, outbox, log });
   const runner = createSagaRunner({
     db,
+    commands,
     sagas,
     log,
     outbox,
@@ -119,6 +122,7 @@ async function startService(open: OpenTestDatabase, service: string) {
       await consumer[Symbol.asyncDispose]();
       await bus[Symbol.asyncDispose]();
       await runner[Symbol.asyncDispose]();
+      await commands[Symbol.asyncDispose]();
     },
   };
 }

@@ -61,6 +61,7 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
   const definitions = [placeOrder(ctx), latePayment(ctx), giveLinesBack(ctx), anonymizeOrder(ctx)];
   const runner = createSagaRunner({
     db,
+    commands: base.commands,
     sagas,
     outbox,
     log,

@@ -26,6 +26,8 @@ const STOPPED_LOOK_MS = 1_000;
 export function createShipment<State extends OrderSagaState>(ctx: OrderContext): SagaStep<State, OrderDatabase> {
   return {
     name: "create-shipment",
+    // Logistics ships confirmed orders only, so the confirmation has to be stored.
+    isolated: true,
     ...dependencyRetryPolicy,
     timeoutMs: 30_000,
     async invoke(context) {

@@ -99,7 +99,16 @@ export function createBatchSagaWriter<DB>(runner: () => LocalRunner<DB>): BatchS
   };
 
   const afterwards = (batch: Batch, taken: boolean, row: SagaRow) =>
-    batch.afterCommit(taken ? () => runner().take(claimedOf(row, row.epoch)) : () => runner().nudge());
+    batch.afterCommit(() => {
+      const { take, interrupt, nudge, owner } = runner();
+      if (taken) {
+        take(claimedOf(row, row.epoch));
+      } else if (row.owner === owner) {
+        interrupt(row.id);
+      } else {
+        nudge();
+      }
+    });
 
   return {
     start(batch, { definition, id, tenant, aggregate, state }) {

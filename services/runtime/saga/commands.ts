@@ -141,6 +141,7 @@ function restart(definition: SagaShape, record: SagaRecord, now: number): Transi
   const steps = record.steps.map(
     (step) => ({ ...step, status: "PENDING", attempts: 0, beganAt: null, endedAt: null }) as const,
   );
-  const fresh = { ...record, at: 0, steps, round: record.round + 1, failure: null, deadlineAt };
+  const { reach: _, ...known } = record;
+  const fresh = { ...known, at: 0, steps, round: record.round + 1, failure: null, deadlineAt };
   return then(enter(definition, fresh, 0, now), retried);
 }

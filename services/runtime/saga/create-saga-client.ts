@@ -32,6 +32,7 @@ const detached = {
   leaseMs: 0,
   accepts: () => false,
   take: () => {},
+  interrupt: () => {},
   nudge: () => {},
 };
 
@@ -46,7 +47,7 @@ export interface SagaClient<DB> extends Sagas {
  *
  * ```ts
  * const sagas = createSagaClient({ db, outbox });
- * const runner = createSagaRunner({ db, sagas, outbox, log, definitions: [bookTrip({ sagas, … })] });
+ * const runner = createSagaRunner({ db, commands, sagas, outbox, log, definitions: [bookTrip({ sagas, … })] });
  * ```
  */
 export function createSagaClient<DB extends SagaTables>({

@@ -100,7 +100,14 @@ export interface SagaHooks<State> {
   onRetried?(batch: Batch, saga: Saga<State>): void;
 }
 
-/** A step. Both functions are called at least once, outside any transaction, and possibly again after a crash. */
+/**
+ * A step. Both functions are called at least once, outside any transaction, and possibly again after a crash.
+ *
+ * A saga is stored where it rests (for a signal, a deadline, a delay), where it begins to compensate, at its end, after
+ * a step that returns a new state, and before and after an `isolated` step. After a crash the steps since then are
+ * repeated with the same keys and the same state; if the saga is compensated instead, all steps that may have been
+ * begun are undone.
+ */
 export interface SagaStep<State, DB = unknown> {
   /** Unique in the definition and immutable, because idempotency keys contain it. At most 64 characters. */
   readonly name: string;
@@ -108,6 +115,11 @@ export interface SagaStep<State, DB = unknown> {
   readonly waitFor?: WaitFor<State>;
   /** Timeout of an attempt, whose outcome is then unknown. Default 10 s. */
   readonly timeoutMs?: number;
+  /**
+   * Stores the saga before and after this step, instead of only where the saga rests. For a step that relies on what
+   * earlier steps store in the database, or that should not be repeated because a later step was not stored.
+   */
+  readonly isolated?: boolean;
   /** Retry policy for attempts that throw or time out. */
   readonly retry?: RetryPolicy;
   /** After the last attempt: compensate the saga, or stop for an operator. Default `compensate`. */
@@ -170,7 +182,7 @@ export interface StepContext<State> extends CompensationContext<State> {
   readonly wake: Wake | undefined;
 }
 
-/** Effects committed together with the step, in one transaction. */
+/** Effects committed together with the step, when the saga is stored. */
 export interface StepEffects<State, DB> {
   /** The saga's new state. Default: unchanged. */
   readonly state?: State;

@@ -27,7 +27,7 @@ const refused = { kind: "refused", reason: "NO", message: "not today" } as const
 const done = { kind: "done" } as const;
 
 const advanced = (record: SagaRecord, ...events: readonly StepEvent[]): SagaRecord =>
-  events.reduce((at, event) => advance(shape, settle(at, NOW).record, event, NOW, () => 1).record, record);
+  events.reduce((at, event) => advance(shape, settle(shape, at, NOW).record, event, NOW, () => 1).record, record);
 const applied = (record: SagaRecord, command: SagaCommand, owned = false) =>
   command(record, NOW, owned)?.record ?? record;
 
@@ -112,7 +112,7 @@ describe("commands", () => {
 
   test("a compensation that is asked for wins over a pause", () => {
     const both = applied(applied(running, pauseCommand, true), compensateCommand("CANCELLED", ""), true);
-    const { record, hooks } = settle(both, NOW);
+    const { record, hooks } = settle(shape, both, NOW);
     expect(record.status).toBe("COMPENSATING");
     expect(record.requested).toEqual({ compensate: null, pause: false });
     expect(hooks).toEqual(["onCompensating"]);
@@ -123,7 +123,11 @@ describe("commands", () => {
     expect(again?.hooks).toEqual(["onRetried"]);
     expect(again?.record).toMatchObject({ status: "WAITING", at: 2, round: 0, attention: null, dueAt: NOW });
     expect(again?.record.steps.map(({ status }) => status)).toEqual(["DONE", "DONE", "WAITING", "PENDING"]);
-    expect(settle(again?.record ?? gaveUp, NOW).record.wake).toEqual({ kind: "signal", name: "paid", payload: 7 });
+    expect(settle(shape, again?.record ?? gaveUp, NOW).record.wake).toEqual({
+      kind: "signal",
+      name: "paid",
+      payload: 7,
+    });
     expect(retryCommand(shape, "nonsense")(gaveUp, NOW, false)).toBeUndefined();
     const early = advanced(running, failed, failed);
     expect(retryCommand(shape, "ship")({ ...gaveUp, at: 0 }, NOW, false)).toBeUndefined();
@@ -137,7 +141,7 @@ describe("commands", () => {
     const late = applied(undone, signalCommand("paid", "e2", 8));
     const fresh = retryCommand(timed)(late, NOW, false)?.record ?? late;
     expect(fresh).toMatchObject({ status: "RUNNING", at: 0, round: 1, failure: null, deadlineAt: NOW + 77 });
-    const again = settle(advanced(fresh, done, done), NOW).record;
+    const again = settle(shape, advanced(fresh, done, done), NOW).record;
     expect(again.wake).toEqual({ kind: "signal", name: "paid", payload: 8 });
   });
 
@@ -205,9 +209,9 @@ describe("steps going forward", () => {
   });
 
   test("keep-waiting rests until the same deadline, or for a signal alone once the deadline is over", () => {
-    const woken = settle(signalled, NOW).record;
+    const woken = settle(shape, signalled, NOW).record;
     expect(outcome(woken, { kind: "keep-waiting" }).record).toMatchObject({ status: "WAITING", dueAt: NOW + 500 });
-    const late = settle(waiting, NOW + 500).record;
+    const late = settle(shape, waiting, NOW + 500).record;
     expect(late.wake).toEqual({ kind: "deadline" });
     expect(outcome(late, { kind: "keep-waiting" }).record).toMatchObject({ status: "WAITING", dueAt: null });
     expect(outcome(running, { kind: "keep-waiting" }).record.steps[0]?.errors).toHaveLength(1);
@@ -252,23 +256,38 @@ describe("steps going back", () => {
 
 describe("taking a saga up", () => {
   test("a lost runner makes the step uncertain, and very many of them call for a person", () => {
-    expect(settle(running, NOW, 1).record).toMatchObject({ status: "RUNNING", uncertain: true });
-    expect(settle(running, NOW, MAX_TAKEOVERS)).toMatchObject({
+    expect(settle(shape, running, NOW, 1).record).toMatchObject({ status: "RUNNING", uncertain: true });
+    expect(settle(shape, running, NOW, MAX_TAKEOVERS)).toMatchObject({
       record: { status: "NEEDS_ATTENTION", attention: { reason: "WORKER_DIED" } },
       hooks: ["onNeedsAttention"],
     });
-    expect(settle(waiting, NOW, MAX_TAKEOVERS).record.status).toBe("WAITING");
-    expect(settle(signalled, NOW, 1).record).toMatchObject({ status: "RUNNING", uncertain: true });
-    expect(settle(signalled, NOW, MAX_TAKEOVERS).record.status).toBe("NEEDS_ATTENTION");
+    expect(settle(shape, waiting, NOW, MAX_TAKEOVERS).record.status).toBe("WAITING");
+    expect(settle(shape, signalled, NOW, 1).record).toMatchObject({ status: "RUNNING", uncertain: true });
+    expect(settle(shape, signalled, NOW, MAX_TAKEOVERS).record.status).toBe("NEEDS_ATTENTION");
     const toPause = applied(running, pauseCommand, true);
-    expect(settle(toPause, NOW, 1).record).toMatchObject({ status: "PAUSED", uncertain: true });
+    expect(settle(shape, toPause, NOW, 1).record).toMatchObject({ status: "PAUSED", uncertain: true });
+  });
+
+  test("after a lost runner, compensation begins with the last step that it may have begun", () => {
+    const three = { steps: [...shape.steps.slice(0, 2), { name: "pack", compensate }, { name: "ship", compensate }] };
+    const cancelled = (steps: SagaShape, record: SagaRecord) =>
+      settle(steps, applied(record, compensateCommand("CANCELLED", ""), true), NOW, 1).record;
+    const unstored = cancelled(three, begin(three, null, NOW));
+    expect([unstored.status, unstored.at]).toEqual(["COMPENSATING", 3]);
+    // A waiting step begins only after the saga was stored.
+    expect(cancelled(shape, running)).toMatchObject({ status: "COMPENSATING", at: 0 });
+    const isolated = { steps: three.steps.map((step) => ({ ...step, isolated: step.name === "pack" })) };
+    expect(cancelled(isolated, begin(isolated, null, NOW))).toMatchObject({ status: "COMPENSATING", at: 0 });
+    const repeated = advance(three, settle(three, begin(three, null, NOW), NOW, 1).record, done, NOW, () => 1).record;
+    const refusedLater = advance(three, repeated, refused, NOW, () => 1).record;
+    expect([refusedLater.status, refusedLater.at]).toEqual(["COMPENSATING", 3]);
   });
 
   test("a deadline of the whole turns it round from wherever it is, and is part of when it is due", () => {
     const timed = { ...waiting, deadlineAt: NOW + 100 };
     expect(dueAtOf(timed)).toBe(NOW + 100);
-    expect(settle(timed, NOW + 99).record.status).toBe("WAITING");
-    expect(settle(timed, NOW + 100)).toMatchObject({
+    expect(settle(shape, timed, NOW + 99).record.status).toBe("WAITING");
+    expect(settle(shape, timed, NOW + 100)).toMatchObject({
       record: { status: "COMPENSATING", at: 2, failure: { reason: "DEADLINE_EXCEEDED" }, deadlineAt: null },
       hooks: ["onCompensating"],
     });
@@ -283,7 +302,7 @@ describe("taking a saga up", () => {
   });
 
   test("what commands left while a runner was at work is heeded, and what the runner took stays taken", () => {
-    const mine = settle(signalled, NOW).record;
+    const mine = settle(shape, signalled, NOW).record;
     const stored = applied(applied(signalled, signalCommand("more", "e2", 9), true), pauseCommand, true);
     const merged = merge(mine, stored);
     expect(merged.signals).toEqual([

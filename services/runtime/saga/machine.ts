@@ -1,7 +1,7 @@
 import { type Backoff, fullJitterMs } from "../values/backoff.ts";
 import type { RetryPolicy } from "./definition.ts";
 import { currentStep, type SagaRecord, type SagaShape, type Transition, withError, withStep } from "./record.ts";
-import { awaitedSignal, enter, giveUp, rest, then, turn, undo } from "./transitions.ts";
+import { afterLostRunner, awaitedSignal, enter, giveUp, rest, then, turn, undo } from "./transitions.ts";
 
 /*
  *                  signal, deadline
@@ -44,8 +44,8 @@ const BACKWARD_RETRY = { maxAttempts: 20, initialMs: 100, maxMs: 30_000 } satisf
  * Prepares a claimed saga: applies requests recorded meanwhile, a deadline that passed, and a signal that arrived.
  * Afterwards the current step must be run if the saga is RUNNING or COMPENSATING and due.
  */
-export function settle(record: SagaRecord, now: number, takeovers = 0): Transition {
-  const heeded = heed(takeovers === 0 ? record : { ...record, uncertain: true }, now);
+export function settle(definition: SagaShape, record: SagaRecord, now: number, takeovers = 0): Transition {
+  const heeded = heed(takeovers === 0 ? record : afterLostRunner(definition, record), now);
   if (heeded.record.status !== record.status) {
     return heeded;
   }

@@ -26,6 +26,11 @@ export interface SagaRecord {
   readonly wake: Wake | null;
   /** Whether an earlier attempt at the current step may have had its effect. */
   readonly uncertain: boolean;
+  /**
+   * Index of the last step that a lost runner may have begun without storing it. Compensation begins there, if it is
+   * beyond the current step. Absent if no runner was lost.
+   */
+  readonly reach?: number;
   /** Why it is compensated. */
   readonly failure: SagaFailure | null;
   /** Why it NEEDS_ATTENTION. */
@@ -68,7 +73,7 @@ export interface SagaShape {
 }
 
 export interface StepShape
-  extends Pick<SagaStep<unknown>, "name" | "waitFor" | "retry" | "whenExhausted" | "compensationRetry"> {
+  extends Pick<SagaStep<unknown>, "name" | "waitFor" | "isolated" | "retry" | "whenExhausted" | "compensationRetry"> {
   readonly compensate?: unknown;
 }
 

@@ -1,4 +1,12 @@
-import { currentStep, type Hook, type SagaRecord, type SagaShape, type Transition, withStep } from "./record.ts";
+import {
+  currentStep,
+  type Hook,
+  type SagaRecord,
+  type SagaShape,
+  type StepShape,
+  type Transition,
+  withStep,
+} from "./record.ts";
 import type { SagaFailure } from "./saga.ts";
 
 /** Building blocks of transitions. Each returns a complete record. */
@@ -65,10 +73,32 @@ export function awaitedSignal(record: SagaRecord) {
 }
 
 /**
- * Begins compensation of every begun step up to `from`, including the current one even if it only waits or its outcome
- * is unknown.
+ * The record of a saga whose last runner was lost: the steps that it may have begun are those of the segment that
+ * begins with the current step.
  */
-export function turn(record: SagaRecord, failure: SagaFailure, from: number, now: number): Transition {
+export function afterLostRunner({ steps }: SagaShape, record: SagaRecord): SagaRecord {
+  if (record.status !== "RUNNING" && record.status !== "WAITING") {
+    return { ...record, uncertain: true };
+  }
+  let last = record.at;
+  while (last + 1 < steps.length && continuesUnstored(steps, last)) {
+    last += 1;
+  }
+  return { ...record, uncertain: true, reach: Math.max(record.reach ?? -1, last) };
+}
+
+/** Whether the step after this one may begin before this one is stored. */
+export function continuesUnstored(steps: readonly StepShape[], at: number): boolean {
+  const next = steps[at + 1];
+  return steps[at]?.isolated !== true && next?.isolated !== true && next?.waitFor === undefined;
+}
+
+/**
+ * Begins compensation of every begun step up to `upTo`, including the current one even if it only waits or its outcome
+ * is unknown, and those that a lost runner may have begun.
+ */
+export function turn(record: SagaRecord, failure: SagaFailure, upTo: number, now: number): Transition {
+  const from = Math.max(upTo, record.reach ?? -1);
   const notBegun = from < record.at && currentStep(record).status !== "FAILED";
   const base = notBegun ? withStep(record, { status: "PENDING", beganAt: null }) : record;
   const turned: SagaRecord = {

@@ -157,7 +157,7 @@ describeEachDatabase("a saga that waits", (open) => {
   test("it may find that a signal is not the one and keep waiting, until the same deadline", async () => {
     const seen: string[] = [];
     const picky = step("await", {
-      waitFor: { signals: ["part"], deadline: () => ({ afterMs: 400 }) },
+      waitFor: { signals: ["part"], deadline: () => ({ afterMs: 2_000 }) },
       invoke: async ({ wake, state }) => {
         seen.push(wake?.kind === "signal" ? `${wake.payload}` : "deadline");
         const trail = [...state.trail, "part"];

@@ -1,6 +1,9 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { databaseErrorKind } from "../../db/errors.ts";
-import { type Checkpoint, type Committed, EffectError, FencedError, type SagaStore } from "../store/saga-store.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Commands } from "../../commands/command.ts";
+import { type DatabaseErrorKind, databaseErrorKind } from "../../db/errors.ts";
+import { reasonOf } from "../../errors.ts";
+import { type CheckpointOwner, checkpointCommand } from "../store/checkpoint-command.ts";
+import { type Checkpoint, type Committed, EffectError, FencedError } from "../store/saga-store.ts";
 
 /** Outcome of a checkpoint. */
 export type CheckpointOutcome =
@@ -12,96 +15,49 @@ export type CheckpointOutcome =
   /** The database failed, so it may or may not have been written. */
   | { readonly kind: "lost"; readonly error: unknown };
 
+/** Stores a checkpoint. Never rejects. */
 export type Committer<DB> = (checkpoint: Checkpoint<DB>) => Promise<CheckpointOutcome>;
 
-export interface CommitterOptions {
-  /** Most concurrent transactions. */
-  readonly parallel: number;
-  /** Most checkpoints per transaction. */
-  readonly batch: number;
+export interface CommitterOptions<DB> extends CheckpointOwner {
+  readonly commands: Pick<Commands, "execute">;
+  /** For checkpoints with writes or hooks in a transaction. */
+  readonly groupCommit: Committer<DB>;
 }
 
-interface Waiting<DB> {
-  readonly checkpoint: Checkpoint<DB>;
-  readonly done: (outcome: CheckpointOutcome) => void;
-}
+/** Delay before a checkpoint that the command processor refused because too many commands wait. */
+const OVERLOADED_MS = 100;
 
 /**
- * Group commit: checkpoints that become ready at the same time, or while a transaction is in progress, share the next
- * one. A single checkpoint does not wait. One that cannot be written is removed and the others are committed without
- * it.
+ * Creates the committer of a runner. Checkpoints are commands, so all that are ready at the same time share a batch with
+ * each other and with the other commands of the database.
  */
-export function createCommitter<DB>(store: Pick<SagaStore<DB>, "commit">, options: CommitterOptions): Committer<DB> {
-  const queue: Waiting<DB>[] = [];
-  let pumps = 0;
-
-  const pump = async () => {
-    pumps += 1;
-    await nextTurn();
-    while (queue.length > 0) {
-      await settleAll(store, queue.splice(0, options.batch));
-    }
-    pumps -= 1;
-  };
-
-  return (checkpoint) =>
-    new Promise((done) => {
-      queue.push({ checkpoint, done });
-      if (pumps < options.parallel) {
-        void pump();
-      }
-    });
-}
-
-/** Writes a batch, without checkpoints that cannot be written; never rejects. */
-async function settleAll<DB>(store: Pick<SagaStore<DB>, "commit">, batch: readonly Waiting<DB>[]): Promise<void> {
-  let left = batch;
-  while (left.length > 0) {
+export function createCommitter<DB>({ commands, groupCommit, owner, leaseMs }: CommitterOptions<DB>): Committer<DB> {
+  const commit: Committer<DB> = async (checkpoint) => {
     try {
-      const committed = await store.commit(left.map(({ checkpoint }) => checkpoint));
-      left.forEach(({ done }, at) => {
-        const outcome = committed[at];
-        done(outcome ? { kind: "committed", ...outcome } : { kind: "lost", error: new Error("no outcome") });
-      });
-      return;
+      const { saga } = checkpoint;
+      const command = checkpointCommand(checkpoint, { owner, leaseMs });
+      return { kind: "committed", ...(await commands.execute(command, { tenant: saga.tenant })) };
     } catch (error) {
-      const out = settleFailed(left, error);
-      if (out.size === 0) {
-        for (const each of left) {
-          await settleAll(store, [each]);
-        }
-        return;
+      if (reasonOf(error) === "OVERLOADED") {
+        await sleep(OVERLOADED_MS);
+        return commit(checkpoint);
       }
-      left = left.filter((each) => !out.has(each));
+      return outcomeOf(error);
     }
-  }
+  };
+  return (checkpoint) => (checkpoint.inTransaction ? groupCommit(checkpoint) : commit(checkpoint));
 }
 
-/**
- * Settles the checkpoints that an error concerns. Returns none if the error cannot be attributed; the checkpoints are
- * then written one by one.
- */
-function settleFailed<DB>(batch: readonly Waiting<DB>[], error: unknown): Set<Waiting<DB>> {
-  const of = (outcome: CheckpointOutcome, whose: (id: string) => boolean) => {
-    const out = batch.filter(({ checkpoint }) => whose(checkpoint.saga.id));
-    for (const { done } of out) {
-      done(outcome);
-    }
-    return new Set(out);
-  };
+const unavailableKinds: ReadonlySet<DatabaseErrorKind | undefined> = new Set(["lost", "commit-unknown", "conflict"]);
+
+/** The outcome of a checkpoint that was rejected alone. */
+export function outcomeOf(error: unknown): CheckpointOutcome {
   if (error instanceof FencedError) {
-    return of({ kind: "fenced" }, (id) => error.ids.has(id));
+    return { kind: "fenced" };
   }
   if (error instanceof EffectError) {
-    return of({ kind: "failed", error: error.cause }, (id) => id === error.id);
+    return { kind: "failed", error: error.cause };
   }
-  const kind = databaseErrorKind(error);
-  if (kind === "lost" || kind === "commit-unknown") {
-    // It may have been committed, and a retry would write everything twice. The next claim reads the actual state.
-    return of({ kind: "lost", error }, () => true);
-  }
-  if (batch.length > 1) {
-    return new Set();
-  }
-  return of({ kind: kind === undefined ? "failed" : "lost", error }, () => true);
+  // What may have been committed must not be repeated. The next claim reads the actual state.
+  return { kind: unavailableKinds.has(databaseErrorKind(error)) ? "lost" : "failed", error };
 }

@@ -276,12 +276,15 @@ describeEachDatabase("sagas of processes that die", (open, dialect) => {
     ): Parameters<SagaStore<LedgerTables>["commit"]>[0][0] => ({
       saga,
       change: () => ({ record: { ...saga.record, dueAt: null }, hooks: [] }),
-      write: async (trx) => {
-        await note(trx, `written ${saga.id}`);
-        if (fails) {
-          throw new Error("no");
-        }
-      },
+      writes: [
+        async (trx) => {
+          await note(trx, `written ${saga.id}`);
+          if (fails) {
+            throw new Error("no");
+          }
+        },
+      ],
+      inTransaction: true,
       ...{ commands: [], events: [] },
       ...{ keys() {}, hook() {}, hookIn: async () => {} },
       keeps: () => false,

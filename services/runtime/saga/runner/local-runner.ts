@@ -12,6 +12,8 @@ export interface LocalRunner<DB> {
   accepts(): boolean;
   /** Runs a saga that was stored as claimed by this runner. */
   take(saga: ClaimedSaga): void;
+  /** Applies a request to a saga that it is executing after the saga's current step. */
+  interrupt(id: string): void;
   /** Polls for due sagas. */
   nudge(): void;
 }

@@ -1,3 +1,4 @@
+import type { Commands } from "../../commands/command.ts";
 import type { Database } from "../../db/connect.ts";
 import { createDatabaseClock } from "../../db/database-clock.ts";
 import type { Job } from "../../jobs/job.ts";
@@ -15,6 +16,7 @@ import type { ClaimedSaga } from "../store/saga-store.ts";
 import { createSqlSagaStore } from "../store/sql-store.ts";
 import type { SagaTables } from "../store/tables.ts";
 import { createCommitter } from "./committer.ts";
+import { createGroupCommit } from "./group-commit.ts";
 import { createWorker } from "./worker.ts";
 
 export interface SagaRunnerOptions<DB extends SagaTables> {
@@ -24,6 +26,8 @@ export interface SagaRunnerOptions<DB extends SagaTables> {
   /** All definitions and versions that this process can run; other sagas are left to other processes. */
   readonly definitions: readonly SagaDefinition<unknown, DB>[];
   readonly log: Logger;
+  /** The command processor of `db`, which stores the sagas. Disposed of after the runner. */
+  readonly commands: Commands;
   /** Outbox for the events of steps and hooks. */
   readonly outbox: Pick<Outbox, "publish">;
   readonly clock?: Clock;
@@ -59,13 +63,13 @@ export interface SagaRunner extends BackgroundWork {
  *
  * ```ts
  * const sagas = createSagaClient({ db, outbox });
- * const runner = createSagaRunner({ db, sagas, outbox, log, definitions: [bookTrip(clients)] });
+ * const runner = createSagaRunner({ db, commands, sagas, outbox, log, definitions: [bookTrip(clients)] });
  * runner.start();          // in the service's start()
  * await runner.drain();    // in the service's drain()
  * ```
  */
 export function createSagaRunner<DB extends SagaTables>(options: SagaRunnerOptions<DB>): SagaRunner {
-  const { db, log, outbox, clock = systemClock, random = Math.random, concurrency = 64 } = options;
+  const { db, commands, outbox, log, clock = systemClock, random = Math.random, concurrency = 64 } = options;
   const { leaseMs = 10_000, pollMs = 500, drainMs = 5_000 } = options;
   const owner = (options.ids ?? createIds(clock)).next();
   const definitions = createDefinitions(options.definitions);
@@ -77,7 +81,8 @@ export function createSagaRunner<DB extends SagaTables>(options: SagaRunnerOptio
     definitions: options.definitions,
     ...{ outbox, clock, log },
   });
-  const commit = createCommitter(store, { parallel: db.dialect === "sqlite" ? 1 : 2, batch: 64 });
+  const groupCommit = createGroupCommit(store, { parallel: db.dialect === "sqlite" ? 1 : 2, batch: 64 });
+  const commit = createCommitter<DB>({ commands, groupCommit, owner, leaseMs });
   const shutdown = new AbortController();
   let running = false;
   let wake: NodeJS.Timeout | undefined;
@@ -85,6 +90,7 @@ export function createSagaRunner<DB extends SagaTables>(options: SagaRunnerOptio
   const worker = createWorker({
     ...{ definitions, commit, clock, databaseClock, random, log },
     shutdown: shutdown.signal,
+    segmentMs: leaseMs / 3,
     draining: () => !running,
   });
 
@@ -185,7 +191,7 @@ export function createSagaRunner<DB extends SagaTables>(options: SagaRunnerOptio
 
   const { sagas = createSagaClient({ db, outbox }) } = options;
   sagas.attach({
-    ...{ definitions, databaseClock, owner, leaseMs, nudge, take },
+    ...{ definitions, databaseClock, owner, leaseMs, nudge, take, interrupt: worker.interrupt },
     accepts: () => running && backlog.length === 0 && loop.room() > 0,
   });
 

@@ -1,6 +1,5 @@
 import { context, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { Transaction } from "kysely";
-import type { Command } from "../../commands/command.ts";
 import type { DatabaseClock } from "../../db/database-clock.ts";
 import { inActiveTrace } from "../../outbox/outbox.ts";
 import type { Logger } from "../../telemetry/log.ts";
@@ -9,11 +8,13 @@ import type { Clock } from "../../values/clock.ts";
 import { done, type SagaDefinition, type SagaStep, type StepEffects, type StepOutcome } from "../definition.ts";
 import type { Definitions } from "../definition-registry.ts";
 import { advance, merge, type StepEvent, settle } from "../machine.ts";
-import { currentStep, dueAtOf, type Hook, type SagaRecord, type Transition } from "../record.ts";
+import { currentStep, dueAtOf, type Hook, type SagaRecord, type SagaShape, type Transition } from "../record.ts";
 import { viewOf } from "../saga-view.ts";
-import type { Checkpoint, ClaimedSaga } from "../store/saga-store.ts";
+import type { ClaimedSaga } from "../store/saga-store.ts";
+import { afterLostRunner } from "../transitions.ts";
 import type { CheckpointOutcome, Committer } from "./committer.ts";
 import { runStep } from "./run-step.ts";
+import { mayContinueUnstored, type Segment, segmentFrom, withEffects } from "./segment.ts";
 
 export interface WorkerOptions<DB> {
   readonly definitions: Definitions<DB>;
@@ -24,6 +25,8 @@ export interface WorkerOptions<DB> {
   readonly log: Logger;
   /** Aborted when running steps must end early. */
   readonly shutdown: AbortSignal;
+  /** How long steps may go on before they are stored. */
+  readonly segmentMs: number;
   /** Whether sagas are to be released instead of continued. */
   readonly draining: () => boolean;
 }
@@ -32,6 +35,8 @@ export interface WorkerOptions<DB> {
 export interface Worker {
   /** Runs a claimed saga until it waits, ends, or is claimed by another runner. Never rejects. */
   run(saga: ClaimedSaga): Promise<void>;
+  /** Stores the saga after its current step, to apply a request that a command of this process has recorded. */
+  interrupt(id: string): void;
   /** Registers a saga that is claimed by this runner and queued. */
   hold(id: string): void;
   /** Ids of the claimed sagas whose lease is at least this old. */
@@ -44,9 +49,24 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 /** Delay of a saga whose change cannot be written, for example because a hook throws. */
 const POSTPONE_MS = 5_000;
 
+interface Claim<DB> {
+  /** As last stored. */
+  readonly saga: ClaimedSaga;
+  readonly definition: SagaDefinition<unknown, DB>;
+  /** Whether several steps could not be stored together. */
+  readonly storesEachStep: boolean;
+}
+
+/** Result of a turn: the segment goes on, or was stored. */
+type Turn<DB> = { readonly segment: Segment<DB> } | { readonly outcome: CheckpointOutcome };
+
+const hookNames = ["onSucceeded", "onCompensating", "onCompensated", "onNeedsAttention", "onRetried"] as const;
+
 export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
-  const { definitions, commit, clock, databaseClock, random, log, shutdown, draining } = options;
+  const { definitions, commit, clock, databaseClock, random, log, shutdown, segmentMs, draining } = options;
   const leasedAt = new Map<string, number>();
+  /** Sagas with a request that their next checkpoint applies. */
+  const requested = new Set<string>();
 
   /** The database's time, but never before the saga's due time. */
   const nowFor = (record: SagaRecord) => {
@@ -54,77 +74,85 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
     return Math.max(now, dueAtOf(record) ?? now);
   };
 
-  const checkpoint = async (
-    saga: ClaimedSaga,
-    definition: SagaDefinition<unknown, DB>,
-    mine: SagaRecord,
+  /** Stores a segment's effects together with a change of its record, which begins the next segment. */
+  const store = async (
+    { saga, definition }: Claim<DB>,
+    { record: mine, commands, writes, events }: Segment<DB>,
     change: (record: SagaRecord) => Transition,
-    effects: StepEffects<unknown, DB> = {},
   ): Promise<CheckpointOutcome> => {
-    const written: Checkpoint<DB> = {
+    const active = context.active();
+    requested.delete(saga.id);
+    const outcome = await commit({
       saga,
       change: (stored) => change(stored === undefined ? mine : merge(mine, stored)),
-      // A transaction may be shared with other sagas, so what is written is bound to this one's trace.
-      ...(effects.checkpoint === undefined
-        ? {}
-        : { write: context.bind(context.active(), effects.checkpoint.bind(effects)) }),
-      commands: effects.command === undefined ? [] : [inActiveContext(effects.command)],
-      events: (effects.events ?? []).map(inActiveTrace),
+      commands,
+      writes,
+      events,
+      inTransaction: writes.length > 0 || hookNames.some((name) => definition[name] !== undefined),
       keys: (need) => definition.hooks?.keys?.(need, saga),
-      hook: context.bind(context.active(), (batch, hook, record) =>
+      // A transaction may be shared with other sagas, so what is written is bound to this one's trace.
+      hook: context.bind(active, (batch, hook, record) =>
         definition.hooks?.[hook]?.(batch, viewOf(saga, record, nowFor(record))),
       ),
-      hookIn: context.bind(context.active(), async (trx: Transaction<DB>, hook: Hook, record: SagaRecord) => {
+      hookIn: context.bind(active, async (trx: Transaction<DB>, hook: Hook, record: SagaRecord) => {
         await definition[hook]?.(trx, viewOf(saga, record, nowFor(record)));
       }),
       keeps: (record) => {
         const dueAt = dueAtOf(record);
         return dueAt !== null && dueAt <= nowFor(mine) && !draining();
       },
-    };
-    const outcome = await commit(written);
+    });
     leasedAt.set(saga.id, clock.monotonicMs());
     return outcome;
   };
 
-  /** Runs the step and checkpoints the outcome. */
-  const perform = async (
-    saga: ClaimedSaga,
-    definition: SagaDefinition<unknown, DB>,
-    step: SagaStep<unknown, DB>,
-    mine: SagaRecord,
-  ): Promise<CheckpointOutcome> => {
-    const event = await runStep((signal) => call(saga, mine, step, signal), {
+  /** Runs the step. Continues the segment with it, or stores it. */
+  const perform = async (claim: Claim<DB>, segment: Segment<DB>, step: SagaStep<unknown, DB>): Promise<Turn<DB>> => {
+    const { saga, definition } = claim;
+    const before = segment.record;
+    const event = await runStep((signal) => call(saga, before, step, signal), {
       timeoutMs: step.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       shutdown,
     });
     if (event.kind === "failed") {
       trace.getActiveSpan()?.setStatus({ code: SpanStatusCode.ERROR, message: event.message });
-      log.warn({ ...labels(saga, mine), err: event.message }, "saga step failed");
+      log.warn({ ...labels(saga, before), err: event.message }, "saga step failed");
     }
-    const effects = event.kind === "failed" || event.kind === "interrupted" ? {} : event;
+    const effects = event.kind === "failed" || event.kind === "interrupted" ? {} : inActiveContext(event);
     const next = (what: StepEvent) => (record: SagaRecord) => advance(definition, record, what, nowFor(record), random);
-    const outcome = await checkpoint(saga, definition, mine, next(event), effects);
-    if (outcome.kind !== "failed" || event.kind === "failed") {
-      return outcome;
+    const done = withEffects(segment, before, effects);
+    const moved = next(event)(before);
+    const ageMs = clock.monotonicMs() - segment.storedMs;
+    const mustStore = claim.storesEachStep || draining() || requested.has(saga.id) || ageMs >= segmentMs;
+    if (!mustStore && mayContinueUnstored(definition, before, event, moved, nowFor(before))) {
+      return { segment: { ...done, record: moved.record } };
     }
-    log.error({ ...labels(saga, mine), err: outcome.error }, "saga step's own writes failed");
-    return checkpoint(saga, definition, mine, next({ kind: "failed", message: String(outcome.error) }));
+    const outcome = await store(claim, done, next(event));
+    if (outcome.kind !== "failed" || event.kind === "failed" || !segment.isEmpty) {
+      return { outcome };
+    }
+    log.error({ ...labels(saga, before), err: outcome.error }, "saga step's own writes failed");
+    return { outcome: await store(claim, segment, next({ kind: "failed", message: String(outcome.error) })) };
   };
 
-  /** Performs the current step if it is due; otherwise checkpoints what the saga's clock or a command changed. */
-  const turn = async (saga: ClaimedSaga, definition: SagaDefinition<unknown, DB>): Promise<CheckpointOutcome> => {
+  /** Performs the current step if it is due; otherwise stores what the saga's clock or a command changed. */
+  const turn = async (claim: Claim<DB>, segment: Segment<DB>): Promise<Turn<DB>> => {
+    const { saga, definition } = claim;
+    const takeovers = segment.isEmpty ? saga.takeovers : 0;
     if (draining()) {
-      return checkpoint(saga, definition, saga.record, (record) => unchanged(saga, record));
+      return { outcome: await store(claim, segment, (record) => unchanged(definition, record, takeovers)) };
     }
-    const settled = settle(saga.record, nowFor(saga.record), saga.takeovers);
+    const settled = settle(definition, segment.record, nowFor(segment.record), takeovers);
     const { status } = settled.record;
     const step = definition.steps[settled.record.at];
     if (settled.hooks.length > 0 || step === undefined || (status !== "RUNNING" && status !== "COMPENSATING")) {
-      return checkpoint(saga, definition, saga.record, (record) => settle(record, nowFor(record), saga.takeovers));
+      const outcome = await store(claim, segment, (record) => settle(definition, record, nowFor(record), takeovers));
+      return { outcome };
     }
     const span = spanOf(saga, settled.record, nowFor(settled.record));
-    return inSpan(`${saga.definition} ${step.name}`, span, () => perform(saga, definition, step, settled.record));
+    return inSpan(`${saga.definition} ${step.name}`, span, () =>
+      perform(claim, { ...segment, record: settled.record }, step),
+    );
   };
 
   const work = async (claimed: ClaimedSaga): Promise<void> => {
@@ -132,15 +160,34 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
     if (definition === undefined) {
       throw new Error(`claimed the saga ${claimed.id} of an unknown definition`);
     }
-    for (let saga = claimed; ; ) {
-      let outcome = await turn(saga, definition);
+    let claim: Claim<DB> = { saga: claimed, definition, storesEachStep: false };
+    let segment = segmentFrom<DB>(claimed.record, clock.monotonicMs());
+    for (;;) {
+      const { saga } = claim;
+      const turned = await turn(claim, segment);
+      if ("segment" in turned) {
+        segment = turned.segment;
+        continue;
+      }
+      let { outcome } = turned;
+      if (outcome.kind === "failed" && !segment.isEmpty) {
+        log.error(
+          { ...labels(saga, segment.record), err: outcome.error },
+          "the steps of a saga cannot be stored together; they will be repeated one by one",
+        );
+        claim = { ...claim, storesEachStep: true };
+        segment = segmentFrom(afterLostRunner(definition, saga.record), clock.monotonicMs());
+        continue;
+      }
       if (outcome.kind === "failed") {
         log.error(
           { ...labels(saga, saga.record), err: outcome.error },
           "saga cannot be changed; it will be tried again later",
         );
         const dueAt = nowFor(saga.record) + POSTPONE_MS;
-        outcome = await checkpoint(saga, definition, saga.record, (record) => unchanged(saga, { ...record, dueAt }));
+        outcome = await store(claim, segmentFrom(segment.record, 0), (record) =>
+          unchanged(definition, { ...record, dueAt }, saga.takeovers),
+        );
       }
       if (outcome.kind !== "committed") {
         log.warn({ ...labels(saga, saga.record), outcome }, "the saga was left for another worker to claim");
@@ -149,7 +196,9 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
       if (!outcome.kept) {
         return;
       }
-      saga = { ...saga, record: outcome.record, revision: outcome.revision, takeovers: 0 };
+      const { record, revision } = outcome;
+      claim = { ...claim, saga: { ...saga, record, revision, takeovers: 0 } };
+      segment = segmentFrom(record, clock.monotonicMs());
     }
   };
 
@@ -157,7 +206,15 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
     async run(saga) {
       leasedAt.set(saga.id, clock.monotonicMs());
       const begun = contextOf(saga.record.trace ?? {});
-      await context.with(begun, work, undefined, saga).finally(() => leasedAt.delete(saga.id));
+      await context.with(begun, work, undefined, saga).finally(() => {
+        leasedAt.delete(saga.id);
+        requested.delete(saga.id);
+      });
+    },
+    interrupt(id) {
+      if (leasedAt.has(id)) {
+        requested.add(id);
+      }
     },
     hold: (id) => void leasedAt.set(id, clock.monotonicMs()),
     olderThan(ms) {
@@ -172,11 +229,20 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
   };
 }
 
-/** A command that decides in the context of its step, so that its events belong to the step's trace. */
-const inActiveContext = (command: Command<void>): Command<void> => ({
-  keys: (need) => command.keys(need),
-  decide: context.bind(context.active(), (batch) => command.decide(batch)),
-});
+/** The effects bound to the context of their step, so that what they publish belongs to its trace. */
+function inActiveContext<DB>({ command, checkpoint, events = [] }: StepEffects<unknown, DB>): StepEffects<unknown, DB> {
+  const active = context.active();
+  return {
+    ...(command && {
+      command: {
+        keys: (need) => command.keys(need),
+        decide: context.bind(active, (batch) => command.decide(batch)),
+      },
+    }),
+    ...(checkpoint && { checkpoint: context.bind(active, checkpoint) }),
+    events: events.map(inActiveTrace),
+  };
+}
 
 /** Calls the current step or its compensation. */
 function call<DB>(
@@ -202,9 +268,9 @@ function call<DB>(
   return step.invoke({ ...context, wake: record.wake ?? undefined });
 }
 
-/** No change, except that a previous runner may have begun the step. */
-const unchanged = ({ takeovers }: ClaimedSaga, record: SagaRecord): Transition => ({
-  record: takeovers > 0 ? { ...record, uncertain: true } : record,
+/** No change, except that a previous runner may have begun steps. */
+const unchanged = (definition: SagaShape, record: SagaRecord, takeovers: number): Transition => ({
+  record: takeovers > 0 ? afterLostRunner(definition, record) : record,
   hooks: [],
 });
 

@@ -22,7 +22,7 @@ export interface Written extends Committed {
  * @throws FencedError if another runner has claimed the saga; EffectError if a step's own command or a hook throws
  */
 export function checkpointCommand<DB>(
-  { saga, commands, events, change, keys, hook, keeps }: Omit<Checkpoint<DB>, "write" | "hookIn">,
+  { saga, commands, events, change, keys, hook, keeps }: Omit<Checkpoint<DB>, "writes" | "inTransaction" | "hookIn">,
   { owner, leaseMs }: CheckpointOwner,
 ): Command<Written> {
   const effect = (run: () => void) => {

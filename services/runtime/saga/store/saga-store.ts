@@ -35,7 +35,9 @@ export interface Checkpoint<DB> {
   /** The steps' own changes. */
   readonly commands: readonly Command<void>[];
   /** The steps' own writes in a transaction. */
-  write?(trx: Transaction<DB>): Promise<void>;
+  readonly writes: readonly ((trx: Transaction<DB>) => Promise<void>)[];
+  /** Whether it has to run in a transaction of the runner, because of writes or hooks. */
+  readonly inTransaction: boolean;
   readonly events: readonly OutboxEvent[];
   /** Names the rows that the hooks of the definition need. */
   keys(need: KeySet): void;

@@ -64,7 +64,9 @@ export function createSqlSagaStore<DB extends SagaTables>(options: SqlSagaStoreO
         // Services lock their own rows before the saga's; checkpoints use the same order.
         const sorted = checkpoints.toSorted((a, b) => (a.saga.id < b.saga.id ? -1 : 1));
         for (const checkpoint of sorted) {
-          await effect(checkpoint, () => checkpoint.write?.(trx));
+          for (const write of checkpoint.writes) {
+            await effect(checkpoint, () => write(trx));
+          }
         }
         const outcomes = await runCommands(
           trx,

@@ -1,5 +1,6 @@
+import type { Batch } from "../../commands/command.ts";
 import { done, refused, type SagaDefinition } from "../definition.ts";
-import { type LedgerTables, note } from "./ledger.ts";
+import { type LedgerTables, noteInBatch } from "./ledger.ts";
 
 const STEPS = ["one", "two", "three", "four"];
 
@@ -9,6 +10,7 @@ const STEPS = ["one", "two", "three", "four"];
  */
 export function crashingSaga(effect: (key: string) => Promise<void>): SagaDefinition<null, LedgerTables> {
   const worker = `${process.pid}`;
+  const writes = (line: string) => ({ keys() {}, decide: (batch: Batch) => noteInBatch(batch, line, worker) });
   return {
     name: "crashing",
     version: 1,
@@ -21,15 +23,17 @@ export function crashingSaga(effect: (key: string) => Promise<void>): SagaDefini
           return refused("NO");
         }
         await effect(idempotencyKey);
-        return done({ checkpoint: (trx) => note(trx, idempotencyKey, worker) });
+        return done({ command: writes(idempotencyKey) });
       },
       async compensate({ idempotencyKey }) {
         await effect(idempotencyKey);
-        return done({ checkpoint: (trx) => note(trx, idempotencyKey, worker) });
+        return done({ command: writes(idempotencyKey) });
       },
     })),
-    onSucceeded: (trx, { id }) => note(trx, `${id} succeeded`, worker),
-    onCompensated: (trx, { id }) => note(trx, `${id} compensated`, worker),
+    hooks: {
+      onSucceeded: (batch, { id }) => noteInBatch(batch, `${id} succeeded`, worker),
+      onCompensated: (batch, { id }) => noteInBatch(batch, `${id} compensated`, worker),
+    },
   };
 }
 
@@ -42,6 +46,6 @@ export function expectedNotes(id: string): readonly string[] {
   const undone = STEPS.slice(0, 3)
     .reverse()
     .map((name) => `${id}/${name}/undo`);
-  // The refused step is compensated too if a runner was lost at it; only then it leaves a line.
+  // The refused step is compensated too if a runner was lost in its segment; only then it leaves a line.
   return [...did.slice(0, 3), ...undone, `${id} compensated`];
 }

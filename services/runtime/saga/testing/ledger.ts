@@ -1,3 +1,7 @@
+import type { Batch } from "../../commands/command.ts";
+import { createCommands } from "../../commands/commands.ts";
+import { defineMapping } from "../../commands/mapping.ts";
+import { defineTable } from "../../commands/table.ts";
 import { type AnyTransaction, withTables } from "../../db/any-transaction.ts";
 import { int, notNull, text } from "../../db/columns.ts";
 import type { Database } from "../../db/connect.ts";
@@ -54,6 +58,18 @@ export async function note(trx: AnyTransaction, line: string, worker = ""): Prom
   await withTables<LedgerTables>(trx).insertInto("notes").values({ id: ids.next(), text: line, worker }).execute();
 }
 
+const noteRows = defineMapping({
+  root: defineTable<LedgerTables["notes"]>({ name: "notes", key: ["id"], columns: ["id", "text", "worker"] }),
+  keyOf: (row: LedgerTables["notes"]): [string] => [row.id],
+  fromRows: (row) => row,
+  toRow: (row) => row,
+});
+
+/** Writes one line, in a batch. */
+export function noteInBatch(batch: Batch, line: string, worker = ""): void {
+  batch.insert(noteRows, { id: ids.next(), text: line, worker });
+}
+
 /** All lines, in the order they were written. */
 export async function notes(db: Database<LedgerTables>): Promise<string[]> {
   const rows = await db.kysely.selectFrom("notes").select("text").orderBy("id").execute();
@@ -71,13 +87,14 @@ export function runnerOn(
   definitions: readonly SagaDefinition<unknown, LedgerTables>[],
   options: Partial<SagaRunnerOptions<LedgerTables>> = {},
 ): SagaRunner {
-  return createSagaRunner({
-    db,
-    definitions,
-    outbox: testOutbox,
-    log: testLog,
-    pollMs: 20,
-    leaseMs: 30_000,
-    ...options,
-  });
+  const commands = createCommands({ db, outbox: testOutbox, log: testLog });
+  const all = { db, commands, definitions, outbox: testOutbox, log: testLog, pollMs: 20, leaseMs: 30_000, ...options };
+  const runner = createSagaRunner(all);
+  return {
+    ...runner,
+    async [Symbol.asyncDispose]() {
+      await runner[Symbol.asyncDispose]();
+      await commands[Symbol.asyncDispose]();
+    },
+  };
 }

@@ -1,139 +1,140 @@
-import type { Transaction } from "kysely";
-import type { SagaCommand } from "../commands.ts";
-import { dueAtOf, type SagaRecord } from "../record.ts";
-import { type ClaimedSaga, EffectError, FencedError, type SagaIdentity, type SagaStore } from "../store/saga-store.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Batch, Command, Commands } from "../../commands/command.ts";
+import { decideAll, type Outcome, type PreparedCommand } from "../../commands/decide.ts";
+import { createIdentityMap } from "../../commands/identity-map.ts";
+import { defineMapping } from "../../commands/mapping.ts";
+import { collectNeeds } from "../../commands/needs.ts";
+import { defineTable } from "../../commands/table.ts";
+import { claimedOf } from "../store/claimed-saga.ts";
+import { type SagaRow, sagaRows } from "../store/saga-rows.ts";
+import type { SagaStore } from "../store/saga-store.ts";
 
-/** A row of `sagas`. */
-interface Row {
-  readonly identity: SagaIdentity;
-  record: SagaRecord;
-  owner: string | undefined;
-  epoch: number;
-  revision: number;
-  takeovers: number;
-  dueAt: number | null;
+/** A line that a batch of the simulation writes besides the sagas. */
+export interface Line {
+  readonly nth: number;
+  readonly saga: string;
+  readonly text: string;
 }
 
-/** A line that a transaction of the simulation writes besides the sagas. */
-export type Line = readonly [saga: string, text: string];
+const lineRows = defineMapping({
+  root: defineTable<Line>({ name: "lines", key: ["nth"], columns: ["nth", "saga", "text"] }),
+  keyOf: ({ nth }: Line): [number] => [nth],
+  fromRows: (row) => row,
+  toRow: (row) => row,
+});
 
 /** An in-memory database, with a clock that only moves on request. */
 export interface SimulatedDatabase {
   nowMs: number;
-  readonly rows: Map<string, Row>;
+  readonly rows: Map<string, SagaRow>;
   readonly lines: Line[];
-  /** Uncommitted lines by transaction. */
-  readonly pending: WeakMap<object, Line[]>;
 }
 
 export function createSimulatedDatabase(): SimulatedDatabase {
-  return { nowMs: 1_000, rows: new Map(), lines: [], pending: new WeakMap() };
+  return { nowMs: 1_000, rows: new Map(), lines: [] };
 }
 
-/** Writes a line with the transaction. */
-export function writeLine(database: SimulatedDatabase, trx: object, ...line: Line): void {
-  database.pending.get(trx)?.push(line);
+let lines = 0;
+
+/** Writes a line with the batch. */
+export function writeLine(batch: Batch, saga: string, text: string): void {
+  lines += 1;
+  batch.insert(lineRows, { nth: lines, saga, text });
 }
 
-export interface SimulatedStoreOptions {
+/** Runs a batch: the processor of `runtime/commands` without SQL. */
+export function runBatch(database: SimulatedDatabase, commands: readonly PreparedCommand[]): readonly Outcome[] {
+  const map = createIdentityMap();
+  map.reset(
+    [...database.rows.values()].map((root) => ({ mapping: sagaRows, key: [root.id], rows: { root, parts: [] } })),
+  );
+  const { outcomes } = decideAll(commands, map, database.nowMs);
+  for (const { mapping, value } of map.changed()) {
+    if (mapping === lineRows && value !== undefined) {
+      database.lines.push(value as Line);
+    } else if (mapping === sagaRows && value !== undefined) {
+      database.rows.set((value as SagaRow).id, value as SagaRow);
+    }
+  }
+  return outcomes;
+}
+
+/** Runs one command in its own batch; returns its result. */
+export function runCommand<Result>(database: SimulatedDatabase, command: Command<Result>): Result {
+  const [outcome] = runBatch(database, [{ command, needs: collectNeeds(command) }]);
+  if (outcome === undefined || "error" in outcome) {
+    throw outcome?.error;
+  }
+  return outcome.result as Result;
+}
+
+export interface SimulatedProcessOptions {
   readonly database: SimulatedDatabase;
   readonly owner: string;
   readonly leaseMs: number;
-  /** Awaited before and after each write statement: the point where a crash, a stall or a lost response is injected. */
+  /** Awaited before and after each write: the point where a crash, a stall or a lost response is injected. */
   readonly gate: () => Promise<void>;
 }
 
-/** Creates the runner's store on the simulated database: the rules of `sql-store.ts` without SQL. */
-export function createSimulatedStore({ database, owner, leaseMs, gate }: SimulatedStoreOptions): SagaStore<unknown> {
-  const place = (row: Row, kept: boolean) => {
-    row.owner = kept ? owner : undefined;
-    row.dueAt = kept ? database.nowMs + leaseMs : dueAtOf(row.record);
+/** Creates a process's command processor on the simulated database. */
+export function createSimulatedCommands({
+  database,
+  gate,
+}: Pick<SimulatedProcessOptions, "database" | "gate">): Pick<Commands, "execute"> {
+  type Waiting = PreparedCommand & { settle(outcome: Outcome): void };
+  const queue: Waiting[] = [];
+  let running = false;
+  const run = async () => {
+    running = true;
+    while (queue.length > 0) {
+      await nextTurn();
+      const batch = queue.splice(0);
+      let outcomes: readonly Outcome[];
+      try {
+        await gate();
+        outcomes = runBatch(database, batch);
+        await gate();
+      } catch (error) {
+        outcomes = batch.map(() => ({ error }));
+      }
+      for (const [at, { settle }] of batch.entries()) {
+        settle(outcomes[at] as Outcome);
+      }
+    }
+    running = false;
   };
   return {
-    async look() {
-      const due = [...database.rows.values()].flatMap(({ dueAt }) => dueAt ?? []);
-      return { now: database.nowMs, dueAt: due.length === 0 ? null : Math.min(...due) };
-    },
+    execute: <Result>(command: Command<Result>) =>
+      new Promise<Result>((resolve, reject) => {
+        const settle = (outcome: Outcome) =>
+          "error" in outcome ? reject(outcome.error as Error) : resolve(outcome.result as Result);
+        queue.push({ command, needs: collectNeeds(command), settle });
+        if (!running) {
+          void run();
+        }
+      }),
+  };
+}
 
+/** Creates the part of a runner's store that claims sagas: the rules of `sql-store.ts` without SQL. */
+export function createSimulatedStore({
+  database,
+  owner,
+  leaseMs,
+  gate,
+}: SimulatedProcessOptions): Pick<SagaStore<unknown>, "claim"> {
+  return {
     async claim(limit) {
       await gate();
-      const due = [...database.rows.values()].filter(({ dueAt }) => dueAt !== null && dueAt <= database.nowMs);
-      const claimed = due.slice(0, limit).map((row): ClaimedSaga => {
-        row.takeovers += row.owner === undefined ? 0 : 1;
-        row.epoch += 1;
-        place(row, true);
-        const { record, epoch, revision, takeovers } = row;
-        return { ...row.identity, record, epoch, revision, takeovers };
+      const due = [...database.rows.values()].filter(({ due_at }) => due_at !== null && due_at <= database.nowMs);
+      const claimed = due.slice(0, limit).map((row) => {
+        const takeovers = row.takeovers + (row.owner === null ? 0 : 1);
+        const taken = { ...row, takeovers, owner, epoch: row.epoch + 1, due_at: database.nowMs + leaseMs };
+        database.rows.set(row.id, taken);
+        return claimedOf(taken, taken.epoch);
       });
       await gate();
       return claimed;
     },
-
-    async renew() {},
-
-    async commit(checkpoints) {
-      await gate();
-      const trx = { isTransaction: true } as unknown as Transaction<unknown>;
-      const lines: Line[] = [];
-      database.pending.set(trx, lines);
-      const found = checkpoints.map((checkpoint) => ({ checkpoint, row: database.rows.get(checkpoint.saga.id) }));
-      const effect = async (id: string, run: () => Promise<void> | undefined) => {
-        try {
-          await run();
-        } catch (error) {
-          throw new EffectError(id, error);
-        }
-      };
-      for (const { checkpoint } of found) {
-        await effect(checkpoint.saga.id, () => checkpoint.write?.(trx));
-      }
-      const fenced = found.filter(({ checkpoint, row }) => row?.epoch !== checkpoint.saga.epoch);
-      if (fenced.length > 0) {
-        throw new FencedError(fenced.map(({ checkpoint }) => checkpoint.saga.id));
-      }
-      const changes = [];
-      for (const { checkpoint, row } of found) {
-        const stored = row?.revision === checkpoint.saga.revision ? undefined : row?.record;
-        const { record, hooks } = checkpoint.change(stored);
-        for (const hook of hooks) {
-          await effect(checkpoint.saga.id, () => checkpoint.hookIn(trx, hook, record));
-        }
-        changes.push({ row, record, kept: checkpoint.keeps(record) });
-      }
-      const committed = changes.map(({ row, record, kept }) => {
-        if (row === undefined) {
-          throw new Error("a claimed saga has no row");
-        }
-        row.record = record;
-        row.revision += 1;
-        row.takeovers = 0;
-        place(row, kept);
-        return { record, revision: row.revision, kept };
-      });
-      database.lines.push(...lines);
-      await gate();
-      return committed;
-    },
   };
-}
-
-/** Runs a command in its own transaction, like `create-saga-client.ts`; returns whether it was possible. */
-export function command(
-  database: SimulatedDatabase,
-  id: string,
-  run: SagaCommand,
-  hook: (hook: string) => void,
-): boolean {
-  const row = database.rows.get(id);
-  const transition = row && run(row.record, database.nowMs, row.owner !== undefined);
-  if (row === undefined || transition === undefined) {
-    return false;
-  }
-  if (transition.record !== row.record) {
-    row.record = transition.record;
-    row.revision += 1;
-    row.dueAt = row.owner === undefined ? dueAtOf(row.record) : row.dueAt;
-    transition.hooks.forEach(hook);
-  }
-  return true;
 }

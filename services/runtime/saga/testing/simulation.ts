@@ -1,14 +1,30 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Batch } from "../../commands/command.ts";
+import { createDatabaseClock } from "../../db/database-clock.ts";
 import { createLogger } from "../../telemetry/log.ts";
-import type { Clock } from "../../values/clock.ts";
-import { compensateCommand, pauseCommand, resumeCommand, retryCommand, signalCommand } from "../commands.ts";
+import { type Clock, systemClock } from "../../values/clock.ts";
+import { createBatchSagaWriter } from "../batch-sagas.ts";
+import {
+  compensateCommand,
+  pauseCommand,
+  resumeCommand,
+  retryCommand,
+  type SagaCommand,
+  signalCommand,
+} from "../commands.ts";
 import { done, later, refused, type SagaDefinition, type SagaStep } from "../definition.ts";
 import { createDefinitions } from "../definition-registry.ts";
-import { dueAtOf } from "../record.ts";
 import { createCommitter } from "../runner/committer.ts";
 import { createWorker, type Worker } from "../runner/worker.ts";
-import { begin } from "../transitions.ts";
-import { command, createSimulatedDatabase, createSimulatedStore, writeLine } from "./simulated-store.ts";
+import { decodeRecord } from "../store/record-codec.ts";
+import { sagaRows } from "../store/saga-rows.ts";
+import {
+  createSimulatedCommands,
+  createSimulatedDatabase,
+  createSimulatedStore,
+  runCommand,
+  writeLine,
+} from "./simulated-store.ts";
 
 /** Outcome of one attempt at a step. */
 export type Attempt = "done" | "refuse" | "throw before" | "throw after" | "later" | "bad write";
@@ -18,6 +34,9 @@ export interface PlannedStep {
   readonly undoable: boolean;
   readonly waits: boolean;
   readonly attention: boolean;
+  /** Is stored before and after. */
+  readonly isolated: boolean;
+  readonly returnsState: boolean;
   readonly forward: readonly Attempt[];
   readonly backward: readonly Attempt[];
 }
@@ -41,6 +60,9 @@ export interface Effect {
   applied: boolean;
   undone: boolean;
 }
+
+/** A fault of the engine, to prove that the simulation finds it: checkpoints of runners that lost their saga are written. */
+export type PlantedFault = "no fence";
 
 /** Final state of a simulation. */
 export interface Ending {
@@ -74,7 +96,7 @@ const RUNNERS = 3;
  * statement until the plan continues or crashes them, or drops the response. Afterwards everything succeeds until all
  * is settled.
  */
-export async function simulate(plan: Plan): Promise<Ending> {
+export async function simulate(plan: Plan, fault?: PlantedFault): Promise<Ending> {
   const database = createSimulatedDatabase();
   const effects = new Map<string, Effect>();
   const gates: Gate[] = [];
@@ -94,7 +116,7 @@ export async function simulate(plan: Plan): Promise<Ending> {
       effects.set(key, effect);
       return effect;
     },
-    line: (trx, saga, text) => writeLine(database, trx, saga, text),
+    line: writeLine,
   });
 
   /** Steps do not know their runner: it is the one resumed last. */
@@ -107,20 +129,40 @@ export async function simulate(plan: Plan): Promise<Ending> {
     });
   const currentGate = () => gateOf(resumed, true);
 
+  const definitions = createDefinitions([definition]);
+  const writer = createBatchSagaWriter<unknown>(() => ({
+    definitions,
+    databaseClock: createDatabaseClock("sqlite", systemClock),
+    ...{ owner: "", leaseMs: 0, accepts: () => false, take() {}, interrupt() {}, nudge() {} },
+  }));
+
   const createRunner = (): Runner => {
     const shutdown = new AbortController();
     const clock: Clock = { now: () => new Date(database.nowMs), monotonicMs: () => database.nowMs };
     const gate = () => gateOf(runner, false);
     const owner = `runner-${runners.length}`;
-    const store = createSimulatedStore({ database, owner, leaseMs: LEASE_MS, gate });
+    const options = { database, owner, leaseMs: LEASE_MS, gate };
+    const store = createSimulatedStore(options);
+    const commit = createCommitter<unknown>({
+      ...options,
+      commands: createSimulatedCommands(options),
+      groupCommit: () => Promise.reject(new Error("nothing is written in transactions")),
+    });
     const worker = createWorker<unknown>({
-      definitions: createDefinitions([definition]),
-      commit: createCommitter(store, { parallel: 2, batch: 8 }),
+      definitions,
+      commit:
+        fault === "no fence"
+          ? (checkpoint) => {
+              const epoch = database.rows.get(checkpoint.saga.id)?.epoch ?? 0;
+              return commit({ ...checkpoint, saga: { ...checkpoint.saga, epoch } });
+            }
+          : commit,
       clock,
       databaseClock: { peek: () => database.nowMs },
       random: () => 0.5,
       log,
       shutdown: shutdown.signal,
+      segmentMs: LEASE_MS / 3,
       draining: () => false,
     });
     const runner: Runner = {
@@ -153,16 +195,20 @@ export async function simulate(plan: Plan): Promise<Ending> {
     gates.splice(0, gates.length, ...left);
   };
   const idOf = (pick: number) => `s${pick % plan.sagas}`;
-  const tell = (pick: number, run: Parameters<typeof command>[2]) => {
+  const tell = (pick: number, command: SagaCommand) => {
     const id = idOf(pick);
-    command(database, id, run, (hook) => database.lines.push([id, hook]));
+    runCommand(database, {
+      keys: (need) => need.one(sagaRows, [id]),
+      decide: (batch) => writer.apply(batch, batch.get(sagaRows, [id]), () => command),
+    });
   };
 
   for (let nth = 0; nth < plan.sagas; nth++) {
-    const record = begin(definition, { undone: 0 }, database.nowMs);
-    const identity = { id: idOf(nth), tenant: "t", aggregate: "a", definition: "simulated", version: 1, createdAt: 0 };
-    const row = { identity, record, owner: undefined, epoch: 0, revision: 0, takeovers: 0, dueAt: dueAtOf(record) };
-    database.rows.set(identity.id, row);
+    runCommand(database, {
+      keys() {},
+      decide: (batch) =>
+        writer.start(batch, { definition, id: idOf(nth), tenant: "t", aggregate: "a", state: { undone: 0 } }),
+    });
   }
 
   const act = async (happening: Happening): Promise<void> => {
@@ -202,12 +248,12 @@ export async function simulate(plan: Plan): Promise<Ending> {
   }
   faulty = false;
   const ended = () =>
-    [...database.rows.values()].every(({ record }) => record.status === "SUCCEEDED" || record.status === "COMPENSATED");
+    [...database.rows.values()].every(({ status }) => status === "SUCCEEDED" || status === "COMPENSATED");
   for (let round = 0; round < 500 && !(ended() && gates.length === 0); round++) {
     for (let nth = 0; nth < plan.sagas; nth++) {
       tell(nth, resumeCommand);
       tell(nth, signalCommand("paid", "at last", null));
-      if (database.rows.get(idOf(nth))?.record.status === "NEEDS_ATTENTION") {
+      if (database.rows.get(idOf(nth))?.status === "NEEDS_ATTENTION") {
         tell(nth, retryCommand(definition));
       }
     }
@@ -222,18 +268,13 @@ export async function simulate(plan: Plan): Promise<Ending> {
     runner.shutdown.abort();
   }
   const statuses = [...database.rows].map(
-    ([
-      id,
-      {
-        record: { status, round },
-      },
-    ]) => [id, { status, round }] as const,
+    ([id, row]) => [id, { status: row.status, round: decodeRecord(row).round }] as const,
   );
-  const lines = Map.groupBy(database.lines, ([id]) => id);
+  const lines = Map.groupBy(database.lines, ({ saga }) => saga);
   return {
     statuses: new Map(statuses),
     effects,
-    lines: new Map([...lines].map(([id, of]) => [id, of.map(([, text]) => text)])),
+    lines: new Map([...lines].map(([id, of]) => [id, of.map(({ text }) => text)])),
   };
 }
 
@@ -241,27 +282,29 @@ interface Outside {
   gate(): Promise<void>;
   next(script: readonly Attempt[], key: string): Attempt;
   effectOf(key: string): Effect;
-  line(trx: object, saga: string, text: string): void;
+  line(batch: Batch, saga: string, text: string): void;
 }
 
 /**
- * The saga of a plan: its steps call an external system with idempotency keys, and write a line with each checkpoint.
+ * The saga of a plan: its steps call an external system with idempotency keys, and each writes a line when it is stored.
  */
 function planned({ steps, deadlineMs }: Plan, outside: Outside): SagaDefinition<unknown, unknown> {
   const hook =
     (name: string) =>
-    async (trx: object, { id }: { readonly id: string }) =>
-      outside.line(trx, id, name);
+    (batch: Batch, { id }: { readonly id: string }) =>
+      outside.line(batch, id, name);
   return {
     name: "simulated",
     version: 1,
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
     steps: steps.map((plan, at) => plannedStep(plan, at, outside)),
-    onSucceeded: hook("onSucceeded"),
-    onCompensating: hook("onCompensating"),
-    onCompensated: hook("onCompensated"),
-    onNeedsAttention: hook("onNeedsAttention"),
-    onRetried: hook("onRetried"),
+    hooks: {
+      onSucceeded: hook("onSucceeded"),
+      onCompensating: hook("onCompensating"),
+      onCompensated: hook("onCompensated"),
+      onNeedsAttention: hook("onNeedsAttention"),
+      onRetried: hook("onRetried"),
+    },
   };
 }
 
@@ -270,6 +313,7 @@ function plannedStep(plan: PlannedStep, at: number, outside: Outside): SagaStep<
     name: `step-${at}`,
     retry: { maxAttempts: 3, initialMs: 10, maxMs: 100 },
     compensationRetry: { maxAttempts: 3, initialMs: 10, maxMs: 100 },
+    isolated: plan.isolated,
     whenExhausted: plan.attention ? "needs-attention" : "compensate",
     ...(plan.waits ? { waitFor: { signals: ["paid"], deadline: () => ({ afterMs: 700 }) } } : {}),
     async invoke({ sagaId, idempotencyKey }) {
@@ -293,11 +337,15 @@ function plannedStep(plan: PlannedStep, at: number, outside: Outside): SagaStep<
         throw new Error("reply lost");
       }
       return done({
-        checkpoint: async (trx) => {
-          outside.line(trx, sagaId, `do ${at}`);
-          if (attempt === "bad write") {
-            throw new Error("stale version");
-          }
+        ...(plan.returnsState && { state: { done: at } }),
+        command: {
+          keys() {},
+          decide(batch) {
+            outside.line(batch, sagaId, `do ${at}`);
+            if (attempt === "bad write") {
+              throw new Error("stale version");
+            }
+          },
         },
       });
     },
@@ -316,7 +364,7 @@ function plannedStep(plan: PlannedStep, at: number, outside: Outside): SagaStep<
             }
             return attempt === "later"
               ? later(50)
-              : done({ checkpoint: async (trx) => outside.line(trx, sagaId, `undo ${at}`) });
+              : done({ command: { keys() {}, decide: (batch) => outside.line(batch, sagaId, `undo ${at}`) } });
           },
         }
       : {}),
