@@ -1,12 +1,12 @@
 import type { ServerResponse } from "node:http";
 import { createRpcHandler } from "./connect/handler.ts";
 import { httpStatusOf } from "./errors.ts";
-import { discardRest, hasBody, type Request, type Response, sendResponse, stopSending } from "./http/body.ts";
+import { discardRest, hasBody, type Request, type Response, sendResponse, stopSending } from "./http/body/body.ts";
 import { createCors } from "./http/cors.ts";
-import { sendFailure, withoutThrowing } from "./http/last-resort.ts";
-import type { HttpHandler } from "./http/listener.ts";
+import { createRequestMeter } from "./http/limits/request-meter.ts";
+import { sendFailure, withoutThrowing } from "./http/listener/last-resort.ts";
+import type { HttpHandler } from "./http/listener/listener.ts";
 import { faultOfHead } from "./http/request-head.ts";
-import { createRequestMeter } from "./http/request-meter.ts";
 import { createDocs } from "./openapi/docs-handler.ts";
 import { createRestHandler, isSameHost } from "./rest/handler.ts";
 import type { HttpOptions } from "./rest/options.ts";

@@ -11,10 +11,17 @@ import {
 import { createHandlerFactory as createConnectFactory } from "@connectrpc/connect/protocol-connect";
 import { compressionBrotli, compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { withoutDetails } from "../errors.ts";
-import { bodyOfSameTurn, envelopedBody, meteredBody, type Request, type Response, sendResponse } from "../http/body.ts";
-import { decodeBody } from "../http/content-encoding.ts";
-import { sendFailure } from "../http/last-resort.ts";
-import { createRequestMeter } from "../http/request-meter.ts";
+import {
+  bodyOfSameTurn,
+  envelopedBody,
+  meteredBody,
+  type Request,
+  type Response,
+  sendResponse,
+} from "../http/body/body.ts";
+import { decodeBody } from "../http/body/content-encoding.ts";
+import { createRequestMeter } from "../http/limits/request-meter.ts";
+import { sendFailure } from "../http/listener/last-resort.ts";
 import { defaultMaxBodyBytes, type RestOptions } from "../rest/options.ts";
 import { noBytes } from "../rest/request-body.ts";
 import { createEnvelopeFactory } from "./envelope-handler.ts";

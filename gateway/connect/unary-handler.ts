@@ -10,9 +10,9 @@ import { clientConnection } from "../call/cancellation.ts";
 import { invokeUnary } from "../call/invoke.ts";
 import { abortReason, withoutDetails } from "../errors.ts";
 import { jsonFieldNames, withFieldNames } from "../fields/field-names.ts";
-import { bodyOfSameTurn, type Request, type Response, readRaw } from "../http/body.ts";
-import { bodyTooLarge, decodeBody } from "../http/content-encoding.ts";
-import { sendFailure } from "../http/last-resort.ts";
+import { bodyOfSameTurn, type Request, type Response, readRaw } from "../http/body/body.ts";
+import { bodyTooLarge, decodeBody } from "../http/body/content-encoding.ts";
+import { sendFailure } from "../http/listener/last-resort.ts";
 import { defaultMaxBodyBytes, type RestOptions } from "../rest/options.ts";
 import type { RpcCodec } from "./method-codec.ts";
 import {

@@ -16,12 +16,12 @@ import {
   readBody,
   readUnencoded,
   streamBody,
-} from "../http/body.ts";
+} from "../http/body/body.ts";
 import { refuseForgery } from "../http/cross-origin.ts";
-import { sendFailure } from "../http/last-resort.ts";
+import { createRequestMeter } from "../http/limits/request-meter.ts";
+import { defaultServerLimits } from "../http/limits/server-limits.ts";
+import { sendFailure } from "../http/listener/last-resort.ts";
 import { createHeaderFilter, defaultRequestHeaders } from "../http/metadata.ts";
-import { createRequestMeter } from "../http/request-meter.ts";
-import { defaultServerLimits } from "../http/server-limits.ts";
 import { createRouter, routesOf } from "../routing/http-rules.ts";
 import { nearestRoute } from "../routing/nearest-route.ts";
 import { applyIfMatch, isEtagMismatch } from "./conditional-requests.ts";

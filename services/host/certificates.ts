@@ -1,4 +1,4 @@
-import type { Certificate } from "../../gateway/http/certificate.ts";
+import type { Certificate } from "../../gateway/http/listener/certificate.ts";
 import { watchFiles } from "../../gateway/http/watch-files.ts";
 import { ProgramError } from "../../gateway/program/program-error.ts";
 import { type CertificateFiles, pathsOf, readCertificate } from "../../gateway/program/server/certificates.ts";

@@ -1,7 +1,7 @@
 import type { Interceptor, ServiceImplSpec } from "@connectrpc/connect";
-import { createDecodeBudget, type DecodeBudget } from "../../gateway/http/decode-budget.ts";
-import { createRequestMeter, type RequestMeter } from "../../gateway/http/request-meter.ts";
-import type { ServerLimits } from "../../gateway/http/server-limits.ts";
+import { createDecodeBudget, type DecodeBudget } from "../../gateway/http/limits/decode-budget.ts";
+import { createRequestMeter, type RequestMeter } from "../../gateway/http/limits/request-meter.ts";
+import type { ServerLimits } from "../../gateway/http/limits/server-limits.ts";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
 import { AuditService } from "../../gen/docket/operations/v1/audit_service_pb.js";
 import { adminRoutes } from "../runtime/admin/routes.ts";

@@ -1,4 +1,4 @@
-import type { Certificate } from "../../gateway/http/certificate.ts";
+import type { Certificate } from "../../gateway/http/listener/certificate.ts";
 import type { Live } from "../runtime/config/live.ts";
 import type { GrpcServer } from "../runtime/grpc/server.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";

@@ -1,5 +1,5 @@
 import { isLoopback } from "../../gateway/http/client-address.ts";
-import { listenHttp } from "../../gateway/http/listener.ts";
+import { listenHttp } from "../../gateway/http/listener/listener.ts";
 import type { Telemetry } from "../../gateway/telemetry/start-telemetry.ts";
 import { mapLive } from "../runtime/config/live.ts";
 import type { OnStatement } from "../runtime/db/statement.ts";

@@ -1,6 +1,6 @@
 import { createContextValues } from "@connectrpc/connect";
 import { clientAddressOf } from "../../gateway/http/client-address.ts";
-import type { HttpHandler } from "../../gateway/http/listener.ts";
+import type { HttpHandler } from "../../gateway/http/listener/listener.ts";
 import { defaultRequestHeaders } from "../../gateway/http/metadata.ts";
 import { createHttpHandler } from "../../gateway/http-handler.ts";
 import { readOpenapi } from "../openapi-documents.ts";

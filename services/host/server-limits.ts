@@ -1,4 +1,4 @@
-import { defaultServerLimits, type ServerLimits } from "../../gateway/http/server-limits.ts";
+import { defaultServerLimits, type ServerLimits } from "../../gateway/http/limits/server-limits.ts";
 import type { Live } from "../runtime/config/live.ts";
 import type { HostConfig } from "./config.ts";
 

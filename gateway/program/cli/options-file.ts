@@ -1,6 +1,6 @@
 import { dirname, resolve } from "node:path";
 import { parseDocument } from "yaml";
-import type { ServerLimits } from "../../http/server-limits.ts";
+import type { ServerLimits } from "../../http/limits/server-limits.ts";
 import type { HttpOptions } from "../../rest/options.ts";
 import { ProgramError } from "../program-error.ts";
 import { readNamedFile } from "../read-file.ts";

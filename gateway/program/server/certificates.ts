@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import type { Certificate } from "../../http/certificate.ts";
+import type { Certificate } from "../../http/listener/certificate.ts";
 import { ProgramError } from "../program-error.ts";
 import { readNamedFile } from "../read-file.ts";
 import type { UpstreamTls } from "../upstream/upstream-tls.ts";

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
-import type { Request, Response } from "../../http/body.ts";
-import type { LingerLimits } from "../../http/linger.ts";
-import { openOperationsPort, type ProbeResponse } from "../../http/operations-port.ts";
+import type { Request, Response } from "../../http/body/body.ts";
+import type { LingerLimits } from "../../http/listener/linger.ts";
+import { openOperationsPort, type ProbeResponse } from "../../http/listener/operations-port.ts";
 import type { Metrics } from "../../telemetry/create-metrics.ts";
 import { counter, histogram, observe, upDownCounter } from "../../telemetry/metric-spec.ts";
 import { countedBy } from "../../telemetry/process-metrics.ts";

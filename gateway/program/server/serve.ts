@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createReflectionServices } from "../../grpc/reflection.ts";
 import { isLoopback } from "../../http/client-address.ts";
-import { type RefusedConnections, showRefused } from "../../http/connections.ts";
-import { createDecodeBudget } from "../../http/decode-budget.ts";
-import { type HttpHandler, type HttpListener, listenHttp } from "../../http/listener.ts";
-import { createRequestMeter, type RequestMeter } from "../../http/request-meter.ts";
-import { defaultServerLimits } from "../../http/server-limits.ts";
+import { createDecodeBudget } from "../../http/limits/decode-budget.ts";
+import { createRequestMeter, type RequestMeter } from "../../http/limits/request-meter.ts";
+import { defaultServerLimits } from "../../http/limits/server-limits.ts";
+import { type RefusedConnections, showRefused } from "../../http/listener/connections.ts";
+import { type HttpHandler, type HttpListener, listenHttp } from "../../http/listener/listener.ts";
 import { watchFiles } from "../../http/watch-files.ts";
 import { createHttpHandler } from "../../http-handler.ts";
 import { createMetrics, type Metrics } from "../../telemetry/create-metrics.ts";

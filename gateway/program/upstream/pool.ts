@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { type ChannelOptions, Client, connectivityState } from "@grpc/grpc-js";
 import { gatewayError } from "../../errors.ts";
-import { cancelAbruptly } from "../../http/abrupt-cancel.ts";
+import { cancelAbruptly } from "../../http/listener/abrupt-cancel.ts";
 import { type Resolve, resolveHost, showAddress, showTarget, type Target } from "./addresses.ts";
 import { type DirectChannel, openDirectChannel } from "./direct-channel.ts";
 import { defaultKeepaliveMs, keepaliveTimeoutMs } from "./direct-connections.ts";

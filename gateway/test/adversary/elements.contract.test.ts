@@ -5,7 +5,7 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { WebSocket } from "ws";
-import { createDecodeBudget } from "../../http/decode-budget.ts";
+import { createDecodeBudget } from "../../http/limits/decode-budget.ts";
 import { createHttpHandler } from "../../http-handler.ts";
 import { rawRequest } from "../support/raw-request.ts";
 import {

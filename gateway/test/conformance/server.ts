@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from "node:http";
 import { createSecureServer as createHttp2SecureServer, createServer as createHttp2Server } from "node:http2";
 import { createServer as createHttpsServer, type ServerOptions } from "node:https";
 import type { AddressInfo, Server } from "node:net";
-import type { HttpHandler } from "../../http/listener.ts";
+import type { HttpHandler } from "../../http/listener/listener.ts";
 import { createHttpHandler } from "../../http-handler.ts";
 import { echoMethods, libraryMethods, testSpec } from "../support/test-api.ts";
 import { answerRunner, readSuite, type Wanted } from "./runner.ts";

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { defaultServerLimits as defaults } from "../../../gateway/http/server-limits.ts";
+import { defaultServerLimits as defaults } from "../../../gateway/http/limits/server-limits.ts";
 import { durationText } from "../../runtime/config/duration.ts";
 import { integer, milliseconds } from "../../runtime/config/scalars.ts";
 

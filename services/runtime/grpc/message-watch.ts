@@ -1,5 +1,5 @@
 import type { ServerHttp2Stream } from "node:http2";
-import type { CutReason, RequestMeter } from "../../../gateway/http/request-meter.ts";
+import type { CutReason, RequestMeter } from "../../../gateway/http/limits/request-meter.ts";
 
 /** Rules for the messages of one call. */
 export interface MessageRules {

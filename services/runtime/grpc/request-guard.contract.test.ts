@@ -2,9 +2,9 @@ import { type ClientHttp2Session, connect, type IncomingHttpHeaders, type Outgoi
 import { Server, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { noForwarding } from "../../../gateway/http/client-address.ts";
-import { countOpenRequests } from "../../../gateway/http/open-requests.ts";
-import { createRequestMeter } from "../../../gateway/http/request-meter.ts";
-import { defaultServerLimits } from "../../../gateway/http/server-limits.ts";
+import { createRequestMeter } from "../../../gateway/http/limits/request-meter.ts";
+import { defaultServerLimits } from "../../../gateway/http/limits/server-limits.ts";
+import { countOpenRequests } from "../../../gateway/http/listener/open-requests.ts";
 import { createLogger } from "../telemetry/log.ts";
 import { guardCalls } from "./request-guard.ts";
 import { createGrpcServer, type GrpcServer } from "./server.ts";

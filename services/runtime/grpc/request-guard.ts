@@ -1,11 +1,11 @@
 import { constants, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Server } from "@grpc/grpc-js";
-import { stopSending } from "../../../gateway/http/body.ts";
+import { stopSending } from "../../../gateway/http/body/body.ts";
 import { clientAddressOf, type Forwarding } from "../../../gateway/http/client-address.ts";
-import type { OpenRequests } from "../../../gateway/http/open-requests.ts";
-import type { RequestMeter } from "../../../gateway/http/request-meter.ts";
-import { closeStalledStream } from "../../../gateway/http/stalled.ts";
+import type { RequestMeter } from "../../../gateway/http/limits/request-meter.ts";
+import type { OpenRequests } from "../../../gateway/http/listener/open-requests.ts";
+import { closeStalledStream } from "../../../gateway/http/listener/stalled.ts";
 import { requestTooSlow, resourceExhausted, unavailable } from "../errors.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { type MessageFault, watchMessages } from "./message-watch.ts";

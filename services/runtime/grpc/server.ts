@@ -8,12 +8,12 @@ import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceI
 import { defaultMaxElements } from "../../../gateway/codec/element-limit.ts";
 import { createHealthService } from "../../../gateway/grpc/health.ts";
 import { createReflectionServices } from "../../../gateway/grpc/reflection.ts";
-import { type Certificate, handshakeTimeoutMs, tlsOptions } from "../../../gateway/http/certificate.ts";
 import { type Forwarding, noForwarding } from "../../../gateway/http/client-address.ts";
-import { trackConnections } from "../../../gateway/http/connections.ts";
-import { countOpenRequests } from "../../../gateway/http/open-requests.ts";
-import { createRequestMeter, type RequestMeter } from "../../../gateway/http/request-meter.ts";
-import { defaultServerLimits, type ServerLimits } from "../../../gateway/http/server-limits.ts";
+import { createRequestMeter, type RequestMeter } from "../../../gateway/http/limits/request-meter.ts";
+import { defaultServerLimits, type ServerLimits } from "../../../gateway/http/limits/server-limits.ts";
+import { type Certificate, handshakeTimeoutMs, tlsOptions } from "../../../gateway/http/listener/certificate.ts";
+import { trackConnections } from "../../../gateway/http/listener/connections.ts";
+import { countOpenRequests } from "../../../gateway/http/listener/open-requests.ts";
 import { createInFlight } from "../call/in-flight.ts";
 import { fixed, type Live } from "../config/live.ts";
 import { unavailable } from "../errors.ts";

@@ -1,7 +1,7 @@
 import { createContextValues, type Interceptor, type Transport } from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
 import { ChannelCredentials, Client } from "@grpc/grpc-js";
-import { cancelAbruptly } from "../../../gateway/http/abrupt-cancel.ts";
+import { cancelAbruptly } from "../../../gateway/http/listener/abrupt-cancel.ts";
 import { callStream, callUnary } from "./client-calls.ts";
 
 export interface GrpcTransportOptions {

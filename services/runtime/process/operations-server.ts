@@ -4,7 +4,7 @@ import {
   type OperationsPortOptions,
   openOperationsPort,
   type ProbeResponse,
-} from "../../../gateway/http/operations-port.ts";
+} from "../../../gateway/http/listener/operations-port.ts";
 import type { Clock } from "../values/clock.ts";
 import type { CheckRunner, CheckState } from "./check-runner.ts";
 import type { Lifecycle } from "./lifecycle.ts";

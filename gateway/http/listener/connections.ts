@@ -1,6 +1,6 @@
 import type { Server, Socket } from "node:net";
-import { addressKey, type Networks } from "./client-address.ts";
-import type { ServerLimits } from "./server-limits.ts";
+import { addressKey, type Networks } from "../client-address.ts";
+import type { ServerLimits } from "../limits/server-limits.ts";
 
 /** Limits on the number of connections that a port accepts. */
 export interface ConnectionCaps {

@@ -1,5 +1,5 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { gatewayError } from "../errors.ts";
+import { gatewayError } from "../../errors.ts";
 
 /**
  * Bounds the bytes into which requests are being decompressed concurrently, over all requests that share the budget.

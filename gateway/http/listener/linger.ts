@@ -1,6 +1,6 @@
 import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { defaultServerLimits, type ServerLimits } from "./server-limits.ts";
+import { defaultServerLimits, type ServerLimits } from "../limits/server-limits.ts";
 
 /** How long, and for how many bytes, a client may continue to send after it has its response. */
 export type LingerLimits = Pick<ServerLimits, "lingerMs" | "lingerBytes">;

@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import { constants, type Http2SecureServer, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import type { ServerLimits } from "./server-limits.ts";
+import type { ServerLimits } from "../limits/server-limits.ts";
 
 /**
  * Closes HTTP/1 connections whose client reads none of a response for `stallMs`, those without a request as Node does,

@@ -1,5 +1,5 @@
-import { addressKey, type Networks } from "./client-address.ts";
-import type { ServerLimits } from "./server-limits.ts";
+import { addressKey, type Networks } from "../client-address.ts";
+import type { ServerLimits } from "../limits/server-limits.ts";
 
 /** Counts open HTTP/2 requests, of which one connection carries many. */
 export interface OpenRequests {

@@ -3,8 +3,10 @@ import { constants, type Http2ServerRequest, type Http2ServerResponse, type Serv
 import type { Writable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { maxExpandedBytes } from "../codec/expansion.ts";
-import { gatewayError } from "../errors.ts";
+import { maxExpandedBytes } from "../../codec/expansion.ts";
+import { gatewayError } from "../../errors.ts";
+import type { DecodeBudget } from "../limits/decode-budget.ts";
+import type { CutReason, RequestMeter } from "../limits/request-meter.ts";
 import {
   assertEncoding,
   bodyTooLarge,
@@ -14,9 +16,7 @@ import {
   malformedEncoding,
   refuseEncoding,
 } from "./content-encoding.ts";
-import type { DecodeBudget } from "./decode-budget.ts";
 import { scanEnvelopes } from "./envelope-scanner.ts";
-import type { CutReason, RequestMeter } from "./request-meter.ts";
 
 /** A request of node:http or node:http2. */
 export type Request = IncomingMessage | Http2ServerRequest;

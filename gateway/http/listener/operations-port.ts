@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { MetricsText } from "../telemetry/metrics-text.ts";
+import type { MetricsText } from "../../telemetry/metrics-text.ts";
 import { type LingerLimits, lingeringResponse } from "./linger.ts";
 
 export interface OperationsPortOptions {

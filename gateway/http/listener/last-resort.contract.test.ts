@@ -1,14 +1,14 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { WebSocket } from "ws";
-import { rawRequest } from "../test/support/raw-request.ts";
+import { rawRequest } from "../../test/support/raw-request.ts";
 import {
   echoMethods,
   libraryMethods,
   startUnwatchedServer,
   type TestServer,
   testSpec,
-} from "../test/support/test-api.ts";
+} from "../../test/support/test-api.ts";
 
 /** An error that throws again when it is written, like one whose text exceeds the maximum string length. */
 function unwritable(): ConnectError {

@@ -14,9 +14,9 @@ import {
   inflate,
 } from "node:zlib";
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { maxExpandedBytes, maxExpansion } from "../codec/expansion.ts";
-import { gatewayError, invalidRequest } from "../errors.ts";
-import { type DecodeBudget, processBudget } from "./decode-budget.ts";
+import { maxExpandedBytes, maxExpansion } from "../../codec/expansion.ts";
+import { gatewayError, invalidRequest } from "../../errors.ts";
+import { type DecodeBudget, processBudget } from "../limits/decode-budget.ts";
 
 const gunzipAsync = promisify(gunzip);
 const inflateAsync = promisify(inflate);

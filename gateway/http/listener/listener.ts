@@ -11,14 +11,14 @@ import {
 } from "node:http2";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
+import type { Networks } from "../client-address.ts";
+import { defaultServerLimits, type ServerLimits } from "../limits/server-limits.ts";
 import { type Certificate, handshakeTimeoutMs, tlsOptions } from "./certificate.ts";
-import type { Networks } from "./client-address.ts";
 import { type ConnectionCaps, trackConnections } from "./connections.ts";
 import { continueWhenRead } from "./continue.ts";
 import { acceptHttp2 } from "./either-version.ts";
 import { isResponding, lingeringResponse } from "./linger.ts";
 import { countOpenRequests } from "./open-requests.ts";
-import { defaultServerLimits, type ServerLimits } from "./server-limits.ts";
 import { closeStalled, closeStalledStream } from "./stalled.ts";
 
 /** A request listener for node:http, node:https and node:http2. */
