@@ -52,7 +52,7 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
         record: recordByOutbox(outbox),
       }),
     },
-    checks: { ...base.checks, "inventory-parked-events": parkedCheck(db) },
+    checks: { ...base.checks, "inventory-parked-events": parkedCheck(db, "inventory") },
     jobs: background,
     start: async () => background.start(),
     drain: () => background.drain(),

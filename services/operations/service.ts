@@ -73,7 +73,10 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
         record: (trx, call, act) => recordAct(ctx, withTables<OperationsDatabase>(trx), call, act),
       }),
     },
-    checks: { "operations-database": { run: () => ping(db.kysely) }, "operations-parked-events": parkedCheck(db) },
+    checks: {
+      "operations-database": { run: () => ping(db.kysely) },
+      "operations-parked-events": parkedCheck(db, "operations"),
+    },
     jobs: background,
     start: async () => background.start(),
     drain: () => background.drain(),

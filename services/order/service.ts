@@ -88,8 +88,8 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
     },
     checks: {
       ...base.checks,
-      "order-saga-lag": sagaLagCheck(db),
-      "order-parked-events": parkedCheck(db),
+      "order-saga-lag": sagaLagCheck(db, "order"),
+      "order-parked-events": parkedCheck(db, "order"),
     },
     jobs: background,
     start: async () => background.start(),

@@ -9,7 +9,7 @@ import { startProgram } from "./support/program.ts";
 import { stockTea, teaOrder, untilState } from "./support/shop.ts";
 import { createFolder } from "./support/start-docket.ts";
 
-/** The families of an exposition, with the labels of each; `le` belongs to every histogram. */
+/** The families of an exposition, with the labels of each but `le`, which every histogram has, and `error_type`. */
 function familiesOf(text: string) {
   const families = new Map<string, { type: string; help: string; labels: Set<string> }>();
   for (const [, name = "", type = ""] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
@@ -17,7 +17,7 @@ function familiesOf(text: string) {
     const labels = new Set<string>();
     for (const [, pairs = ""] of text.matchAll(new RegExp(`^${name}(?:_bucket|_sum|_count)?\\{(.*)\\} `, "gm"))) {
       for (const [, label = ""] of pairs.matchAll(/(\w+)="(?:[^"\\]|\\.)*"/g)) {
-        if (label !== "le") labels.add(label);
+        if (label !== "le" && label !== "error_type") labels.add(label);
       }
     }
     families.set(name, { type, help, labels });
@@ -34,7 +34,10 @@ function documented(...groups: readonly MetricSpecs[]) {
         {
           type: spec.type === "upDownCounter" ? "gauge" : spec.type,
           help: spec.description,
-          labels: new Set(spec.attributes.map((name) => name.replaceAll(".", "_"))),
+          // Only what has failed has an error type.
+          labels: new Set(
+            spec.attributes.filter((name) => name !== "error.type").map((name) => name.replaceAll(".", "_")),
+          ),
         },
       ]),
   );

@@ -1,3 +1,4 @@
+import { counter } from "../../../gateway/telemetry/metric-spec.ts";
 import type { Database } from "../db/connect.ts";
 import { resourceExhausted, unauthenticated } from "../errors.ts";
 import { type Claimed, claimDue } from "../jobs/claim-due.ts";
@@ -5,6 +6,7 @@ import type { BackgroundWork } from "../jobs/job-table.ts";
 import { createWorkLoop } from "../jobs/work-loop.ts";
 import type { Check } from "../process/checks.ts";
 import type { Logger } from "../telemetry/log.ts";
+import { meter, runtimeMetrics } from "../telemetry/metrics.ts";
 import type { Clock } from "../values/clock.ts";
 import type { Ids } from "../values/ids.ts";
 import type { CallbackSource, RawCallback } from "./callback-source.ts";
@@ -58,9 +60,13 @@ export function createCallbackInbox<DB extends CallbackInboxTables, Content>(
   const { name, store, ids, clock, log, pollMs } = options;
   const inbox = options.db as unknown as Database<CallbackInboxTables>;
   const rejected = createRejectedCallbacks();
+  const received = counter(meter(), runtimeMetrics.callbacks);
+  const count = (source: CallbackSource<Content>, outcome: "applied" | "postponed" | "rejected") =>
+    received.add(1, { inbox: name, source: source.name, outcome });
 
   const reject = (source: CallbackSource<Content>, { header, body }: RawCallback, reason: string) => {
     rejected.add({ at: clock.now(), source: source.name, reason, header, bytes: body.length });
+    count(source, "rejected");
     log.debug({ source: source.name, bytes: body.length, reason }, "a callback was rejected");
   };
 
@@ -101,10 +107,14 @@ export function createCallbackInbox<DB extends CallbackInboxTables, Content>(
       const headers = Object.fromEntries([...callback.header].filter(([header]) => !notStored.has(header)));
       const { eventId, eventType } = event;
       const stored = { id: ids.next(), source: source.name, eventId, eventType, body: callback.body, headers };
-      await store.receive(stored, event).catch((error: unknown) => {
+      try {
+        await store.receive(stored, event);
+        count(source, "applied");
+      } catch (error) {
         log.error({ err: error, source: source.name, event: eventId }, "a callback is left to the worker");
-        return store.receive(stored, undefined);
-      });
+        await store.receive(stored, undefined);
+        count(source, "postponed");
+      }
     },
     nudge: loop.nudge,
     rejected: rejected.list,

@@ -1,7 +1,9 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
-import { SpanKind } from "@opentelemetry/api";
+import { type Attributes, SpanKind } from "@opentelemetry/api";
+import { histogram } from "../../../gateway/telemetry/metric-spec.ts";
+import { meter, runtimeMetrics } from "../telemetry/metrics.ts";
 import { inChildSpan, traceFields } from "../telemetry/tracing.ts";
 import { type Backoff, fullJitterMs } from "../values/backoff.ts";
 
@@ -58,6 +60,7 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
   const agent = new (isSecure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: maxConnections });
   const open = isSecure ? httpsRequest : httpRequest;
 
+  const durations = histogram(meter(), runtimeMetrics.httpClientDuration);
   const span = { kind: SpanKind.CLIENT, attributes: { "server.address": new URL(base).host } };
 
   const attempt = ({ method, path, body }: ApiRequest, signal: AbortSignal): Promise<ApiResponse> =>
@@ -82,7 +85,13 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
     async send(request, signal) {
       for (let nth = 1; ; nth++) {
         signal.throwIfAborted();
+        const begin = performance.now();
         const failure = await inChildSpan(request.method, span, () => attempt(request, signal)).catch(asError);
+        durations.record((performance.now() - begin) / 1000, {
+          "http.request.method": request.method,
+          "server.address": span.attributes["server.address"],
+          ...outcomeOf(failure),
+        });
         if (!(failure instanceof Error) && !isTemporary(failure.status)) {
           return failure;
         }
@@ -113,6 +122,15 @@ async function readBody(response: IncomingMessage): Promise<ApiResponse> {
 
 function isTemporary(status: number): boolean {
   return status === 408 || status === 429 || status >= 500;
+}
+
+/** What OpenTelemetry's conventions say of an attempt's outcome. */
+function outcomeOf(outcome: ApiResponse | Error): Attributes {
+  if (outcome instanceof Error) {
+    return { "error.type": outcome.name === "TimeoutError" ? "timeout" : "connection" };
+  }
+  const status = String(outcome.status);
+  return { "http.response.status_code": status, ...(outcome.status >= 400 && { "error.type": status }) };
 }
 
 function asError(thrown: unknown): Error {

@@ -304,7 +304,7 @@ describeEachDatabase("a consumer", (open) => {
       retry: { initialMs: 60_000, maxMs: 60_000 },
       random: () => 1,
     });
-    const { run } = parkedCheck(db);
+    const { run } = parkedCheck(db, "test");
     broken.add("a");
     await bus.publish([said("a")]);
     await consumer[Symbol.asyncDispose]();

@@ -1,10 +1,12 @@
 import type { Transaction } from "kysely";
+import { counter, histogram } from "../../../gateway/telemetry/metric-spec.ts";
 import type { EventBus } from "../bus/event-bus.ts";
 import type { CommandsInTransaction } from "../commands/in-transaction.ts";
 import type { AnyTransaction } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
 import type { BackgroundWork, JobRow } from "../jobs/job-table.ts";
 import type { Logger } from "../telemetry/log.ts";
+import { meter, runtimeMetrics } from "../telemetry/metrics.ts";
 import type { Backoff } from "../values/backoff.ts";
 import type { Ids } from "../values/ids.ts";
 import { applyEffects } from "./apply-effects.ts";
@@ -92,8 +94,12 @@ export function createConsumer<DB extends InboxTables>(options: ConsumerOptions<
     random,
     maxAttempts,
     retry,
+    batchSize: histogram(meter(), runtimeMetrics.inboxBatchSize),
+    deadLetters: counter(meter(), runtimeMetrics.deadLetters),
     onParked,
   };
+  // So that the first one is an increase.
+  ctx.deadLetters.add(0, { consumer });
   const retries = createParkedRetries(ctx, pollMs);
 
   const replayLetter = async (trx: Transaction<DB>, letter: DeadLetterRow) => {

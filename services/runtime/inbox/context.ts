@@ -1,3 +1,4 @@
+import type { Counter, Histogram } from "@opentelemetry/api";
 import type { BusEvent } from "../bus/event-bus.ts";
 import type { CommandsInTransaction } from "../commands/in-transaction.ts";
 import { afterCommit } from "../db/after-commit.ts";
@@ -21,6 +22,8 @@ export interface ConsumerContext<DB extends InboxTables> {
   readonly random: () => number;
   readonly maxAttempts: number;
   readonly retry: Backoff;
+  readonly batchSize: Histogram;
+  readonly deadLetters: Counter;
   /** Called after an aggregate was parked, or postponed, until `inMs` from now. */
   onParked(inMs: number): void;
 }
@@ -34,12 +37,13 @@ export interface FailedAttempt {
 
 /** Makes an event a dead letter, unless it is one. */
 export async function giveUp<DB extends InboxTables>(
-  { db, consumer, log, ids }: ConsumerContext<DB>,
+  { db, consumer, log, ids, deadLetters }: ConsumerContext<DB>,
   trx: AnyTransaction,
   { event, error, attempts }: FailedAttempt,
 ): Promise<void> {
   await insertDeadLetter(trx, db.dialect, { id: ids.next(), consumer, event, error, attempts });
-  afterCommit(trx, () =>
-    log.error({ err: error, consumer, event: event.id, type: event.type, attempts }, "message became a dead letter"),
-  );
+  afterCommit(trx, () => {
+    deadLetters.add(1, { consumer });
+    log.error({ err: error, consumer, event: event.id, type: event.type, attempts }, "message became a dead letter");
+  });
 }

@@ -46,6 +46,7 @@ export async function receiveBatch<DB extends InboxTables>(
   ctx: ConsumerContext<DB>,
   events: readonly BusEvent[],
 ): Promise<void> {
+  ctx.batchSize.record(events.length, { consumer: ctx.consumer });
   const publishers = events.map(({ extensions }) => spanContextOf(extensions));
   await inLinkedSpan(`receive ${ctx.consumer}`, publishers, () => handleRuns(ctx, runsOf(ctx, events)));
 }

@@ -252,7 +252,7 @@ describeEachDatabase("the outbox relay", (open) => {
 
   test("the lag check warns of events that wait for long", async () => {
     const it = await opened();
-    const check = outboxLagCheck(it.db, 1_000);
+    const check = outboxLagCheck(it.db, "test", 1_000);
     expect(await check.run(new AbortController().signal)).toEqual({ status: "pass" });
     await it.publish(event("things/a", "one"));
     expect(await check.run(new AbortController().signal)).toEqual({ status: "pass" });

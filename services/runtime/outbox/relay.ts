@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { counter, histogram } from "../../../gateway/telemetry/metric-spec.ts";
 import type { BusEvent, EventBus } from "../bus/event-bus.ts";
 import type { Database } from "../db/connect.ts";
 import type { Job } from "../jobs/job.ts";
 import type { BackgroundWork, JobRow } from "../jobs/job-table.ts";
 import type { Logger } from "../telemetry/log.ts";
+import { meter, runtimeMetrics } from "../telemetry/metrics.ts";
 import { type Backoff, fullJitterMs } from "../values/backoff.ts";
 import { type Clock, systemClock } from "../values/clock.ts";
 import { createIds, type Ids } from "../values/ids.ts";
@@ -75,6 +77,8 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
   const owner = (options.ids ?? createIds(clock)).next();
   const leases = createBucketLeases(db, { owner, leaseMs });
   const unsent = createUnsent(db);
+  const sent = counter(meter(), runtimeMetrics.eventsPublished);
+  const delay = histogram(meter(), runtimeMetrics.outboxDelay);
   /** Aggregates with events in transit, or backing off after a rejection, by name. */
   const busy = new Map<string, number>();
   const failures = new Map<string, number>();
@@ -121,9 +125,20 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
     timers.add(timer.unref());
   };
 
+  const measure = (events: readonly BusEvent[]) => {
+    const nowMs = clock.now().getTime();
+    for (const { source, type, time } of events) {
+      const service = source.slice(source.lastIndexOf("/") + 1);
+      sent.add(1, { service, event_type: type });
+      delay.record(Math.max(0, nowMs - time.getTime()) / 1000, { service });
+    }
+  };
+
   const send = async (runs: readonly Run[]) => {
     try {
-      await bus.publish(runs.flatMap(({ events }) => events));
+      const events = runs.flatMap(({ events }) => events);
+      await bus.publish(events);
+      measure(events);
       taken = [...taken, ...runs];
       nudged.resolve();
     } catch (error) {

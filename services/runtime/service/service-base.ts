@@ -83,6 +83,9 @@ export async function createServiceBase<DB extends OutboxTables>(
   const outbox = createOutbox({ source: `docket/${name}`, ids, clock });
   const relay = opening.use(createOutboxRelay({ db, bus, outbox, log, clock, random }));
   const commands = opening.use(createCommands({ db, outbox, log, clock, onBatch: reportBatches(name) }));
-  const checks = { [`${name}-database`]: { run: () => ping(db.kysely) }, [`${name}-outbox-lag`]: outboxLagCheck(db) };
+  const checks = {
+    [`${name}-database`]: { run: () => ping(db.kysely) },
+    [`${name}-outbox-lag`]: outboxLagCheck(db, name),
+  };
   return { db, bus, commands, outbox, relay, clock, ids, random, log, checks, stack: opening.move() };
 }

@@ -1,3 +1,4 @@
+import { counter } from "../../../gateway/telemetry/metric-spec.ts";
 import { afterCommit } from "../db/after-commit.ts";
 import type { AnyTransaction } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
@@ -5,6 +6,7 @@ import { type Claimed, claimDue } from "../jobs/claim-due.ts";
 import type { BackgroundWork } from "../jobs/job-table.ts";
 import { createWorkLoop } from "../jobs/work-loop.ts";
 import type { Logger } from "../telemetry/log.ts";
+import { meter, runtimeMetrics } from "../telemetry/metrics.ts";
 import { type Backoff, fullJitterMs } from "../values/backoff.ts";
 import type { Ids } from "../values/ids.ts";
 import type { Callback } from "./callback.ts";
@@ -68,6 +70,7 @@ export function createWebhookSender<DB extends CallbackTables>(options: WebhookS
   const db = options.db as unknown as Database<CallbackTables>;
   const post = createSignedPost({ ...options, timeoutMs });
   const timers = new Set<NodeJS.Timeout>();
+  const attempts = counter(meter(), runtimeMetrics.webhookAttempts);
 
   const send = async (claim: Claimed, stop: AbortSignal) => {
     const row = await loadCallback(db, claim);
@@ -75,6 +78,7 @@ export function createWebhookSender<DB extends CallbackTables>(options: WebhookS
       return;
     }
     const problem = await post(row, stop);
+    attempts.add(1, { outcome: problem === undefined ? "delivered" : "failed" });
     if (problem === undefined) {
       await settleDelivered(db, claim, retentionMs);
     } else {

@@ -199,7 +199,7 @@ describeEachDatabase("sagas of processes that die", (open, dialect) => {
 
   test("the lag check warns of sagas without a runner", async () => {
     await using db = await openLedger(open);
-    const check = sagaLagCheck(db, 1_000);
+    const check = sagaLagCheck(db, "test", 1_000);
     expect(await check.run(new AbortController().signal)).toEqual({ status: "pass" });
     await startSagas(db, 2);
     expect(await check.run(new AbortController().signal)).toEqual({ status: "pass" });

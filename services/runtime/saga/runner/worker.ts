@@ -1,8 +1,10 @@
 import { context, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { Transaction } from "kysely";
+import { histogram } from "../../../../gateway/telemetry/metric-spec.ts";
 import type { DatabaseClock } from "../../db/database-clock.ts";
 import { inActiveTrace } from "../../outbox/outbox.ts";
 import type { Logger } from "../../telemetry/log.ts";
+import { meter, runtimeMetrics } from "../../telemetry/metrics.ts";
 import { causedBy, contextOf, inSpan, type SpanOptions } from "../../telemetry/tracing.ts";
 import type { Clock } from "../../values/clock.ts";
 import { done, type SagaDefinition, type SagaStep, type StepEffects, type StepOutcome } from "../definition.ts";
@@ -65,6 +67,7 @@ const hookNames = ["onSucceeded", "onCompensating", "onCompensated", "onNeedsAtt
 export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
   const { definitions, commit, clock, databaseClock, random, log, shutdown, segmentMs, draining } = options;
   const leasedAt = new Map<string, number>();
+  const durations = histogram(meter(), runtimeMetrics.sagaStepDuration);
   /** Sagas with a request that their next checkpoint applies. */
   const requested = new Set<string>();
 
@@ -110,10 +113,13 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
   const perform = async (claim: Claim<DB>, segment: Segment<DB>, step: SagaStep<unknown, DB>): Promise<Turn<DB>> => {
     const { saga, definition } = claim;
     const before = segment.record;
+    const beginMs = clock.monotonicMs();
     const event = await runStep((signal) => call(saga, before, step, signal), {
       timeoutMs: step.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       shutdown,
     });
+    const measured = { saga: saga.definition, step: step.name, outcome: event.kind };
+    durations.record((clock.monotonicMs() - beginMs) / 1000, measured);
     if (event.kind === "failed") {
       trace.getActiveSpan()?.setStatus({ code: SpanStatusCode.ERROR, message: event.message });
       log.warn({ ...labels(saga, before), err: event.message }, "saga step failed");
