@@ -69,8 +69,12 @@ bundle: node_modules/.package-lock.json ## Bundle each program into one file tha
 image: node_modules/.package-lock.json ## Build the container image without an engine: .cache/image (FLAGS="--arch arm64")
 	@npm exec --call 'node tools/image.ts $(FLAGS)'
 
+.PHONY: observability
+observability: node_modules/.package-lock.json ## Write Prometheus' rules and Grafana's dashboards from deploy/observability/source
+	@npm exec --call 'node --disable-warning=ExperimentalWarning tools/observability.ts $(FLAGS)'
+
 .PHONY: chart-docs
-chart-docs: node_modules/.package-lock.json ## Write the chart's table of values and its schema from values.yaml and the settings
+chart-docs: node_modules/.package-lock.json ## Write the chart's table of values and its schema from values.yaml and the settings, and docs/metrics.md
 	@npm exec --call 'node --disable-warning=ExperimentalWarning tools/chart-docs.ts $(FLAGS)'
 
 .PHONY: chart

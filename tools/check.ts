@@ -66,6 +66,7 @@ const checks: Check[] = [
   lint("imports", ["depcruise", "--config", ".dependency-cruiser.js", "."]),
   lint("unused", ["knip"]),
   lint("chart", ["node", "tools/chart-docs.ts", "--check"]),
+  lint("observability", ["node", "tools/observability.ts", "--check"]),
   {
     ...lint("workflows", [goTool("actionlint"), "-shellcheck=", "-pyflakes="]),
     prepare: { command: ["node", "tools/go-tools.ts", "actionlint"], by: "go" },

@@ -10,6 +10,7 @@ test("SETUP=no installs nothing, and says which tests are skipped for lack of wh
   });
   expect(said).toContain("SETUP=no: nothing is installed.");
   expect(said).toMatch(/^ {2}podman: the container image$/m);
+  expect(said).toMatch(/^ {2}prometheus: the rules and alerts$/m);
   expect(said).toMatch(/^ {2}chromium: tests in a browser$/m);
   expect(said).not.toMatch(/Installing/);
 });

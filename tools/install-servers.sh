@@ -25,6 +25,9 @@ for tool in buildah mmdebstrap podman runc; do
   need "$tool" "$tool" "the container image"
 done
 
+need promtool prometheus "the rules and alerts"
+need prometheus-alertmanager prometheus-alertmanager "the routes of alerts"
+
 if command -v go >/dev/null 2>&1 || [ -x /usr/local/go/bin/go ]; then
   [ "${SETUP:-}" = no ] || echo "Tests build with Go, where it is not there yet: connectconformance, actionlint, helm (in .cache)"
 else
