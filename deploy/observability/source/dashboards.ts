@@ -215,6 +215,14 @@ const processes: Dashboard = {
       queries: { "{{service}}": `sum by (service) (docket_commands_waiting{${docket}})` },
     },
     {
+      title: "Configuration: generation, reloads",
+      unit: "short",
+      queries: {
+        "{{instance}} generation": `docket_config_generation{${docket}}`,
+        "{{instance}} {{result}}": `increase(docket_config_reloads_total{${docket}}[1h])`,
+      },
+    },
+    {
       title: "Watched for leaks",
       unit: "short",
       queries: { "{{instance}} {{resource}}": `process_watched_resource{${docket}}` },

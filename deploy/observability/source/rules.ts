@@ -102,6 +102,12 @@ const causes: readonly Rule[] = [
     "Callbacks of {{ $labels.source }} fail verification: is its secret still the right one?",
   ),
   ticket(
+    "ConfigurationIsInvalid",
+    'sum by (instance) (increase(docket_config_reloads_total{result="invalid"}[1h])) > 0',
+    "0m",
+    "{{ $labels.instance }} has refused a changed configuration and keeps the last good one: see `/probe/config`.",
+  ),
+  ticket(
     "EventLoopIsSlow",
     "max by (instance) (nodejs_eventloop_delay_p99_seconds) > 0.2",
     "10m",
