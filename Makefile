@@ -50,8 +50,8 @@ northwind: node_modules/.package-lock.json ## Bring two years of orders through 
 sold-out: node_modules/.package-lock.json ## Watch the stock of the same shop run out: make sold-out DATA=folder
 	@npm run sold-out --silent -- $(DATA)
 
-bench-%: node_modules/.package-lock.json ## Run the benchmark bench/%.ts
-	@npm exec --call 'node --disable-warning=ExperimentalWarning bench/$*.ts $(FLAGS)'
+bench-%: node_modules/.package-lock.json ## Run the benchmark of that name, in a folder of bench/
+	@npm exec --call 'node --disable-warning=ExperimentalWarning $(wildcard bench/$*.ts bench/*/$*.ts) $(FLAGS)'
 
 .PHONY: fuzz-gateway
 fuzz-gateway: node_modules/.package-lock.json ## Compare the gateway's codecs and trie with others': make fuzz-gateway FLAGS="--seconds 600"

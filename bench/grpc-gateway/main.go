@@ -1,4 +1,4 @@
-// A grpc-gateway as its documentation sets one up, for bench/gateway-proxy.ts: main BACKEND listens on a free port of
+// A grpc-gateway as its documentation sets one up, for bench/gateway/gateway-proxy.ts: main BACKEND listens on a free port of
 // the loopback and prints its address.
 package main
 

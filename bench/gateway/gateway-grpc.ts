@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Client, credentials } from "@grpc/grpc-js";
-import { startChild } from "./child.ts";
+import { startChild } from "../support/child.ts";
+import { drive } from "../support/load.ts";
+import { describeMachine, keepResult, option, printRatios, printRounds } from "../support/measure.ts";
 import { type Contender, cpuMicrosOf, startProcess } from "./gateway-process.ts";
-import { drive } from "./load.ts";
-import { describeMachine, keepResult, option, printRatios, printRounds } from "./measure.ts";
 
 /**
  * CPU per unary gRPC call of the gateway as a program that forwards messages as bytes, against the same program that
@@ -17,12 +17,12 @@ import { describeMachine, keepResult, option, printRatios, printRounds } from ".
 const rounds = option("rounds", 5);
 const requests = option("requests", 5_000);
 const concurrency = option("concurrency", 32);
-const root = fileURLToPath(new URL("..", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
 
 const folder = mkdtempSync(join(tmpdir(), "gateway-grpc-"));
 const decoding = join(folder, "gateway.json");
 writeFileSync(decoding, JSON.stringify({ maxElements: 100_000 }));
-await using backend = await startChild<{ port: number }>("gateway-grpc-backend.ts", []);
+await using backend = await startChild<{ port: number }>(new URL("./gateway-grpc-backend.ts", import.meta.url), []);
 const start = (name: string, ...args: string[]): Promise<Contender> =>
   startProcess(name, process.execPath, [
     ...["--disable-warning=ExperimentalWarning", `${root}gateway/main.ts`, "--no-watch", "--no-health-check"],

@@ -1,5 +1,5 @@
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from "@grpc/grpc-js";
-import { serveParent } from "./child.ts";
+import { serveParent } from "../support/child.ts";
 
 /**
  * The gRPC server that both gateways of `gateway-proxy.ts` call. It costs as little as a server can: it answers bytes,

@@ -1,7 +1,7 @@
-import { Order_State } from "../gen/docket/order/v1/order_pb.js";
-import { createDocket } from "../web-client/sdk/docket.ts";
+import { Order_State } from "../../gen/docket/order/v1/order_pb.js";
+import { createDocket } from "../../web-client/sdk/docket.ts";
+import { createHttpClient } from "../support/http-client.ts";
 import { type BenchDocket, type Storage, startDocket } from "./docket.ts";
-import { createHttpClient } from "./http-client.ts";
 import { anOrder, openShop } from "./shop.ts";
 
 /** A Docket that takes whole orders. */

@@ -4,17 +4,25 @@ import {
   add,
   open,
   startCommands,
-} from "../services/runtime/commands/testing/accounts.ts";
-import { type Database, openDatabase } from "../services/runtime/db/connect.ts";
-import { migrate } from "../services/runtime/db/migrate.ts";
-import { forUpdate } from "../services/runtime/db/sql.ts";
-import { createOutbox } from "../services/runtime/outbox/outbox.ts";
-import { systemClock } from "../services/runtime/values/clock.ts";
-import { createIds } from "../services/runtime/values/ids.ts";
-import { cpuMicros } from "./child.ts";
+} from "../../services/runtime/commands/testing/accounts.ts";
+import { type Database, openDatabase } from "../../services/runtime/db/connect.ts";
+import { migrate } from "../../services/runtime/db/migrate.ts";
+import { forUpdate } from "../../services/runtime/db/sql.ts";
+import { createOutbox } from "../../services/runtime/outbox/outbox.ts";
+import { systemClock } from "../../services/runtime/values/clock.ts";
+import { createIds } from "../../services/runtime/values/ids.ts";
+import { cpuMicros } from "../support/child.ts";
+import { drive } from "../support/load.ts";
+import {
+  chosen,
+  describeMachine,
+  keepResult,
+  option,
+  percentile,
+  printRatios,
+  printRounds,
+} from "../support/measure.ts";
 import { createPlace, type Place, type Storage, storages } from "./docket.ts";
-import { drive } from "./load.ts";
-import { chosen, describeMachine, keepResult, option, percentile, printRatios, printRounds } from "./measure.ts";
 
 /**
  * Compares commands in batches with one transaction per command, on the same work: lock an account with its notes, add

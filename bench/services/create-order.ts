@@ -1,10 +1,18 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
-import { CreateOrderRequestSchema, OrderService } from "../gen/docket/order/v1/order_service_pb.js";
+import { CreateOrderRequestSchema, OrderService } from "../../gen/docket/order/v1/order_service_pb.js";
+import { createHttpClient } from "../support/http-client.ts";
+import { drive } from "../support/load.ts";
+import {
+  chosen,
+  describeMachine,
+  keepResult,
+  option,
+  percentile,
+  printRatios,
+  printRounds,
+} from "../support/measure.ts";
 import { type BenchDocket, type Storage, startDocket, storages } from "./docket.ts";
-import { createHttpClient } from "./http-client.ts";
-import { drive } from "./load.ts";
-import { chosen, describeMachine, keepResult, option, percentile, printRatios, printRounds } from "./measure.ts";
 import { anOrder, openShop } from "./shop.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from "@grpc/grpc-js";
-import { serveParent } from "./child.ts";
+import { serveParent } from "../support/child.ts";
 
 /** The gRPC server of `gateway-grpc.ts`, which costs as little as a server can: CreateBook returns the book's bytes. */
 const passBytes = (bytes: Buffer): Buffer => bytes;

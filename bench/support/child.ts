@@ -10,14 +10,14 @@ export interface Child<Ready> extends AsyncDisposable {
   ask<Answer>(question: string): Promise<Answer>;
 }
 
-/** Starts a file of this folder, with `--cpu-prof` if `BENCH_CPU_PROF` names a folder for the profile. */
+/** Starts a program, with `--cpu-prof` if `BENCH_CPU_PROF` names a folder for the profile. */
 export async function startChild<Ready>(
-  file: string,
+  file: URL,
   args: readonly string[],
   environment: Record<string, string> = {},
 ): Promise<Child<Ready>> {
   const profiles = process.env["BENCH_CPU_PROF"];
-  const child = fork(new URL(file, import.meta.url), args, {
+  const child = fork(file, args, {
     env: { ...process.env, ...environment },
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     execArgv: [
@@ -29,7 +29,7 @@ export async function startChild<Ready>(
   const answer = async <Answer>() => {
     const [message] = await Promise.race([
       once(child, "message"),
-      exited.then(([code]) => Promise.reject(new Error(`${file} ended with ${code}`))),
+      exited.then(([code]) => Promise.reject(new Error(`${file.pathname} ended with ${code}`))),
     ]);
     return message as Answer;
   };

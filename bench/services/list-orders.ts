@@ -1,9 +1,17 @@
 import { sql } from "kysely";
-import { openDatabase } from "../services/runtime/db/connect.ts";
+import { openDatabase } from "../../services/runtime/db/connect.ts";
+import { createHttpClient, type HttpCall } from "../support/http-client.ts";
+import { drive } from "../support/load.ts";
+import {
+  chosen,
+  describeMachine,
+  keepResult,
+  option,
+  percentile,
+  printRatios,
+  printRounds,
+} from "../support/measure.ts";
 import { type BenchDocket, type Storage, startDocket, storages } from "./docket.ts";
-import { createHttpClient, type HttpCall } from "./http-client.ts";
-import { drive } from "./load.ts";
-import { chosen, describeMachine, keepResult, option, percentile, printRatios, printRounds } from "./measure.ts";
 import { anOrder, openShop } from "./shop.ts";
 
 /**

@@ -1,8 +1,8 @@
 import { create, type MessageInitShape, setExtension, toBinary } from "@bufbuild/protobuf";
 import { fileDesc, type GenMessage, type GenService, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { FileDescriptorProtoSchema, MethodOptionsSchema } from "@bufbuild/protobuf/wkt";
-import { AccessSchema, access, file_docket_options_v1_options } from "../gen/docket/options/v1/options_pb.js";
-import { file_docket_order_v1_order, type Order, OrderSchema } from "../gen/docket/order/v1/order_pb.js";
+import { AccessSchema, access, file_docket_options_v1_options } from "../../gen/docket/options/v1/options_pb.js";
+import { file_docket_order_v1_order, type Order, OrderSchema } from "../../gen/docket/order/v1/order_pb.js";
 
 const options = create(MethodOptionsSchema);
 setExtension(options, access, create(AccessSchema, { scopes: ["orders.read"] }));

@@ -74,7 +74,7 @@ export async function describeMachine(packages: readonly string[]): Promise<Mach
 
 /** Writes the raw figures to bench/results/. */
 export async function keepResult(name: string, result: object): Promise<void> {
-  await mkdir(new URL("results/", import.meta.url), { recursive: true });
+  await mkdir(new URL("../results/", import.meta.url), { recursive: true });
   const text = JSON.stringify(
     result,
     (_, value) => (typeof value === "number" ? Number(value.toPrecision(6)) : value),
@@ -82,11 +82,11 @@ export async function keepResult(name: string, result: object): Promise<void> {
   );
   // Prints arrays of numbers on one line.
   const compact = text.replace(/\[[\s\d.,eE+-]+\]/g, (list) => list.replace(/\s+/g, " "));
-  await writeFile(new URL(`results/${name}.json`, import.meta.url), `${compact}\n`);
+  await writeFile(new URL(`../results/${name}.json`, import.meta.url), `${compact}\n`);
 }
 
 async function versionOf(name: string): Promise<string> {
-  const text = await readFile(new URL(`../node_modules/${name}/package.json`, import.meta.url), "utf8");
+  const text = await readFile(new URL(`../../node_modules/${name}/package.json`, import.meta.url), "utf8");
   return (JSON.parse(text) as { version: string }).version;
 }
 

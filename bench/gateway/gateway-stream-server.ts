@@ -1,8 +1,8 @@
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createHttpHandler } from "../gateway/http-handler.ts";
-import { type Loose, libraryMethods, testRegistry, testSpec } from "../gateway/test/support/test-api.ts";
-import { serveParent } from "./child.ts";
+import { createHttpHandler } from "../../gateway/http-handler.ts";
+import { type Loose, libraryMethods, testRegistry, testSpec } from "../../gateway/test/support/test-api.ts";
+import { serveParent } from "../support/child.ts";
 
 /**
  * The server of `gateway-stream.ts`: the gateway over the test API. What is downloaded is one chunk over and over, what is

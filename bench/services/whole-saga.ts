@@ -1,6 +1,14 @@
+import { drive } from "../support/load.ts";
+import {
+  chosen,
+  describeMachine,
+  keepResult,
+  option,
+  percentile,
+  printRatios,
+  printRounds,
+} from "../support/measure.ts";
 import { storages, type Usage } from "./docket.ts";
-import { drive } from "./load.ts";
-import { chosen, describeMachine, keepResult, option, percentile, printRatios, printRounds } from "./measure.ts";
 import { openWholeOrders } from "./whole-orders.ts";
 
 /**

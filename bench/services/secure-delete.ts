@@ -1,5 +1,5 @@
-import { drive } from "./load.ts";
-import { describeMachine, keepResult, option, printRatios, printRounds } from "./measure.ts";
+import { drive } from "../support/load.ts";
+import { describeMachine, keepResult, option, printRatios, printRounds } from "../support/measure.ts";
 import { openWholeOrders } from "./whole-orders.ts";
 
 /**

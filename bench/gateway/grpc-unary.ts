@@ -1,9 +1,9 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
-import { OrderSchema } from "../gen/docket/order/v1/order_pb.js";
-import { type Child, startChild } from "./child.ts";
-import { drive } from "./load.ts";
-import { chosen, describeMachine, keepResult, option, printRatios, printRounds } from "./measure.ts";
+import { OrderSchema } from "../../gen/docket/order/v1/order_pb.js";
+import { type Child, startChild } from "../support/child.ts";
+import { drive } from "../support/load.ts";
+import { chosen, describeMachine, keepResult, option, printRatios, printRounds } from "../support/measure.ts";
 import { echoPath, smallOrder } from "./order-echo.ts";
 
 /**
@@ -23,7 +23,7 @@ interface Target {
 }
 
 async function open(variant: Variant): Promise<Target> {
-  const child: Target["child"] = await startChild("grpc-unary-server.ts", [variant]);
+  const child: Target["child"] = await startChild(new URL("./grpc-unary-server.ts", import.meta.url), [variant]);
   return { child, client: new Client(`127.0.0.1:${child.ready.port}`, credentials.createInsecure()) };
 }
 

@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { median, type Rounds, ratio } from "./measure.ts";
+import { median, type Rounds, ratio } from "../support/measure.ts";
 
 /**
  * Every figure of the gateway in one run: the benchmarks `rpc-cpu` (without Docket's interceptors), `grpc-unary`,
@@ -20,7 +20,7 @@ async function run(name: string, ...more: readonly string[]): Promise<void> {
 }
 
 async function resultOf(name: string, key: string): Promise<Rounds> {
-  const text = await readFile(new URL(`results/${name}.json`, import.meta.url), "utf8");
+  const text = await readFile(new URL(`../results/${name}.json`, import.meta.url), "utf8");
   return (JSON.parse(text) as Record<string, Rounds>)[key] ?? {};
 }
 

@@ -4,8 +4,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { describeMachine, keepResult, option, printRatios, printRounds } from "../support/measure.ts";
 import { startDocket } from "./docket.ts";
-import { describeMachine, keepResult, option, printRatios, printRounds } from "./measure.ts";
 
 /**
  * Starts the standalone program on SQLite and measures the time until it is ready, on an empty folder and on existing
@@ -14,7 +14,7 @@ import { describeMachine, keepResult, option, printRatios, printRounds } from ".
  */
 const rounds = option("rounds", 7);
 const idleSeconds = option("idle", 5);
-const root = join(import.meta.dirname, "..");
+const root = join(import.meta.dirname, "../..");
 
 interface Started {
   readonly readyMs: number;

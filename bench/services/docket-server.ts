@@ -1,8 +1,8 @@
-import { startTelemetry } from "../gateway/telemetry/start-telemetry.ts";
-import { readHostConfig } from "../services/host/config.ts";
-import { startHost } from "../services/host/host.ts";
-import type { Statement } from "../services/runtime/db/statement.ts";
-import { cpuMicros, serveParent } from "./child.ts";
+import { startTelemetry } from "../../gateway/telemetry/start-telemetry.ts";
+import { readHostConfig } from "../../services/host/config.ts";
+import { startHost } from "../../services/host/host.ts";
+import type { Statement } from "../../services/runtime/db/statement.ts";
+import { cpuMicros, serveParent } from "../support/child.ts";
 
 /**
  * A whole Docket for a benchmark, in a process of its own, which counts its statements. With `BENCH_STATEMENTS` set it

@@ -4,8 +4,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { describeMachine, keepResult } from "../support/measure.ts";
 import { attacks, type Target } from "./hostile-attacks.ts";
-import { describeMachine, keepResult } from "./measure.ts";
 
 /**
  * What hostile callers cost the standalone program, each attack on a fresh one: how it was answered, how long `/live` took
@@ -19,7 +19,7 @@ const textOption = (name: string, fallback: string): string => {
   const at = process.argv.indexOf(`--${name}`);
   return at < 0 ? fallback : (process.argv[at + 1] ?? fallback);
 };
-const checkout = resolve(textOption("checkout", join(import.meta.dirname, "..")));
+const checkout = resolve(textOption("checkout", join(import.meta.dirname, "../..")));
 const label = textOption("label", "after");
 const only = textOption("only", "");
 

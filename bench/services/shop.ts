@@ -1,5 +1,5 @@
-import type { HttpCall } from "./http-client.ts";
-import { drive } from "./load.ts";
+import type { HttpCall } from "../support/http-client.ts";
+import { drive } from "../support/load.ts";
 
 const items = 200;
 

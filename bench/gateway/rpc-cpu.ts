@@ -7,18 +7,26 @@ import {
   toJsonString,
 } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
-import { OrderSchema } from "../gen/docket/order/v1/order_pb.js";
+import { OrderSchema } from "../../gen/docket/order/v1/order_pb.js";
 import {
   CreateOrderRequestSchema,
   GetOrderRequestSchema,
   OrderService,
-} from "../gen/docket/order/v1/order_service_pb.js";
-import { startOtlpReceiver } from "../services/test/support/otlp-receiver.ts";
-import { type Child, startChild } from "./child.ts";
-import { drive } from "./load.ts";
-import { chosen, describeMachine, keepResult, option, printRatios, printRounds, type Rounds } from "./measure.ts";
+} from "../../gen/docket/order/v1/order_service_pb.js";
+import { startOtlpReceiver } from "../../services/test/support/otlp-receiver.ts";
+import { type Child, startChild } from "../support/child.ts";
+import { drive } from "../support/load.ts";
+import {
+  chosen,
+  describeMachine,
+  keepResult,
+  option,
+  printRatios,
+  printRounds,
+  type Rounds,
+} from "../support/measure.ts";
+import { prepareRequest } from "../support/prepared-request.ts";
 import { smallOrder } from "./order-echo.ts";
-import { prepareRequest } from "./prepared-request.ts";
 
 /**
  * CPU of the server's process per unary request on every wire, without and with Docket's interceptors, and with a tenth of
@@ -152,7 +160,14 @@ const tracing = {
 };
 const servers = new Map<Variant, Child<Ports>>();
 for (const variant of variants) {
-  servers.set(variant, await startChild<Ports>("rpc-cpu-server.ts", [variant], variant === "traced" ? tracing : {}));
+  servers.set(
+    variant,
+    await startChild<Ports>(
+      new URL("./rpc-cpu-server.ts", import.meta.url),
+      [variant],
+      variant === "traced" ? tracing : {},
+    ),
+  );
 }
 const contenders = [...servers].flatMap(([variant, server]) =>
   wiresOf[variant]

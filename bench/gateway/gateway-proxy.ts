@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
-import { startChild } from "./child.ts";
+import { startChild } from "../support/child.ts";
+import { drive } from "../support/load.ts";
+import { describeMachine, keepResult, option, printRatios, printRounds } from "../support/measure.ts";
+import { prepareRequest } from "../support/prepared-request.ts";
 import { cpuMicrosOf, startProcess } from "./gateway-process.ts";
-import { drive } from "./load.ts";
-import { describeMachine, keepResult, option, printRatios, printRounds } from "./measure.ts";
-import { prepareRequest } from "./prepared-request.ts";
 
 /**
  * CPU per REST request of the gateway as a program against grpc-gateway (Go, `GOMAXPROCS=1`), both in front of the same
@@ -17,7 +17,7 @@ import { prepareRequest } from "./prepared-request.ts";
 const rounds = option("rounds", 5);
 const requests = option("requests", 5_000);
 const concurrency = option("concurrency", 32);
-const root = fileURLToPath(new URL("..", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
 const cache = `${root}.cache/grpc-gateway`;
 
 const order = {
@@ -60,7 +60,7 @@ const order = {
 };
 
 execFileSync(`${root}bench/grpc-gateway/build.sh`, { stdio: ["ignore", "ignore", "inherit"] });
-await using backend = await startChild<{ port: number }>("gateway-proxy-backend.ts", []);
+await using backend = await startChild<{ port: number }>(new URL("./gateway-proxy-backend.ts", import.meta.url), []);
 const upstream = `127.0.0.1:${backend.ready.port}`;
 const profile = process.env["BENCH_CPU_PROF"];
 const contenders = [

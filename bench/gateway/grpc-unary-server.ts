@@ -5,12 +5,12 @@ import { type handleUnaryCall, Server, ServerCredentials } from "@grpc/grpc-js";
 import { destination } from "pino";
 import protobufjs from "protobufjs";
 import descriptor from "protobufjs/ext/descriptor/index.js";
-import { OrderSchema } from "../gen/docket/order/v1/order_pb.js";
-import { createGrpcServer } from "../services/runtime/grpc/server.ts";
-import { createInterceptors } from "../services/runtime/interceptors/interceptors.ts";
-import { createLogger } from "../services/runtime/telemetry/log.ts";
-import { systemClock } from "../services/runtime/values/clock.ts";
-import { cpuMicros, serveParent } from "./child.ts";
+import { OrderSchema } from "../../gen/docket/order/v1/order_pb.js";
+import { createGrpcServer } from "../../services/runtime/grpc/server.ts";
+import { createInterceptors } from "../../services/runtime/interceptors/interceptors.ts";
+import { createLogger } from "../../services/runtime/telemetry/log.ts";
+import { systemClock } from "../../services/runtime/values/clock.ts";
+import { cpuMicros, serveParent } from "../support/child.ts";
 import { echoPath, OrderEcho } from "./order-echo.ts";
 
 /**

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { get, type IncomingMessage, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { startChild } from "./child.ts";
-import { describeMachine, keepResult, option, printRounds } from "./measure.ts";
+import { startChild } from "../support/child.ts";
+import { describeMachine, keepResult, option, printRounds } from "../support/measure.ts";
 
 /**
  * What the server's memory grows by while an HttpBody goes through the gateway, each way, and how much waits in it for a
@@ -18,7 +18,7 @@ interface Memory {
   readonly peakBuffered: number;
 }
 
-await using server = await startChild<{ port: number }>("gateway-stream-server.ts", []);
+await using server = await startChild<{ port: number }>(new URL("./gateway-stream-server.ts", import.meta.url), []);
 const { port } = server.ready;
 const memory = () => server.ask<Memory>("memory");
 

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createConnection } from "mysql2/promise";
-import { INSTALL_HINT, startMariadb } from "../services/runtime/testing/mariadb.ts";
-import { type Child, startChild } from "./child.ts";
+import { INSTALL_HINT, startMariadb } from "../../services/runtime/testing/mariadb.ts";
+import { type Child, startChild } from "../support/child.ts";
 
 export const storages = ["sqlite", "mariadb"] as const;
 export type Storage = (typeof storages)[number];
@@ -55,7 +55,7 @@ export interface Place extends AsyncDisposable {
  */
 export async function startDocket(storage: Storage, environment: Record<string, string> = {}): Promise<BenchDocket> {
   const place = await createPlace(storage);
-  const server: Child<Ready> = await startChild("docket-server.ts", [], {
+  const server: Child<Ready> = await startChild(new URL("./docket-server.ts", import.meta.url), [], {
     DOCKET_HTTP_PORT: "0",
     DOCKET_GRPC_PORT: "0",
     DOCKET_OPS_PORT: "0",

@@ -8,15 +8,23 @@ import {
   toBinary,
   toJsonString,
 } from "@bufbuild/protobuf";
-import { binaryReader } from "../gateway/codec/binary-reader.ts";
-import { binaryWriter } from "../gateway/codec/binary-writer.ts";
-import { createJsonReader } from "../gateway/codec/json-reader.ts";
-import { createJsonWriter } from "../gateway/codec/json-writer.ts";
-import { countKeys, countKeysInText } from "../gateway/fields/duplicate-keys.ts";
-import { createTrie } from "../gateway/routing/route-trie.ts";
-import { parseTemplate } from "../gateway/routing/template-parser.ts";
-import { OrderSchema } from "../gen/docket/order/v1/order_pb.js";
-import { describeMachine, keepResult, median, option, printRatios, printRounds, type Rounds } from "./measure.ts";
+import { binaryReader } from "../../gateway/codec/binary-reader.ts";
+import { binaryWriter } from "../../gateway/codec/binary-writer.ts";
+import { createJsonReader } from "../../gateway/codec/json-reader.ts";
+import { createJsonWriter } from "../../gateway/codec/json-writer.ts";
+import { countKeys, countKeysInText } from "../../gateway/fields/duplicate-keys.ts";
+import { createTrie } from "../../gateway/routing/route-trie.ts";
+import { parseTemplate } from "../../gateway/routing/template-parser.ts";
+import { OrderSchema } from "../../gen/docket/order/v1/order_pb.js";
+import {
+  describeMachine,
+  keepResult,
+  median,
+  option,
+  printRatios,
+  printRounds,
+  type Rounds,
+} from "../support/measure.ts";
 import { smallOrder } from "./order-echo.ts";
 
 /**
