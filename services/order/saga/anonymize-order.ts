@@ -17,7 +17,6 @@ import { orderName } from "../domain/order.ts";
 import { changeOrder } from "../store/change-order.ts";
 import { eraseTimeline } from "../store/customer-orders.ts";
 import { deleteOrder } from "../store/delete-orders.ts";
-import { executeIn } from "../store/in-transaction.ts";
 import { dependencyRetryPolicy, systemStamp } from "./steps.ts";
 
 /** State of the saga. */
@@ -30,6 +29,9 @@ export interface AnonymizeOrderState {
 export const anonymizeOrderSaga: SagaKind<AnonymizeOrderState> = { name: "anonymize-order", version: 1 };
 
 type Step = SagaStep<AnonymizeOrderState, OrderDatabase>;
+
+/** Limits of the steps that erase data in other services. */
+const erasing = { ...dependencyRetryPolicy, timeoutMs: 60_000 };
 
 /** All messages that the order service publishes, consumes or returns. */
 const contract = createRegistry(
@@ -46,7 +48,7 @@ const contract = createRegistry(
  * the data of the other services. Every step is idempotent, and there is nothing to compensate.
  */
 export function anonymizeOrder(ctx: OrderContext): SagaDefinition<AnonymizeOrderState, OrderDatabase> {
-  const { inventory, logistics, payment } = ctx.clients;
+  const { logistics, payment } = ctx.clients;
   return {
     ...anonymizeOrderSaga,
     steps: [
@@ -57,24 +59,26 @@ export function anonymizeOrder(ctx: OrderContext): SagaDefinition<AnonymizeOrder
       calling("erase-payments", (tenant, parent, options) =>
         payment.for(tenant).anonymizePayments({ parent }, options),
       ),
-      calling("erase-reservations", (tenant, parent, options) =>
-        inventory.for(tenant).anonymizeReservations({ parent }, options),
-      ),
+      eraseReservations(ctx),
     ],
-    async onSucceeded(trx, { tenant, state }) {
+  };
+}
+
+/** The last step: also deletes the order, or notes on its timeline that the data is erased. */
+function eraseReservations(ctx: OrderContext): Step {
+  const { db, clients } = ctx;
+  const happening = { type: "PersonalDataErased", message: "The order's personal data was erased in all services." };
+  return {
+    ...erasing,
+    name: "erase-reservations",
+    async invoke({ state, tenant, signal }) {
+      const key = { tenant, id: state.orderId };
+      await clients.inventory.for(tenant).anonymizeReservations({ parent: orderName(key) }, { signal });
       if (state.deletes === true) {
-        await deleteOrder(trx, { tenant, id: state.orderId });
-        return;
+        await db.transaction((trx) => deleteOrder(trx, key));
+        return done();
       }
-      const happening = {
-        type: "PersonalDataErased",
-        message: "The order's personal data was erased in all services.",
-      };
-      await executeIn(
-        trx,
-        ctx,
-        changeOrder(ctx, { tenant, id: state.orderId }, (order) => [note(order, happening, systemStamp(ctx))]),
-      );
+      return done({ command: changeOrder(ctx, key, (order) => [note(order, happening, systemStamp(ctx))]) });
     },
   };
 }
@@ -106,9 +110,8 @@ function calling(
   erase: (tenant: string, parent: string, options: { signal: AbortSignal }) => Promise<unknown>,
 ): Step {
   return {
+    ...erasing,
     name,
-    ...dependencyRetryPolicy,
-    timeoutMs: 60_000,
     async invoke({ state, tenant, signal }) {
       await erase(tenant, orderName(state.orderId), { signal });
       return done();

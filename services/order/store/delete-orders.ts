@@ -41,10 +41,11 @@ export async function findExpiredOrders(
   return expired;
 }
 
-/** Deletes an order with its lines, its timeline and its payment and shipment projections. */
+/** Deletes an order with its lines, its timeline and its payment and shipment projections. Idempotent. */
 export async function deleteOrder(trx: Transaction<OrderDatabase>, { tenant, id }: OrderKey): Promise<void> {
+  // First the row that commands lock.
+  await trx.deleteFrom("orders").where("tenant_id", "=", tenant).where("id", "=", id).execute();
   for (const table of ["order_lines", "order_events", "order_payments", "order_shipments"] as const) {
     await trx.deleteFrom(table).where("tenant_id", "=", tenant).where("order_id", "=", id).execute();
   }
-  await trx.deleteFrom("orders").where("tenant_id", "=", tenant).where("id", "=", id).execute();
 }
