@@ -34,6 +34,11 @@ describeEachDatabase("the statements of the order service", (open, dialect) => {
     log.clear();
     await world.orders.lookupOrder({ externalId: "A-1" });
     expect(log.count()).toBe(2);
+    const { orders } = await world.orders.listOrders({ pageSize: 50 });
+    log.clear();
+    const found = await Promise.all(orders.map(({ name }) => world.orders.getOrder({ name })));
+    expect(found).toEqual(orders);
+    expect(log.count()).toBe(2);
   });
 
   test("are hardly more for 64 orders at once than for one, from the creation to the delivery", async () => {
