@@ -44,10 +44,16 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
   const { clock = systemClock, ids = createIds(clock) } = deps;
   const { log = createLogger({ level: "info", name: "operations" }) } = deps;
   const { bus = createInProcessBus({ log }) } = deps;
-  const { onStatement, statementTimeoutMs, credentials } = deps;
+  const { onStatement, statementTimeoutMs, maxConnections, credentials } = deps;
   await using opening = new AsyncDisposableStack();
   const db = opening.use(
-    await openDatabase<OperationsDatabase>({ url: config.databaseUrl, credentials, onStatement, statementTimeoutMs }),
+    await openDatabase<OperationsDatabase>({
+      url: config.databaseUrl,
+      credentials,
+      onStatement,
+      statementTimeoutMs,
+      maxConnections,
+    }),
   );
   await migrate(db, migrations);
   const { administered = [], onKeyEnded = () => {} } = deps;
