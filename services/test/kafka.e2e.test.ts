@@ -3,7 +3,7 @@ import { Order_State } from "../../gen/docket/order/v1/order_pb.js";
 import { createDocket } from "../../web-client/sdk/docket.ts";
 import { type KafkaServer, startKafka, whyNoKafka } from "../runtime/testing/kafka.ts";
 import { until } from "../runtime/testing/until.ts";
-import { auditBooks } from "./support/books.ts";
+import { auditBooks } from "./support/audit/books.ts";
 import { eventually } from "./support/eventually.ts";
 import { startProcesses } from "./support/processes.ts";
 import { runToEnd } from "./support/program.ts";
