@@ -1,6 +1,7 @@
 import { type Insertable, type Kysely, type Selectable, sql, type Transaction } from "kysely";
 import { type List, type ListPage, selectPage } from "../../runtime/api/list.ts";
 import type { Database } from "../../runtime/db/connect.ts";
+import { upsert } from "../../runtime/db/sql.ts";
 import type { ApiKeysTable, OperationsDatabase } from "../db/schema.ts";
 
 export type ApiKeyRow = Selectable<ApiKeysTable>;
@@ -59,12 +60,27 @@ export async function touchApiKey({ kysely }: Db, id: string, minuteMs: number):
   await kysely.updateTable("api_keys").set({ last_used_at: minuteMs }).where("id", "=", id).execute();
 }
 
-/** Replaces the key with this id by `row`, or removes it if `row` is undefined. */
+/** Replaces the key with this id by `row`, or removes it if `row` is undefined. Processes may do so at once. */
 export async function replaceApiKey(db: Db, id: string, row: Insertable<ApiKeysTable> | undefined): Promise<void> {
   await db.transaction(async (trx) => {
-    await trx.deleteFrom("api_keys").where("id", "=", id).execute();
-    if (row !== undefined) {
-      await trx.insertInto("api_keys").values(row).execute();
+    const others = trx.deleteFrom("api_keys").where("id", "=", id);
+    if (row === undefined) {
+      await others.execute();
+      return;
     }
+    await others.where("tenant_id", "!=", row.tenant_id).execute();
+    const insert = trx.insertInto("api_keys").values(row);
+    await upsert(db.dialect, insert, { key: ["tenant_id", "id"], update: replaced }).execute();
   });
 }
+
+const replaced = [
+  "display_name",
+  "key_hash",
+  "key_prefix",
+  "scopes",
+  "expires_at",
+  "revoked_at",
+  "last_used_at",
+  "created_at",
+] as const;
