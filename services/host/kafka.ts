@@ -6,8 +6,8 @@ import { ConfigError } from "../runtime/config/config-error.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
 import type { HostConfig } from "./config.ts";
 
-/** The services that publish events. Each has a topic. */
-export const publishers: readonly string[] = ["order", "payment", "logistics", "inventory"];
+/** The packages of events: of the services that publish, and of the audit trail, to which all of them do. */
+export const packages: readonly string[] = ["order", "payment", "logistics", "inventory", "audit"];
 
 /**
  * Opens the bus on Kafka.
@@ -28,7 +28,7 @@ export async function openKafkaBus(config: HostConfig["kafka"], log: Logger): Pr
       "Run `node services/main.ts topics` with the same settings, which creates and repairs Kafka's topics.",
     ]);
   }
-  return createKafkaBus({ kafka, log });
+  return createKafkaBus({ kafka, packages, log });
 }
 
 /** Creates the missing topics and configures all. Returns what it did: one line each. */
@@ -47,7 +47,7 @@ export async function makeTopics(config: HostConfig["kafka"]): Promise<string> {
 }
 
 function planOf({ partitions, replication, retentionMs }: HostConfig["kafka"]): TopicPlan {
-  return { services: publishers, partitions, replication, retentionMs };
+  return { packages, partitions, replication, retentionMs };
 }
 
 async function kafkaOptions(config: HostConfig["kafka"]): Promise<KafkaOptions> {

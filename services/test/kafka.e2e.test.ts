@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { Order_State } from "../../gen/docket/order/v1/order_pb.js";
 import { createDocket } from "../../web-client/sdk/docket.ts";
+import { money } from "../../web-client/sdk/money.ts";
 import { type KafkaServer, startKafka, whyNoKafka } from "../runtime/testing/kafka.ts";
 import { until } from "../runtime/testing/until.ts";
 import { auditBooks } from "./support/audit/books.ts";
@@ -77,13 +78,21 @@ const reason = whyNoKafka() ?? (server === undefined ? "there is no MariaDB" : u
       await kafka.restart();
       await docket.restart("inventory");
       await docket.restart("order-2");
-      await order(4);
+      await order(3);
+      // A price of the caller's own is audited: by an event of order to operations.
+      const priced = await client.orders.createOrder({ order: teaOrder({ shippingFee: money("EUR", "1.00") }) });
+      names.push(priced.name);
       for (const name of names) {
         await untilState(client, name, [Order_State.COMPLETED], 120_000);
       }
       await eventually(async () => (await auditBooks(client)).join("\n"), "", 60_000);
       const { stockOnHand, stockReserved } = await client.items.getItem({ name: "items/TEA" });
       expect({ stockOnHand, stockReserved }).toEqual({ stockOnHand: 14n, stockReserved: 0n });
+      await until(async () => {
+        const headers = { authorization: `Bearer ${docket.gateway.key}` };
+        const trail = await fetch(`${docket.gateway.httpUrl}/v1/auditEvents`, { headers });
+        return (await trail.text()).includes(priced.name);
+      });
       for (const program of docket.programs.values()) {
         expect(await program.stop()).toBe(0);
       }

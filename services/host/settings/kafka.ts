@@ -17,7 +17,7 @@ export const kafkaSettings = v.object({
   prefix: text("DOCKET_KAFKA_PREFIX", {
     default: "docket.",
     description:
-      "Beginning of the names of topics (`docket.order`, one per publishing service) and consumer groups, the same in all processes. Letters, digits, `.`, `_` and `-`.",
+      "Beginning of the names of topics (`docket.order` and others) and consumer groups, the same in all processes. Letters, digits, `.`, `_` and `-`.",
   }),
   partitions: integer("DOCKET_KAFKA_PARTITIONS", {
     default: 12,

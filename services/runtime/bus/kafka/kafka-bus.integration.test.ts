@@ -24,23 +24,23 @@ const reason = whyNoKafka();
   const place = async (partitions = 3): Promise<KafkaOptions> => {
     made += 1;
     const kafka = { brokers: [server.address], clientId: "test", prefix: `t${made}.` };
-    await createTopics(kafka, { services: ["test"], partitions, replication: 1, retentionMs: 86_400_000 });
+    await createTopics(kafka, { packages: ["test"], partitions, replication: 1, retentionMs: 86_400_000 });
     return kafka;
   };
 
   describeEventBus("Kafka", async () =>
-    createKafkaBus({ kafka: await place(), log, redelivery: { initialMs: 1, maxMs: 5 } }),
+    createKafkaBus({ kafka: await place(), packages: ["test"], log, redelivery: { initialMs: 1, maxMs: 5 } }),
   );
 
   test("creates the topics that are missing, repairs the configuration of others, and reports what is wrong", async () => {
     const kafka = { ...(await place()), prefix: "topics." };
-    const plan = { services: ["one", "two"], partitions: 2, replication: 1, retentionMs: 86_400_000 };
+    const plan = { packages: ["one", "two"], partitions: 2, replication: 1, retentionMs: 86_400_000 };
     expect(await topicProblems(kafka, plan)).toEqual([
       "Topic topics.one does not exist.",
       "Topic topics.two does not exist.",
     ]);
     const outcome = (topic: string, created: boolean) => ({ topic, created, partitions: 2 });
-    expect(await createTopics(kafka, { ...plan, services: ["one"] })).toEqual([outcome("topics.one", true)]);
+    expect(await createTopics(kafka, { ...plan, packages: ["one"] })).toEqual([outcome("topics.one", true)]);
     const longer = { ...plan, retentionMs: 2 * 86_400_000 };
     expect(await topicProblems(kafka, longer)).toEqual([
       "Topic topics.two does not exist.",
@@ -55,7 +55,7 @@ const reason = whyNoKafka();
 
   test("refuses an event that no topic can take, and sends the next one", async () => {
     const kafka = await place();
-    await using bus = createKafkaBus({ kafka, log });
+    await using bus = createKafkaBus({ kafka, packages: ["test"], log });
     const seen: string[] = [];
     await using _subscription = bus.subscribe("sizes", ["docket.test.v1.Happened"], async (events) => {
       seen.push(...events.map(({ id }) => id));
@@ -67,5 +67,26 @@ const reason = whyNoKafka();
     await Promise.all([bus.publish([largest]), bus.publish([small])]);
     await until(() => seen.length === 2);
     expect(new Set(seen)).toEqual(new Set([small.id, largest.id]));
+  });
+
+  test("sends what was published beside an event without a topic, and refuses consumers of such events", async () => {
+    await using bus = createKafkaBus({ kafka: await place(), packages: ["test"], log });
+    const seen: string[] = [];
+    await using _subscription = bus.subscribe("beside", ["docket.test.v1.Happened"], async (events) => {
+      seen.push(...events.map(({ id }) => id));
+    });
+    const [first, second, third] = [busEvent(), busEvent(), busEvent()];
+    const outcomes = await Promise.allSettled([
+      bus.publish([first]),
+      bus.publish([second]),
+      bus.publish([busEvent({ type: "docket.nowhere.v1.Happened" })]),
+      bus.publish([third]),
+    ]);
+    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "fulfilled"]);
+    await until(() => seen.length >= 3);
+    expect(new Set(seen)).toEqual(new Set([first.id, second.id, third.id]));
+    expect(() => bus.subscribe("lost", ["docket.nowhere.v1.Happened"], async () => {})).toThrow(
+      "events of type docket.nowhere.v1.Happened have no topic, so lost cannot consume them",
+    );
   });
 });

@@ -6,10 +6,12 @@ import type { EventBus } from "../event-bus.ts";
 import { clientOptions, type KafkaOptions } from "./connection.ts";
 import { createSender } from "./sender.ts";
 import { createSubscription, type Subscription } from "./subscription.ts";
-import { serviceOfType, topicOf } from "./topics.ts";
+import { packageOf, topicOf } from "./topics.ts";
 
 export interface KafkaBusOptions {
   readonly kafka: KafkaOptions;
+  /** The packages of event types that have a topic; see `TopicPlan`. */
+  readonly packages: readonly string[];
   readonly log: Logger;
   /** Random number in [0, 1) for jitter. Default `Math.random`. */
   readonly random?: () => number;
@@ -23,7 +25,7 @@ export interface KafkaBus extends EventBus {
 }
 
 /**
- * Event bus on Kafka: one topic per publishing service, by the package of the event's type, and one consumer group per
+ * Event bus on Kafka: one topic per package of event types, and one consumer group per
  * consumer name. An event whose `publish` resolved is on all in-sync replicas. A consumer that is new begins with the
  * first event of the log; offsets are committed after the handler has resolved. The topics must exist; see
  * `createTopics`.
@@ -31,7 +33,7 @@ export interface KafkaBus extends EventBus {
  * A batch is what waits in all partitions of a subscription, so that one transaction handles it. A subscription whose
  * events were deleted before it read them stops at that partition, and the check says so; it skips nothing.
  */
-export function createKafkaBus({ kafka, log, ...options }: KafkaBusOptions): KafkaBus {
+export function createKafkaBus({ kafka, packages, log, ...options }: KafkaBusOptions): KafkaBus {
   const { random = Math.random, redelivery = { initialMs: 50, maxMs: 10_000 } } = options;
   const sender = createSender(kafka);
   const admin = new Admin({ ...clientOptions(kafka), retries: 0 });
@@ -41,7 +43,11 @@ export function createKafkaBus({ kafka, log, ...options }: KafkaBusOptions): Kaf
     publish: (events) => sender.send(events),
 
     subscribe(consumer, types, handler) {
-      const topics = [...new Set(types.map((type) => topicOf(kafka.prefix, serviceOfType(type))))].sort();
+      const homeless = types.find((type) => !packages.includes(packageOf(type)));
+      if (homeless !== undefined) {
+        throw new Error(`events of type ${homeless} have no topic, so ${consumer} cannot consume them`);
+      }
+      const topics = [...new Set(types.map((type) => topicOf(kafka.prefix, type)))].sort();
       const group = `${kafka.prefix}${consumer}`;
       const wanted = new Set(types);
       const subscription = createSubscription({

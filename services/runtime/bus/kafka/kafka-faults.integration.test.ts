@@ -20,10 +20,11 @@ import { createTopics } from "./topics.ts";
 
 const log = createLogger({ level: "silent", name: "test" });
 const reason = whyNoKafka();
+const packages = ["test", "google"];
 const happened = "docket.test.v1.Happened";
 const aggregates = Array.from({ length: 12 }, (_, nth) => `things/${nth}`);
 
-/** An event with a message of the consumer of `openEffects`. Its topic is that of the service `google`. */
+/** An event with a message of the consumer of `openEffects`. Its topic is that of the package `google`. */
 function said(value: string, attributes: Partial<BusEvent> = {}): BusEvent {
   const data = toBinary(StringValueSchema, create(StringValueSchema, { value }));
   return busEvent({ ...attributes, type: StringValueSchema.typeName, data });
@@ -85,12 +86,12 @@ function createRecord() {
     const place = async (partitions: number): Promise<KafkaOptions> => {
       made += 1;
       const kafka = { brokers: [server.address], clientId: "test", prefix: `f${made}.`, sessionTimeoutMs: 2_000 };
-      const plan = { services: ["test", "google"], partitions, replication: 1, retentionMs: 86_400_000 };
+      const plan = { packages, partitions, replication: 1, retentionMs: 86_400_000 };
       await createTopics(kafka, plan);
       return kafka;
     };
     const busOn = (kafka: KafkaOptions): KafkaBus =>
-      createKafkaBus({ kafka, log, redelivery: { initialMs: 1, maxMs: 5 } });
+      createKafkaBus({ kafka, packages, log, redelivery: { initialMs: 1, maxMs: 5 } });
     const temporary = async () => {
       const folder = await mkdtemp(join(tmpdir(), "docket-kafka-test-"));
       const url = `sqlite:${join(folder, "test.sqlite")}`;

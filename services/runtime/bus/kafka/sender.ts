@@ -1,8 +1,8 @@
-import { ProduceAcks, Producer, stringSerializer } from "@platformatic/kafka";
+import { findErrorBy, ProduceAcks, Producer, stringSerializer } from "@platformatic/kafka";
 import type { BusEvent } from "../event-bus.ts";
 import { encodeEvent } from "./cloud-event.ts";
 import { clientOptions, type KafkaOptions } from "./connection.ts";
-import { maxEventBytes, serviceOfType, topicOf } from "./topics.ts";
+import { maxEventBytes, topicOf } from "./topics.ts";
 
 /** Most data in one request, unless a single event has more. */
 const maxRequestBytes = 1024 * 1024;
@@ -13,7 +13,7 @@ interface Waiting {
   readonly settle: PromiseWithResolvers<void>;
 }
 
-/** Writes events to the topics of their services. */
+/** Writes events to the topics of their types. */
 export interface Sender extends AsyncDisposable {
   /** Resolves once every event is on all in-sync replicas. Calls are written in their order. */
   send(events: readonly BusEvent[]): Promise<void>;
@@ -37,10 +37,31 @@ export function createSender(options: KafkaOptions): Sender {
   const write = async (events: readonly BusEvent[]) => {
     for (const page of pagesOf(events)) {
       const messages = page.map((event) => {
-        const topic = topicOf(options.prefix, serviceOfType(event.type));
+        const topic = topicOf(options.prefix, event.type);
         return { topic, ...encodeEvent(event) };
       });
       await producer.send({ messages });
+    }
+  };
+
+  const writeCalls = async (calls: readonly Waiting[]): Promise<void> => {
+    try {
+      await write(calls.flatMap(({ events }) => events));
+      for (const { settle } of calls) {
+        settle.resolve();
+      }
+    } catch (error) {
+      const isPermanent = findErrorBy(error as Error, "canRetry", false) !== null;
+      if (isPermanent && calls.length > 1) {
+        // One of them can never be sent, for example to a topic that does not exist. The others can.
+        for (const call of calls) {
+          await writeCalls([call]);
+        }
+        return;
+      }
+      for (const { settle } of calls) {
+        settle.reject(error);
+      }
     }
   };
 
@@ -48,16 +69,7 @@ export function createSender(options: KafkaOptions): Sender {
     while (waiting.length > 0) {
       const calls = waiting;
       waiting = [];
-      try {
-        await write(calls.flatMap(({ events }) => events));
-        for (const { settle } of calls) {
-          settle.resolve();
-        }
-      } catch (error) {
-        for (const { settle } of calls) {
-          settle.reject(error);
-        }
-      }
+      await writeCalls(calls);
     }
     working = undefined;
   };

@@ -6,8 +6,8 @@ export const maxEventBytes = 8 * 1024 * 1024;
 
 /** How topics are created. */
 export interface TopicPlan {
-  /** The services that publish, for example `order`. */
-  readonly services: readonly string[];
+  /** The packages of event types, by their last name: `order` for `docket.order.v1`. Each has a topic. */
+  readonly packages: readonly string[];
   readonly partitions: number;
   /** Copies of each partition. */
   readonly replication: number;
@@ -22,20 +22,20 @@ export interface TopicOutcome {
   readonly created: boolean;
 }
 
-/** The topic of a service's events. */
-export function topicOf(prefix: string, service: string): string {
-  return `${prefix}${service}`;
+/** The package of a type by its last name: `order` of `docket.order.v1.OrderPlaced`. */
+export function packageOf(type: string): string {
+  return type.split(".").at(-3) ?? type;
 }
 
-/** The service that publishes a type: `order` of `docket.order.v1.OrderPlaced`. */
-export function serviceOfType(type: string): string {
-  return type.split(".").at(-3) ?? type;
+/** The topic of a type: that of its package. */
+export function topicOf(prefix: string, type: string): string {
+  return `${prefix}${packageOf(type)}`;
 }
 
 /** Creates the topics that are missing, and sets the configuration of all. Idempotent; never changes partitions. */
 export async function createTopics(options: KafkaOptions, plan: TopicPlan): Promise<readonly TopicOutcome[]> {
   await using admin = openAdmin(options);
-  const existing = await partitionCounts(admin, options, plan.services);
+  const existing = await partitionCounts(admin, options, plan.packages);
   const configs = topicConfigs(plan);
   const outcomes: TopicOutcome[] = [];
   for (const [topic, found] of existing) {
@@ -64,7 +64,7 @@ export async function createTopics(options: KafkaOptions, plan: TopicPlan): Prom
 /** Returns what is wrong with the topics: one sentence each. Empty if nothing is. Rejects if no broker responds. */
 export async function topicProblems(options: KafkaOptions, plan: TopicPlan): Promise<readonly string[]> {
   await using admin = openAdmin(options);
-  const counts = await partitionCounts(admin, options, plan.services);
+  const counts = await partitionCounts(admin, options, plan.packages);
   const present = [...counts].filter(([, partitions]) => partitions !== undefined).map(([topic]) => topic);
   const problems = [...counts.keys()]
     .filter((topic) => !present.includes(topic))
@@ -104,13 +104,13 @@ function topicConfigs({ replication, retentionMs }: TopicPlan): { name: string; 
   ];
 }
 
-/** The number of partitions of each service's topic; undefined if it does not exist. */
+/** The number of partitions of each package's topic; undefined if it does not exist. */
 async function partitionCounts(
   { client }: OpenAdmin,
   { prefix }: KafkaOptions,
-  services: readonly string[],
+  packages: readonly string[],
 ): Promise<ReadonlyMap<string, number | undefined>> {
-  const names = services.map((service) => topicOf(prefix, service));
+  const names = packages.map((name) => `${prefix}${name}`);
   const present = new Set(await client.listTopics());
   const topics = names.filter((name) => present.has(name));
   const metadata = await client.metadata({ topics, forceUpdate: true });

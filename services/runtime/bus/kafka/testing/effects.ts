@@ -42,6 +42,7 @@ export async function openEffects(url: string, bus: EventBus, log: Logger): Prom
   const ids = createIds(systemClock);
   const consumer: Consumer = createConsumer({ db, bus, log, ids, consumer: "test.effects", handlers: [record] });
   opening.use(consumer);
+  consumer.start();
   const stack = opening.move();
   return {
     db,

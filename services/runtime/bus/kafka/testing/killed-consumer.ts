@@ -13,6 +13,7 @@ const [address = "", prefix = "", url = ""] = process.argv.slice(2);
 const log = createLogger({ level: "silent", name: "killed" });
 const kafka = createKafkaBus({
   kafka: { brokers: [address], clientId: "killed", prefix, sessionTimeoutMs: 2_000 },
+  packages: ["google"],
   log,
 });
 const bus: EventBus = {
