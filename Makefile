@@ -14,6 +14,10 @@ help: ## Show what can be made
 run: node_modules/.package-lock.json ## Serve everything in one process, on embedded storage
 	@exec node_modules/.bin/node --disable-warning=ExperimentalWarning services/main.ts
 
+.PHONY: run-distributed
+run-distributed: setup ## Run two processes of each service with Kafka and MariaDB, all private (FLAGS="--copies 3 --port 9000")
+	@exec node_modules/.bin/node --disable-warning=ExperimentalWarning tools/run-distributed.ts $(FLAGS)
+
 .PHONY: dev
 dev: node_modules/.package-lock.json ## Serve as `make run` does, and start again when a source changes
 	@exec node_modules/.bin/node --watch --watch-preserve-output --disable-warning=ExperimentalWarning services/main.ts
