@@ -50,10 +50,6 @@ export interface CompositionOptions {
   /** URL of this process's HTTP port; empty if it has none. */
   readonly httpUrl: string;
   readonly onStatement?: OnStatement | undefined;
-  /** See `openHostBus`. */
-  readonly takesRecords?: boolean;
-  /** Called after each commit of a service that published events. */
-  readonly onCommitted?: () => void;
 }
 
 /** The configured services and everything that serves their calls, without a port. */
@@ -80,7 +76,7 @@ export interface Composition {
 
 /** Creates the configured services on their databases, with their clients, bus, authentication and interceptors. */
 export async function composeHost(options: CompositionOptions): Promise<Composition> {
-  const { config, log, clock, lifecycle, httpUrl, onStatement, onCommitted } = options;
+  const { config, log, clock, lifecycle, httpUrl, onStatement } = options;
   const { live = fixed(config) } = options;
   const { targets } = config;
   const folder = await openDataFolder(config.dataDir);
@@ -125,19 +121,14 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
     log,
     send: ({ tenant, event }) => audit.for(tenant).recordDenial({ auditEvent: event }),
   });
-  const { bus, localBus, takesFromPeers, ...hostBus } = await openHostBus({
-    ...{ config, remotes: mesh.remotes, log },
-    takesRecords: options.takesRecords ?? false,
-  });
+  const { bus, localBus, takesFromPeers, ...hostBus } = await openHostBus({ config, remotes: mesh.remotes, log });
   const shared = {
     bus,
     clock,
     log,
     credentials: config.databaseUrl === undefined ? undefined : mapLive(live, credentialsOf),
     statementTimeoutMs: config.queryTimeoutMs,
-    maxConnections: config.databaseConnections,
     ...(onStatement && { onStatement }),
-    ...(onCommitted && { onCommitted }),
   };
   const services = await Promise.all(
     serviceNames
@@ -171,7 +162,9 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
   lifecycle.onDrain("release", "bus", async () => bus[Symbol.asyncDispose]());
   lifecycle.onDrain("release", "connections", async () => mesh[Symbol.asyncDispose]());
   for (const service of services) {
-    lifecycle.onDrain("pause", service.name, () => service.drain());
+    lifecycle.onDrain("pause", service.name, () => service.pause());
+    lifecycle.onDrain("flush", service.name, () => service.drain());
+    lifecycle.onDrain("close", `${service.name} streams`, () => service.endStreams?.());
     lifecycle.onDrain("release", service.name, async () => service[Symbol.asyncDispose]());
   }
   lifecycle.onDrain("release", "redis", async () => {

@@ -24,6 +24,17 @@ describe("the admin key", () => {
   });
 });
 
+describe("the time to drain", () => {
+  test.each([
+    [{}, 15_000],
+    [{ K_SERVICE: "docket" }, 10_000],
+    [{ LAMBDA_TASK_ROOT: "/var/task" }, 300],
+    [{ K_SERVICE: "docket", DOCKET_DRAIN_BUDGET: "8s" }, 8_000],
+  ] as const)("is what the platform leaves: %j", (environment, budgetMs) => {
+    expect(readHostConfig(environment).drainBudgetMs).toBe(budgetMs);
+  });
+});
+
 describe("the time limit of queries", () => {
   test("is ten seconds unless set", () => {
     expect(readHostConfig({}).queryTimeoutMs).toBe(10_000);

@@ -11,7 +11,6 @@ import type { ConfigFile, Environment } from "../runtime/config/sources.ts";
 import { retentionSettings } from "../runtime/retention/settings.ts";
 import { sandboxSettings } from "../sandbox/config.ts";
 import { accessSettings } from "./settings/access.ts";
-import { functionSettings } from "./settings/function.ts";
 import { kafkaProblems, kafkaSettings } from "./settings/kafka.ts";
 import { limitSettings } from "./settings/limits.ts";
 import { portSettings } from "./settings/ports.ts";
@@ -34,7 +33,6 @@ export const settingGroups = {
   operations: operationsSettings,
   sandbox: sandboxSettings,
   retention: retentionSettings,
-  function: functionSettings,
 };
 
 type Values<G extends keyof typeof settingGroups> = InferOutput<(typeof settingGroups)[G]>;
@@ -44,7 +42,9 @@ export function isHostGroup(group: string): boolean {
   return ["process", "ports", "access", "limits"].includes(group);
 }
 
-type HostSettings = Values<"process"> & Values<"ports"> & Values<"access"> & Values<"limits">;
+type HostSettings = Omit<Values<"process">, "drainBudgetMs"> & { readonly drainBudgetMs: number } & Values<"ports"> &
+  Values<"access"> &
+  Values<"limits">;
 
 /** The settings of the host, and those of its services by their names. */
 export type HostConfig = HostSettings & {
@@ -62,14 +62,14 @@ export type HostConfig = HostSettings & {
     | "logistics"
     | "operations"
     | "sandbox"
-    | "retention"
-    | "function"]: Values<G>;
+    | "retention"]: Values<G>;
 };
 
 /** @throws ConfigError with every invalid setting, by the name of its variable or its key in the file */
 export function readHostConfig(environment: Environment, file?: ConfigFile): HostConfig {
   const { process, ports, access, limits, ...services } = readSettings(settingGroups, { environment, file });
-  const settings: HostSettings = { ...process, ...ports, ...access, ...limits };
+  const drainBudgetMs = process.drainBudgetMs ?? platformDrainBudgetMs(environment);
+  const settings: HostSettings = { ...process, drainBudgetMs, ...ports, ...access, ...limits };
   const installed = installedServices(settings);
   const targets = targetsOf(settings.services, installed);
   const problems = [
@@ -91,6 +91,14 @@ export function readHostConfig(environment: Environment, file?: ConfigFile): Hos
     throw new ConfigError(problems);
   }
   return { ...settings, ...services, targets, remoteServices };
+}
+
+/** Time that the platform leaves between SIGTERM and the end of the process, less a margin. */
+function platformDrainBudgetMs(environment: Environment): number {
+  if (environment["LAMBDA_TASK_ROOT"] !== undefined) {
+    return 300;
+  }
+  return environment["K_SERVICE"] === undefined ? 15_000 : 10_000;
 }
 
 function certificateProblems({ tlsCertFile, tlsKeyFile, tlsClientCaFile }: HostSettings): string[] {

@@ -55,6 +55,7 @@ export async function createInventoryService(config: InventoryConfig, deps: Serv
     checks: { ...base.checks, "inventory-parked-events": parkedCheck(db, "inventory") },
     jobs: background,
     start: async () => background.start(),
+    pause: () => background.pause(),
     drain: () => background.drain(),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

@@ -81,6 +81,7 @@ export async function createLogisticsService(config: LogisticsConfig, deps: Logi
     checks: { ...base.checks, "carrier-callbacks": callbacks.check },
     jobs: background,
     start: async () => background.start(),
+    pause: () => background.pause(),
     drain: () => background.drain(),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

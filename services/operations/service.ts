@@ -44,16 +44,10 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
   const { clock = systemClock, ids = createIds(clock) } = deps;
   const { log = createLogger({ level: "info", name: "operations" }) } = deps;
   const { bus = createInProcessBus({ log }) } = deps;
-  const { onStatement, statementTimeoutMs, maxConnections, credentials } = deps;
+  const { onStatement, statementTimeoutMs, credentials } = deps;
   await using opening = new AsyncDisposableStack();
   const db = opening.use(
-    await openDatabase<OperationsDatabase>({
-      url: config.databaseUrl,
-      credentials,
-      onStatement,
-      statementTimeoutMs,
-      maxConnections,
-    }),
+    await openDatabase<OperationsDatabase>({ url: config.databaseUrl, credentials, onStatement, statementTimeoutMs }),
   );
   await migrate(db, migrations);
   const { administered = [], onKeyEnded = () => {} } = deps;
@@ -85,6 +79,7 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
     },
     jobs: background,
     start: async () => background.start(),
+    pause: () => background.pause(),
     drain: () => background.drain(),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

@@ -93,10 +93,9 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
     },
     jobs: background,
     start: async () => background.start(),
-    async drain() {
-      draining.abort();
-      await background.drain();
-    },
+    endStreams: () => draining.abort(),
+    pause: () => background.pause(),
+    drain: () => background.drain(),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

@@ -87,6 +87,7 @@ export async function createPaymentService(config: PaymentConfig, deps: PaymentD
     },
     jobs: background,
     start: async () => background.start(),
+    pause: () => background.pause(),
     drain: () => background.drain(),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

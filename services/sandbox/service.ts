@@ -33,26 +33,12 @@ export interface SandboxDeps extends Omit<ServiceDeps, "bus"> {
  */
 export async function createSandboxService(config: SandboxConfig, deps: SandboxDeps = {}): Promise<Service> {
   const { databaseUrl, publicUrl, apiKey, paymentSecret, carrierSecret, retention, ...timing } = config;
-  const {
-    clock = systemClock,
-    random = Math.random,
-    onStatement,
-    statementTimeoutMs,
-    maxConnections,
-    credentials,
-  } = deps;
+  const { clock = systemClock, random = Math.random, onStatement, statementTimeoutMs, credentials } = deps;
   const { ids = createIds(clock), log = createLogger({ level: "info", name: "sandbox" }) } = deps;
   const kept = retention ?? defaultRetention;
   await using opening = new AsyncDisposableStack();
   const db = opening.use(
-    await openDatabase<SandboxDatabase>({
-      url: databaseUrl,
-      credentials,
-      random,
-      onStatement,
-      statementTimeoutMs,
-      maxConnections,
-    }),
+    await openDatabase<SandboxDatabase>({ url: databaseUrl, credentials, random, onStatement, statementTimeoutMs }),
   );
   await migrate(db, migrations);
   const sender = createWebhookSender({
@@ -82,6 +68,7 @@ export async function createSandboxService(config: SandboxConfig, deps: SandboxD
     checks: { "sandbox-database": { run: () => ping(db.kysely) } },
     jobs: background,
     start: async () => background.start(),
+    pause: () => background.pause(),
     drain: () => background.drain(),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

@@ -8,7 +8,8 @@ import { readConfig } from "../host/reload.ts";
 import { mountConfig } from "../host/testing/mounted-config.ts";
 import { createGrpcTransport } from "../runtime/grpc/transport.ts";
 import { eventually } from "./support/eventually.ts";
-import { createFolder, testEnvironment } from "./support/start-docket.ts";
+import { createFolder } from "./support/start-docket.ts";
+import { testEnvironment } from "./support/test-environment.ts";
 import { allWires } from "./support/wires.ts";
 
 /** How many versions of the configuration are mounted under traffic. */

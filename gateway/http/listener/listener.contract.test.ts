@@ -99,6 +99,20 @@ describe("connections", () => {
   });
 });
 
+test("a port that closes waits for a stream, whose connection then closes although its head promised to keep it", async () => {
+  const { listener } = await serve({});
+  const { said, closed } = await dial(
+    listener.port,
+    "GET /v1/books:watch?count=5&pause_ms=150 HTTP/1.1\r\nHost: x\r\n\r\n",
+  );
+  await until(() => said().includes("200 OK"));
+  const begin = performance.now();
+  await listener.close(30_000);
+  await closed;
+  expect(said().endsWith("\r\n0\r\n\r\n")).toBe(true);
+  expect(performance.now() - begin).toBeLessThan(10_000);
+});
+
 describe("a body that stops", () => {
   const cases = [
     ["REST", "/echo", "application/json", 408, "REQUEST_TOO_SLOW"],

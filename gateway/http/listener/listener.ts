@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import {
   constants,
   createSecureServer,
@@ -70,6 +70,9 @@ export interface HttpListener {
 
 /** Longer than load balancers keep idle connections; otherwise they would send requests into closing ones. */
 const keepAliveMs = 75_000;
+
+/** Interval at which a closing port looks for connections that have become idle. */
+const sweepMs = 50;
 
 const timeouts = {
   // Deadline for a complete request head, which defeats slowloris attacks.
@@ -143,17 +146,22 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
   });
   const { address, port } = server.address() as AddressInfo;
 
+  // HTTP/2 servers that accept HTTP/1 have the method too, which their type does not show.
+  const closeIdleConnections = (): void => (server as Server).closeIdleConnections();
   const overdue = new AbortController();
   const close = async (graceMs: number): Promise<void> => {
     isDraining = true;
     const closed = new Promise<unknown>((resolve) => server.close(resolve));
-    plain?.closeIdleConnections();
+    closeIdleConnections();
     either?.closeSessions();
+    // A response that began before may end with its connection kept alive.
+    const sweep = setInterval(closeIdleConnections, sweepMs);
     const hurry = setTimeout(() => overdue.abort(new Error("the server is shutting down")), graceMs / 2);
     const cut = setTimeout(() => connections.destroyAll(), graceMs);
     await closed;
     clearTimeout(hurry);
     clearTimeout(cut);
+    clearInterval(sweep);
   };
   let closing: Promise<void> | undefined;
   return {

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../../runtime/db/connect.ts";
 import { nowMs } from "../../runtime/db/sql.ts";
-import { type Claimed, claimDue } from "../../runtime/jobs/claim-due.ts";
+import { type Claimed, claimDue, releaseClaims } from "../../runtime/jobs/claim-due.ts";
 import type { LogisticsDatabase } from "../db/schema.ts";
 
 type Db = Database<LogisticsDatabase>;
@@ -40,4 +40,9 @@ export async function renewClaim(db: Db, { id, attempt }: Claimed, leaseMs: numb
     .where("attempt", "=", attempt)
     .where("due_at", ">", now)
     .execute();
+}
+
+/** Hands claims back, so that they are due at once. */
+export function releaseShipments(db: Db, claims: readonly Claimed[]): Promise<void> {
+  return releaseClaims(db as unknown as Parameters<typeof releaseClaims<"shipments">>[0], "shipments", claims);
 }

@@ -9,7 +9,7 @@ import {
 import { decodePageToken, encodePageToken } from "../../runtime/api/page-token.ts";
 import { principalOf } from "../../runtime/context-values.ts";
 import { compileFilter } from "../../runtime/db/filter-sql.ts";
-import { invalidArgument } from "../../runtime/errors.ts";
+import { invalidArgument, unavailable } from "../../runtime/errors.ts";
 import type { OrderContext } from "../context.ts";
 import { resumeTokenExpired } from "../errors.ts";
 import type { FeedBatch } from "../feed-tail.ts";
@@ -23,8 +23,9 @@ const TOKEN_EVERY_MS = 10_000;
 
 /**
  * Streams the feed from a position on. The first message carries that position, so that a watcher that has seen no
- * change yet can resume without a gap. The stream ends when the caller cancels or the service drains; the caller then
- * resumes elsewhere with its last token. A token remains valid for another filter.
+ * change yet can resume without a gap. When the process shuts down, the stream ends with its current position and
+ * UNAVAILABLE, reason `SHUTTING_DOWN`; the caller then resumes elsewhere with its last token. A token remains valid for
+ * another filter.
  */
 export function watchOrders(ctx: OrderContext): ServiceImpl<typeof OrderService>["watchOrders"] {
   const fields = orderFilterFields(ctx.db.dialect);
@@ -47,6 +48,12 @@ export function watchOrders(ctx: OrderContext): ServiceImpl<typeof OrderService>
         yield tokenAlone(position, tenant);
         tokenSentAtMs = ctx.clock.monotonicMs();
       }
+    }
+    if (ctx.draining.aborted && !call.signal.aborted) {
+      yield tokenAlone(position, tenant);
+      throw unavailable("SHUTTING_DOWN", "the server is shutting down: resume with the last resume token", {
+        retryAfterMs: 0,
+      });
     }
   };
 }

@@ -1,4 +1,4 @@
-import { type Claimed, claimDue } from "../../runtime/jobs/claim-due.ts";
+import { type Claimed, claimDue, releaseClaims } from "../../runtime/jobs/claim-due.ts";
 import { createWorkLoop, type WorkLoop } from "../../runtime/jobs/work-loop.ts";
 import type { PaymentContext } from "../context.ts";
 import { performOperation } from "../perform-operation.ts";
@@ -15,6 +15,7 @@ export function createOperationWorker(ctx: PaymentContext, options: { pollMs: nu
     pollMs: options.pollMs,
     concurrency: 8,
     claim: (limit) => claimDue(db, "payment_operations", { limit, leaseMs: 2 * timing.current.providerTimeoutMs }),
+    release: (claims) => releaseClaims(db, "payment_operations", claims),
     async work({ id }) {
       const operation = await findOperation(db.kysely, id);
       const payment = operation && (await findPaymentByUid(db.kysely, operation.paymentUid));

@@ -1,5 +1,5 @@
 import type { Command } from "../../runtime/commands/command.ts";
-import { type Claimed, claimDue } from "../../runtime/jobs/claim-due.ts";
+import { type Claimed, claimDue, releaseClaims } from "../../runtime/jobs/claim-due.ts";
 import { createWorkLoop, type WorkLoop } from "../../runtime/jobs/work-loop.ts";
 import type { PaymentContext } from "../context.ts";
 import { mergeReport } from "../domain/merge-report.ts";
@@ -23,6 +23,7 @@ export function createPaymentReconciler(ctx: PaymentContext, options: { pollMs: 
     pollMs: options.pollMs,
     concurrency: 8,
     claim: (limit) => claimDue(db, "payments", { limit, leaseMs: 2 * timing.current.providerTimeoutMs }),
+    release: (claims) => releaseClaims(db, "payments", claims),
     async work(claim) {
       const payment = await findPaymentByUid(db.kysely, claim.id);
       if (payment !== undefined) {

@@ -1,7 +1,7 @@
 import { counter } from "../../../gateway/telemetry/metric-spec.ts";
 import type { Database } from "../db/connect.ts";
 import { resourceExhausted, unauthenticated } from "../errors.ts";
-import { type Claimed, claimDue } from "../jobs/claim-due.ts";
+import { type Claimed, claimDue, releaseClaims } from "../jobs/claim-due.ts";
 import type { BackgroundWork } from "../jobs/job-table.ts";
 import { createWorkLoop } from "../jobs/work-loop.ts";
 import type { Check } from "../process/checks.ts";
@@ -98,6 +98,7 @@ export function createCallbackInbox<DB extends CallbackInboxTables, Content>(
     pollMs,
     concurrency: 8,
     claim: (limit) => claimDue(inbox, "inbound_callbacks", { limit, leaseMs: WORK_LEASE_MS }),
+    release: (claims) => releaseClaims(inbox, "inbound_callbacks", claims),
     work,
   });
 

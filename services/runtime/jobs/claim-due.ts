@@ -46,3 +46,20 @@ export async function claimDue<Table extends string>(
     return rows;
   });
 }
+
+/**
+ * Hands claims back: their rows are due at once. Rows that were settled or claimed again meanwhile are left alone. Of a
+ * row that was postponed meanwhile, the pause is lost.
+ */
+export async function releaseClaims<Table extends string>(
+  db: Database<Record<Table, DueColumns>>,
+  table: Table,
+  claims: readonly Claimed[],
+): Promise<void> {
+  const now = nowMs(db.dialect);
+  for (const { id, attempt } of claims) {
+    await sql`update ${sql.table(table)} set due_at = ${now} where id = ${id} and attempt = ${attempt} and due_at > ${now}`.execute(
+      db.kysely,
+    );
+  }
+}

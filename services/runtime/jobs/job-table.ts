@@ -30,6 +30,8 @@ export interface JobTable extends AsyncDisposable {
   readonly due: Jobs;
   /** Starts the jobs, the first row first. */
   start(): void;
+  /** Drains the jobs, except those that are drained last. Idempotent. */
+  pause(): Promise<void>;
   /** Drains the jobs. Idempotent. */
   drain(): Promise<void>;
 }
@@ -53,6 +55,9 @@ export function createJobTable(rows: readonly JobRow[]): JobTable {
       for (const { work } of rows) {
         work.start();
       }
+    },
+    async pause() {
+      await drainAll(rows.filter((row) => row.drainsLast !== true));
     },
     async drain() {
       await drainAll(rows.filter((row) => row.drainsLast !== true));

@@ -1,3 +1,4 @@
+import { overdue, within } from "../process/with-timeout.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Job } from "./job.ts";
 import type { BackgroundWork } from "./job-table.ts";
@@ -14,6 +15,13 @@ export interface WorkLoopOptions<Item> {
   readonly concurrency: number;
   /** Poll interval. */
   readonly pollMs: number;
+  /**
+   * Hands claims back, so that another process can take them at once. Called by `drain` for the items that are still in
+   * progress after `drainMs`, whose signal is aborted. Without it, `drain` waits for every item.
+   */
+  readonly release?: (items: readonly Item[]) => Promise<void>;
+  /** Default 3,000. */
+  readonly drainMs?: number;
 }
 
 /** Claims and processes work in the background. */
@@ -30,24 +38,28 @@ export interface WorkLoop<Item = unknown> extends BackgroundWork {
 
 /**
  * Creates a work loop: polls when nudged and every `pollMs`, and again immediately while each poll fills its capacity.
- * Disposing drains it and then aborts the signal of remaining items.
+ * Disposing aborts the signal of remaining items and drains it.
  */
 export function createWorkLoop<Item>(options: WorkLoopOptions<Item>): WorkLoop<Item> {
-  const { name, log, claim, work, concurrency, pollMs } = options;
+  const { name, log, claim, work, concurrency, pollMs, release, drainMs = 3_000 } = options;
   const stop = new AbortController();
   const running = new Set<Promise<void>>();
+  const items = new Map<Promise<void>, Item>();
   let nudged = Promise.withResolvers<void>();
   let looping: Promise<void> | undefined;
   let draining = false;
+  let handedBack = false;
 
   const begin = (item: Item) => {
     const done = work(item, stop.signal)
       .catch((error: unknown) => log.error({ err: error, loop: name }, "work failed"))
       .finally(() => {
         running.delete(done);
+        items.delete(done);
         nudged.resolve();
       });
     running.add(done);
+    items.set(done, item);
   };
 
   const loop = async () => {
@@ -57,9 +69,9 @@ export function createWorkLoop<Item>(options: WorkLoopOptions<Item>): WorkLoop<I
       let found = 0;
       if (room > 0) {
         try {
-          const items = await claim(room);
-          found = items.length;
-          items.forEach(begin);
+          const claimed = await claim(room);
+          found = claimed.length;
+          claimed.forEach(begin);
         } catch (error) {
           log.warn({ err: error, loop: name }, "could not query for work");
         }
@@ -77,13 +89,13 @@ export function createWorkLoop<Item>(options: WorkLoopOptions<Item>): WorkLoop<I
     try {
       for (;;) {
         const room = concurrency - running.size;
-        const items = room > 0 && !draining && !signal.aborted ? await claim(room) : [];
-        items.forEach(begin);
+        const found = room > 0 && !draining && !signal.aborted ? await claim(room) : [];
+        found.forEach(begin);
         any ||= running.size > 0;
         if (running.size === 0) {
           return any;
         }
-        if (items.length < room || room <= 0) {
+        if (found.length < room || room <= 0) {
           await Promise.race(running);
         }
       }
@@ -96,8 +108,18 @@ export function createWorkLoop<Item>(options: WorkLoopOptions<Item>): WorkLoop<I
     draining = true;
     nudged.resolve();
     await looping;
-    while (running.size > 0) {
-      await Promise.all(running);
+    const done = async () => {
+      while (running.size > 0) {
+        await Promise.all(running);
+      }
+    };
+    if (release === undefined) {
+      await done();
+    } else if (!handedBack && (await within(drainMs, done)) === overdue) {
+      handedBack = true;
+      stop.abort();
+      log.warn({ loop: name, items: items.size }, "work that did not end in time is handed back");
+      await release([...items.values()]);
     }
   };
 

@@ -63,6 +63,17 @@ test("requests are served through the window while work is already paused", asyn
   expect(at.get("close")).toBeGreaterThanOrEqual(55);
 });
 
+test("paused work that hangs leaves the calls in flight their share of the budget", async () => {
+  const lifecycle = lifecycleWith({ budgetMs: 500 });
+  let given = 0;
+  lifecycle.onDrain("pause", "hangs", () => new Promise(() => {}));
+  lifecycle.onDrain("close", "calls", (budgetMs) => {
+    given = budgetMs;
+  });
+  await lifecycle.shutdown("test");
+  expect(given).toBeGreaterThan(150);
+});
+
 test("a step that hangs uses up its share of the budget and no more", async () => {
   const lifecycle = lifecycleWith({ budgetMs: 200 });
   let given = 0;

@@ -47,6 +47,8 @@ export interface Lifecycle {
 
 /** Share of the budget reserved for flush and release; calls in flight cannot use it. */
 const reserveShare = 0.2;
+/** Share of the budget, beyond the window, for work that is paused; what does not end by then is handed back later. */
+const pauseShare = 0.3;
 
 export function createLifecycle(options: LifecycleOptions): Lifecycle {
   const { log, clock, windowMs = 0, budgetMs = 15_000 } = options;
@@ -86,7 +88,8 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     log.info({ reason }, "shutting down");
     enter("draining");
     controller.abort(new Error(`shutting down: ${reason}`));
-    await Promise.all([runPhase("pause", end - budgetMs * reserveShare), sleep(Math.min(windowMs, budgetMs / 2))]);
+    const window = Math.min(windowMs, budgetMs / 2);
+    await Promise.all([runPhase("pause", begin + window + budgetMs * pauseShare), sleep(window)]);
     await runPhase("close", end - budgetMs * reserveShare);
     await runPhase("flush", end);
     await runPhase("release", end);

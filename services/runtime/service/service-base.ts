@@ -29,14 +29,10 @@ export interface ServiceDeps {
   readonly log?: Logger;
   /** Time limit of a SELECT, see `OpenOptions`. */
   readonly statementTimeoutMs?: number;
-  /** Most connections to a database server, see `OpenOptions`. */
-  readonly maxConnections?: number;
   /** Called after every statement. */
   readonly onStatement?: OnStatement;
   /** See `OpenOptions.credentials`. */
   readonly credentials?: Live<DatabaseCredentials> | undefined;
-  /** Called after each commit that published events. */
-  readonly onCommitted?: () => void;
 }
 
 /**
@@ -78,23 +74,13 @@ export async function createServiceBase<DB extends OutboxTables>(
   const { ids = createIds(clock), log = createLogger({ level: "info", name }) } = deps;
   const { bus = createInProcessBus({ log }) } = deps;
 
-  const { onStatement, statementTimeoutMs, maxConnections, credentials } = deps;
+  const { onStatement, statementTimeoutMs, credentials } = deps;
   await using opening = new AsyncDisposableStack();
   const db = opening.use(
-    await openDatabase<DB>({
-      url: service.databaseUrl,
-      credentials,
-      random,
-      onStatement,
-      statementTimeoutMs,
-      maxConnections,
-    }),
+    await openDatabase<DB>({ url: service.databaseUrl, credentials, random, onStatement, statementTimeoutMs }),
   );
   await migrate(db, service.migrations);
   const outbox = createOutbox({ source: `docket/${name}`, ids, clock });
-  if (deps.onCommitted !== undefined) {
-    outbox.onCommitted(deps.onCommitted);
-  }
   const relay = opening.use(createOutboxRelay({ db, bus, outbox, log, clock, random }));
   const commands = opening.use(createCommands({ db, outbox, log, clock, onBatch: reportBatches(name) }));
   const checks = {

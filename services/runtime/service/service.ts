@@ -6,7 +6,7 @@ import type { Checks } from "../process/checks.ts";
 /**
  * A service as returned by every `createXService(config, overrides)`, created but not started.
  *
- * The composition root mounts `specs` on the wires, exposes `checks` as probes, and calls `start`, `drain` and
+ * The composition root mounts `specs` on the wires, exposes `checks` as probes, and calls `start`, `pause`, `drain` and
  * `[Symbol.asyncDispose]` once each and in this order.
  */
 export interface Service extends AsyncDisposable {
@@ -22,6 +22,13 @@ export interface Service extends AsyncDisposable {
   readonly jobs: JobTable;
   /** Starts background work (saga runner, relay, consumers, timers). RPCs may be served before. */
   start(): Promise<void>;
-  /** Stops claiming background work; resolves when claimed work is done or released. RPCs still work. Idempotent. */
+  /** Ends endless streams with UNAVAILABLE, so that their callers resume elsewhere. Idempotent. */
+  endStreams?(): void;
+  /**
+   * Stops claiming background work, except sending what RPCs still write; resolves when claimed work is done or
+   * released. RPCs still work. Idempotent.
+   */
+  pause(): Promise<void>;
+  /** Pauses, sends what is written, and releases every lease. RPCs still work. Idempotent. */
   drain(): Promise<void>;
 }

@@ -2,7 +2,7 @@ import { counter } from "../../../gateway/telemetry/metric-spec.ts";
 import { afterCommit } from "../db/after-commit.ts";
 import type { AnyTransaction } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
-import { type Claimed, claimDue } from "../jobs/claim-due.ts";
+import { type Claimed, claimDue, releaseClaims } from "../jobs/claim-due.ts";
 import type { BackgroundWork } from "../jobs/job-table.ts";
 import { createWorkLoop } from "../jobs/work-loop.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -94,6 +94,7 @@ export function createWebhookSender<DB extends CallbackTables>(options: WebhookS
     concurrency,
     pollMs,
     claim: (limit) => claimDue(db, "callbacks", { limit, leaseMs: 2 * timeoutMs }),
+    release: (claims) => releaseClaims(db, "callbacks", claims),
     work: send,
   });
 

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createDocket, type Docket } from "../../../web-client/sdk/docket.ts";
-import { testEnvironment } from "./start-docket.ts";
+import { testEnvironment } from "./test-environment.ts";
 
 /** The program, in a process of its own. */
 export interface Program extends AsyncDisposable {

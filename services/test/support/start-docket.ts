@@ -7,6 +7,7 @@ import { startTelemetry, type Telemetry } from "../../../gateway/telemetry/start
 import { createDocket, type Docket } from "../../../web-client/sdk/docket.ts";
 import { readHostConfig } from "../../host/config.ts";
 import { type Host, type HostObserver, startHost } from "../../host/host.ts";
+import { testEnvironment } from "./test-environment.ts";
 
 /** A whole Docket for one test, on free ports and an empty data folder. */
 export interface TestDocket extends AsyncDisposable {
@@ -16,17 +17,6 @@ export interface TestDocket extends AsyncDisposable {
   /** Creates a separate tenant; returns a client and its key. */
   tenant(name: string, scopes?: readonly string[]): Promise<{ docket: Docket; key: string }>;
 }
-
-/** Environment of a test's program, except for the storage. */
-export const testEnvironment = {
-  DOCKET_HTTP_PORT: "0",
-  DOCKET_GRPC_PORT: "0",
-  DOCKET_OPS_PORT: "0",
-  DOCKET_LOG_LEVEL: "error",
-  DOCKET_DRAIN_BUDGET: "5s",
-  DOCKET_SANDBOX_DELAY: "5ms",
-  DOCKET_SANDBOX_CARRIER_STEP: "20ms",
-};
 
 /** That of all Dockets in this process. */
 let telemetry: Promise<Telemetry> | undefined;
@@ -42,10 +32,7 @@ export async function startDocket(
   telemetry ??= startTelemetry({ serviceName: "docket", environment: {} });
   const { metrics } = await telemetry;
   // It outlives each of them.
-  const running = await startHost(config, {
-    telemetry: { metrics, flush: async () => {}, shutdown: async () => {} },
-    ...observer,
-  });
+  const running = await startHost(config, { telemetry: { metrics, shutdown: async () => {} }, ...observer });
   const admin = createDocket({ baseUrl: running.httpUrl, apiKey: running.adminKey, retry: { maxAttempts: 1 } });
   return {
     running,
@@ -81,11 +68,6 @@ export interface Storage extends AsyncDisposable {
  */
 export function describeEachStorage(name: string, suite: (create: () => Promise<Storage>) => void): void {
   describe(`${name} on SQLite`, () => suite(createFolder));
-  describeMariadbStorage(name, suite);
-}
-
-/** Describes a suite on MariaDB only, as {@link describeEachStorage} does. */
-export function describeMariadbStorage(name: string, suite: (create: () => Promise<Storage>) => void): void {
   const server = process.env["DOCKET_TEST_MYSQL_URL"];
   (server ? describe : describe.skip)(`${name} on MariaDB`, () => suite(() => createSchemas(server ?? "")));
 }
