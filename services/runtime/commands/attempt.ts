@@ -69,7 +69,8 @@ export function createBatchRunner<DB>({ dialect, outbox, clock }: BatchOptions) 
     }
     await writeChanges(statements, map);
     await outbox.publish(trx, decisions.events);
-    return { ...decisions, statements: statements.count() + Math.sign(decisions.events.length) };
+    // Events cost a SELECT of their sequences and an INSERT.
+    return { ...decisions, statements: statements.count() + 2 * Math.sign(decisions.events.length) };
   };
 }
 

@@ -55,8 +55,8 @@ describeEachDatabase("commands", (openDatabase) => {
     expect(log.count(/^insert into `receipts`/)).toBe(1);
     expect(log.count(/insert into outbox_messages/)).toBe(1);
     expect(log.count(/^commit$/)).toBe(1);
-    // begin, accounts, account_notes, the clock, three writes, commit
-    expect(log.count()).toBe(8);
+    // begin, accounts, account_notes, the clock, two writes, sequences and events, commit
+    expect(log.count()).toBe(9);
     expect(Object.values(await stored(db)).map(({ balance }) => balance)).toEqual(balances);
   });
 
@@ -425,8 +425,8 @@ describeEachDatabase("commands", (openDatabase) => {
     await Promise.allSettled([commands.execute(add("a", 1)), commands.execute(poison("b"))]);
     await commands[Symbol.asyncDispose]();
 
-    // accounts; accounts; the outbox.
-    expect(batches[0]).toMatchObject({ commands: 2, waiting: 0, attempts: 1, statements: 3, rejected: 0 });
+    // accounts; accounts; the outbox's sequences and events.
+    expect(batches[0]).toMatchObject({ commands: 2, waiting: 0, attempts: 1, statements: 4, rejected: 0 });
     expect(batches[1]).toMatchObject({ commands: 2, waiting: 0, attempts: 3, rejected: 1 });
     expect(batches[0]?.waitMs).toBeGreaterThanOrEqual(0);
   });

@@ -84,10 +84,10 @@ describeEachDatabase("a consumer with commands", (openDatabase) => {
       await bus.publish(events);
       return statements.count(/accounts|account_notes|outbox_messages|inbox_messages/);
     };
-    // The inbox; accounts read and inserted; the outbox.
-    expect(await countOf(names.map((name) => said(name, "open")))).toBe(4);
+    // The inbox; accounts read and inserted; the outbox, read for its sequences and inserted.
+    expect(await countOf(names.map((name) => said(name, "open")))).toBe(5);
     // The same, with the notes of accounts that exist.
-    expect(await countOf(names.flatMap((name) => [said(name, "1", 2), said(name, "2", 3)]))).toBe(5);
+    expect(await countOf(names.flatMap((name) => [said(name, "1", 2), said(name, "2", 3)]))).toBe(6);
     expect(batches).toEqual([30, 60]);
     const balances = Object.values(await stored(db)).map(({ balance }) => balance);
     expect(balances).toEqual(names.map(() => 3));

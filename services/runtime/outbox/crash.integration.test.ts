@@ -1,10 +1,17 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Int32ValueSchema } from "@bufbuild/protobuf/wkt";
 import { afterEach, expect, test } from "@jest/globals";
+import { createInProcessBus } from "../bus/in-process.ts";
 import { migrate } from "../db/migrate.ts";
+import { createLogger } from "../telemetry/log.ts";
 import { describeEachDatabase } from "../testing/databases.ts";
 import { until } from "../testing/until.ts";
+import { systemClock } from "../values/clock.ts";
+import { createIds } from "../values/ids.ts";
+import { createOutbox } from "./outbox.ts";
+import { createOutboxRelay } from "./relay.ts";
 import { AGGREGATES, type ChainTables, COUNT_TO, chainMigrations } from "./testing/chain.ts";
 
 const children = new Set<ChildProcess>();
@@ -54,5 +61,31 @@ describeEachDatabase("events of processes that die", (open) => {
       expect(of.map(({ value }) => value)).toEqual(Array.from(of, (_, at) => Math.min(at + 1, COUNT_TO)));
       expect(of.length).toBeGreaterThanOrEqual(COUNT_TO);
     }
+  }, 60_000);
+
+  test("an event whose process died between its commit and its hand-over is found in the table and sent in order", async () => {
+    await using db = await open<ChainTables>();
+    await migrate(db, chainMigrations);
+    const child = fork(new URL("./testing/killed-publisher.ts", import.meta.url), [db.url], {
+      execArgv: ["--no-warnings"],
+    });
+    children.add(child);
+    const sent: number[] = [];
+    child.on("message", (sequences) => sent.push(...(sequences as number[])));
+    const [, signal] = (await once(child, "exit")) as [unknown, string];
+    expect([signal, sent]).toEqual(["SIGKILL", [1, 2]]);
+
+    const log = createLogger({ level: "silent", name: "test" });
+    const outbox = createOutbox({ source: "docket/test", ids: createIds(systemClock), clock: systemClock });
+    const bus = createInProcessBus({ log });
+    const found: number[] = [];
+    bus.subscribe("test", [Int32ValueSchema.typeName], async (events) => {
+      found.push(...events.map(({ sequence }) => sequence));
+    });
+    await using relay = createOutboxRelay({ db, bus, outbox, log, leaseMs: 300, pollMs: 20 });
+    relay.start();
+    await until(() => found.at(-1) === 3);
+    // The second was marked, unless the process died before that.
+    expect([[3], [2, 3], [1, 2, 3]]).toContainEqual(found);
   }, 60_000);
 });

@@ -1,5 +1,6 @@
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { CompiledQuery } from "kysely";
+import type { BusEvent } from "../bus/event-bus.ts";
 import { afterCommit } from "../db/after-commit.ts";
 import { type AnyTransaction, tablesOf } from "../db/any-transaction.ts";
 import { chunksOf } from "../db/chunks.ts";
@@ -7,7 +8,9 @@ import { isUniqueViolation } from "../db/sql.ts";
 import { traceFields } from "../telemetry/tracing.ts";
 import type { Clock } from "../values/clock.ts";
 import type { Ids } from "../values/ids.ts";
+import { lastSequences } from "./sequences.ts";
 import { bucketOf } from "./tables.ts";
+import { keyOf } from "./unsent.ts";
 
 /** An event to publish. {@link outboxEvent} creates one from a message. */
 export interface OutboxEvent {
@@ -43,8 +46,8 @@ export function outboxEvent<Desc extends DescMessage>(
 export interface Outbox {
   /**
    * Writes the events in the caller's transaction, with the next sequence numbers of their aggregates: they are
-   * published if and only if the transaction commits. One statement for any number of events. They carry the active
-   * trace. Wakes this process's relay after the commit.
+   * published if and only if the transaction commits. Two statements for any number of events. They carry the active
+   * trace. This process's relay gets them in memory after the commit.
    *
    * Sequences of an aggregate are unique and without gaps, even under concurrent transactions.
    *
@@ -56,8 +59,8 @@ export interface Outbox {
    * ```
    */
   publish(trx: AnyTransaction, events: readonly OutboxEvent[]): Promise<void>;
-  /** Calls the listener after each commit of a transaction that published; used by the relay. */
-  onCommitted(listener: () => void): void;
+  /** Calls the listener with the events of each transaction that has committed; used by the relay. */
+  onCommitted(listener: (events: readonly BusEvent[]) => void): void;
 }
 
 export interface OutboxOptions {
@@ -69,26 +72,26 @@ export interface OutboxOptions {
 
 /** Creates the outbox of a service. Its tables come from `migrations.ts`; `createOutboxRelay` sends its events. */
 export function createOutbox({ source, ids, clock }: OutboxOptions): Outbox {
-  const listeners: (() => void)[] = [];
-  const notify = () => {
-    for (const listener of listeners) {
-      listener();
-    }
-  };
+  const listeners: ((events: readonly BusEvent[]) => void)[] = [];
   return {
     async publish(trx, events) {
       if (events.length === 0) {
         return;
       }
-      const publishedAt = clock.now().getTime();
-      const rows = events.map((event) => {
-        const bucket = bucketOf(event.tenant, event.aggregate);
-        return { ...inActiveTrace(event), id: event.id ?? ids.next(), source, publishedAt, bucket };
+      const time = clock.now();
+      const rows = events.map((event): NewEvent => {
+        const { id = ids.next(), extensions = {}, ...rest } = inActiveTrace(event);
+        return { ...rest, id, source, time, extensions };
       });
+      const published: BusEvent[] = [];
       for (const chunk of chunksOf(rows, { maxItems: ROWS_PER_INSERT, sizeOf: ({ data }) => data.length })) {
-        await insertNext(trx, chunk);
+        published.push(...(await insertNext(trx, chunk)));
       }
-      afterCommit(trx, notify);
+      afterCommit(trx, () => {
+        for (const listener of listeners) {
+          listener(published);
+        }
+      });
     },
     onCommitted(listener) {
       listeners.push(listener);
@@ -102,12 +105,7 @@ export function inActiveTrace(event: OutboxEvent): OutboxEvent {
   return "traceparent" in trace ? { ...event, extensions: { ...trace, ...event.extensions } } : event;
 }
 
-interface NewRow extends Omit<OutboxEvent, "id"> {
-  readonly id: string;
-  readonly source: string;
-  readonly publishedAt: number;
-  readonly bucket: number;
-}
+type NewEvent = Omit<BusEvent, "sequence">;
 
 /** SQLite compiles a compound SELECT of at most 500 terms. */
 const ROWS_PER_INSERT = 250;
@@ -118,29 +116,34 @@ const ROWS_PER_INSERT = 250;
 const MAX_RACES = 100;
 
 /**
- * Inserts the rows with the next numbers of their aggregates. If an uncommitted transaction has taken a number, the key
- * makes this one wait and then take the next: no lock is needed and no number is lost.
+ * Inserts the events with the next numbers of their aggregates. If an uncommitted transaction has taken a number, the
+ * key makes this one wait and then take the next: no lock is needed and no number is lost.
  */
-async function insertNext(trx: AnyTransaction, rows: readonly NewRow[]): Promise<void> {
-  const perAggregate = new Map<string, number>();
-  const parameters = rows.flatMap(({ tenant, aggregate, id, type, source, publishedAt, data, extensions, bucket }) => {
-    const key = `${tenant}\0${aggregate}`;
-    const nth = (perAggregate.get(key) ?? 0) + 1;
-    perAggregate.set(key, nth);
-    const written = extensions === undefined ? null : JSON.stringify(extensions);
-    return [tenant, aggregate, nth, id, type, source, publishedAt, data, written, bucket];
-  });
-  const insert = CompiledQuery.raw(insertText(rows.length), parameters);
+async function insertNext(trx: AnyTransaction, events: readonly NewEvent[]): Promise<BusEvent[]> {
+  const aggregates = [...new Map(events.map((event) => [keyOf(event), event])).values()];
   for (let race = 1; ; race++) {
+    const last = await lastSequences(trx, aggregates);
+    const taken = new Map(aggregates.map((aggregate, at) => [keyOf(aggregate), last[at] ?? 0]));
+    const numbered = events.map((event): BusEvent => {
+      const sequence = (taken.get(keyOf(event)) ?? 0) + 1;
+      taken.set(keyOf(event), sequence);
+      return { ...event, sequence };
+    });
     try {
-      await tablesOf(trx).executeQuery(insert);
-      return;
+      await tablesOf(trx).executeQuery(CompiledQuery.raw(insertText(numbered.length), numbered.flatMap(columnsOf)));
+      return numbered;
     } catch (error) {
       if (!isUniqueViolation(error) || race >= MAX_RACES) {
         throw error;
       }
     }
   }
+}
+
+function columnsOf(event: BusEvent): unknown[] {
+  const { tenant, aggregate, sequence, id, type, source, time, data, extensions } = event;
+  const written = Object.keys(extensions).length === 0 ? null : JSON.stringify(extensions);
+  return [tenant, aggregate, sequence, id, type, source, time.getTime(), data, written, bucketOf(tenant, aggregate)];
 }
 
 const insertTexts: string[] = [];
@@ -150,16 +153,6 @@ function insertText(rows: number): string {
   insertTexts[rows] ??= `
     insert into outbox_messages
       (tenant_id, aggregate, sequence, id, type, source, published_at, data, extensions, bucket)
-    select tenant_id, aggregate,
-      nth + coalesce((
-        select max(sequence) from outbox_messages as published
-        where published.tenant_id = fresh.tenant_id and published.aggregate = fresh.aggregate
-      ), 0),
-      id, type, source, published_at, data, extensions, bucket
-    from (
-      select ? as tenant_id, ? as aggregate, ? as nth, ? as id, ? as type, ? as source, ? as published_at, ? as data,
-        ? as extensions, ? as bucket
-      ${" union all select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?".repeat(rows - 1)}
-    ) as fresh`;
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)${", (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)".repeat(rows - 1)}`;
   return insertTexts[rows];
 }

@@ -3,6 +3,7 @@ import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "@jest/globals";
 import type { BusEvent, EventBus } from "../bus/event-bus.ts";
 import { createInProcessBus } from "../bus/in-process.ts";
+import { openDatabase } from "../db/connect.ts";
 import { migrate } from "../db/migrate.ts";
 import { pruneTable } from "../retention/prune.ts";
 import { createLogger } from "../telemetry/log.ts";
@@ -82,7 +83,7 @@ describeEachDatabase("the outbox relay", (open) => {
     await until(() => it.seen.length === 2);
   });
 
-  test("looks once for what a commit announced, and again for what was committed while its aggregate was busy", async () => {
+  test("sends what is committed in its process without reading the table, also what follows events in transit", async () => {
     const statements = createStatementLog();
     const db = await open<OutboxTables>({ onStatement: statements.onStatement });
     await migrate(db, outboxMigrations);
@@ -98,26 +99,108 @@ describeEachDatabase("the outbox relay", (open) => {
       [Symbol.asyncDispose]: async () => {},
     };
     await using relay = createOutboxRelay({ db, bus, outbox, log, pollMs: 60_000, leaseMs: 600_000 });
-    const commit = (value: string) => db.transaction((trx) => outbox.publish(trx, [event("things/a", value)]));
+    const commit = (...values: string[]) =>
+      db.transaction((trx) =>
+        outbox.publish(
+          trx,
+          values.map((value) => event("things/a", value)),
+        ),
+      );
     const looks = () => statements.count(/^select \* from .outbox_messages/);
     const marks = () => statements.count(/^update .outbox_messages/);
+    const unsent = async () =>
+      (await db.kysely.selectFrom("outbox_messages").select("id").where("sent_at", "is", null).execute()).length;
     relay.start();
     await until(() => looks() === 1);
     await commit("one");
     await until(() => published.length === 1);
-    release.resolve();
-    await until(() => marks() === 1);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(looks()).toBe(2);
-
+    await commit("two", "three");
+    await commit("four");
+    const accepted = release;
     release = Promise.withResolvers();
-    await commit("two");
+    accepted.resolve();
     await until(() => published.length === 2);
-    await commit("three");
-    await until(() => looks() === 4);
     release.resolve();
-    await until(() => marks() === 3);
-    expect(published).toEqual([["one"], ["two"], ["three"]]);
+    await until(async () => (await unsent()) === 0);
+    await commit("five");
+    await until(async () => published.length === 3 && (await unsent()) === 0);
+    expect(published).toEqual([["one"], ["two", "three", "four"], ["five"]]);
+    expect(looks()).toBe(1);
+    expect(marks()).toBeLessThanOrEqual(3);
+  });
+
+  test("reads the table for an aggregate whose earlier events it does not know, and continues from memory", async () => {
+    const it = await opened();
+    it.listen();
+    const elsewhere = createOutbox({ source: "docket/elsewhere", ids, clock: systemClock });
+    await it.db.transaction((trx) => elsewhere.publish(trx, [event("things/a", "one")]));
+    await using relay = it.relayOn({ pollMs: 60_000 });
+    relay.start();
+    await until(() => it.seen.length === 1);
+    // Its process dies between its commit and its hand-over.
+    await it.db.transaction((trx) => elsewhere.publish(trx, [event("things/a", "two")]));
+    await it.publish(event("things/a", "three"), event("things/b", "first"));
+    await it.publish(event("things/a", "four"));
+    await until(() => it.seen.length === 5);
+    expect(it.seen.filter(({ aggregate }) => aggregate === "things/a").map(textOf)).toEqual([
+      ...["one", "two", "three", "four"],
+    ]);
+    await until(async () => (await it.unsent()) === 0);
+  });
+
+  test("leaves to the table what it has no room for, and what follows a rejection", async () => {
+    const it = await opened();
+    let rejections = 3;
+    const publish = it.bus.publish;
+    it.bus.publish = async (events) => {
+      if (events.some((sent) => textOf(sent) === "bad") && rejections > 0) {
+        rejections -= 1;
+        throw new Error("not taken");
+      }
+      await publish(events);
+    };
+    it.listen();
+    await using relay = it.relayOn({ pollMs: 60_000, concurrency: 2 });
+    relay.start();
+    await it.publish(event("things/a", "bad"));
+    await it.publish(event("things/a", "good"));
+    await Promise.all(Array.from({ length: 20 }, (_, nth) => it.publish(event(`things/b${nth}`, "one"))));
+    await until(async () => (await it.unsent()) === 0);
+    expect(rejections).toBe(0);
+    expect(it.seen.filter(({ aggregate }) => aggregate === "things/a").map(textOf)).toEqual(["bad", "good"]);
+    expect(new Set(it.seen.map(({ aggregate }) => aggregate)).size).toBe(21);
+  });
+
+  test("two processes hand over their own events and find each other's, in order", async () => {
+    const it = await opened();
+    await using other = await openDatabase<OutboxTables>({ url: it.db.url });
+    const outboxes = [it.outbox, createOutbox({ source: "docket/other", ids, clock: systemClock })] as const;
+    it.listen();
+    await using one = it.relayOn({ leaseMs: 400 });
+    await using two = it.relayOn({ db: other, outbox: outboxes[1], leaseMs: 400 });
+    one.start();
+    two.start();
+    const next = new Map<string, Promise<unknown>>();
+    for (let nth = 0; nth < 200; nth++) {
+      const aggregate = `things/${nth % 10}`;
+      const [db, outbox] = nth % 3 === 0 ? [other, outboxes[1]] : [it.db, outboxes[0]];
+      const before = next.get(aggregate);
+      const publish = async () => {
+        await before;
+        await db.transaction((trx) => outbox.publish(trx, [event(aggregate, String(nth))]));
+      };
+      next.set(aggregate, publish());
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    await Promise.all(next.values());
+    await until(async () => (await it.unsent()) === 0);
+    for (const aggregate of next.keys()) {
+      // A relay may send again what another has sent; each event is first seen in its order.
+      const first = [
+        ...new Set(it.seen.filter((sent) => sent.aggregate === aggregate).map(({ sequence }) => sequence)),
+      ];
+      expect(first).toEqual(Array.from({ length: 20 }, (_, at) => at + 1));
+    }
   });
 
   test("sends nothing of a transaction that rolled back, and everything that another process committed", async () => {

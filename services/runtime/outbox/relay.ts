@@ -11,20 +11,21 @@ import { type Clock, systemClock } from "../values/clock.ts";
 import { createIds, type Ids } from "../values/ids.ts";
 import { createBucketLeases } from "./buckets.ts";
 import type { Outbox } from "./outbox.ts";
-import { BUCKETS, type OutboxTables } from "./tables.ts";
-import { type AggregateKey, createUnsent, type Run } from "./unsent.ts";
+import { createProgress } from "./progress.ts";
+import { BUCKETS, bucketOf, type OutboxTables } from "./tables.ts";
+import { type AggregateKey, createUnsent, keyOf, type Run } from "./unsent.ts";
 
 export interface OutboxRelayOptions<DB extends OutboxTables> {
   readonly db: Database<DB>;
   readonly bus: EventBus;
-  /** Commits of this outbox in the same process are sent immediately; rows of other processes are found by polling. */
+  /** Events of this outbox are handed over in memory after their commit; those of other processes are found by polling. */
   readonly outbox: Outbox;
   readonly log: Logger;
   readonly clock?: Clock;
   readonly ids?: Ids;
   /** Random number in [0, 1) for jitter. Default `Math.random`. */
   readonly random?: () => number;
-  /** Poll interval. Default 200 ms. */
+  /** Poll interval while other relays share the database, default 200 ms; ten times that without them. */
   readonly pollMs?: number;
   /** Lease duration. After a crash, other relays can claim the buckets once it expires. Default 5 s. */
   readonly leaseMs?: number;
@@ -52,6 +53,10 @@ export interface OutboxRelay extends BackgroundWork {
   drain(): Promise<void>;
 }
 
+/** How long sent events are collected before they are marked together. */
+const MARK_AFTER_MS = 20;
+/** Without another relay only this process's events are expected, which need no look. */
+const ALONE_POLL_FACTOR = 10;
 const DRAIN_MS = 5_000;
 /** Interval at which `runDue` looks again while another relay holds the buckets of unsent events. */
 const SHARE_POLL_MS = 20;
@@ -79,8 +84,13 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
   const unsent = createUnsent(db);
   const sent = counter(meter(), runtimeMetrics.eventsPublished);
   const delay = histogram(meter(), runtimeMetrics.outboxDelay);
-  /** Aggregates with events in transit, or backing off after a rejection, by name. */
+  /** Names of aggregates whose events are in transit, not marked yet, or backing off after a rejection. */
   const busy = new Map<string, number>();
+  /** Aggregates with events in transit or backing off, with what was handed over meanwhile. */
+  const inTransit = new Map<string, Run[]>();
+  const progress = createProgress();
+  /** Aggregates whose events were handed over since the last look at the table began. */
+  let handedOver = new Set<string>();
   const failures = new Map<string, number>();
   const timers = new Set<NodeJS.Timeout>();
   const underway = new Set<Promise<void>>();
@@ -93,12 +103,20 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
   let hidden = false;
 
   let buckets: readonly number[] = [];
+  let owned: ReadonlySet<number> = new Set();
+  let marking: NodeJS.Timeout | undefined;
   let ownedUntilMs = 0;
   let renewAtMs = 0;
   let after: AggregateKey | undefined;
   let nudged = Promise.withResolvers<void>();
   let looping: Promise<void> | undefined;
   let draining = false;
+
+  const enter = (run: Run) => {
+    busy.set(run.aggregate, (busy.get(run.aggregate) ?? 0) + 1);
+    inTransit.set(keyOf(run), []);
+    progress.advance(run);
+  };
 
   const leave = ({ aggregate }: Run) => {
     const left = (busy.get(aggregate) ?? 1) - 1;
@@ -110,13 +128,15 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
     nudged.resolve();
   };
 
-  /** Leaves the run after a delay that grows with its failures. */
+  /** Leaves the run after a delay that grows with its failures. What follows it is read from the table then. */
   const backOff = (run: Run) => {
+    progress.forget(run);
     const count = (failures.get(keyOf(run)) ?? 0) + 1;
     failures.set(keyOf(run), count);
     const timer = setTimeout(
       () => {
         timers.delete(timer);
+        inTransit.delete(keyOf(run));
         leave(run);
         look();
       },
@@ -135,22 +155,70 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
   };
 
   const send = async (runs: readonly Run[]) => {
+    const events = runs.flatMap((run) => run.events);
     try {
-      const events = runs.flatMap(({ events }) => events);
       await bus.publish(events);
-      measure(events);
-      taken = [...taken, ...runs];
-      nudged.resolve();
     } catch (error) {
       const [{ tenant, aggregate } = {}] = runs;
       log.warn({ err: error, tenant, aggregate, aggregates: runs.length }, "events were not sent");
       runs.forEach(backOff);
+      return;
     }
+    measure(events);
+    taken = [...taken, ...runs];
+    marking ??= setTimeout(nudged.resolve, MARK_AFTER_MS).unref();
+    const following = runs.flatMap((run) => {
+      const next = inTransit.get(keyOf(run)) ?? [];
+      inTransit.delete(keyOf(run));
+      return next.length === 0 ? [] : [{ ...run, events: next.flatMap((later) => later.events) }];
+    });
+    following.forEach(enter);
+    transmit(following);
+  };
+
+  const transmit = (page: readonly Run[]) => {
+    if (page.length > 0) {
+      const sending = send(page).finally(() => underway.delete(sending));
+      underway.add(sending);
+    }
+  };
+
+  /**
+   * Sends events of this process as soon as they are committed, without reading the table: those of aggregates whose
+   * earlier events this relay has sent. The others are found in the table.
+   */
+  const handOver = (events: readonly BusEvent[]) => {
+    const isOwner = looping !== undefined && !draining && clock.monotonicMs() <= ownedUntilMs;
+    const page: Run[] = [];
+    for (const run of isOwner ? byAggregate(events) : []) {
+      const key = keyOf(run);
+      const queue = inTransit.get(key);
+      handedOver.add(key);
+      if (!owned.has(bucketOf(run.tenant, run.aggregate))) {
+        continue;
+      }
+      if (failures.has(key) || !progress.isNext(run) || (queue === undefined && busy.size >= concurrency)) {
+        progress.forget(run);
+        look();
+      } else if (queue === undefined) {
+        enter(run);
+        page.push(run);
+      } else {
+        queue.push(run);
+        progress.advance(run);
+      }
+    }
+    if (!isOwner) {
+      look();
+    }
+    transmit(page);
   };
 
   /** Marks what the bus has taken. One statement. */
   const markTaken = async () => {
     const runs = taken;
+    clearTimeout(marking);
+    marking = undefined;
     if (runs.length > 0) {
       await unsent.mark(runs);
       taken = taken.slice(runs.length);
@@ -168,6 +236,7 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
     const nowMs = clock.monotonicMs();
     if (nowMs >= renewAtMs) {
       buckets = await leases.renew();
+      owned = new Set(buckets);
       ownedUntilMs = nowMs + leaseMs;
       renewAtMs = nowMs + leaseMs / 2;
       stale = true;
@@ -182,23 +251,22 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
     }
     stale = false;
     hidden ||= busy.size > 0;
+    handedOver = new Set();
     const events = await unsent.find({ buckets, limit: PAGE, without: [...busy.keys()], after });
-    const runs = runsOf(events).slice(0, room);
-    const full = events.length === PAGE || runs.length === room;
+    const found = byAggregate(events).slice(0, room);
+    const full = events.length === PAGE || found.length === room;
     const wrapped = after !== undefined && !full;
-    after = full ? runs.at(-1) : undefined;
-    for (const { aggregate } of runs) {
-      busy.set(aggregate, (busy.get(aggregate) ?? 0) + 1);
-    }
+    after = full ? found.at(-1) : undefined;
+    // What was handed over meanwhile is in transit, unless it could not be sent.
+    const runs = found.filter((run) => !inTransit.has(keyOf(run)) && !handedOver.has(keyOf(run)));
+    hidden ||= runs.length < found.length;
+    runs.forEach(enter);
     const [sound, failed] = [
       runs.filter((run) => !failures.has(keyOf(run))),
       runs.filter((run) => failures.has(keyOf(run))),
     ];
     for (const page of [sound, ...failed.map((run) => [run])]) {
-      if (page.length > 0) {
-        const sending = send(page).finally(() => underway.delete(sending));
-        underway.add(sending);
-      }
+      transmit(page);
     }
     stale ||= full || wrapped;
     return full || wrapped;
@@ -217,7 +285,7 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
         stale = true;
         log.warn({ err: error }, "the outbox could not be read");
       }
-      const timer = setTimeout(look, pollMs).unref();
+      const timer = setTimeout(look, buckets.length === BUCKETS ? pollMs * ALONE_POLL_FACTOR : pollMs).unref();
       await nudged.promise;
       clearTimeout(timer);
     }
@@ -228,6 +296,8 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
     timers.forEach(clearTimeout);
     timers.clear();
     busy.clear();
+    inTransit.clear();
+    progress.clear();
     failures.clear();
     after = undefined;
     hidden = false;
@@ -288,7 +358,7 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
     }
   };
 
-  options.outbox.onCommitted(look);
+  options.outbox.onCommitted(handOver);
   return {
     everyMs: pollMs,
     start() {
@@ -306,20 +376,12 @@ export function outboxJob(relay: OutboxRelay): JobRow {
   return { name: "outbox", does: "Publishes the events of committed transactions.", work: relay, drainsLast: true };
 }
 
-function keyOf({ tenant, aggregate }: AggregateKey): string {
-  return `${tenant}\0${aggregate}`;
-}
-
-/** Splits a page into runs, one per aggregate. */
-function runsOf(events: readonly BusEvent[]): readonly Run[] {
-  const runs: (AggregateKey & { readonly events: BusEvent[] })[] = [];
-  for (const event of events) {
-    const last = runs.at(-1);
-    if (last !== undefined && last.tenant === event.tenant && last.aggregate === event.aggregate) {
-      last.events.push(event);
-    } else {
-      runs.push({ tenant: event.tenant, aggregate: event.aggregate, events: [event] });
-    }
-  }
-  return runs;
+/** Splits events into runs, one per aggregate. */
+function byAggregate(events: readonly BusEvent[]): readonly Run[] {
+  const runs = Map.groupBy(events, keyOf);
+  return [...runs.values()].map((of) => ({
+    tenant: of[0]?.tenant ?? "",
+    aggregate: of[0]?.aggregate ?? "",
+    events: of,
+  }));
 }

@@ -11,6 +11,11 @@ export interface AggregateKey {
   readonly aggregate: string;
 }
 
+/** The aggregate as the key of a map. */
+export function keyOf({ tenant, aggregate }: AggregateKey): string {
+  return `${tenant}\0${aggregate}`;
+}
+
 /** Consecutive unsent events of one aggregate, starting at its first unsent one. */
 export interface Run extends AggregateKey {
   readonly events: readonly BusEvent[];
@@ -32,9 +37,11 @@ export interface Unsent {
    * each number is taken only after the previous one has committed.
    */
   find(query: UnsentQuery): Promise<readonly BusEvent[]>;
-  /** Marks events as sent. */
+  /** Marks events as sent: one statement for 500. */
   mark(runs: readonly Run[]): Promise<void>;
 }
+
+const MARK_BATCH = 500;
 
 export function createUnsent<DB extends OutboxTables>(db: Database<DB>): Unsent {
   const tables = tablesOf<OutboxTables>(db.kysely);
@@ -68,15 +75,18 @@ export function createUnsent<DB extends OutboxTables>(db: Database<DB>): Unsent 
     },
 
     async mark(runs) {
-      const sent = runs.map(({ tenant, aggregate, events }) => {
-        const [first, last] = [events[0]?.sequence ?? 0, events.at(-1)?.sequence ?? 0];
-        return sql`(tenant_id = ${tenant} and aggregate = ${aggregate} and sequence between ${first} and ${last})`;
-      });
-      await tables
-        .updateTable("outbox_messages")
-        .set({ sent_at: now })
-        .where(sql<SqlBool>`sent_at is null and (${sql.join(sent, sql` or `)})`)
-        .execute();
+      const sent = runs.flatMap(({ events }) => events);
+      for (let at = 0; at < sent.length; at += MARK_BATCH) {
+        const keys = sent
+          .slice(at, at + MARK_BATCH)
+          .map(({ tenant, aggregate, sequence }) => sql`(${tenant}, ${aggregate}, ${sequence})`);
+        const list = db.dialect === "sqlite" ? sql`values ${sql.join(keys)}` : sql.join(keys);
+        await tables
+          .updateTable("outbox_messages")
+          .set({ sent_at: now })
+          .where(sql<SqlBool>`(tenant_id, aggregate, sequence) in (${list})`)
+          .execute();
+      }
     },
   };
 }
