@@ -6,7 +6,7 @@ import { createRpcMetrics } from "../telemetry/rpc-metrics.ts";
 import { until } from "../testing/until.ts";
 import { systemClock } from "../values/clock.ts";
 import { createCheckRunner } from "./check-runner.ts";
-import type { Checks } from "./checks.ts";
+import type { CheckResult, Checks } from "./checks.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import { openOperations } from "./operations-server.ts";
 
@@ -117,6 +117,27 @@ test("a critical check decides readiness, a degraded one only warns, each has it
   expect(await get("/probe/cache")).toMatchObject({ status: 200, body: { status: "warn" } });
   expect(await get("/probe/outbox-lag")).toMatchObject({ status: 422, body: { status: "warn" } });
   expect(await get("/probe/nothing")).toMatchObject({ status: 404 });
+});
+
+test("a probe without the name of a service shows the checks of all services, and fails with any of them", async () => {
+  let lag: CheckResult = { status: "pass" };
+  const { runner, get } = await serving({
+    "order-outbox-lag": { intervalMs: 10, run: async () => lag },
+    "payment-outbox-lag": { intervalMs: 10, run: async () => ({ status: "warn", error: "late" }) },
+    "order-database": { intervalMs: 10, run: async () => ({ status: "pass" }) },
+  });
+  runner.start();
+  await until(async () => (await get("/probe/database")).status === 200);
+  await until(() => runner.states().get("payment-outbox-lag")?.status === "warn");
+  const checks = {
+    "order-outbox-lag": { status: "pass", elapsed_ms: elapsed },
+    "payment-outbox-lag": { status: "warn", elapsed_ms: elapsed, error: "late" },
+  };
+  expect(await get("/probe/outbox-lag")).toMatchObject({ status: 200, body: body("warn", checks) });
+  lag = { status: "fail", error: "stuck" };
+  await until(async () => (await get("/probe/outbox-lag")).status === 422);
+  expect((await get("/probe/order-database")).status).toBe(200);
+  expect(await get("/probe/lag")).toMatchObject({ status: 404, body: body("error", {}) });
 });
 
 test("a check that hangs counts as failed, is aborted, and delays no probe", async () => {

@@ -27,8 +27,9 @@ export function openOperations(options: OperationsOptions): Promise<OperationsPo
 }
 
 /**
- * Creates the probes `/live`, `/ready` and `/probe/{name}`; any other path is 404. Responses come from memory; no probe
- * calls a dependency.
+ * Creates the probes `/live`, `/ready` and `/probe/{name}`; any other path is 404. The name is that of a check, such as
+ * `order-database`, or without the service's name that of each service's, `database`. Responses come from memory; no
+ * probe calls a dependency.
  */
 export function createProbes({ lifecycle, checks, clock }: ProbeOptions): (path: string) => ProbeResponse {
   const eventLoop = monitorEventLoopDelay({ resolution: 20 });
@@ -51,17 +52,24 @@ export function createProbes({ lifecycle, checks, clock }: ProbeOptions): (path:
       return probeAnswer(states, worst(states) === "error" ? 503 : 200, clock);
     }
     if (path.startsWith("/probe/")) {
-      const name = path.slice("/probe/".length);
-      const state = ready().get(name);
-      if (state === undefined) {
-        return { status: 404, body: { status: "error", checks: {}, timestamp: clock.now().toISOString() } };
+      const found = named(ready(), path.slice("/probe/".length));
+      if (found.size === 0) {
+        return undefined;
       }
-      return probeAnswer(new Map([[name, state]]), state.status === "fail" ? 422 : 200, clock);
+      return probeAnswer(found, [...found.values()].some(({ status }) => status === "fail") ? 422 : 200, clock);
     }
     return undefined;
   };
 
-  return (path) => answer(path) ?? { status: 404, body: { status: "error" } };
+  const unknown = () => ({ status: 404, body: { status: "error", checks: {}, timestamp: clock.now().toISOString() } });
+  return (path) => answer(path) ?? unknown();
+}
+
+/** The check of this name, or the checks of all services that are called so after the service's name. */
+function named(states: ReadonlyMap<string, CheckState>, name: string): ReadonlyMap<string, CheckState> {
+  const ofServices = [...states].filter(([full]) => full.slice(full.indexOf("-") + 1) === name && full !== name);
+  const state = states.get(name);
+  return new Map(state === undefined ? ofServices : [[name, state]]);
 }
 
 interface Answer {
