@@ -17,6 +17,7 @@ import { forwardService } from "../runtime/call/forward.ts";
 import { createLocalTransport } from "../runtime/call/local-transport.ts";
 import { createServiceClient } from "../runtime/call/service-client.ts";
 import { fixed, type Live, mapLive } from "../runtime/config/live.ts";
+import { createReadPosition } from "../runtime/db/read-position.ts";
 import type { OnStatement } from "../runtime/db/statement.ts";
 import { type Admit, createAdmission } from "../runtime/interceptors/admission.ts";
 import { createInterceptors } from "../runtime/interceptors/interceptors.ts";
@@ -94,11 +95,13 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
   const isAvailable = () => caches.shared?.available === true;
   const createLimiter = limitersIn(redis && { client: redis.client, prefix, isAvailable });
 
+  const position = createReadPosition();
   const around = {
     authenticate: (...credential: Parameters<Authenticate>) => authenticate(...credential),
     log,
     clock,
     rateLimits: rateLimitsOf(live, createLimiter),
+    position,
     onDenied: (denial: Denial) => denials.report(denial),
   };
   const interceptors = createInterceptors(around);
@@ -127,6 +130,7 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
     clock,
     log,
     credentials: config.databaseUrl === undefined ? undefined : mapLive(live, credentialsOf),
+    position,
     statementTimeoutMs: config.queryTimeoutMs,
     ...(onStatement && { onStatement }),
   };

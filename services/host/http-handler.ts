@@ -6,6 +6,7 @@ import { createHttpHandler } from "../../gateway/http-handler.ts";
 import { readOpenapi } from "../openapi-documents.ts";
 import { type Live, mapLive } from "../runtime/config/live.ts";
 import { clientAddressKey } from "../runtime/context-values.ts";
+import { readPositionHeader } from "../runtime/interceptors/read-position.ts";
 import type { Logger } from "../runtime/telemetry/log.ts";
 import type { Composition } from "./compose.ts";
 import type { HostConfig } from "./config.ts";
@@ -40,7 +41,7 @@ export async function createHostHandler(options: HostHandlerOptions): Promise<Ht
     admit: composition.admit,
     interceptors: composition.interceptors,
     errorDomain: "docket",
-    requestHeaders: [...defaultRequestHeaders, ...signatureHeaders],
+    requestHeaders: [...defaultRequestHeaders, readPositionHeader, ...signatureHeaders],
     maxBodyBytes: config.maxBodyBytes,
     meter: composition.meter,
     stallMs: config.stallMs,
@@ -54,7 +55,10 @@ export async function createHostHandler(options: HostHandlerOptions): Promise<Ht
     maxElements: config.maxRequestElements,
     decodeBudget: composition.decodeBudget,
     ...(shutdownSignal && { shutdownSignal }),
-    cors: { origins: config.corsOrigins.includes("*") ? "*" : config.corsOrigins },
+    cors: {
+      origins: config.corsOrigins.includes("*") ? "*" : config.corsOrigins,
+      exposedHeaders: [readPositionHeader],
+    },
     ...(docs && config.docs && { openapi: await readOpenapi() }),
     // An aborted request is not a server fault.
     onError: (err, request) => log[request.destroyed ? "debug" : "error"]({ err }, "a request failed in the gateway"),

@@ -5,6 +5,7 @@ import { withTables } from "../runtime/db/any-transaction.ts";
 import { openDatabase } from "../runtime/db/connect.ts";
 import { migrate } from "../runtime/db/migrate.ts";
 import { ping } from "../runtime/db/ping.ts";
+import { replicaChecks } from "../runtime/db/replica-check.ts";
 import { parkedCheck } from "../runtime/inbox/parked-check.ts";
 import { createJobTable } from "../runtime/jobs/job-table.ts";
 import { defaultRetention } from "../runtime/retention/settings.ts";
@@ -44,10 +45,16 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
   const { clock = systemClock, ids = createIds(clock) } = deps;
   const { log = createLogger({ level: "info", name: "operations" }) } = deps;
   const { bus = createInProcessBus({ log }) } = deps;
-  const { onStatement, statementTimeoutMs, credentials } = deps;
+  const { onStatement, statementTimeoutMs, credentials, position } = deps;
   await using opening = new AsyncDisposableStack();
   const db = opening.use(
-    await openDatabase<OperationsDatabase>({ url: config.databaseUrl, credentials, onStatement, statementTimeoutMs }),
+    await openDatabase<OperationsDatabase>({
+      url: config.databaseUrl,
+      credentials,
+      onStatement,
+      statementTimeoutMs,
+      position,
+    }),
   );
   await migrate(db, migrations);
   const { administered = [], onKeyEnded = () => {} } = deps;
@@ -76,6 +83,7 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
     checks: {
       "operations-database": { run: () => ping(db.kysely) },
       "operations-parked-events": parkedCheck(db, "operations"),
+      ...replicaChecks("operations", db),
     },
     jobs: background,
     start: async () => background.start(),

@@ -35,6 +35,9 @@ export const requestIdKey = createContextKey<string>("", {
  */
 export const clientAddressKey = createContextKey<string>("", { description: "client address" });
 
+/** Position of the database that the call's reads on a replica must include; empty for none. */
+export const readPositionKey = createContextKey<string>("", { description: "read position" });
+
 /** The wire of a call: set by the gRPC port and by calls within the process. */
 export const wireKey = createContextKey<"http" | "grpc" | "local">("http", { description: "wire" });
 

@@ -18,6 +18,7 @@ import { type ListPaymentsRequestSchema, PaymentService } from "../../gen/docket
 import { createTypedClient } from "./client.ts";
 import { type ImportOptions, type ImportSource, importOrders } from "./import-orders.ts";
 import { paged } from "./pages.ts";
+import { withReadPosition } from "./read-position.ts";
 import type { RequestShape } from "./request-shape.ts";
 import { createRetryInterceptor, type RetryOptions } from "./retry.ts";
 import { type WatchOptions, watchOrders } from "./watch-orders.ts";
@@ -60,7 +61,12 @@ export function createDocket(options: DocketOptions = {}) {
     fetch,
     useBinaryFormat: options.useJson !== true,
     defaultTimeoutMs: timeoutMs,
-    interceptors: [...(options.interceptors ?? []), createRetryInterceptor(options.retry), withKey(apiKey)],
+    interceptors: [
+      ...(options.interceptors ?? []),
+      createRetryInterceptor(options.retry),
+      withReadPosition(),
+      withKey(apiKey),
+    ],
   });
   const orders = createTypedClient(OrderService, transport);
   const items = createTypedClient(InventoryService, transport);

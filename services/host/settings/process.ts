@@ -33,7 +33,7 @@ export const processSettings = v.object({
     live: true,
     otherwise: "SQLite in the data folder",
     description:
-      "MySQL in place of SQLite, `mysql://user:password@host:port/prefix`: each service has a schema whose name begins with the prefix.",
+      "MySQL in place of SQLite, `mysql://user:password@host:port/prefix`: each service has a schema whose name begins with the prefix. With `?replica=host:port` lists, filters, statistics and exports are read on that replica (MariaDB with GTID; same user and TLS).",
   }),
   queryTimeoutMs: milliseconds("DOCKET_QUERY_TIMEOUT", {
     default: "10s",

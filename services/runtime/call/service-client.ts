@@ -8,7 +8,15 @@ import {
   type Transport,
 } from "@connectrpc/connect";
 import { context, propagation, type TextMapSetter } from "@opentelemetry/api";
-import { inheritValues, type Principal, principalKey, repeatableKey, requestIdKey } from "../context-values.ts";
+import {
+  inheritValues,
+  type Principal,
+  principalKey,
+  readPositionKey,
+  repeatableKey,
+  requestIdKey,
+} from "../context-values.ts";
+import { readPositionHeader } from "../interceptors/read-position.ts";
 
 /** The parts of the RPC being served that `for` needs; a `HandlerContext` fits. */
 export type ParentCall = Pick<HandlerContext, "signal" | "timeoutMs" | "values">;
@@ -105,10 +113,11 @@ function within(own: number | undefined, parentLeft: number | undefined): number
   return own !== undefined && own > 0 ? Math.min(own, left) : left;
 }
 
-/** Adds the parent's request id and the active trace to the call's headers, whose own take precedence. */
+/** Adds the parent's request id and read position, and the active trace to the call's headers, whose own take precedence. */
 function continued(own: HeadersInit | undefined, parent: ParentCall | undefined): Headers {
   const header = new Headers(own);
   setMissing.set(header, "x-request-id", parent?.values.get(requestIdKey) ?? "");
+  setMissing.set(header, readPositionHeader, parent?.values.get(readPositionKey) ?? "");
   propagation.inject(context.active(), header, setMissing);
   return header;
 }

@@ -3,6 +3,7 @@ import { type Dialect, Kysely, type KyselyPlugin, sql, type Transaction } from "
 import type { Live } from "../config/live.ts";
 import { inChildSpan } from "../telemetry/tracing.ts";
 import type { DatabaseCredentials } from "./credentials.ts";
+import { createReadPosition, type ReadPosition } from "./read-position.ts";
 import { createReadSlots } from "./read-slots.ts";
 import { createReading, endableSelects, type Read, type ReadOptions } from "./reading.ts";
 import { openSqliteDialect } from "./sqlite/dialect.ts";
@@ -20,11 +21,14 @@ import { runTransaction, type TransactionOptions } from "./transaction.ts";
 export interface Database<DB> extends AsyncDisposable {
   readonly kysely: Kysely<DB>;
   readonly dialect: DialectName;
+  /** How long the replica needs to apply what was committed, if there is one; infinite if it is far behind. */
+  readonly replicaLagMs?: () => Promise<number>;
   /**
    * Query builder for reads of unbounded duration: lists, filters, statistics, exports. Each SELECT sees the data
    * committed when it begins, including everything acknowledged before. It is aborted by `signal`, with its reason, or
    * after `statementTimeoutMs`, with the kind `timeout` of `databaseErrorKind`. Concurrent reads per caller are
-   * limited; further ones wait. SQLite reads on separate threads, which keeps the event loop free.
+   * limited; further ones wait. With a replica it reads there, once the replica has applied what this process has
+   * committed and `after`, or after 50 ms on the primary. SQLite reads on separate threads, which keeps the event loop free.
    */
   reading(options: ReadOptions): Kysely<DB>;
   /**
@@ -44,7 +48,7 @@ export interface OpenOptions {
   /**
    * `sqlite:/path/file.sqlite`, `sqlite::memory:`, or `mysql://user:password@host:port/schema`, where `?ssl=true`
    * enables TLS, `?ssl-ca=/path` enables TLS with that authority, and `?socket=/path` uses a socket instead of the
-   * host. The file or schema is created if missing; a file's folder is not.
+   * host. `?replica=host:port` names a MariaDB replica for `reading`. The file or schema is created if missing; a file's folder is not.
    */
   url: string;
   /** User and password of new connections, in place of those of the URL. Ignored on SQLite. */
@@ -58,6 +62,8 @@ export interface OpenOptions {
    * `databaseErrorKind`. On SQLite it applies only to SELECTs of `reading`.
    */
   statementTimeoutMs?: number | undefined;
+  /** Advanced by commits, where the URL names a replica. Shared by the databases of one server. Default: its own. */
+  position?: ReadPosition | undefined;
   /** Random source for jitter; default `Math.random`. */
   random?: () => number;
   onStatement?: OnStatement | undefined;
@@ -67,7 +73,7 @@ export interface OpenOptions {
 export async function openDatabase<DB>(options: OpenOptions): Promise<Database<DB>> {
   const random = options.random ?? Math.random;
   const name = dialectOf(options.url);
-  const { dialect, read, plugins, slots } = await openDialect(name, options, random);
+  const { dialect, read, plugins, slots, replicaLagMs } = await openDialect(name, options, random);
   const kysely = new Kysely<DB>({ dialect });
   const spanOptions = { kind: SpanKind.CLIENT, attributes: { "db.system.name": name } };
   try {
@@ -79,6 +85,7 @@ export async function openDatabase<DB>(options: OpenOptions): Promise<Database<D
   return {
     kysely,
     dialect: name,
+    ...(replicaLagMs && { replicaLagMs }),
     reading: createReading<DB>({ dialect, read, plugins, slots: createReadSlots(slots) }),
     transaction: (fn, transactionOptions) =>
       inChildSpan("transaction", spanOptions, () => runTransaction(kysely, fn, { ...transactionOptions, random })),
@@ -103,6 +110,7 @@ interface OpenDialect {
   readonly dialect: Dialect;
   /** Executes SELECTs of `reading`. */
   readonly read: Read;
+  readonly replicaLagMs?: () => Promise<number>;
   readonly plugins: KyselyPlugin[];
   readonly slots: Parameters<typeof createReadSlots>[0];
 }
@@ -118,15 +126,25 @@ async function openDialect(name: DialectName, options: OpenOptions, random: () =
     return { ...opened, plugins: [endableSelects], slots: SQLITE_READS };
   }
   // Loaded on first use, so that SQLite installations do not pay for it.
-  const { parseMysqlUrl, prepareSchema } = await import("./mysql/server.ts");
+  const { parseMysqlUrl, prepareSchema, replicaOf } = await import("./mysql/server.ts");
   const { createMysqlDialect } = await import("./mysql/dialect.ts");
-  const { credentials } = options;
+  const { credentials, position = createReadPosition() } = options;
+  const replica = replicaOf(url);
   const server = { ...parseMysqlUrl(url), ...credentials?.current };
   const { collation } = await prepareSchema(server);
   const { maxConnections = 16 } = options;
   const pool = { ...server, connectionLimit: maxConnections };
   return {
-    ...createMysqlDialect({ pool, credentials, collation, lockWaitMs, statementTimeoutMs, onStatement }),
+    ...createMysqlDialect({
+      pool,
+      replica,
+      position,
+      credentials,
+      collation,
+      lockWaitMs,
+      statementTimeoutMs,
+      onStatement,
+    }),
     plugins: [],
     // The rest of the pool is reserved for transactions.
     slots: { most: Math.ceil((maxConnections * 3) / 4), perCaller: Math.ceil(maxConnections / 2) },

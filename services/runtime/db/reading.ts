@@ -19,12 +19,14 @@ import { continueCondition } from "./sqlite/file.ts";
 export interface ReadOptions {
   /** Aborts the read, which rejects with its reason. */
   readonly signal?: AbortSignal;
+  /** Position that the read must include on a replica, besides this process's own commits. See `read-position.ts`. */
+  readonly after?: string;
   /** Identity that limits concurrent reads, such as a tenant's credential. */
   readonly caller: string;
 }
 
-/** Runs one SELECT. Settles when the database has finished, soon after the signal is aborted. */
-export type Read = <R>(query: CompiledQuery, signal: AbortSignal) => Promise<QueryResult<R>>;
+/** Runs one SELECT, which includes what was committed up to `after`. Settles when the database has finished, soon after the signal is aborted. */
+export type Read = <R>(query: CompiledQuery, signal: AbortSignal, after?: string) => Promise<QueryResult<R>>;
 
 export interface ReadingOptions {
   /** Everything but its driver is used. */
@@ -37,13 +39,13 @@ export interface ReadingOptions {
 /** Creates query builders whose SELECTs wait for a slot and are aborted by a signal. */
 export function createReading<DB>(options: ReadingOptions): (read: ReadOptions) => Kysely<DB> {
   const { dialect, read, slots, plugins } = options;
-  const connect = ({ caller, signal = new AbortController().signal }: ReadOptions): DatabaseConnection => ({
+  const connect = ({ caller, after, signal = new AbortController().signal }: ReadOptions): DatabaseConnection => ({
     async executeQuery<R>(query: CompiledQuery) {
       if (!SelectQueryNode.is(query.query)) {
         throw new TypeError("db.reading is for SELECTs of a query builder");
       }
       const release = await slots.take(caller, signal);
-      return untilAborted(read<R>(query, signal).finally(release), signal);
+      return untilAborted(read<R>(query, signal, after).finally(release), signal);
     },
     streamQuery() {
       throw new TypeError("db.reading does not stream; read pages");

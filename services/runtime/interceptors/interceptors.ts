@@ -4,6 +4,7 @@ import type { Denial } from "../audit/denial-log.ts";
 import { createAccessInterceptor, createAuthorize } from "../auth/access.ts";
 import type { Authenticate } from "../auth/authenticate.ts";
 import { createCredentialWatch } from "../auth/credential-watch.ts";
+import type { ReadPosition } from "../db/read-position.ts";
 import { createRateLimitInterceptor, type RateLimits } from "../limits/rate-limits.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { createRpcTelemetryInterceptor } from "../telemetry/rpc-telemetry.ts";
@@ -12,6 +13,7 @@ import { createIds } from "../values/ids.ts";
 import { createRequestIdInterceptor } from "./correlation-id.ts";
 import { deadlineInterceptor } from "./deadline.ts";
 import { errorMappingInterceptor } from "./error-mapping.ts";
+import { createReadPositionInterceptor } from "./read-position.ts";
 import { createValidationInterceptor } from "./validation.ts";
 
 export interface InterceptorOptions {
@@ -20,6 +22,8 @@ export interface InterceptorOptions {
   readonly clock: Clock;
   /** Limits of authenticated callers. Default: none. */
   readonly rateLimits?: RateLimits;
+  /** How far this process has written, see `createReadPositionInterceptor`. Default: positions are ignored. */
+  readonly position?: ReadPosition;
   /** Called for rejected attempts at audited methods. */
   readonly onDenied?: (denial: Denial) => void;
 }
@@ -33,16 +37,18 @@ export interface InterceptorOptions {
  * 5. deadline: the call ends when its deadline passes or the caller cancels, even if the handler does not;
  * 6. auth: credential → principal, and the method's declared access; streams end with their credential;
  * 7. rate limits: requests and open streams per key, per tenant, and per method;
- * 8. validation: the rules of the proto, on each message, all violations at once.
+ * 8. validation: the rules of the proto, on each message, all violations at once;
+ * 9. read position: what reads on a replica must include.
  */
 export function createInterceptors(options: InterceptorOptions): Interceptor[] {
-  const { authenticate, clock, rateLimits } = options;
+  const { authenticate, clock, rateLimits, position } = options;
   return [
     ...createReporting(options),
     deadlineInterceptor,
     createAccessInterceptor(createAuthorize(authenticate), createCredentialWatch({ authenticate, clock })),
     ...(rateLimits === undefined ? [] : [createRateLimitInterceptor(rateLimits)]),
     createValidationInterceptor(),
+    ...(position === undefined ? [] : [createReadPositionInterceptor(position)]),
   ];
 }
 

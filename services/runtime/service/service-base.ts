@@ -8,6 +8,8 @@ import { type Database, openDatabase } from "../db/connect.ts";
 import type { DatabaseCredentials } from "../db/credentials.ts";
 import { type Migration, migrate } from "../db/migrate.ts";
 import { ping } from "../db/ping.ts";
+import type { ReadPosition } from "../db/read-position.ts";
+import { replicaChecks } from "../db/replica-check.ts";
 import type { OnStatement } from "../db/statement.ts";
 import { outboxLagCheck } from "../outbox/lag-check.ts";
 import { createOutbox, type Outbox } from "../outbox/outbox.ts";
@@ -29,6 +31,8 @@ export interface ServiceDeps {
   readonly log?: Logger;
   /** Time limit of a SELECT, see `OpenOptions`. */
   readonly statementTimeoutMs?: number;
+  /** How far this process has written to the server, shared by its databases. */
+  readonly position?: ReadPosition;
   /** Called after every statement. */
   readonly onStatement?: OnStatement;
   /** See `OpenOptions.credentials`. */
@@ -74,10 +78,17 @@ export async function createServiceBase<DB extends OutboxTables>(
   const { ids = createIds(clock), log = createLogger({ level: "info", name }) } = deps;
   const { bus = createInProcessBus({ log }) } = deps;
 
-  const { onStatement, statementTimeoutMs, credentials } = deps;
+  const { onStatement, statementTimeoutMs, credentials, position } = deps;
   await using opening = new AsyncDisposableStack();
   const db = opening.use(
-    await openDatabase<DB>({ url: service.databaseUrl, credentials, random, onStatement, statementTimeoutMs }),
+    await openDatabase<DB>({
+      url: service.databaseUrl,
+      credentials,
+      random,
+      onStatement,
+      statementTimeoutMs,
+      position,
+    }),
   );
   await migrate(db, service.migrations);
   const outbox = createOutbox({ source: `docket/${name}`, ids, clock });
@@ -86,6 +97,7 @@ export async function createServiceBase<DB extends OutboxTables>(
   const checks = {
     [`${name}-database`]: { run: () => ping(db.kysely) },
     [`${name}-outbox-lag`]: outboxLagCheck(db, name),
+    ...replicaChecks(name, db),
   };
   return { db, bus, commands, outbox, relay, clock, ids, random, log, checks, stack: opening.move() };
 }

@@ -50,13 +50,18 @@ const QUICK = [
 export interface MariadbOptions {
   /** Flushes every commit to disk, like the server's default: slower, for benchmarks. */
   readonly durable?: boolean;
+  /** Further options of the server, which take precedence. */
+  readonly options?: readonly string[];
 }
 
 /**
  * Starts a server; returns undefined if MariaDB is not installed. The server and its folder are removed within a second
  * after this process ends, in whatever way.
  */
-export async function startMariadb({ durable = false }: MariadbOptions = {}): Promise<MariadbServer | undefined> {
+export async function startMariadb({
+  durable = false,
+  options: further = [],
+}: MariadbOptions = {}): Promise<MariadbServer | undefined> {
   const program = findProgram("mariadbd");
   const installer = findProgram("mariadb-install-db");
   if (!program || !installer) {
@@ -79,7 +84,7 @@ export async function startMariadb({ durable = false }: MariadbOptions = {}): Pr
   const run = async () => {
     const log = openSync(join(folder, "server.log"), "a");
     const options = [`--datadir=${data}`, `--tmpdir=${folder}`, `--socket=${join(folder, "s")}`, `--port=${port}`];
-    const child = spawn(program, [...SETTINGS, ...(durable ? [] : QUICK), ...options, ...asRoot], {
+    const child = spawn(program, [...SETTINGS, ...(durable ? [] : QUICK), ...options, ...asRoot, ...further], {
       stdio: ["ignore", log, log],
       detached: true,
     });

@@ -92,7 +92,11 @@ export async function execute<R>(
   }
 }
 
+/** Called with the GTID of each transaction that commits on a connection, where its session tracks it. */
+export const onCommitted = new WeakMap<PoolConnection, (gtid: string) => void>();
+
 interface OkPacket {
+  stateChanges?: { systemVariables?: Readonly<Record<string, string>> };
   affectedRows: number;
   changedRows?: number;
   insertId: number | string;
@@ -112,7 +116,11 @@ export function send<R>(raw: PoolConnection, sql: string, parameters: readonly u
       } else if (Array.isArray(result)) {
         resolve({ rows: exactIntegers(result as R[], fields) });
       } else {
-        const { affectedRows, changedRows } = result as OkPacket;
+        const { affectedRows, changedRows, stateChanges } = result as OkPacket;
+        const gtid = stateChanges?.systemVariables?.["last_gtid"];
+        if (gtid !== undefined) {
+          onCommitted.get(raw)?.(gtid);
+        }
         resolve({
           numAffectedRows: BigInt(affectedRows),
           ...(changedRows === undefined ? {} : { numChangedRows: BigInt(changedRows) }),

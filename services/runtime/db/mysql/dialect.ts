@@ -1,21 +1,31 @@
 import {
+  type CompiledQuery,
   type DatabaseConnection,
   type Dialect,
   type Driver,
   MysqlAdapter,
   MysqlIntrospector,
   MysqlQueryCompiler,
+  type QueryResult,
 } from "kysely";
 import { createPool, type Pool, type PoolConnection, type PoolOptions } from "mysql2";
 import type { Live } from "../../config/live.ts";
+import { systemClock } from "../../values/clock.ts";
 import type { DatabaseCredentials } from "../credentials.ts";
 import { CommitUnknownError, databaseErrorKind } from "../errors.ts";
+import type { ReadPosition } from "../read-position.ts";
 import type { Read } from "../reading.ts";
 import type { OnStatement } from "../statement.ts";
-import { createMysqlConnection, execute, type MysqlConnection, send } from "./connection.ts";
+import { createMysqlConnection, execute, type MysqlConnection, onCommitted, send } from "./connection.ts";
+import { createReplicaRead, type ReadAfter, ReplicaAwayError } from "./replica-read.ts";
+import type { ReplicaAddress } from "./server.ts";
 
 export interface MysqlOptions {
   pool: PoolOptions;
+  /** Where SELECTs of `read` run, if given, once it has applied what they must include. MariaDB only. */
+  replica?: ReplicaAddress | undefined;
+  /** Advanced by each commit, if there is a replica. */
+  position: ReadPosition;
   /** User and password of new connections, in place of those of `pool`. */
   credentials?: Live<DatabaseCredentials> | undefined;
   /** Collation of literals and parameters. */
@@ -32,16 +42,111 @@ export interface MysqlOptions {
  * as in standard SQL. Integers are returned exactly; affected rows are the rows that the condition matched. The server
  * stops a SELECT of `read` when its signal is aborted (KILL QUERY, over another connection of the pool).
  */
-export function createMysqlDialect(options: MysqlOptions): { dialect: Dialect; read: Read } {
-  const { driver, read } = createDriver(options);
+export function createMysqlDialect(options: MysqlOptions): MysqlDialect {
+  const primary = createDriver(options);
+  const { driver, close, ...reads } =
+    options.replica === undefined
+      ? { ...primary, close: () => primary.driver.destroy() }
+      : withReplica(primary, options, options.replica);
   const dialect: Dialect = {
-    createDriver: () => driver,
+    createDriver: () => ({ ...driver, destroy: close }),
     createQueryCompiler: () => new MysqlQueryCompiler(),
     createAdapter: () => new MysqlAdapter(),
     createIntrospector: (kysely) => new MysqlIntrospector(kysely),
   };
-  return { dialect, read };
+  const { read, replicaLagMs } = { replicaLagMs: undefined, ...reads };
+  return { dialect, read, ...(replicaLagMs && { replicaLagMs }) };
 }
+
+export interface MysqlDialect {
+  readonly dialect: Dialect;
+  readonly read: Read;
+  readonly replicaLagMs?: () => Promise<number>;
+}
+
+/** A pool of connections to one server. */
+interface Opened {
+  readonly driver: Driver;
+  /** Reads as `prepare` left the connection; resolves with undefined if that returns false. */
+  readonly readOn: ReadOn;
+  readonly read: Read;
+}
+
+type ReadOn = <R>(
+  query: CompiledQuery,
+  signal: AbortSignal,
+  prepare: (connection: MysqlConnection) => Promise<boolean>,
+) => Promise<QueryResult<R> | undefined>;
+
+function withReplica(primary: Opened, options: MysqlOptions, { host, port }: ReplicaAddress) {
+  const { socketPath: _, ...pool } = options.pool;
+  const address = { ...pool, host, port, connectTimeout: REPLICA_CONNECT_MS };
+  const replica = createDriver({ ...options, pool: address });
+  const readAfter: ReadAfter = async (query, signal, { position, waitMs }) => {
+    let isReached = false;
+    try {
+      return await replica.readOn(query, signal, async (connection) => {
+        isReached = await hasReached(connection, position, waitMs);
+        return isReached;
+      });
+    } catch (error) {
+      throw isReached || signal.aborted ? error : new ReplicaAwayError(error);
+    }
+  };
+  const position = () => options.position.current;
+  return {
+    driver: primary.driver,
+    read: createReplicaRead({ primary: primary.read, replica: readAfter, position, clock: systemClock }),
+    replicaLagMs: () => measureLag(primary.driver, replica.driver),
+    close: async () => {
+      await Promise.all([primary.driver.destroy(), replica.driver.destroy()]);
+    },
+  };
+}
+
+/** 0 once the server has applied the position, -1 if it has not in time: https://mariadb.com/kb/en/master_gtid_wait/ */
+const WAIT_FOR_POSITION = "select master_gtid_wait(?, ?) as waited";
+
+async function hasReached(connection: MysqlConnection, position: string, waitMs: number): Promise<boolean> {
+  if (position === "") {
+    return true;
+  }
+  const { rows } = await execute<{ waited: number | null }>(
+    connection,
+    WAIT_FOR_POSITION,
+    [position, waitMs / 1000],
+    undefined,
+  );
+  return rows[0]?.waited === 0;
+}
+
+/** Longest lag that is measured. */
+const MEASURED_MS = 1_500;
+
+/** How long the replica needs to apply what the primary has now; infinite beyond {@link MEASURED_MS}. */
+async function measureLag(primary: Driver, replica: Driver): Promise<number> {
+  const positions = await onConnection(primary, (connection) =>
+    execute<{ position: string }>(connection, "select @@global.gtid_binlog_pos as position", [], undefined),
+  );
+  const beganMs = systemClock.monotonicMs();
+  const position = positions.rows[0]?.position ?? "";
+  const reached = await onConnection(replica, (connection) => hasReached(connection, position, MEASURED_MS));
+  return reached ? systemClock.monotonicMs() - beganMs : Number.POSITIVE_INFINITY;
+}
+
+async function onConnection<T>(driver: Driver, run: (connection: MysqlConnection) => Promise<T>): Promise<T> {
+  const connection = of(await driver.acquireConnection());
+  try {
+    return await run(connection);
+  } finally {
+    await driver.releaseConnection(connection);
+  }
+}
+
+const REPLICA_CONNECT_MS = 1_000;
+
+/** MariaDB's default, and the GTID of each commit: https://mariadb.com/kb/en/session-state/ */
+const TRACKED = "autocommit,character_set_client,character_set_connection,character_set_results,time_zone,last_gtid";
 
 const SQL_MODE = [
   "STRICT_ALL_TABLES",
@@ -56,7 +161,7 @@ const SQL_MODE = [
 /** Idle time after which a stalled process loses its transaction, which bounds how long others wait for its locks. */
 const IDLE_TRANSACTION_SECONDS = 5;
 
-function createDriver(options: MysqlOptions): { driver: Driver; read: Read } {
+function createDriver(options: MysqlOptions): Opened {
   const { pool: poolOptions, collation, lockWaitMs, statementTimeoutMs, onStatement } = options;
   const pool: Pool = createPool({
     charset: "UTF8MB4_BIN",
@@ -77,6 +182,10 @@ function createDriver(options: MysqlOptions): { driver: Driver; read: Read } {
     const timeout = `/*!50708 , max_execution_time = ${statementTimeoutMs} */`;
     await send(raw, `set session ${variables} ${idle} ${timeout}`, []);
     await send(raw, `set names utf8mb4 collate ${collation}`, []);
+    if (options.replica !== undefined) {
+      onCommitted.set(raw, (gtid) => options.position.advance(gtid));
+      await send(raw, `set session session_track_system_variables = '${TRACKED}'`, []);
+    }
     prepared.add(raw);
   };
 
@@ -139,7 +248,10 @@ function createDriver(options: MysqlOptions): { driver: Driver; read: Read } {
         pool.end((error) => (error ? reject(error) : resolve()));
       }),
   };
-  return { driver, read: createRead(driver) };
+  const readOn = createReadOn(driver);
+  // Nothing is prepared, so there is always a result.
+  const read: Read = async (query, signal) => (await readOn<never>(query, signal, async () => true)) ?? { rows: [] };
+  return { driver, readOn, read };
 }
 
 /**
@@ -155,22 +267,19 @@ function setCredentials(pool: Pool, { user, password }: DatabaseCredentials): vo
   connectionConfig.password = password;
 }
 
-function createRead(driver: Driver): Read {
-  const onConnection = async <T>(run: (connection: MysqlConnection) => Promise<T>): Promise<T> => {
-    const connection = of(await driver.acquireConnection());
-    try {
-      return await run(connection);
-    } finally {
-      await driver.releaseConnection(connection);
-    }
-  };
-  return (query, signal) =>
-    onConnection(async (connection) => {
+function createReadOn(driver: Driver): ReadOn {
+  return (query, signal, prepare) =>
+    onConnection(driver, async (connection) => {
       signal.throwIfAborted();
+      if (!(await prepare(connection))) {
+        return undefined;
+      }
       let killed: Promise<unknown> | undefined;
       const kill = () => {
         // If it fails, the statement's time limit applies.
-        killed = onConnection(({ raw }) => send(raw, `kill query ${connection.raw.threadId}`, [])).catch(() => {});
+        killed = onConnection(driver, ({ raw }) => send(raw, `kill query ${connection.raw.threadId}`, [])).catch(
+          () => {},
+        );
       };
       signal.addEventListener("abort", kill);
       try {

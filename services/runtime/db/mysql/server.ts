@@ -7,6 +7,25 @@ const UNKNOWN_SCHEMA = 1049;
 /** A server and a schema on it. */
 export type MysqlServer = ConnectionOptions & { database: string };
 
+/** Address of a replica, for the same user, password and TLS as the primary's. */
+export interface ReplicaAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Reads `?replica=host:port` of a URL. Throws a TypeError if it is malformed. */
+export function replicaOf(text: string): ReplicaAddress | undefined {
+  const given = new URL(text).searchParams.get("replica");
+  if (given === null) {
+    return undefined;
+  }
+  const [, host = "", port = ""] = /^(.+):(\d{1,5})$/.exec(given) ?? [];
+  if (host === "") {
+    throw new TypeError("the replica of a MySQL URL is ?replica=host:port");
+  }
+  return { host: host.replace(/^\[|\]$/g, ""), port: Number(port) };
+}
+
 /** Parses the server and schema from a URL. Throws a TypeError if it is malformed. */
 export function parseMysqlUrl(text: string): MysqlServer {
   const url = new URL(text);
@@ -28,9 +47,9 @@ export function parseMysqlUrl(text: string): MysqlServer {
       options.ssl = { ca: readFileSync(value) };
     } else if (key === "socket") {
       options.socketPath = value;
-    } else {
+    } else if (key !== "replica") {
       throw new TypeError(
-        `${key}=${value} is not an option of a MySQL URL; the options are ssl=true, ssl-ca and socket`,
+        `${key}=${value} is not an option of a MySQL URL; the options are ssl=true, ssl-ca, socket and replica`,
       );
     }
   }
