@@ -16,10 +16,24 @@ export const kafkaVersion = "4.3.1";
 /** Where `tools/kafka-jars.ts` puts the broker. */
 export const kafkaJars = join(import.meta.dirname, "../../../.cache/kafka", kafkaVersion);
 
+export interface KafkaServerOptions {
+  /** Opens a second port, with TLS by these PEM texts and SASL PLAIN for this user. */
+  readonly secure?:
+    | {
+        readonly cert: string;
+        readonly key: string;
+        readonly username: string;
+        readonly password: string;
+      }
+    | undefined;
+}
+
 /** A private Kafka broker in a temporary folder, on the loopback, without authentication. */
 export interface KafkaServer extends AsyncDisposable {
   /** `host:port`. */
   readonly address: string;
+  /** `localhost:port` with TLS and SASL; without such an option nothing listens there. */
+  readonly secureAddress: string;
   readonly pid: number;
   /** Kills the broker like a crash. Its folder is kept. */
   kill(): Promise<void>;
@@ -42,15 +56,15 @@ const startTimeoutMs = 60_000;
  * Starts a broker, which is its own controller. The broker and its folder are removed within a second after this process
  * ends, in whatever way.
  */
-export async function startKafka(): Promise<KafkaServer> {
+export async function startKafka({ secure }: KafkaServerOptions = {}): Promise<KafkaServer> {
   const java = findProgram("java");
   if (java === undefined) {
     throw new Error("there is no Java");
   }
   const folder = await mkdtemp(join(tmpdir(), "docket-kafka-"));
-  const [port = 0, controllerPort = 0] = await freePorts(2);
+  const [port = 0, controllerPort = 0, securePort = 0] = await freePorts(3);
   const settings = join(folder, "server.properties");
-  await writeFile(settings, propertiesOf({ folder, port, controllerPort }));
+  await writeFile(settings, propertiesOf({ folder, port, controllerPort, securePort, secure }));
   const classPath = ["-cp", join(kafkaJars, "*")];
   // Base64 for URLs, which must not look like an option.
   const cluster = `A${randomBytes(16).toString("base64url").slice(1)}`;
@@ -91,6 +105,7 @@ export async function startKafka(): Promise<KafkaServer> {
   };
   return {
     address: `127.0.0.1:${port}`,
+    secureAddress: `localhost:${securePort}`,
     get pid() {
       return child.pid ?? 0;
     },
@@ -106,15 +121,32 @@ export async function startKafka(): Promise<KafkaServer> {
   };
 }
 
-function propertiesOf(at: { folder: string; port: number; controllerPort: number }): string {
+function propertiesOf(
+  at: { folder: string; port: number; controllerPort: number; securePort: number } & KafkaServerOptions,
+): string {
+  const { secure } = at;
+  const isOpen = secure === undefined ? [] : [`SECURE://localhost:${at.securePort}`];
+  const advertised = [`PLAINTEXT://127.0.0.1:${at.port}`, ...isOpen].join(",");
+  const login = `org.apache.kafka.common.security.plain.PlainLoginModule required user_${secure?.username}="${secure?.password}";`;
+  const oneLine = (pem = "") => pem.trim().replaceAll("\n", "\\n");
   return [
+    ...(secure === undefined
+      ? []
+      : [
+          "listener.name.secure.sasl.enabled.mechanisms=PLAIN",
+          `listener.name.secure.plain.sasl.jaas.config=${login}`,
+          "listener.name.secure.ssl.keystore.type=PEM",
+          `listener.name.secure.ssl.keystore.certificate.chain=${oneLine(secure.cert)}`,
+          `listener.name.secure.ssl.keystore.key=${oneLine(secure.key)}`,
+        ]),
     "process.roles=broker,controller",
     "node.id=1",
     `controller.quorum.bootstrap.servers=127.0.0.1:${at.controllerPort}`,
-    `listeners=PLAINTEXT://127.0.0.1:${at.port},CONTROLLER://127.0.0.1:${at.controllerPort}`,
+    `listeners=${advertised},CONTROLLER://127.0.0.1:${at.controllerPort}`,
+    `advertised.listeners=${advertised}`,
     "controller.listener.names=CONTROLLER",
     "inter.broker.listener.name=PLAINTEXT",
-    "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL",
     `log.dirs=${join(at.folder, "data")}`,
     "offsets.topic.num.partitions=4",
     "offsets.topic.replication.factor=1",

@@ -1,4 +1,6 @@
+import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { type Authority, createAuthority } from "../../../../gateway/test/support/certificates.ts";
 import { createLogger } from "../../telemetry/log.ts";
 import { type KafkaServer, startKafka, whyNoKafka } from "../../testing/kafka.ts";
 import { until } from "../../testing/until.ts";
@@ -13,11 +15,16 @@ const reason = whyNoKafka();
 (reason === undefined ? describe : describe.skip)(`Kafka${reason === undefined ? "" : ` (skipped: ${reason})`}`, () => {
   let server: KafkaServer;
   let made = 0;
+  let authority: Authority;
   beforeAll(async () => {
-    server = await startKafka();
+    authority = createAuthority();
+    const issued = authority.issue("kafka", "DNS:localhost");
+    const [cert, key] = await Promise.all([readFile(issued.cert, "utf8"), readFile(issued.key, "utf8")]);
+    server = await startKafka({ secure: { cert, key, username: "docket", password: "open sesame" } });
   }, 120_000);
   afterAll(async () => {
     await server?.[Symbol.asyncDispose]();
+    authority?.[Symbol.dispose]();
   });
 
   /** Topics and groups of its own for each test. */
@@ -88,5 +95,25 @@ const reason = whyNoKafka();
     expect(() => bus.subscribe("lost", ["docket.nowhere.v1.Happened"], async () => {})).toThrow(
       "events of type docket.nowhere.v1.Happened have no topic, so lost cannot consume them",
     );
+  });
+
+  test("connects by TLS with a user, and is refused with another password or another authority", async () => {
+    const ca = await readFile(authority.ca, "utf8");
+    const sasl = { mechanism: "PLAIN", username: "docket", password: "open sesame" } as const;
+    const kafka = { ...(await place()), brokers: [server.secureAddress], tls: { ca }, sasl };
+    await using bus = createKafkaBus({ kafka, packages: ["test"], log });
+    const seen: string[] = [];
+    await using _subscription = bus.subscribe("secure", ["docket.test.v1.Happened"], async (events) => {
+      seen.push(...events.map(({ id }) => id));
+    });
+    const event = busEvent();
+    await bus.publish([event]);
+    await until(() => seen.length === 1);
+    expect(seen).toEqual([event.id]);
+
+    const plan = { packages: ["test"], partitions: 3, replication: 1, retentionMs: 86_400_000 };
+    expect(await topicProblems(kafka, plan)).toEqual([]);
+    await expect(topicProblems({ ...kafka, sasl: { ...sasl, password: "guess" } }, plan)).rejects.toThrow();
+    await expect(topicProblems({ ...kafka, tls: {} }, plan)).rejects.toThrow();
   });
 });
