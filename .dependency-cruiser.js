@@ -105,8 +105,18 @@ export default {
       comment:
         "Nothing builds on a composition root. Tests of the whole program and benchmarks start it; the chart is made for its settings.",
       severity: "error",
-      from: { pathNot: "^(services/(host|test)|bench|charts)/|^tools/chart-docs\\.ts$|^services/main\\.ts$" },
+      from: {
+        pathNot: "^(services/(host|test)|bench|charts|deploy/function)/|^tools/chart-docs\\.ts$|^services/main\\.ts$",
+      },
       to: { path: "^services/host/" },
+    },
+    {
+      name: "function-starts-the-host",
+      comment:
+        "The function's entry is a way to start the host: it knows the host, the runtime and the gateway's HTTP, and no service.",
+      severity: "error",
+      from: { path: "^deploy/function/", pathNot: testCode },
+      to: { path: ours, pathNot: "^(deploy/function|services/(host|runtime)|gateway/(call|http|telemetry))/" },
     },
     {
       name: "nothing-imports-main",
@@ -228,7 +238,7 @@ export default {
       name: "no-dev-dependencies-in-the-product",
       comment: "What runs must be in `dependencies`. The plugins of protoc run when code is generated.",
       severity: "error",
-      from: { path: "^(services|gateway|web-client|gen)/", pathNot: `${testCode}|^gateway/plugins/` },
+      from: { path: "^(services|gateway|web-client|gen|deploy)/", pathNot: `${testCode}|^gateway/plugins/` },
       to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"] },
     },
     {

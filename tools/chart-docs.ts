@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { isMap, isScalar, parseDocument, type Scalar, type YAMLMap } from "yaml";
+import { functionMetrics } from "../deploy/function/lambda/metrics.ts";
 import { gatewayMetrics } from "../gateway/program/server/metrics.ts";
 import { processMetrics } from "../gateway/telemetry/process-metrics.ts";
 import { settingGroups } from "../services/host/config.ts";
@@ -35,7 +36,7 @@ interface Row {
 
 /** Settings that the chart sets by other values or not at all, as ports, volumes, grace periods and secrets go with them. */
 const managed =
-  /^DOCKET_(SERVICES|SERVICE_ADDRESSES|SERVICE_SECRET|SANDBOX_SECRET|(HTTP|GRPC|OPS)_PORT|(OPS_)?HOST|TLS_.*|DATA_DIR|DATABASE_URL|KAFKA_(TLS_.*|SASL_PASSWORD)|ADMIN_KEY|PUBLIC_URL|DRAIN_.*)(_FILE)?$/;
+  /^DOCKET_(SERVICES|SERVICE_ADDRESSES|SERVICE_SECRET|SANDBOX_SECRET|(HTTP|GRPC|OPS)_PORT|(OPS_)?HOST|TLS_.*|SINGLE_PORT|FUNCTION_.*|DATA_DIR|DATABASE_URL|KAFKA_(TLS_.*|SASL_PASSWORD)|ADMIN_KEY|PUBLIC_URL|DRAIN_.*)(_FILE)?$/;
 
 /** The schema of a setting's text or number in `values.yaml`. The chart writes no lists or maps. */
 function settingSchema({ schema }: DescribedSetting): Schema {
@@ -144,6 +145,7 @@ const files = {
     docket: runtimeMetrics,
     gateway: gatewayMetrics,
     process: processMetrics,
+    function: functionMetrics,
   }),
 };
 for (const [name, text] of Object.entries(files)) {

@@ -74,7 +74,7 @@ const checks: Check[] = [
   lint("licences", ["node", "tools/sbom.ts", "--check"]),
   jest("unit"),
   { ...jest("integration"), setup: kafka },
-  jest("contract"),
+  { ...jest("contract"), setup: [["node", "tools/go-tools.ts", "aws-lambda-rie"]] },
   { ...jest("e2e"), setup: kafka },
   {
     ...jest("delivery"),

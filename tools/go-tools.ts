@@ -5,13 +5,17 @@ import { dirname, resolve } from "node:path";
 /**
  * Builds a tool that is written in Go into `.cache`, by Go's module proxy, and runs it with what follows `--`.
  *
- *     node tools/go-tools.ts (actionlint | helm) [-- arguments of the tool]
+ *     node tools/go-tools.ts (actionlint | aws-lambda-rie | helm) [-- arguments of the tool]
  *
  * The exit code is 1, and a line says why, where the tool cannot be built or fails.
  */
 
 const tools = {
   actionlint: { package: "github.com/rhysd/actionlint/cmd/actionlint", version: "v1.7.12" },
+  "aws-lambda-rie": {
+    package: "github.com/aws/aws-lambda-runtime-interface-emulator/cmd/aws-lambda-rie",
+    version: "v0.0.0-20261030222936-bef5c4ba774d",
+  },
   // The first build takes minutes. Go keeps the result outside the repository, so that the next checkout takes seconds.
   helm: { package: "helm.sh/helm/v4/cmd/helm", version: "v4.3.1" },
 } as const;

@@ -19,6 +19,8 @@ const cases: [from: string, to: string, ...broken: string[]][] = [
   ["services/host/b.ts", "services/order/store/a.ts", "host-composes-services"],
   ["bench/a.ts", "services/host/a.ts"],
   ["examples/a.ts", "services/host/a.ts", "nothing-imports-the-host", "examples-use-the-sdk"],
+  ["deploy/function/lambda/a.ts", "services/host/d.ts"],
+  ["deploy/function/lambda/b.ts", "services/order/service.ts", "function-starts-the-host"],
   ["services/host/c.ts", "services/main.ts", "host-composes-services", "nothing-imports-main"],
   ["services/order/main.ts", "services/order/service.ts"],
   ["services/order/rpc/d.ts", "services/order/service.ts", "service-is-imported-by-roots"],

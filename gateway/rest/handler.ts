@@ -5,39 +5,26 @@ import { abortable, untilAborted } from "../call/abort.ts";
 import type { Call } from "../call/call-context.ts";
 import { invokeUnary, responsesOf } from "../call/invoke.ts";
 import { createJsonCodec } from "../codec/json-codec.ts";
-import { abortReason, gatewayError, httpStatusOf, invalidRequest, isServerFault, toConnectError } from "../errors.ts";
+import { abortReason, gatewayError, httpStatusOf, isServerFault, toConnectError } from "../errors.ts";
 import { type FieldNames, withFieldNames } from "../fields/field-names.ts";
-import {
-  bodyOfSameTurn,
-  hasBody,
-  holdMessages,
-  type Request,
-  type Response,
-  readBody,
-  readUnencoded,
-  streamBody,
-} from "../http/body/body.ts";
+import { bodyOfSameTurn, hasBody, type Request, type Response } from "../http/body/body.ts";
 import { refuseForgery } from "../http/cross-origin.ts";
 import { createRequestMeter } from "../http/limits/request-meter.ts";
 import { defaultServerLimits } from "../http/limits/server-limits.ts";
 import { sendFailure } from "../http/listener/last-resort.ts";
 import { createHeaderFilter, defaultRequestHeaders } from "../http/metadata.ts";
 import { createRouter, routesOf } from "../routing/http-rules.ts";
-import { nearestRoute } from "../routing/nearest-route.ts";
-import { applyIfMatch, isEtagMismatch } from "./conditional-requests.ts";
-import { rawRequests } from "./http-body-stream.ts";
-import { jsonRequests } from "./json-request-stream.ts";
+import { isEtagMismatch } from "./conditional-requests.ts";
+import { createMatcher, type Matched } from "./match.ts";
 import { defaultMaxBodyBytes, type RestOptions } from "./options.ts";
 import { openRestCall, type PreparedRoute, prepareRoute } from "./prepared-route.ts";
-import { assertCharset, assertMediaType, noBytes, requestBodyOf } from "./request-body.ts";
+import { assertMediaType, noBytes } from "./request-body.ts";
+import { createRequestReader } from "./request-reader.ts";
 import { type ErrorOptions, writeError } from "./response.ts";
 import { type StreamOptions, writeRawStream, writeStream } from "./stream-response.ts";
 import { alwaysOk, defaultSuccessStatus, withServedLocations } from "./success-status.ts";
 import { writeMessage } from "./unary-response.ts";
 import { createUpgradeHandler, type UpgradeHandler } from "./websocket.ts";
-
-/** Maximum body of a unary method that takes raw bytes (`google.api.HttpBody`), such as a webhook. */
-const maxRawBodyBytes = 1024 * 1024;
 
 /** Serves REST requests. */
 export interface RestHandler {
@@ -47,13 +34,6 @@ export interface RestHandler {
   refuse(request: Request, response: Response, error: ConnectError): void;
   /** Serves streams over WebSockets. */
   readonly upgrade: UpgradeHandler;
-}
-
-/** A matched route and the inputs for its request message. */
-interface Matched {
-  readonly route: PreparedRoute;
-  readonly segments: readonly string[];
-  readonly rawQuery: string;
 }
 
 /**
@@ -85,7 +65,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
     meter: options.meter ?? createRequestMeter(),
     budget: options.decodeBudget,
   };
-  const rawLimits = { ...limits, maxBytes: Math.min(maxBodyBytes, maxRawBodyBytes) };
+  const { read, bind, requestStream } = createRequestReader({ limits, lenient });
   const isServed = (path: string): boolean => router.find("GET", path).kind === "match";
   const byDefault = options.created === false ? alwaysOk : withServedLocations(defaultSuccessStatus, isServed);
   const success = options.success ?? byDefault;
@@ -100,6 +80,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
     ),
   );
   const router = createRouter(routes);
+  const { match, matchStream } = createMatcher({ routes, router, docsPath: options.docsPath });
 
   const handle = async (request: Request, response: Response): Promise<void> => {
     let context: Call | undefined;
@@ -175,56 +156,6 @@ export function createRestHandler(options: RestOptions): RestHandler {
     upgrade,
   };
 
-  /** Matches a WebSocket request, which starts as a GET, to the stream of a GET or POST rule at its path. */
-  function matchStream(request: Request): Matched {
-    for (const method of ["GET", "POST"]) {
-      try {
-        const found = match(request, method);
-        if (found.route.spec.kind !== "unary") return found;
-      } catch {
-        // The error is reported below if no other route matches.
-      }
-    }
-    return match(request);
-  }
-
-  function match(request: Request, method = request.method ?? ""): Matched {
-    const url = request.url ?? "/";
-    const question = url.indexOf("?");
-    const path = question === -1 ? url : url.slice(0, question);
-    let found: ReturnType<typeof router.find>;
-    try {
-      found = router.find(method, path);
-    } catch {
-      throw invalidRequest([{ field: "", description: "the path is not valid percent-encoding" }], "MALFORMED_PATH");
-    }
-    switch (found.kind) {
-      case "match":
-        return {
-          route: found.value,
-          segments: found.segments,
-          rawQuery: question === -1 ? "" : url.slice(question + 1),
-        };
-      case "method":
-        throw methodNotAllowed(method, found.allowed);
-      case "none":
-        throw routeNotFound(nearestRoute(routes, method, path), options.docsPath);
-      default:
-        return found satisfies never;
-    }
-  }
-
-  function read(request: Request, { binding, spec }: PreparedRoute): Promise<Buffer> {
-    return binding.rawBody && spec.kind === "unary" ? readUnencoded(request, rawLimits) : readBody(request, limits);
-  }
-
-  function bind(request: Request, { route, segments, rawQuery }: Matched, bytes: Buffer): Message {
-    const message = route.binding.bind({ segments, rawQuery, body: requestBodyOf(request, route, bytes, lenient) });
-    const ifMatch = request.headers["if-match"];
-    if (ifMatch !== undefined) applyIfMatch(message, route.etagPath, ifMatch);
-    return message;
-  }
-
   async function answerStream(
     request: Request,
     response: Response,
@@ -253,14 +184,6 @@ export function createRestHandler(options: RestOptions): RestHandler {
     await writeMessage(request, response, route, first.value, context, codec, success);
   }
 
-  function requestStream(request: Request, { route, ...input }: Matched): AsyncIterable<Message> {
-    const contentType = request.headers["content-type"] ?? "application/octet-stream";
-    if (!route.binding.rawBody) assertCharset(contentType);
-    return route.binding.rawBody
-      ? rawRequests(route, input, contentType, streamBody(request))
-      : jsonRequests(route, input, streamBody(request), maxBodyBytes, holdMessages(request, limits.meter));
-  }
-
   function streamOptions(request: Request): StreamOptions {
     return {
       codec,
@@ -281,29 +204,6 @@ export function isSameHost(origin: string, host: string | undefined): boolean {
 
 function statusOf(error: ConnectError, request: Request): number {
   return request.headers["if-match"] !== undefined && isEtagMismatch(error) ? 412 : httpStatusOf(error);
-}
-
-function routeNotFound(nearest: string | undefined, docsPath: string | undefined): ConnectError {
-  const guess = nearest === undefined ? "" : `; did you mean ${nearest}?`;
-  const docs =
-    docsPath === undefined ? "" : `${nearest === undefined ? "; the" : " The"} API is described at ${docsPath}`;
-  return gatewayError({
-    code: Code.NotFound,
-    reason: "ROUTE_NOT_FOUND",
-    message: `no route matches this path${guess}${docs}`,
-  });
-}
-
-function methodNotAllowed(method: string, allowed: readonly string[]): ConnectError {
-  const allow = allowed.join(", ");
-  return gatewayError({
-    code: Code.Unimplemented,
-    reason: "METHOD_NOT_ALLOWED",
-    message: `the method ${method} is not allowed for this path; allowed: ${allow}`,
-    httpStatus: 405,
-    headers: { Allow: allow },
-    metadata: { allow },
-  });
 }
 
 function upgradeRequired(route: PreparedRoute): ConnectError {

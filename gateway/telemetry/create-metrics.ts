@@ -10,6 +10,8 @@ import { isDisabled, resourceOf, type TelemetryOptions } from "./telemetry-optio
 export interface Metrics extends MetricsText {
   readonly meter: Meter;
   readonly provider: MeterProviderApi;
+  /** Pushes the values now, where metrics are pushed. */
+  flush(): Promise<void>;
   /** Pushes what is left, where metrics are pushed. */
   shutdown(): Promise<void>;
 }
@@ -44,6 +46,7 @@ export async function createMetrics(options: TelemetryOptions): Promise<Metrics>
       const { resourceMetrics } = await pull.collect();
       return serializer.serialize(withPrometheusNames(resourceMetrics));
     },
+    flush: () => provider.forceFlush(),
     shutdown: () => provider.shutdown(),
   };
 }

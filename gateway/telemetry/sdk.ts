@@ -1,13 +1,14 @@
 import grpc from "@grpc/grpc-js";
+import { trace } from "@opentelemetry/api";
 import { GrpcInstrumentation } from "@opentelemetry/instrumentation-grpc";
 import { NodeSDK } from "@opentelemetry/sdk-node";
-import { resourceOf, type TelemetryOptions } from "./telemetry-options.ts";
+import { resourceOf, type Spans, type TelemetryOptions } from "./telemetry-options.ts";
 
 /**
- * Starts OpenTelemetry's SDK for traces, configured by the standard `OTEL_*` variables. Returns what sends the rest and
- * stops it.
+ * Starts OpenTelemetry's SDK for traces, configured by the standard `OTEL_*` variables. Returns what sends the spans
+ * that have ended, and what sends the rest and stops it.
  */
-export function startSdk(options: TelemetryOptions): () => Promise<void> {
+export function startSdk(options: TelemetryOptions): Spans {
   // biome-ignore lint/style/noProcessEnv: the SDK reads it from there, and its own default is HTTP
   process.env["OTEL_EXPORTER_OTLP_PROTOCOL"] ??= "grpc";
   const sdk = new NodeSDK({
@@ -17,7 +18,13 @@ export function startSdk(options: TelemetryOptions): () => Promise<void> {
     logRecordProcessors: [],
   });
   sdk.start();
-  return () => sdk.shutdown();
+  return { flush: flushSpans, stop: () => sdk.shutdown() };
+}
+
+/** The SDK registers its tracer provider behind a proxy of the API, and has no method of its own for this. */
+async function flushSpans(): Promise<void> {
+  const proxy = trace.getTracerProvider() as { getDelegate?(): { forceFlush?(): Promise<void> } };
+  await proxy.getDelegate?.().forceFlush?.();
 }
 
 /**

@@ -3,11 +3,13 @@ import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-ho
 import { W3CTraceContextPropagator } from "@opentelemetry/core";
 import { createMetrics, type Metrics } from "./create-metrics.ts";
 import { observeProcess } from "./process-metrics.ts";
-import { isDisabled, isSet, type TelemetryOptions } from "./telemetry-options.ts";
+import { isDisabled, isSet, type Spans, type TelemetryOptions } from "./telemetry-options.ts";
 
 /** Telemetry of a process. */
 export interface Telemetry {
   readonly metrics: Metrics;
+  /** Sends what is not sent yet, for processes that may be suspended at any time. */
+  flush(): Promise<void>;
   /** Sends what is not sent yet; to be called last. Idempotent. */
   shutdown(): Promise<void>;
 }
@@ -23,25 +25,28 @@ export interface Telemetry {
  * shown in log lines. Metrics are read from the operations port, and pushed as `createMetrics` says.
  */
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
-  const stopSpans = await startSpans(options);
+  const spans = await startSpans(options);
   const created = await createMetrics(options);
   metrics.setGlobalMeterProvider(created.provider);
   const observing = observeProcess(created.meter);
   let stopping: Promise<unknown> | undefined;
   return {
     metrics: created,
+    async flush() {
+      await Promise.all([spans.flush(), created.flush()]);
+    },
     async shutdown() {
       // The last values are pushed before their observation ends.
-      stopping ??= Promise.all([stopSpans(), created.shutdown().finally(() => observing[Symbol.dispose]())]);
+      stopping ??= Promise.all([spans.stop(), created.shutdown().finally(() => observing[Symbol.dispose]())]);
       await stopping;
     },
   };
 }
 
-async function startSpans(options: TelemetryOptions): Promise<() => Promise<void>> {
+async function startSpans(options: TelemetryOptions): Promise<Spans> {
   if (!exportsSpans(options.environment)) {
     startPropagation();
-    return async () => {};
+    return { flush: async () => {}, stop: async () => {} };
   }
   // Loaded where it is used: the SDK and its exporters are a tenth of a second of a cold start.
   const { startSdk } = await import("./sdk.ts");

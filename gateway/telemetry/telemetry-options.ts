@@ -14,6 +14,14 @@ export interface TelemetryOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
+/** The spans of a process. */
+export interface Spans {
+  /** Sends the spans that have ended. */
+  flush(): Promise<void>;
+  /** Sends the rest, and ends the recording. */
+  stop(): Promise<void>;
+}
+
 /** The program as the source of its telemetry, with the attributes of `OTEL_RESOURCE_ATTRIBUTES`. */
 export function resourceOf({ serviceName }: TelemetryOptions): Resource {
   return defaultResource()

@@ -51,6 +51,10 @@ export interface CompositionOptions {
   /** URL of this process's HTTP port; empty if it has none. */
   readonly httpUrl: string;
   readonly onStatement?: OnStatement | undefined;
+  /** See `openHostBus`. */
+  readonly takesRecords?: boolean;
+  /** Called after each commit of a service that published events. */
+  readonly onCommitted?: () => void;
 }
 
 /** The configured services and everything that serves their calls, without a port. */
@@ -77,7 +81,7 @@ export interface Composition {
 
 /** Creates the configured services on their databases, with their clients, bus, authentication and interceptors. */
 export async function composeHost(options: CompositionOptions): Promise<Composition> {
-  const { config, log, clock, lifecycle, httpUrl, onStatement } = options;
+  const { config, log, clock, lifecycle, httpUrl, onStatement, onCommitted } = options;
   const { live = fixed(config) } = options;
   const { targets } = config;
   const folder = await openDataFolder(config.dataDir);
@@ -124,7 +128,10 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
     log,
     send: ({ tenant, event }) => audit.for(tenant).recordDenial({ auditEvent: event }),
   });
-  const { bus, localBus, takesFromPeers, ...hostBus } = await openHostBus({ config, remotes: mesh.remotes, log });
+  const { bus, localBus, takesFromPeers, ...hostBus } = await openHostBus({
+    ...{ config, remotes: mesh.remotes, log },
+    takesRecords: options.takesRecords ?? false,
+  });
   const shared = {
     bus,
     clock,
@@ -132,7 +139,9 @@ export async function composeHost(options: CompositionOptions): Promise<Composit
     credentials: config.databaseUrl === undefined ? undefined : mapLive(live, credentialsOf),
     position,
     statementTimeoutMs: config.queryTimeoutMs,
+    maxConnections: config.databaseConnections,
     ...(onStatement && { onStatement }),
+    ...(onCommitted && { onCommitted }),
   };
   const services = await Promise.all(
     serviceNames

@@ -11,6 +11,7 @@ import type { ConfigFile, Environment } from "../runtime/config/sources.ts";
 import { retentionSettings } from "../runtime/retention/settings.ts";
 import { sandboxSettings } from "../sandbox/config.ts";
 import { accessSettings } from "./settings/access.ts";
+import { functionSettings } from "./settings/function.ts";
 import { kafkaProblems, kafkaSettings } from "./settings/kafka.ts";
 import { limitSettings } from "./settings/limits.ts";
 import { portSettings } from "./settings/ports.ts";
@@ -33,6 +34,7 @@ export const settingGroups = {
   operations: operationsSettings,
   sandbox: sandboxSettings,
   retention: retentionSettings,
+  function: functionSettings,
 };
 
 type Values<G extends keyof typeof settingGroups> = InferOutput<(typeof settingGroups)[G]>;
@@ -62,7 +64,8 @@ export type HostConfig = HostSettings & {
     | "logistics"
     | "operations"
     | "sandbox"
-    | "retention"]: Values<G>;
+    | "retention"
+    | "function"]: Values<G>;
 };
 
 /** @throws ConfigError with every invalid setting, by the name of its variable or its key in the file */

@@ -45,7 +45,7 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
   const { clock = systemClock, ids = createIds(clock) } = deps;
   const { log = createLogger({ level: "info", name: "operations" }) } = deps;
   const { bus = createInProcessBus({ log }) } = deps;
-  const { onStatement, statementTimeoutMs, credentials, position } = deps;
+  const { onStatement, statementTimeoutMs, maxConnections, credentials, position } = deps;
   await using opening = new AsyncDisposableStack();
   const db = opening.use(
     await openDatabase<OperationsDatabase>({
@@ -54,6 +54,7 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
       onStatement,
       statementTimeoutMs,
       position,
+      maxConnections,
     }),
   );
   await migrate(db, migrations);

@@ -33,12 +33,26 @@ export interface SandboxDeps extends Omit<ServiceDeps, "bus"> {
  */
 export async function createSandboxService(config: SandboxConfig, deps: SandboxDeps = {}): Promise<Service> {
   const { databaseUrl, publicUrl, apiKey, paymentSecret, carrierSecret, retention, ...timing } = config;
-  const { clock = systemClock, random = Math.random, onStatement, statementTimeoutMs, credentials } = deps;
+  const {
+    clock = systemClock,
+    random = Math.random,
+    onStatement,
+    statementTimeoutMs,
+    maxConnections,
+    credentials,
+  } = deps;
   const { ids = createIds(clock), log = createLogger({ level: "info", name: "sandbox" }) } = deps;
   const kept = retention ?? defaultRetention;
   await using opening = new AsyncDisposableStack();
   const db = opening.use(
-    await openDatabase<SandboxDatabase>({ url: databaseUrl, credentials, random, onStatement, statementTimeoutMs }),
+    await openDatabase<SandboxDatabase>({
+      url: databaseUrl,
+      credentials,
+      random,
+      onStatement,
+      statementTimeoutMs,
+      maxConnections,
+    }),
   );
   await migrate(db, migrations);
   const sender = createWebhookSender({

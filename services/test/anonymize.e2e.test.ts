@@ -21,7 +21,7 @@ import { money } from "../../web-client/sdk/money.ts";
 import { isErasedWithCustomer } from "../runtime/api/personal-fields.ts";
 import type { InboxTables } from "../runtime/inbox/tables.ts";
 import { until } from "../runtime/testing/until.ts";
-import { auditBooks } from "./support/books.ts";
+import { auditBooks } from "./support/audit/books.ts";
 import { runCli } from "./support/cli.ts";
 import { eventually } from "./support/eventually.ts";
 import { createMarks, type Marks, marksInDatabases, marksInFiles, openBeside, plant } from "./support/marks.ts";

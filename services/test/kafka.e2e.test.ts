@@ -4,7 +4,7 @@ import { createDocket } from "../../web-client/sdk/docket.ts";
 import { money } from "../../web-client/sdk/money.ts";
 import { type KafkaServer, startKafka, whyNoKafka } from "../runtime/testing/kafka.ts";
 import { until } from "../runtime/testing/until.ts";
-import { auditBooks } from "./support/books.ts";
+import { auditBooks } from "./support/audit/books.ts";
 import { eventually } from "./support/eventually.ts";
 import { startProcesses } from "./support/processes.ts";
 import { runToEnd } from "./support/program.ts";

@@ -4,7 +4,7 @@ import type { Docket } from "../../web-client/sdk/docket.ts";
 import { DocketError } from "../../web-client/sdk/errors.ts";
 import { money } from "../../web-client/sdk/money.ts";
 import { randomNumbers, testSeed } from "../runtime/testing/random.ts";
-import { auditBooks } from "./support/books.ts";
+import { auditBooks } from "./support/audit/books.ts";
 import { stockTea, teaOrder } from "./support/shop.ts";
 import { openShops } from "./support/shops.ts";
 import { describeEachStorage } from "./support/start-docket.ts";

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { entries, list } from "../../runtime/config/lists.ts";
-import { milliseconds, oneOf, secret, text, url } from "../../runtime/config/scalars.ts";
+import { integer, milliseconds, oneOf, secret, text, url } from "../../runtime/config/scalars.ts";
 
 /** What a process runs, on which data, and how it starts and stops. */
 export const processSettings = v.object({
@@ -34,6 +34,12 @@ export const processSettings = v.object({
     otherwise: "SQLite in the data folder",
     description:
       "MySQL in place of SQLite, `mysql://user:password@host:port/prefix`: each service has a schema whose name begins with the prefix. With `?replica=host:port` lists, filters, statistics and exports are read on that replica (MariaDB with GTID; same user and TLS).",
+  }),
+  databaseConnections: integer("DOCKET_DATABASE_CONNECTIONS", {
+    default: 16,
+    min: 2,
+    description:
+      "Most connections of each service to a MySQL database. A function has 4, since it serves one call at a time.",
   }),
   queryTimeoutMs: milliseconds("DOCKET_QUERY_TIMEOUT", {
     default: "10s",

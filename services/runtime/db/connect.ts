@@ -54,7 +54,7 @@ export interface OpenOptions {
   /** User and password of new connections, in place of those of the URL. Ignored on SQLite. */
   credentials?: Live<DatabaseCredentials> | undefined;
   /** Most connections of the pool, default 16. Ignored on SQLite. */
-  maxConnections?: number;
+  maxConnections?: number | undefined;
   /** Lock wait timeout of a statement, default 5,000 ms. */
   lockWaitMs?: number;
   /**

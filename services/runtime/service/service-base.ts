@@ -33,10 +33,14 @@ export interface ServiceDeps {
   readonly statementTimeoutMs?: number;
   /** How far this process has written to the server, shared by its databases. */
   readonly position?: ReadPosition;
+  /** Most connections to a database server, see `OpenOptions`. */
+  readonly maxConnections?: number;
   /** Called after every statement. */
   readonly onStatement?: OnStatement;
   /** See `OpenOptions.credentials`. */
   readonly credentials?: Live<DatabaseCredentials> | undefined;
+  /** Called after each commit that published events. */
+  readonly onCommitted?: () => void;
 }
 
 /**
@@ -78,7 +82,7 @@ export async function createServiceBase<DB extends OutboxTables>(
   const { ids = createIds(clock), log = createLogger({ level: "info", name }) } = deps;
   const { bus = createInProcessBus({ log }) } = deps;
 
-  const { onStatement, statementTimeoutMs, credentials, position } = deps;
+  const { onStatement, statementTimeoutMs, maxConnections, credentials, position } = deps;
   await using opening = new AsyncDisposableStack();
   const db = opening.use(
     await openDatabase<DB>({
@@ -88,10 +92,14 @@ export async function createServiceBase<DB extends OutboxTables>(
       onStatement,
       statementTimeoutMs,
       position,
+      maxConnections,
     }),
   );
   await migrate(db, service.migrations);
   const outbox = createOutbox({ source: `docket/${name}`, ids, clock });
+  if (deps.onCommitted !== undefined) {
+    outbox.onCommitted(deps.onCommitted);
+  }
   const relay = opening.use(createOutboxRelay({ db, bus, outbox, log, clock, random }));
   const commands = opening.use(createCommands({ db, outbox, log, clock, onBatch: reportBatches(name) }));
   const checks = {

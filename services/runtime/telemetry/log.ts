@@ -110,7 +110,12 @@ function errorFields(error: unknown): unknown {
   return { ...withoutSecrets(Object.fromEntries(plain)), type, message, stack, reason: reasonOf(error) };
 }
 
-let sharedOutput: DestinationStream | undefined;
+/** Writes the buffered lines now. For processes that may be suspended at any time. */
+export function flushLog(): void {
+  sharedOutput?.flushSync();
+}
+
+let sharedOutput: ReturnType<typeof destination> | undefined;
 
 /**
  * Buffers lines for at most 100 ms, and flushes on exit: a system call per line would be a tenth of the cost of an RPC.

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect } from "@jest/globals";
 import type { Docket } from "../../../web-client/sdk/docket.ts";
-import { auditBooks } from "./books.ts";
-import { looseEnds } from "./loose-ends.ts";
+import { auditBooks } from "./audit/books.ts";
+import { looseEnds } from "./audit/loose-ends.ts";
 import { stockTea } from "./shop.ts";
 import { type Storage, startDocket, type TestDocket } from "./start-docket.ts";
 

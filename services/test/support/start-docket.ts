@@ -32,7 +32,10 @@ export async function startDocket(
   telemetry ??= startTelemetry({ serviceName: "docket", environment: {} });
   const { metrics } = await telemetry;
   // It outlives each of them.
-  const running = await startHost(config, { telemetry: { metrics, shutdown: async () => {} }, ...observer });
+  const running = await startHost(config, {
+    telemetry: { metrics, flush: async () => {}, shutdown: async () => {} },
+    ...observer,
+  });
   const admin = createDocket({ baseUrl: running.httpUrl, apiKey: running.adminKey, retry: { maxAttempts: 1 } });
   return {
     running,
@@ -68,6 +71,11 @@ export interface Storage extends AsyncDisposable {
  */
 export function describeEachStorage(name: string, suite: (create: () => Promise<Storage>) => void): void {
   describe(`${name} on SQLite`, () => suite(createFolder));
+  describeMariadbStorage(name, suite);
+}
+
+/** Describes a suite on MariaDB only, as {@link describeEachStorage} does. */
+export function describeMariadbStorage(name: string, suite: (create: () => Promise<Storage>) => void): void {
   const server = process.env["DOCKET_TEST_MYSQL_URL"];
   (server ? describe : describe.skip)(`${name} on MariaDB`, () => suite(() => createSchemas(server ?? "")));
 }

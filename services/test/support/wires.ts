@@ -37,9 +37,15 @@ const json = { alwaysEmitImplicit: true, registry: createRegistry(file_google_rp
 
 /** Creates all four, each with a client independent of Docket's serving code. */
 export function allWires(httpUrl: string, grpcAddress: string): Wire[] {
+  const document = fetch(`${httpUrl}/openapi.json`).then((response) => response.json() as Promise<JsonObject>);
+  const [rest, ...others] = httpWires(httpUrl, document);
+  return [...(rest === undefined ? [] : [rest]), grpcWire(grpcAddress), ...others];
+}
+
+/** Creates those that HTTP/1.1 carries. REST responses are checked against the OpenAPI document. */
+export function httpWires(httpUrl: string, document: Promise<JsonObject>): Wire[] {
   return [
-    restWire(httpUrl),
-    grpcWire(grpcAddress),
+    restWire(httpUrl, document),
     connectWire("gRPC-Web", createGrpcWebTransport({ baseUrl: httpUrl, httpVersion: "1.1" })),
     connectWire("Connect", createConnectTransport({ baseUrl: httpUrl, httpVersion: "1.1" })),
   ];
@@ -104,13 +110,11 @@ function grpcStatus(error: ServiceError | null): JsonObject {
 }
 
 /**
- * Builds requests from the HTTP annotations, as an integrator would. Throws if a response does not match the served
- * OpenAPI document.
+ * Builds requests from the HTTP annotations, as an integrator would. Throws if a response does not match the OpenAPI
+ * document.
  */
-function restWire(baseUrl: string): Wire {
-  const checker = fetch(`${baseUrl}/openapi.json`).then(async (response) =>
-    createAnswerChecker((await response.json()) as JsonObject),
-  );
+function restWire(baseUrl: string, document: Promise<JsonObject>): Wire {
+  const checker = document.then(createAnswerChecker);
   return {
     name: "REST",
     async call(method, request, key) {

@@ -1,8 +1,8 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { type Saga, Saga_State } from "../../../gen/docket/operations/v1/operations_pb.js";
-import { type Order, Order_State } from "../../../gen/docket/order/v1/order_pb.js";
-import type { Docket } from "../../../web-client/sdk/docket.ts";
-import { paged } from "../../../web-client/sdk/pages.ts";
+import { type Saga, Saga_State } from "../../../../gen/docket/operations/v1/operations_pb.js";
+import { type Order, Order_State } from "../../../../gen/docket/order/v1/order_pb.js";
+import type { Docket } from "../../../../web-client/sdk/docket.ts";
+import { paged } from "../../../../web-client/sdk/pages.ts";
 
 /** Tolerated delay of a saga on a busy machine. */
 const SLACK_MS = 2_000;

@@ -1,11 +1,11 @@
-import type { Item, Reservation } from "../../../gen/docket/inventory/v1/inventory_pb.js";
-import { Reservation_State } from "../../../gen/docket/inventory/v1/inventory_pb.js";
-import type { Shipment } from "../../../gen/docket/logistics/v1/logistics_pb.js";
-import { type Order, Order_State } from "../../../gen/docket/order/v1/order_pb.js";
-import type { Docket } from "../../../web-client/sdk/docket.ts";
-import { paged } from "../../../web-client/sdk/pages.ts";
+import type { Item, Reservation } from "../../../../gen/docket/inventory/v1/inventory_pb.js";
+import { Reservation_State } from "../../../../gen/docket/inventory/v1/inventory_pb.js";
+import type { Shipment } from "../../../../gen/docket/logistics/v1/logistics_pb.js";
+import { type Order, Order_State } from "../../../../gen/docket/order/v1/order_pb.js";
+import type { Docket } from "../../../../web-client/sdk/docket.ts";
+import { paged } from "../../../../web-client/sdk/pages.ts";
+import { reached } from "../shop.ts";
 import { orderOf } from "./order-of.ts";
-import { reached } from "./shop.ts";
 
 const { HELD, COMMITTED, CONSUMED } = Reservation_State;
 

@@ -1,4 +1,4 @@
-import type { Shipment } from "../../../gen/docket/logistics/v1/logistics_pb.js";
+import type { Shipment } from "../../../../gen/docket/logistics/v1/logistics_pb.js";
 
 /** The name of a shipment's order. */
 export function orderOf({ name }: Shipment): string {

@@ -1,10 +1,10 @@
-import { type Shipment, Shipment_State } from "../../../gen/docket/logistics/v1/logistics_pb.js";
-import { Automation, type Order, Order_State } from "../../../gen/docket/order/v1/order_pb.js";
-import { Payment_State, Refund_State } from "../../../gen/docket/payment/v1/payment_pb.js";
-import type { Docket } from "../../../web-client/sdk/docket.ts";
+import { type Shipment, Shipment_State } from "../../../../gen/docket/logistics/v1/logistics_pb.js";
+import { Automation, type Order, Order_State } from "../../../../gen/docket/order/v1/order_pb.js";
+import { Payment_State, Refund_State } from "../../../../gen/docket/payment/v1/payment_pb.js";
+import type { Docket } from "../../../../web-client/sdk/docket.ts";
+import { cents, reached } from "../shop.ts";
 import { orderOf } from "./order-of.ts";
 import { auditSagas } from "./saga-books.ts";
-import { cents, reached } from "./shop.ts";
 import { auditStock } from "./stock-books.ts";
 
 const { CONFIRMED, FULFILLING, COMPLETED, CANCELLED, EXPIRED, NEEDS_ATTENTION } = Order_State;

@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { databaseUrlOf } from "../../host/database-urls.ts";
-import { openDatabase } from "../../runtime/db/connect.ts";
-import type { InboxTables } from "../../runtime/inbox/tables.ts";
-import type { OutboxTables } from "../../runtime/outbox/tables.ts";
-import type { Storage } from "./start-docket.ts";
+import { databaseUrlOf } from "../../../host/database-urls.ts";
+import { openDatabase } from "../../../runtime/db/connect.ts";
+import type { InboxTables } from "../../../runtime/inbox/tables.ts";
+import type { OutboxTables } from "../../../runtime/outbox/tables.ts";
+import type { Storage } from "../start-docket.ts";
 
 const publishers = ["order", "payment", "logistics", "inventory"];
 const consumers = ["order", "inventory"];
