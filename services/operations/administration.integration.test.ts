@@ -45,7 +45,7 @@ const log = createLogger({ level: "silent", name: "test" });
 const ids = createIds(systemClock);
 
 /** A saga that waits for a signal. */
-const waiting: SagaDefinition<null, Tables> = {
+const waiting: SagaDefinition<null> = {
   name: "wait",
   version: 1,
   steps: [{ name: "wait", waitFor: { signals: ["go"] }, invoke: async () => done() }],
@@ -65,7 +65,7 @@ async function startService(open: OpenTestDatabase, service: string) {
     sagas,
     log,
     outbox,
-    definitions: [waiting as SagaDefinition<unknown, Tables>],
+    definitions: [waiting as SagaDefinition<unknown>],
   });
   runner.start();
   const state = { broken: true, effects: [] as string[] };

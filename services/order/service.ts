@@ -68,7 +68,7 @@ export async function createOrderService(config: OrderConfig, deps: OrderDeps): 
     clock,
     ids,
     random,
-    definitions: definitions as SagaDefinition<unknown, OrderDatabase>[],
+    definitions: definitions as SagaDefinition<unknown>[],
   });
   const consumers = [
     createPaymentConsumer(ctx, bus),

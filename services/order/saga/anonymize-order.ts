@@ -11,7 +11,6 @@ import { eraseResponses } from "../../runtime/erasure/erase-responses.ts";
 import { eraseSagas } from "../../runtime/erasure/erase-sagas.ts";
 import { done, type SagaDefinition, type SagaKind, type SagaStep } from "../../runtime/saga/definition.ts";
 import type { OrderContext } from "../context.ts";
-import type { OrderDatabase } from "../db/schema.ts";
 import { note } from "../domain/changes.ts";
 import { orderName } from "../domain/order.ts";
 import { changeOrder } from "../store/change-order.ts";
@@ -28,7 +27,7 @@ export interface AnonymizeOrderState {
 
 export const anonymizeOrderSaga: SagaKind<AnonymizeOrderState> = { name: "anonymize-order", version: 1 };
 
-type Step = SagaStep<AnonymizeOrderState, OrderDatabase>;
+type Step = SagaStep<AnonymizeOrderState>;
 
 /** Limits of the steps that erase data in other services. */
 const erasing = { ...dependencyRetryPolicy, timeoutMs: 60_000 };
@@ -47,7 +46,7 @@ const contract = createRegistry(
  * Erases the copies of an anonymized order's personal data: timeline, stored responses, messages and sagas here, then
  * the data of the other services. Every step is idempotent, and there is nothing to compensate.
  */
-export function anonymizeOrder(ctx: OrderContext): SagaDefinition<AnonymizeOrderState, OrderDatabase> {
+export function anonymizeOrder(ctx: OrderContext): SagaDefinition<AnonymizeOrderState> {
   const { logistics, payment } = ctx.clients;
   return {
     ...anonymizeOrderSaga,

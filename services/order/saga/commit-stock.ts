@@ -1,6 +1,5 @@
 import { done, later, type SagaStep, type StepContext } from "../../runtime/saga/definition.ts";
 import type { OrderContext } from "../context.ts";
-import type { OrderDatabase } from "../db/schema.ts";
 import { advance, type TimelineEvent } from "../domain/changes.ts";
 import { reservationName } from "../domain/order.ts";
 import type { OrderTrigger } from "../domain/order-state.ts";
@@ -24,7 +23,7 @@ export interface CommitStockOptions {
 export function commitStock<State extends OrderSagaState>(
   ctx: OrderContext,
   { holdMs, trigger, happening }: CommitStockOptions,
-): SagaStep<State, OrderDatabase> {
+): SagaStep<State> {
   return {
     name: "commit-stock",
     ...dependencyRetryPolicy,

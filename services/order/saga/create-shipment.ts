@@ -8,7 +8,6 @@ import {
   type StepOutcome,
 } from "../../runtime/saga/definition.ts";
 import type { OrderContext } from "../context.ts";
-import type { OrderDatabase } from "../db/schema.ts";
 import { firstShipmentId, type Order, orderName } from "../domain/order.ts";
 import { type Refusal, rejectionOr } from "./rpc-outcome.ts";
 import { dependencyRetryPolicy, type OrderSagaState } from "./steps.ts";
@@ -23,7 +22,7 @@ const STOPPED_LOOK_MS = 1_000;
  * Fails with SHIPMENT_FAILED only if the order has no shipment, and only after it was closed to further shipments. The
  * compensation cancels every shipment of the order.
  */
-export function createShipment<State extends OrderSagaState>(ctx: OrderContext): SagaStep<State, OrderDatabase> {
+export function createShipment<State extends OrderSagaState>(ctx: OrderContext): SagaStep<State> {
   return {
     name: "create-shipment",
     // Logistics ships confirmed orders only, so the confirmation has to be stored.
@@ -58,7 +57,7 @@ async function ship<State extends OrderSagaState>(
   ctx: OrderContext,
   context: StepContext<State>,
   order: Order,
-): Promise<StepOutcome<State, OrderDatabase>> {
+): Promise<StepOutcome<State>> {
   const refusal = await shipRest(ctx, context, order);
   if (refusal === undefined) {
     return done();
@@ -115,7 +114,7 @@ async function giveUp<State extends OrderSagaState>(
   { clients }: OrderContext,
   { state, tenant, signal }: StepContext<State>,
   refusal: Refusal,
-): Promise<StepOutcome<State, OrderDatabase>> {
+): Promise<StepOutcome<State>> {
   const parent = orderName(state.orderId);
   const logistics = clients.logistics.for(tenant);
   const { shipments } = await logistics.listShipments(

@@ -3,7 +3,6 @@ import { done, type SagaDefinition, type SagaKind, type SagaStep } from "../../r
 import type { Saga } from "../../runtime/saga/saga.ts";
 import { toMoney } from "../../runtime/values/money.ts";
 import type { OrderContext } from "../context.ts";
-import type { OrderDatabase } from "../db/schema.ts";
 import { advance, type Change, derivedTransitions, note } from "../domain/changes.ts";
 import { dueOf, type Order, paymentName } from "../domain/order.ts";
 import { changeInBatch } from "../store/change-order.ts";
@@ -26,10 +25,10 @@ export interface GiveLinesBackState {
 
 export const giveLinesBackSaga: SagaKind<GiveLinesBackState> = { name: "give-lines-back", version: 1 };
 
-type Step = SagaStep<GiveLinesBackState, OrderDatabase>;
+type Step = SagaStep<GiveLinesBackState>;
 
 /** Releases the stock of an order's cancelled lines, then refunds their money. A failure needs attention. */
-export function giveLinesBack(ctx: OrderContext): SagaDefinition<GiveLinesBackState, OrderDatabase> {
+export function giveLinesBack(ctx: OrderContext): SagaDefinition<GiveLinesBackState> {
   const change = (
     batch: Batch,
     { tenant, state }: Saga<GiveLinesBackState>,

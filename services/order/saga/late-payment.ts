@@ -1,7 +1,6 @@
 import { type Payment, Refund_State } from "../../../gen/docket/payment/v1/payment_pb.js";
 import { type CompensationContext, done, type SagaDefinition, type SagaStep } from "../../runtime/saga/definition.ts";
 import type { OrderContext } from "../context.ts";
-import type { OrderDatabase } from "../db/schema.ts";
 import { note, type TimelineEvent } from "../domain/changes.ts";
 import { type Order, paymentName } from "../domain/order.ts";
 import { effectiveState } from "../domain/order-state.ts";
@@ -15,7 +14,7 @@ import { type LatePaymentState, latePaymentSaga } from "./late-payment-state.ts"
 import { rejectionOr } from "./rpc-outcome.ts";
 import { dependencyRetryPolicy, releaseReservations, reserve, settlePayment, systemStamp } from "./steps.ts";
 
-type Step = SagaStep<LatePaymentState, OrderDatabase>;
+type Step = SagaStep<LatePaymentState>;
 
 /** How long the stock of a resumed order is reserved until it is committed. */
 const HOLD_MS = 60_000;
@@ -26,7 +25,7 @@ const HOLD_MS = 60_000;
  * was short) and the money suffices, the stock is reserved and committed again and the order is CONFIRMED. In every
  * other case the money is refunded.
  */
-export function latePayment(ctx: OrderContext): SagaDefinition<LatePaymentState, OrderDatabase> {
+export function latePayment(ctx: OrderContext): SagaDefinition<LatePaymentState> {
   return {
     ...latePaymentSaga,
     steps: [checkPayment(ctx), ...[holdStock(ctx), reopen(ctx), createShipment<LatePaymentState>(ctx)].map(skipping)],

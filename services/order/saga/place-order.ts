@@ -11,7 +11,6 @@ import {
 } from "../../runtime/saga/definition.ts";
 import { toMoney } from "../../runtime/values/money.ts";
 import type { OrderContext } from "../context.ts";
-import type { OrderDatabase } from "../db/schema.ts";
 import { advance, note } from "../domain/changes.ts";
 import { type Automation, type Order, paymentName, reservationName } from "../domain/order.ts";
 import { isFunded } from "../domain/payment-state.ts";
@@ -60,7 +59,7 @@ const EXTENDED_POLL_MS = 1_000;
 /** Payment states in which no more money can arrive. */
 const ended: ReadonlySet<Payment_State> = new Set([Payment_State.FAILED, Payment_State.VOIDED, Payment_State.EXPIRED]);
 
-type Step = SagaStep<PlaceOrderState, OrderDatabase>;
+type Step = SagaStep<PlaceOrderState>;
 
 /** The initial state of a new order's saga. */
 export function placeOrderState(order: Order, paymentToken: string): PlaceOrderState {
@@ -93,7 +92,7 @@ export function placeOrderState(order: Order, paymentToken: string): PlaceOrderS
  * Free orders skip both payment steps. A step whose goal is reached already, by an earlier attempt or through the API,
  * is done.
  */
-export function placeOrder(ctx: OrderContext): SagaDefinition<PlaceOrderState, OrderDatabase> {
+export function placeOrder(ctx: OrderContext): SagaDefinition<PlaceOrderState> {
   return {
     ...placeOrderSaga,
     steps: [holdStock(ctx), openPayment(ctx), awaitPayment(ctx), confirm(ctx), createShipment(ctx)],

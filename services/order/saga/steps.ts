@@ -9,7 +9,6 @@ import {
   type StepOutcome,
 } from "../../runtime/saga/definition.ts";
 import type { OrderContext } from "../context.ts";
-import type { OrderDatabase } from "../db/schema.ts";
 import type { Stamp } from "../domain/changes.ts";
 import { type Automation, orderName, paymentName, reservationName, type Shortage } from "../domain/order.ts";
 import { minorOf } from "../payment-funds.ts";
@@ -32,7 +31,7 @@ export interface OrderSagaState {
   readonly owed?: string;
 }
 
-type Outcome<State> = StepOutcome<State, OrderDatabase>;
+type Outcome<State> = StepOutcome<State>;
 
 /** The order needs attention if a dependency is unavailable this long: 40 attempts take about a quarter of an hour. */
 export const dependencyRetryPolicy = {

@@ -11,7 +11,7 @@ import {
 } from "./commands.ts";
 import type { Definitions } from "./definition-registry.ts";
 import type { NewSaga } from "./new-saga.ts";
-import { currentStep, dueAtOf, type Hook, type SagaRecord } from "./record.ts";
+import { currentStep, dueAtOf, type SagaRecord } from "./record.ts";
 import type { LocalRunner } from "./runner/local-runner.ts";
 import type { Saga } from "./saga.ts";
 import { viewOf } from "./saga-view.ts";
@@ -72,22 +72,14 @@ export interface BatchSagas {
 /** A command to a saga, which may depend on its definition. */
 export type CommandFor = (row: SagaRow) => SagaCommand;
 
-/** Outcome of {@link BatchSagaWriter.apply}, with the hooks that the change calls. */
-export interface Applied {
-  readonly result: CommandResult;
-  readonly hooks: readonly Hook[];
-  /** Argument of the hooks. */
-  readonly saga: Saga | undefined;
-}
-
 /** The writes of {@link BatchSagas}, and of the client's commands in transactions. */
 export interface BatchSagaWriter {
   start<State>(batch: Batch, saga: NewSaga<State>): void;
   /** Applies a command to a saga's row that the batch has loaded. */
-  apply(batch: Batch, row: SagaRow | undefined, commandFor: CommandFor): Applied;
+  apply(batch: Batch, row: SagaRow | undefined, commandFor: CommandFor): CommandResult;
 }
 
-export function createBatchSagaWriter<DB>(runner: () => LocalRunner<DB>): BatchSagaWriter {
+export function createBatchSagaWriter(runner: () => LocalRunner): BatchSagaWriter {
   /** The columns that determine when and by which runner the saga is run next. */
   const placing = (record: SagaRecord, now: number, epoch: number) => {
     const dueAt = dueAtOf(record);
@@ -130,18 +122,17 @@ export function createBatchSagaWriter<DB>(runner: () => LocalRunner<DB>): BatchS
 
     apply(batch, row, commandFor) {
       if (row === undefined) {
-        return { result: { ok: false, reason: "NOT_FOUND" }, hooks: [], saga: undefined };
+        return { ok: false, reason: "NOT_FOUND" };
       }
       const definition = runner().definitions.find(row);
       const stored = decodeRecord(row);
       const transition = commandFor(row)(stored, batch.nowMs, row.owner !== null || definition === undefined);
       if (transition === undefined) {
-        const result = { ok: false, reason: "WRONG_STATUS", status: stored.status } as const;
-        return { result, hooks: [], saga: undefined };
+        return { ok: false, reason: "WRONG_STATUS", status: stored.status };
       }
       const { record, hooks } = transition;
       if (record === stored) {
-        return { result: { ok: true }, hooks: [], saga: undefined };
+        return { ok: true };
       }
       const place =
         definition === undefined
@@ -159,7 +150,7 @@ export function createBatchSagaWriter<DB>(runner: () => LocalRunner<DB>): BatchS
         definition?.hooks?.[hook]?.(batch, saga);
       }
       afterwards(batch, taken, written);
-      return { result: { ok: true }, hooks, saga };
+      return { ok: true };
     },
   };
 }
@@ -170,11 +161,10 @@ function withActiveTrace(record: SagaRecord): SagaRecord {
   return "traceparent" in trace ? { ...record, trace } : record;
 }
 
-export function createBatchSagas<DB>(runner: () => LocalRunner<DB>, { start, apply }: BatchSagaWriter): BatchSagas {
+export function createBatchSagas(runner: () => LocalRunner, { start, apply }: BatchSagaWriter): BatchSagas {
   const find = (batch: Batch, { tenant, aggregate, id }: SagaKey): SagaRow | undefined =>
     batch.list(sagaRows, "aggregate", [tenant, aggregate]).find((row) => row.id === id);
-  const run = (batch: Batch, saga: SagaKey, commandFor: CommandFor) =>
-    apply(batch, find(batch, saga), commandFor).result;
+  const run = (batch: Batch, saga: SagaKey, commandFor: CommandFor) => apply(batch, find(batch, saga), commandFor);
   return {
     keys(need, aggregate) {
       need.all(sagaRows, "aggregate", [aggregate.tenant, aggregate.aggregate]);
@@ -194,17 +184,14 @@ export function createBatchSagas<DB>(runner: () => LocalRunner<DB>, { start, app
 }
 
 /** Names the rows that the hooks of all definitions need for an aggregate. */
-export function nameHookRows<DB>({ all }: Definitions<DB>, need: KeySet, aggregate: SagaAggregate): void {
+export function nameHookRows({ all }: Definitions, need: KeySet, aggregate: SagaAggregate): void {
   for (const { hooks } of all) {
     hooks?.keys?.(need, aggregate);
   }
 }
 
 /** The command that retries a saga. Throws if the process does not know its definition. */
-export function retryFor<DB>(
-  runner: () => LocalRunner<DB>,
-  { fromStep }: { readonly fromStep?: string } = {},
-): CommandFor {
+export function retryFor(runner: () => LocalRunner, { fromStep }: { readonly fromStep?: string } = {}): CommandFor {
   return (row) => {
     const definition = runner().definitions.find(row);
     if (definition === undefined) {

@@ -7,7 +7,6 @@ import { createDatabaseClock } from "../db/database-clock.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import { systemClock } from "../values/clock.ts";
 import {
-  type Applied,
   type CommandFor,
   createBatchSagas,
   createBatchSagaWriter,
@@ -17,7 +16,6 @@ import {
 } from "./batch-sagas.ts";
 import { type CommandResult, compensateCommand, pauseCommand, resumeCommand, signalCommand } from "./commands.ts";
 import type { LocalRunner } from "./runner/local-runner.ts";
-import type { Saga } from "./saga.ts";
 import type { Sagas } from "./saga-client.ts";
 import { viewOf } from "./saga-view.ts";
 import { claimedOf } from "./store/claimed-saga.ts";
@@ -37,9 +35,9 @@ const detached = {
 };
 
 /** The client of a database's sagas, which the runner of the process attaches itself to. */
-export interface SagaClient<DB> extends Sagas {
+export interface SagaClient extends Sagas {
   /** Hands sagas over to this runner from now on. Sagas can only be started if a runner knows their definition. */
-  attach(runner: LocalRunner<DB>): void;
+  attach(runner: LocalRunner): void;
 }
 
 /**
@@ -57,9 +55,9 @@ export function createSagaClient<DB extends SagaTables>({
   readonly db: Database<DB>;
   /** For events of hooks. */
   readonly outbox: Pick<Outbox, "publish">;
-}): SagaClient<DB> {
+}): SagaClient {
   const { dialect } = db;
-  let runner: LocalRunner<DB> = { ...detached, databaseClock: createDatabaseClock(dialect, systemClock) };
+  let runner: LocalRunner = { ...detached, databaseClock: createDatabaseClock(dialect, systemClock) };
   const writer = createBatchSagaWriter(() => runner);
   const runCommands = createCommandsInTransaction<DB>({ dialect, outbox, clock: systemClock });
   const tables = tablesOf<SagaTables>(db.kysely);
@@ -84,7 +82,7 @@ export function createSagaClient<DB extends SagaTables>({
 
   const apply = async (trx: AnyTransaction, id: string, commandFor: CommandFor): Promise<CommandResult> => {
     const aggregate = await aggregateOf(trx, id);
-    const { result, hooks, saga } = await runIn<Applied>(trx, {
+    return runIn(trx, {
       keys(need) {
         need.one(sagaRows, [id]);
         if (aggregate !== undefined) {
@@ -93,11 +91,6 @@ export function createSagaClient<DB extends SagaTables>({
       },
       decide: (batch) => writer.apply(batch, batch.get(sagaRows, [id]), commandFor),
     });
-    const definition = saga && runner.definitions.find({ definition: saga.definition, version: saga.version });
-    for (const hook of saga === undefined ? [] : hooks) {
-      await definition?.[hook]?.(withTables<DB>(trx), saga as Saga);
-    }
-    return result;
   };
 
   return {

@@ -1,9 +1,9 @@
 import type { SagaDefinition } from "./definition.ts";
 
 /** The saga definitions of a process, by name and version. */
-export interface Definitions<DB> {
-  readonly all: readonly SagaDefinition<unknown, DB>[];
-  find(saga: { readonly definition: string; readonly version: number }): SagaDefinition<unknown, DB> | undefined;
+export interface Definitions {
+  readonly all: readonly SagaDefinition<unknown>[];
+  find(saga: { readonly definition: string; readonly version: number }): SagaDefinition<unknown> | undefined;
 }
 
 /**
@@ -11,8 +11,8 @@ export interface Definitions<DB> {
  *
  * @throws RangeError naming the first problem
  */
-export function createDefinitions<DB>(all: readonly SagaDefinition<unknown, DB>[]): Definitions<DB> {
-  const byKey = new Map<string, SagaDefinition<unknown, DB>>();
+export function createDefinitions(all: readonly SagaDefinition<unknown>[]): Definitions {
+  const byKey = new Map<string, SagaDefinition<unknown>>();
   for (const definition of all) {
     const key = `${definition.name} version ${definition.version}`;
     const names = definition.steps.map((step) => step.name);

@@ -1,4 +1,3 @@
-import type { Transaction } from "kysely";
 import type { Batch, Command, KeySet } from "../commands/command.ts";
 import type { OutboxEvent } from "../outbox/outbox.ts";
 import type { Saga } from "./saga.ts";
@@ -59,9 +58,9 @@ export interface SagaKind<State> {
  * A version never changes once sagas of it run: give changed steps a new version and keep both in the list of
  * definitions until the old sagas have ended.
  */
-export interface SagaDefinition<State, DB = unknown> extends SagaKind<State> {
+export interface SagaDefinition<State> extends SagaKind<State> {
   /** At least one, with unique names. */
-  readonly steps: readonly SagaStep<State, DB>[];
+  readonly steps: readonly SagaStep<State>[];
   /**
    * Time after its start within which the saga must succeed. It is then compensated, with the reason
    * `DEADLINE_EXCEEDED`.
@@ -69,16 +68,6 @@ export interface SagaDefinition<State, DB = unknown> extends SagaKind<State> {
   readonly deadlineMs?: number;
   /** Hooks in the batch that stores the change. */
   readonly hooks?: SagaHooks<State>;
-  /** Runs in the transaction that completes the last step. */
-  onSucceeded?(trx: Transaction<DB>, saga: Saga<State>): Promise<void>;
-  /** Runs in the transaction that begins compensation, whatever the cause: a refusal, a deadline, a command. */
-  onCompensating?(trx: Transaction<DB>, saga: Saga<State>): Promise<void>;
-  /** Runs in the transaction that completes the last compensation. */
-  onCompensated?(trx: Transaction<DB>, saga: Saga<State>): Promise<void>;
-  /** Runs in the transaction that fails the saga permanently; `saga.attention` holds the reason. */
-  onNeedsAttention?(trx: Transaction<DB>, saga: Saga<State>): Promise<void>;
-  /** Runs in the transaction of the command that retries a saga in NEEDS_ATTENTION. */
-  onRetried?(trx: Transaction<DB>, saga: Saga<State>): Promise<void>;
 }
 
 /**
@@ -108,7 +97,7 @@ export interface SagaHooks<State> {
  * repeated with the same keys and the same state; if the saga is compensated instead, all steps that may have been
  * begun are undone.
  */
-export interface SagaStep<State, DB = unknown> {
+export interface SagaStep<State> {
   /** Unique in the definition and immutable, because idempotency keys contain it. At most 64 characters. */
   readonly name: string;
   /** Suspends the saga before this step until a signal or the deadline; `invoke` receives which one. */
@@ -129,12 +118,12 @@ export interface SagaStep<State, DB = unknown> {
    *
    * A refusal is final, and states that the step had no effect.
    */
-  invoke(context: StepContext<State>): Promise<StepOutcome<State, DB>>;
+  invoke(context: StepContext<State>): Promise<StepOutcome<State>>;
   /**
    * Undoes the step. Must be safe if the step had no effect or is undone already, and a call of `invoke` that arrives
    * later must have no effect. Steps without it have nothing to undo.
    */
-  compensate?(context: CompensationContext<State>): Promise<CompensationOutcome<State, DB>>;
+  compensate?(context: CompensationContext<State>): Promise<CompensationOutcome<State>>;
   /** Retry policy for compensations that throw or time out; after the last attempt the saga NEEDS_ATTENTION. */
   readonly compensationRetry?: RetryPolicy;
 }
@@ -183,24 +172,22 @@ export interface StepContext<State> extends CompensationContext<State> {
 }
 
 /** Effects committed together with the step, when the saga is stored. */
-export interface StepEffects<State, DB> {
+export interface StepEffects<State> {
   /** The saga's new state. Default: unchanged. */
   readonly state?: State;
   /** Domain changes, in the batch that stores the step. */
   readonly command?: Command<void>;
-  /** Domain writes. Must be repeatable, as in any transaction, and must await only the database. */
-  checkpoint?(trx: Transaction<DB>): Promise<void>;
   /** Published through the runner's outbox. */
   readonly events?: readonly OutboxEvent[];
 }
 
 /** The step succeeded; the next one follows. */
-export interface Done<State, DB> extends StepEffects<State, DB> {
+export interface Done<State> extends StepEffects<State> {
   readonly kind: "done";
 }
 
 /** The step failed permanently without an effect; earlier steps are compensated. */
-export interface Refused<State, DB> extends StepEffects<State, DB> {
+export interface Refused<State> extends StepEffects<State> {
   readonly kind: "refused";
   /** UPPER_SNAKE. */
   readonly reason: string;
@@ -208,38 +195,34 @@ export interface Refused<State, DB> extends StepEffects<State, DB> {
 }
 
 /** The signal is not the expected one: keep waiting, until the same deadline. */
-export interface KeepWaiting<State, DB> extends StepEffects<State, DB> {
+export interface KeepWaiting<State> extends StepEffects<State> {
   readonly kind: "keep-waiting";
 }
 
 /** Neither done nor failed: retry after this time. Does not count as an attempt. */
-export interface Later<State, DB> extends StepEffects<State, DB> {
+export interface Later<State> extends StepEffects<State> {
   readonly kind: "later";
   readonly afterMs: number;
 }
 
-export type StepOutcome<State, DB = unknown> =
-  | Done<State, DB>
-  | Refused<State, DB>
-  | KeepWaiting<State, DB>
-  | Later<State, DB>;
-export type CompensationOutcome<State, DB = unknown> = Done<State, DB> | Later<State, DB>;
+export type StepOutcome<State> = Done<State> | Refused<State> | KeepWaiting<State> | Later<State>;
+export type CompensationOutcome<State> = Done<State> | Later<State>;
 
-export function done<State, DB>(effects: StepEffects<State, DB> = {}): Done<State, DB> {
+export function done<State>(effects: StepEffects<State> = {}): Done<State> {
   return { ...effects, kind: "done" };
 }
 
-export function refused<State, DB>(
+export function refused<State>(
   reason: string,
-  options: StepEffects<State, DB> & { readonly message?: string } = {},
-): Refused<State, DB> {
+  options: StepEffects<State> & { readonly message?: string } = {},
+): Refused<State> {
   return { message: reason, ...options, kind: "refused", reason };
 }
 
-export function keepWaiting<State, DB>(effects: StepEffects<State, DB> = {}): KeepWaiting<State, DB> {
+export function keepWaiting<State>(effects: StepEffects<State> = {}): KeepWaiting<State> {
   return { ...effects, kind: "keep-waiting" };
 }
 
-export function later<State, DB>(afterMs: number, effects: StepEffects<State, DB> = {}): Later<State, DB> {
+export function later<State>(afterMs: number, effects: StepEffects<State> = {}): Later<State> {
   return { ...effects, kind: "later", afterMs };
 }

@@ -4,7 +4,7 @@ import { until } from "../testing/until.ts";
 import { createSagaClient } from "./create-saga-client.ts";
 import { done, keepWaiting, later, refused, type Wake } from "./definition.ts";
 import { runSaga, saga, step, type TestStep } from "./testing/harness.ts";
-import { note, notes, testOutbox } from "./testing/ledger.ts";
+import { notes, noting, testOutbox } from "./testing/ledger.ts";
 
 describeEachDatabase("a saga that waits", (open) => {
   const run = runSaga(open);
@@ -16,7 +16,7 @@ describeEachDatabase("a saga that waits", (open) => {
       waitFor: { signals: ["paid"] },
       invoke: async ({ wake, idempotencyKey }) => {
         wakes.push(wake);
-        return wake?.kind === "signal" ? done({ checkpoint: (trx) => note(trx, idempotencyKey) }) : refused("EXPIRED");
+        return wake?.kind === "signal" ? done({ command: noting(idempotencyKey) }) : refused("EXPIRED");
       },
       ...overrides,
     });

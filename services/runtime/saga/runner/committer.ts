@@ -16,12 +16,10 @@ export type CheckpointOutcome =
   | { readonly kind: "lost"; readonly error: unknown };
 
 /** Stores a checkpoint. Never rejects. */
-export type Committer<DB> = (checkpoint: Checkpoint<DB>) => Promise<CheckpointOutcome>;
+export type Committer = (checkpoint: Checkpoint) => Promise<CheckpointOutcome>;
 
-export interface CommitterOptions<DB> extends CheckpointOwner {
+export interface CommitterOptions extends CheckpointOwner {
   readonly commands: Pick<Commands, "execute">;
-  /** For checkpoints with writes or hooks in a transaction. */
-  readonly groupCommit: Committer<DB>;
 }
 
 /** Delay before a checkpoint that the command processor refused because too many commands wait. */
@@ -31,8 +29,8 @@ const OVERLOADED_MS = 100;
  * Creates the committer of a runner. Checkpoints are commands, so all that are ready at the same time share a batch with
  * each other and with the other commands of the database.
  */
-export function createCommitter<DB>({ commands, groupCommit, owner, leaseMs }: CommitterOptions<DB>): Committer<DB> {
-  const commit: Committer<DB> = async (checkpoint) => {
+export function createCommitter({ commands, owner, leaseMs }: CommitterOptions): Committer {
+  const commit: Committer = async (checkpoint) => {
     try {
       const { saga } = checkpoint;
       const command = checkpointCommand(checkpoint, { owner, leaseMs });
@@ -45,13 +43,13 @@ export function createCommitter<DB>({ commands, groupCommit, owner, leaseMs }: C
       return outcomeOf(error);
     }
   };
-  return (checkpoint) => (checkpoint.inTransaction ? groupCommit(checkpoint) : commit(checkpoint));
+  return commit;
 }
 
 const unavailableKinds: ReadonlySet<DatabaseErrorKind | undefined> = new Set(["lost", "commit-unknown", "conflict"]);
 
 /** The outcome of a checkpoint that was rejected alone. */
-export function outcomeOf(error: unknown): CheckpointOutcome {
+function outcomeOf(error: unknown): CheckpointOutcome {
   if (error instanceof FencedError) {
     return { kind: "fenced" };
   }

@@ -2,16 +2,17 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "@jest/globals";
+import { createCommands } from "../../commands/commands.ts";
 import { openDatabase } from "../../db/connect.ts";
 import { describeEachDatabase, type TestDatabase } from "../../testing/databases.ts";
 import { until } from "../../testing/until.ts";
-import { systemClock } from "../../values/clock.ts";
 import { done, type SagaDefinition } from "../definition.ts";
 import { sagaLagCheck } from "../lag-check.ts";
-import { EffectError, FencedError, type SagaStore } from "../store/saga-store.ts";
+import type { Checkpoint } from "../store/saga-store.ts";
 import { createSqlSagaStore } from "../store/sql-store.ts";
 import { crashingSaga, expectedNotes } from "../testing/crashing-saga.ts";
 import { type LedgerTables, note, notes, openLedger, runnerOn, testLog, testOutbox } from "../testing/ledger.ts";
+import { createCommitter } from "./committer.ts";
 
 const children = new Set<ChildProcess>();
 
@@ -128,13 +129,13 @@ describeEachDatabase("sagas of processes that die", (open, dialect) => {
   test("a dead process's sagas are claimed by another runner when their lease ends, not before", async () => {
     await using db = await openLedger(open);
     const leaseMs = 1_000;
-    const stuck: SagaDefinition<null, LedgerTables> = { ...crashingSaga(() => new Promise(() => {})) };
+    const stuck: SagaDefinition<null> = { ...crashingSaga(() => new Promise(() => {})) };
     const doomed = createSqlSagaStore({
       db,
       owner: "doomed",
       leaseMs,
       definitions: [stuck],
-      ...{ outbox: testOutbox, clock: systemClock, log: testLog },
+      log: testLog,
     });
     await startSagas(db, 3);
     expect(await doomed.claim(3)).toHaveLength(3);
@@ -261,8 +262,6 @@ describeEachDatabase("sagas of processes that die", (open, dialect) => {
         owner,
         leaseMs,
         definitions: [definition],
-        outbox: testOutbox,
-        clock: systemClock,
         log: testLog,
       });
     const slow = store("slow", 0);
@@ -270,33 +269,32 @@ describeEachDatabase("sagas of processes that die", (open, dialect) => {
     expect(claimed.map(({ epoch, takeovers }) => [epoch, takeovers])).toEqual(Array(3).fill([1, 0]));
     const [taken] = await store("quick", 60_000).claim(1);
     expect([taken?.epoch, taken?.takeovers]).toEqual([2, 1]);
-    const checkpoint = (
-      saga: (typeof claimed)[number],
-      fails = false,
-    ): Parameters<SagaStore<LedgerTables>["commit"]>[0][0] => ({
+    await using commands = createCommands({ db, outbox: testOutbox, log: testLog });
+    const commit = createCommitter({ commands, owner: "slow", leaseMs: 0 });
+    const checkpoint = (saga: (typeof claimed)[number], fails = false): Checkpoint => ({
       saga,
       change: () => ({ record: { ...saga.record, dueAt: null }, hooks: [] }),
-      writes: [
-        async (trx) => {
-          await note(trx, `written ${saga.id}`);
-          if (fails) {
-            throw new Error("no");
-          }
+      commands: [
+        {
+          keys() {},
+          decide(batch) {
+            note(batch, `written ${saga.id}`);
+            if (fails) {
+              throw new Error("no");
+            }
+          },
         },
       ],
-      inTransaction: true,
-      ...{ commands: [], events: [] },
-      ...{ keys() {}, hook() {}, hookIn: async () => {} },
-      keeps: () => false,
+      ...{ events: [], keys() {}, hook() {}, keeps: () => false },
     });
-    const error = await slow.commit(claimed.map((saga) => checkpoint(saga))).catch((thrown: unknown) => thrown);
-    expect(error).toBeInstanceOf(FencedError);
-    expect((error as FencedError).ids).toEqual(new Set([taken?.id]));
-    expect(await notes(db)).toEqual([]);
     const rest = claimed.filter(({ id }) => id !== taken?.id);
-    await expect(slow.commit(rest.map((saga) => checkpoint(saga, true)))).rejects.toBeInstanceOf(EffectError);
+    const failed = await Promise.all(rest.map((saga) => commit(checkpoint(saga, true))));
+    expect(failed.map(({ kind }) => kind)).toEqual(["failed", "failed"]);
     expect(await notes(db)).toEqual([]);
-    await slow.commit(rest.map((saga) => checkpoint(saga)));
+    const outcomes = await Promise.all(claimed.map((saga) => commit(checkpoint(saga))));
+    expect(outcomes.map(({ kind }) => kind)).toEqual(
+      claimed.map(({ id }) => (id === taken?.id ? "fenced" : "committed")),
+    );
     expect((await notes(db)).sort()).toEqual(rest.map(({ id }) => `written ${id}`).sort());
     const row = await db.kysely
       .selectFrom("sagas")

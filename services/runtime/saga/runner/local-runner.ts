@@ -3,8 +3,8 @@ import type { Definitions } from "../definition-registry.ts";
 import type { ClaimedSaga } from "../store/saga-store.ts";
 
 /** The runner of this process, which immediately runs sagas that a transaction or a batch makes due. */
-export interface LocalRunner<DB> {
-  readonly definitions: Definitions<DB>;
+export interface LocalRunner {
+  readonly definitions: Definitions;
   readonly databaseClock: DatabaseClock;
   readonly owner: string;
   readonly leaseMs: number;

@@ -8,7 +8,7 @@ import { systemClock } from "../../values/clock.ts";
 import { createIds } from "../../values/ids.ts";
 import { done, later, refused } from "../definition.ts";
 import { refuse, runSaga, saga, step } from "../testing/harness.ts";
-import { note, notes, openLedger, runnerOn } from "../testing/ledger.ts";
+import { note, notes, noting, openLedger, runnerOn } from "../testing/ledger.ts";
 
 const ids = createIds(systemClock);
 
@@ -115,16 +115,19 @@ describeEachDatabase("the saga runner", (open) => {
     expect(found.steps[0]?.errors[0]?.message).toBe("no response within 20 ms");
   });
 
-  test("a checkpoint that throws leaves nothing behind and counts as a failed attempt", async () => {
+  test("a step's command that throws leaves nothing behind and counts as a failed attempt", async () => {
     let failures = 2;
     const stumbling = step("one", {
       invoke: async ({ idempotencyKey }) =>
         done({
-          checkpoint: async (trx) => {
-            await note(trx, idempotencyKey);
-            if (failures-- > 0) {
-              throw new Error("stale version");
-            }
+          command: {
+            keys() {},
+            decide(batch) {
+              note(batch, idempotencyKey);
+              if (failures-- > 0) {
+                throw new Error("stale version");
+              }
+            },
           },
         }),
     });
@@ -153,7 +156,7 @@ describeEachDatabase("the saga runner", (open) => {
         if (broken) {
           throw new Error("cannot undo");
         }
-        return done({ checkpoint: (trx) => note(trx, idempotencyKey) });
+        return done({ command: noting(idempotencyKey) });
       },
     });
     await using it = await run(saga([first, step("two", refuse("NO"))]));
@@ -183,7 +186,7 @@ describeEachDatabase("the saga runner", (open) => {
         if (broken) {
           throw new Error("broken");
         }
-        return done({ checkpoint: (trx) => note(trx, idempotencyKey) });
+        return done({ command: noting(idempotencyKey) });
       },
     });
     await using it = await run(saga([step("one"), shaky]));
@@ -230,7 +233,7 @@ describeEachDatabase("the saga runner", (open) => {
       invoke: async ({ idempotencyKey }) => {
         entered.resolve();
         await leave.promise;
-        return done({ checkpoint: (trx) => note(trx, idempotencyKey) });
+        return done({ command: noting(idempotencyKey) });
       },
     });
     await using it = await run(saga([step("one"), slow, step("never")]));
@@ -314,11 +317,14 @@ describeEachDatabase("the saga runner", (open) => {
     const odd = step("one", {
       invoke: async ({ sagaId, idempotencyKey }) =>
         done({
-          checkpoint: async (trx) => {
-            await note(trx, idempotencyKey);
-            if (sagaId.endsWith("7")) {
-              throw new Error("always");
-            }
+          command: {
+            keys() {},
+            decide(batch) {
+              note(batch, idempotencyKey);
+              if (sagaId.endsWith("7")) {
+                throw new Error("always");
+              }
+            },
           },
         }),
     });

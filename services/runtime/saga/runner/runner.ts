@@ -16,15 +16,14 @@ import type { ClaimedSaga } from "../store/saga-store.ts";
 import { createSqlSagaStore } from "../store/sql-store.ts";
 import type { SagaTables } from "../store/tables.ts";
 import { createCommitter } from "./committer.ts";
-import { createGroupCommit } from "./group-commit.ts";
 import { createWorker } from "./worker.ts";
 
 export interface SagaRunnerOptions<DB extends SagaTables> {
   readonly db: Database<DB>;
   /** The client whose sagas it runs; by default the runner creates its own. */
-  readonly sagas?: SagaClient<DB>;
+  readonly sagas?: SagaClient;
   /** All definitions and versions that this process can run; other sagas are left to other processes. */
-  readonly definitions: readonly SagaDefinition<unknown, DB>[];
+  readonly definitions: readonly SagaDefinition<unknown>[];
   readonly log: Logger;
   /** The command processor of `db`, which stores the sagas. Disposed of after the runner. */
   readonly commands: Commands;
@@ -79,10 +78,9 @@ export function createSagaRunner<DB extends SagaTables>(options: SagaRunnerOptio
     owner,
     leaseMs,
     definitions: options.definitions,
-    ...{ outbox, clock, log },
+    log,
   });
-  const groupCommit = createGroupCommit(store, { parallel: db.dialect === "sqlite" ? 1 : 2, batch: 64 });
-  const commit = createCommitter<DB>({ commands, groupCommit, owner, leaseMs });
+  const commit = createCommitter({ commands, owner, leaseMs });
   const shutdown = new AbortController();
   let running = false;
   let wake: NodeJS.Timeout | undefined;

@@ -1,4 +1,3 @@
-import type { Transaction } from "kysely";
 import type { Command } from "../../commands/command.ts";
 import type { OutboxEvent } from "../../outbox/outbox.ts";
 import type { StepEffects } from "../definition.ts";
@@ -7,11 +6,10 @@ import { dueAtOf, type SagaRecord, type SagaShape, type Transition } from "../re
 import { continuesUnstored } from "../transitions.ts";
 
 /** What a runner has done for a saga since it was last stored. */
-export interface Segment<DB> {
+export interface Segment {
   readonly record: SagaRecord;
   /** The changes of its steps, in order. */
   readonly commands: readonly Command<void>[];
-  readonly writes: readonly ((trx: Transaction<DB>) => Promise<void>)[];
   readonly events: readonly OutboxEvent[];
   /** Monotonic time at which the saga was stored. */
   readonly storedMs: number;
@@ -19,22 +17,21 @@ export interface Segment<DB> {
 }
 
 /** A segment that begins with a stored record. */
-export function segmentFrom<DB>(record: SagaRecord, storedMs: number): Segment<DB> {
-  return { record, commands: [], writes: [], events: [], storedMs, isEmpty: true };
+export function segmentFrom(record: SagaRecord, storedMs: number): Segment {
+  return { record, commands: [], events: [], storedMs, isEmpty: true };
 }
 
 /** The segment with the effects of one more step. */
-export function withEffects<State, DB>(
-  segment: Segment<DB>,
+export function withEffects<State>(
+  segment: Segment,
   record: SagaRecord,
-  { command, checkpoint, events = [] }: StepEffects<State, DB>,
-): Segment<DB> {
+  { command, events = [] }: StepEffects<State>,
+): Segment {
   return {
     ...segment,
     record,
     isEmpty: false,
     commands: command === undefined ? segment.commands : [...segment.commands, command],
-    writes: checkpoint === undefined ? segment.writes : [...segment.writes, checkpoint],
     events: [...segment.events, ...events],
   };
 }

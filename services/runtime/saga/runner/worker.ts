@@ -1,5 +1,4 @@
 import { context, SpanStatusCode, trace } from "@opentelemetry/api";
-import type { Transaction } from "kysely";
 import { histogram } from "../../../../gateway/telemetry/metric-spec.ts";
 import type { DatabaseClock } from "../../db/database-clock.ts";
 import { inActiveTrace } from "../../outbox/outbox.ts";
@@ -10,7 +9,7 @@ import type { Clock } from "../../values/clock.ts";
 import { done, type SagaDefinition, type SagaStep, type StepEffects, type StepOutcome } from "../definition.ts";
 import type { Definitions } from "../definition-registry.ts";
 import { advance, merge, type StepEvent, settle } from "../machine.ts";
-import { currentStep, dueAtOf, type Hook, type SagaRecord, type SagaShape, type Transition } from "../record.ts";
+import { currentStep, dueAtOf, type SagaRecord, type SagaShape, type Transition } from "../record.ts";
 import { viewOf } from "../saga-view.ts";
 import type { ClaimedSaga } from "../store/saga-store.ts";
 import { afterLostRunner } from "../transitions.ts";
@@ -18,9 +17,9 @@ import type { CheckpointOutcome, Committer } from "./committer.ts";
 import { runStep } from "./run-step.ts";
 import { mayContinueUnstored, type Segment, segmentFrom, withEffects } from "./segment.ts";
 
-export interface WorkerOptions<DB> {
-  readonly definitions: Definitions<DB>;
-  readonly commit: Committer<DB>;
+export interface WorkerOptions {
+  readonly definitions: Definitions;
+  readonly commit: Committer;
   readonly clock: Clock;
   readonly databaseClock: Pick<DatabaseClock, "peek">;
   readonly random: () => number;
@@ -51,20 +50,18 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 /** Delay of a saga whose change cannot be written, for example because a hook throws. */
 const POSTPONE_MS = 5_000;
 
-interface Claim<DB> {
+interface Claim {
   /** As last stored. */
   readonly saga: ClaimedSaga;
-  readonly definition: SagaDefinition<unknown, DB>;
+  readonly definition: SagaDefinition<unknown>;
   /** Whether several steps could not be stored together. */
   readonly storesEachStep: boolean;
 }
 
 /** Result of a turn: the segment goes on, or was stored. */
-type Turn<DB> = { readonly segment: Segment<DB> } | { readonly outcome: CheckpointOutcome };
+type Turn = { readonly segment: Segment } | { readonly outcome: CheckpointOutcome };
 
-const hookNames = ["onSucceeded", "onCompensating", "onCompensated", "onNeedsAttention", "onRetried"] as const;
-
-export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
+export function createWorker(options: WorkerOptions): Worker {
   const { definitions, commit, clock, databaseClock, random, log, shutdown, segmentMs, draining } = options;
   const leasedAt = new Map<string, number>();
   const durations = histogram(meter(), runtimeMetrics.sagaStepDuration);
@@ -79,8 +76,8 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
 
   /** Stores a segment's effects together with a change of its record, which begins the next segment. */
   const store = async (
-    { saga, definition }: Claim<DB>,
-    { record: mine, commands, writes, events }: Segment<DB>,
+    { saga, definition }: Claim,
+    { record: mine, commands, events }: Segment,
     change: (record: SagaRecord) => Transition,
   ): Promise<CheckpointOutcome> => {
     const active = context.active();
@@ -89,17 +86,12 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
       saga,
       change: (stored) => change(stored === undefined ? mine : merge(mine, stored)),
       commands,
-      writes,
       events,
-      inTransaction: writes.length > 0 || hookNames.some((name) => definition[name] !== undefined),
       keys: (need) => definition.hooks?.keys?.(need, saga),
-      // A transaction may be shared with other sagas, so what is written is bound to this one's trace.
+      // A batch is shared with other sagas, so what is published is bound to this one's trace.
       hook: context.bind(active, (batch, hook, record) =>
         definition.hooks?.[hook]?.(batch, viewOf(saga, record, nowFor(record))),
       ),
-      hookIn: context.bind(active, async (trx: Transaction<DB>, hook: Hook, record: SagaRecord) => {
-        await definition[hook]?.(trx, viewOf(saga, record, nowFor(record)));
-      }),
       keeps: (record) => {
         const dueAt = dueAtOf(record);
         return dueAt !== null && dueAt <= nowFor(mine) && !draining();
@@ -110,7 +102,7 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
   };
 
   /** Runs the step. Continues the segment with it, or stores it. */
-  const perform = async (claim: Claim<DB>, segment: Segment<DB>, step: SagaStep<unknown, DB>): Promise<Turn<DB>> => {
+  const perform = async (claim: Claim, segment: Segment, step: SagaStep<unknown>): Promise<Turn> => {
     const { saga, definition } = claim;
     const before = segment.record;
     const beginMs = clock.monotonicMs();
@@ -142,7 +134,7 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
   };
 
   /** Performs the current step if it is due; otherwise stores what the saga's clock or a command changed. */
-  const turn = async (claim: Claim<DB>, segment: Segment<DB>): Promise<Turn<DB>> => {
+  const turn = async (claim: Claim, segment: Segment): Promise<Turn> => {
     const { saga, definition } = claim;
     const takeovers = segment.isEmpty ? saga.takeovers : 0;
     if (draining()) {
@@ -166,8 +158,8 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
     if (definition === undefined) {
       throw new Error(`claimed the saga ${claimed.id} of an unknown definition`);
     }
-    let claim: Claim<DB> = { saga: claimed, definition, storesEachStep: false };
-    let segment = segmentFrom<DB>(claimed.record, clock.monotonicMs());
+    let claim: Claim = { saga: claimed, definition, storesEachStep: false };
+    let segment = segmentFrom(claimed.record, clock.monotonicMs());
     for (;;) {
       const { saga } = claim;
       const turned = await turn(claim, segment);
@@ -236,7 +228,7 @@ export function createWorker<DB>(options: WorkerOptions<DB>): Worker {
 }
 
 /** The effects bound to the context of their step, so that what they publish belongs to its trace. */
-function inActiveContext<DB>({ command, checkpoint, events = [] }: StepEffects<unknown, DB>): StepEffects<unknown, DB> {
+function inActiveContext({ command, events = [] }: StepEffects<unknown>): StepEffects<unknown> {
   const active = context.active();
   return {
     ...(command && {
@@ -245,18 +237,17 @@ function inActiveContext<DB>({ command, checkpoint, events = [] }: StepEffects<u
         decide: context.bind(active, (batch) => command.decide(batch)),
       },
     }),
-    ...(checkpoint && { checkpoint: context.bind(active, checkpoint) }),
     events: events.map(inActiveTrace),
   };
 }
 
 /** Calls the current step or its compensation. */
-function call<DB>(
+function call(
   saga: ClaimedSaga,
   record: SagaRecord,
-  step: SagaStep<unknown, DB>,
+  step: SagaStep<unknown>,
   signal: AbortSignal,
-): Promise<StepOutcome<unknown, DB>> {
+): Promise<StepOutcome<unknown>> {
   const compensating = record.status === "COMPENSATING";
   const parts = [saga.id, step.name, ...(record.round === 0 ? [] : [record.round]), ...(compensating ? ["undo"] : [])];
   const context = {

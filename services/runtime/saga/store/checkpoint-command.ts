@@ -1,5 +1,5 @@
 import type { Command } from "../../commands/command.ts";
-import { currentStep, dueAtOf, type Hook, type SagaRecord } from "../record.ts";
+import { currentStep, dueAtOf, type SagaRecord } from "../record.ts";
 import { decodeRecord, encodeRecord } from "./record-codec.ts";
 import { sagaRows } from "./saga-rows.ts";
 import { type Checkpoint, type Committed, EffectError, FencedError } from "./saga-store.ts";
@@ -11,20 +11,15 @@ export interface CheckpointOwner {
   readonly leaseMs: number;
 }
 
-/** Outcome of a checkpoint's command, with the hooks that its change calls. */
-export interface Written extends Committed {
-  readonly hooks: readonly Hook[];
-}
-
 /**
  * Stores a change of a claimed saga together with its effects.
  *
  * @throws FencedError if another runner has claimed the saga; EffectError if a step's own command or a hook throws
  */
-export function checkpointCommand<DB>(
-  { saga, commands, events, change, keys, hook, keeps }: Omit<Checkpoint<DB>, "writes" | "inTransaction" | "hookIn">,
+export function checkpointCommand(
+  { saga, commands, events, change, keys, hook, keeps }: Checkpoint,
   { owner, leaseMs }: CheckpointOwner,
-): Command<Written> {
+): Command<Committed> {
   const effect = (run: () => void) => {
     try {
       run();
@@ -43,7 +38,7 @@ export function checkpointCommand<DB>(
     decide(batch) {
       const row = batch.get(sagaRows, [saga.id]);
       if (row?.epoch !== saga.epoch) {
-        throw new FencedError([saga.id]);
+        throw new FencedError(saga.id);
       }
       for (const command of commands) {
         effect(() => command.decide(batch));
@@ -63,7 +58,7 @@ export function checkpointCommand<DB>(
         ...placed(record, kept, batch.nowMs),
         ...{ takeovers: 0, updated_at: batch.nowMs },
       });
-      return { record, revision, kept, hooks };
+      return { record, revision, kept };
     },
   };
 

@@ -1,4 +1,3 @@
-import type { Transaction } from "kysely";
 import type { Batch, Command, KeySet } from "../../commands/command.ts";
 import type { OutboxEvent } from "../../outbox/outbox.ts";
 import type { Hook, SagaRecord, Transition } from "../record.ts";
@@ -25,7 +24,7 @@ export interface ClaimedSaga extends SagaIdentity {
 }
 
 /** A change of a claimed saga, committed together with its effects. */
-export interface Checkpoint<DB> {
+export interface Checkpoint {
   readonly saga: ClaimedSaga;
   /**
    * Computes the change; `stored` is the current record if commands or signals changed it since the claim. Repeatable
@@ -34,17 +33,11 @@ export interface Checkpoint<DB> {
   change(stored: SagaRecord | undefined): Transition;
   /** The steps' own changes. */
   readonly commands: readonly Command<void>[];
-  /** The steps' own writes in a transaction. */
-  readonly writes: readonly ((trx: Transaction<DB>) => Promise<void>)[];
-  /** Whether it has to run in a transaction of the runner, because of writes or hooks. */
-  readonly inTransaction: boolean;
   readonly events: readonly OutboxEvent[];
   /** Names the rows that the hooks of the definition need. */
   keys(need: KeySet): void;
   /** Calls a hook of the definition. */
   hook(batch: Batch, hook: Hook, record: SagaRecord): void;
-  /** Runs a hook of the definition in a transaction. */
-  hookIn(trx: Transaction<DB>, hook: Hook, record: SagaRecord): Promise<void>;
   /** Whether the runner keeps the saga; otherwise it is released for any runner to claim. */
   keeps(record: SagaRecord): boolean;
 }
@@ -57,40 +50,29 @@ export interface Committed {
 }
 
 /** Storage of a runner's sagas. */
-export interface SagaStore<DB> {
+export interface SagaStore {
   /** Returns the database's time, and when the next saga is due. */
   look(): Promise<{ readonly now: number; readonly dueAt: number | null }>;
   /** Claims due sagas, longest overdue first. Concurrent runners claim disjoint ones. */
   claim(limit: number): Promise<readonly ClaimedSaga[]>;
   /** Renews the leases of these sagas, if this runner still holds them. */
   renew(ids: readonly string[]): Promise<void>;
-  /**
-   * Commits all checkpoints in one transaction, or none.
-   *
-   * @throws FencedError for sagas that another runner has claimed; EffectError if the effects of a change failed;
-   * database errors
-   */
-  commit(checkpoints: readonly Checkpoint<DB>[]): Promise<readonly Committed[]>;
 }
 
-/** Another runner has claimed these sagas. */
+/** Another runner has claimed the saga. */
 export class FencedError extends Error {
   override readonly name = "FencedError";
-  readonly ids: ReadonlySet<string>;
 
-  constructor(ids: Iterable<string>) {
-    super("another runner has claimed the saga");
-    this.ids = new Set(ids);
+  constructor(id: string) {
+    super(`another runner has claimed the saga ${id}`);
   }
 }
 
-/** A step's own writes or a hook of one saga failed. */
+/** A step's command or a hook of the saga failed. */
 export class EffectError extends Error {
   override readonly name = "EffectError";
-  readonly id: string;
 
   constructor(id: string, cause: unknown) {
     super(`a write of saga ${id} failed`, { cause });
-    this.id = id;
   }
 }

@@ -1,15 +1,10 @@
 import { type Selectable, sql } from "kysely";
-import { createCommandsInTransaction } from "../../commands/in-transaction.ts";
 import { type AnyTransaction, tablesOf, withTables } from "../../db/any-transaction.ts";
 import type { Database } from "../../db/connect.ts";
-import { databaseErrorKind } from "../../db/errors.ts";
 import { nowMs, skipLocked } from "../../db/sql.ts";
-import type { Outbox } from "../../outbox/outbox.ts";
 import type { Logger } from "../../telemetry/log.ts";
-import type { Clock } from "../../values/clock.ts";
-import { checkpointCommand, type Written } from "./checkpoint-command.ts";
 import { claimedOf } from "./claimed-saga.ts";
-import { type Checkpoint, EffectError, FencedError, type SagaStore } from "./saga-store.ts";
+import type { SagaStore } from "./saga-store.ts";
 import type { SagasTable, SagaTables } from "./tables.ts";
 
 export interface SqlSagaStoreOptions<DB extends SagaTables> {
@@ -18,15 +13,12 @@ export interface SqlSagaStoreOptions<DB extends SagaTables> {
   readonly owner: string;
   readonly leaseMs: number;
   readonly definitions: readonly { readonly name: string; readonly version: number }[];
-  readonly outbox: Pick<Outbox, "publish">;
-  readonly clock: Clock;
   readonly log: Logger;
 }
 
 /** Creates the saga store in a service's own database. */
-export function createSqlSagaStore<DB extends SagaTables>(options: SqlSagaStoreOptions<DB>): SagaStore<DB> {
-  const { db, owner, leaseMs, definitions, outbox, clock, log } = options;
-  const runCommands = createCommandsInTransaction<DB>({ dialect: db.dialect, outbox, clock });
+export function createSqlSagaStore<DB extends SagaTables>(options: SqlSagaStoreOptions<DB>): SagaStore {
+  const { db, owner, leaseMs, definitions, log } = options;
   const now = nowMs(db.dialect);
   const leaseEnd = sql<number>`${now} + ${leaseMs}`;
   const each = definitions.map(({ name, version }) => sql`(definition = ${name} and version = ${version})`);
@@ -58,39 +50,6 @@ export function createSqlSagaStore<DB extends SagaTables>(options: SqlSagaStoreO
       const mine = sagas.updateTable("sagas").set({ due_at: leaseEnd }).where("owner", "=", owner);
       await mine.where("id", "in", [...ids].sort()).execute();
     },
-
-    commit: (checkpoints) =>
-      db.transaction(async (trx) => {
-        // Services lock their own rows before the saga's; checkpoints use the same order.
-        const sorted = checkpoints.toSorted((a, b) => (a.saga.id < b.saga.id ? -1 : 1));
-        for (const checkpoint of sorted) {
-          for (const write of checkpoint.writes) {
-            await effect(checkpoint, () => write(trx));
-          }
-        }
-        const outcomes = await runCommands(
-          trx,
-          sorted.map((checkpoint) => checkpointCommand(checkpoint, { owner, leaseMs })),
-        );
-        const errors = outcomes.flatMap((outcome) => ("error" in outcome ? [outcome.error] : []));
-        const fenced = errors.filter((error) => error instanceof FencedError);
-        if (fenced.length > 0) {
-          throw new FencedError(fenced.flatMap(({ ids }) => [...ids]));
-        }
-        const [error] = errors;
-        if (error !== undefined) {
-          throw error;
-        }
-        const written = new Map<Checkpoint<DB>, Written>();
-        for (const [at, checkpoint] of sorted.entries()) {
-          const { result } = outcomes[at] as { readonly result: Written };
-          for (const hook of result.hooks) {
-            await effect(checkpoint, () => checkpoint.hookIn(trx, hook, result.record));
-          }
-          written.set(checkpoint, result);
-        }
-        return checkpoints.map((checkpoint) => written.get(checkpoint) as Written);
-      }),
   };
 
   async function claimRows(trx: AnyTransaction, limit: number): Promise<Selectable<SagasTable>[]> {
@@ -107,15 +66,5 @@ export function createSqlSagaStore<DB extends SagaTables>(options: SqlSagaStoreO
         .execute();
     }
     return rows;
-  }
-}
-
-/** Runs the effects of one saga's change. Errors that a retry of the transaction can fix are propagated unchanged. */
-async function effect<DB>({ saga }: Checkpoint<DB>, run: () => Promise<void> | undefined): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    const kind = databaseErrorKind(error);
-    throw kind === "conflict" || kind === "lost" ? error : new EffectError(saga.id, error);
   }
 }

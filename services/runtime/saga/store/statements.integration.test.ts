@@ -13,7 +13,7 @@ const ids = createIds(systemClock);
 const STEPS = 4;
 
 /** Four steps, each publishing an event; stored after each, or at the end. */
-const telling = (isolated: boolean): SagaDefinition<null, LedgerTables> => ({
+const telling = (isolated: boolean): SagaDefinition<null> => ({
   name: "telling",
   version: 1,
   steps: Array.from({ length: STEPS }, (_, nth) => ({

@@ -1,6 +1,5 @@
-import type { Batch } from "../../commands/command.ts";
 import { done, refused, type SagaDefinition } from "../definition.ts";
-import { type LedgerTables, noteInBatch } from "./ledger.ts";
+import { note, noting } from "./ledger.ts";
 
 const STEPS = ["one", "two", "three", "four"];
 
@@ -8,9 +7,8 @@ const STEPS = ["one", "two", "three", "four"];
  * A saga of four steps, each with an external effect and a ledger line; the last line names its process. Sagas whose id
  * ends in 0 are refused at the last step, and therefore compensated.
  */
-export function crashingSaga(effect: (key: string) => Promise<void>): SagaDefinition<null, LedgerTables> {
+export function crashingSaga(effect: (key: string) => Promise<void>): SagaDefinition<null> {
   const worker = `${process.pid}`;
-  const writes = (line: string) => ({ keys() {}, decide: (batch: Batch) => noteInBatch(batch, line, worker) });
   return {
     name: "crashing",
     version: 1,
@@ -23,16 +21,16 @@ export function crashingSaga(effect: (key: string) => Promise<void>): SagaDefini
           return refused("NO");
         }
         await effect(idempotencyKey);
-        return done({ command: writes(idempotencyKey) });
+        return done({ command: noting(idempotencyKey, worker) });
       },
       async compensate({ idempotencyKey }) {
         await effect(idempotencyKey);
-        return done({ command: writes(idempotencyKey) });
+        return done({ command: noting(idempotencyKey, worker) });
       },
     })),
     hooks: {
-      onSucceeded: (batch, { id }) => noteInBatch(batch, `${id} succeeded`, worker),
-      onCompensated: (batch, { id }) => noteInBatch(batch, `${id} compensated`, worker),
+      onSucceeded: (batch, { id }) => note(batch, `${id} succeeded`, worker),
+      onCompensated: (batch, { id }) => note(batch, `${id} compensated`, worker),
     },
   };
 }

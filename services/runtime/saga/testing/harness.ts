@@ -5,7 +5,7 @@ import { createIds } from "../../values/ids.ts";
 import { done, refused, type SagaDefinition, type SagaStep } from "../definition.ts";
 import type { SagaRunnerOptions } from "../runner/runner.ts";
 import type { Saga, SagaStatus } from "../saga.ts";
-import { type LedgerTables, note, openLedger, runnerOn } from "./ledger.ts";
+import { type LedgerTables, note, noting, openLedger, runnerOn } from "./ledger.ts";
 
 /** State of the sagas in tests. */
 export interface TestState {
@@ -13,8 +13,8 @@ export interface TestState {
   readonly amount: bigint;
 }
 
-export type TestStep = SagaStep<TestState, LedgerTables>;
-export type TestSaga = SagaDefinition<TestState, LedgerTables>;
+export type TestStep = SagaStep<TestState>;
+export type TestSaga = SagaDefinition<TestState>;
 
 const retry = { maxAttempts: 3, initialMs: 1, maxMs: 5 };
 
@@ -24,8 +24,8 @@ export const step = (name: string, overrides: Partial<TestStep> = {}): TestStep 
   retry,
   compensationRetry: retry,
   invoke: async ({ state, idempotencyKey }) =>
-    done({ state: { ...state, trail: [...state.trail, name] }, checkpoint: (trx) => note(trx, idempotencyKey) }),
-  compensate: async ({ idempotencyKey }) => done({ checkpoint: (trx) => note(trx, idempotencyKey) }),
+    done({ state: { ...state, trail: [...state.trail, name] }, command: noting(idempotencyKey) }),
+  compensate: async ({ idempotencyKey }) => done({ command: noting(idempotencyKey) }),
   ...overrides,
 });
 
@@ -34,11 +34,13 @@ export const saga = (steps: readonly TestStep[], overrides: Partial<TestSaga> = 
   name: "test",
   version: 1,
   steps,
-  onSucceeded: (trx, { id }) => note(trx, `${id} succeeded`),
-  onCompensating: (trx, { id, failure }) => note(trx, `${id} compensating: ${failure?.reason}`),
-  onCompensated: (trx, { id, failure }) => note(trx, `${id} compensated: ${failure?.reason}`),
-  onNeedsAttention: (trx, { id, attention }) => note(trx, `${id} needs attention: ${attention?.reason}`),
-  onRetried: (trx, { id }) => note(trx, `${id} retried`),
+  hooks: {
+    onSucceeded: (batch, { id }) => note(batch, `${id} succeeded`),
+    onCompensating: (batch, { id, failure }) => note(batch, `${id} compensating: ${failure?.reason}`),
+    onCompensated: (batch, { id, failure }) => note(batch, `${id} compensated: ${failure?.reason}`),
+    onNeedsAttention: (batch, { id, attention }) => note(batch, `${id} needs attention: ${attention?.reason}`),
+    onRetried: (batch, { id }) => note(batch, `${id} retried`),
+  },
   ...overrides,
 });
 

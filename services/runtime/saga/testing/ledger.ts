@@ -1,8 +1,7 @@
-import type { Batch } from "../../commands/command.ts";
+import type { Batch, Command } from "../../commands/command.ts";
 import { createCommands } from "../../commands/commands.ts";
 import { defineMapping } from "../../commands/mapping.ts";
 import { defineTable } from "../../commands/table.ts";
-import { type AnyTransaction, withTables } from "../../db/any-transaction.ts";
 import { int, notNull, text } from "../../db/columns.ts";
 import type { Database } from "../../db/connect.ts";
 import { type Migration, migrate } from "../../db/migrate.ts";
@@ -53,11 +52,6 @@ export async function openLedger(open: OpenTestDatabase): Promise<TestDatabase<L
   return db;
 }
 
-/** Writes one line, in the caller's transaction. */
-export async function note(trx: AnyTransaction, line: string, worker = ""): Promise<void> {
-  await withTables<LedgerTables>(trx).insertInto("notes").values({ id: ids.next(), text: line, worker }).execute();
-}
-
 const noteRows = defineMapping({
   root: defineTable<LedgerTables["notes"]>({ name: "notes", key: ["id"], columns: ["id", "text", "worker"] }),
   keyOf: (row: LedgerTables["notes"]): [string] => [row.id],
@@ -65,9 +59,14 @@ const noteRows = defineMapping({
   toRow: (row) => row,
 });
 
-/** Writes one line, in a batch. */
-export function noteInBatch(batch: Batch, line: string, worker = ""): void {
+/** Writes one line. */
+export function note(batch: Batch, line: string, worker = ""): void {
   batch.insert(noteRows, { id: ids.next(), text: line, worker });
+}
+
+/** The command of a step that writes one line. */
+export function noting(line: string, worker?: string): Command<void> {
+  return { keys() {}, decide: (batch) => note(batch, line, worker) };
 }
 
 /** All lines, in the order they were written. */
@@ -84,7 +83,7 @@ export const testOutbox = createOutbox({ source: "docket/test", ids, clock: syst
 /** Creates a runner for tests: silent, with a short poll interval. */
 export function runnerOn(
   db: Database<LedgerTables>,
-  definitions: readonly SagaDefinition<unknown, LedgerTables>[],
+  definitions: readonly SagaDefinition<unknown>[],
   options: Partial<SagaRunnerOptions<LedgerTables>> = {},
 ): SagaRunner {
   const commands = createCommands({ db, outbox: testOutbox, log: testLog });

@@ -122,7 +122,7 @@ export function createSimulatedStore({
   owner,
   leaseMs,
   gate,
-}: SimulatedProcessOptions): Pick<SagaStore<unknown>, "claim"> {
+}: SimulatedProcessOptions): Pick<SagaStore, "claim"> {
   return {
     async claim(limit) {
       await gate();

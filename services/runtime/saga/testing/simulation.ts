@@ -130,7 +130,7 @@ export async function simulate(plan: Plan, fault?: PlantedFault): Promise<Ending
   const currentGate = () => gateOf(resumed, true);
 
   const definitions = createDefinitions([definition]);
-  const writer = createBatchSagaWriter<unknown>(() => ({
+  const writer = createBatchSagaWriter(() => ({
     definitions,
     databaseClock: createDatabaseClock("sqlite", systemClock),
     ...{ owner: "", leaseMs: 0, accepts: () => false, take() {}, interrupt() {}, nudge() {} },
@@ -143,12 +143,11 @@ export async function simulate(plan: Plan, fault?: PlantedFault): Promise<Ending
     const owner = `runner-${runners.length}`;
     const options = { database, owner, leaseMs: LEASE_MS, gate };
     const store = createSimulatedStore(options);
-    const commit = createCommitter<unknown>({
+    const commit = createCommitter({
       ...options,
       commands: createSimulatedCommands(options),
-      groupCommit: () => Promise.reject(new Error("nothing is written in transactions")),
     });
-    const worker = createWorker<unknown>({
+    const worker = createWorker({
       definitions,
       commit:
         fault === "no fence"
@@ -288,7 +287,7 @@ interface Outside {
 /**
  * The saga of a plan: its steps call an external system with idempotency keys, and each writes a line when it is stored.
  */
-function planned({ steps, deadlineMs }: Plan, outside: Outside): SagaDefinition<unknown, unknown> {
+function planned({ steps, deadlineMs }: Plan, outside: Outside): SagaDefinition<unknown> {
   const hook =
     (name: string) =>
     (batch: Batch, { id }: { readonly id: string }) =>
@@ -308,7 +307,7 @@ function planned({ steps, deadlineMs }: Plan, outside: Outside): SagaDefinition<
   };
 }
 
-function plannedStep(plan: PlannedStep, at: number, outside: Outside): SagaStep<unknown, unknown> {
+function plannedStep(plan: PlannedStep, at: number, outside: Outside): SagaStep<unknown> {
   return {
     name: `step-${at}`,
     retry: { maxAttempts: 3, initialMs: 10, maxMs: 100 },
