@@ -81,7 +81,7 @@ export async function startHost(config: HostConfig, observer: HostObserver = {})
   const composition = await composeHost({ config, live, log, clock, lifecycle, httpUrl, onStatement });
   const { services, adminKey, adminKeyIsNew } = composition;
 
-  const checks = createCheckRunner({ leaks: createLeakCheck(), config: watched.check });
+  const checks = createCheckRunner({ leaks: createLeakCheck({ log }), config: watched.check });
   const serving = { config, log, composition };
   const { singlePort } = config;
   const reflection = mapLive(live, (current) => current.reflection);

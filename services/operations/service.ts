@@ -53,8 +53,8 @@ export async function createOperationsService(config: OperationsConfig, deps: Op
       credentials,
       onStatement,
       statementTimeoutMs,
-      position,
       maxConnections,
+      position,
     }),
   );
   await migrate(db, migrations);

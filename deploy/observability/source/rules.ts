@@ -108,6 +108,12 @@ const causes: readonly Rule[] = [
     "{{ $labels.instance }} has refused a changed configuration and keeps the last good one: see `/probe/config`.",
   ),
   ticket(
+    "ResourceLeaks",
+    "max by (instance, resource) (docket_leak_suspect) > 0",
+    "5m",
+    "{{ $labels.resource }} of {{ $labels.instance }} keeps growing: `/probe/leaks` names what is behind it.",
+  ),
+  ticket(
     "EventLoopIsSlow",
     "max by (instance) (nodejs_eventloop_delay_p99_seconds) > 0.2",
     "10m",

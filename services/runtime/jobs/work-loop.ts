@@ -1,3 +1,4 @@
+import { countPending } from "../process/pending.ts";
 import { overdue, within } from "../process/with-timeout.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Job } from "./job.ts";
@@ -45,6 +46,7 @@ export function createWorkLoop<Item>(options: WorkLoopOptions<Item>): WorkLoop<I
   const stop = new AbortController();
   const running = new Set<Promise<void>>();
   const items = new Map<Promise<void>, Item>();
+  const pending = countPending(name);
   let nudged = Promise.withResolvers<void>();
   let looping: Promise<void> | undefined;
   let draining = false;
@@ -58,7 +60,7 @@ export function createWorkLoop<Item>(options: WorkLoopOptions<Item>): WorkLoop<I
         items.delete(done);
         nudged.resolve();
       });
-    running.add(done);
+    running.add(pending(done));
     items.set(done, item);
   };
 

@@ -4,6 +4,7 @@ import type { BusEvent, EventBus } from "../bus/event-bus.ts";
 import type { Database } from "../db/connect.ts";
 import type { Job } from "../jobs/job.ts";
 import type { BackgroundWork, JobRow } from "../jobs/job-table.ts";
+import { countPending } from "../process/pending.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { meter, runtimeMetrics } from "../telemetry/metrics.ts";
 import { type Backoff, fullJitterMs } from "../values/backoff.ts";
@@ -94,6 +95,7 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
   const failures = new Map<string, number>();
   const timers = new Set<NodeJS.Timeout>();
   const underway = new Set<Promise<void>>();
+  const pending = countPending("outbox");
   /** What the bus has taken and is not marked yet. */
   let taken: readonly Run[] = [];
 
@@ -179,7 +181,7 @@ export function createOutboxRelay<DB extends OutboxTables>(options: OutboxRelayO
   const transmit = (page: readonly Run[]) => {
     if (page.length > 0) {
       const sending = send(page).finally(() => underway.delete(sending));
-      underway.add(sending);
+      underway.add(pending(sending));
     }
   };
 

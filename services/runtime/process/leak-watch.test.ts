@@ -6,7 +6,10 @@ import { createLeakCheck, keepsRising } from "./leak-watch.ts";
 test("a check warns once something rose through its whole window, and names it", async () => {
   const telemetry = await startTelemetry({ serviceName: "test", environment: {} });
   let sessions = 10;
-  const check = createLeakCheck({ samples: 8, sources: { sessions: () => sessions++, cursors: () => 3 } });
+  const check = createLeakCheck({
+    samples: 8,
+    sources: { sessions: { read: () => sessions++ }, cursors: { read: () => 3 } },
+  });
   const { signal } = new AbortController();
   for (let i = 0; i < 7; i++) {
     expect(await check.run(signal)).toEqual({ status: "pass" });

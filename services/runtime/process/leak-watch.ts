@@ -1,15 +1,15 @@
-import { constants, PerformanceObserver } from "node:perf_hooks";
 import { gauge as gaugeOf } from "../../../gateway/telemetry/metric-spec.ts";
-import { gcKindOf } from "../../../gateway/telemetry/process-metrics.ts";
+import type { Logger } from "../telemetry/log.ts";
 import { meter, runtimeMetrics } from "../telemetry/metrics.ts";
 import type { Check } from "./checks.ts";
-
-/** Functions that return the current amount of a resource, by name. Must be cheap. */
-export type LeakSources = Readonly<Record<string, () => number>>;
+import { type CreationSites, createCreationSites } from "./creation-sites.ts";
+import { type LeakSources, processSources } from "./leak-sources.ts";
 
 export interface LeakOptions {
-  /** Watched in addition to the heap after a full collection and the active handles of the process. */
+  /** Watched in addition to those of the process. */
   readonly sources?: LeakSources;
+  /** Told of each new suspect. */
+  readonly log?: Logger;
   /** Number of samples in the window. Default 60: ten minutes at the default interval. */
   readonly samples?: number;
   /** Sampling interval in milliseconds. Default 10,000. */
@@ -21,34 +21,65 @@ const parts = 4;
 /** Smaller growth is noise. */
 const minGrowth = 1.2;
 
+/** Those of the process, which has one heap and one event loop however many hosts a test starts in it. */
+let shared: { readonly sites: CreationSites; readonly sources: LeakSources } | undefined;
+
+function ofProcess() {
+  if (shared === undefined) {
+    const sites = createCreationSites();
+    shared = { sites, sources: processSources(sites) };
+  }
+  return shared;
+}
+
 /**
  * Creates a check for resources that keep growing. It warns and never fails, because a restart does not fix a leak. It
- * names each suspect with its value at the window's begin and end; the values are also the metric
- * `process_watched_resource`.
+ * names each suspect with its value at the window's begin and end, its types with their counts, and where sampled ones
+ * were created; the sampling begins when something has risen for half a window. An emitter with too many listeners is
+ * named at once, as Node warns of it. The values are also the metric
+ * `process_watched_resource`, and what is suspected is `docket_leak_suspect`.
  */
 export function createLeakCheck(options: LeakOptions = {}): Check {
   const { samples = 60, intervalMs = 10_000 } = options;
-  const sources: LeakSources = {
-    heap_after_gc_bytes: watchHeap(),
-    active_handles: () => process.getActiveResourcesInfo().length,
-    ...options.sources,
-  };
+  const { sites, sources: common } = ofProcess();
+  const sources: LeakSources = { ...common, ...options.sources };
   const gauge = gaugeOf(meter(), runtimeMetrics.watchedResource);
+  const suspect = gaugeOf(meter(), runtimeMetrics.leakSuspect);
   const history = new Map<string, number[]>();
+  const known = new Set<string>();
 
   return {
     policy: "degraded",
     intervalMs,
     async run() {
       const suspects: string[] = [];
-      for (const [name, read] of Object.entries(sources)) {
+      let suspicious = false;
+      for (const [name, { read, explain }] of Object.entries(sources)) {
         const value = read();
         gauge.record(value, { resource: name });
         const values = [...(history.get(name) ?? []), value].slice(-samples);
         history.set(name, values);
-        if (values.length === samples && keepsRising(values)) {
-          suspects.push(`${name} rose from ${values[0]} to ${value}`);
+        const recent = values.slice(-Math.ceil(samples / 2));
+        suspicious ||= recent.length * 2 >= samples && keepsRising(recent);
+        const crowded = name === "crowded_emitters" && value > (values[0] ?? 0);
+        const leaks = crowded || (values.length === samples && keepsRising(values));
+        suspect.record(Number(leaks), { resource: name });
+        if (leaks) {
+          const details = explain?.() ?? "";
+          const text = `${name} rose from ${values[0]} to ${value}${details === "" ? "" : `: ${details}`}`;
+          suspects.push(text);
+          if (!known.has(name)) {
+            options.log?.warn({ resource: name, suspect: text }, "a resource keeps growing");
+          }
+          known.add(name);
+        } else {
+          known.delete(name);
         }
+      }
+      if (suspicious || suspects.length > 0) {
+        sites.start();
+      } else {
+        sites.stop();
       }
       return suspects.length === 0 ? { status: "pass" } : { status: "warn", error: suspects.join("; ") };
     },
@@ -61,17 +92,4 @@ export function keepsRising(values: readonly number[]): boolean {
   const lows = Array.from({ length: parts }, (_, part) => Math.min(...values.slice(part * size, (part + 1) * size)));
   const rising = lows.every((low, part) => part === 0 || low > (lows[part - 1] ?? low));
   return rising && (lows[parts - 1] ?? 0) > (lows[0] ?? 0) * minGrowth;
-}
-
-/** Measures the heap after the last full garbage collection; zero before the first one. */
-function watchHeap(): () => number {
-  let heapBytes = 0;
-  const observer = new PerformanceObserver((list) => {
-    const full = list.getEntries().some((entry) => gcKindOf(entry) === constants.NODE_PERFORMANCE_GC_MAJOR);
-    if (full) {
-      heapBytes = process.memoryUsage().heapUsed;
-    }
-  });
-  observer.observe({ entryTypes: ["gc"] });
-  return () => heapBytes;
 }

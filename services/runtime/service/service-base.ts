@@ -31,10 +31,10 @@ export interface ServiceDeps {
   readonly log?: Logger;
   /** Time limit of a SELECT, see `OpenOptions`. */
   readonly statementTimeoutMs?: number;
-  /** How far this process has written to the server, shared by its databases. */
-  readonly position?: ReadPosition;
   /** Most connections to a database server, see `OpenOptions`. */
   readonly maxConnections?: number;
+  /** How far this process has written to the server, shared by its databases. */
+  readonly position?: ReadPosition;
   /** Called after every statement. */
   readonly onStatement?: OnStatement;
   /** See `OpenOptions.credentials`. */
@@ -91,8 +91,8 @@ export async function createServiceBase<DB extends OutboxTables>(
       random,
       onStatement,
       statementTimeoutMs,
-      position,
       maxConnections,
+      position,
     }),
   );
   await migrate(db, service.migrations);

@@ -188,4 +188,11 @@ export const runtimeMetrics = {
     description: "Resources that are watched for leaks, by kind.",
     attributes: ["resource"],
   },
+  leakSuspect: {
+    name: "docket.leak.suspect",
+    type: "gauge",
+    unit: "{suspect}",
+    description: "1 for a resource that has kept growing through its window; `/probe/leaks` says what is behind it.",
+    attributes: ["resource"],
+  },
 } as const satisfies MetricSpecs;
