@@ -1,7 +1,8 @@
 import type { ServerResponse } from "node:http";
 import { createRpcHandler } from "./connect/handler.ts";
 import { httpStatusOf } from "./errors.ts";
-import { discardRest, hasBody, type Request, type Response, sendResponse, stopSending } from "./http/body/body.ts";
+import { hasBody, type Request, type Response } from "./http/body/request.ts";
+import { discardRest, sendResponse, stopSending } from "./http/body/response.ts";
 import { createCors } from "./http/cors.ts";
 import { createRequestMeter } from "./http/limits/request-meter.ts";
 import { sendFailure, withoutThrowing } from "./http/listener/last-resort.ts";

@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { ConnectError } from "@connectrpc/connect";
-import { clientDisconnected, type Response } from "../http/body/body.ts";
+import { clientDisconnected, type Response } from "../http/body/request.ts";
 import { canceledByCaller, deadlineExceeded } from "./abort.ts";
 
 /** What ends a call besides its deadline and its own completion. */

@@ -11,15 +11,10 @@ import {
 import { createHandlerFactory as createConnectFactory } from "@connectrpc/connect/protocol-connect";
 import { compressionBrotli, compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { withoutDetails } from "../errors.ts";
-import {
-  bodyOfSameTurn,
-  envelopedBody,
-  meteredBody,
-  type Request,
-  type Response,
-  sendResponse,
-} from "../http/body/body.ts";
 import { decodeBody } from "../http/body/content-encoding.ts";
+import { bodyOfSameTurn, type Request, type Response } from "../http/body/request.ts";
+import { sendResponse } from "../http/body/response.ts";
+import { envelopedBody, meteredBody } from "../http/body/streamed-body.ts";
 import { createRequestMeter } from "../http/limits/request-meter.ts";
 import { sendFailure } from "../http/listener/last-resort.ts";
 import { defaultMaxBodyBytes, type RestOptions } from "../rest/options.ts";

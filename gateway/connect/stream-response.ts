@@ -1,7 +1,8 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Http2ServerResponse, ServerHttp2Stream } from "node:http2";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { clientDisconnected, type Response, stopSending, writeChunk } from "../http/body/body.ts";
+import { clientDisconnected, type Response } from "../http/body/request.ts";
+import { stopSending, writeChunk } from "../http/body/response.ts";
 
 /**
  * Writes the response of a Connect handler, each chunk as it is produced and no faster than the client reads.

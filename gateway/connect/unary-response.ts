@@ -6,7 +6,8 @@ import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol
 import { setTrailerStatus, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Call } from "../call/call-context.ts";
-import { type Request, type Response, sendResponse } from "../http/body/body.ts";
+import type { Request, Response } from "../http/body/request.ts";
+import { sendResponse } from "../http/body/response.ts";
 
 /** The protocol, codec and compression of a unary call. */
 export interface RpcWire {

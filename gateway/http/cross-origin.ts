@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { gatewayError } from "../errors.ts";
-import type { Request } from "./body/body.ts";
+import type { Request } from "./body/request.ts";
 
 /** The content types that a page may send to any origin without a preflight (Fetch, "CORS-safelisted request-header"). */
 const withoutPreflight = /^\s*(application\/x-www-form-urlencoded|multipart\/form-data|text\/plain)\s*(;|$)/i;

@@ -1,6 +1,6 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { gatewayError, invalidRequest } from "../errors.ts";
-import type { Request } from "./body/body.ts";
+import type { Request } from "./body/request.ts";
 
 /** Headers that must occur once. Node keeps the first or joins all, and an upstream proxy may behave differently. */
 const singletons: ReadonlySet<string> = new Set([

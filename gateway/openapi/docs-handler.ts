@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import type { Request, Response } from "../http/body/body.ts";
+import type { Request, Response } from "../http/body/request.ts";
 import { writeResponse } from "../rest/response.ts";
 
 /**

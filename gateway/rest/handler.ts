@@ -7,7 +7,7 @@ import { invokeUnary, responsesOf } from "../call/invoke.ts";
 import { createJsonCodec } from "../codec/json-codec.ts";
 import { abortReason, gatewayError, httpStatusOf, isServerFault, toConnectError } from "../errors.ts";
 import { type FieldNames, withFieldNames } from "../fields/field-names.ts";
-import { bodyOfSameTurn, hasBody, type Request, type Response } from "../http/body/body.ts";
+import { bodyOfSameTurn, hasBody, type Request, type Response } from "../http/body/request.ts";
 import { refuseForgery } from "../http/cross-origin.ts";
 import { createRequestMeter } from "../http/limits/request-meter.ts";
 import { defaultServerLimits } from "../http/limits/server-limits.ts";

@@ -1,7 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import { invalidRequest } from "../errors.ts";
-import type { HeldMessage } from "../http/body/body.ts";
 import { bodyTooLarge } from "../http/body/content-encoding.ts";
+import type { HeldMessage } from "../http/body/streamed-body.ts";
 import type { PreparedRoute } from "./prepared-route.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { gatewayError, invalidRequest } from "../errors.ts";
-import type { Request } from "../http/body/body.ts";
+import type { Request } from "../http/body/request.ts";
 import { nearestRoute } from "../routing/nearest-route.ts";
 import type { Trie } from "../routing/route-trie.ts";
 import type { PreparedRoute } from "./prepared-route.ts";

@@ -2,7 +2,7 @@ import type { Registry } from "@bufbuild/protobuf";
 import type { ContextValues, HandlerContext, Interceptor, ServiceImplSpec } from "@connectrpc/connect";
 import type { defaultMaxElements } from "../codec/element-limit.ts";
 import type { JsonOptions } from "../codec/json-codec.ts";
-import type { Request, Response } from "../http/body/body.ts";
+import type { Request, Response } from "../http/body/request.ts";
 import type { CorsOptions } from "../http/cors.ts";
 import type { DecodeBudget } from "../http/limits/decode-budget.ts";
 import type { RequestMeter } from "../http/limits/request-meter.ts";

@@ -8,7 +8,7 @@ import { timeoutOf } from "../call/deadline.ts";
 import type { JsonCodec } from "../codec/json-codec.ts";
 import { type FieldNames, restFieldNames } from "../fields/field-names.ts";
 import type { FieldPath, Fields } from "../fields/field-path.ts";
-import type { Request, Response } from "../http/body/body.ts";
+import type { Request, Response } from "../http/body/request.ts";
 import type { Route } from "../routing/http-rules.ts";
 import { etagFieldOf, etagPathOf } from "./conditional-requests.ts";
 import type { RestOptions } from "./options.ts";

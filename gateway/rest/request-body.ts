@@ -3,7 +3,7 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { type FormPart, parseMultipart, parseUrlencoded } from "../binding/form-data.ts";
 import type { RequestBody } from "../binding/request-binding.ts";
 import { gatewayError, invalidRequest } from "../errors.ts";
-import type { Request } from "../http/body/body.ts";
+import type { Request } from "../http/body/request.ts";
 import type { PreparedRoute } from "./prepared-route.ts";
 
 /** The body of a request without one. */

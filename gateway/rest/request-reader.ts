@@ -1,5 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
-import { type BodyLimits, holdMessages, type Request, readBody, readUnencoded, streamBody } from "../http/body/body.ts";
+import type { Request } from "../http/body/request.ts";
+import { holdMessages, streamBody } from "../http/body/streamed-body.ts";
+import { type BodyLimits, readBody, readUnencoded } from "../http/body/whole-body.ts";
 import { applyIfMatch } from "./conditional-requests.ts";
 import { rawRequests } from "./http-body-stream.ts";
 import { jsonRequests } from "./json-request-stream.ts";

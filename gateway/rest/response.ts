@@ -2,13 +2,13 @@ import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Registry } from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { httpStatusOf } from "../errors.ts";
-import type { Request, Response } from "../http/body/body.ts";
 import {
   type ContentEncoding,
   compressMinBytes,
   encodeBody,
   negotiateEncoding,
 } from "../http/body/content-encoding.ts";
+import type { Request, Response } from "../http/body/request.ts";
 import { copyMetadata } from "../http/metadata.ts";
 import { type ErrorFormat, errorBody, retryAfterSeconds } from "./error-body.ts";
 

@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
-import type { Request, Response } from "../http/body/body.ts";
+import type { Request, Response } from "../http/body/request.ts";
 import { copyMetadata } from "../http/metadata.ts";
 
 const prefix = "grpc-trailer-";

@@ -2,7 +2,7 @@ import type { OutgoingHttpHeaders } from "node:http";
 import type { Message } from "@bufbuild/protobuf";
 import type { Call } from "../call/call-context.ts";
 import type { JsonCodec } from "../codec/json-codec.ts";
-import type { Request, Response } from "../http/body/body.ts";
+import type { Request, Response } from "../http/body/request.ts";
 import { copyMetadata } from "../http/metadata.ts";
 import { etagOf, noneMatch } from "./conditional-requests.ts";
 import { contentTypeOf, httpBodyOf, type PreparedRoute } from "./prepared-route.ts";

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
-import { clientDisconnected } from "../http/body/body.ts";
+import { clientDisconnected } from "../http/body/request.ts";
 import type { RequestMeter } from "../http/limits/request-meter.ts";
 
 /** Sends a message. Rejects with CANCELLED if it cannot be written, or if the client reads nothing for `stallMs`. */

@@ -10,7 +10,7 @@ import { responsesOf } from "../call/invoke.ts";
 import type { JsonCodec } from "../codec/json-codec.ts";
 import { gatewayError, isServerFault, toConnectError } from "../errors.ts";
 import { type FieldNames, jsonFieldNames, withFieldNames } from "../fields/field-names.ts";
-import { clientDisconnected } from "../http/body/body.ts";
+import { clientDisconnected } from "../http/body/request.ts";
 import type { RequestMeter } from "../http/limits/request-meter.ts";
 import { defaultServerLimits } from "../http/limits/server-limits.ts";
 import { internalError, sendFailure } from "../http/listener/last-resort.ts";

@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import type { Request, Response } from "../body/body.ts";
+import type { Request, Response } from "../body/request.ts";
 
 /**
  * Sends `100 Continue` when the body of a request with `Expect: 100-continue` is first read, unless its response was

@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
-import type { Request, Response } from "../body/body.ts";
+import type { Request, Response } from "../body/request.ts";
 
 /** A `google.rpc.Status` as JSON, for an error that cannot be serialized. */
 export const internalError: string = JSON.stringify({ code: 13, message: "internal error", details: [] });

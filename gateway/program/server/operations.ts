@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import type { Request, Response } from "../../http/body/body.ts";
+import type { Request, Response } from "../../http/body/request.ts";
 import type { LingerLimits } from "../../http/listener/linger.ts";
 import { openOperationsPort, type ProbeResponse } from "../../http/listener/operations-port.ts";
 import type { Metrics } from "../../telemetry/create-metrics.ts";

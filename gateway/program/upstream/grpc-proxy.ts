@@ -2,7 +2,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { parseContentType, parseTimeout } from "@connectrpc/connect/protocol-grpc";
 import { gatewayError } from "../../errors.ts";
-import type { Request, Response } from "../../http/body/body.ts";
+import type { Request, Response } from "../../http/body/request.ts";
 import type { RequestMeter } from "../../http/limits/request-meter.ts";
 import { defaultMaxBodyBytes } from "../../rest/options.ts";
 import { forwardCall } from "./forward-call.ts";

@@ -2,7 +2,7 @@ import type { Http2ServerRequest, Http2ServerResponse, OutgoingHttpHeaders } fro
 import type { ConnectError } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { withoutDetails } from "../../errors.ts";
-import { stopSending } from "../../http/body/body.ts";
+import { stopSending } from "../../http/body/response.ts";
 
 /** The response to a gRPC request over HTTP/2. Its messages are written to the stream itself. */
 export interface GrpcReply {

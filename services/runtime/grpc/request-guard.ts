@@ -1,7 +1,7 @@
 import { constants, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Server } from "@grpc/grpc-js";
-import { stopSending } from "../../../gateway/http/body/body.ts";
+import { stopSending } from "../../../gateway/http/body/response.ts";
 import { clientAddressOf, type Forwarding } from "../../../gateway/http/client-address.ts";
 import type { RequestMeter } from "../../../gateway/http/limits/request-meter.ts";
 import type { OpenRequests } from "../../../gateway/http/listener/open-requests.ts";
