@@ -17,8 +17,8 @@ export interface LogOptions {
   readonly destination?: DestinationStream;
 }
 
-/** Fields that are redacted, at the top level or one object down. */
-const secretFields: ReadonlySet<string> = new Set([
+/** Fields that are redacted, at the top level or one object down, also in snake case. */
+const secretNames = [
   "authorization",
   "cookie",
   "set-cookie",
@@ -44,6 +44,11 @@ const secretFields: ReadonlySet<string> = new Set([
   "customer",
   "note",
   "shippingAddress",
+];
+
+const secretFields: ReadonlySet<string> = new Set([
+  ...secretNames,
+  ...secretNames.map((name) => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)),
 ]);
 
 type Fields = Record<string, unknown>;
@@ -91,7 +96,13 @@ export function createLogger(options: LogOptions): Logger {
       bindings: (bindings: Fields) => withoutSecrets(bindings),
     },
   };
-  return pino(settings, options.destination ?? standardOutput());
+  const logger = pino(settings, options.destination ?? standardOutput());
+  // Pino formats the bindings of the first logger alone. Its children inherit this method.
+  const { child } = logger;
+  logger.child = function redactedChild(this: Logger, bindings: Fields, ...rest) {
+    return child.call(this, withoutSecrets(bindings), ...rest);
+  } as typeof child;
+  return logger;
 }
 
 /**
