@@ -62,7 +62,8 @@ const checks: Check[] = [
   lint("compatibility", ["node", "tools/check-breaking.ts"]),
   lint("generated", ["node", "tools/generate.ts", "--check"]),
   lint("access", ["node", "tools/check-scopes.ts"]),
-  lint("types", ["tsc", "--noEmit"]),
+  // Checks again only what changed since the last run, which takes two seconds in place of ten.
+  lint("types", ["tsc", "--noEmit", "--incremental", "--tsBuildInfoFile", ".cache/tsbuildinfo"]),
   lint("imports", ["depcruise", "--config", ".dependency-cruiser.js", "."]),
   lint("unused", ["knip"]),
   lint("chart", ["node", "tools/chart-docs.ts", "--check"]),
