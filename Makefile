@@ -69,6 +69,10 @@ conformance: node_modules/.package-lock.json ## Run the official Connect conform
 bundle: node_modules/.package-lock.json ## Bundle each program into one file that needs no packages: .cache/bundle
 	@npm exec --call 'node tools/bundle.ts'
 
+.PHONY: function
+function: node_modules/.package-lock.json ## Bundle the function for AWS Lambda: .cache/function
+	@npm exec --call 'node tools/function.ts'
+
 .PHONY: image
 image: node_modules/.package-lock.json ## Build the container image without an engine: .cache/image (FLAGS="--arch arm64")
 	@npm exec --call 'node tools/image.ts $(FLAGS)'

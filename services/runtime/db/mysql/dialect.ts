@@ -10,6 +10,7 @@ import {
 } from "kysely";
 import { createPool, type Pool, type PoolConnection, type PoolOptions } from "mysql2";
 import type { Live } from "../../config/live.ts";
+import { within } from "../../process/with-timeout.ts";
 import { systemClock } from "../../values/clock.ts";
 import type { DatabaseCredentials } from "../credentials.ts";
 import { CommitUnknownError, databaseErrorKind } from "../errors.ts";
@@ -161,6 +162,10 @@ const SQL_MODE = [
 /** Idle time after which a stalled process loses its transaction, which bounds how long others wait for its locks. */
 const IDLE_TRANSACTION_SECONDS = 5;
 
+/** Idle time after which a connection is checked before it is used: a suspended process does not see it close. */
+const CHECK_AFTER_IDLE_MS = 5_000;
+const CHECK_TIMEOUT_MS = 1_000;
+
 function createDriver(options: MysqlOptions): Opened {
   const { pool: poolOptions, collation, lockWaitMs, statementTimeoutMs, onStatement } = options;
   const pool: Pool = createPool({
@@ -189,14 +194,27 @@ function createDriver(options: MysqlOptions): Opened {
     prepared.add(raw);
   };
 
+  const fromPool = () =>
+    new Promise<PoolConnection>((resolve, reject) => {
+      pool.getConnection((error, connection) => (error ? reject(error) : resolve(connection)));
+    });
+  /** By the clock of the wall, which goes on while a process is suspended. */
+  const usedAtMs = new WeakMap<PoolConnection, number>();
+
   const control = (connection: DatabaseConnection, sql: string) => execute(of(connection), sql, [], onStatement);
 
   const driver: Driver = {
     init: async () => {},
     async acquireConnection() {
-      const raw = await new Promise<PoolConnection>((resolve, reject) => {
-        pool.getConnection((error, connection) => (error ? reject(error) : resolve(connection)));
-      });
+      let raw = await fromPool();
+      while (
+        prepared.has(raw) &&
+        Date.now() - (usedAtMs.get(raw) ?? 0) > CHECK_AFTER_IDLE_MS &&
+        !(await answers(raw))
+      ) {
+        raw.destroy();
+        raw = await fromPool();
+      }
       if (!prepared.has(raw)) {
         try {
           await prepareSession(raw);
@@ -212,6 +230,7 @@ function createDriver(options: MysqlOptions): Opened {
       if (broken) {
         raw.destroy();
       } else {
+        usedAtMs.set(raw, Date.now());
         raw.release();
       }
     },
@@ -265,6 +284,14 @@ function setCredentials(pool: Pool, { user, password }: DatabaseCredentials): vo
   }
   connectionConfig.user = user;
   connectionConfig.password = password;
+}
+
+/** Whether the server responds on the connection, which it or the network may have given up unnoticed. */
+async function answers(raw: PoolConnection): Promise<boolean> {
+  const pinged = new Promise<boolean>((resolve) => {
+    raw.ping((error) => resolve(error === null || error === undefined));
+  });
+  return (await within(CHECK_TIMEOUT_MS, () => pinged)) === true;
 }
 
 function createReadOn(driver: Driver): ReadOn {
