@@ -458,8 +458,29 @@ describe("with a certificate", () => {
     const { cert, key } = authority.issue("front", "IP:127.0.0.1");
     const certificate = { cert: readFileSync(cert), key: readFileSync(key) };
     const { listener } = await serve(changes, { certificate }, methods);
-    return { url: listener.url, port: listener.port, ca: readFileSync(authority.ca) };
+    return { listener, url: listener.url, port: listener.port, ca: readFileSync(authority.ca) };
   };
+  test.each(["h2", "http/1.1"])(
+    "a connection whose handshake ends after the port began to close is closed: %s",
+    async (version) => {
+      const { port, ca, listener } = await openTls({});
+      const socket = connect({ port, host: "127.0.0.1" });
+      opened.push(socket);
+      await once(socket, "connect");
+      // Accepted, which a later connection shows.
+      await dial(port);
+      const begin = performance.now();
+      const closing = listener.close(20_000);
+      const late = connectTls({ socket, ca, ALPNProtocols: [version], servername: "" });
+      opened.push(late);
+      late.on("error", () => undefined).resume();
+      await new Promise((resolve) => late.once("close", resolve));
+      for (const each of opened.splice(0)) each.destroy();
+      await closing;
+      expect(performance.now() - begin).toBeLessThan(10_000);
+    },
+  );
+
   const open = async (changes: Partial<ServerLimits>, methods: Methods = {}) => {
     const { url, ca } = await openTls(changes, methods);
     const session: ClientHttp2Session = connectHttp2(url, { ca });

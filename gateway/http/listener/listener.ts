@@ -9,7 +9,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Networks } from "../client-address.ts";
 import { defaultServerLimits, type ServerLimits } from "../limits/server-limits.ts";
@@ -151,6 +151,9 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
   const overdue = new AbortController();
   const close = async (graceMs: number): Promise<void> => {
     isDraining = true;
+    // A connection whose handshake ends from now on would not be asked to close. It is closed before it is read.
+    server.removeAllListeners("secureConnection");
+    server.on("secureConnection", (socket: Socket) => socket.destroy());
     const closed = new Promise<unknown>((resolve) => server.close(resolve));
     closeIdleConnections();
     either?.closeSessions();

@@ -155,8 +155,12 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     log,
   });
   const { certificate } = options;
+  let isClosing = false;
   const accept = (socket: Socket) => {
-    if (!socket.destroyed) {
+    if (isClosing) {
+      // Its handshake ended after the sessions were told to go away, and it would miss that.
+      socket.destroy();
+    } else if (!socket.destroyed) {
       injector.injectConnection(socket);
     }
   };
@@ -173,6 +177,8 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   });
 
   const close = async (graceMs: number) => {
+    const cutAt = performance.now() + graceMs;
+    isClosing = true;
     health.setServing(false);
     listener.close();
     injector.drain(graceMs + lastWordsMs);
@@ -180,7 +186,9 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     const goodbye = unavailable("SHUTTING_DOWN", "the server is shutting down", { retryAfterMs: 0 });
     inFlight.abort("stream", goodbye);
     inFlight.abort("exchange", goodbye);
-    await Promise.race([connections.allClosed(), sleep(lastWordsMs, undefined, { ref: false })]);
+    // A session closes when the responses of its calls are sent, which is later than the end of their handlers.
+    const leftMs = Math.max(lastWordsMs, cutAt - performance.now());
+    await Promise.race([connections.allClosed(), sleep(leftMs, undefined, { ref: false })]);
     if (inFlight.size > 0) {
       log.warn({ calls: inFlight.size }, "gRPC calls are cut off: they did not end in time");
     }
