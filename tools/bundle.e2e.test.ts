@@ -108,6 +108,14 @@ describe("the bundle", () => {
     expect(await docket.stop()).toBe(0);
   }, 120_000);
 
+  test("reaches for Kafka's brokers without node_modules", async () => {
+    const copy = join(folder, "kafka-copy");
+    await cp(bundle, copy, { recursive: true });
+    const env = { DOCKET_KAFKA_BROKERS: "127.0.0.1:1" };
+    const topics = run(node, [join(copy, "services/main.mjs"), "topics"], { cwd: "/", env });
+    await expect(topics).rejects.toThrow("Kafka at 127.0.0.1:1 does not serve this process");
+  }, 60_000);
+
   test("runs the gateway program", async () => {
     const descriptorSet = join(root, "gateway/test/testdata/api.binpb");
     const args = ["--descriptor-set", descriptorSet, "--upstream", "127.0.0.1:1", "--port", "0", "--no-health-check"];

@@ -2,6 +2,7 @@ import { copyFile, cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/p
 import { dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build, type Metafile, type Plugin } from "esbuild";
+import { selfContained } from "./bundled-packages.ts";
 
 /**
  * Bundles each program, and each thread that one starts, into one file that runs on Node 24 without `node_modules`, with
@@ -80,6 +81,7 @@ async function bundleProgram(program: string, out: string, threads: Set<string>)
         `const __bundles = new URL("${bundles}", import.meta.url);`,
       ].join(" "),
     },
+    alias: selfContained,
     plugins: [bundledThreads(threads)],
     sourcemap: true,
     sourcesContent: false,

@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { deflateRawSync } from "node:zlib";
 import { build, type Plugin } from "esbuild";
+import { selfContained } from "./bundled-packages.ts";
 
 /**
  * Bundles the function for AWS Lambda and Cloud Run: one entry, and chunks that are loaded when they are first needed,
@@ -60,13 +61,11 @@ export async function bundleFunction(out: string): Promise<FunctionSizes> {
       // CommonJS packages inside an ES module call `require` for Node's own modules.
       js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
     },
+    alias: selfContained,
     plugins: [withoutUnused],
     legalComments: "none",
     logLevel: "warning",
   });
-  // Kafka's client reads it beside its code.
-  await mkdir(join(out, "dist"));
-  await copyFile(join(root, "node_modules/@platformatic/wasm-utils/dist/native.wasm"), join(out, "dist/native.wasm"));
   await writeFile(join(out, "bootstrap"), bootstrap, { mode: 0o755 });
   return sizesOf(out);
 }
