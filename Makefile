@@ -15,7 +15,7 @@ run: node_modules/.package-lock.json ## Serve everything in one process, on embe
 	@exec node_modules/.bin/node --disable-warning=ExperimentalWarning services/main.ts
 
 .PHONY: run-distributed
-run-distributed: setup ## Run two processes of each service with Kafka and MariaDB, all private (FLAGS="--copies 3 --port 9000")
+run-distributed: setup ## Run two processes of each service with Kafka, Redis and MariaDB, all private (FLAGS="--copies 3 --port 9000")
 	@exec node_modules/.bin/node --disable-warning=ExperimentalWarning tools/run-distributed.ts $(FLAGS)
 
 .PHONY: dev

@@ -3,13 +3,15 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
+import { whyNoRedis } from "../services/runtime/cache/testing/redis-servers.ts";
 import { freePorts } from "../services/runtime/testing/free-ports.ts";
 import { whyNoKafka } from "../services/runtime/testing/kafka.ts";
 import { findProgram } from "../services/runtime/testing/mariadb.ts";
 import { until } from "../services/runtime/testing/until.ts";
 import { childEnvironment } from "../services/test/support/child-environment.ts";
 
-const reason = whyNoKafka() ?? (findProgram("mariadbd") === undefined ? "there is no MariaDB" : undefined);
+const reason =
+  whyNoKafka() ?? whyNoRedis() ?? (findProgram("mariadbd") === undefined ? "there is no MariaDB" : undefined);
 
 function isAlive(pid: number): boolean {
   try {
@@ -20,7 +22,7 @@ function isAlive(pid: number): boolean {
 }
 
 (reason === undefined ? test : test.skip)(
-  `runs a process for each service with Kafka and MariaDB, and Ctrl-C ends all of them${reason === undefined ? "" : ` (skipped: ${reason})`}`,
+  `runs a process for each service with Kafka, Redis and MariaDB, and Ctrl-C ends all of them${reason === undefined ? "" : ` (skipped: ${reason})`}`,
   async () => {
     const [port = 0] = await freePorts(1);
     const args = [join(import.meta.dirname, "run-distributed.ts"), "--copies", "1", "--port", `${port}`];
@@ -36,8 +38,8 @@ function isAlive(pid: number): boolean {
     try {
       await until(() => said.includes("Ctrl-C ends all of it.") || child.exitCode !== null, 240_000);
       const pids = [...said.matchAll(/process (\d+)/g)].map(([, pid]) => Number(pid));
-      // Five services, the sandbox and the gateway, MariaDB and Kafka.
-      expect(pids.length).toBe(9);
+      // Five services, the sandbox and the gateway, MariaDB, Kafka and six nodes of Redis.
+      expect(pids.length).toBe(15);
       const alive = () => pids.filter(isAlive);
       expect(alive()).toEqual(pids);
       const [, key] = /admin key\s+(\S+)/.exec(said) ?? [];

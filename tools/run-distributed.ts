@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
+import { startRedisCluster, whyNoRedis } from "../services/runtime/cache/testing/redis-servers.ts";
 import { freePorts } from "../services/runtime/testing/free-ports.ts";
 import { startKafka } from "../services/runtime/testing/kafka.ts";
 import { startMariadb } from "../services/runtime/testing/mariadb.ts";
@@ -11,8 +12,8 @@ import { main, startServiceProcess } from "./distributed/service-process.ts";
 import { fetchKafka } from "./kafka-jars.ts";
 
 /**
- * Runs Docket as processes, several for each service, with MariaDB and Kafka, all of it private to this run: on the
- * loopback and in a temporary folder. Ctrl-C ends what was started and removes the folder.
+ * Runs Docket as processes, several for each service, with MariaDB, Kafka and a Redis Cluster, all of it private to this
+ * run: on the loopback and in temporary folders. Ctrl-C ends what was started and removes the folders.
  *
  *     node tools/run-distributed.ts [--copies N] [--port N]
  *
@@ -65,6 +66,15 @@ async function run(stack: AsyncDisposableStack): Promise<void> {
     return stack.use(server);
   });
   signal.throwIfAborted();
+  const redis = await step("Redis", async () => {
+    const reason = whyNoRedis();
+    if (reason !== undefined) {
+      throw new Error(reason);
+    }
+    return stack.use(await startRedisCluster());
+  });
+  const redisUrl = `redis://${redis.nodes.map(({ port }) => `127.0.0.1:${port}`).join(",")}`;
+  signal.throwIfAborted();
   const kafka = await step("Kafka", async () => stack.use(await startKafka()));
   signal.throwIfAborted();
 
@@ -80,6 +90,8 @@ async function run(stack: AsyncDisposableStack): Promise<void> {
     DOCKET_LOG_LEVEL: "warn",
     ...process.env,
     DOCKET_DATABASE_URL: `${mariadb.url}docket`,
+    DOCKET_REDIS_URL: redisUrl,
+    DOCKET_REDIS_CLUSTER: "true",
     DOCKET_KAFKA_BROKERS: kafka.address,
     DOCKET_KAFKA_REPLICATION: "1",
     DOCKET_HTTP_PORT: values.port,
@@ -122,6 +134,7 @@ async function run(stack: AsyncDisposableStack): Promise<void> {
       row("admin key", adminKey),
       row("MariaDB", `${mariadb.url}docket_order, …`, `process ${mariadb.pid}`),
       row("Kafka", kafka.address, `process ${kafka.pid}`),
+      ...redis.nodes.map(({ port, pid }) => row("Redis", `127.0.0.1:${port}`, `process ${pid}`)),
       ...processes.map(({ name, grpc, ops }) =>
         row(name, `gRPC 127.0.0.1:${grpc}`, `probes http://127.0.0.1:${ops}/ready`, `process ${pids.get(name)}`),
       ),

@@ -1,7 +1,8 @@
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { ApiKeyService } from "../../gen/docket/operations/v1/api_key_service_pb.js";
-import { describeRedis, startRedis } from "../runtime/cache/testing/redis-servers.ts";
+import { describeRedis } from "../runtime/cache/testing/describe-redis.ts";
+import { startRedis } from "../runtime/cache/testing/redis-servers.ts";
 import { until } from "../runtime/testing/until.ts";
 import { startDocket, type TestDocket } from "./support/start-docket.ts";
 import { allWires, type Wire } from "./support/wires.ts";

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { until } from "../testing/until.ts";
 import { bucketCount, namesIn } from "./buckets.ts";
+import { describeRedis } from "./testing/describe-redis.ts";
 import { type RaceOutcome, runRaces } from "./testing/race.ts";
-import { describeRedis, type RedisNode, type RedisServers, startRedisCluster } from "./testing/redis-servers.ts";
+import { type RedisNode, type RedisServers, startRedisCluster } from "./testing/redis-servers.ts";
 
 // biome-ignore lint/style/noProcessEnv: how many races is the caller's choice
 const operations = Number(process.env["DOCKET_CACHE_RACES"] ?? 6_000);

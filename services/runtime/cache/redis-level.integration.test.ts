@@ -6,7 +6,8 @@ import { systemClock } from "../values/clock.ts";
 import { type Caches, createCaches } from "./caches.ts";
 import { connectRedis, type RedisConnection } from "./redis-client.ts";
 import { createRedisLevel } from "./redis-level.ts";
-import { describeRedis, type RedisNode, startRedis } from "./testing/redis-servers.ts";
+import { describeRedis } from "./testing/describe-redis.ts";
+import { type RedisNode, startRedis } from "./testing/redis-servers.ts";
 import { emptyEntry, invalidate, put, read, release } from "./testing/shared-entry.ts";
 
 /** A process: connections of its own, its caches, and one cache in them. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { connectRedis } from "../cache/redis-client.ts";
-import { describeRedis, type RedisNode, startRedis, startRedisCluster } from "../cache/testing/redis-servers.ts";
+import { describeRedis } from "../cache/testing/describe-redis.ts";
+import { type RedisNode, startRedis, startRedisCluster } from "../cache/testing/redis-servers.ts";
 import { until } from "../testing/until.ts";
 import { createSharedRateLimiter } from "./rate-limiter.ts";
 

@@ -5,28 +5,23 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { describe } from "@jest/globals";
 import { endWithParent } from "../../testing/end-with-parent.ts";
 import { freePorts } from "../../testing/free-ports.ts";
 import { findProgram } from "../../testing/mariadb.ts";
 import { until } from "../../testing/until.ts";
 
-const installHint =
-  "Redis is not installed, so suites that need it are skipped: install it (Debian: apt-get install redis-server)";
-
-/** Describes a suite with real servers, which is reported as skipped where Redis is not installed. */
-export function describeRedis(name: string, suite: () => void): void {
+/** Why no server can be started on this machine, or undefined if one can. */
+export function whyNoRedis(): string | undefined {
   const isInstalled = findProgram("redis-server") !== undefined && findProgram("redis-cli") !== undefined;
-  if (!isInstalled) {
-    process.stderr.write(`${installHint}\n`);
-  }
-  (isInstalled ? describe : describe.skip)(name, suite);
+  return isInstalled ? undefined : "Redis is not installed (Debian: apt-get install redis-server)";
 }
 
 /** A private server on the loopback. */
 export interface RedisNode {
   readonly port: number;
   readonly url: string;
+  /** Of the server while it runs. */
+  readonly pid: number | undefined;
   /** Runs a command with `redis-cli` and returns its output. */
   cli(...words: string[]): Promise<string>;
   /** Kills the server like a crash. Its folder is kept. */
@@ -109,6 +104,9 @@ async function startNode({ folder, port, busPort, children }: NodeOptions): Prom
   const node: RedisNode = {
     port,
     url: `redis://127.0.0.1:${port}`,
+    get pid() {
+      return child?.pid;
+    },
     cli,
     async kill() {
       if (child !== undefined) {
