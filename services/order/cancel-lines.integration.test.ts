@@ -3,7 +3,7 @@ import { Automation, Order_State, PaymentState } from "../../gen/docket/order/v1
 import { describeEachDatabase } from "../runtime/testing/databases.ts";
 import { refusal } from "../runtime/testing/refusal.ts";
 import { until } from "../runtime/testing/until.ts";
-import { eur } from "./testing/fake-services.ts";
+import { eur } from "./testing/eur.ts";
 import { type RunningOrders, startOrders } from "./testing/running-orders.ts";
 
 describeEachDatabase("cancelling lines of an order", (open) => {

@@ -7,7 +7,7 @@ import { ExportFormat, type ImportOrdersResponse } from "../../gen/docket/order/
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { describeEachDatabase } from "../runtime/testing/databases.ts";
 import { until } from "../runtime/testing/until.ts";
-import { eur } from "./testing/fake-services.ts";
+import { eur } from "./testing/eur.ts";
 import { anOrder, type RunningOrders, startOrders } from "./testing/running-orders.ts";
 
 const wait = { seconds: 10n };

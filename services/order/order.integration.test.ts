@@ -5,7 +5,7 @@ import { CancelReason, Order_State, PaymentState } from "../../gen/docket/order/
 import { describeEachDatabase } from "../runtime/testing/databases.ts";
 import { refusal } from "../runtime/testing/refusal.ts";
 import { until } from "../runtime/testing/until.ts";
-import { eur } from "./testing/fake-services.ts";
+import { eur } from "./testing/eur.ts";
 import { type RunningOrders, startOrders } from "./testing/running-orders.ts";
 
 const wait = { seconds: 10n };

@@ -4,7 +4,7 @@ import { Saga_State } from "../../../gen/docket/operations/v1/operations_pb.js";
 import type { Order, Order_State } from "../../../gen/docket/order/v1/order_pb.js";
 import { describeEachDatabase } from "../../runtime/testing/databases.ts";
 import { until } from "../../runtime/testing/until.ts";
-import { eur } from "../testing/fake-services.ts";
+import { eur } from "../testing/eur.ts";
 import { type OrderInit, type RunningOrders, startOrders, tenant } from "../testing/running-orders.ts";
 
 /**

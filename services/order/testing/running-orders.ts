@@ -21,7 +21,9 @@ import { systemClock } from "../../runtime/values/clock.ts";
 import { type OrderConfig, orderDefaults } from "../config.ts";
 import type { OrderDatabase } from "../db/schema.ts";
 import { createOrderService, type OrderDeps } from "../service.ts";
-import { fakeInventory, fakeLogistics, fakePayment } from "./fake-services.ts";
+import { fakeInventory } from "./fake-inventory.ts";
+import { fakeLogistics } from "./fake-logistics.ts";
+import { fakePayment } from "./fake-payment.ts";
 import { sagaOperator } from "./saga-operator.ts";
 
 export const tenant = "t1";
