@@ -1,10 +1,19 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { expect, test } from "@jest/globals";
+import { beforeAll, expect, test } from "@jest/globals";
+import { context, propagation, trace } from "@opentelemetry/api";
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import { W3CTraceContextPropagator } from "@opentelemetry/core";
 import { Payment_State } from "../../gen/docket/payment/v1/payment_pb.js";
+import { contextOf } from "../runtime/telemetry/tracing.ts";
 import { describeEachDatabase } from "../runtime/testing/databases.ts";
 import { until } from "../runtime/testing/until.ts";
 import { cents, eur, type RunningPayments, startPayments } from "./testing/running-payments.ts";
 import { createUnreliableProvider, type Mishap } from "./testing/unreliable-provider.ts";
+
+beforeAll(() => {
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator());
+});
 
 describeEachDatabase("operations at a provider that fails", (open) => {
   const name = "orders/o1/payments/1";
@@ -71,6 +80,35 @@ describeEachDatabase("operations at a provider that fails", (open) => {
     await using world = await run();
     await until(isIn(world, Payment_State.AUTHORIZED));
     expect(payments.size).toBe(1);
+  });
+
+  test("an opening that is repeated belongs to the trace of its caller for an hour", async () => {
+    const { url } = await open();
+    const { provider, mishaps } = createUnreliableProvider();
+    const traces: (string | undefined)[] = [];
+    const traced: typeof provider = {
+      ...provider,
+      open(...call) {
+        traces.push(trace.getActiveSpan()?.spanContext().traceId);
+        return provider.open(...call);
+      },
+    };
+    const more = { providerTimeoutMs: 150, retryMaxMs: 50 };
+    await using world = await startPayments(url, more, { providers: [traced] });
+    const caller = "0af7651916cd43dd8448eb211c80319c";
+    const within = contextOf({ traceparent: `00-${caller}-b7ad6b7169203331-01` });
+    mishaps.push(...Array<Mishap>(1_000).fill("lost request"));
+    await context.with(within, () => world.open(name, "tok", manual)).catch(() => {});
+    await until(() => traces.length >= 3);
+    expect(new Set(traces)).toEqual(new Set([caller]));
+
+    await world.db.kysely
+      .updateTable("payment_operations")
+      .set(({ eb }) => ({ created_at: eb("created_at", "-", 3_600_000) }))
+      .execute();
+    mishaps.length = 0;
+    await until(isIn(world, Payment_State.AUTHORIZED));
+    expect(traces.at(-1)).not.toBe(caller);
   });
 
   test("a capture whose response was lost happens once, and its caller receives the result", async () => {

@@ -213,6 +213,10 @@ const sandboxMoved: Migration = {
   },
 };
 
+const operationTraces: Migration = {
+  up: ({ schema }) => ensure(schema.alterTable("payment_operations").addColumn("traceparent", text(64))),
+};
+
 /** In the order in which they were added; never renamed. */
 export const migrations = {
   ...outboxMigrations,
@@ -229,4 +233,5 @@ export const migrations = {
   "payment-0009o-mismatches": paymentMismatches,
   "payment-0010b-request-keys": requestKeys,
   "payment-0011-sandbox-moved": sandboxMoved,
+  "payment-0012-operation-traces": operationTraces,
 } satisfies Record<string, Migration>;

@@ -84,6 +84,8 @@ export interface PaymentOperationsTable extends DueColumns {
   response: Uint8Array | null;
   /** When the caller's key and the response are pruned; null while PENDING, and once pruned. */
   prune_at: number | null;
+  /** The W3C `traceparent` of the call that planned it; null outside a trace. */
+  traceparent: string | null;
   created_at: number;
 }
 

@@ -3,8 +3,8 @@ import { defineMapping } from "../../runtime/commands/mapping.ts";
 import { defineTable } from "../../runtime/commands/table.ts";
 import type { PaymentMovementsTable, PaymentOperationsTable, PaymentsTable, RefundsTable } from "../db/schema.ts";
 import type { Movement, Refund } from "../domain/payment.ts";
-import { toOperation } from "./operations.ts";
-import type { PaymentAggregate, StoredOperation } from "./payment-aggregate.ts";
+import { toStoredOperation } from "./operations.ts";
+import type { PaymentAggregate } from "./payment-aggregate.ts";
 import { toPayment, toRow } from "./payment-rows.ts";
 import { toRefund } from "./refunds.ts";
 
@@ -43,7 +43,7 @@ export const payments = defineMapping({
       columns: [
         ...(["tenant_id", "payment_uid", "id", "kind", "provider_key", "state", "amount", "refund_id"] as const),
         ...(["payment_token", "message", "request_key", "request_hash", "response", "prune_at"] as const),
-        ...(["created_at", "attempt", "due_at"] as const),
+        ...(["traceparent", "created_at", "attempt", "due_at"] as const),
       ],
     }),
   },
@@ -87,24 +87,13 @@ export const payments = defineMapping({
       request_hash: operation.requestHash,
       response: operation.response ?? null,
       prune_at: operation.pruneAt ?? null,
+      traceparent: operation.traceparent ?? null,
       created_at: operation.createdAt,
       attempt: operation.attempt,
       due_at: operation.dueAt ?? null,
     })),
   }),
 });
-
-function toStoredOperation(row: Selectable<PaymentOperationsTable>): StoredOperation {
-  return {
-    ...toOperation(row),
-    createdAt: row.created_at,
-    dueAt: row.due_at ?? undefined,
-    requestKey: row.request_key ?? undefined,
-    requestHash: row.request_hash,
-    response: row.response ?? undefined,
-    pruneAt: row.prune_at ?? undefined,
-  };
-}
 
 function byCreation(a: Refund, b: Refund): number {
   return a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1);

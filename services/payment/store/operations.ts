@@ -3,6 +3,7 @@ import type { Database, DialectName } from "../../runtime/db/connect.ts";
 import { nowMs } from "../../runtime/db/sql.ts";
 import type { Claimed } from "../../runtime/jobs/claim-due.ts";
 import type { RetentionRule } from "../../runtime/retention/rule.ts";
+import { traceFields } from "../../runtime/telemetry/tracing.ts";
 import type { PaymentDatabase, PaymentOperationsTable } from "../db/schema.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { StoredOperation } from "./payment-aggregate.ts";
@@ -13,13 +14,15 @@ export interface CallerKey {
   readonly requestHash: string;
 }
 
-/** A new operation with its schedule, and the key of the caller who requested it. */
+/** A new operation with its schedule and the active trace, and the key of the caller who requested it. */
 export function scheduled(
   operation: Operation,
   { createdAt, dueAt, caller }: { createdAt: number; dueAt: number; caller?: CallerKey | undefined },
 ): StoredOperation {
   const { requestKey, requestHash = "" } = caller ?? {};
-  return { ...operation, createdAt, dueAt, requestKey, requestHash, response: undefined, pruneAt: undefined };
+  const { traceparent } = traceFields();
+  const fresh = { response: undefined, pruneAt: undefined, traceparent };
+  return { ...operation, createdAt, dueAt, requestKey, requestHash, ...fresh };
 }
 
 /** An operation that the provider has responded to. */
@@ -34,9 +37,9 @@ export function ended(operation: StoredOperation, problem: string | undefined): 
   };
 }
 
-export async function findOperation(kysely: Kysely<PaymentDatabase>, id: string): Promise<Operation | undefined> {
+export async function findOperation(kysely: Kysely<PaymentDatabase>, id: string): Promise<StoredOperation | undefined> {
   const row = await kysely.selectFrom("payment_operations").selectAll().where("id", "=", id).executeTakeFirst();
-  return row && toOperation(row);
+  return row && toStoredOperation(row);
 }
 
 /** Whether an operation of the tenant was requested under the key. */
@@ -111,7 +114,7 @@ export async function findStuckOperation(kysely: Kysely<PaymentDatabase>): Promi
 }
 
 /** Converts a row to an operation. */
-export function toOperation(row: Selectable<PaymentOperationsTable>): Operation {
+export function toStoredOperation(row: Selectable<PaymentOperationsTable>): StoredOperation {
   return {
     id: row.id,
     tenant: row.tenant_id,
@@ -124,5 +127,12 @@ export function toOperation(row: Selectable<PaymentOperationsTable>): Operation 
     paymentToken: row.payment_token,
     message: row.message,
     attempt: row.attempt,
+    createdAt: row.created_at,
+    dueAt: row.due_at ?? undefined,
+    requestKey: row.request_key ?? undefined,
+    requestHash: row.request_hash,
+    response: row.response ?? undefined,
+    pruneAt: row.prune_at ?? undefined,
+    traceparent: row.traceparent ?? undefined,
   };
 }

@@ -23,4 +23,6 @@ export interface StoredOperation extends Operation {
   /** The response in the binary format; undefined while PENDING, and once pruned. */
   readonly response: Uint8Array | undefined;
   readonly pruneAt: number | undefined;
+  /** The W3C trace context of the call that planned it, which its repetitions continue. */
+  readonly traceparent: string | undefined;
 }
