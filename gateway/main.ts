@@ -9,8 +9,13 @@ try {
   if (config === undefined) {
     process.stdout.write(usage);
   } else {
-    const telemetry = await startTelemetry({ serviceName: "docket-gateway", environment: process.env });
-    const program = await serve(config, (line) => process.stderr.write(`${line}\n`), telemetry.metrics);
+    const telemetry = await startTelemetry({
+      serviceName: "docket-gateway",
+      environment: process.env,
+      // Its own spans are the parents of the upstream's.
+      tracesClients: false,
+    });
+    const program = await serve(config, (line) => process.stderr.write(`${line}\n`), telemetry);
     const upstreams = config.upstreams.map(showTarget).join(", ");
     process.stdout.write(`serving ${config.descriptorSets.join(", ")} on ${program.url} for ${upstreams}\n`);
     if (program.opsUrl !== undefined) process.stdout.write(`operations on ${program.opsUrl}\n`);

@@ -7,13 +7,13 @@ import {
   toJsonString,
 } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import { startOtlpReceiver } from "../../gateway/test/support/otlp-receiver.ts";
 import { OrderSchema } from "../../gen/docket/order/v1/order_pb.js";
 import {
   CreateOrderRequestSchema,
   GetOrderRequestSchema,
   OrderService,
 } from "../../gen/docket/order/v1/order_service_pb.js";
-import { startOtlpReceiver } from "../../services/test/support/otlp-receiver.ts";
 import { type Child, startChild } from "../support/child.ts";
 import { drive } from "../support/load.ts";
 import {

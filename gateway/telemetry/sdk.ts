@@ -13,12 +13,12 @@ export function startSdk(options: TelemetryOptions): Spans {
   process.env["OTEL_EXPORTER_OTLP_PROTOCOL"] ??= "grpc";
   const sdk = new NodeSDK({
     resource: resourceOf(options),
-    instrumentations: [instrumentGrpcClients()],
+    instrumentations: options.tracesClients === false ? [] : [instrumentGrpcClients()],
     metricReaders: [],
     logRecordProcessors: [],
   });
   sdk.start();
-  return { flush: flushSpans, stop: () => sdk.shutdown() };
+  return { areExported: true, flush: flushSpans, stop: () => sdk.shutdown() };
 }
 
 /** The SDK registers its tracer provider behind a proxy of the API, and has no method of its own for this. */

@@ -8,6 +8,8 @@ import { isDisabled, isSet, type Spans, type TelemetryOptions } from "./telemetr
 /** Telemetry of a process. */
 export interface Telemetry {
   readonly metrics: Metrics;
+  /** Whether spans are recorded and exported. */
+  readonly exportsSpans: boolean;
   /** Sends what is not sent yet, for processes that may be suspended at any time. */
   flush(): Promise<void>;
   /** Sends what is not sent yet; to be called last. Idempotent. */
@@ -32,6 +34,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   let stopping: Promise<unknown> | undefined;
   return {
     metrics: created,
+    exportsSpans: spans.areExported,
     async flush() {
       await Promise.all([spans.flush(), created.flush()]);
     },
@@ -46,7 +49,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
 async function startSpans(options: TelemetryOptions): Promise<Spans> {
   if (!exportsSpans(options.environment)) {
     startPropagation();
-    return { flush: async () => {}, stop: async () => {} };
+    return { areExported: false, flush: async () => {}, stop: async () => {} };
   }
   // Loaded where it is used: the SDK and its exporters are a tenth of a second of a cold start.
   const { startSdk } = await import("./sdk.ts");

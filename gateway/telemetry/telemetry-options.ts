@@ -12,10 +12,14 @@ export interface TelemetryOptions {
   readonly serviceName: string;
   /** The variables of the process. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Whether the calls of grpc-js's clients have spans. Default true. */
+  readonly tracesClients?: boolean;
 }
 
 /** The spans of a process. */
 export interface Spans {
+  /** Whether spans have somewhere to go. */
+  readonly areExported: boolean;
   /** Sends the spans that have ended. */
   flush(): Promise<void>;
   /** Sends the rest, and ends the recording. */

@@ -1,10 +1,10 @@
 import { expect, test } from "@jest/globals";
 import { type MetricSpecs, prometheusName } from "../../gateway/telemetry/metric-spec.ts";
 import { processMetrics } from "../../gateway/telemetry/process-metrics.ts";
+import { startOtlpReceiver } from "../../gateway/test/support/otlp-receiver.ts";
 import { Order_State } from "../../gen/docket/order/v1/order_pb.js";
 import { runtimeMetrics } from "../runtime/telemetry/metrics.ts";
 import { eventually } from "./support/eventually.ts";
-import { startOtlpReceiver } from "./support/otlp-receiver.ts";
 import { startProgram } from "./support/program.ts";
 import { stockTea, teaOrder, untilState } from "./support/shop.ts";
 import { createFolder } from "./support/start-docket.ts";

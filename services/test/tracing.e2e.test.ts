@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { expect, test } from "@jest/globals";
+import { type OtlpReceiver, startOtlpReceiver } from "../../gateway/test/support/otlp-receiver.ts";
 import { Order_State } from "../../gen/docket/order/v1/order_pb.js";
 import { createDocket } from "../../web-client/sdk/docket.ts";
 import { eventually } from "./support/eventually.ts";
-import { type OtlpReceiver, startOtlpReceiver } from "./support/otlp-receiver.ts";
 import { type Program, startProgram } from "./support/program.ts";
 import { stockTea, teaOrder, untilState } from "./support/shop.ts";
 import { createFolder } from "./support/start-docket.ts";

@@ -8,10 +8,12 @@ import { type RefusedConnections, showRefused } from "../../http/listener/connec
 import { type HttpHandler, type HttpListener, listenHttp } from "../../http/listener/listener.ts";
 import { watchFiles } from "../../http/watch-files.ts";
 import { createHttpHandler } from "../../http-handler.ts";
-import { createMetrics, type Metrics } from "../../telemetry/create-metrics.ts";
+import { createMetrics } from "../../telemetry/create-metrics.ts";
+import type { Telemetry } from "../../telemetry/start-telemetry.ts";
 import type { Config } from "../cli/config.ts";
 import { readApi } from "../cli/descriptor-set.ts";
 import { type FileOptions, readOptionsFile } from "../cli/options-file.ts";
+import { createSpanInterceptor, noteWire } from "../upstream/call-spans.ts";
 import { createGrpcProxy } from "../upstream/grpc-proxy.ts";
 import { openPool, type Pool } from "../upstream/pool.ts";
 import { forwardTo } from "../upstream/upstream.ts";
@@ -40,11 +42,16 @@ const lookupMs = 3000;
 const graceMs = 10_000;
 
 /**
- * Serves the configuration. Its metrics are recorded in `metrics`, by default in some of its own.
+ * Serves the configuration, with one span per call if spans are exported. By default metrics are its own, and there are
+ * no spans.
  *
  * @throws ProgramError if a file is invalid, or if a port is unavailable.
  */
-export async function serve(config: Config, log: (line: string) => void, metrics?: Metrics): Promise<Program> {
+export async function serve(
+  config: Config,
+  log: (line: string) => void,
+  telemetry?: Pick<Telemetry, "metrics" | "exportsSpans">,
+): Promise<Program> {
   const shutdown = new AbortController();
   const limits = { ...defaultServerLimits, ...optionsOf(config).limits };
   const meter = createRequestMeter(limits);
@@ -57,7 +64,8 @@ export async function serve(config: Config, log: (line: string) => void, metrics
   opened.defer(() => watching?.[Symbol.dispose]());
   const pool = opened.use(openPool(config.upstreams, { ...config.pool, onFailure }));
   const health = opened.use(watchPool(pool));
-  const context = { pool, health, meter, shutdownSignal: shutdown.signal, log, onFailure };
+  const isTraced = telemetry?.exportsSpans === true;
+  const context = { pool, health, meter, shutdownSignal: shutdown.signal, log, onFailure, isTraced };
   let handler = load(config, context);
   let listener: HttpListener | undefined;
   let operations: Operations | undefined;
@@ -86,8 +94,8 @@ export async function serve(config: Config, log: (line: string) => void, metrics
   await Promise.race([pool.opened, sleep(lookupMs, undefined, { ref: false })]);
   const { host, port, opsPort } = config;
   if (opsPort !== undefined) {
-    const served = metrics ?? (await createMetrics({ serviceName: "docket-gateway", environment: {} }));
-    operations = opened.use(await openOperations(pool, { host, port: opsPort, limits, metrics: served }));
+    const metrics = telemetry?.metrics ?? (await createMetrics({ serviceName: "docket-gateway", environment: {} }));
+    operations = opened.use(await openOperations(pool, { host, port: opsPort, limits, metrics }));
   }
   const front: HttpHandler = Object.assign(
     (...[request, response]: Parameters<HttpHandler>) => {
@@ -161,9 +169,11 @@ interface LoadContext {
   readonly shutdownSignal: AbortSignal;
   readonly log: (line: string) => void;
   readonly onFailure: (reason: string) => void;
+  readonly isTraced: boolean;
 }
 
-function load(config: Config, { pool, health, meter, shutdownSignal, log, onFailure }: LoadContext): HttpHandler {
+function load(config: Config, context: LoadContext): HttpHandler {
+  const { pool, health, meter, shutdownSignal, log, onFailure, isTraced } = context;
   const { skipInvalidRules = false, limits, serviceConfig: _, maxDecodingBytes, ...options } = optionsOf(config);
   const serviceConfigPath = serviceConfigOf(config);
   const serviceConfig = serviceConfigPath === undefined ? undefined : readServiceConfigFile(serviceConfigPath);
@@ -180,7 +190,7 @@ function load(config: Config, { pool, health, meter, shutdownSignal, log, onFail
   const forwardGrpc = createGrpcProxy(pool, {
     forwarded,
     local: ofOurs.map(({ service }) => service),
-    ...{ maxBodyBytes, maxTimeoutMs, meter, shutdownSignal, onFailure },
+    ...{ maxBodyBytes, maxTimeoutMs, meter, shutdownSignal, onFailure, isTraced },
   });
   return createHttpHandler({
     ...options,
@@ -189,6 +199,7 @@ function load(config: Config, { pool, health, meter, shutdownSignal, log, onFail
     ...(limits?.stallMs !== undefined && { stallMs: limits.stallMs }),
     // The descriptors already contain its rules.
     ...(serviceConfig !== undefined && { serviceConfig: { ...serviceConfig.config, rules: [] } }),
+    ...(isTraced && { admit: noteWire, interceptors: [createSpanInterceptor()] }),
     meter,
     ...(maxDecodingBytes !== undefined && { decodeBudget: createDecodeBudget({ maxBytes: maxDecodingBytes }) }),
     specs: [...forwarded.map((service) => forwardTo(pool, service, onFailure)), ...ofOurs],

@@ -5,6 +5,7 @@ import { gatewayError } from "../../errors.ts";
 import type { Request, Response } from "../../http/body/request.ts";
 import type { RequestMeter } from "../../http/limits/request-meter.ts";
 import { defaultMaxBodyBytes } from "../../rest/options.ts";
+import { beginForwarded, endWithReply } from "./call-spans.ts";
 import { forwardCall } from "./forward-call.ts";
 import { createGrpcReply } from "./grpc-reply.ts";
 import type { Pool } from "./pool.ts";
@@ -32,6 +33,8 @@ export interface GrpcProxyOptions {
   readonly shutdownSignal: AbortSignal;
   /** Called with the reason of a connection failure, which clients do not see. */
   readonly onFailure: (reason: string) => void;
+  /** Whether calls have spans. */
+  readonly isTraced: boolean;
 }
 
 /**
@@ -40,7 +43,7 @@ export interface GrpcProxyOptions {
  */
 export function createGrpcProxy(pool: Pool, options: GrpcProxyOptions): GrpcProxy {
   const { maxBodyBytes = defaultMaxBodyBytes, maxTimeoutMs = Number.MAX_SAFE_INTEGER } = options;
-  const { meter, shutdownSignal, onFailure } = options;
+  const { meter, shutdownSignal, onFailure, isTraced } = options;
   const pathsOf = (services: readonly DescService[]) =>
     services.flatMap(({ typeName, methods }) =>
       methods.map((method) => [`/${typeName}/${method.name}`, method] as const),
@@ -58,8 +61,12 @@ export function createGrpcProxy(pool: Pool, options: GrpcProxyOptions): GrpcProx
     try {
       if (method === undefined) throw unknownMethod(path);
       if (timeout.error !== undefined) throw timeout.error;
-      const upstream = pool.pick().direct?.open(path, callHeaders({ raw: request.rawHeaders, parsed: headers }));
+      const sent = callHeaders({ raw: request.rawHeaders, parsed: headers });
+      const span = isTraced ? beginForwarded(path.slice(1), sent) : undefined;
+      const upstream = pool.pick().direct?.open(path, sent);
+      // A span that never ends is not exported: a declined call gets one elsewhere.
       if (upstream === undefined) return false;
+      if (span !== undefined) endWithReply(span, reply, response.stream);
       forwardCall({
         request,
         response,

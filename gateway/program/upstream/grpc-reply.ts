@@ -1,5 +1,5 @@
 import type { Http2ServerRequest, Http2ServerResponse, OutgoingHttpHeaders } from "node:http2";
-import type { ConnectError } from "@connectrpc/connect";
+import type { Code, ConnectError } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { withoutDetails } from "../../errors.ts";
 import { stopSending } from "../../http/body/response.ts";
@@ -8,6 +8,8 @@ import { stopSending } from "../../http/body/response.ts";
 export interface GrpcReply {
   /** True once the headers are sent. */
   readonly hasBegun: boolean;
+  /** The status that was sent, 0 for OK; undefined before. */
+  readonly status: Code | 0 | undefined;
   /** Sends the headers. */
   begin(headers: OutgoingHttpHeaders): void;
   /** Ends the response. If it has not begun, headers and trailers are one block, gRPC's "Trailers-Only". */
@@ -20,6 +22,7 @@ export interface GrpcReply {
 export function createGrpcReply(request: Http2ServerRequest, response: Http2ServerResponse): GrpcReply {
   const { stream } = response;
   const type = request.headers["content-type"] ?? "application/grpc";
+  let status: number | undefined;
   const isGone = (): boolean => stream.destroyed || stream.closed;
   const headersWith = (headers: OutgoingHttpHeaders): OutgoingHttpHeaders => ({
     ...headers,
@@ -28,6 +31,7 @@ export function createGrpcReply(request: Http2ServerRequest, response: Http2Serv
   });
   const end = (trailers: OutgoingHttpHeaders): void => {
     if (isGone()) return;
+    status = Number(trailers["grpc-status"]);
     if (!stream.headersSent) {
       stream.respond(headersWith({ "content-type": type, ...trailers }), { endStream: true });
       stopSending(stream);
@@ -40,6 +44,9 @@ export function createGrpcReply(request: Http2ServerRequest, response: Http2Serv
   return {
     get hasBegun() {
       return stream.headersSent;
+    },
+    get status() {
+      return status;
     },
     begin(headers) {
       if (!isGone()) stream.respond(headersWith(headers), { waitForTrailers: true });

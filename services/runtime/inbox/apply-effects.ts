@@ -1,8 +1,9 @@
 import { context, ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import type { Transaction } from "kysely";
+import { failSpan } from "../../../gateway/telemetry/rpc-span.ts";
 import type { Command } from "../commands/command.ts";
 import type { CommandsInTransaction } from "../commands/in-transaction.ts";
-import { failSpan, inSpan, tracer } from "../telemetry/tracing.ts";
+import { inSpan, tracer } from "../telemetry/tracing.ts";
 import type { Handled, Received } from "./handlers.ts";
 
 /**

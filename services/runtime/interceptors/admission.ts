@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, Interceptor, UnaryRequest } from "@connectrpc/connect";
 import { context } from "@opentelemetry/api";
+import { headerContext } from "../../../gateway/telemetry/rpc-span.ts";
 import { createAuthorize } from "../auth/access.ts";
-import { headerContext } from "../telemetry/tracing.ts";
 import { createReporting, type InterceptorOptions } from "./interceptors.ts";
 
 /** Properties of a call known before its body is read. */

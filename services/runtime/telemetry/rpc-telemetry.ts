@@ -1,10 +1,12 @@
-import { Code, ConnectError, type ContextValues, type Interceptor } from "@connectrpc/connect";
-import { type Context, context, ROOT_CONTEXT, SpanKind, trace } from "@opentelemetry/api";
+import { Code, type ConnectError, type ContextValues, type Interceptor } from "@connectrpc/connect";
+import { context, ROOT_CONTEXT, SpanKind } from "@opentelemetry/api";
 import { codeName } from "../../../gateway/call/code-name.ts";
+import { observeCall } from "../../../gateway/telemetry/observe-call.ts";
+import { beginRpcSpan, headerContext } from "../../../gateway/telemetry/rpc-span.ts";
 import { clientAddressKey, principalKey, requestIdKey, wireKey } from "../context-values.ts";
 import type { Logger } from "./log.ts";
 import { createRpcMetrics } from "./rpc-metrics.ts";
-import { failSpan, headerContext, tracer } from "./tracing.ts";
+import { tracer } from "./tracing.ts";
 
 export interface RpcTelemetryOptions {
   readonly log: Logger;
@@ -24,14 +26,14 @@ export function createRpcTelemetryInterceptor({ log }: RpcTelemetryOptions): Int
   const metrics = createRpcMetrics();
   return (next) => (request) => {
     const rpc = `${request.service.typeName}/${request.method.name}`;
-    const { contextValues, signal } = request;
+    const { contextValues } = request;
     const wire = contextValues.get(wireKey);
     const system = wire === "http" ? "connectrpc" : wire;
     const isLocal = wire === "local";
     const parent = headerContext(request.header, isLocal ? context.active() : ROOT_CONTEXT);
-    const attributes = { "rpc.system.name": system, "rpc.method": rpc };
-    const span = tracer().startSpan(rpc, { kind: isLocal ? SpanKind.INTERNAL : SpanKind.SERVER, attributes }, parent);
-    const active = trace.setSpan(parent, span);
+    const kind = isLocal ? SpanKind.INTERNAL : SpanKind.SERVER;
+    const span = beginRpcSpan({ tracer: tracer(), rpc, system, kind, parent });
+    const { context: active } = span;
     const start = performance.now();
     const measured = metrics.begin(system, rpc);
 
@@ -46,75 +48,11 @@ export function createRpcTelemetryInterceptor({ log }: RpcTelemetryOptions): Int
         const written = level === "info" || level === "debug" ? line : { ...line, err: error?.cause ?? error };
         context.with(active, () => log[level](written, "rpc"));
       }
-      span.setAttribute("rpc.response.status_code", codeName(error?.code));
-      if (levelOf(error?.code) === "error") {
-        failSpan(span, error?.cause ?? error);
-      }
-      span.end();
+      span.end(error?.code, error?.cause ?? error);
     };
 
-    return context.with(active, async () => {
-      try {
-        const response = await next(request);
-        if (response.stream) {
-          return { ...response, message: observed(within(active, response.message), signal, end) };
-        }
-        end(undefined);
-        return response;
-      } catch (error) {
-        end(ConnectError.from(error));
-        throw error;
-      }
-    });
+    return observeCall({ next, request, active, end });
   };
-}
-
-/** The same messages, each of them produced in the context. */
-function within<T>(active: Context, messages: AsyncIterable<T>): AsyncIterable<T> {
-  return {
-    [Symbol.asyncIterator]() {
-      const iterator = messages[Symbol.asyncIterator]();
-      const end = iterator.return?.bind(iterator);
-      return {
-        next: () => context.with(active, () => iterator.next()),
-        ...(end && { return: () => context.with(active, () => end()) }),
-      };
-    },
-  };
-}
-
-/**
- * Passes the messages through; calls `end` once: with the last message, with the error, or as cancelled if the call
- * ends (by its signal) before either.
- */
-function observed<T>(
-  messages: AsyncIterable<T>,
-  signal: AbortSignal,
-  end: (error: ConnectError | undefined) => void,
-): AsyncIterable<T> {
-  let ended = false;
-  const endOnce = (error: ConnectError | undefined) => {
-    if (!ended) {
-      ended = true;
-      signal.removeEventListener("abort", onAbort);
-      end(error);
-    }
-  };
-  const onAbort = () => endOnce(ConnectError.from(signal.reason, Code.Canceled));
-  signal.addEventListener("abort", onAbort);
-
-  async function* relay(): AsyncGenerator<T> {
-    try {
-      yield* messages;
-      endOnce(undefined);
-    } catch (error) {
-      endOnce(ConnectError.from(error));
-      throw error;
-    } finally {
-      endOnce(new ConnectError("the caller disconnected", Code.Canceled));
-    }
-  }
-  return relay();
 }
 
 function identity(values: ContextValues) {

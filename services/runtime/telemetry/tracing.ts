@@ -9,11 +9,10 @@ import {
   type Span,
   type SpanContext,
   SpanKind,
-  SpanStatusCode,
-  type TextMapGetter,
   TraceFlags,
   trace,
 } from "@opentelemetry/api";
+import { failSpan } from "../../../gateway/telemetry/rpc-span.ts";
 
 /** A trace context outside the process, in a row, an event or a header: its W3C fields, such as `traceparent`. */
 export type TraceFields = Readonly<Record<string, string>>;
@@ -58,12 +57,6 @@ export function inChildSpan<T>(name: string, options: SpanOptions, work: () => P
 /** The tracer of all of Docket's spans. */
 export const tracer = () => trace.getTracer("docket");
 
-/** Records the error and marks the span as failed. */
-export function failSpan(span: Span, error: unknown): void {
-  span.recordException(error instanceof Error ? error : String(error));
-  span.setStatus({ code: SpanStatusCode.ERROR, ...(error instanceof Error && { message: error.message }) });
-}
-
 /** The fields that carry the active context elsewhere. Empty outside a trace. */
 export function traceFields(from: Context = context.active()): TraceFields {
   const span = trace.getSpanContext(from);
@@ -79,16 +72,6 @@ export function traceFields(from: Context = context.active()): TraceFields {
 export function contextOf(fields: TraceFields): Context {
   return propagation.extract(ROOT_CONTEXT, fields);
 }
-
-/** The context of a call's headers, under `base`. */
-export function headerContext(header: Headers, base: Context = ROOT_CONTEXT): Context {
-  return propagation.extract(base, header, headerGetter);
-}
-
-const headerGetter: TextMapGetter<Headers> = {
-  keys: (header) => [...header.keys()],
-  get: (header, name) => header.get(name) ?? undefined,
-};
 
 /** Age from which what continues a trace gets one of its own, linked to it: backends keep a trace together for so long. */
 const LINKED_AFTER_MS = 60 * 60_000;

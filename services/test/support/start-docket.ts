@@ -33,7 +33,7 @@ export async function startDocket(
   const { metrics } = await telemetry;
   // It outlives each of them.
   const running = await startHost(config, {
-    telemetry: { metrics, flush: async () => {}, shutdown: async () => {} },
+    telemetry: { metrics, exportsSpans: false, flush: async () => {}, shutdown: async () => {} },
     ...observer,
   });
   const admin = createDocket({ baseUrl: running.httpUrl, apiKey: running.adminKey, retry: { maxAttempts: 1 } });
