@@ -36,7 +36,7 @@ interface Row {
 
 /** Settings that the chart sets by other values or not at all, as ports, volumes, grace periods and secrets go with them. */
 const managed =
-  /^DOCKET_(SERVICES|SERVICE_ADDRESSES|SERVICE_SECRET|SANDBOX_SECRET|(HTTP|GRPC|OPS)_PORT|(OPS_)?HOST|TLS_.*|SINGLE_PORT|FUNCTION_.*|DATA_DIR|DATABASE_URL|KAFKA_(TLS_.*|SASL_PASSWORD)|ADMIN_KEY|PUBLIC_URL|DRAIN_.*)(_FILE)?$/;
+  /^DOCKET_(SERVICES|SERVICE_ADDRESSES|SERVICE_SECRET(_ACCEPTED)?|SANDBOX_SECRET|(HTTP|GRPC|OPS)_PORT|(OPS_)?HOST|TLS_.*|SINGLE_PORT|FUNCTION_.*|DATA_DIR|DATABASE_URL|REDIS_URL|KAFKA_(BROKERS|TLS.*|SASL_.*)|ADMIN_KEY|PUBLIC_URL|DRAIN_.*)(_FILE)?$/;
 
 /** The schema of a setting's text or number in `values.yaml`. The chart writes no lists or maps. */
 function settingSchema({ schema }: DescribedSetting): Schema {
@@ -72,6 +72,13 @@ function readComment(path: string, comment: string): { description: string; extr
   return { description, extra: JSON.parse(schema.slice("@schema ".length)) };
 }
 
+/** The schema of a map with the members of its default, each of which has the schema of another value. */
+function membersLike(path: string, members: unknown): Schema {
+  const names = Object.keys(members as object);
+  const properties = Object.fromEntries(names.map((name) => [name, { $ref: `#/properties/${path}` }]));
+  return { additionalProperties: false, properties };
+}
+
 function typeOf(value: unknown): Schema {
   if (Array.isArray(value)) {
     return { type: "array" };
@@ -104,8 +111,9 @@ function describeMap(map: YAMLMap, prefix: string, inherited: string): { schema:
     }
     const fallback = isScalar(value) ? value.value : isMap(value) || value ? (value as YAMLMap).toJSON() : null;
     const { description, extra } = readComment(path, own);
-    const { config, ...added } = extra;
-    properties[name] = { description, ...typeOf(fallback), ...(config ? configSchema() : added) };
+    const { config, eachLike, ...added } = extra;
+    const schema = config ? configSchema() : eachLike ? membersLike(String(eachLike), fallback) : added;
+    properties[name] = { description, ...("$ref" in schema ? {} : typeOf(fallback)), ...schema };
     rows.push({ path, fallback, description });
   }
   return { schema: { type: "object", additionalProperties: false, properties }, rows };

@@ -1,38 +1,20 @@
 import { execFile } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "@jest/globals";
-import { parseAllDocuments } from "yaml";
 import { readHostConfig } from "../../services/host/config.ts";
 import { kubernetesValidate } from "../../tools/chart-tools.ts";
-import { goTool } from "../../tools/go-tools.ts";
-import { type Manifest, podViolations } from "./testing/pod-policy.ts";
+import { podViolations } from "./testing/pod-policy.ts";
+import { chart, helm, manifestsOf, settingsOf, template, valuesFiles, workloadsOf } from "./testing/render.ts";
 
 const run = promisify(execFile);
-const helm = goTool("helm");
-const chart = import.meta.dirname;
-const valuesFiles = (kind: "good" | "bad") => {
-  const folder = join(chart, "testing", kind);
-  return readdirSync(folder).map((name) => ({ name: name.replace(".yaml", ""), path: join(folder, name) }));
-};
-
 const describeWith = (program: string, name: string, title: string) =>
   existsSync(program)
     ? ([describe, title] as const)
     : ([describe.skip, `${title} (skipped: there is no ${name})`] as const);
-
-async function template(...args: string[]): Promise<string> {
-  return (await run(helm, ["template", "docket", chart, ...args])).stdout;
-}
-
-function manifestsOf(text: string): Manifest[] {
-  return parseAllDocuments(text, { version: "1.1" })
-    .map((document) => document.toJS() as Manifest | null)
-    .filter((manifest) => manifest !== null);
-}
 
 const [describeHelm, helmTitle] = describeWith(helm, "Helm", "the chart");
 describeHelm(helmTitle, () => {
@@ -49,16 +31,22 @@ describeHelm(helmTitle, () => {
 
   test.each(valuesFiles("good"))("sets what the program understands with $name values", async ({ path }) => {
     const manifests = manifestsOf(await template("--values", path));
-    const { data = {} } = manifests.find(({ kind }) => kind === "ConfigMap") ?? {};
-    const files = Object.entries(data).filter(([name]) => name.endsWith("_FILE") && !name.includes("_TLS_"));
-    for (const [, file] of files) {
-      expect(file).toMatch(/^\/run\/docket\/(admin-key|database)\/value$/);
+    const workloads = workloadsOf(manifests);
+    expect(workloads.length).toBeGreaterThan(0);
+    for (const { name, pod } of workloads) {
+      const { config, secretFiles } = settingsOf(name, manifests);
+      const items = (pod.volumes ?? []).flatMap(({ name: volume, secret }) =>
+        (secret?.items ?? []).map(({ path }) => `/run/docket/${volume}/${path}`),
+      );
+      const folders = (pod.containers?.[0]?.volumeMounts ?? []).map(({ name: volume, mountPath }) => [
+        mountPath,
+        volume,
+      ]);
+      expect(items.sort()).toEqual([...secretFiles].sort());
+      expect(folders).toEqual(expect.arrayContaining(items.map((file) => [dirname(file), basename(dirname(file))])));
+      expect(pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(config.drainBudgetMs / 1000 + 5);
+      expect(config.drainWindowMs * 2).toBeLessThanOrEqual(config.drainBudgetMs);
     }
-    const rest = Object.entries(data).filter(([name]) => !files.some(([file]) => file === name));
-    const config = readHostConfig(Object.fromEntries(rest));
-    const pod = manifests.find(({ kind }) => kind === "StatefulSet")?.spec?.template?.spec;
-    expect(pod?.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(config.drainBudgetMs / 1000 + 5);
-    expect(config.drainWindowMs * 2).toBeLessThanOrEqual(config.drainBudgetMs);
   });
 
   test("asks the program for nothing that it does not set, and names large numbers in full", async () => {
@@ -79,9 +67,22 @@ describeHelm(helmTitle, () => {
     await expect(template("--values", path)).rejects.toThrow(message);
   });
 
+  test.each([
+    ["minimal", ["rollout status statefulset/docket", "work inside the pod only"]],
+    ["distributed", ["7 Deployments", "rollout status deployment/docket-gateway", "redis.existingSecret is not set"]],
+  ])("says in its notes how to make a first call with %s values", async (name, expected) => {
+    const values = join(chart, `testing/good/${name}.yaml`);
+    const { stdout } = await run(helm, ["install", "docket", chart, "--dry-run=client", "--values", values]);
+    const notes = stdout.slice(stdout.indexOf("NOTES:"));
+    for (const text of [...expected, "http://127.0.0.1:8080/v1/orders", "`helm test docket --namespace default`"]) {
+      expect(notes).toContain(text);
+    }
+  });
+
   test("renders the same bytes each time", async () => {
-    const values = join(chart, "testing/good/everything.yaml");
-    expect(await template("--values", values)).toBe(await template("--values", values));
+    for (const { path } of valuesFiles("good")) {
+      expect(await template("--values", path)).toBe(await template("--values", path));
+    }
   });
 
   test("has nothing of its tests in the package", async () => {
@@ -120,7 +121,9 @@ describeSchemas(schemasTitle, () => {
   test.each(versions)("fit the schemas of Kubernetes %s", async (version) => {
     for (const { path } of valuesFiles("good")) {
       const documents = (await template("--values", path)).split(/^---$/m).filter((text) => !extensions.test(text));
-      expect(await validate(version, documents.join("---\n"))).toContain("statefulset/docket against version");
+      const text = documents.join("---\n");
+      const workload = text.includes("kind: StatefulSet") ? "statefulset/docket" : "deployment/docket-order";
+      expect(await validate(version, text)).toContain(`${workload} against version`);
     }
   });
 

@@ -15,7 +15,7 @@
 {{- define "docket.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "docket.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: server
+app.kubernetes.io/component: {{ include "docket.front" . }}
 {{- end -}}
 
 {{- define "docket.commonLabels" -}}
@@ -28,7 +28,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- define "docket.labels" -}}
 {{ include "docket.commonLabels" . }}
-app.kubernetes.io/component: server
+app.kubernetes.io/component: {{ include "docket.front" . }}
 {{- end -}}
 
 {{- define "docket.serviceAccountName" -}}
@@ -63,6 +63,28 @@ app.kubernetes.io/component: server
 {{/* Where pods of the cluster reach the HTTP port. */}}
 {{- define "docket.internalUrl" -}}
 {{- printf "%s://%s.%s.svc:%d" (ternary "https" "http" (ne .Values.tls.existingSecret "")) (include "docket.fullname" .) .Release.Namespace (int .Values.service.httpPort) -}}
+{{- end -}}
+
+{{/* Where services call the gateway. With TLS at its public address, because the certificate names that. */}}
+{{- define "docket.frontUrl" -}}
+{{- ternary .Values.publicUrl (include "docket.internalUrl" .) (ne .Values.tls.existingSecret "") -}}
+{{- end -}}
+
+{{/* An egress rule to the brokers, at the ports of their addresses. */}}
+{{- define "docket.kafkaEgress" -}}
+{{- $ports := list -}}
+{{- range .Values.kafka.brokers -}}
+{{- $ports = append $ports (splitList ":" . | last) -}}
+{{- end -}}
+- ports:
+    {{- range uniq $ports }}
+    - port: {{ . }}
+      protocol: TCP
+    {{- end }}
+  {{- with .Values.networkPolicy.kafka }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 {{- end -}}
 
 {{/* YAML numbers come as floats, which would be printed as 1e+06. */}}

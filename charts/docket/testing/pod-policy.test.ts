@@ -44,7 +44,7 @@ test.each<[string, Manifest, string]>([
   expect(podViolations(manifest).join("\n")).toContain(problem);
 });
 
-test("the template of a workload is looked at", () => {
-  const workload: Manifest = { kind: "StatefulSet", metadata: { name: "w" }, spec: { template: { spec: {} } } };
-  expect(podViolations(workload)).toContain("StatefulSet/w may run as root");
+test.each(["StatefulSet", "Deployment", "Job"])("the template of a %s is looked at", (kind) => {
+  const workload: Manifest = { kind, metadata: { name: "w" }, spec: { template: { spec: {} } } };
+  expect(podViolations(workload)).toContain(`${kind}/w may run as root`);
 });

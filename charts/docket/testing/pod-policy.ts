@@ -1,12 +1,18 @@
 /** The parts of a Kubernetes object that the policy looks at. */
 export interface Manifest {
   readonly kind: string;
-  readonly metadata: { readonly name: string };
-  readonly spec?: PodSpec & { readonly template?: { readonly spec: PodSpec } };
+  readonly metadata: { readonly name: string; readonly labels?: Labels; readonly annotations?: Labels };
+  readonly spec?: PodSpec & {
+    readonly template?: { readonly metadata?: { readonly labels?: Labels }; readonly spec: PodSpec };
+    readonly replicas?: number;
+  };
   readonly data?: Readonly<Record<string, string>>;
 }
 
+export type Labels = Readonly<Record<string, string>>;
+
 export interface PodSpec {
+  readonly serviceAccountName?: string;
   readonly automountServiceAccountToken?: boolean;
   readonly hostNetwork?: boolean;
   readonly hostPID?: boolean;
@@ -17,11 +23,20 @@ export interface PodSpec {
     readonly seccompProfile?: { readonly type?: string };
   };
   readonly containers?: readonly Container[];
-  readonly volumes?: readonly Readonly<Record<string, unknown>>[];
+  readonly volumes?: readonly Volume[];
+}
+
+export interface Volume extends Readonly<Record<string, unknown>> {
+  readonly name: string;
+  readonly secret?: { readonly items?: readonly { readonly key: string; readonly path: string }[] };
 }
 
 export interface Container {
   readonly name: string;
+  readonly args?: readonly string[];
+  readonly env?: readonly { readonly name: string; readonly value: string }[];
+  readonly envFrom?: readonly object[];
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
   readonly securityContext?: {
     readonly allowPrivilegeEscalation?: boolean;
     readonly readOnlyRootFilesystem?: boolean;
