@@ -1,9 +1,10 @@
+import { SpanStatusCode } from "@opentelemetry/api";
 import type { Batch, Command, KeySet } from "../runtime/commands/command.ts";
 import type { Claimed } from "../runtime/jobs/claim-due.ts";
 import { causedBy, inSpan, type SpanOptions, type TraceFields } from "../runtime/telemetry/tracing.ts";
 import { fullJitterMs } from "../runtime/values/backoff.ts";
 import { applyTrackingUpdates, changeProgress } from "./apply-tracking-updates.ts";
-import type { BookingOutcome, CancelOutcome, Carrier } from "./carriers/carrier.ts";
+import type { BookingOutcome, CancelOutcome } from "./carriers/carrier.ts";
 import type { LogisticsContext } from "./context.ts";
 import { changed, type StoredShipment } from "./domain/shipment.ts";
 import { isOpen } from "./domain/shipment-state.ts";
@@ -21,22 +22,20 @@ import { findShipmentById } from "./store/shipments.ts";
  * A failed call is rescheduled with backoff; the promise still resolves.
  */
 export async function runCarrierTask(ctx: LogisticsContext, claim: Claimed, stop: AbortSignal): Promise<void> {
-  const { db, carriers, timing, log } = ctx;
+  const { db, log } = ctx;
   const shipment = await findShipmentById(db.kysely, claim.id);
   if (shipment === undefined || shipment.attempt !== claim.attempt) {
     return;
   }
-  const signal = AbortSignal.any([stop, AbortSignal.timeout(timing.current.carrierTimeoutMs)]);
-  try {
-    const carrier = carriers.get(shipment.carrier);
-    if (carrier === undefined) {
-      throw new Error(`the carrier ${shipment.carrier} is not configured`);
+  await inSpan("carrier task", spanOf(ctx, shipment), async (span) => {
+    try {
+      await askCarrier(ctx, shipment, stop);
+    } catch (error) {
+      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+      log.warn({ err: error, shipment: shipmentName(shipment) }, "the carrier could not be queried");
+      await postpone(ctx, shipment);
     }
-    await inSpan("carrier task", spanOf(ctx, shipment), () => askCarrier(ctx, carrier, shipment, signal));
-  } catch (error) {
-    log.warn({ err: error, shipment: shipmentName(shipment) }, "the carrier could not be queried");
-    await postpone(ctx, shipment);
-  }
+  });
 }
 
 /** In the trace of the call that created the shipment. */
@@ -47,12 +46,12 @@ function spanOf({ clock }: LogisticsContext, shipment: StoredShipment): SpanOpti
   return { attributes, ...causedBy(fields, clock.now().getTime() - createdAt) };
 }
 
-async function askCarrier(
-  ctx: LogisticsContext,
-  carrier: Carrier,
-  shipment: StoredShipment,
-  signal: AbortSignal,
-): Promise<void> {
+async function askCarrier(ctx: LogisticsContext, shipment: StoredShipment, stop: AbortSignal): Promise<void> {
+  const carrier = ctx.carriers.get(shipment.carrier);
+  if (carrier === undefined) {
+    throw new Error(`the carrier ${shipment.carrier} is not configured`);
+  }
+  const signal = AbortSignal.any([stop, AbortSignal.timeout(ctx.timing.current.carrierTimeoutMs)]);
   const { reference, trackingNumber } = consignmentOf(shipment);
   const held = <T>(call: () => Promise<T>) => holdClaim(ctx, shipment, signal, call);
   if (shipment.cancelRequested) {

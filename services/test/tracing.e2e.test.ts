@@ -1,4 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
 import { expect, test } from "@jest/globals";
 import { type OtlpReceiver, startOtlpReceiver } from "../../gateway/test/support/otlp-receiver.ts";
 import { Order_State } from "../../gen/docket/order/v1/order_pb.js";
@@ -28,6 +31,41 @@ async function withTelemetry(
     ...environment,
   });
   await work(program, receiver);
+}
+
+/** A proxy that answers the first three requests to each path with 503: clients of providers try as often. */
+async function startFailingProxy() {
+  const failed = new Map<string, number>();
+  let target = "";
+  const server = createServer(async (request, response) => {
+    const { method = "", url = "", headers } = request;
+    const body = await buffer(request);
+    const count = failed.get(url) ?? 0;
+    if (count < 3) {
+      failed.set(url, count + 1);
+      response.writeHead(503).end();
+      return;
+    }
+    const { host, connection, "content-length": length, "transfer-encoding": coding, ...kept } = headers;
+    const answer = await fetch(`${target}${url}`, {
+      method,
+      headers: kept as Record<string, string>,
+      ...(body.length > 0 && { body }),
+    });
+    response.writeHead(answer.status, { "content-type": answer.headers.get("content-type") ?? "" });
+    response.end(Buffer.from(await answer.arrayBuffer()));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    forwardTo(url: string) {
+      target = url;
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
 }
 
 /** A client whose calls belong to the trace. */
@@ -89,16 +127,41 @@ test("an order's life is one trace, from the caller's span to the last step of i
     );
     // A batch of commands serves many traces, and is linked to each.
     expect(receiver.spans.filter(({ name, links }) => name === "commands" && links.includes(trace))).not.toEqual([]);
+  });
+}, 120_000);
+
+test("every log line of a call and of what it causes has its trace, also where first attempts fail", async () => {
+  await using proxy = await startFailingProxy();
+  const addresses = { DOCKET_SANDBOX_URL: proxy.url, DOCKET_PUBLIC_URL: proxy.url };
+  await withTelemetry(async (program) => {
+    proxy.forwardTo(program.httpUrl);
+    await stockTea(program.docket, 10);
+    const { trace, traceparent } = newTrace();
+    const order = await tracedClient(program, traceparent).orders.createOrder({ order: teaOrder() });
+    await untilState(program.docket, order.name, [Order_State.COMPLETED]);
+    expect(await program.stop()).toBe(0);
 
     const lines = program
       .logged()
       .split("\n")
       .filter((line) => line !== "")
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-    const about = lines.filter(({ rpc }) => rpc === "docket.inventory.v1.InventoryService/ReserveStock");
-    expect(about).not.toHaveLength(0);
-    expect(about.filter((line) => line["trace_id"] !== trace)).toEqual([]);
-  });
+    const outside = lines.filter((line) => !("trace_id" in line && "span_id" in line)).map(({ msg }) => msg);
+    expect([...new Set(outside)].sort()).toEqual(["lifecycle", "shutting down", "stopped"]);
+    const own = lines.filter((line) => line["trace_id"] === trace);
+    expect(own.map(({ rpc, msg }) => rpc ?? msg)).toEqual(
+      expect.arrayContaining([
+        "docket.order.v1.OrderService/CreateOrder",
+        "docket.inventory.v1.InventoryService/ReserveStock",
+        "the provider did not respond",
+        "saga step failed",
+        "the carrier could not be queried",
+        "callback not delivered",
+        "docket.payment.v1.PaymentService/ReceivePaymentCallback",
+        "docket.logistics.v1.LogisticsService/ReceiveCarrierCallback",
+      ]),
+    );
+  }, addresses);
 }, 120_000);
 
 test("an event is handled in the trace of the call that published it", async () => {

@@ -1,3 +1,4 @@
+import { context } from "@opentelemetry/api";
 import { counter } from "../../../gateway/telemetry/metric-spec.ts";
 import { afterCommit } from "../db/after-commit.ts";
 import type { AnyTransaction } from "../db/any-transaction.ts";
@@ -7,12 +8,13 @@ import type { BackgroundWork } from "../jobs/job-table.ts";
 import { createWorkLoop } from "../jobs/work-loop.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { meter, runtimeMetrics } from "../telemetry/metrics.ts";
+import { contextOf } from "../telemetry/tracing.ts";
 import { type Backoff, fullJitterMs } from "../values/backoff.ts";
 import type { Ids } from "../values/ids.ts";
 import type { Callback } from "./callback.ts";
 import { deleteUndelivered, insertCallbacks, loadCallback, settleDelivered, settleFailed } from "./rows.ts";
 import { createSignedPost } from "./signed-post.ts";
-import type { CallbackTables } from "./tables.ts";
+import type { CallbacksTable, CallbackTables } from "./tables.ts";
 
 export interface WebhookSenderOptions<DB extends CallbackTables> {
   readonly db: Database<DB>;
@@ -72,11 +74,7 @@ export function createWebhookSender<DB extends CallbackTables>(options: WebhookS
   const timers = new Set<NodeJS.Timeout>();
   const attempts = counter(meter(), runtimeMetrics.webhookAttempts);
 
-  const send = async (claim: Claimed, stop: AbortSignal) => {
-    const row = await loadCallback(db, claim);
-    if (row === undefined) {
-      return;
-    }
+  const send = async (claim: Claimed, row: CallbacksTable, stop: AbortSignal) => {
     const problem = await post(row, stop);
     attempts.add(1, { outcome: problem === undefined ? "delivered" : "failed" });
     if (problem === undefined) {
@@ -95,7 +93,13 @@ export function createWebhookSender<DB extends CallbackTables>(options: WebhookS
     pollMs,
     claim: (limit) => claimDue(db, "callbacks", { limit, leaseMs: 2 * timeoutMs }),
     release: (claims) => releaseClaims(db, "callbacks", claims),
-    work: send,
+    async work(claim, stop) {
+      const row = await loadCallback(db, claim);
+      if (row !== undefined) {
+        const { traceparent } = row;
+        await context.with(contextOf(traceparent === null ? {} : { traceparent }), () => send(claim, row, stop));
+      }
+    },
   });
 
   /** Only reduces the delay until the next poll. */
