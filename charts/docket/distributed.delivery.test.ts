@@ -173,6 +173,11 @@ describeHelm(title, () => {
     expect(podOf(production, "docket-payment").replicas).toBe(4);
   });
 
+  test("asks clients of services to look for new pods every ten minutes, or as configured", () => {
+    const minutes = (target: string) => settingsOf(`docket-${target}`, production).config.grpcConnectionAgeMs / 60_000;
+    expect([minutes("payment"), minutes("order"), minutes("gateway")]).toEqual([10, 60, 120]);
+  });
+
   test("lets services believe the gateway, and the gateway its proxies only", () => {
     const trusts = (target: string, address: string) =>
       settingsOf(`docket-${target}`, production).config.trustedProxies.has(address);

@@ -19,6 +19,10 @@ DOCKET_SERVICE_ADDRESSES: {{ include "docket.addresses" .root | quote }}
 # The gateway sends the client's address.
 DOCKET_TRUSTED_PROXIES: {{ append $values.podNetworks (get $values.config "DOCKET_TRUSTED_PROXIES") | compact | join "," | quote }}
 {{- end }}
+{{- if and (ne $target "gateway") (not (hasKey .item.config "DOCKET_GRPC_CONNECTION_AGE")) }}
+# Clients look a name up again when they reconnect: this is how long a new pod may have no calls.
+DOCKET_GRPC_CONNECTION_AGE: 10m
+{{- end }}
 {{- if and (include "docket.hasSandbox" .root) (not (hasKey .item.config "DOCKET_SANDBOX_URL")) }}
 DOCKET_SANDBOX_URL: {{ include "docket.frontUrl" .root | quote }}
 {{- end }}
