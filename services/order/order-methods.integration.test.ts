@@ -194,8 +194,8 @@ describeEachDatabase("the order service", (open) => {
     }
     expect(all).toEqual([1n, 2n, 3n, 4n, 5n]);
     expect(seen).toEqual(["StockReserved", "PaymentOpened", "PaymentCaptured", "OrderConfirmed"]);
-    await world.service.drain();
-    await resumed;
+    world.service.endStreams?.();
+    expect(await reasonOf(resumed)).toBe("Unavailable SHUTTING_DOWN");
     expect(await reasonOf(Array.fromAsync(world.orders.watchOrders({ resumeToken: "x" })))).toBe(
       "InvalidArgument INVALID_RESUME_TOKEN",
     );
