@@ -1,8 +1,10 @@
 import { create, createRegistry, toBinary } from "@bufbuild/protobuf";
 import { Int32ValueSchema, StringValueSchema } from "@bufbuild/protobuf/wkt";
-import { expect, test } from "@jest/globals";
+import { beforeAll, expect, test } from "@jest/globals";
 import type { Transaction } from "kysely";
+import { startPropagation } from "../../../gateway/telemetry/start-telemetry.ts";
 import { ERASED } from "../api/personal-fields.ts";
+import type { BusEvent } from "../bus/event-bus.ts";
 import { busEvent } from "../bus/event-bus-suite.ts";
 import { createInProcessBus } from "../bus/in-process.ts";
 import { int, notNull, text } from "../db/columns.ts";
@@ -50,12 +52,17 @@ const rulesOf = (db: Database<Tables>) =>
 const pruned = (db: Database<Tables>, rule: RetentionRule | undefined) =>
   rule === undefined ? Promise.reject(new Error("no rule")) : pruneTable(db, rule);
 
-const said = (value: string, attributes: { id?: string; aggregate?: string; sequence?: number } = {}) =>
+const said = (
+  value: string,
+  attributes: Partial<Pick<BusEvent, "id" | "aggregate" | "sequence" | "extensions">> = {},
+) =>
   busEvent({
     ...attributes,
     type: StringValueSchema.typeName,
     data: toBinary(StringValueSchema, create(StringValueSchema, { value })),
   });
+
+beforeAll(startPropagation);
 
 describeEachDatabase("a consumer", (open) => {
   const opened = async (options: Partial<ConsumerOptions<Tables>> = {}) => {
@@ -137,6 +144,25 @@ describeEachDatabase("a consumer", (open) => {
     expect(new Uint8Array(letter?.data ?? [])).toEqual(poison.data);
     expect(await letters.list({ tenant: "tenant-b", limit: 10 })).toEqual([]);
     expect(await letters.list({ tenant: "tenant-a", limit: 10, beforeId: letter?.id ?? "" })).toEqual([]);
+  });
+
+  test("failed attempts at a message are logged in the trace that published it", async () => {
+    const lines: string[] = [];
+    const destination = { write: (line: string) => void lines.push(line) };
+    const { bus, broken, untilDead } = await opened({
+      log: createLogger({ level: "warn", name: "test", destination }),
+    });
+    const trace = "0af7651916cd43dd8448eb211c80319c";
+    broken.add("poison");
+    await bus.publish([said("poison", { extensions: { traceparent: `00-${trace}-b7ad6b7169203331-01` } })]);
+    await untilDead();
+    const logged = () => lines.map((line) => JSON.parse(line) as { msg: string; trace_id?: string });
+    await until(() => logged().length === 3);
+    expect(logged()).toMatchObject([
+      { msg: "aggregate was parked", trace_id: trace },
+      { msg: "message failed again", trace_id: trace },
+      { msg: "message became a dead letter", trace_id: trace },
+    ]);
   });
 
   test("a message that cannot be decoded becomes a dead letter at once", async () => {

@@ -1,10 +1,11 @@
-import type { Counter, Histogram } from "@opentelemetry/api";
+import { type Counter, context, type Histogram } from "@opentelemetry/api";
 import type { BusEvent } from "../bus/event-bus.ts";
 import type { CommandsInTransaction } from "../commands/in-transaction.ts";
 import { afterCommit } from "../db/after-commit.ts";
 import type { AnyTransaction } from "../db/any-transaction.ts";
 import type { Database } from "../db/connect.ts";
 import type { Logger } from "../telemetry/log.ts";
+import { contextOf } from "../telemetry/tracing.ts";
 import type { Backoff } from "../values/backoff.ts";
 import type { Ids } from "../values/ids.ts";
 import { insertDeadLetter } from "./dead-letter-rows.ts";
@@ -44,6 +45,12 @@ export async function giveUp<DB extends InboxTables>(
   await insertDeadLetter(trx, db.dialect, { id: ids.next(), consumer, event, error, attempts });
   afterCommit(trx, () => {
     deadLetters.add(1, { consumer });
-    log.error({ err: error, consumer, event: event.id, type: event.type, attempts }, "message became a dead letter");
+    const line = { err: error, consumer, event: event.id, type: event.type, attempts };
+    inTraceOf(event, () => log.error(line, "message became a dead letter"));
   });
+}
+
+/** Logs in the trace that published the event. */
+export function inTraceOf({ extensions }: BusEvent, log: () => void): void {
+  context.with(contextOf(extensions), log);
 }

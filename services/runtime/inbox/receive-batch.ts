@@ -5,7 +5,7 @@ import { databaseErrorKind } from "../db/errors.ts";
 import { inLinkedSpan, spanContextOf } from "../telemetry/tracing.ts";
 import { fullJitterMs } from "../values/backoff.ts";
 import { applyEffects } from "./apply-effects.ts";
-import { type ConsumerContext, giveUp } from "./context.ts";
+import { type ConsumerContext, giveUp, inTraceOf } from "./context.ts";
 import type { Handled, Undeliverable } from "./handlers.ts";
 import { insertAllFresh, insertFresh } from "./message-rows.ts";
 import { lockParked, type ParkedKey, parkAggregate, parkEvents } from "./parked-rows.ts";
@@ -174,7 +174,8 @@ async function setAside<DB extends InboxTables>(
     await parkEvents(trx, db.dialect, consumer, waiting);
     afterCommit(trx, () => {
       const { tenant_id: tenant, aggregate } = key;
-      log.warn({ err: error, consumer, tenant, aggregate, event: first.id, type: first.type }, "aggregate was parked");
+      const line = { err: error, consumer, tenant, aggregate, event: first.id, type: first.type };
+      inTraceOf(first, () => log.warn(line, "aggregate was parked"));
       onParked(retryInMs);
     });
   }

@@ -8,7 +8,7 @@ import { nowMs } from "../db/sql.ts";
 import { createWorkLoop, type WorkLoop } from "../jobs/work-loop.ts";
 import { fullJitterMs } from "../values/backoff.ts";
 import { applyEffects } from "./apply-effects.ts";
-import { type ConsumerContext, giveUp } from "./context.ts";
+import { type ConsumerContext, giveUp, inTraceOf } from "./context.ts";
 import type { Handled } from "./handlers.ts";
 import { insertFresh } from "./message-rows.ts";
 import {
@@ -193,7 +193,8 @@ async function recordFailure<DB extends InboxTables>(
   const retryInMs = fullJitterMs(count, retry, random);
   await postponeParked(trx, db.dialect, parked, { count, error, retryInMs });
   afterCommit(trx, () => {
-    log.warn({ err: error, consumer, event: event.id, type: event.type, attempt: count }, "message failed again");
+    const line = { err: error, consumer, event: event.id, type: event.type, attempt: count };
+    inTraceOf(event, () => log.warn(line, "message failed again"));
     onParked(retryInMs);
   });
   return "postponed";
