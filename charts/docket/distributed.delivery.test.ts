@@ -66,13 +66,16 @@ describeHelm(title, () => {
     }
   });
 
-  test("never takes a pod away before its successor is ready, and never runs two sandboxes", () => {
+  test("never takes a pod away before its successor is ready and known to clients, and never runs two sandboxes", () => {
     for (const target of targets) {
-      const { strategy } = specOf(named(plain, "Deployment", `docket-${target}`));
-      expect(strategy).toEqual(
+      const { strategy, minReadySeconds } = specOf(named(plain, "Deployment", `docket-${target}`));
+      expect({ strategy, minReadySeconds }).toEqual(
         target === "sandbox"
-          ? { type: "Recreate" }
-          : { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: "25%" } },
+          ? { strategy: { type: "Recreate" } }
+          : {
+              strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: "25%" } },
+              minReadySeconds: 30,
+            },
       );
     }
   });
