@@ -1,8 +1,8 @@
-import { randomInt } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import { Order_State } from "../../gen/docket/order/v1/order_pb.js";
+import { randomNumbers, testSeed } from "../../services/runtime/testing/random.ts";
 import { auditBooks } from "../../services/test/support/audit/books.ts";
 import { startProgram } from "../../services/test/support/program.ts";
 import { stockTea, teaOrder, untilState } from "../../services/test/support/shop.ts";
@@ -54,12 +54,16 @@ describeMariadbStorage("on functions alone", (createStorage) => {
       // The tests' server takes 60 connections, and notices late that a killed process has left its own.
       DOCKET_DATABASE_CONNECTIONS: "2",
     };
+    const random = randomNumbers(testSeed);
+    process.stdout.write(`DOCKET_TEST_SEED=${testSeed}\n`);
     const instances: Instance[] = [];
     stack.defer(async () => {
       await Promise.all(instances.map((instance) => instance[Symbol.asyncDispose]()));
     });
     const most = 2;
-    /** Kills and suspends, at random. Called with each call; what it returns is called some time after the answer. */
+    /** Instances that are about to be suspended, or are for a while. They get no calls. */
+    const held = new Set<Instance>();
+    /** Kills and suspends. Called with each call; what it returns is called with the answer. */
     let chaos =
       (_: Instance): (() => void) =>
       () => {};
@@ -72,12 +76,11 @@ describeMariadbStorage("on functions alone", (createStorage) => {
         if (failed !== undefined) {
           throw new Error(failed.logged());
         }
-        const idle = alive.find(({ isIdle }) => isIdle);
+        const idle = alive.find((instance) => instance.isIdle && !held.has(instance));
         if (idle !== undefined) {
           const after = chaos(idle);
           const { text } = await idle.call(event);
-          // The process goes on for a while after its answer.
-          setTimeout(after, randomInt(0, 200));
+          after();
           return JSON.parse(text) as unknown;
         }
         if (alive.length + starting < most) {
@@ -97,18 +100,31 @@ describeMariadbStorage("on functions alone", (createStorage) => {
 
     await stockTea(docket, count);
     let isOver = false;
-    let [kills, suspensions] = [0, 0];
+    let [calls, kills, suspensions] = [0, 0, 0];
+    /** The process goes on for a while after its answer, and is suspended only then. */
+    const suspend = async (instance: Instance) => {
+      held.add(instance);
+      while (!instance.isIdle && !instance.hasEnded) {
+        await sleep(2);
+      }
+      if (!instance.hasEnded) {
+        instance.suspend();
+        suspensions += 1;
+        await sleep(random(200));
+      }
+      held.delete(instance);
+    };
     chaos = (instance) => {
-      const chance = randomInt(0, 24);
-      if (chance === 0) {
+      calls += 1;
+      if (random(24) === 0) {
         // In the middle of the call, or after it.
-        setTimeout(() => instance.child.kill("SIGKILL"), randomInt(0, 60));
+        setTimeout(() => instance.child.kill("SIGKILL"), random(60));
         kills += 1;
       }
+      const suspends = calls % 3 === 1;
       return () => {
-        if (chance % 3 === 1) {
-          instance.suspend();
-          suspensions += instance.isIdle ? 1 : 0;
+        if (suspends) {
+          void suspend(instance);
         }
       };
     };
@@ -164,7 +180,6 @@ describeMariadbStorage("on functions alone", (createStorage) => {
     expect(await auditBooks(patient)).toEqual([]);
     const item = await patient.items.getItem({ name: "items/TEA" });
     expect(item).toMatchObject({ stockOnHand: 0n, stockReserved: 0n });
-    // Each is one of three calls, or one of twenty-four.
     expect(suspensions).toBeGreaterThan(0);
     process.stdout.write(`${count} orders, ${kills} kills, ${suspensions} suspensions\n`);
   }, 900_000);
