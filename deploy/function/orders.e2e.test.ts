@@ -101,7 +101,7 @@ describeMariadbStorage("on functions alone", (createStorage) => {
     await stockTea(docket, count);
     let isOver = false;
     let [calls, kills, suspensions] = [0, 0, 0];
-    /** The process goes on for a while after its answer, and is suspended only then. */
+    /** The process works on after its response, so it is suspended only once it is idle. */
     const suspend = async (instance: Instance) => {
       held.add(instance);
       while (!instance.isIdle && !instance.hasEnded) {

@@ -102,7 +102,7 @@ function requestOfLoadBalancer(event: HttpEventV1): ExchangeRequest {
   const parameters = valuesOf(event.multiValueQueryStringParameters, event.queryStringParameters);
   const query = parameters.map(([name, value]) => (value === "" ? name : `${name}=${value}`));
   const headers = valuesOf(event.multiValueHeaders, event.headers);
-  // The load balancer appends the address of its peer; what stands before it may be the client's invention.
+  // The load balancer appends the address of its peer; anything before it may be forged by the client.
   const forwarded = headers.findLast(([name]) => name.toLowerCase() === "x-forwarded-for")?.[1];
   return {
     method: event.httpMethod,

@@ -5,7 +5,7 @@ import type { Message, Task } from "./message-events.ts";
  * Hands the events of messages to this process's consumers, and runs the jobs that messages or a schedule name. Repeated
  * messages have no second effect, because consumers know what they have handled.
  *
- * Returns what the platform is to be told: for SQS the messages that failed, so that only they come again.
+ * Returns the response to the platform: for SQS the messages that failed, so that only these are redelivered.
  *
  * @throws if a scheduled job or a record of a topic fails, so that the platform repeats it whole
  */
